@@ -1,0 +1,210 @@
+//! What one request writes, whole: a [`ChangeSet`] is committed in one transaction or not at all.
+//!
+//! The store fills in what only it can know (the session's id and order, the sequence numbers) and answers with a
+//! [`Committed`]; the index is brought up to date from the two together, without reading the store again.
+
+use std::sync::Arc;
+
+use half::f16;
+
+use super::derivation::Derivation;
+use super::id::{MemoryId, PartitionId, SessionId, TenantId};
+use super::memory::Memory;
+use super::name::Name;
+use super::scope::Owner;
+use super::time::Timestamp;
+use super::turn::Turn;
+
+/// Everything that one request writes to one partition.
+#[derive(Clone, Debug)]
+pub struct ChangeSet {
+    /// Behind which wall.
+    pub tenant: TenantId,
+    /// Whose partition; made if it is new.
+    pub owner: Owner,
+    /// The moment that all records of this set bear.
+    pub now: Timestamp,
+    /// What makes a repetition of the request harmless.
+    pub idempotency: Option<Idempotency>,
+    /// Turns to append to a session, with the memories of them.
+    pub turns: Option<NewTurns>,
+    /// Memories to add that are not turns. A named document replaces the one of the same name as a new version.
+    pub memories: Vec<NewMemory>,
+    /// New versions of memories that are there.
+    pub revisions: Vec<Revision>,
+    /// Memories to erase with everything derived from them.
+    pub erasures: Vec<MemoryId>,
+}
+
+impl ChangeSet {
+    /// A set that writes nothing yet.
+    pub fn new(tenant: TenantId, owner: Owner, now: Timestamp) -> Self {
+        let (memories, revisions, erasures) = (Vec::new(), Vec::new(), Vec::new());
+        Self { tenant, owner, now, idempotency: None, turns: None, memories, revisions, erasures }
+    }
+}
+
+/// The key of a request, and what it asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The caller's key, unique per tenant while it is remembered.
+    pub key: Name,
+    /// SHA-256 of the request: the same key with another request is refused.
+    pub request_hash: [u8; 32],
+}
+
+/// Turns for one session. Each is remembered word for word as one memory of kind `turn`.
+#[derive(Clone, Debug)]
+pub struct NewTurns {
+    /// The application's name of the session.
+    pub session_key: Name,
+    /// The id the session gets if it is new.
+    pub session_id_if_new: SessionId,
+    /// The turns, in order. `seq` counts from 0 here; the store adds what the session has already.
+    pub turns: Vec<(Turn, NewMemory)>,
+}
+
+/// A memory with its rows in the index.
+#[derive(Clone, Debug)]
+pub struct NewMemory {
+    /// The memory. For a turn, `origin` bears the provisional session id and the `seq` of [`NewTurns`].
+    pub memory: Memory,
+    /// How it was made, if it was derived.
+    pub derivation: Option<Derivation>,
+    /// What it is found by.
+    pub rows: Vec<IndexRow>,
+}
+
+/// A new version of a memory.
+#[derive(Clone, Debug)]
+pub struct Revision {
+    /// The memory as it is to be; its `version` is the one before plus one.
+    pub memory: Memory,
+    /// What it is found by, if that changed; `None` keeps the rows.
+    pub rows: Option<Vec<IndexRow>>,
+}
+
+/// What a key of a memory is made of. More kinds will come (facts, keyphrases, summaries).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyKind {
+    /// The memory's own text.
+    Text,
+}
+
+impl KeyKind {
+    /// The number in the store.
+    pub const fn code(self) -> i16 {
+        match self {
+            KeyKind::Text => 0,
+        }
+    }
+
+    /// The kind of that number.
+    pub const fn from_code(code: i64) -> Option<Self> {
+        match code {
+            0 => Some(KeyKind::Text),
+            _ => None,
+        }
+    }
+
+    /// The name in explanations.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            KeyKind::Text => "text",
+        }
+    }
+}
+
+/// One row of the index: a chunk of one key of one memory. A memory may have many; top-k counts memories.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IndexRow {
+    /// What the key is made of.
+    pub key: KeyKind,
+    /// Which chunk of the key, from 0.
+    pub chunk: u32,
+    /// The bytes of the key's text that the chunk covers.
+    pub span: (u32, u32),
+    /// The encoded term vector of the chunk (`text::TermVector`).
+    pub terms: Arc<[u8]>,
+    /// The unit vector of the chunk by the store's embedder; none where it has no meaning (no letter in it).
+    pub vector: Option<Arc<[f16]>>,
+}
+
+/// What became of a [`ChangeSet`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It is in the store, durably.
+    Committed(Committed),
+    /// The same request had been committed before; this is what it made.
+    Repeated(Made),
+}
+
+/// What a committed set made, by id only: it is kept for repeated requests, and must hold no text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Made {
+    /// The session that took the turns.
+    pub session: Option<SessionId>,
+    /// The memories written, in the order of the set: of turns, then others, then revised ones.
+    pub memories: Vec<MemoryId>,
+    /// The turns, in order.
+    pub turns: Vec<super::id::TurnId>,
+    /// The memories erased, those that came along included.
+    pub erased: Vec<MemoryId>,
+}
+
+/// The store's part of what was committed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Committed {
+    /// The partition.
+    pub partition: PartitionId,
+    /// The ids.
+    pub made: Made,
+    /// The change log's last number before this set and after it: the set wrote `before + 1 ..= after`.
+    pub seq_before: u64,
+    /// See `seq_before`.
+    pub seq_after: u64,
+    /// Where the turns went, if there were any.
+    pub appended: Option<Appended>,
+    /// For each of `ChangeSet::memories`: the memory as it was written, if it replaced a document of its name.
+    pub replaced: Vec<Option<Memory>>,
+}
+
+/// Where turns went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The session, old or new.
+    pub session: SessionId,
+    /// Its place among the partition's sessions.
+    pub session_ordinal: u32,
+    /// The first turn's place in it.
+    pub first_seq: u32,
+}
+
+/// Why a set was not committed though the store works.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The key was used for another request.
+    #[error("the idempotency key was used for a different request")]
+    IdempotencyKeyReused,
+    /// A revision of a version that is no longer the present one.
+    #[error("memory {id} is at version {present}, not {expected}")]
+    VersionConflict {
+        /// Which memory.
+        id: MemoryId,
+        /// The version that the revision builds on.
+        expected: u32,
+        /// The version in the store.
+        present: u32,
+    },
+    /// A memory or a source that is not in this partition.
+    #[error("no memory or turn {0} in this scope")]
+    NotFound(uuid::Uuid),
+    /// A partition, a session or a document over its bound.
+    #[error("{what} is full: at most {limit}")]
+    Full {
+        /// What is full.
+        what: &'static str,
+        /// Its bound.
+        limit: u64,
+    },
+}
