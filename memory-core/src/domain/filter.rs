@@ -174,22 +174,40 @@ impl Field {
     /// The field of that name.
     pub fn parse(name: &str) -> Option<Self> {
         if let Some(path) = name.strip_prefix("metadata.") {
-            return (!path.is_empty() && path.len() <= Name::MAX_BYTES).then(|| Field::Metadata(path.to_owned()));
+            return (!path.is_empty() && path.len() <= Name::MAX_BYTES)
+                .then(|| Field::Metadata(path.to_owned()));
         }
         Self::FIXED.into_iter().find(|field| field.name() == name)
     }
 
     /// Every field with a name of its own.
     pub const FIXED: [Field; 18] = [
-        Field::Kind, Field::Role, Field::Author, Field::Agent, Field::App, Field::Run, Field::Session,
-        Field::Namespace, Field::Key, Field::HappenedAt, Field::RecordedAt, Field::ValidFrom, Field::ValidTo,
-        Field::ExpiresAt, Field::Importance, Field::Version, Field::Tags, Field::Subjects,
+        Field::Kind,
+        Field::Role,
+        Field::Author,
+        Field::Agent,
+        Field::App,
+        Field::Run,
+        Field::Session,
+        Field::Namespace,
+        Field::Key,
+        Field::HappenedAt,
+        Field::RecordedAt,
+        Field::ValidFrom,
+        Field::ValidTo,
+        Field::ExpiresAt,
+        Field::Importance,
+        Field::Version,
+        Field::Tags,
+        Field::Subjects,
     ];
 
     /// The type of its values.
     pub fn value_type(&self) -> FieldType {
         match self {
-            Field::HappenedAt | Field::RecordedAt | Field::ValidFrom | Field::ValidTo | Field::ExpiresAt => FieldType::Time,
+            Field::HappenedAt | Field::RecordedAt | Field::ValidFrom | Field::ValidTo | Field::ExpiresAt => {
+                FieldType::Time
+            }
             Field::Importance | Field::Version => FieldType::Number,
             Field::Metadata(_) => FieldType::Any,
             _ => FieldType::Text,
@@ -319,6 +337,9 @@ mod tests {
         assert_eq!(deep.check(), Err(BadFilter::TooDeep));
         let wide = Filter::Or(vec![Filter::Field(Field::Kind, Test::Eq(text())); 257]);
         assert_eq!(wide.check(), Err(BadFilter::TooManyTests));
-        assert_eq!(Filter::Field(Field::Metadata("n".to_owned()), Test::Eq(Scalar::Bool(true))).check(), Ok(()));
+        assert_eq!(
+            Filter::Field(Field::Metadata("n".to_owned()), Test::Eq(Scalar::Bool(true))).check(),
+            Ok(())
+        );
     }
 }

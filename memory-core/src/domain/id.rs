@@ -107,8 +107,14 @@ mod tests {
     #[test]
     fn counted_ids_repeat() {
         let now = Timestamp::from_micros(1_700_000_000_000_000);
-        let first: Vec<Uuid> = { let ids = CountingIds::default(); (0..3).map(|_| ids.next(now)).collect() };
-        let again: Vec<Uuid> = { let ids = CountingIds::default(); (0..3).map(|_| ids.next(now)).collect() };
+        let first: Vec<Uuid> = {
+            let ids = CountingIds::default();
+            (0..3).map(|_| ids.next(now)).collect()
+        };
+        let again: Vec<Uuid> = {
+            let ids = CountingIds::default();
+            (0..3).map(|_| ids.next(now)).collect()
+        };
         assert_eq!(first, again);
         assert!(first.is_sorted());
     }

@@ -106,7 +106,8 @@ mod tests {
     #[test]
     fn shows_its_scalars_with_paths() {
         let metadata = Metadata::new(object(r#"{"a":{"b":[1,"x"]},"c":true,"d":null}"#)).expect("small");
-        let seen: Vec<String> = metadata.scalars().iter().map(|(path, value)| format!("{path}={value}")).collect();
+        let seen: Vec<String> =
+            metadata.scalars().iter().map(|(path, value)| format!("{path}={value}")).collect();
         assert_eq!(seen, ["a.b=1", "a.b=\"x\"", "c=true"]);
     }
 }

@@ -50,7 +50,10 @@ impl Timestamp {
             Ok(moment) => moment.as_microsecond(),
             Err(_) if text.len() == "2023-05-20".len() => {
                 let date = text.parse::<jiff::civil::Date>().ok()?;
-                jiff::tz::TimeZone::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::MIN)).ok()?.as_microsecond()
+                jiff::tz::TimeZone::UTC
+                    .to_timestamp(date.to_datetime(jiff::civil::Time::MIN))
+                    .ok()?
+                    .as_microsecond()
             }
             Err(_) => return None,
         };
@@ -124,8 +127,17 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_moment() {
-        for text in ["", "yesterday", "2023-13-01", "2023-02-30T00:00:00Z", "20230520T022100", "12023-05-20T00:00:00Z",
-            "2023-05-20T25:00:00Z", "1684549260", "-0001-01-01T00:00:00Z"] {
+        for text in [
+            "",
+            "yesterday",
+            "2023-13-01",
+            "2023-02-30T00:00:00Z",
+            "20230520T022100",
+            "12023-05-20T00:00:00Z",
+            "2023-05-20T25:00:00Z",
+            "1684549260",
+            "-0001-01-01T00:00:00Z",
+        ] {
             if let Some(read) = Timestamp::parse(text) {
                 // ISO's compact form is a moment; anything else in the list is not.
                 assert_eq!(text, "20230520T022100", "{text} was read as {read}");
@@ -144,7 +156,9 @@ mod tests {
     fn an_interval_leaves_its_end_out() {
         let at = Timestamp::from_micros;
         let week = Interval { start: Some(at(10)), end: Some(at(20)) };
-        assert!(week.contains(at(10)) && week.contains(at(19)) && !week.contains(at(20)) && !week.contains(at(9)));
+        assert!(
+            week.contains(at(10)) && week.contains(at(19)) && !week.contains(at(20)) && !week.contains(at(9))
+        );
         assert!(Interval::default().contains(at(0)));
         assert!(!Interval { start: Some(at(2)), end: Some(at(1)) }.is_ordered());
     }
