@@ -1,2 +1,3 @@
 //! placeholder
 pub mod domain;
+pub mod store;

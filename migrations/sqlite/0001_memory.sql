@@ -130,7 +130,8 @@ CREATE TABLE derivation_inputs (
 ) WITHOUT ROWID;
 CREATE INDEX derivation_inputs_by_derivation ON derivation_inputs (derivation_id);
 
--- What memories are found by. A row is a chunk of a key of a memory; its vector is per embedder.
+-- What memories are found by. A row is a chunk of a key of a memory, with its words and its vector. Rows are per
+-- embedder, since each cuts texts at its own limit: another one's rows are made beside them, then take over.
 CREATE TABLE embedders (
     id         INTEGER PRIMARY KEY,
     identity   TEXT   NOT NULL UNIQUE,
@@ -140,22 +141,14 @@ CREATE TABLE embedders (
 
 CREATE TABLE index_rows (
     partition_id BIGINT   NOT NULL,
+    embedder_id  BIGINT   NOT NULL REFERENCES embedders (id),
     memory_id    BLOB     NOT NULL,
     key_kind     SMALLINT NOT NULL,
     chunk        BIGINT   NOT NULL,
     span_start   BIGINT   NOT NULL,
     span_end     BIGINT   NOT NULL,
     terms        BLOB     NOT NULL,
-    PRIMARY KEY (partition_id, memory_id, key_kind, chunk)
-) WITHOUT ROWID;
-
-CREATE TABLE vectors (
-    partition_id BIGINT   NOT NULL,
-    embedder_id  BIGINT   NOT NULL REFERENCES embedders (id),
-    memory_id    BLOB     NOT NULL,
-    key_kind     SMALLINT NOT NULL,
-    chunk        BIGINT   NOT NULL,
-    data         BLOB     NOT NULL,
+    vector       BLOB,
     PRIMARY KEY (partition_id, embedder_id, memory_id, key_kind, chunk)
 ) WITHOUT ROWID;
 

@@ -24,6 +24,8 @@ pub struct ChangeSet {
     pub owner: Owner,
     /// The moment that all records of this set bear.
     pub now: Timestamp,
+    /// Which embedder made the vectors in this set; it must be the one in use when the set is committed.
+    pub embedder: Option<crate::store::EmbedderId>,
     /// What makes a repetition of the request harmless.
     pub idempotency: Option<Idempotency>,
     /// Turns to append to a session, with the memories of them.
@@ -39,8 +41,17 @@ pub struct ChangeSet {
 impl ChangeSet {
     /// A set that writes nothing yet.
     pub fn new(tenant: TenantId, owner: Owner, now: Timestamp) -> Self {
-        let (memories, revisions, erasures) = (Vec::new(), Vec::new(), Vec::new());
-        Self { tenant, owner, now, idempotency: None, turns: None, memories, revisions, erasures }
+        Self {
+            tenant,
+            owner,
+            now,
+            embedder: None,
+            idempotency: None,
+            turns: None,
+            memories: Vec::new(),
+            revisions: Vec::new(),
+            erasures: Vec::new(),
+        }
     }
 }
 
@@ -199,6 +210,9 @@ pub enum Refusal {
     /// A memory or a source that is not in this partition.
     #[error("no memory or turn {0} in this scope")]
     NotFound(uuid::Uuid),
+    /// The vectors are of an embedder that is no longer in use: make them again.
+    #[error("the store changed its embedder meanwhile")]
+    EmbedderChanged,
     /// A partition, a session or a document over its bound.
     #[error("{what} is full: at most {limit}")]
     Full {

@@ -1,0 +1,50 @@
+//! Inserting many rows with few statements.
+//!
+//! Rows go in runs of a power of two up to [`MAX_RUN`], so that a table sees at most seven different statements: all of
+//! them stay prepared, whatever the sizes of the sets.
+
+use sqlx::QueryBuilder;
+use sqlx::query_builder::Separated;
+
+use super::{Connection, Db, StoreError, unavailable};
+
+/// The longest run. 64 rows of the widest table are 1,728 parameters; SQLite allows 32,766.
+const MAX_RUN: usize = 64;
+
+/// One row's values, pushed in the order of the columns in `head`.
+pub(super) type Bind<'a, T> = &'a (dyn Fn(&mut Separated<'_, Db, &'static str>, &T) + Sync);
+
+/// Inserts `rows` with `head`, which is everything before `VALUES`.
+pub(super) async fn insert<T: Sync>(
+    connection: &mut Connection,
+    head: &'static str,
+    rows: &[T],
+    bind: Bind<'_, T>,
+) -> Result<(), StoreError> {
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let (run, later) = rest.split_at(run_length(rest.len()));
+        let mut statement = QueryBuilder::<Db>::new(head);
+        statement.push_values(run, |mut values, row| bind(&mut values, row));
+        statement.build().execute(&mut *connection).await.map_err(unavailable)?;
+        rest = later;
+    }
+    Ok(())
+}
+
+/// The largest power of two that is at most `rows` and [`MAX_RUN`].
+pub(super) fn run_length(rows: usize) -> usize {
+    let capped = rows.clamp(1, MAX_RUN);
+    1 << capped.ilog2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_powers_of_two() {
+        let runs: Vec<usize> = [1, 2, 3, 5, 63, 64, 65, 1_000].map(run_length).to_vec();
+        assert_eq!(runs, [1, 2, 2, 4, 32, 64, 64, 64]);
+    }
+}

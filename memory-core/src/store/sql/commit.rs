@@ -1,0 +1,459 @@
+//! Writing change sets: many requests, one transaction.
+//!
+//! Each set is first held against what is there and refused whole if it does not fit; only then is anything of it
+//! written. Plain additions of all sets are gathered and written together in a few multi-row statements; revisions
+//! and erasures look at what is there, so what was gathered is written before them.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+
+use super::gather::Gathered;
+use super::{Connection, NO_EMBEDDER, SqlStore, StoreError, dialect, unavailable};
+use crate::domain::change::{Appended, ChangeSet, Committed, Idempotency, Made, NewTurns, Outcome, Refusal};
+use crate::domain::id::{MemoryId, PartitionId, SessionId, TenantId, TurnId};
+use crate::domain::memory::Memory;
+use crate::domain::scope::{Owner, OwnerKind};
+use crate::domain::time::Timestamp;
+use crate::store::{ChangeOp, Commit};
+
+/// The most memories of one owner: what fits the index's 32-bit row numbers with room to spare.
+const MAX_MEMORIES_PER_PARTITION: u64 = 50_000_000;
+
+#[async_trait]
+impl Commit for SqlStore {
+    async fn commit(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
+        let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
+        let mut writing = Writing::new(&mut transaction, self.embedder().0);
+        let mut outcomes = Vec::with_capacity(sets.len());
+        for set in sets {
+            outcomes.push(writing.take(set).await?);
+        }
+        writing.finish().await?;
+        transaction.commit().await.map_err(unavailable)?;
+        if sets.iter().any(|set| !set.erasures.is_empty()) {
+            // Not part of the promise: a reader in the way leaves it to the next erasure or the next checkpoint.
+            let _ = sqlx::query(dialect::FOLD_LOG).execute(&self.writer).await;
+        }
+        Ok(outcomes)
+    }
+}
+
+/// A transaction at work: the counters it has taken numbers from, and what is gathered but not yet written.
+pub(super) struct Writing<'c, 'a> {
+    pub(super) connection: &'c mut Connection,
+    pub(super) gathered: Gathered<'a>,
+    embedder: i64,
+    partitions: HashMap<PartitionId, Counters>,
+    sessions: HashMap<SessionId, u32>,
+}
+
+/// A partition's counters, as they will be written at the end.
+#[derive(Clone, Copy)]
+struct Counters {
+    last_seq: u64,
+    session_count: u32,
+    memory_count: u64,
+}
+
+impl<'c, 'a> Writing<'c, 'a> {
+    fn new(connection: &'c mut Connection, embedder: i64) -> Self {
+        let (partitions, sessions) = (HashMap::new(), HashMap::new());
+        Self { connection, gathered: Gathered::default(), embedder, partitions, sessions }
+    }
+
+    /// Takes one set whole, or refuses it having changed nothing.
+    async fn take(&mut self, set: &'a ChangeSet) -> Result<Result<Outcome, Refusal>, StoreError> {
+        if let Some(idempotency) = &set.idempotency {
+            match self.earlier_request(set.tenant, idempotency).await? {
+                Some(Ok(made)) => return Ok(Ok(Outcome::Repeated(made))),
+                Some(Err(refusal)) => return Ok(Err(refusal)),
+                None => {}
+            }
+        }
+        if set.embedder.is_some_and(|embedder| embedder.0 != self.embedder || embedder.0 == NO_EMBEDDER) {
+            return Ok(Err(Refusal::EmbedderChanged));
+        }
+        let known = self.find_partition(set.tenant, &set.owner).await?;
+        if let Some(refusal) = self.check(known, set).await? {
+            return Ok(Err(refusal));
+        }
+        let partition = match known {
+            Some(partition) => partition,
+            None => self.create_partition(set).await?,
+        };
+        let committed = self.write(partition, set).await?;
+        if let Some(idempotency) = &set.idempotency {
+            self.remember_request(set, idempotency, &committed.made).await?;
+        }
+        Ok(Ok(Outcome::Committed(committed)))
+    }
+
+    /// Everything that can speak against a set, before anything of it is written.
+    async fn check(
+        &mut self,
+        known: Option<PartitionId>,
+        set: &ChangeSet,
+    ) -> Result<Option<Refusal>, StoreError> {
+        let needs_look = !set.revisions.is_empty()
+            || !set.erasures.is_empty()
+            || set.memories.iter().any(|new| new.derivation.is_some());
+        if needs_look {
+            self.flush().await?;
+        }
+        let added = set.memories.len() + set.turns.as_ref().map_or(0, |turns| turns.turns.len());
+        let present =
+            known.and_then(|partition| self.partitions.get(&partition)).map_or(0, |it| it.memory_count);
+        if present.saturating_add(added as u64) > MAX_MEMORIES_PER_PARTITION {
+            return Ok(Some(Refusal::Full { what: "the scope", limit: MAX_MEMORIES_PER_PARTITION }));
+        }
+        let Some(partition) = known else {
+            return Ok(first_reference(set).map(Refusal::NotFound));
+        };
+        if let Some(refusal) = self.check_revisions(partition, &set.revisions).await? {
+            return Ok(Some(refusal));
+        }
+        if let Some(refusal) = self.check_erasures(partition, &set.erasures).await? {
+            return Ok(Some(refusal));
+        }
+        self.check_sources(partition, &set.memories).await
+    }
+
+    async fn write(&mut self, partition: PartitionId, set: &'a ChangeSet) -> Result<Committed, StoreError> {
+        let seq_before = self.counters(partition).last_seq;
+        let mut made = Made::default();
+        let mut appended = None;
+        if let Some(new) = &set.turns {
+            appended = Some(self.append(partition, set, new, &mut made).await?);
+        }
+        let mut replaced = Vec::with_capacity(set.memories.len());
+        for new in &set.memories {
+            replaced.push(self.add(partition, set, new, &mut made).await?);
+        }
+        for revision in &set.revisions {
+            self.revise(partition, &revision.memory, revision.rows.as_deref(), None).await?;
+            self.log(partition, ChangeOp::Put, &revision.memory, set.now);
+            made.memories.push(revision.memory.id);
+        }
+        if !set.erasures.is_empty() {
+            self.erase(partition, &set.erasures, set.now, &mut made).await?;
+        }
+        let seq_after = self.counters(partition).last_seq;
+        Ok(Committed { partition, made, seq_before, seq_after, appended, replaced })
+    }
+
+    async fn append(
+        &mut self,
+        partition: PartitionId,
+        set: &'a ChangeSet,
+        new: &'a NewTurns,
+        made: &mut Made,
+    ) -> Result<Appended, StoreError> {
+        let started = new.turns.first().map_or(set.now, |(turn, _)| turn.said_at);
+        let (session, session_ordinal, first_seq) = self.session(partition, set.now, new, started).await?;
+        for (turn, memory) in &new.turns {
+            self.gathered.turn(partition, session, first_seq + turn.seq, turn);
+            self.gathered.memory(partition, memory);
+            self.log(partition, ChangeOp::Put, &memory.memory, set.now);
+            made.turns.push(turn.id);
+            made.memories.push(memory.memory.id);
+        }
+        let count = u32::try_from(new.turns.len()).unwrap_or(u32::MAX);
+        self.sessions.insert(session, first_seq.saturating_add(count));
+        self.counters(partition).memory_count += u64::from(count);
+        if let Some((_, memory)) = new.turns.first() {
+            self.reachable_by(partition, set, &memory.memory).await?;
+        }
+        made.session = Some(session);
+        Ok(Appended { session, session_ordinal, first_seq })
+    }
+
+    /// Adds a memory; a document takes the place of the one of its name, which is answered as it was written.
+    async fn add(
+        &mut self,
+        partition: PartitionId,
+        set: &'a ChangeSet,
+        new: &'a crate::domain::change::NewMemory,
+        made: &mut Made,
+    ) -> Result<Option<Memory>, StoreError> {
+        if let Some(derivation) = &new.derivation {
+            self.gathered.derivation(partition, derivation);
+        }
+        let present = match &new.memory.document {
+            Some(name) => self.document(partition, name).await?,
+            None => None,
+        };
+        let written = match present {
+            Some((id, version, created_at)) => {
+                let mut memory = new.memory.clone();
+                (memory.id, memory.version, memory.created_at) = (id, version + 1, created_at);
+                let derivation = memory.derivation;
+                self.revise(partition, &memory, Some(&new.rows), Some(derivation)).await?;
+                Some(memory)
+            }
+            None => {
+                self.gathered.memory(partition, new);
+                self.counters(partition).memory_count += 1;
+                None
+            }
+        };
+        let memory = written.as_ref().unwrap_or(&new.memory);
+        self.reachable_by(partition, set, memory).await?;
+        made.memories.push(memory.id);
+        self.log(partition, ChangeOp::Put, memory, set.now);
+        Ok(written)
+    }
+
+    /// Notes that the memories of an agent, app or run lie in this partition too.
+    async fn reachable_by(
+        &mut self,
+        partition: PartitionId,
+        set: &ChangeSet,
+        memory: &Memory,
+    ) -> Result<(), StoreError> {
+        let ids =
+            [(OwnerKind::Agent, &memory.agent), (OwnerKind::App, &memory.app), (OwnerKind::Run, &memory.run)];
+        for (kind, id) in ids {
+            let Some(id) = id else { continue };
+            if kind == set.owner.kind {
+                continue;
+            }
+            sqlx::query(
+                "INSERT INTO scope_partitions (tenant_id, id_kind, id, partition_id) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT DO NOTHING",
+            )
+            .bind(set.tenant.0)
+            .bind(kind.as_str())
+            .bind(id.as_str())
+            .bind(partition.0)
+            .execute(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the next number of the partition's change log for a memory.
+    pub(super) fn log(&mut self, partition: PartitionId, op: ChangeOp, memory: &Memory, now: Timestamp) {
+        self.log_version(partition, op, (memory.id, memory.version), now);
+    }
+
+    pub(super) fn log_version(
+        &mut self,
+        partition: PartitionId,
+        op: ChangeOp,
+        (memory, version): (MemoryId, u32),
+        now: Timestamp,
+    ) {
+        let counters = self.counters(partition);
+        counters.last_seq += 1;
+        let seq = counters.last_seq;
+        self.gathered.change(partition, seq, op, memory, version, now);
+    }
+
+    pub(super) fn forget_count(&mut self, partition: PartitionId, memories: u64) {
+        let counters = self.counters(partition);
+        counters.memory_count = counters.memory_count.saturating_sub(memories);
+    }
+
+    /// The counters of a partition that was looked up in this transaction.
+    fn counters(&mut self, partition: PartitionId) -> &mut Counters {
+        self.partitions.entry(partition).or_insert(Counters {
+            last_seq: 0,
+            session_count: 0,
+            memory_count: 0,
+        })
+    }
+
+    async fn find_partition(
+        &mut self,
+        tenant: TenantId,
+        owner: &Owner,
+    ) -> Result<Option<PartitionId>, StoreError> {
+        let row: Option<(i64, i64, i64, i64)> = sqlx::query_as(
+            "SELECT id, last_seq, session_count, memory_count FROM partitions
+             WHERE tenant_id = $1 AND owner_kind = $2 AND owner_id = $3",
+        )
+        .bind(tenant.0)
+        .bind(owner.kind.as_str())
+        .bind(owner.id.as_str())
+        .fetch_optional(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
+        Ok(row.map(|(id, last_seq, session_count, memory_count)| {
+            // The row is only written at the end; what this transaction has counted already goes before it.
+            self.partitions.entry(PartitionId(id)).or_insert(Counters {
+                last_seq: last_seq.unsigned_abs(),
+                session_count: u32::try_from(session_count).unwrap_or(u32::MAX),
+                memory_count: memory_count.unsigned_abs(),
+            });
+            PartitionId(id)
+        }))
+    }
+
+    async fn create_partition(&mut self, set: &ChangeSet) -> Result<PartitionId, StoreError> {
+        let id: i64 = sqlx::query_scalar(
+            "INSERT INTO partitions (tenant_id, owner_kind, owner_id, created_us) VALUES ($1, $2, $3, $4)
+             RETURNING id",
+        )
+        .bind(set.tenant.0)
+        .bind(set.owner.kind.as_str())
+        .bind(set.owner.id.as_str())
+        .bind(set.now.as_micros())
+        .fetch_one(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
+        Ok(PartitionId(id))
+    }
+
+    /// The session of that key, made if it is new: its id, its ordinal, and the place of its next turn.
+    async fn session(
+        &mut self,
+        partition: PartitionId,
+        now: Timestamp,
+        new: &NewTurns,
+        started: Timestamp,
+    ) -> Result<(SessionId, u32, u32), StoreError> {
+        let row: Option<(uuid::Uuid, i64, i64)> = sqlx::query_as(
+            "SELECT id, ordinal, turn_count FROM sessions WHERE partition_id = $1 AND key = $2",
+        )
+        .bind(partition.0)
+        .bind(new.session_key.as_str())
+        .fetch_optional(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
+        if let Some((id, ordinal, turn_count)) = row {
+            let id = SessionId(id);
+            let in_row = u32::try_from(turn_count).unwrap_or(u32::MAX);
+            let next = self.sessions.get(&id).copied().unwrap_or(in_row);
+            return Ok((id, u32::try_from(ordinal).unwrap_or(u32::MAX), next));
+        }
+        let counters = self.counters(partition);
+        let ordinal = counters.session_count;
+        counters.session_count += 1;
+        let id = new.session_id_if_new;
+        sqlx::query(
+            "INSERT INTO sessions (id, partition_id, key, ordinal, turn_count, started_us, recorded_us)
+             VALUES ($1, $2, $3, $4, 0, $5, $6)",
+        )
+        .bind(id.0)
+        .bind(partition.0)
+        .bind(new.session_key.as_str())
+        .bind(i64::from(ordinal))
+        .bind(started.as_micros())
+        .bind(now.as_micros())
+        .execute(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
+        Ok((id, ordinal, 0))
+    }
+
+    async fn earlier_request(
+        &mut self,
+        tenant: TenantId,
+        idempotency: &Idempotency,
+    ) -> Result<Option<Result<Made, Refusal>>, StoreError> {
+        let row: Option<(Vec<u8>, String)> = sqlx::query_as(
+            "SELECT request_hash, made FROM idempotent_requests WHERE tenant_id = $1 AND key = $2",
+        )
+        .bind(tenant.0)
+        .bind(idempotency.key.as_str())
+        .fetch_optional(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
+        let Some((hash, made)) = row else { return Ok(None) };
+        if hash != idempotency.request_hash {
+            return Ok(Some(Err(Refusal::IdempotencyKeyReused)));
+        }
+        let made = made_from_json(&made).ok_or_else(|| StoreError::Corrupt {
+            table: "idempotent_requests",
+            column: "made",
+            row: "a key".to_owned(),
+        })?;
+        Ok(Some(Ok(made)))
+    }
+
+    async fn remember_request(
+        &mut self,
+        set: &ChangeSet,
+        idempotency: &Idempotency,
+        made: &Made,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO idempotent_requests (tenant_id, key, request_hash, made, created_us)
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(set.tenant.0)
+        .bind(idempotency.key.as_str())
+        .bind(&idempotency.request_hash[..])
+        .bind(made_json(made))
+        .bind(set.now.as_micros())
+        .execute(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// Writes what is gathered.
+    pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
+        self.gathered.write(&mut *self.connection, self.embedder).await
+    }
+
+    /// Writes what is gathered, and the counters.
+    async fn finish(mut self) -> Result<(), StoreError> {
+        self.flush().await?;
+        for (partition, counters) in &self.partitions {
+            sqlx::query(
+                "UPDATE partitions SET last_seq = $2, session_count = $3, memory_count = $4 WHERE id = $1",
+            )
+            .bind(partition.0)
+            .bind(counters.last_seq.cast_signed())
+            .bind(i64::from(counters.session_count))
+            .bind(counters.memory_count.cast_signed())
+            .execute(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
+        }
+        for (session, turn_count) in &self.sessions {
+            sqlx::query("UPDATE sessions SET turn_count = $2 WHERE id = $1")
+                .bind(session.0)
+                .bind(i64::from(*turn_count))
+                .execute(&mut *self.connection)
+                .await
+                .map_err(unavailable)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a set refers to that a new partition cannot have.
+fn first_reference(set: &ChangeSet) -> Option<uuid::Uuid> {
+    let revised = set.revisions.first().map(|revision| revision.memory.id.0);
+    let erased = set.erasures.first().map(|id| id.0);
+    let source =
+        set.memories.iter().filter_map(|new| new.derivation.as_ref()).flat_map(|made| &made.inputs).next();
+    revised.or(erased).or_else(|| source.map(|input| super::erase::source_id(input.source)))
+}
+
+/// The ids of what was made, as `[session, [memories], [turns], [erased]]`.
+fn made_json(made: &Made) -> String {
+    let texts = |ids: Vec<uuid::Uuid>| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    serde_json::json!([
+        made.session.map(|id| id.to_string()),
+        texts(made.memories.iter().map(|id| id.0).collect()),
+        texts(made.turns.iter().map(|id| id.0).collect()),
+        texts(made.erased.iter().map(|id| id.0).collect()),
+    ])
+    .to_string()
+}
+
+fn made_from_json(json: &str) -> Option<Made> {
+    type Parts = (Option<uuid::Uuid>, Vec<uuid::Uuid>, Vec<uuid::Uuid>, Vec<uuid::Uuid>);
+    let (session, memories, turns, erased): Parts = serde_json::from_str(json).ok()?;
+    Some(Made {
+        session: session.map(SessionId),
+        memories: memories.into_iter().map(MemoryId).collect(),
+        turns: turns.into_iter().map(TurnId).collect(),
+        erased: erased.into_iter().map(MemoryId).collect(),
+    })
+}

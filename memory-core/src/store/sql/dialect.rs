@@ -1,0 +1,30 @@
+//! The statements that the two databases do not share. Each has a twin of the same name for PostgreSQL, with the
+//! reason why one text does not do.
+
+/// How a write transaction begins: SQLite takes the write lock at once, so that it never has to give up half-way.
+pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+
+/// How a consistent read of several statements begins.
+pub(super) const BEGIN_READ: &str = "BEGIN DEFERRED";
+
+/// Leases a job. SQLite has one writer, so nothing can slip between look and leap; PostgreSQL skips locked rows.
+pub(super) const CLAIM_JOB: &str = "
+    UPDATE jobs
+    SET state = 'running', attempts = attempts + 1, lease_until_us = $2, updated_us = $1
+    WHERE id = (
+        SELECT id FROM jobs
+        WHERE (state = 'waiting' AND run_after_us <= $1) OR (state = 'running' AND lease_until_us < $1)
+        ORDER BY run_after_us, id
+        LIMIT 1
+    )
+    RETURNING id, tenant_id, kind, unique_key, payload, state, attempts, done, total, position, error,
+              created_us, updated_us";
+
+/// The database's own integrity check.
+pub(super) const INTEGRITY_CHECK: &str = "PRAGMA quick_check(10)";
+
+/// A consistent copy into a new file.
+pub(super) const COPY_TO: &str = "VACUUM INTO $1";
+
+/// Folds the write-ahead log away, so that erased text does not linger in it.
+pub(super) const FOLD_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";

@@ -1,0 +1,137 @@
+//! Which embedder's rows are in use, and the rows of another while they are made beside them.
+
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::gather::write_index;
+use super::rows::{self, MEMORY_COLUMNS, Reader, memory_columns};
+use super::{SqlStore, StoreError, dialect, unavailable};
+use crate::domain::change::IndexRow;
+use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::time::Timestamp;
+use crate::store::{EmbedderId, Embedders, Unembedded, Upkeep};
+
+const IN_USE: &str = "embedder_in_use";
+
+#[async_trait]
+impl Embedders for SqlStore {
+    async fn embedder_in_use(&self) -> Result<Option<(EmbedderId, String)>, StoreError> {
+        let Some(id) = self.setting(IN_USE).await?.and_then(|id| id.parse::<i64>().ok()) else {
+            return Ok(None);
+        };
+        let identity: Option<String> = sqlx::query_scalar("SELECT identity FROM embedders WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        let damaged = || StoreError::Corrupt { table: "settings", column: "value", row: IN_USE.to_owned() };
+        identity.map(|identity| Some((EmbedderId(id), identity))).ok_or_else(damaged)
+    }
+
+    async fn register_embedder(
+        &self,
+        identity: &str,
+        dimension: u32,
+        now: Timestamp,
+    ) -> Result<EmbedderId, StoreError> {
+        let id: i64 = sqlx::query_scalar(
+            "INSERT INTO embedders (identity, dimension, created_us) VALUES ($1, $2, $3)
+             ON CONFLICT (identity) DO UPDATE SET dimension = excluded.dimension
+             RETURNING id",
+        )
+        .bind(identity)
+        .bind(i64::from(dimension))
+        .bind(now.as_micros())
+        .fetch_one(&self.writer)
+        .await
+        .map_err(unavailable)?;
+        Ok(EmbedderId(id))
+    }
+
+    async fn use_embedder(&self, id: EmbedderId) -> Result<(), StoreError> {
+        self.put_setting(IN_USE, &id.0.to_string()).await?;
+        self.embedder.store(id.0, Ordering::Release);
+        Ok(())
+    }
+
+    async fn unembedded(
+        &self,
+        id: EmbedderId,
+        after: Option<(PartitionId, MemoryId)>,
+        limit: u32,
+    ) -> Result<Vec<Unembedded>, StoreError> {
+        let (partition, memory) =
+            after.map_or((0, Uuid::nil()), |(partition, memory)| (partition.0, memory.0));
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            memory_columns!("COALESCE(m.text, t.text), m.partition_id"),
+            "WHERE (m.partition_id, m.id) > ($2, $3) AND NOT EXISTS (
+                 SELECT 1 FROM index_rows r
+                 WHERE r.partition_id = m.partition_id AND r.embedder_id = $1 AND r.memory_id = m.id
+             )
+             ORDER BY m.partition_id, m.id
+             LIMIT $4",
+        ))
+        .bind(id.0)
+        .bind(partition)
+        .bind(memory)
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        rows.iter()
+            .map(|row| {
+                let partition = Reader { row, table: "memories" }.get(MEMORY_COLUMNS, "partition_id")?;
+                Ok(Unembedded { partition: PartitionId(partition), memory: rows::memory(row)? })
+            })
+            .collect()
+    }
+
+    async fn put_rows(
+        &self,
+        id: EmbedderId,
+        memories: &[(PartitionId, MemoryId, u32, Vec<IndexRow>)],
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
+        let mut fresh = Vec::new();
+        for (partition, memory, version, rows) in memories {
+            let wanting: Option<i64> = sqlx::query_scalar(
+                "SELECT 1 FROM memories m
+                 WHERE m.partition_id = $1 AND m.id = $2 AND m.version = $3 AND NOT EXISTS (
+                     SELECT 1 FROM index_rows r
+                     WHERE r.partition_id = m.partition_id AND r.embedder_id = $4 AND r.memory_id = m.id
+                 )",
+            )
+            .bind(partition.0)
+            .bind(memory.0)
+            .bind(i64::from(*version))
+            .bind(id.0)
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
+            if wanting.is_some() {
+                fresh.extend(rows.iter().map(|row| (*partition, *memory, row)));
+            }
+        }
+        write_index(&mut transaction, &fresh, id.0).await?;
+        transaction.commit().await.map_err(unavailable)
+    }
+
+    async fn drop_other_rows(&self, limit: u32) -> Result<u64, StoreError> {
+        let result = sqlx::query(
+            "DELETE FROM index_rows WHERE (partition_id, embedder_id, memory_id, key_kind, chunk) IN (
+                 SELECT partition_id, embedder_id, memory_id, key_kind, chunk FROM index_rows
+                 WHERE embedder_id <> $1
+                 LIMIT $2
+             )",
+        )
+        .bind(self.embedder().0)
+        .bind(i64::from(limit))
+        .execute(&self.writer)
+        .await
+        .map_err(unavailable)?;
+        Ok(result.rows_affected())
+    }
+}

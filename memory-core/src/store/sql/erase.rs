@@ -1,0 +1,234 @@
+//! Erasure: a memory goes with its versions, its rows and vectors, the turn it is the memory of, its place in the
+//! access log, and every memory that was made with it in view. What stays are numbers and ids in the change log.
+
+use std::collections::{HashSet, VecDeque};
+
+use uuid::Uuid;
+
+use super::access::{pack_hits, unpack_hits};
+use super::commit::Writing;
+use super::{StoreError, unavailable};
+use crate::domain::change::{Made, NewMemory, Refusal};
+use crate::domain::derivation::Source;
+use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::time::Timestamp;
+use crate::store::ChangeOp;
+
+/// The id in a source.
+pub(super) fn source_id(source: Source) -> Uuid {
+    match source {
+        Source::Turn(id) => id.0,
+        Source::Memory(id) => id.0,
+    }
+}
+
+impl Writing<'_, '_> {
+    /// Whether everything that is to be erased is in this partition.
+    pub(super) async fn check_erasures(
+        &mut self,
+        partition: PartitionId,
+        ids: &[MemoryId],
+    ) -> Result<Option<Refusal>, StoreError> {
+        for id in ids {
+            if !self
+                .has(partition, "SELECT 1 FROM memories WHERE partition_id = $1 AND id = $2", id.0)
+                .await?
+            {
+                return Ok(Some(Refusal::NotFound(id.0)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether everything that new memories were made of is in this partition.
+    pub(super) async fn check_sources(
+        &mut self,
+        partition: PartitionId,
+        memories: &[NewMemory],
+    ) -> Result<Option<Refusal>, StoreError> {
+        let inputs = memories.iter().filter_map(|new| new.derivation.as_ref()).flat_map(|made| &made.inputs);
+        for input in inputs {
+            let statement = match input.source {
+                Source::Turn(_) => "SELECT 1 FROM turns WHERE partition_id = $1 AND id = $2",
+                Source::Memory(_) => "SELECT 1 FROM memories WHERE partition_id = $1 AND id = $2",
+            };
+            let id = source_id(input.source);
+            if !self.has(partition, statement, id).await? {
+                return Ok(Some(Refusal::NotFound(id)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn has(
+        &mut self,
+        partition: PartitionId,
+        statement: &'static str,
+        id: Uuid,
+    ) -> Result<bool, StoreError> {
+        let found: Option<i64> = sqlx::query_scalar(statement)
+            .bind(partition.0)
+            .bind(id)
+            .fetch_optional(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
+        Ok(found.is_some())
+    }
+
+    /// Erases `roots` and all that was made with them in view.
+    pub(super) async fn erase(
+        &mut self,
+        partition: PartitionId,
+        roots: &[MemoryId],
+        now: Timestamp,
+        made: &mut Made,
+    ) -> Result<(), StoreError> {
+        self.flush().await?;
+        let mut waiting: VecDeque<MemoryId> = roots.iter().copied().collect();
+        let mut erased = HashSet::new();
+        let mut sessions = HashSet::new();
+        while let Some(id) = waiting.pop_front() {
+            if !erased.insert(id) {
+                continue;
+            }
+            let Some((version, turn)) = self.erase_one(partition, id, &mut sessions).await? else { continue };
+            waiting.extend(self.made_from(partition, id.0).await?);
+            if let Some(turn) = turn {
+                waiting.extend(self.made_from(partition, turn).await?);
+            }
+            self.log_version(partition, ChangeOp::Erase, (id, version), now);
+            made.erased.push(id);
+        }
+        self.forget_count(partition, made.erased.len() as u64);
+        self.erase_empty_sessions(&sessions).await?;
+        self.erase_from_access_log(partition, &erased).await
+    }
+
+    /// Erases one memory with its turn; answers its version and the turn. None if it has gone already.
+    async fn erase_one(
+        &mut self,
+        partition: PartitionId,
+        id: MemoryId,
+        sessions: &mut HashSet<Uuid>,
+    ) -> Result<Option<(u32, Option<Uuid>)>, StoreError> {
+        let row: Option<(i64, Option<Uuid>, Option<Uuid>, Option<Uuid>)> = sqlx::query_as(
+            "SELECT m.version, m.turn_id, m.derivation_id, t.session_id FROM memories m
+             LEFT JOIN turns t ON t.partition_id = m.partition_id AND t.id = m.turn_id
+             WHERE m.partition_id = $1 AND m.id = $2",
+        )
+        .bind(partition.0)
+        .bind(id.0)
+        .fetch_optional(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
+        let Some((version, turn, derivation, session)) = row else { return Ok(None) };
+        self.delete_rows(partition, id).await?;
+        for statement in [
+            "DELETE FROM derivation_inputs WHERE derivation_id IN
+                 (SELECT derivation_id FROM memory_versions WHERE partition_id = $1 AND id = $2)",
+            "DELETE FROM derivations WHERE id IN
+                 (SELECT derivation_id FROM memory_versions WHERE partition_id = $1 AND id = $2)",
+            "DELETE FROM memory_versions WHERE partition_id = $1 AND id = $2",
+            "DELETE FROM memories WHERE partition_id = $1 AND id = $2",
+        ] {
+            self.delete(statement, partition, id.0).await?;
+        }
+        if let Some(turn) = turn {
+            self.delete("DELETE FROM turns WHERE partition_id = $1 AND id = $2", partition, turn).await?;
+        }
+        if let Some(derivation) = derivation {
+            self.delete_derivation(derivation).await?;
+        }
+        sessions.extend(session);
+        Ok(Some((u32::try_from(version).unwrap_or(u32::MAX), turn)))
+    }
+
+    /// The memories one of whose versions was made with `source` in view.
+    async fn made_from(&mut self, partition: PartitionId, source: Uuid) -> Result<Vec<MemoryId>, StoreError> {
+        let ids: Vec<Uuid> = sqlx::query_scalar(
+            "SELECT m.id FROM derivation_inputs i JOIN memories m ON m.derivation_id = i.derivation_id
+             WHERE i.partition_id = $1 AND i.source_id = $2
+             UNION
+             SELECT v.id FROM derivation_inputs i
+             JOIN memory_versions v ON v.partition_id = i.partition_id AND v.derivation_id = i.derivation_id
+             WHERE i.partition_id = $1 AND i.source_id = $2",
+        )
+        .bind(partition.0)
+        .bind(source)
+        .fetch_all(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
+        Ok(ids.into_iter().map(MemoryId).collect())
+    }
+
+    async fn delete(
+        &mut self,
+        statement: &'static str,
+        partition: PartitionId,
+        id: Uuid,
+    ) -> Result<(), StoreError> {
+        sqlx::query(statement)
+            .bind(partition.0)
+            .bind(id)
+            .execute(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
+        Ok(())
+    }
+
+    async fn delete_derivation(&mut self, derivation: Uuid) -> Result<(), StoreError> {
+        for statement in [
+            "DELETE FROM derivation_inputs WHERE derivation_id = $1",
+            "DELETE FROM derivations WHERE id = $1",
+        ] {
+            sqlx::query(statement)
+                .bind(derivation)
+                .execute(&mut *self.connection)
+                .await
+                .map_err(unavailable)?;
+        }
+        Ok(())
+    }
+
+    async fn erase_empty_sessions(&mut self, sessions: &HashSet<Uuid>) -> Result<(), StoreError> {
+        for session in sessions {
+            sqlx::query(
+                "DELETE FROM sessions WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM turns WHERE session_id = $1)",
+            )
+            .bind(session)
+            .execute(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
+        }
+        Ok(())
+    }
+
+    /// The access log is bounded per partition, so reading all of it is cheap.
+    async fn erase_from_access_log(
+        &mut self,
+        partition: PartitionId,
+        erased: &HashSet<MemoryId>,
+    ) -> Result<(), StoreError> {
+        let rows: Vec<(Uuid, Vec<u8>)> =
+            sqlx::query_as("SELECT id, hits FROM recalls WHERE partition_id = $1")
+                .bind(partition.0)
+                .fetch_all(&mut *self.connection)
+                .await
+                .map_err(unavailable)?;
+        for (id, packed) in rows {
+            let mut hits = unpack_hits(&packed);
+            let before = hits.len();
+            hits.retain(|(memory, _)| !erased.contains(memory));
+            if hits.len() < before {
+                sqlx::query("UPDATE recalls SET hits = $3 WHERE partition_id = $1 AND id = $2")
+                    .bind(partition.0)
+                    .bind(id)
+                    .bind(pack_hits(&hits))
+                    .execute(&mut *self.connection)
+                    .await
+                    .map_err(unavailable)?;
+            }
+        }
+        Ok(())
+    }
+}

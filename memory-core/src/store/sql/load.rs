@@ -1,0 +1,173 @@
+//! What the index is built from: a partition whole at one moment, its change log, or single memories of it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::QueryBuilder;
+use sqlx::sqlite::SqliteRow as Row;
+use uuid::Uuid;
+
+use super::read::push_ids;
+use super::rows::{self, Reader, memory_columns};
+use super::{Connection, Db, SqlStore, StoreError, dialect, unavailable};
+use crate::domain::change::{IndexRow, KeyKind};
+use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::memory::Memory;
+use crate::store::{ChangeEntry, ChangeOp, IndexSource, Indexed};
+
+/// Memories read at a time: what is in the air besides the index that is being built.
+const MEMORIES_PER_STEP: i64 = 2_048;
+
+const ROW_COLUMNS: &str = "memory_id, key_kind, chunk, span_start, span_end, terms, vector";
+
+#[async_trait]
+impl IndexSource for SqlStore {
+    async fn load(
+        &self,
+        partition: PartitionId,
+        each: &mut (dyn FnMut(Indexed) + Send),
+    ) -> Result<u64, StoreError> {
+        let embedder = self.embedder().0;
+        let mut snapshot = self.readers.begin_with(dialect::BEGIN_READ).await.map_err(unavailable)?;
+        let seq: Option<i64> = sqlx::query_scalar("SELECT last_seq FROM partitions WHERE id = $1")
+            .bind(partition.0)
+            .fetch_optional(&mut *snapshot)
+            .await
+            .map_err(unavailable)?;
+        let mut after = Uuid::nil();
+        loop {
+            let memories = next_memories(&mut snapshot, partition, after).await?;
+            let Some(last) = memories.last().map(|memory| memory.id.0) else { break };
+            let found = rows_between(&mut snapshot, partition, embedder, (after, last)).await?;
+            join(memories, found, each);
+            after = last;
+        }
+        snapshot.commit().await.map_err(unavailable)?;
+        Ok(seq.unwrap_or(0).unsigned_abs())
+    }
+
+    async fn changes(
+        &self,
+        partition: PartitionId,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<ChangeEntry>, StoreError> {
+        let rows: Vec<(i64, i64, Uuid)> = sqlx::query_as(
+            "SELECT seq, op, memory_id FROM changes WHERE partition_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+        )
+        .bind(partition.0)
+        .bind(after.cast_signed())
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        rows.into_iter()
+            .map(|(seq, op, memory)| {
+                let damaged = || StoreError::Corrupt {
+                    table: "changes",
+                    column: "op",
+                    row: format!("{partition}/{seq}"),
+                };
+                let op = ChangeOp::from_code(op).ok_or_else(damaged)?;
+                Ok(ChangeEntry { seq: seq.unsigned_abs(), op, memory: MemoryId(memory) })
+            })
+            .collect()
+    }
+
+    async fn indexed(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Indexed>, StoreError> {
+        let mut memories = self.memories_without_text(partition, ids).await?;
+        memories.sort_unstable_by_key(|memory| memory.id);
+        let mut statement = QueryBuilder::<Db>::new("SELECT ");
+        statement.push(ROW_COLUMNS).push(" FROM index_rows WHERE partition_id = ").push_bind(partition.0);
+        statement.push(" AND embedder_id = ").push_bind(self.embedder().0).push(" AND memory_id IN (");
+        push_ids(&mut statement, ids.iter().map(|id| id.0));
+        statement.push(" ORDER BY memory_id, key_kind, chunk");
+        let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
+        let rows = rows.iter().map(index_row).collect::<Result<Vec<_>, _>>()?;
+        let mut indexed = Vec::with_capacity(memories.len());
+        join(memories, rows, &mut |one| indexed.push(one));
+        Ok(indexed)
+    }
+}
+
+impl SqlStore {
+    async fn memories_without_text(
+        &self,
+        partition: PartitionId,
+        ids: &[MemoryId],
+    ) -> Result<Vec<Memory>, StoreError> {
+        let mut statement = QueryBuilder::<Db>::new(concat!("SELECT ", memory_columns!("NULL")));
+        statement.push("WHERE m.partition_id = ").push_bind(partition.0).push(" AND m.id IN (");
+        push_ids(&mut statement, ids.iter().map(|id| id.0));
+        let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
+        rows.iter().map(rows::memory).collect()
+    }
+}
+
+async fn next_memories(
+    snapshot: &mut Connection,
+    partition: PartitionId,
+    after: Uuid,
+) -> Result<Vec<Memory>, StoreError> {
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        memory_columns!("NULL"),
+        "WHERE m.partition_id = $1 AND m.id > $2 ORDER BY m.id LIMIT $3"
+    ))
+    .bind(partition.0)
+    .bind(after)
+    .bind(MEMORIES_PER_STEP)
+    .fetch_all(&mut *snapshot)
+    .await
+    .map_err(unavailable)?;
+    rows.iter().map(rows::memory).collect()
+}
+
+async fn rows_between(
+    snapshot: &mut Connection,
+    partition: PartitionId,
+    embedder: i64,
+    (after, last): (Uuid, Uuid),
+) -> Result<Vec<(MemoryId, IndexRow)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT memory_id, key_kind, chunk, span_start, span_end, terms, vector FROM index_rows
+         WHERE partition_id = $1 AND embedder_id = $2 AND memory_id > $3 AND memory_id <= $4
+         ORDER BY memory_id, key_kind, chunk",
+    )
+    .bind(partition.0)
+    .bind(embedder)
+    .bind(after)
+    .bind(last)
+    .fetch_all(&mut *snapshot)
+    .await
+    .map_err(unavailable)?;
+    rows.iter().map(index_row).collect()
+}
+
+/// Gives each memory its rows; both are in the order of ids.
+fn join(memories: Vec<Memory>, rows: Vec<(MemoryId, IndexRow)>, each: &mut (dyn FnMut(Indexed) + Send)) {
+    let mut rows = rows.into_iter().peekable();
+    for memory in memories {
+        let mut own = Vec::new();
+        while let Some((_, row)) = rows.next_if(|(id, _)| *id <= memory.id) {
+            own.push(row);
+        }
+        each(Indexed { memory, rows: own });
+    }
+}
+
+fn index_row(row: &Row) -> Result<(MemoryId, IndexRow), StoreError> {
+    let at = Reader { row, table: "index_rows" };
+    let code: i64 = at.get(1, "key_kind")?;
+    let vector: Option<&[u8]> = at.get(6, "vector")?;
+    Ok((
+        MemoryId(at.get(0, "memory_id")?),
+        IndexRow {
+            key: KeyKind::from_code(code).ok_or_else(|| at.corrupt("key_kind", "is unknown"))?,
+            chunk: at.number(2, "chunk")?,
+            span: (at.number(3, "span_start")?, at.number(4, "span_end")?),
+            terms: Arc::from(at.get::<&[u8]>(5, "terms")?),
+            vector: vector.map(|bytes| Arc::from(rows::vector(bytes))),
+        },
+    ))
+}

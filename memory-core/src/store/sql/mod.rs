@@ -1,0 +1,127 @@
+//! The SQL store. Statements are written once, in the dialect that SQLite and PostgreSQL share; [`dialect`] holds the
+//! few that differ. The files of this folder speak of [`Db`] only, so that they can be compiled once per database
+//! (ADR 0001); SQLite is the one that is connected.
+
+mod access;
+mod bulk;
+mod commit;
+mod dialect;
+mod directory;
+mod embedders;
+mod erase;
+mod gather;
+mod jobs;
+mod load;
+mod read;
+mod revise;
+mod rows;
+mod upkeep;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+pub use directory::DirectoryLock;
+
+use super::{EmbedderId, StoreError};
+
+/// The database these files are compiled for.
+type Db = sqlx::Sqlite;
+/// One connection of it.
+type Connection = sqlx::SqliteConnection;
+
+/// The name of the database file in a data directory.
+pub const DATABASE_FILE: &str = "engrain.db";
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreOptions {
+    /// Connections that read at the same time.
+    pub read_connections: u32,
+    /// How much of the database each connection may keep in memory, in KiB.
+    pub cache_kib: u32,
+    /// How much of the database file may be mapped into memory, in bytes.
+    pub mmap_bytes: u64,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { read_connections: 4, cache_kib: 16 * 1024, mmap_bytes: 256 * 1024 * 1024 }
+    }
+}
+
+/// Everything that is kept, in one SQLite file.
+///
+/// One connection writes, several read; the file is in WAL mode and every commit is synced to disk. The directory
+/// belongs to this process as long as the store lives.
+#[derive(Debug)]
+pub struct SqlStore {
+    writer: sqlx::Pool<Db>,
+    readers: sqlx::Pool<Db>,
+    embedder: AtomicI64,
+    _lock: DirectoryLock,
+}
+
+/// What [`SqlStore::embedder`] holds while no embedder is in use.
+const NO_EMBEDDER: i64 = -1;
+
+impl SqlStore {
+    /// Opens the store in `directory`, which is made if it is missing, and brings its tables up to date.
+    ///
+    /// Errors: [`StoreError::InUse`] if another process has it open, [`StoreError::Unavailable`] for the rest.
+    pub async fn open(directory: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let lock = DirectoryLock::take(directory)?;
+        let connect = SqliteConnectOptions::new()
+            .filename(directory.join(DATABASE_FILE))
+            .create_if_missing(true)
+            .page_size(8192)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(false) // statements keep the references; `check` verifies them
+            .busy_timeout(Duration::from_secs(5))
+            .pragma("secure_delete", "ON") // what is erased is gone from the file
+            .pragma("cache_size", format!("-{}", options.cache_kib))
+            .pragma("mmap_size", options.mmap_bytes.to_string())
+            .pragma("temp_store", "MEMORY")
+            .optimize_on_close(true, None);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(connect.clone())
+            .await
+            .map_err(unavailable)?;
+        sqlx::migrate!("../migrations/sqlite").run(&writer).await.map_err(unavailable)?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(options.read_connections.max(1))
+            .min_connections(1)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(connect.pragma("query_only", "ON"))
+            .await
+            .map_err(unavailable)?;
+        let store = Self { writer, readers, embedder: AtomicI64::new(NO_EMBEDDER), _lock: lock };
+        let in_use = super::Embedders::embedder_in_use(&store).await?;
+        store.embedder.store(in_use.map_or(NO_EMBEDDER, |(id, _)| id.0), Ordering::Release);
+        Ok(store)
+    }
+
+    /// Closes all connections: the write-ahead log is folded into the database file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    fn embedder(&self) -> EmbedderId {
+        EmbedderId(self.embedder.load(Ordering::Acquire))
+    }
+}
+
+/// Every database error means that the store did not do its work; which one is for the log.
+fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+    StoreError::Unavailable(Box::new(error))
+}

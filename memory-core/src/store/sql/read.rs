@@ -1,0 +1,271 @@
+//! Reading memories and what they come from.
+
+use async_trait::async_trait;
+use sqlx::QueryBuilder;
+use uuid::Uuid;
+
+use super::rows::{
+    self, MEMORY_COLUMNS, Reader, SESSION_COLUMNS, TURN_COLUMNS, VERSION_COLUMNS, memory_columns,
+};
+use super::{Db, SqlStore, StoreError, unavailable};
+use crate::domain::derivation::{Derivation, Input, Maker, Source};
+use crate::domain::id::{DerivationId, MemoryId, PartitionId, SessionId, TenantId, TurnId};
+use crate::domain::memory::Memory;
+use crate::domain::scope::{Owner, OwnerKind};
+use crate::domain::time::Timestamp;
+use crate::domain::turn::{Session, Turn};
+use crate::store::{Kept, Memories, OwnerEntry};
+
+/// Ids per statement: a power of two, so that few statements stay prepared (see `bulk`).
+const IDS_PER_STATEMENT: usize = 512;
+
+#[async_trait]
+impl Memories for SqlStore {
+    async fn partition_of(&self, tenant: TenantId, owner: &Owner) -> Result<Option<PartitionId>, StoreError> {
+        let id: Option<i64> = sqlx::query_scalar(
+            "SELECT id FROM partitions WHERE tenant_id = $1 AND owner_kind = $2 AND owner_id = $3",
+        )
+        .bind(tenant.0)
+        .bind(owner.kind.as_str())
+        .bind(owner.id.as_str())
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        Ok(id.map(PartitionId))
+    }
+
+    async fn partitions_with(
+        &self,
+        tenant: TenantId,
+        kind: OwnerKind,
+        id: &str,
+        limit: u32,
+    ) -> Result<Vec<PartitionId>, StoreError> {
+        let ids: Vec<i64> = sqlx::query_scalar(
+            "SELECT partition_id FROM scope_partitions WHERE tenant_id = $1 AND id_kind = $2 AND id = $3
+             ORDER BY partition_id LIMIT $4",
+        )
+        .bind(tenant.0)
+        .bind(kind.as_str())
+        .bind(id)
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        Ok(ids.into_iter().map(PartitionId).collect())
+    }
+
+    async fn owners(
+        &self,
+        tenant: TenantId,
+        after: Option<PartitionId>,
+        limit: u32,
+    ) -> Result<Vec<OwnerEntry>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, owner_kind, owner_id, memory_count, created_us FROM partitions
+             WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+        )
+        .bind(tenant.0)
+        .bind(after.map_or(0, |id| id.0))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        rows.iter()
+            .map(|row| {
+                let at = Reader { row, table: "partitions" };
+                Ok(OwnerEntry {
+                    partition: PartitionId(at.get(0, "id")?),
+                    owner: Owner {
+                        kind: at.parsed(1, "owner_kind", OwnerKind::parse)?,
+                        id: at.required_name(2, "owner_id")?,
+                    },
+                    memory_count: at.number(3, "memory_count")?,
+                    created_at: at.time(4, "created_us")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn memories(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Memory>, StoreError> {
+        let mut found = std::collections::HashMap::with_capacity(ids.len());
+        for some in ids.chunks(IDS_PER_STATEMENT) {
+            let mut statement =
+                QueryBuilder::<Db>::new(concat!("SELECT ", memory_columns!("COALESCE(m.text, t.text)")));
+            statement.push("WHERE m.partition_id = ").push_bind(partition.0).push(" AND m.id IN (");
+            push_ids(&mut statement, some.iter().map(|id| id.0));
+            for row in statement.build().fetch_all(&self.readers).await.map_err(unavailable)? {
+                let memory = rows::memory(&row)?;
+                found.insert(memory.id, memory);
+            }
+        }
+        Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+    }
+
+    async fn memory(&self, tenant: TenantId, id: MemoryId) -> Result<Option<Kept>, StoreError> {
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            memory_columns!("COALESCE(m.text, t.text), p.id, p.owner_kind, p.owner_id"),
+            "JOIN partitions p ON p.id = m.partition_id WHERE m.id = $1 AND p.tenant_id = $2",
+        ))
+        .bind(id.0)
+        .bind(tenant.0)
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        let Some(row) = row else { return Ok(None) };
+        let at = Reader { row: &row, table: "partitions" };
+        let owner = Owner {
+            kind: at.parsed(MEMORY_COLUMNS + 1, "owner_kind", OwnerKind::parse)?,
+            id: at.required_name(MEMORY_COLUMNS + 2, "owner_id")?,
+        };
+        let partition = PartitionId(at.get(MEMORY_COLUMNS, "id")?);
+        Ok(Some(Kept { partition, owner, memory: rows::memory(&row)? }))
+    }
+
+    async fn earlier_versions(
+        &self,
+        partition: PartitionId,
+        id: MemoryId,
+    ) -> Result<Vec<Memory>, StoreError> {
+        let Some(present) = self.memories(partition, &[id]).await?.pop() else { return Ok(Vec::new()) };
+        let versions = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {VERSION_COLUMNS} FROM memory_versions v WHERE v.partition_id = $1 AND v.id = $2 ORDER BY v.version"
+        )))
+        .bind(partition.0)
+        .bind(id.0)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        let turn_text = match &present.origin {
+            Some(origin) => self.turns_by_id(partition, &[origin.turn]).await?.pop().map(|turn| turn.text),
+            None => None,
+        };
+        versions.iter().map(|row| rows::version(row, &present, turn_text.as_deref())).collect()
+    }
+
+    async fn derivation(
+        &self,
+        partition: PartitionId,
+        id: MemoryId,
+    ) -> Result<Option<Derivation>, StoreError> {
+        type Head = (Uuid, String, Option<String>, Option<String>, i64);
+        let head: Option<Head> = sqlx::query_as(
+            "SELECT d.id, d.maker, d.model, d.prompt, d.made_us FROM memories m
+             JOIN derivations d ON d.id = m.derivation_id WHERE m.partition_id = $1 AND m.id = $2",
+        )
+        .bind(partition.0)
+        .bind(id.0)
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        let Some((id, name, model, prompt, made_us)) = head else { return Ok(None) };
+        let inputs: Vec<(Uuid, String, bool)> = sqlx::query_as(
+            "SELECT source_id, source_kind, is_evidence FROM derivation_inputs WHERE derivation_id = $1
+             ORDER BY source_id",
+        )
+        .bind(id)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        let inputs = inputs.into_iter().map(|(id, kind, is_evidence)| {
+            let source = if kind == "turn" { Source::Turn(TurnId(id)) } else { Source::Memory(MemoryId(id)) };
+            Input { source, is_evidence }
+        });
+        Ok(Some(Derivation {
+            id: DerivationId(id),
+            maker: Maker { name, model, prompt },
+            inputs: inputs.collect(),
+            made_at: Timestamp::from_micros(made_us),
+        }))
+    }
+
+    async fn sessions(
+        &self,
+        partition: PartitionId,
+        from: u32,
+        limit: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {SESSION_COLUMNS} FROM sessions WHERE partition_id = $1 AND ordinal >= $2
+             ORDER BY ordinal LIMIT $3"
+        )))
+        .bind(partition.0)
+        .bind(i64::from(from))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        rows.iter().map(rows::session).collect()
+    }
+
+    async fn session(
+        &self,
+        tenant: TenantId,
+        id: SessionId,
+    ) -> Result<Option<(PartitionId, Session)>, StoreError> {
+        let row = sqlx::query(
+            "SELECT s.id, s.key, s.ordinal, s.turn_count, s.started_us, s.recorded_us, s.partition_id FROM sessions s
+             JOIN partitions p ON p.id = s.partition_id WHERE s.id = $1 AND p.tenant_id = $2",
+        )
+        .bind(id.0)
+        .bind(tenant.0)
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        let Some(row) = row else { return Ok(None) };
+        let partition = Reader { row: &row, table: "sessions" }.get(6, "partition_id")?;
+        Ok(Some((PartitionId(partition), rows::session(&row)?)))
+    }
+
+    async fn turns(&self, session: SessionId, from: u32, limit: u32) -> Result<Vec<Turn>, StoreError> {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {TURN_COLUMNS} FROM turns WHERE session_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3"
+        )))
+        .bind(session.0)
+        .bind(i64::from(from))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        rows.iter().map(rows::turn).collect()
+    }
+
+    async fn turns_by_id(&self, partition: PartitionId, ids: &[TurnId]) -> Result<Vec<Turn>, StoreError> {
+        let mut found = Vec::with_capacity(ids.len());
+        for some in ids.chunks(IDS_PER_STATEMENT) {
+            let mut statement = QueryBuilder::<Db>::new("SELECT ");
+            statement.push(TURN_COLUMNS).push(" FROM turns WHERE partition_id = ").push_bind(partition.0);
+            statement.push(" AND id IN (");
+            push_ids(&mut statement, some.iter().map(|id| id.0));
+            for row in statement.build().fetch_all(&self.readers).await.map_err(unavailable)? {
+                found.push(rows::turn(&row)?);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Pushes `ids)`, filled up with the nil id to a power of two: no row has it.
+pub(super) fn push_ids(statement: &mut QueryBuilder<Db>, ids: impl ExactSizeIterator<Item = Uuid>) {
+    let filler = ids.len().next_power_of_two() - ids.len();
+    let mut list = statement.separated(", ");
+    for id in ids.chain(std::iter::repeat_n(Uuid::nil(), filler)) {
+        list.push_bind(id);
+    }
+    list.push_unseparated(")");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn id_lists_fill_up_to_powers_of_two() {
+        for (count, expected) in [(1, 1), (3, 4), (5, 8), (8, 8)] {
+            let mut statement = QueryBuilder::<Db>::new("(");
+            push_ids(&mut statement, vec![Uuid::nil(); count].into_iter());
+            assert_eq!(statement.sql().as_str().matches('?').count(), expected);
+        }
+    }
+}

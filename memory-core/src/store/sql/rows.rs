@@ -1,0 +1,261 @@
+//! Rows of the database and the domain's values, one into the other. The column lists stand beside the code that
+//! reads them by position.
+
+use half::f16;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow as Row;
+use uuid::Uuid;
+
+use super::StoreError;
+use crate::domain::id::{DerivationId, MemoryId, SessionId, TurnId};
+use crate::domain::memory::{DocumentName, Happened, Kind, Memory, Origin, Strength, Visibility};
+use crate::domain::metadata::Metadata;
+use crate::domain::name::Name;
+use crate::domain::time::{Interval, Timestamp};
+use crate::domain::turn::{Role, Session, Turn};
+
+/// The columns of a memory for [`memory`], with its turn and session where there are any. The text comes last, as the
+/// statement wants it, and after it whatever else the statement asks for.
+macro_rules! memory_columns {
+    ($text:literal) => {
+        concat!(
+            "m.id, m.version, m.kind, m.tokens, m.agent_id, m.app_id, m.run_id, m.visibility, m.subjects, ",
+            "m.tags, m.metadata, m.namespace, m.key, m.derivation_id, m.happened_us, m.happened_until_us, ",
+            "m.recorded_us, m.created_us, m.valid_from_us, m.valid_to_us, m.expires_us, m.importance, m.strength, ",
+            "m.refreshed_us, t.id, t.session_id, s.key, s.ordinal, t.seq, t.role, t.author, t.key, ",
+            $text,
+            " FROM memories m ",
+            "LEFT JOIN turns t ON t.partition_id = m.partition_id AND t.id = m.turn_id ",
+            "LEFT JOIN sessions s ON s.id = t.session_id "
+        )
+    };
+}
+pub(super) use memory_columns;
+
+/// How many columns [`memory_columns`] lists: what a statement adds comes after.
+pub(super) const MEMORY_COLUMNS: usize = 33;
+
+/// A memory from the columns of [`memory_columns`].
+pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
+    let at = Reader { row, table: "memories" };
+    let namespace = at.name(11, "namespace")?;
+    let document = match (namespace, at.name(12, "key")?) {
+        (Some(namespace), Some(key)) => Some(DocumentName { namespace, key }),
+        _ => None,
+    };
+    Ok(Memory {
+        id: MemoryId(at.get(0, "id")?),
+        version: at.number(1, "version")?,
+        kind: at.parsed(2, "kind", Kind::parse)?,
+        text: at.get::<Option<String>>(32, "text")?.unwrap_or_default(),
+        tokens: at.number(3, "tokens")?,
+        agent: at.name(4, "agent_id")?,
+        app: at.name(5, "app_id")?,
+        run: at.name(6, "run_id")?,
+        visibility: at.parsed(7, "visibility", Visibility::parse)?,
+        subjects: at.names(8, "subjects")?,
+        tags: at.names(9, "tags")?,
+        metadata: at.metadata(10)?,
+        document,
+        origin: origin(&Reader { row, table: "turns" }, 24)?,
+        derivation: at.get::<Option<Uuid>>(13, "derivation_id")?.map(DerivationId),
+        happened: Happened {
+            at: at.time(14, "happened_us")?,
+            until: at.maybe_time(15, "happened_until_us")?,
+        },
+        recorded_at: at.time(16, "recorded_us")?,
+        created_at: at.time(17, "created_us")?,
+        valid: Interval {
+            start: at.maybe_time(18, "valid_from_us")?,
+            end: at.maybe_time(19, "valid_to_us")?,
+        },
+        expires_at: at.maybe_time(20, "expires_us")?,
+        strength: Strength {
+            importance: at.fraction(21, "importance")?,
+            strength: at.fraction(22, "strength")?,
+            refreshed_at: at.time(23, "refreshed_us")?,
+        },
+    })
+}
+
+fn origin(at: &Reader<'_>, first: usize) -> Result<Option<Origin>, StoreError> {
+    let Some(turn) = at.get::<Option<Uuid>>(first, "id")? else { return Ok(None) };
+    Ok(Some(Origin {
+        turn: TurnId(turn),
+        session: SessionId(at.get(first + 1, "session_id")?),
+        session_key: at.required_name(first + 2, "session key")?,
+        session_ordinal: at.number(first + 3, "session ordinal")?,
+        seq: at.number(first + 4, "seq")?,
+        role: at.parsed(first + 5, "role", Role::parse)?,
+        author: at.name(first + 6, "author")?,
+        turn_key: at.name(first + 7, "key")?,
+    }))
+}
+
+/// An earlier version: the versioned columns laid over the present memory.
+pub(super) const VERSION_COLUMNS: &str = "v.version, v.text, v.tokens, v.visibility, v.subjects, v.tags, v.metadata, \
+     v.derivation_id, v.happened_us, v.happened_until_us, v.recorded_us, v.valid_from_us, v.valid_to_us, v.expires_us, \
+     v.importance";
+
+/// A memory as it was, from [`VERSION_COLUMNS`] and what does not change.
+pub(super) fn version(row: &Row, present: &Memory, turn_text: Option<&str>) -> Result<Memory, StoreError> {
+    let at = Reader { row, table: "memory_versions" };
+    let mut memory = present.clone();
+    memory.version = at.number(0, "version")?;
+    memory.text = match at.get::<Option<String>>(1, "text")? {
+        Some(text) => text,
+        None => turn_text.unwrap_or_default().to_owned(),
+    };
+    memory.tokens = at.number(2, "tokens")?;
+    memory.visibility = at.parsed(3, "visibility", Visibility::parse)?;
+    memory.subjects = at.names(4, "subjects")?;
+    memory.tags = at.names(5, "tags")?;
+    memory.metadata = at.metadata(6)?;
+    memory.derivation = at.get::<Option<Uuid>>(7, "derivation_id")?.map(DerivationId);
+    memory.happened =
+        Happened { at: at.time(8, "happened_us")?, until: at.maybe_time(9, "happened_until_us")? };
+    memory.recorded_at = at.time(10, "recorded_us")?;
+    memory.valid =
+        Interval { start: at.maybe_time(11, "valid_from_us")?, end: at.maybe_time(12, "valid_to_us")? };
+    memory.expires_at = at.maybe_time(13, "expires_us")?;
+    memory.strength.importance = at.fraction(14, "importance")?;
+    Ok(memory)
+}
+
+pub(super) const SESSION_COLUMNS: &str = "id, key, ordinal, turn_count, started_us, recorded_us";
+
+/// A session from [`SESSION_COLUMNS`].
+pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
+    let at = Reader { row, table: "sessions" };
+    Ok(Session {
+        id: SessionId(at.get(0, "id")?),
+        key: at.required_name(1, "key")?,
+        ordinal: at.number(2, "ordinal")?,
+        turn_count: at.number(3, "turn_count")?,
+        started_at: at.time(4, "started_us")?,
+        recorded_at: at.time(5, "recorded_us")?,
+    })
+}
+
+pub(super) const TURN_COLUMNS: &str =
+    "id, seq, key, role, author, text, said_us, recorded_us, participants, place, metadata";
+
+/// A turn from [`TURN_COLUMNS`].
+pub(super) fn turn(row: &Row) -> Result<Turn, StoreError> {
+    let at = Reader { row, table: "turns" };
+    Ok(Turn {
+        id: TurnId(at.get(0, "id")?),
+        seq: at.number(1, "seq")?,
+        key: at.name(2, "key")?,
+        role: at.parsed(3, "role", Role::parse)?,
+        author: at.name(4, "author")?,
+        text: at.get(5, "text")?,
+        said_at: at.time(6, "said_us")?,
+        recorded_at: at.time(7, "recorded_us")?,
+        participants: at.names(8, "participants")?,
+        place: at.name(9, "place")?,
+        metadata: at.metadata(10)?,
+    })
+}
+
+/// A list of names as it is stored: a JSON array, or nothing for none.
+pub(super) fn names_json(names: &[Name]) -> Option<String> {
+    if names.is_empty() {
+        return None;
+    }
+    let texts: Vec<&str> = names.iter().map(Name::as_str).collect();
+    serde_json::to_string(&texts).ok()
+}
+
+/// Metadata as it is stored: a JSON object, or nothing for none.
+pub(super) fn metadata_json(metadata: &Metadata) -> Option<String> {
+    (!metadata.is_empty()).then(|| metadata.to_json())
+}
+
+/// A vector as it is stored: little-endian halves.
+pub(super) fn vector_bytes(vector: &[f16]) -> Vec<u8> {
+    vector.iter().flat_map(|element| element.to_le_bytes()).collect()
+}
+
+/// A vector from what [`vector_bytes`] wrote.
+pub(super) fn vector(bytes: &[u8]) -> Vec<f16> {
+    bytes.chunks_exact(2).map(|pair| f16::from_le_bytes([pair[0], pair[1]])).collect()
+}
+
+/// Reads columns by position and says which one is damaged.
+pub(super) struct Reader<'a> {
+    pub(super) row: &'a Row,
+    pub(super) table: &'static str,
+}
+
+impl Reader<'_> {
+    pub(super) fn get<'r, T>(&'r self, index: usize, column: &'static str) -> Result<T, StoreError>
+    where
+        T: sqlx::Decode<'r, super::Db> + sqlx::Type<super::Db>,
+    {
+        self.row.try_get(index).map_err(|error| self.corrupt(column, &error.to_string()))
+    }
+
+    pub(super) fn number<T: TryFrom<i64>>(
+        &self,
+        index: usize,
+        column: &'static str,
+    ) -> Result<T, StoreError> {
+        let wide: i64 = self.get(index, column)?;
+        T::try_from(wide).map_err(|_| self.corrupt(column, &format!("{wide} is out of range")))
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "was an f32 when it was written")]
+    fn fraction(&self, index: usize, column: &'static str) -> Result<f32, StoreError> {
+        Ok(self.get::<f64>(index, column)? as f32)
+    }
+
+    pub(super) fn time(&self, index: usize, column: &'static str) -> Result<Timestamp, StoreError> {
+        Ok(Timestamp::from_micros(self.get(index, column)?))
+    }
+
+    fn maybe_time(&self, index: usize, column: &'static str) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.get::<Option<i64>>(index, column)?.map(Timestamp::from_micros))
+    }
+
+    pub(super) fn parsed<T>(
+        &self,
+        index: usize,
+        column: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, StoreError> {
+        let text: &str = self.get(index, column)?;
+        parse(text).ok_or_else(|| self.corrupt(column, &format!("{text:?} is unknown")))
+    }
+
+    fn name(&self, index: usize, column: &'static str) -> Result<Option<Name>, StoreError> {
+        let text: Option<&str> = self.get(index, column)?;
+        text.map(|text| Name::new(text).map_err(|error| self.corrupt(column, &error.to_string()))).transpose()
+    }
+
+    pub(super) fn required_name(&self, index: usize, column: &'static str) -> Result<Name, StoreError> {
+        self.name(index, column)?.ok_or_else(|| self.corrupt(column, "is missing"))
+    }
+
+    fn names(&self, index: usize, column: &'static str) -> Result<Vec<Name>, StoreError> {
+        let Some(json) = self.get::<Option<&str>>(index, column)? else { return Ok(Vec::new()) };
+        let texts: Vec<String> =
+            serde_json::from_str(json).map_err(|error| self.corrupt(column, &error.to_string()))?;
+        texts
+            .iter()
+            .map(|text| Name::new(text).map_err(|error| self.corrupt(column, &error.to_string())))
+            .collect()
+    }
+
+    fn metadata(&self, index: usize) -> Result<Metadata, StoreError> {
+        let Some(json) = self.get::<Option<&str>>(index, "metadata")? else { return Ok(Metadata::default()) };
+        Metadata::from_json(json).ok_or_else(|| self.corrupt("metadata", "is not a JSON object"))
+    }
+
+    /// The damage itself is told; the value is not, since it may be somebody's words.
+    pub(super) fn corrupt(&self, column: &'static str, why: &str) -> StoreError {
+        let id =
+            self.row.try_get::<Uuid, _>(0).map_or_else(|_| "an unknown row".to_owned(), |id| id.to_string());
+        StoreError::Corrupt { table: self.table, column, row: format!("{id}: {why}") }
+    }
+}
