@@ -1,0 +1,64 @@
+//! Every bound of the engine, by name. Nothing that a caller sends or asks for is unbounded.
+
+/// Bounds on requests and on what is kept for them.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Turns in one call.
+    pub turns_per_call: usize,
+    /// Finished memories in one call.
+    pub memories_per_call: usize,
+    /// Bytes of one text.
+    pub text_bytes: usize,
+    /// Bytes of all texts of one call.
+    pub text_bytes_per_call: usize,
+    /// Tags of one memory; also subjects, and participants of a turn.
+    pub names_per_list: usize,
+    /// Sources of one memory.
+    pub sources_per_memory: usize,
+    /// Bytes of a question.
+    pub query_bytes: usize,
+    /// Memories that one recall returns.
+    pub recall_limit: u32,
+    /// Memories on one page of a list.
+    pub page_size: u32,
+    /// LLM tokens of a context block.
+    pub budget_tokens: u32,
+    /// Candidates that a cross-encoder reads.
+    pub rerank_candidates: u32,
+    /// Partitions that a recall without an owner searches.
+    pub fan_out_partitions: u32,
+    /// Milliseconds that a recall may ask for.
+    pub deadline_ms: u32,
+    /// Memories that one deletion by filter erases.
+    pub erasures_per_call: usize,
+    /// Change sets that wait to be committed; more are refused as busy.
+    pub commits_waiting: usize,
+    /// Change sets in one transaction.
+    pub sets_per_commit: usize,
+    /// Recalls of one partition that the access log keeps.
+    pub recalls_kept: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            turns_per_call: 1_000,
+            memories_per_call: 1_000,
+            text_bytes: 1024 * 1024,
+            text_bytes_per_call: 8 * 1024 * 1024,
+            names_per_list: 64,
+            sources_per_memory: 256,
+            query_bytes: 32 * 1024,
+            recall_limit: 200,
+            page_size: 1_000,
+            budget_tokens: 100_000,
+            rerank_candidates: 200,
+            fan_out_partitions: 64,
+            deadline_ms: 60_000,
+            erasures_per_call: 10_000,
+            commits_waiting: 1_024,
+            sets_per_commit: 128,
+            recalls_kept: 1_000,
+        }
+    }
+}
