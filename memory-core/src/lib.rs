@@ -1,23 +1,32 @@
-//! placeholder
+//! Engrain's memory core: what is remembered, how it is kept, and how it is found again.
+//!
+//! Two paths, each a folder whose `mod.rs` shows it step by step:
+//!
+//! - [`remember`]: check → key → embed → commit → index. What is acknowledged is durable, and found.
+//! - [`recall`]: scope → question → search → fuse → rerank → assemble → note.
+//!
+//! Around them: [`curate`] (list, show, edit, erase) and [`upkeep`] (change of embedder, checks, copies). All are
+//! methods of [`engine::Engine`], which holds the ports: [`store`] keeps the truth, [`index`] finds (and is derived
+//! from the store), [`model`] embeds and reads. [`domain`] says what all of them talk about, [`text`] what words and
+//! tokens are, [`retention`] how memories fade.
+//!
+//! What this crate is not: it knows no HTTP, reads no configuration, picks no implementation, and asks for the time and
+//! for ids through parameters. Without features it has no database, no model runtime and no network in it.
+
+mod commit;
+pub mod curate;
 pub mod domain;
+pub mod engine;
 pub mod error;
+pub mod index;
 pub mod limits;
+pub mod model;
+pub mod recall;
+pub mod remember;
+pub mod retention;
 pub mod store;
-pub mod recall { //! placeholder
-    pub mod request; }
-pub mod remember { //! placeholder
-    pub mod request; }
-pub mod curate { //! placeholder
-    pub mod request; }
-pub mod index { //! placeholder
-    /// placeholder
-    #[derive(Debug, thiserror::Error)]
-    #[error("placeholder")]
-    pub struct IndexError; }
-pub mod model { //! placeholder
-    /// placeholder
-    #[derive(Debug, thiserror::Error)]
-    #[error("placeholder")]
-    pub struct ModelError;
-    /// placeholder
-    pub trait Embedder: Send + Sync + std::fmt::Debug {} }
+pub mod text;
+pub mod upkeep;
+
+pub use engine::{Engine, Parts};
+pub use error::Error;

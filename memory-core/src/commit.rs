@@ -1,0 +1,179 @@
+//! The one way into the store: a queue of change sets, committed in groups and in order, then shown to the index.
+//!
+//! One task does it, so that the index sees commits in the order of the log, and a caller that goes away leaves no
+//! commit behind that the index has not seen. Many callers share one transaction and one sync to disk.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::domain::change::{ChangeSet, Committed, NewTurns, Outcome};
+use crate::domain::id::MemoryId;
+use crate::domain::memory::Memory;
+use crate::error::Error;
+use crate::index::{Index, Update};
+use crate::store::{EmbedderId, Indexed, Store, StoreError};
+
+/// The queue's entrance.
+#[derive(Clone, Debug)]
+pub struct CommitQueue {
+    work: mpsc::Sender<Work>,
+}
+
+#[derive(Debug)]
+enum Work {
+    Commit(Box<ChangeSet>, oneshot::Sender<Result<Outcome, Error>>),
+    /// Between two groups, so that no set is committed for an embedder that is no longer in use.
+    UseEmbedder(EmbedderId, oneshot::Sender<Result<bool, Error>>),
+}
+
+impl CommitQueue {
+    /// Starts the task. At most `waiting` pieces of work wait; up to `sets_per_commit` share a transaction. The task
+    /// ends when the last entrance is dropped.
+    pub fn start(store: Arc<dyn Store>, index: Arc<dyn Index>, waiting: usize, sets_per_commit: usize) -> Self {
+        let (work, queue) = mpsc::channel(waiting);
+        tokio::spawn(run(store, index, queue, sets_per_commit));
+        Self { work }
+    }
+
+    /// Commits a set. When it answers, the change is durable and every search sees it.
+    pub async fn commit(&self, set: ChangeSet) -> Result<Outcome, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Work::Commit(Box::new(set), reply))?;
+        answer.await.map_err(|_| Error::Stopping)?
+    }
+
+    /// Changes to an embedder that has rows of every memory; false if a memory still lacks them.
+    pub async fn use_embedder(&self, id: EmbedderId) -> Result<bool, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Work::UseEmbedder(id, reply))?;
+        answer.await.map_err(|_| Error::Stopping)?
+    }
+
+    fn send(&self, work: Work) -> Result<(), Error> {
+        self.work.try_send(work).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Error::Busy,
+            mpsc::error::TrySendError::Closed(_) => Error::Stopping,
+        })
+    }
+}
+
+async fn run(
+    store: Arc<dyn Store>,
+    index: Arc<dyn Index>,
+    mut queue: mpsc::Receiver<Work>,
+    sets_per_commit: usize,
+) {
+    let mut group = Vec::with_capacity(sets_per_commit);
+    while queue.recv_many(&mut group, sets_per_commit).await > 0 {
+        let (mut sets, mut replies) = (Vec::new(), Vec::new());
+        for work in group.drain(..) {
+            match work {
+                Work::Commit(set, reply) => {
+                    sets.push(*set);
+                    replies.push(reply);
+                }
+                Work::UseEmbedder(id, reply) => {
+                    commit_group(&*store, &*index, std::mem::take(&mut sets), std::mem::take(&mut replies)).await;
+                    let _ = reply.send(use_embedder(&*store, &*index, id).await);
+                }
+            }
+        }
+        commit_group(&*store, &*index, sets, replies).await;
+    }
+}
+
+async fn commit_group(
+    store: &dyn Store,
+    index: &dyn Index,
+    sets: Vec<ChangeSet>,
+    replies: Vec<oneshot::Sender<Result<Outcome, Error>>>,
+) {
+    if sets.is_empty() {
+        return;
+    }
+    match store.commit(&sets).await {
+        Ok(outcomes) => {
+            for ((set, outcome), reply) in sets.into_iter().zip(outcomes).zip(replies) {
+                if let Ok(Outcome::Committed(committed)) = &outcome {
+                    show(store, index, set, committed).await;
+                }
+                let _ = reply.send(outcome.map_err(Error::from));
+            }
+        }
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, sets = sets.len(), "nothing was committed");
+            let mut first = Some(error);
+            for reply in replies {
+                let error = first.take().unwrap_or_else(|| StoreError::Unavailable("see the first of the group".into()));
+                let _ = reply.send(Err(Error::Store(error)));
+            }
+        }
+    }
+}
+
+/// Brings the index up to date with what was committed.
+async fn show(store: &dyn Store, index: &dyn Index, set: ChangeSet, committed: &Committed) {
+    let (mut update, unknown_rows) = update_of(set, committed);
+    if !unknown_rows.is_empty() {
+        match store.indexed(committed.partition, &unknown_rows).await {
+            Ok(indexed) => update.put.extend(indexed),
+            Err(error) => {
+                // The index must not show what the store does not hold: it will read the partition anew.
+                tracing::warn!(error = &error as &dyn std::error::Error, "the index reads a scope anew");
+                index.forget_all().await;
+                return;
+            }
+        }
+    }
+    index.apply(committed.partition, update).await;
+}
+
+async fn use_embedder(store: &dyn Store, index: &dyn Index, id: EmbedderId) -> Result<bool, Error> {
+    let wanting = store.unembedded(id, None, 1).await?;
+    if !wanting.is_empty() {
+        return Ok(false);
+    }
+    store.use_embedder(id).await?;
+    index.forget_all().await;
+    Ok(true)
+}
+
+/// What a committed set means for the index, and the memories whose rows did not change and must be looked up.
+fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Vec<MemoryId>) {
+    let mut put = Vec::new();
+    if let (Some(new), Some(at)) = (set.turns, committed.appended) {
+        put.extend(turns_at(new, at));
+    }
+    for (new, replaced) in set.memories.into_iter().zip(committed.replaced.clone()) {
+        let memory = replaced.unwrap_or(new.memory);
+        put.push(Indexed { memory: without_text(memory), rows: new.rows });
+    }
+    let mut unknown_rows = Vec::new();
+    for revision in set.revisions {
+        match revision.rows {
+            Some(rows) => put.push(Indexed { memory: without_text(revision.memory), rows }),
+            None => unknown_rows.push(revision.memory.id),
+        }
+    }
+    let Committed { seq_before, seq_after, .. } = *committed;
+    (Update { seq_before, seq_after, put, erased: committed.made.erased.clone() }, unknown_rows)
+}
+
+/// Turns bear provisional places until the store has told the real ones.
+fn turns_at(new: NewTurns, at: crate::domain::change::Appended) -> impl Iterator<Item = Indexed> {
+    new.turns.into_iter().map(move |(_, new)| {
+        let mut memory = without_text(new.memory);
+        if let Some(origin) = &mut memory.origin {
+            origin.session = at.session;
+            origin.session_ordinal = at.session_ordinal;
+            origin.seq += at.first_seq;
+        }
+        Indexed { memory, rows: new.rows }
+    })
+}
+
+fn without_text(mut memory: Memory) -> Memory {
+    memory.text = String::new();
+    memory
+}

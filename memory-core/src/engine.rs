@@ -1,0 +1,139 @@
+//! The engine: the ports with their settings. The paths are its methods, each written in the folder of its verb
+//! (`remember`, `recall`, `curate`, `upkeep`); here is only what they share.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use crate::commit::CommitQueue;
+use crate::domain::clock::Clock;
+use crate::domain::id::IdSource;
+use crate::domain::scope::Caller;
+use crate::domain::time::Timestamp;
+use crate::error::Error;
+use crate::index::Index;
+use crate::limits::Limits;
+use crate::model::{Embedder, Reranker};
+use crate::recall::access::AccessNotes;
+use crate::recall::settings::RecallSettings;
+use crate::store::{EmbedderId, Store};
+
+/// What an engine is made of.
+pub struct Parts {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// Where it is found.
+    pub index: Arc<dyn Index>,
+    /// What turns texts into vectors: the one that the store's rows are made with.
+    pub embedder: Arc<dyn Embedder>,
+    /// What reads candidates again, if there is one.
+    pub reranker: Option<Arc<dyn Reranker>>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where ids come from.
+    pub ids: Arc<dyn IdSource>,
+    /// The bounds.
+    pub limits: Limits,
+    /// How recall weighs things by default.
+    pub recall: RecallSettings,
+}
+
+/// Remembers and recalls.
+pub struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) index: Arc<dyn Index>,
+    pub(crate) embedder: RwLock<ActiveEmbedder>,
+    pub(crate) reranker: Option<Arc<dyn Reranker>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn IdSource>,
+    pub(crate) limits: Limits,
+    pub(crate) recall_settings: RecallSettings,
+    pub(crate) commits: CommitQueue,
+    pub(crate) access: AccessNotes,
+}
+
+/// The embedder in use, with the store's number for it.
+#[derive(Clone)]
+pub(crate) struct ActiveEmbedder {
+    pub(crate) id: EmbedderId,
+    pub(crate) embedder: Arc<dyn Embedder>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("embedder", &self.embedder_name()).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Starts an engine. A new store takes the embedder given; one that was made with another refuses it with
+    /// [`Error::EmbedderMismatch`], since vectors of two embedders must never be compared.
+    pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
+        let Parts { store, index, embedder, reranker, clock, ids, limits, recall } = parts;
+        let configured = embedder.identity().vector_space();
+        let id = match store.embedder_in_use().await? {
+            Some((id, stored)) if stored == configured => id,
+            Some((_, stored)) => return Err(Error::EmbedderMismatch { stored, configured }),
+            None => {
+                let dimension = u32::try_from(embedder.identity().dimension).unwrap_or(u32::MAX);
+                let id = store.register_embedder(&configured, dimension, clock.now()).await?;
+                store.use_embedder(id).await?;
+                id
+            }
+        };
+        let commits =
+            CommitQueue::start(store.clone(), index.clone(), limits.commits_waiting, limits.sets_per_commit);
+        let access = AccessNotes::start(store.clone(), limits.recalls_kept);
+        Ok(Arc::new(Self {
+            store,
+            index,
+            embedder: RwLock::new(ActiveEmbedder { id, embedder }),
+            reranker,
+            clock,
+            ids,
+            limits,
+            recall_settings: recall,
+            commits,
+            access,
+        }))
+    }
+
+    /// The bounds.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The name of the embedder in use.
+    pub fn embedder_name(&self) -> String {
+        self.embedder.read().embedder.identity().name.clone()
+    }
+
+    /// Components of a vector.
+    pub fn dimension(&self) -> u32 {
+        u32::try_from(self.embedder.read().embedder.identity().dimension).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn active_embedder(&self) -> ActiveEmbedder {
+        self.embedder.read().clone()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+pub(crate) fn needs_read(caller: &Caller) -> Result<(), Error> {
+    if caller.rights.read { Ok(()) } else { Err(Error::Forbidden { right: "read" }) }
+}
+
+pub(crate) fn needs_write(caller: &Caller) -> Result<(), Error> {
+    if caller.rights.write { Ok(()) } else { Err(Error::Forbidden { right: "write" }) }
+}
+
+pub(crate) fn needs_delete(caller: &Caller) -> Result<(), Error> {
+    if caller.rights.delete { Ok(()) } else { Err(Error::Forbidden { right: "delete" }) }
+}
+
+pub(crate) fn needs_admin(caller: &Caller) -> Result<(), Error> {
+    if caller.rights.admin { Ok(()) } else { Err(Error::Forbidden { right: "administer" }) }
+}

@@ -1,0 +1,223 @@
+//! The columns of a partition's memories: what filters test, laid out by field so that a test runs down one array.
+//!
+//! Slots number the memories in the order in which they came. A new version of a memory gets a new slot; the old one
+//! is dead and stays so until the partition is read anew.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::bitmap::Bitmap;
+use super::symbols::{Symbol, Symbols};
+use crate::domain::filter::Field;
+use crate::domain::id::MemoryId;
+use crate::domain::memory::{Memory, Visibility};
+use crate::domain::name::Name;
+use crate::domain::time::Timestamp;
+use crate::index::Place;
+
+/// No moment: a field that a memory lacks.
+pub(super) const NEVER: i64 = i64::MIN;
+
+/// The columns.
+#[derive(Debug, Default)]
+pub(super) struct Columns {
+    ids: Vec<MemoryId>,
+    slots: HashMap<MemoryId, u32>,
+    places: HashMap<Place, u32>,
+    alive: Bitmap,
+    shared: Bitmap,
+    expiring: usize,
+    symbols: Symbols,
+    texts: [Vec<Symbol>; TEXT_FIELDS.len()],
+    times: [Vec<i64>; TIME_FIELDS.len()],
+    importance: Vec<f32>,
+    version: Vec<u32>,
+    tags: HashMap<Symbol, Vec<u32>>,
+    subjects: HashMap<Symbol, Vec<u32>>,
+    metadata: HashMap<String, Vec<(u32, Datum)>>,
+}
+
+/// The fields with one text each, in the order of `Columns::texts`.
+pub(super) const TEXT_FIELDS: [Field; 9] = [
+    Field::Kind,
+    Field::Role,
+    Field::Author,
+    Field::Agent,
+    Field::App,
+    Field::Run,
+    Field::Session,
+    Field::Namespace,
+    Field::Key,
+];
+
+/// The fields with one moment each, in the order of `Columns::times`.
+pub(super) const TIME_FIELDS: [Field; 5] =
+    [Field::HappenedAt, Field::RecordedAt, Field::ValidFrom, Field::ValidTo, Field::ExpiresAt];
+
+/// A scalar of the metadata.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Datum {
+    Text(Symbol),
+    Number(f64),
+    Bool(bool),
+}
+
+impl Columns {
+    /// Adds a memory; the slot of its earlier version, if there is one, is answered too, and dead from now on.
+    pub(super) fn put(&mut self, memory: &Memory) -> (u32, Option<u32>) {
+        let slot = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
+        let before = self.slots.insert(memory.id, slot);
+        if let Some(before) = before {
+            self.alive.clear(before as usize);
+        }
+        self.ids.push(memory.id);
+        self.alive.push(true);
+        self.shared.push(memory.visibility == Visibility::Shared);
+        self.expiring += usize::from(memory.expires_at.is_some());
+        if let Some(origin) = &memory.origin {
+            self.places.insert(Place { session: origin.session_ordinal, seq: origin.seq }, slot);
+        }
+        self.put_texts(memory);
+        let moment = |at: Option<Timestamp>| at.map_or(NEVER, Timestamp::as_micros);
+        let times = [
+            memory.happened.at.as_micros(),
+            memory.recorded_at.as_micros(),
+            moment(memory.valid.start),
+            moment(memory.valid.end),
+            moment(memory.expires_at),
+        ];
+        self.times.iter_mut().zip(times).for_each(|(column, at)| column.push(at));
+        self.importance.push(memory.strength.importance);
+        self.version.push(memory.version);
+        for tag in &memory.tags {
+            self.tags.entry(self.symbols.of(tag.as_str())).or_default().push(slot);
+        }
+        for subject in &memory.subjects {
+            self.subjects.entry(self.symbols.of(subject.as_str())).or_default().push(slot);
+        }
+        for (path, value) in memory.metadata.scalars() {
+            let datum = match value {
+                Value::String(text) => Datum::Text(self.symbols.of(text)),
+                Value::Number(number) => Datum::Number(number.as_f64().unwrap_or(f64::NAN)),
+                Value::Bool(bool) => Datum::Bool(*bool),
+                Value::Null | Value::Array(_) | Value::Object(_) => continue,
+            };
+            self.metadata.entry(path).or_default().push((slot, datum));
+        }
+        (slot, before)
+    }
+
+    fn put_texts(&mut self, memory: &Memory) {
+        let origin = memory.origin.as_ref();
+        let document = memory.document.as_ref();
+        let name = |name: Option<&Name>| name.map(|name| name.as_str().to_owned());
+        let texts: [Option<String>; TEXT_FIELDS.len()] = [
+            Some(memory.kind.as_str().to_owned()),
+            origin.map(|origin| origin.role.as_str().to_owned()),
+            name(origin.and_then(|origin| origin.author.as_ref())),
+            name(memory.agent.as_ref()),
+            name(memory.app.as_ref()),
+            name(memory.run.as_ref()),
+            name(origin.map(|origin| &origin.session_key)),
+            name(document.map(|document| &document.namespace)),
+            name(document.map(|document| &document.key)),
+        ];
+        for (column, text) in self.texts.iter_mut().zip(texts) {
+            column.push(text.map_or(Symbol::NONE, |text| self.symbols.of(&text)));
+        }
+    }
+
+    /// Takes a memory out; answers its slot.
+    pub(super) fn erase(&mut self, id: MemoryId) -> Option<u32> {
+        let slot = self.slots.remove(&id)?;
+        self.alive.clear(slot as usize);
+        Some(slot)
+    }
+
+    /// How many slots there are, dead ones included.
+    pub(super) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// How many memories there are.
+    pub(super) fn live(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn id(&self, slot: u32) -> Option<MemoryId> {
+        self.ids.get(slot as usize).copied()
+    }
+
+    pub(super) fn slot(&self, id: MemoryId) -> Option<u32> {
+        self.slots.get(&id).copied()
+    }
+
+    pub(super) fn version(&self, slot: u32) -> u32 {
+        self.version.get(slot as usize).copied().unwrap_or(0)
+    }
+
+    pub(super) fn at_place(&self, place: Place) -> Option<u32> {
+        self.places.get(&place).copied().filter(|slot| self.alive.contains(*slot as usize))
+    }
+
+    pub(super) fn alive(&self) -> &Bitmap {
+        &self.alive
+    }
+
+    pub(super) fn shared(&self) -> &Bitmap {
+        &self.shared
+    }
+
+    /// The memories that have not expired at `now`; none if nothing here ever expires.
+    pub(super) fn unexpired(&self, now: Timestamp) -> Option<Bitmap> {
+        let expires = self.times.last().filter(|_| self.expiring > 0)?;
+        Some(Bitmap::of(self.len(), |slot| expires[slot] == NEVER || expires[slot] > now.as_micros()))
+    }
+
+    pub(super) fn text_column(&self, field: &Field) -> Option<&[Symbol]> {
+        Some(&self.texts[TEXT_FIELDS.iter().position(|known| known == field)?])
+    }
+
+    pub(super) fn time_column(&self, field: &Field) -> Option<&[i64]> {
+        Some(&self.times[TIME_FIELDS.iter().position(|known| known == field)?])
+    }
+
+    pub(super) fn importance_column(&self) -> &[f32] {
+        &self.importance
+    }
+
+    pub(super) fn version_column(&self) -> &[u32] {
+        &self.version
+    }
+
+    pub(super) fn set_column(&self, field: &Field) -> Option<&HashMap<Symbol, Vec<u32>>> {
+        match field {
+            Field::Tags => Some(&self.tags),
+            Field::Subjects => Some(&self.subjects),
+            _ => None,
+        }
+    }
+
+    pub(super) fn metadata_column(&self, path: &str) -> &[(u32, Datum)] {
+        self.metadata.get(path).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn symbols(&self) -> &Symbols {
+        &self.symbols
+    }
+
+    /// About how much memory the columns take.
+    pub(super) fn bytes(&self) -> usize {
+        const MAP_ENTRY_BYTES: usize = 40;
+        let per_slot = size_of::<MemoryId>() + TEXT_FIELDS.len() * 4 + TIME_FIELDS.len() * 8 + 8;
+        let sparse: usize = self.tags.values().chain(self.subjects.values()).map(|slots| slots.capacity() * 4).sum();
+        let metadata: usize = self.metadata.values().map(|column| column.capacity() * size_of::<(u32, Datum)>()).sum();
+        self.ids.capacity() * per_slot
+            + (self.slots.capacity() + self.places.capacity()) * MAP_ENTRY_BYTES
+            + self.alive.bytes() * 2
+            + sparse
+            + metadata
+            + self.symbols.bytes()
+    }
+}

@@ -1,0 +1,193 @@
+//! The embedded index: partitions in this process's memory, read from the store when they are first asked for, kept
+//! up to date by commits, and let go under a memory budget, the least recently used first.
+//!
+//! A partition is read at one moment of the store (its number in the change log) while commits go on; what they change
+//! meanwhile waits and is applied on top. So a partition in memory always bears every commit that was applied.
+
+mod bitmap;
+mod columns;
+mod filtering;
+pub mod lexical;
+mod partition;
+mod residents;
+mod symbols;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+
+use self::partition::Partition;
+use self::residents::{Resident, Residents};
+use super::{Answer, Index, IndexError, Place, Question, Sighting, Update, View};
+use crate::domain::id::{MemoryId, PartitionId};
+use crate::store::IndexSource;
+
+/// Up to this many rows a search is over before another thread would have woken up for it.
+const INLINE_ROWS: usize = 4_096;
+
+/// Bounds of the embedded index.
+#[derive(Clone, Copy, Debug)]
+pub struct EmbeddedIndexOptions {
+    /// Components of the store's vectors.
+    pub dimension: usize,
+    /// What partitions in memory may take together, in bytes; the last one in use stays even if it takes more.
+    pub budget_bytes: usize,
+    /// Searches that compute at the same time; others wait their turn.
+    pub threads: usize,
+}
+
+/// Exact search over partitions in memory.
+#[derive(Debug)]
+pub struct EmbeddedIndex {
+    source: Arc<dyn IndexSource>,
+    residents: Residents,
+    dimension: AtomicUsize,
+    computing: Arc<tokio::sync::Semaphore>,
+}
+
+impl EmbeddedIndex {
+    /// An index over `source` with nothing in memory yet.
+    pub fn new(source: Arc<dyn IndexSource>, options: EmbeddedIndexOptions) -> Self {
+        Self {
+            source,
+            residents: Residents::new(options.budget_bytes),
+            dimension: AtomicUsize::new(options.dimension),
+            computing: Arc::new(tokio::sync::Semaphore::new(options.threads.max(1))),
+        }
+    }
+
+    /// From here on, partitions are read with vectors of this dimension: to be followed by [`Index::forget_all`].
+    pub fn set_dimension(&self, dimension: usize) {
+        self.dimension.store(dimension, Ordering::Release);
+    }
+
+    /// What partitions in memory take, in bytes, and how many they are.
+    pub fn in_memory(&self) -> (usize, usize) {
+        self.residents.in_memory()
+    }
+
+    /// Lets `work` see a partition: at once if it is small, else on a thread of its own.
+    async fn with<T: Send + 'static>(
+        &self,
+        id: PartitionId,
+        work: impl FnOnce(&Partition) -> T + Send + 'static,
+    ) -> Result<T, IndexError> {
+        let resident = self.resident(id).await?;
+        {
+            let state = resident.state.read();
+            match state.as_ref() {
+                Some(partition) if partition.rows() <= INLINE_ROWS => return Ok(work(partition)),
+                Some(_) => {}
+                None => return Err(IndexError::Abandoned),
+            }
+        }
+        let permit = self.computing.clone().acquire_owned().await.map_err(|_| IndexError::Abandoned)?;
+        let done = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            resident.state.read().as_ref().map(work)
+        });
+        done.await.ok().flatten().ok_or(IndexError::Abandoned)
+    }
+
+    /// The partition in memory; read now if it is not there.
+    async fn resident(&self, id: PartitionId) -> Result<Arc<Resident>, IndexError> {
+        let resident = self.residents.touch(id);
+        if resident.state.read().is_some() {
+            return Ok(resident);
+        }
+        let _reading = resident.reading.lock().await;
+        if resident.state.read().is_some() {
+            return Ok(resident);
+        }
+        resident.begin_reading();
+        let read = self.read(id).await;
+        match read {
+            Ok(partition) => {
+                resident.install(partition)?;
+                self.residents.weigh(id);
+                Ok(resident)
+            }
+            Err(error) => {
+                resident.give_up_reading();
+                Err(error)
+            }
+        }
+    }
+
+    async fn read(&self, id: PartitionId) -> Result<Partition, IndexError> {
+        let mut partition = Partition::new(self.dimension.load(Ordering::Acquire))?;
+        let mut damage = None;
+        let seq = self
+            .source
+            .load(id, &mut |indexed| {
+                if damage.is_none() {
+                    damage = partition.put(&indexed).err();
+                }
+            })
+            .await?;
+        partition.set_seq(seq);
+        damage.map_or(Ok(partition), Err)
+    }
+}
+
+#[async_trait]
+impl Index for EmbeddedIndex {
+    async fn search(&self, partition: PartitionId, question: &Question) -> Result<Answer, IndexError> {
+        let question = question.clone();
+        self.with(partition, move |partition| partition.search(&question)).await?
+    }
+
+    async fn in_view(&self, partition: PartitionId, view: &View) -> Result<Vec<MemoryId>, IndexError> {
+        let view = view.clone();
+        self.with(partition, move |partition| partition.in_view(&view)).await
+    }
+
+    async fn sight(
+        &self,
+        partition: PartitionId,
+        memory: MemoryId,
+        question: &Question,
+    ) -> Result<Option<Sighting>, IndexError> {
+        let question = question.clone();
+        self.with(partition, move |partition| partition.sight(memory, &question)).await?
+    }
+
+    async fn at_places(
+        &self,
+        partition: PartitionId,
+        places: &[Place],
+        view: &View,
+    ) -> Result<Vec<(Place, MemoryId)>, IndexError> {
+        let resident = self.resident(partition).await?;
+        let state = resident.state.read();
+        Ok(state.as_ref().map(|partition| partition.at_places(places, view)).unwrap_or_default())
+    }
+
+    async fn apply(&self, partition: PartitionId, update: Update) {
+        self.residents.apply(partition, update);
+    }
+
+    async fn forget_all(&self) {
+        self.residents.forget_all();
+    }
+
+    async fn differences(&self, partition: PartitionId) -> Result<u64, IndexError> {
+        let Some(resident) = self.residents.peek(partition) else { return Ok(0) };
+        let Some((seq, held)) =
+            resident.state.read().as_ref().map(|partition| (partition.seq(), partition.versions()))
+        else {
+            return Ok(0);
+        };
+        let mut kept = Vec::with_capacity(held.len());
+        let stored_seq =
+            self.source.load(partition, &mut |one| kept.push((one.memory.id, one.memory.version))).await?;
+        if stored_seq != seq {
+            // A commit came in between: compare again another time.
+            return Ok(0);
+        }
+        let held: std::collections::HashSet<_> = held.into_iter().collect();
+        let kept: std::collections::HashSet<_> = kept.into_iter().collect();
+        Ok(held.symmetric_difference(&kept).count() as u64)
+    }
+}

@@ -1,0 +1,178 @@
+//! PORT: the index, where a scope's memories are found again. It is derived from the store and can be rebuilt at any
+//! time; it never holds what the store does not.
+//!
+//! An index row is not a memory: a memory may have several rows (chunks, and later keys of other kinds). Every count
+//! and every rank here is of memories.
+
+pub mod embedded;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::domain::filter::Filter;
+use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::time::Timestamp;
+use crate::recall::request::Exactness;
+use crate::store::{Indexed, StoreError};
+
+/// Why an index did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The store, from which it is built, did not answer.
+    #[error("the index could not be read from the store")]
+    Store(#[from] StoreError),
+    /// The vectors are not of the dimension that the partition's are.
+    #[error("a vector has {found} components, the scope's have {expected}")]
+    Dimension {
+        /// What the partition's vectors have.
+        expected: usize,
+        /// What was given.
+        found: usize,
+    },
+    /// A vector without a direction, or weights that cannot be.
+    #[error("the question cannot be scored: {0}")]
+    Unscorable(String),
+    /// More rows than it can number.
+    #[error("the scope has more rows than the index can hold")]
+    Full,
+    /// It gave up: a bug, contained.
+    #[error("the search was abandoned")]
+    Abandoned,
+}
+
+/// Which memories a question may see.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The condition.
+    pub filter: Filter,
+    /// Memories that have expired at this moment are out of sight.
+    pub now: Timestamp,
+    /// True if the question does not name the owner: only shared memories are in sight then.
+    pub shared_only: bool,
+}
+
+/// What is asked of one partition.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The question's vector; none if only words count.
+    pub vector: Option<Arc<[f32]>>,
+    /// The question's text: its words.
+    pub text: Arc<str>,
+    /// Which memories it may see.
+    pub view: View,
+    /// Weights of the fused score inside the scan.
+    pub weights: gpu_retrieval::Weights,
+    /// How many memories each signal may put forward, 1 to 1,024.
+    pub candidates: usize,
+}
+
+/// A memory that some signal put forward, with what every signal says of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Candidate {
+    /// The memory.
+    pub memory: MemoryId,
+    /// The dense signal's say, where the memory has a vector and the question too.
+    pub dense: Option<DenseScore>,
+    /// BM25 of its best row; 0 without a word in common.
+    pub lexical: f32,
+    /// The bytes of the memory's text that matched best.
+    pub best_span: (u32, u32),
+}
+
+/// What the scan says of a memory: of its best row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DenseScore {
+    /// The fused score.
+    pub score: f32,
+    /// The cosine.
+    pub similarity: f32,
+    /// Retention at the question's moment.
+    pub retention: f32,
+}
+
+/// What a partition answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// Every memory that a signal put forward, in no particular order.
+    pub candidates: Vec<Candidate>,
+    /// Memories in the partition.
+    pub memories: u64,
+    /// How far the signals' orders can be trusted.
+    pub exactness: Exactness,
+}
+
+/// What the index knows of one memory, seen through a question.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sighting {
+    /// Whether it had expired.
+    pub expired: bool,
+    /// Whether the question may see it, apart from filter and expiry.
+    pub visible: bool,
+    /// Whether the filter lets it pass.
+    pub passes_filter: bool,
+    /// What the signals say of it.
+    pub candidate: Candidate,
+}
+
+/// What a commit changed in a partition.
+#[derive(Clone, Debug, Default)]
+pub struct Update {
+    /// The change log's number before, and after.
+    pub seq_before: u64,
+    /// See `seq_before`.
+    pub seq_after: u64,
+    /// Memories that are new or have a new version.
+    pub put: Vec<Indexed>,
+    /// Memories that are gone.
+    pub erased: Vec<MemoryId>,
+}
+
+/// A turn's place: neighbours in a conversation are found by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// The session's ordinal in the partition.
+    pub session: u32,
+    /// The turn's place in the session.
+    pub seq: u32,
+}
+
+/// Finding memories.
+///
+/// Contract: an answer reflects every update that was applied before the call; ranks do not depend on how often or
+/// in what order the partition was loaded; what a [`View`] hides is never in an answer, and neither moves scores nor
+/// takes the place of what is seen (word statistics are the partition's own, over all of it).
+#[async_trait]
+pub trait Index: Send + Sync + Debug {
+    /// Searches a partition.
+    async fn search(&self, partition: PartitionId, question: &Question) -> Result<Answer, IndexError>;
+
+    /// All memories in view, in the order of their ids.
+    async fn in_view(&self, partition: PartitionId, view: &View) -> Result<Vec<MemoryId>, IndexError>;
+
+    /// One memory, seen through a question; none if it is not in the partition.
+    async fn sight(
+        &self,
+        partition: PartitionId,
+        memory: MemoryId,
+        question: &Question,
+    ) -> Result<Option<Sighting>, IndexError>;
+
+    /// The memories of the turns at these places that are in view; places where there are none are left out.
+    async fn at_places(
+        &self,
+        partition: PartitionId,
+        places: &[Place],
+        view: &View,
+    ) -> Result<Vec<(Place, MemoryId)>, IndexError>;
+
+    /// Brings a partition up to date. Updates of one partition come in the order of their numbers.
+    async fn apply(&self, partition: PartitionId, update: Update);
+
+    /// Forgets all that is in memory: it will be read from the store anew.
+    async fn forget_all(&self);
+
+    /// How many of the store's memories differ in the index, in a partition that is in memory; 0 if it is not.
+    async fn differences(&self, partition: PartitionId) -> Result<u64, IndexError>;
+}

@@ -1,0 +1,77 @@
+//! STEP 7 of recalling: noting what came back, without making the caller wait. Notes are written in groups; when more
+//! come than can be written, they are dropped and counted: the log helps forgetting, it does not hinder recall.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::mpsc;
+
+use crate::store::{RecallRecord, Store};
+
+/// Records that wait to be written.
+const WAITING: usize = 4_096;
+/// Records in one transaction.
+const PER_WRITE: usize = 256;
+
+/// The way into the access log.
+#[derive(Clone, Debug)]
+pub struct AccessNotes {
+    records: mpsc::Sender<Note>,
+    dropped: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Note {
+    Record(RecallRecord),
+    Settle(tokio::sync::oneshot::Sender<()>),
+}
+
+impl AccessNotes {
+    /// Starts the task that writes. It ends when the last way in is dropped.
+    pub fn start(store: Arc<dyn Store>, keep_per_partition: u32) -> Self {
+        let (records, queue) = mpsc::channel(WAITING);
+        tokio::spawn(write(store, queue, keep_per_partition));
+        Self { records, dropped: Arc::default() }
+    }
+
+    /// Notes a recall.
+    pub fn note(&self, record: RecallRecord) {
+        if self.records.try_send(Note::Record(record)).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many notes were dropped.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Waits until everything noted so far is written.
+    pub async fn settle(&self) {
+        let (settled, wait) = tokio::sync::oneshot::channel();
+        if self.records.send(Note::Settle(settled)).await.is_ok() {
+            let _ = wait.await;
+        }
+    }
+}
+
+async fn write(store: Arc<dyn Store>, mut queue: mpsc::Receiver<Note>, keep_per_partition: u32) {
+    let mut notes = Vec::with_capacity(PER_WRITE);
+    while queue.recv_many(&mut notes, PER_WRITE).await > 0 {
+        let (mut records, mut settled) = (Vec::new(), Vec::new());
+        for note in notes.drain(..) {
+            match note {
+                Note::Record(record) => records.push(record),
+                Note::Settle(wait) => settled.push(wait),
+            }
+        }
+        if !records.is_empty()
+            && let Err(error) = store.note_recalls(&records, keep_per_partition).await
+        {
+            tracing::warn!(error = &error as &dyn std::error::Error, records = records.len(), "recalls not noted");
+        }
+        for wait in settled {
+            let _ = wait.send(());
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! THE PATH of recalling: scope → question → search → fuse → rerank → assemble → note.
+//!
+//! Only the steps that must wait for something are here; what decides (fusion, the layout of the context) is pure and
+//! in files of its own.
+
+pub(crate) mod access;
+mod assemble;
+mod fuse;
+mod neighbours;
+pub mod request;
+mod rerank;
+pub(crate) mod scope;
+pub mod settings;
+mod why_not;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::try_join_all;
+
+use crate::domain::id::{MemoryId, PartitionId, RecallId};
+use crate::domain::memory::Memory;
+use crate::domain::scope::Caller;
+use crate::domain::time::Timestamp;
+use crate::engine::{Engine, needs_read};
+use crate::error::Error;
+use crate::index::{Candidate, Question};
+use crate::store::RecallRecord;
+use assemble::Piece;
+use fuse::Fused;
+use request::{Degraded, Exactness, Recall, Recalled, RecalledMemory, Took};
+use scope::Reach;
+
+/// The most memories that a signal can put forward.
+const MOST_CANDIDATES: u32 = 1_024;
+/// The greatest weight: more would only drown the others.
+const MOST_WEIGHT: f32 = 100.0;
+
+impl Engine {
+    /// What is remembered that bears on a question.
+    pub async fn recall(&self, caller: &Caller, request: Recall) -> Result<Recalled, Error> {
+        let began = Instant::now();
+        needs_read(caller)?;
+        self.check_recall(&request)?;
+        let now = request.now.unwrap_or_else(|| self.now());
+        let mut took = Took::default();
+        let mut degraded = Vec::new();
+
+        let reach = self.reach(caller, &request.scope, &request.filter, now).await?;
+        if reach.left_out > 0 {
+            degraded.push(Degraded::PartitionsLeftOut);
+        }
+        let vector = self.question_vector(&request, &mut degraded).await?;
+        took.embed = began.elapsed();
+        let searched = self.search(&reach, &request, vector).await?;
+        let weights = self.recall_settings.weights.with(request.weights);
+        let mut fused = fuse::fuse(&searched.candidates, &weights);
+        took.search = began.elapsed().saturating_sub(took.embed);
+
+        fused.truncate(self.most_wanted(&request));
+        let mut loaded = self.load(&fused).await?;
+        // What was erased since it was found is not there to be loaded.
+        fused.retain(|one| loaded.contains_key(&one.memory));
+        let before_rerank = began.elapsed();
+        let deadline = request.deadline_ms.map(|ms| began + Duration::from_millis(u64::from(ms)));
+        self.rerank(&request, &mut fused, &loaded, deadline, &mut degraded).await;
+        took.rerank = began.elapsed().saturating_sub(before_rerank);
+
+        fused.truncate(request.limit as usize);
+        let context = self.context(&request, &reach, &fused, &loaded).await?;
+        let id = RecallId(self.ids.next(self.now()));
+        self.note(id, now, &fused);
+        let memories = fused
+            .into_iter()
+            .filter_map(|one| {
+                let memory = loaded.remove(&one.memory)?;
+                Some(RecalledMemory { memory, score: one.score, explain: one.explain })
+            })
+            .collect();
+        took.total = began.elapsed();
+        took.assemble = took.total.saturating_sub(took.embed + took.search + took.rerank);
+        Ok(Recalled {
+            id,
+            memories,
+            context,
+            exactness: searched.exactness,
+            degraded,
+            partitions: u32::try_from(reach.partitions.len()).unwrap_or(u32::MAX),
+            partitions_left_out: reach.left_out,
+            searched_memories: searched.memories,
+            took,
+        })
+    }
+    fn check_recall(&self, request: &Recall) -> Result<(), Error> {
+        let limits = &self.limits;
+        if request.query.trim().is_empty() {
+            return Err(Error::invalid("query", "must not be empty"));
+        }
+        let weights = request.weights;
+        for (field, weight) in [
+            ("weights.similarity", weights.similarity),
+            ("weights.retention", weights.retention),
+            ("weights.importance", weights.importance),
+            ("weights.lexical", weights.lexical),
+        ] {
+            if weight.is_some_and(|weight| !(0.0..=MOST_WEIGHT).contains(&weight)) {
+                return Err(Error::invalid(field, format!("must be between 0 and {MOST_WEIGHT}")));
+            }
+        }
+        request.filter.check().map_err(|error| Error::invalid("filter", error))?;
+        let bounded = [
+            ("query", "a question's length in bytes", request.query.len() as u64, limits.query_bytes as u64),
+            ("limit", "the number of memories", u64::from(request.limit), u64::from(limits.recall_limit)),
+            (
+                "budget_tokens",
+                "the length of a context in tokens",
+                u64::from(request.budget_tokens),
+                u64::from(limits.budget_tokens),
+            ),
+            (
+                "rerank_candidates",
+                "the number of candidates read again",
+                u64::from(request.rerank_candidates.unwrap_or(1)),
+                u64::from(limits.rerank_candidates),
+            ),
+            (
+                "deadline_ms",
+                "the deadline in milliseconds",
+                u64::from(request.deadline_ms.unwrap_or(1)),
+                u64::from(limits.deadline_ms),
+            ),
+        ];
+        for (field, what, found, limit) in bounded {
+            if found > limit {
+                return Err(Error::OverLimit { field: field.to_owned(), what, limit });
+            }
+        }
+        let at_least_one = [
+            ("limit", request.limit),
+            ("rerank_candidates", request.rerank_candidates.unwrap_or(1)),
+            ("deadline_ms", request.deadline_ms.unwrap_or(1)),
+        ];
+        match at_least_one.into_iter().find(|(_, value)| *value == 0) {
+            Some((field, _)) => Err(Error::invalid(field, "must be at least 1")),
+            None => Ok(()),
+        }
+    }
+
+    /// STEP 2: the question's vector. Without an embedder that answers, words alone must do.
+    pub(crate) async fn question_vector(
+        &self,
+        request: &Recall,
+        degraded: &mut Vec<Degraded>,
+    ) -> Result<Option<Arc<[f32]>>, Error> {
+        let active = self.active_embedder();
+        let dimension = active.embedder.identity().dimension;
+        if let Some(vector) = &request.vector {
+            if vector.len() != dimension {
+                let detail = format!("must have {dimension} components, not {}", vector.len());
+                return Err(Error::invalid("vector", detail));
+            }
+            gpu_retrieval::unit_fp16(vector).map_err(|error| Error::invalid("vector", error))?;
+            return Ok(Some(vector.as_slice().into()));
+        }
+        match active.embedder.embed_query(&request.query).await {
+            Ok(vector) => Ok(Some(vector.into())),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "recalling by words alone");
+                degraded.push(Degraded::DenseUnavailable);
+                Ok(None)
+            }
+        }
+    }
+
+    pub(crate) fn question(&self, request: &Recall, vector: Option<Arc<[f32]>>, view: crate::index::View) -> Question {
+        let wanted = u32::try_from(self.most_wanted(request)).unwrap_or(u32::MAX);
+        let settings = &self.recall_settings;
+        let candidates = wanted.saturating_mul(settings.candidates_per_result).max(settings.least_candidates);
+        Question {
+            vector,
+            text: request.query.as_str().into(),
+            view,
+            weights: settings.weights.with(request.weights).of_scan(),
+            candidates: candidates.min(MOST_CANDIDATES) as usize,
+        }
+    }
+
+    /// STEP 3: every partition's candidates.
+    pub(crate) async fn search(
+        &self,
+        reach: &Reach,
+        request: &Recall,
+        vector: Option<Arc<[f32]>>,
+    ) -> Result<Searched, Error> {
+        let searches = reach.partitions.iter().map(|(partition, view)| {
+            let question = self.question(request, vector.clone(), view.clone());
+            async move { Ok::<_, Error>((*partition, self.index.search(*partition, &question).await?)) }
+        });
+        let mut searched = Searched { candidates: Vec::new(), memories: 0, exactness: Exactness::Exact };
+        for (partition, answer) in try_join_all(searches).await? {
+            searched.memories += answer.memories;
+            searched.exactness = searched.exactness.max(answer.exactness);
+            searched.candidates.extend(answer.candidates.into_iter().map(|candidate| (partition, candidate)));
+        }
+        Ok(searched)
+    }
+
+    /// How many memories are loaded with their texts.
+    fn most_wanted(&self, request: &Recall) -> usize {
+        let read_again =
+            if self.reranks(request) { self.rerank_candidates(request) } else { 0 };
+        request.limit.max(read_again) as usize
+    }
+
+    async fn load(&self, fused: &[Fused]) -> Result<HashMap<MemoryId, Memory>, Error> {
+        let mut by_partition: HashMap<PartitionId, Vec<MemoryId>> = HashMap::new();
+        for one in fused {
+            by_partition.entry(one.partition).or_default().push(one.memory);
+        }
+        let loads = by_partition.iter().map(|(partition, ids)| self.store.memories(*partition, ids));
+        let loaded = try_join_all(loads).await?;
+        Ok(loaded.into_iter().flatten().map(|memory| (memory.id, memory)).collect())
+    }
+
+    /// STEP 6: the block for a prompt.
+    async fn context(
+        &self,
+        request: &Recall,
+        reach: &Reach,
+        fused: &[Fused],
+        loaded: &HashMap<MemoryId, Memory>,
+    ) -> Result<request::Context, Error> {
+        if request.budget_tokens == 0 {
+            return Ok(request::Context::default());
+        }
+        let pieces: Vec<Piece<'_>> = fused
+            .iter()
+            .filter_map(|one| {
+                Some(Piece { memory: loaded.get(&one.memory)?, best_span: one.explain.best_span })
+            })
+            .collect();
+        let used: u32 = pieces.iter().map(|piece| piece.memory.tokens).fold(0, u32::saturating_add);
+        let has_room = used < request.budget_tokens;
+        let neighbours = if has_room { self.neighbours(reach, fused, loaded).await? } else { Vec::new() };
+        let neighbours: Vec<&Memory> = neighbours.iter().collect();
+        Ok(assemble::assemble(&pieces, &neighbours, request.budget_tokens))
+    }
+
+    /// STEP 7: what came back, per partition.
+    fn note(&self, id: RecallId, now: Timestamp, fused: &[Fused]) {
+        let mut hits: HashMap<PartitionId, Vec<(MemoryId, f32)>> = HashMap::new();
+        for one in fused {
+            hits.entry(one.partition).or_default().push((one.memory, one.score));
+        }
+        for (partition, hits) in hits {
+            self.access.note(RecallRecord { id, partition, recalled_at: now, hits });
+        }
+    }
+}
+
+/// What all partitions together put forward.
+pub(crate) struct Searched {
+    pub(crate) candidates: Vec<(PartitionId, Candidate)>,
+    pub(crate) memories: u64,
+    pub(crate) exactness: Exactness,
+}

@@ -1,0 +1,121 @@
+//! STEP 5 of recalling, optional: a cross-encoder reads question and memory together. It reads the best candidates in
+//! the order of their rank, so when the deadline comes, those that matter most have been read.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::fuse::Fused;
+use super::request::{Degraded, Recall, SignalName, SignalSay};
+use crate::domain::id::MemoryId;
+use crate::domain::memory::Memory;
+use crate::engine::Engine;
+
+impl Engine {
+    /// Whether a recall is to be read again.
+    pub(super) fn reranks(&self, request: &Recall) -> bool {
+        request.rerank.unwrap_or(self.recall_settings.rerank)
+    }
+
+    /// How many candidates are to be read.
+    pub(super) fn rerank_candidates(&self, request: &Recall) -> u32 {
+        let most = self.limits.rerank_candidates;
+        let allowed = self.reranker.as_ref().map_or(0, |reranker| reranker.max_passages());
+        let wanted = request.rerank_candidates.unwrap_or(self.recall_settings.rerank_candidates);
+        wanted.min(most).min(u32::try_from(allowed).unwrap_or(u32::MAX))
+    }
+
+    /// Puts the candidates that were read in the order of the reading, before those that were not.
+    pub(super) async fn rerank(
+        &self,
+        request: &Recall,
+        fused: &mut Vec<Fused>,
+        loaded: &HashMap<MemoryId, Memory>,
+        deadline: Option<Instant>,
+        degraded: &mut Vec<Degraded>,
+    ) {
+        if !self.reranks(request) || fused.is_empty() {
+            return;
+        }
+        let Some(reranker) = &self.reranker else {
+            degraded.push(Degraded::RerankUnavailable);
+            return;
+        };
+        let passages: Vec<String> = fused
+            .iter()
+            .take(self.rerank_candidates(request) as usize)
+            .map(|one| passage(one, loaded))
+            .collect();
+        match reranker.score(&request.query, &passages, deadline).await {
+            Ok(scores) => {
+                if scores.len() < passages.len() {
+                    degraded.push(Degraded::RerankDeadline);
+                }
+                reorder(fused, &scores);
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "candidates were not read again");
+                degraded.push(Degraded::RerankUnavailable);
+            }
+        }
+    }
+}
+
+/// What is read of a memory: the part that matched best.
+fn passage(one: &Fused, loaded: &HashMap<MemoryId, Memory>) -> String {
+    let text = loaded.get(&one.memory).map_or("", |memory| memory.text.as_str());
+    let part = one.explain.best_span.and_then(|(from, to)| text.get(from as usize..to as usize));
+    part.unwrap_or(text).to_owned()
+}
+
+/// The first `scores.len()` get these scores as what they are ranked by; the others keep their order behind them.
+fn reorder(fused: &mut Vec<Fused>, scores: &[f32]) {
+    let unread = fused.split_off(scores.len().min(fused.len()));
+    let mut order: Vec<f32> = scores.to_vec();
+    order.sort_by(|a, b| b.total_cmp(a));
+    for (one, score) in fused.iter_mut().zip(scores) {
+        let better = order.partition_point(|other| other > score);
+        let rank = u32::try_from(better + 1).unwrap_or(u32::MAX);
+        let say = SignalSay { name: SignalName::Rerank, score: *score, rank, weight: 1.0, contribution: *score };
+        one.explain.signals.push(say);
+        one.score = *score;
+    }
+    fused.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.memory.cmp(&b.memory)));
+    let below = fused.last().map(|one| one.score);
+    fused.extend(unread.into_iter().map(|mut one| {
+        // Scores of the two kinds are not comparable; the order is what counts.
+        if let Some(below) = below {
+            one.score = below.min(0.0) - (1.0 - one.score.clamp(0.0, 1.0));
+        }
+        one
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::PartitionId;
+    use crate::recall::request::Explanation;
+
+    fn fused(id: u128, score: f32) -> Fused {
+        let memory = MemoryId(uuid::Uuid::from_u128(id));
+        Fused { partition: PartitionId(1), memory, score, explain: Explanation::default() }
+    }
+
+    #[test]
+    fn what_was_read_comes_first_in_the_order_of_the_reading() {
+        let mut order = vec![fused(1, 0.9), fused(2, 0.8), fused(3, 0.7), fused(4, 0.6)];
+        reorder(&mut order, &[-2.0, 5.0]);
+        let ids: Vec<u128> = order.iter().map(|one| one.memory.0.as_u128()).collect();
+        assert_eq!(ids, [2, 1, 3, 4]);
+        assert!(order.is_sorted_by(|a, b| a.score >= b.score), "scores follow the order");
+        assert_eq!(order[0].explain.signals[0].rank, 1);
+    }
+
+    #[test]
+    fn nothing_read_changes_nothing() {
+        let mut order = vec![fused(1, 0.9), fused(2, 0.8)];
+        let before = order.clone();
+        reorder(&mut order, &[]);
+        assert_eq!(order, before);
+    }
+}

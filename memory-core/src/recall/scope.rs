@@ -1,0 +1,66 @@
+//! STEP 1 of recalling: which partitions a scope means, and what of them may be seen.
+
+use crate::domain::filter::{Field, Filter, Scalar, Test};
+use crate::domain::id::PartitionId;
+use crate::domain::scope::{Caller, OwnerKind, Scope};
+use crate::domain::time::Timestamp;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::index::View;
+
+/// Partitions with what may be seen of each.
+#[derive(Debug, Default)]
+pub(crate) struct Reach {
+    pub(crate) partitions: Vec<(PartitionId, View)>,
+    pub(crate) left_out: u32,
+}
+
+impl Engine {
+    /// A scope that names a user means that user's partition. One that names only an agent, app or run means what it
+    /// owns itself, and what is shared of its memories in the partitions of others.
+    pub(crate) async fn reach(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+        filter: &Filter,
+        now: Timestamp,
+    ) -> Result<Reach, Error> {
+        let owner = crate::remember::owner(scope)?;
+        let mut reach = Reach::default();
+        if let Some(own) = self.store.partition_of(caller.tenant, &owner).await? {
+            let filter = narrowed(filter, scope, Some(owner.kind));
+            reach.partitions.push((own, View { filter, now, shared_only: false }));
+        }
+        if owner.kind == OwnerKind::User {
+            return Ok(reach);
+        }
+        let most = self.limits.fan_out_partitions;
+        let one_more = most.saturating_add(1);
+        let others = self.store.partitions_with(caller.tenant, owner.kind, owner.id.as_str(), one_more).await?;
+        let filter = narrowed(filter, scope, None);
+        for other in others {
+            if reach.partitions.len() >= most as usize {
+                reach.left_out += 1;
+            } else if !reach.partitions.iter().any(|(known, _)| *known == other) {
+                reach.partitions.push((other, View { filter: filter.clone(), now, shared_only: true }));
+            }
+        }
+        Ok(reach)
+    }
+}
+
+/// The filter, and that the ids which do not own the partition are the memory's.
+pub(crate) fn narrowed(filter: &Filter, scope: &Scope, owner: Option<OwnerKind>) -> Filter {
+    let mut all = Vec::new();
+    if !filter.is_everything() {
+        all.push(filter.clone());
+    }
+    for (kind, field) in
+        [(OwnerKind::Agent, Field::Agent), (OwnerKind::App, Field::App), (OwnerKind::Run, Field::Run)]
+    {
+        if let Some(id) = scope.id_of(kind).filter(|_| owner != Some(kind)) {
+            all.push(Filter::Field(field, Test::Eq(Scalar::Text(id.as_str().to_owned()))));
+        }
+    }
+    Filter::And(all)
+}

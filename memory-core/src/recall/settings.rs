@@ -1,0 +1,75 @@
+//! What a recall weighs by, unless the request says otherwise.
+
+use super::request::RequestedWeights;
+
+/// How recall works by default.
+#[derive(Clone, Debug)]
+pub struct RecallSettings {
+    /// What counts how much.
+    pub weights: Weights,
+    /// How many memories each signal puts forward, for each that is asked for.
+    pub candidates_per_result: u32,
+    /// How many it puts forward at least.
+    pub least_candidates: u32,
+    /// Whether a cross-encoder reads the best candidates again.
+    pub rerank: bool,
+    /// How many it reads.
+    pub rerank_candidates: u32,
+    /// How many turns before and after a recalled one may come into the context with it.
+    pub neighbouring_turns: u32,
+}
+
+impl Default for RecallSettings {
+    fn default() -> Self {
+        Self {
+            weights: Weights::default(),
+            candidates_per_result: 4,
+            least_candidates: 64,
+            rerank: false,
+            rerank_candidates: 20,
+            neighbouring_turns: 1,
+        }
+    }
+}
+
+/// What counts how much. Inside the scan: `similarity * cosine + retention * R + importance * I`. The scan as a whole
+/// and the words are then fused, see [`super::fuse`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weights {
+    /// Of the cosine, in the scan.
+    pub similarity: f32,
+    /// Of retention, in the scan. Zero by default: on conversations whose evidence lies at any age, forgetting costs
+    /// recall; it pays where memory is short or the world changes.
+    pub retention: f32,
+    /// Of importance, in the scan.
+    pub importance: f32,
+    /// Of words in common, against the scan as 1.
+    pub lexical: f32,
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self { similarity: 1.0, retention: 0.0, importance: 0.0, lexical: 0.25 }
+    }
+}
+
+impl Weights {
+    /// These, with what a request sets itself.
+    pub fn with(self, requested: RequestedWeights) -> Self {
+        Self {
+            similarity: requested.similarity.unwrap_or(self.similarity),
+            retention: requested.retention.unwrap_or(self.retention),
+            importance: requested.importance.unwrap_or(self.importance),
+            lexical: requested.lexical.unwrap_or(self.lexical),
+        }
+    }
+
+    /// The part that works inside the scan.
+    pub fn of_scan(self) -> gpu_retrieval::Weights {
+        gpu_retrieval::Weights {
+            similarity: self.similarity,
+            retention: self.retention,
+            importance: self.importance,
+        }
+    }
+}

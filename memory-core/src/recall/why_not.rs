@@ -1,0 +1,66 @@
+//! Why a memory does or does not come back for a question: the recall is done again, and the memory looked at through
+//! the same question.
+
+use super::fuse;
+use super::request::{Explanation, Recall, Verdict, WhyNot};
+use crate::domain::id::MemoryId;
+use crate::domain::scope::Caller;
+use crate::engine::{Engine, needs_read};
+use crate::error::Error;
+use crate::index::Sighting;
+
+impl Engine {
+    /// Why `memory` does or does not come back. The cross-encoder is not asked: ranks are those before it.
+    pub async fn why_not(&self, caller: &Caller, memory: MemoryId, request: Recall) -> Result<WhyNot, Error> {
+        needs_read(caller)?;
+        let request = Recall { rerank: Some(false), ..request };
+        let recalled = self.recall(caller, request.clone()).await?;
+        let now = request.now.unwrap_or_else(|| self.now());
+        let reach = self.reach(caller, &request.scope, &request.filter, now).await?;
+        let vector = self.question_vector(&request, &mut Vec::new()).await?;
+        for (partition, view) in &reach.partitions {
+            let question = self.question(&request, vector.clone(), view.clone());
+            let Some(sighting) = self.index.sight(*partition, memory, &question).await? else { continue };
+            let searched = self.search(&reach, &request, vector.clone()).await?;
+            let weights = self.recall_settings.weights.with(request.weights);
+            let order = fuse::fuse(&searched.candidates, &weights);
+            let rank = order.iter().position(|one| one.memory == memory);
+            let said = match rank.and_then(|rank| order.get(rank)) {
+                Some(one) => one.clone(),
+                None => fuse::fuse_alone(&searched.candidates, (*partition, &sighting.candidate), &weights),
+            };
+            return Ok(WhyNot {
+                verdict: verdict(&sighting, memory, &recalled),
+                rank: rank.and_then(|rank| u32::try_from(rank + 1).ok()),
+                score: Some(said.score),
+                score_of_last: recalled.memories.last().map(|last| last.score),
+                explain: said.explain,
+            });
+        }
+        Ok(WhyNot {
+            verdict: Verdict::NotInScope,
+            rank: None,
+            score: None,
+            score_of_last: recalled.memories.last().map(|last| last.score),
+            explain: Explanation::default(),
+        })
+    }
+}
+
+fn verdict(sighting: &Sighting, memory: MemoryId, recalled: &super::request::Recalled) -> Verdict {
+    let came_back = recalled.memories.iter().any(|one| one.memory.id == memory);
+    let in_context = recalled.context.memories.contains(&memory);
+    if came_back && (in_context || recalled.context.left_out == 0) {
+        Verdict::Returned
+    } else if came_back {
+        Verdict::CutByBudget
+    } else if !sighting.visible {
+        Verdict::NotVisible
+    } else if sighting.expired {
+        Verdict::Expired
+    } else if !sighting.passes_filter {
+        Verdict::Filtered
+    } else {
+        Verdict::Outranked
+    }
+}

@@ -1,0 +1,117 @@
+//! STEP 1 of remembering, pure: is this a request that can be done? The first thing that speaks against it is named
+//! with its place in the request; nothing is done by halves.
+
+use super::request::{MemoryToRemember, RememberMemories, RememberTurns};
+use crate::domain::memory::Kind;
+use crate::domain::scope::{Owner, Scope};
+use crate::error::Error;
+use crate::limits::Limits;
+
+/// Checks turns to remember; answers their owner.
+pub(super) fn turns(request: &RememberTurns, limits: &Limits) -> Result<Owner, Error> {
+    let owner = owner(&request.scope)?;
+    count("turns", request.turns.len(), "the number of turns in one call", limits.turns_per_call)?;
+    let mut all_bytes = 0;
+    for (index, turn) in request.turns.iter().enumerate() {
+        let at = |field: &str| format!("turns[{index}].{field}");
+        all_bytes += text(at("text"), &turn.text, limits)?;
+        names(at("tags"), turn.tags.len(), limits)?;
+        names(at("participants"), turn.participants.len(), limits)?;
+        importance(at("importance"), turn.importance)?;
+        vector(at("vector"), turn.vector.as_deref())?;
+    }
+    together("turns", all_bytes, limits)?;
+    Ok(owner)
+}
+
+/// Checks finished memories; answers their owner.
+pub(super) fn memories(request: &RememberMemories, limits: &Limits) -> Result<Owner, Error> {
+    let owner = owner(&request.scope)?;
+    let most = limits.memories_per_call;
+    count("memories", request.memories.len(), "the number of memories in one call", most)?;
+    let mut all_bytes = 0;
+    for (index, new) in request.memories.iter().enumerate() {
+        let at = |field: &str| format!("memories[{index}].{field}");
+        all_bytes += text(at("text"), &new.text, limits)?;
+        names(at("tags"), new.tags.len(), limits)?;
+        names(at("subjects"), new.subjects.len(), limits)?;
+        over(at("sources"), new.sources.len(), "the number of sources of a memory", limits.sources_per_memory)?;
+        importance(at("importance"), new.importance)?;
+        vector(at("vector"), new.vector.as_deref())?;
+        kind(index, new)?;
+        times(index, new)?;
+    }
+    together("memories", all_bytes, limits)?;
+    Ok(owner)
+}
+
+/// The owner of a scope that must have one.
+pub(crate) fn owner(scope: &Scope) -> Result<Owner, Error> {
+    scope.owner().ok_or_else(|| Error::invalid("scope", "name at least one of user_id, agent_id, app_id, run_id"))
+}
+
+fn kind(index: usize, new: &MemoryToRemember) -> Result<(), Error> {
+    let field = format!("memories[{index}].kind");
+    match (new.kind, &new.document) {
+        (Kind::Turn, _) => Err(Error::invalid(field, "turns are added with POST /v1/turns")),
+        (Kind::Document, None) => Err(Error::invalid(field, "a document needs `document` with namespace and key")),
+        (Kind::Fact | Kind::Note, Some(_)) => Err(Error::invalid(field, "only a document has a name")),
+        _ => Ok(()),
+    }
+}
+
+fn times(index: usize, new: &MemoryToRemember) -> Result<(), Error> {
+    if !new.valid.is_ordered() {
+        return Err(Error::invalid(format!("memories[{index}].valid_to"), "must not lie before valid_from"));
+    }
+    match new.happened {
+        Some(happened) if happened.until.is_some_and(|until| until < happened.at) => {
+            Err(Error::invalid(format!("memories[{index}].happened_until"), "must not lie before happened_at"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks a text; answers its bytes.
+pub(crate) fn text(field: String, text: &str, limits: &Limits) -> Result<usize, Error> {
+    if text.trim().is_empty() {
+        return Err(Error::invalid(field, "must not be empty"));
+    }
+    over(field, text.len(), "a text's length in bytes", limits.text_bytes)?;
+    Ok(text.len())
+}
+
+pub(crate) fn names(field: String, found: usize, limits: &Limits) -> Result<(), Error> {
+    over(field, found, "the number of names", limits.names_per_list)
+}
+
+pub(crate) fn importance(field: String, importance: Option<f32>) -> Result<(), Error> {
+    match importance {
+        Some(importance) if !(0.0..=1.0).contains(&importance) => {
+            Err(Error::invalid(field, "must be between 0 and 1"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn vector(field: String, vector: Option<&[f32]>) -> Result<(), Error> {
+    match vector.map(gpu_retrieval::unit_fp16) {
+        Some(Err(error)) => Err(Error::invalid(field, error)),
+        _ => Ok(()),
+    }
+}
+
+fn count(field: &str, found: usize, what: &'static str, limit: usize) -> Result<(), Error> {
+    if found == 0 {
+        return Err(Error::invalid(field, "must not be empty"));
+    }
+    over(field.to_owned(), found, what, limit)
+}
+
+fn together(field: &str, bytes: usize, limits: &Limits) -> Result<(), Error> {
+    over(field.to_owned(), bytes, "the bytes of all texts of one call", limits.text_bytes_per_call)
+}
+
+fn over(field: String, found: usize, what: &'static str, limit: usize) -> Result<(), Error> {
+    if found > limit { Err(Error::OverLimit { field, what, limit: limit as u64 }) } else { Ok(()) }
+}

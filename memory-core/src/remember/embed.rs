@@ -1,0 +1,116 @@
+//! STEP 3 of remembering: the vectors of all chunks of a request, in as few calls to the embedder as it allows.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::key;
+use super::request::{MemoryToRemember, TurnToRemember};
+use crate::domain::change::IndexRow;
+use crate::engine::{ActiveEmbedder, Engine};
+use crate::error::Error;
+use crate::model::Embedder;
+use crate::store::EmbedderId;
+
+/// Chunks in one call: enough to keep every worker of a local embedder busy, few enough for a remote one.
+const CHUNKS_PER_CALL: usize = 64;
+/// From this many bytes on, cutting and counting words leaves the threads that answer requests.
+const INLINE_BYTES: usize = 32 * 1024;
+
+/// A text that is to get rows, with its vector if the caller has it.
+#[derive(Clone, Debug)]
+pub(crate) struct TextToKey {
+    pub(crate) text: Arc<str>,
+    pub(crate) vector: Option<Vec<f32>>,
+}
+
+impl TextToKey {
+    pub(super) fn of_turn(turn: &TurnToRemember) -> Self {
+        Self { text: turn.text.as_str().into(), vector: turn.vector.clone() }
+    }
+
+    pub(super) fn of_memory(new: &MemoryToRemember) -> Self {
+        Self { text: new.text.as_str().into(), vector: new.vector.clone() }
+    }
+}
+
+/// Rows for each text, and the embedder that made their vectors.
+pub(crate) struct Keyed {
+    pub(crate) embedder: EmbedderId,
+    pub(crate) rows: Vec<Vec<IndexRow>>,
+}
+
+impl Engine {
+    /// Makes the rows of texts, vectors included. `field` names the list in the request.
+    pub(crate) async fn key(&self, texts: &[TextToKey], field: &str) -> Result<Keyed, Error> {
+        let ActiveEmbedder { id, embedder } = self.active_embedder();
+        let rows = key_with(&*embedder, texts, field).await?;
+        Ok(Keyed { embedder: id, rows })
+    }
+}
+
+
+/// Makes the rows of texts with an embedder.
+pub(crate) async fn key_with(
+    embedder: &dyn Embedder,
+    texts: &[TextToKey],
+    field: &str,
+) -> Result<Vec<Vec<IndexRow>>, Error> {
+    let mut rows: Vec<Vec<IndexRow>> = cut(embedder, texts);
+    let dimension = embedder.identity().dimension;
+    let (mut places, mut chunks) = (Vec::new(), Vec::new());
+    for (index, (text, rows)) in texts.iter().zip(&mut rows).enumerate() {
+        match (&text.vector, rows.as_mut_slice()) {
+            (Some(vector), [row]) => {
+                if vector.len() != dimension {
+                    let detail = format!("must have {dimension} components, not {}", vector.len());
+                    return Err(Error::invalid(format!("{field}[{index}].vector"), detail));
+                }
+                row.vector = Some(unit(vector, || format!("{field}[{index}].vector"))?);
+            }
+            (Some(_), _) => {
+                let detail = "cannot be given for a text that the embedder reads in several parts";
+                return Err(Error::invalid(format!("{field}[{index}].vector"), detail));
+            }
+            (None, rows) => {
+                for (chunk, row) in rows.iter().enumerate() {
+                    let span = row.span.0 as usize..row.span.1 as usize;
+                    chunks.push(text.text.get(span).unwrap_or_default().to_owned());
+                    places.push((index, chunk));
+                }
+            }
+        }
+    }
+    for (places, chunks) in places.chunks(CHUNKS_PER_CALL).zip(chunks.chunks(CHUNKS_PER_CALL)) {
+        let vectors = embedder.embed_passages(chunks).await?;
+        for ((text, chunk), vector) in places.iter().zip(vectors) {
+            if let Some(row) = rows.get_mut(*text).and_then(|rows| rows.get_mut(*chunk)) {
+                row.vector = Some(unit(&vector, || format!("{field}[{text}].text"))?);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn cut(embedder: &dyn Embedder, texts: &[TextToKey]) -> Vec<Vec<IndexRow>> {
+    let work = || texts.iter().map(|text| key::rows(&text.text, &spans(embedder, &text.text))).collect();
+    let bytes: usize = texts.iter().map(|text| text.text.len()).sum();
+    let can_block = tokio::runtime::Handle::try_current()
+        .is_ok_and(|runtime| runtime.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread);
+    if bytes > INLINE_BYTES && can_block { tokio::task::block_in_place(work) } else { work() }
+}
+
+/// The parts of a text that the embedder can read whole. A token is at least a byte, so a text with fewer bytes than
+/// the model reads tokens need not be tokenised to know that it fits.
+fn spans(embedder: &dyn Embedder, text: &str) -> Vec<Range<usize>> {
+    const SPECIAL_TOKENS: usize = 8;
+    let identity = embedder.identity();
+    if text.len() + identity.passage_prefix.len() + SPECIAL_TOKENS <= identity.max_tokens {
+        return std::iter::once(0..text.len()).collect();
+    }
+    let spans = embedder.split(text);
+    if spans.is_empty() { std::iter::once(0..text.len()).collect() } else { spans }
+}
+
+fn unit(vector: &[f32], field: impl Fn() -> String) -> Result<Arc<[half::f16]>, Error> {
+    gpu_retrieval::unit_fp16(vector).map(Arc::from).map_err(|error| Error::invalid(field(), error))
+}

@@ -1,0 +1,268 @@
+//! THE PATH of remembering: check → key → embed → commit → index. The last two are the commit queue's
+//! ([`crate::commit`]); when it answers, what was remembered is durable and found.
+
+mod check;
+mod embed;
+mod key;
+pub mod request;
+
+use crate::domain::change::{ChangeSet, NewMemory, NewTurns, Outcome};
+use crate::domain::derivation::{Derivation, Input, Maker, Source};
+use crate::domain::id::{DerivationId, MemoryId, PartitionId, SessionId, TurnId};
+use crate::domain::memory::{Happened, Kind, Memory, Origin, Strength};
+use crate::domain::name::Name;
+use crate::domain::scope::{Caller, Owner, OwnerKind, Scope};
+use crate::domain::time::{Interval, Timestamp};
+use crate::domain::turn::Turn;
+use crate::engine::{Engine, needs_write};
+use crate::error::Error;
+use crate::text::TokenCounter;
+
+pub(crate) use check::{importance as check_importance, names as check_names, owner, text as check_text};
+pub(crate) use embed::{TextToKey, key_with};
+use request::{MemoryToRemember, RememberMemories, RememberTurns, Remembered, TurnToRemember};
+
+/// Importance of what nobody has said anything about.
+const DEFAULT_IMPORTANCE: f32 = 0.5;
+/// MemoryBank's strength of what is new.
+const INITIAL_STRENGTH: f32 = 1.0;
+/// How often a request is done again because the store changed its embedder meanwhile.
+const EMBEDDER_CHANGES: usize = 3;
+
+impl Engine {
+    /// Appends turns to a session and remembers each of them word for word.
+    pub async fn remember_turns(&self, caller: &Caller, request: RememberTurns) -> Result<Remembered, Error> {
+        needs_write(caller)?;
+        let owner = check::turns(&request, &self.limits)?;
+        let texts: Vec<TextToKey> = request.turns.iter().map(TextToKey::of_turn).collect();
+        for _ in 0..EMBEDDER_CHANGES {
+            let keyed = self.key(&texts, "turns").await?;
+            let now = self.now();
+            let mut set = ChangeSet::new(caller.tenant, owner.clone(), now);
+            set.idempotency = request.idempotency.clone();
+            set.embedder = Some(keyed.embedder);
+            let session_id = SessionId(self.ids.next(now));
+            let turns = request.turns.iter().zip(keyed.rows).enumerate();
+            set.turns = Some(NewTurns {
+                session_key: request.session.clone(),
+                session_id_if_new: session_id,
+                turns: turns
+                    .map(|(seq, (turn, rows))| {
+                        let turn_id = TurnId(self.ids.next(now));
+                        let id = MemoryId(self.ids.next(now));
+                        let turn = Turn { id: turn_id, ..turn_record(turn, seq, now) };
+                        let memory = memory_of_turn(&request, &owner, &turn, id, session_id, seq);
+                        (turn, NewMemory { memory, derivation: None, rows })
+                    })
+                    .collect(),
+            });
+            match self.commits.commit(set).await {
+                Err(Error::Busy) if self.active_embedder().id != keyed.embedder => {}
+                outcome => return outcome.map(remembered),
+            }
+        }
+        Err(Error::Busy)
+    }
+
+    /// Adds finished memories. A document takes the place of the one of its name, as a new version.
+    pub async fn remember_memories(
+        &self,
+        caller: &Caller,
+        request: RememberMemories,
+    ) -> Result<Remembered, Error> {
+        needs_write(caller)?;
+        let owner = check::memories(&request, &self.limits)?;
+        let sources = self.sources(caller, &owner, &request.memories).await?;
+        let texts: Vec<TextToKey> = request.memories.iter().map(TextToKey::of_memory).collect();
+        for _ in 0..EMBEDDER_CHANGES {
+            let keyed = self.key(&texts, "memories").await?;
+            let now = self.now();
+            let mut set = ChangeSet::new(caller.tenant, owner.clone(), now);
+            set.idempotency = request.idempotency.clone();
+            set.embedder = Some(keyed.embedder);
+            for ((new, rows), sources) in request.memories.iter().zip(keyed.rows).zip(&sources) {
+                let derivation = self.derivation_by_caller(sources, now);
+                let id = MemoryId(self.ids.next(now));
+                let mut memory = finished_memory(&request.scope, &owner, new, id, now);
+                memory.derivation = derivation.as_ref().map(|derivation| derivation.id);
+                set.memories.push(NewMemory { memory, derivation, rows });
+            }
+            match self.commits.commit(set).await {
+                Err(Error::Busy) if self.active_embedder().id != keyed.embedder => {}
+                outcome => return outcome.map(remembered),
+            }
+        }
+        Err(Error::Busy)
+    }
+
+    fn derivation_by_caller(&self, sources: &[Source], now: Timestamp) -> Option<Derivation> {
+        let inputs: Vec<Input> = sources.iter().map(|source| Input { source: *source, is_evidence: true }).collect();
+        let id = DerivationId(self.ids.next(now));
+        (!inputs.is_empty()).then(|| Derivation { id, maker: Maker::caller(), inputs, made_at: now })
+    }
+
+    /// Finds out which of the named sources are turns and which are memories.
+    async fn sources(
+        &self,
+        caller: &Caller,
+        owner: &Owner,
+        memories: &[MemoryToRemember],
+    ) -> Result<Vec<Vec<Source>>, Error> {
+        let partition = if memories.iter().all(|new| new.sources.is_empty()) {
+            None
+        } else {
+            self.store.partition_of(caller.tenant, owner).await?
+        };
+        let mut resolved = Vec::with_capacity(memories.len());
+        for new in memories {
+            resolved.push(self.sources_of_one(partition, &new.sources).await?);
+        }
+        Ok(resolved)
+    }
+
+    async fn sources_of_one(
+        &self,
+        partition: Option<PartitionId>,
+        ids: &[uuid::Uuid],
+    ) -> Result<Vec<Source>, Error> {
+        let Some(first) = ids.first() else { return Ok(Vec::new()) };
+        let not_found = |id: &uuid::Uuid| Error::NotFound { what: "memory or turn", id: id.to_string() };
+        let partition = partition.ok_or_else(|| not_found(first))?;
+        let turn_ids: Vec<TurnId> = ids.iter().copied().map(TurnId).collect();
+        let memory_ids: Vec<MemoryId> = ids.iter().copied().map(MemoryId).collect();
+        let turns = self.store.turns_by_id(partition, &turn_ids).await?;
+        let memories = self.store.memories(partition, &memory_ids).await?;
+        let mut sources = Vec::with_capacity(ids.len());
+        for id in ids {
+            let source = if turns.iter().any(|turn| turn.id.0 == *id) {
+                Source::Turn(TurnId(*id))
+            } else if memories.iter().any(|memory| memory.id.0 == *id) {
+                Source::Memory(MemoryId(*id))
+            } else {
+                return Err(not_found(id));
+            };
+            if !sources.contains(&source) {
+                sources.push(source);
+            }
+        }
+        Ok(sources)
+    }
+}
+
+fn remembered(outcome: Outcome) -> Remembered {
+    let (made, repeated) = match outcome {
+        Outcome::Committed(committed) => (committed.made, false),
+        Outcome::Repeated(made) => (made, true),
+    };
+    Remembered { session: made.session, turns: made.turns, memories: made.memories, repeated }
+}
+
+fn turn_record(turn: &TurnToRemember, seq: usize, now: Timestamp) -> Turn {
+    Turn {
+        id: TurnId(uuid::Uuid::nil()),
+        seq: u32::try_from(seq).unwrap_or(u32::MAX),
+        key: turn.key.clone(),
+        role: turn.role,
+        author: turn.author.clone(),
+        text: turn.text.clone(),
+        said_at: turn.said_at.unwrap_or(now),
+        recorded_at: now,
+        participants: turn.participants.clone(),
+        place: turn.place.clone(),
+        metadata: turn.metadata.clone(),
+    }
+}
+
+/// The ids of a scope that are columns: those that do not own the partition.
+fn column(scope: &Scope, owner: &Owner, kind: OwnerKind) -> Option<Name> {
+    scope.id_of(kind).filter(|_| owner.kind != kind).cloned()
+}
+
+fn memory_of_turn(
+    request: &RememberTurns,
+    owner: &Owner,
+    turn: &Turn,
+    id: MemoryId,
+    session: SessionId,
+    seq: usize,
+) -> Memory {
+    let asked = request.turns.get(seq);
+    Memory {
+        id,
+        version: 1,
+        kind: Kind::Turn,
+        text: String::new(),
+        tokens: count_tokens(&turn.text),
+        agent: column(&request.scope, owner, OwnerKind::Agent),
+        app: column(&request.scope, owner, OwnerKind::App),
+        run: column(&request.scope, owner, OwnerKind::Run),
+        visibility: request.visibility,
+        subjects: Vec::new(),
+        tags: asked.map(|asked| asked.tags.clone()).unwrap_or_default(),
+        metadata: turn.metadata.clone(),
+        document: None,
+        origin: Some(Origin {
+            turn: turn.id,
+            session,
+            session_key: request.session.clone(),
+            session_ordinal: 0,
+            seq: turn.seq,
+            role: turn.role,
+            author: turn.author.clone(),
+            turn_key: turn.key.clone(),
+        }),
+        derivation: None,
+        happened: Happened { at: turn.said_at, until: None },
+        recorded_at: turn.recorded_at,
+        created_at: turn.recorded_at,
+        valid: Interval::default(),
+        expires_at: asked.and_then(|asked| asked.expires_at),
+        strength: new_strength(asked.and_then(|asked| asked.importance), turn.said_at),
+    }
+}
+
+fn finished_memory(
+    scope: &Scope,
+    owner: &Owner,
+    new: &MemoryToRemember,
+    id: MemoryId,
+    now: Timestamp,
+) -> Memory {
+    let happened = new.happened.unwrap_or(Happened { at: now, until: None });
+    Memory {
+        id,
+        version: 1,
+        kind: new.kind,
+        text: new.text.clone(),
+        tokens: count_tokens(&new.text),
+        agent: column(scope, owner, OwnerKind::Agent),
+        app: column(scope, owner, OwnerKind::App),
+        run: column(scope, owner, OwnerKind::Run),
+        visibility: new.visibility,
+        subjects: new.subjects.clone(),
+        tags: new.tags.clone(),
+        metadata: new.metadata.clone(),
+        document: new.document.clone(),
+        origin: None,
+        derivation: None,
+        happened,
+        recorded_at: now,
+        created_at: now,
+        valid: new.valid,
+        expires_at: new.expires_at,
+        strength: new_strength(new.importance, happened.at),
+    }
+}
+
+/// What is new fades from when it happened, not from when it was imported.
+fn new_strength(importance: Option<f32>, happened_at: Timestamp) -> Strength {
+    Strength {
+        importance: importance.unwrap_or(DEFAULT_IMPORTANCE),
+        strength: INITIAL_STRENGTH,
+        refreshed_at: happened_at,
+    }
+}
+
+pub(crate) fn count_tokens(text: &str) -> u32 {
+    u32::try_from(TokenCounter.count(text)).unwrap_or(u32::MAX)
+}

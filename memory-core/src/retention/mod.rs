@@ -1,0 +1,55 @@
+//! Forgetting curves, as the scan understands them: three numbers per row, from which retention at any moment follows
+//! (`gpu_retrieval::retention`). A curve is a pure function from a memory's strength to these numbers; it knows no
+//! clock and no store.
+
+use gpu_retrieval::Terms;
+
+use crate::domain::memory::Strength;
+
+const MICROS_PER_DAY: f64 = 86_400_000_000.0;
+
+/// MemoryBank's curve as the paper gives it: R = e^(-t/S), t in days since the memory was learned or last recalled,
+/// S its strength, 1 when new (Zhong et al. 2023, arXiv 2305.10250). The released code computes e^(-tS/5) instead,
+/// which forgets what is recalled often *faster*; that is not what is meant.
+pub fn memorybank_paper(strength: &Strength) -> Terms {
+    let s_days = f64::from(strength.strength).max(f64::from(f32::EPSILON));
+    let rate_per_us = std::f64::consts::LOG2_E / (s_days * MICROS_PER_DAY);
+    Terms {
+        t0_us: strength.refreshed_at.as_micros(),
+        rate_per_us: narrow(rate_per_us),
+        shape: 0.0,
+        importance: strength.importance,
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the scan computes in f32")]
+fn narrow(rate_per_us: f64) -> f32 {
+    rate_per_us as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    /// The table of retention values in the paper's form, to three digits.
+    #[test]
+    fn follows_the_paper() {
+        let learned = Timestamp::from_micros(1_700_000_000_000_000);
+        for (strength, hours, expected) in [
+            (1.0, 1, 0.959_2),
+            (1.0, 8, 0.716_5),
+            (1.0, 24, 0.367_9),
+            (1.0, 48, 0.135_3),
+            (1.0, 168, 0.000_9),
+            (5.0, 24, 0.818_7),
+            (5.0, 168, 0.246_6),
+            (5.0, 720, 0.002_5),
+        ] {
+            let terms = memorybank_paper(&Strength { importance: 0.5, strength, refreshed_at: learned });
+            let dt = gpu_retrieval::elapsed_us(learned.plus_micros(hours * 3_600_000_000).as_micros(), terms.t0_us);
+            let retention = gpu_retrieval::retention(dt, terms.rate_per_us, terms.shape);
+            assert!((retention - expected).abs() < 1e-4, "S {strength}, {hours} h: {retention}");
+        }
+    }
+}
