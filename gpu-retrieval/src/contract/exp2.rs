@@ -3,15 +3,17 @@
 //! They exist because libm differs between platforms in the last bits, and a score must not. The invariant: only
 //! fp32 additions, multiplications, fused multiply-adds and integer operations on bits, in the order written, no
 //! branch but selections, so that a compiler may run eight or sixteen at once and a GPU thirty-two with equal bits.
-//! The coefficients are minimax (Remez exchange in binary64), rounded to fp32.
+//! The coefficients are minimax (Remez exchange in binary64), rounded to fp32
+//! (the first of each is then that constant's own fp32 value).
+
+use std::f32::consts::{LN_2, LOG2_E};
 
 /// `(2^f − 1) / f` on [−½, ½], lowest power first; relative error of `1 + f·P(f)` is 2^−28.9 before rounding.
-const EXP2: [f32; 6] =
-    [0.693_147_2, 0.240_226_48, 0.055_503_327, 0.009_618_438, 0.001_339_884_4, 0.000_153_532_85];
+const EXP2: [f32; 6] = [LN_2, 0.240_226_48, 0.055_503_327, 0.009_618_438, 0.001_339_884_4, 0.000_153_532_85];
 
 /// `log2(1 + t) / t` on [√½ − 1, √2 − 1], lowest power first; relative error 2^−27.9 before rounding.
 const LOG2: [f32; 10] = [
-    1.442_695,
+    LOG2_E,
     -0.721_347_4,
     0.480_898_23,
     -0.360_696_64,
