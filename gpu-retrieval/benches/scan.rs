@@ -8,7 +8,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark stops where something is wrong")]
 #![expect(clippy::print_stdout, reason = "survivors have no place in criterion's report")]
-#![expect(missing_docs, reason = "criterion's macro makes an undocumented function")]
 
 use std::hint::black_box;
 use std::time::Duration;

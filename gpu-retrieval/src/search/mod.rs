@@ -66,7 +66,7 @@ impl Default for SearchOptions {
 /// Who decides whether the int8 rows are looked at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PassChoice {
-    /// Measured rule: the certified pass, unless the rows are few or short.
+    /// The certified pass, unless the rows are few for `k`.
     Auto,
     /// Always as told.
     Forced(Pass),

@@ -66,7 +66,7 @@ impl Running {
         self.wide.capacity() * size_of::<f32>()
             + self.quantised.levels.capacity() * size_of::<i16>()
             + self.allowed.capacity() * size_of::<u64>()
-            + size_of_val(self.top.best_first())
+            + self.top.kept_bytes()
     }
 }
 
