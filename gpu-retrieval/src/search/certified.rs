@@ -4,6 +4,7 @@
 //! upper bound of its canonical score (`rows::quantise` has the proof) is below the score of the k-th best group
 //! found so far, which only rises. Rescoring at once, instead of collecting survivors, keeps that threshold exact,
 //! needs no buffer, and degrades to the reference pass plus the int8 bytes when nothing can be sorted out.
+//! `docs/adr/0011-certified-int8-pass.md` weighs the two.
 
 use super::exact;
 use super::scan::{BlockScan, DENSE_ROWS, Tile, set_bits};

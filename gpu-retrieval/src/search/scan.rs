@@ -12,8 +12,8 @@ use crate::contract::Weights;
 use crate::rows::{Block, Rows, TILE_ROWS};
 use crate::simd::{Kernels, PerRow};
 
-/// Below so many live rows per wanted group a first pass sorts out too little to be worth its memory traffic; from
-/// there on it was never slower, at any dimension from 16 to 384.
+/// Below so many live rows per wanted group a first pass sorts out too little to be worth its memory traffic. From
+/// there on it was not slower in any measurement without a mask, from 16 to 384 elements.
 const MIN_ROWS_PER_K: usize = 8;
 
 /// How many tiles ahead the rows of a sparse word are asked for.
