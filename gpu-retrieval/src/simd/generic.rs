@@ -1,0 +1,140 @@
+//! Kernel bodies that are the same for every instruction set.
+//!
+//! They exist so that each set writes only its two dot products; the rest is plain arithmetic that the compiler
+//! turns into vectors of whatever width the calling function has enabled. The invariant: IEEE operations in the
+//! contract's order, so the width cannot show.
+
+use half::f16;
+
+use super::{PerRow, TileBounds};
+use crate::contract::{Weights, bias, elapsed_us, fuse, retention};
+use crate::rows::{Entry, Quantised, QuantisedQuery, TILE_ROWS};
+
+/// The part that is written by hand for each instruction set.
+pub(super) trait DotProducts {
+    /// The canonical dot product of an fp16 row with a widened query.
+    fn canonical(row: &[f16], query: &[f32]) -> f32;
+    /// The integer dot product of an int8 row with an int16 query.
+    fn integer(row: &[i8], query: &[i16]) -> i32;
+    /// [`DotProducts::integer`] of every row of a tile.
+    fn integer_tile(tile: &[i8], query: &[i16], dots: &mut PerRow<i32>);
+    /// Asks for the memory of a row.
+    fn prefetch(row: &[i8]);
+}
+
+#[inline(always)]
+pub(super) fn row_retention(entry: &Entry, now_us: i64) -> f32 {
+    retention(elapsed_us(now_us, entry.t0_us), entry.rate_per_us, entry.shape)
+}
+
+#[inline(always)]
+pub(super) fn row_bias(weights: &Weights, entry: &Entry, now_us: i64) -> f32 {
+    let left = if weights.retention == 0.0 { 0.0 } else { row_retention(entry, now_us) };
+    bias(weights, left, entry.importance)
+}
+
+#[inline(always)]
+pub(super) fn row_upper<D: DotProducts>(
+    levels: &[i8],
+    quantised: Quantised,
+    query: &QuantisedQuery,
+    weights: &Weights,
+    bias: f32,
+) -> f32 {
+    let dot = D::integer(levels, &query.levels);
+    fuse(weights, query.bound.upper(dot, quantised), bias)
+}
+
+#[inline(always)]
+pub(super) fn tile_retentions(entries: &PerRow<Entry>, now_us: i64, out: &mut PerRow<f32>) {
+    // Taken apart first: the loop with the polynomials then reads plain arrays and becomes vector code.
+    let (mut elapsed, mut rate, mut shape) = ([0.0; TILE_ROWS], [0.0; TILE_ROWS], [0.0; TILE_ROWS]);
+    for row in 0..TILE_ROWS {
+        elapsed[row] = elapsed_us(now_us, entries[row].t0_us);
+        rate[row] = entries[row].rate_per_us;
+        shape[row] = entries[row].shape;
+    }
+    for row in 0..TILE_ROWS {
+        out[row] = retention(elapsed[row], rate[row], shape[row]);
+    }
+}
+
+#[inline(always)]
+pub(super) fn tile_biases(
+    weights: &Weights,
+    entries: &PerRow<Entry>,
+    retentions: &PerRow<f32>,
+    out: &mut PerRow<f32>,
+) {
+    for row in 0..TILE_ROWS {
+        out[row] = bias(weights, retentions[row], entries[row].importance);
+    }
+}
+
+#[inline(always)]
+pub(super) fn tile_uppers<D: DotProducts>(tile: TileBounds<'_>, out: &mut PerRow<f32>) -> f32 {
+    let mut dots = [0; TILE_ROWS];
+    D::integer_tile(tile.levels, &tile.query.levels, &mut dots);
+    for row in 0..TILE_ROWS {
+        let upper = tile.query.bound.upper(dots[row], tile.quantised[row]);
+        out[row] = fuse(tile.weights, upper, tile.biases[row]);
+    }
+    // Eight maxima at a time: a single one would be a chain as long as the tile.
+    let mut largest = [f32::NEG_INFINITY; 8];
+    for eight in out.as_chunks::<8>().0 {
+        for (largest, value) in largest.iter_mut().zip(eight) {
+            *largest = if *value > *largest { *value } else { *largest };
+        }
+    }
+    largest.iter().fold(f32::NEG_INFINITY, |largest, value| largest.max(*value))
+}
+
+/// A table of kernels whose bodies are compiled with the given target features.
+///
+/// `available` must be true only if the CPU has all of them: then no call through the table is undefined.
+macro_rules! kernels_with_features {
+    ($name:ident, $products:ty, $features:literal) => {
+        static $name: $crate::simd::Kernels = $crate::simd::Kernels {
+            dot: $crate::simd::generic::with_features!($features, (row: &[f16], query: &[f32]) -> f32,
+                <$products as DotProducts>::canonical(row, query)),
+            fuse: $crate::simd::generic::with_features!($features, (weights: &Weights, dot: f32, bias: f32) -> f32,
+                crate::contract::fuse(weights, dot, bias)),
+            retention: $crate::simd::generic::with_features!($features, (entry: &Entry, now_us: i64) -> f32,
+                generic::row_retention(entry, now_us)),
+            bias: $crate::simd::generic::with_features!($features,
+                (weights: &Weights, entry: &Entry, now_us: i64) -> f32, generic::row_bias(weights, entry, now_us)),
+            upper: $crate::simd::generic::with_features!($features,
+                (row: &[i8], quantised: Quantised, query: &QuantisedQuery, weights: &Weights, bias: f32) -> f32,
+                generic::row_upper::<$products>(row, quantised, query, weights, bias)),
+            tile_retentions: $crate::simd::generic::with_features!($features,
+                (entries: &PerRow<Entry>, now_us: i64, out: &mut PerRow<f32>) -> (),
+                generic::tile_retentions(entries, now_us, out)),
+            tile_biases: $crate::simd::generic::with_features!($features,
+                (weights: &Weights, entries: &PerRow<Entry>, retentions: &PerRow<f32>, out: &mut PerRow<f32>) -> (),
+                generic::tile_biases(weights, entries, retentions, out)),
+            tile_uppers: $crate::simd::generic::with_features!($features,
+                (tile: TileBounds<'_>, out: &mut PerRow<f32>) -> f32,
+                generic::tile_uppers::<$products>(tile, out)),
+            prefetch: $crate::simd::generic::with_features!($features, (row: &[i8]) -> (),
+                <$products as DotProducts>::prefetch(row)),
+        };
+    };
+}
+
+/// A function pointer to `body` compiled with `features`.
+macro_rules! with_features {
+    ($features:literal, ($($name:ident: $type:ty),*) -> $result:ty, $body:expr) => {{
+        fn call($($name: $type),*) -> $result {
+            #[target_feature(enable = $features)]
+            fn body($($name: $type),*) -> $result {
+                $body
+            }
+            // SAFETY: the table that holds this function is handed out only after the CPU was found to have the
+            // features (`kernels()` of the module that expands this).
+            unsafe { body($($name),*) }
+        }
+        call
+    }};
+}
+
+pub(super) use {kernels_with_features, with_features};
