@@ -16,8 +16,9 @@ use memory_core::model::session::ModelLocation;
 use memory_core::model::{Embedder, ModelError, Reranker, contract};
 
 fn location() -> ModelLocation {
-    let cache =
-        ModelCache::from_environment(|name| std::env::var_os(name)).expect("HOME or ENGRAIN_CACHE is set");
+    let Some(cache) = ModelCache::from_environment(|name| std::env::var_os(name)) else {
+        panic!("these tests need ENGRAIN_CACHE, XDG_CACHE_HOME or HOME to find the models");
+    };
     ModelLocation { cache, runtime_library: None }
 }
 
@@ -46,8 +47,10 @@ async fn the_default_embedder_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn ten_megabytes_are_split_losslessly() {
-    contract::splits_losslessly(&embedder(LocalEmbedderSettings::default()), 10_000_000).await;
+async fn a_long_text_is_split_losslessly() {
+    // The tokeniser reads a megabyte a second, and five times less unoptimised.
+    let bytes = if cfg!(debug_assertions) { 1_000_000 } else { 10_000_000 };
+    contract::splits_losslessly(&embedder(LocalEmbedderSettings::default()), bytes).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,7 +62,6 @@ async fn a_query_overtakes_a_long_ingest() {
     assert!(took < Duration::from_secs(2), "the query waited {took:?}");
 }
 
-/// The first components that BAAI publishes for the f32 model are kept within what int8 costs (cosine 0.986 on ten).
 #[tokio::test]
 async fn meaning_is_near_and_the_query_prefix_is_applied() {
     let embedder = embedder(LocalEmbedderSettings::default());

@@ -56,7 +56,7 @@ fn runtime_of_version(version: &str) -> String {
 fn compiled(directory: &Path, name: &str, code: &str) -> std::path::PathBuf {
     let source = directory.join(format!("{name}.c"));
     let library = directory.join(format!("{name}.so"));
-    std::fs::write(&source, code).unwrap();
+    assert!(std::fs::write(&source, code).is_ok(), "{} cannot be written", source.display());
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
     let status = Command::new(&compiler).args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
     assert!(status.is_ok_and(|status| status.success()), "this test needs a C compiler (`{compiler}`)");

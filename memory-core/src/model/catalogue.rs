@@ -209,7 +209,8 @@ fn read(model: &str, path: &Path) -> Result<Vec<u8>, ModelError> {
 }
 
 fn names(known: &[ModelEntry], task: Task) -> String {
-    let names: Vec<_> = known.iter().filter(|entry| entry.task == task).map(|entry| entry.name.as_str()).collect();
+    let names: Vec<_> =
+        known.iter().filter(|entry| entry.task == task).map(|entry| entry.name.as_str()).collect();
     names.join(", ")
 }
 
@@ -235,7 +236,12 @@ mod tests {
             assert!(entry.files.iter().any(|file| file.path == "tokenizer.json"), "{}", entry.name);
             assert!(entry.files.iter().all(|file| file.sha256.len() == 64), "{}", entry.name);
             let embeds = entry.task == Task::Embed;
-            assert_eq!((entry.dimension.is_some(), entry.pooling.is_some()), (embeds, embeds), "{}", entry.name);
+            assert_eq!(
+                (entry.dimension.is_some(), entry.pooling.is_some()),
+                (embeds, embeds),
+                "{}",
+                entry.name
+            );
         }
     }
 
@@ -278,7 +284,10 @@ mod tests {
         std::fs::write(folder.join("model.json"), "{").unwrap();
         assert!(matches!(cache.model("mine", Task::Embed), Err(ModelError::Unusable { .. })));
         for outside in ["../models/mine", "..", ".", "", "a/b"] {
-            assert!(matches!(cache.model(outside, Task::Embed), Err(ModelError::UnknownModel { .. })), "{outside}");
+            assert!(
+                matches!(cache.model(outside, Task::Embed), Err(ModelError::UnknownModel { .. })),
+                "{outside}"
+            );
         }
     }
 }

@@ -91,7 +91,11 @@ async fn company_does_not_matter(embedder: &dyn Embedder) {
 async fn too_long_a_text_is_refused(embedder: &dyn Embedder) {
     let text = long_text(embedder.identity().max_tokens * 20);
     let refused = embedder.embed_passages(std::slice::from_ref(&text)).await;
-    assert!(matches!(refused, Err(ModelError::OverLimit { .. })), "cut silently: {:?}", refused.map(|v| v.len()));
+    assert!(
+        matches!(refused, Err(ModelError::OverLimit { .. })),
+        "cut silently: {:?}",
+        refused.map(|v| v.len())
+    );
     let parts: Vec<String> = embedder.split(&text).into_iter().map(|span| text[span].to_owned()).collect();
     assert!(parts.len() > 1 && passages(embedder, &parts).await.len() == parts.len());
     assert!(embedder.split("").is_empty(), "an empty text has no spans");
@@ -100,7 +104,11 @@ async fn too_long_a_text_is_refused(embedder: &dyn Embedder) {
 async fn survives_a_restart(embedder: &dyn Embedder, restarted: &dyn Embedder) {
     let texts = samples();
     assert_eq!(embedder.identity(), restarted.identity());
-    assert_eq!(passages(embedder, &texts).await, passages(restarted, &texts).await, "a restart changes vectors");
+    assert_eq!(
+        passages(embedder, &texts).await,
+        passages(restarted, &texts).await,
+        "a restart changes vectors"
+    );
 }
 
 #[expect(clippy::panic, reason = "a failed contract is a failed test")]
@@ -115,10 +123,19 @@ async fn passages(embedder: &dyn Embedder, texts: &[String]) -> Vec<Vec<f32>> {
 
 /// Texts of different lengths and scripts, an empty and a blank one among them.
 fn samples() -> Vec<String> {
-    let long = "She moved from Hamburg to Lisbon in May, and keeps the bicycle of her brother there. ".repeat(4);
-    ["Anna lives in Lisbon.", "no", "", " \n", "日本語の短い文です。", "Der Zug fährt um 17:45 Uhr ab 🚲", &long]
-        .map(String::from)
-        .to_vec()
+    let long =
+        "She moved from Hamburg to Lisbon in May, and keeps the bicycle of her brother there. ".repeat(4);
+    [
+        "Anna lives in Lisbon.",
+        "no",
+        "",
+        " \n",
+        "日本語の短い文です。",
+        "Der Zug fährt um 17:45 Uhr ab 🚲",
+        &long,
+    ]
+    .map(String::from)
+    .to_vec()
 }
 
 /// Prose with paragraphs, then a word without end, then another script.

@@ -87,8 +87,9 @@ impl LocalReranker {
         let pairs = WorkerPool::start(options, Some(session), load, move |session, pair: Pair| {
             let Pair { query, passage } = pair;
             let failed = |reason: String| ModelError::Inference { model: name.clone(), reason };
-            let scored =
-                session.rerank(&*query, [passage.as_str()], false, Some(1)).map_err(|e| failed(e.to_string()))?;
+            let scored = session
+                .rerank(&*query, [passage.as_str()], false, Some(1))
+                .map_err(|e| failed(e.to_string()))?;
             match scored.first() {
                 Some(result) if result.score.is_finite() => Ok(result.score),
                 _ => Err(ModelError::InvalidOutput { model: name.clone(), reason: "no finite score".into() }),
@@ -119,10 +120,10 @@ impl Reranker for LocalReranker {
         if passages.len() > limit {
             return Err(ModelError::OverLimit { what: "passages in a call", limit, found: passages.len() });
         }
-        let _call = self
-            .calls
-            .try_acquire()
-            .map_err(|_| ModelError::Busy { what: "calls to rerank", limit: self.settings.concurrent_calls })?;
+        let _call = self.calls.try_acquire().map_err(|_| ModelError::Busy {
+            what: "calls to rerank",
+            limit: self.settings.concurrent_calls,
+        })?;
         let query: Arc<str> = beginning(query).into();
         let jobs: Vec<_> = passages
             .iter()

@@ -41,7 +41,9 @@ pub enum ModelError {
         reason: String,
     },
     /// The catalogue, and the cache, hold no model of this name for this purpose.
-    #[error("no model `{name}` to {task} with; known are {known}. A model of your own needs a folder with `model.json`")]
+    #[error(
+        "no model `{name}` to {task} with; known are {known}. A model of your own needs a folder with `model.json`"
+    )]
     UnknownModel {
         /// The name asked for.
         name: String,

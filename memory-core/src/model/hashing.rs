@@ -47,7 +47,11 @@ impl HashingEmbedder {
     fn embed(&self, text: &str) -> Result<Vec<f32>, ModelError> {
         let words = words(text);
         if words.len() > MAX_WORDS {
-            return Err(ModelError::OverLimit { what: "tokens in a text", limit: MAX_WORDS, found: words.len() });
+            return Err(ModelError::OverLimit {
+                what: "tokens in a text",
+                limit: MAX_WORDS,
+                found: words.len(),
+            });
         }
         let mut sum = vec![0.0f32; self.identity.dimension];
         for (_, word) in &words {
@@ -114,10 +118,15 @@ impl Reranker for OverlapReranker {
         deadline: Option<Instant>,
     ) -> Result<Vec<f32>, ModelError> {
         if passages.len() > MAX_PASSAGES {
-            return Err(ModelError::OverLimit { what: "passages", limit: MAX_PASSAGES, found: passages.len() });
+            return Err(ModelError::OverLimit {
+                what: "passages",
+                limit: MAX_PASSAGES,
+                found: passages.len(),
+            });
         }
         let wanted: HashSet<String> = words(query).into_iter().map(|(_, word)| word).collect();
-        let in_time = passages.iter().take_while(|_| deadline.is_none_or(|deadline| Instant::now() < deadline));
+        let in_time =
+            passages.iter().take_while(|_| deadline.is_none_or(|deadline| Instant::now() < deadline));
         Ok(in_time
             .map(|passage| {
                 let present: HashSet<String> = words(passage).into_iter().map(|(_, word)| word).collect();

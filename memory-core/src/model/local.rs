@@ -76,7 +76,8 @@ impl LocalEmbedder {
     pub fn open(location: &ModelLocation, settings: LocalEmbedderSettings) -> Result<Self, ModelError> {
         let model = Arc::new(OnnxModel::open(location, &settings.model, Task::Embed)?);
         let entry = &model.cached().entry;
-        let tokens = |prefix: &str| PrefixedTokens::new(&entry.name, model.tokenizer_json(), prefix, entry.max_tokens);
+        let tokens =
+            |prefix: &str| PrefixedTokens::new(&entry.name, model.tokenizer_json(), prefix, entry.max_tokens);
         let passage_tokens = tokens(&entry.passage_prefix)?;
         let query_tokens = tokens(&entry.query_prefix)?;
         let (query_session, revision) = model.embedding_session()?;
@@ -207,10 +208,17 @@ fn passage_pool(
     };
     let (loader, dimension, name) = (Arc::clone(model), identity.dimension, identity.name.clone());
     let load = move || loader.embedding_session().map(|(session, _)| session);
-    WorkerPool::start(options, None, load, move |session, text: String| embed(session, &name, dimension, &text))
+    WorkerPool::start(options, None, load, move |session, text: String| {
+        embed(session, &name, dimension, &text)
+    })
 }
 
-fn embed(session: &mut TextEmbedding, model: &str, dimension: usize, text: &str) -> Result<Vec<f32>, ModelError> {
+fn embed(
+    session: &mut TextEmbedding,
+    model: &str,
+    dimension: usize,
+    text: &str,
+) -> Result<Vec<f32>, ModelError> {
     let vectors = session
         .embed([text], None)
         .map_err(|error| ModelError::Inference { model: model.to_owned(), reason: error.to_string() })?;

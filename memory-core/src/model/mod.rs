@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 pub mod catalogue;
 mod error;
+#[cfg(any(test, feature = "fastembed", feature = "openai", feature = "testing"))]
 mod split;
 
 #[cfg(feature = "testing")]
@@ -64,7 +65,7 @@ pub trait Embedder: Send + Sync + Debug {
     /// Byte spans of `text`, in order and without gap or overlap, each short enough for
     /// [`embed_passages`](Self::embed_passages). Cuts fall after a paragraph, else a sentence, else a word.
     ///
-    /// Empty for an empty text. Computes on the calling thread: about a second for each 10 MB.
+    /// Empty for an empty text. Computes on the calling thread: about a second for each megabyte.
     fn split(&self, text: &str) -> Vec<Range<usize>>;
 }
 

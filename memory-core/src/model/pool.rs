@@ -217,7 +217,9 @@ impl<J> Queue<J> {
             }
             match idle_after {
                 None => self.changed.wait(&mut state),
-                Some(after) if self.changed.wait_for(&mut state, after).timed_out() && state.jobs.is_empty() => {
+                Some(after)
+                    if self.changed.wait_for(&mut state, after).timed_out() && state.jobs.is_empty() =>
+                {
                     return if state.closed { Popped::Closed } else { Popped::Idle };
                 }
                 Some(_) => {}
@@ -289,11 +291,17 @@ mod tests {
             Ok(input)
         };
         let pool = Arc::new(WorkerPool::start(options(1, 1, None), None, || Ok(()), run).unwrap());
-        let first = tokio::spawn({ let pool = Arc::clone(&pool); async move { pool.run(1).await } });
+        let first = tokio::spawn({
+            let pool = Arc::clone(&pool);
+            async move { pool.run(1).await }
+        });
         while started.load(Ordering::SeqCst) == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        let second = tokio::spawn({ let pool = Arc::clone(&pool); async move { pool.run(2).await } });
+        let second = tokio::spawn({
+            let pool = Arc::clone(&pool);
+            async move { pool.run(2).await }
+        });
         while pool.queue.places.available_permits() > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

@@ -65,7 +65,11 @@ impl OnnxModel {
         let pooling = match self.cached.entry.pooling {
             Some(Pooling::Cls) => fastembed::Pooling::Cls,
             Some(Pooling::Mean) => fastembed::Pooling::Mean,
-            other => return Err(self.unusable(format!("pooling {other:?} is not one that a local model can have"))),
+            other => {
+                return Err(
+                    self.unusable(format!("pooling {other:?} is not one that a local model can have"))
+                );
+            }
         };
         let (onnx, sha256) = self.cached.read("model.onnx")?;
         let model = UserDefinedEmbeddingModel::new(onnx, self.tokenizer_files()).with_pooling(pooling);
@@ -94,7 +98,8 @@ impl OnnxModel {
     /// `fastembed` wants four files; what it reads from three of them the catalogue says.
     fn tokenizer_files(&self) -> TokenizerFiles {
         let entry = &self.cached.entry;
-        let config = serde_json::json!({ "model_max_length": entry.max_tokens, "pad_token": entry.pad_token });
+        let config =
+            serde_json::json!({ "model_max_length": entry.max_tokens, "pad_token": entry.pad_token });
         TokenizerFiles {
             tokenizer_file: self.tokenizer_json.clone(),
             config_file: b"{}".to_vec(),

@@ -23,11 +23,12 @@ pub(crate) trait TokenBounds {
 ///
 /// A single character that the tokeniser expands beyond the budget stays a span of its own.
 pub(crate) fn split(text: &str, budget: usize, tokens: &impl TokenBounds) -> Vec<Range<usize>> {
-    let window_bytes = budget.max(1) * MAX_BYTES_PER_TOKEN;
+    let window_bytes = budget.max(1).saturating_mul(MAX_BYTES_PER_TOKEN);
     let mut spans = Vec::new();
     let mut start = 0;
     while start < text.len() {
-        let window = &text[start..text.floor_char_boundary(start.saturating_add(window_bytes).max(start + 4))];
+        let window =
+            &text[start..text.floor_char_boundary(start.saturating_add(window_bytes).max(start + 4))];
         let reaches_end = start + window.len() == text.len();
         let starts = tokens.starts(window);
         let mut end = match starts.get(budget) {
@@ -51,7 +52,8 @@ fn boundary(window: &str, limit: usize) -> usize {
     let limit = window.floor_char_boundary(limit);
     let half = window.floor_char_boundary(limit / 2);
     let tail = &window[half..limit];
-    let found = tail.rfind("\n\n").map(|at| at + 2).or_else(|| after_sentence(tail)).or_else(|| after_word(tail));
+    let found =
+        tail.rfind("\n\n").map(|at| at + 2).or_else(|| after_sentence(tail)).or_else(|| after_word(tail));
     found.map_or(limit, |at| half + at).max(first_char(window))
 }
 

@@ -33,17 +33,21 @@ impl PrefixedTokens {
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(|error| unusable(format!("tokenizer.json: {error}")))?;
         let mut tokens = Self { tokenizer, prefix: prefix.to_owned(), max_tokens, budget: 0 };
-        let overhead = tokens.count("").ok_or_else(|| unusable("the tokeniser fails on its prefix".into()))?;
+        let overhead =
+            tokens.count("").ok_or_else(|| unusable("the tokeniser fails on its prefix".into()))?;
         tokens.budget = max_tokens.saturating_sub(overhead);
         if tokens.budget < MIN_BUDGET {
-            return Err(unusable(format!("only {} of {max_tokens} tokens are left for the text", tokens.budget)));
+            return Err(unusable(format!(
+                "only {} of {max_tokens} tokens are left for the text",
+                tokens.budget
+            )));
         }
         Ok(tokens)
     }
 
     /// The text as the model reads it; refused when it would not be read whole.
     pub(crate) fn prefixed(&self, text: &str) -> Result<String, ModelError> {
-        let limit = self.max_tokens * MAX_BYTES_PER_TOKEN;
+        let limit = self.max_tokens.saturating_mul(MAX_BYTES_PER_TOKEN);
         if text.len() > limit {
             return Err(ModelError::OverLimit { what: "bytes in a text", limit, found: text.len() });
         }
