@@ -1,0 +1,126 @@
+//! Makes ONNX sessions of catalogued models through `fastembed`, ready to run one text or pair at a time.
+//!
+//! A session here has one thread and does not spin: the threads that own sessions are the parallelism, and spinning
+//! takes the cores that the rest of the service needs. One text per run is the rule because dynamically quantised
+//! graphs scale activations over the whole batch, so a vector would depend on its company (ADR 0006).
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use fastembed::{
+    InitOptionsUserDefined, RerankInitOptionsUserDefined, TextEmbedding, TextRerank, TokenizerFiles,
+    UserDefinedEmbeddingModel, UserDefinedRerankingModel,
+};
+use ort::environment::Environment;
+use ort::ep::ExecutionProviderDispatch;
+use serde::Deserialize;
+
+use super::catalogue::{CachedModel, ModelCache, Task};
+use super::{ModelError, Pooling, runtime};
+
+/// Where models and the runtime are found.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ModelLocation {
+    /// The cache that `make setup` fills.
+    pub cache: ModelCache,
+    /// Another ONNX Runtime than the one in the cache.
+    pub runtime_library: Option<PathBuf>,
+}
+
+/// A model whose files were checked, from which any number of sessions can be made.
+pub(crate) struct OnnxModel {
+    cached: CachedModel,
+    environment: Environment,
+    tokenizer_json: Vec<u8>,
+}
+
+impl OnnxModel {
+    pub(crate) fn open(location: &ModelLocation, name: &str, task: Task) -> Result<Self, ModelError> {
+        let library = match &location.runtime_library {
+            Some(library) => library.clone(),
+            None => location.cache.runtime_library()?,
+        };
+        let cached = location.cache.model(name, task)?;
+        let environment = runtime::environment(&library)?;
+        let (tokenizer_json, _) = cached.read("tokenizer.json")?;
+        // One text at a time gains nothing from the tokenisers' own pool of threads.
+        tokenizers::utils::parallelism::set_parallelism(false);
+        Ok(Self { cached, environment, tokenizer_json })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.cached.entry.name
+    }
+
+    pub(crate) fn cached(&self) -> &CachedModel {
+        &self.cached
+    }
+
+    pub(crate) fn tokenizer_json(&self) -> &[u8] {
+        &self.tokenizer_json
+    }
+
+    /// An embedding session, and the sha256 of the weights in it.
+    pub(crate) fn embedding_session(&self) -> Result<(TextEmbedding, String), ModelError> {
+        let pooling = match self.cached.entry.pooling {
+            Some(Pooling::Cls) => fastembed::Pooling::Cls,
+            Some(Pooling::Mean) => fastembed::Pooling::Mean,
+            other => {
+                return Err(
+                    self.unusable(format!("pooling {other:?} is not one that a local model can have"))
+                );
+            }
+        };
+        let (onnx, sha256) = self.cached.read("model.onnx")?;
+        let model = UserDefinedEmbeddingModel::new(onnx, self.tokenizer_files()).with_pooling(pooling);
+        let options = InitOptionsUserDefined::new()
+            .with_environment(self.environment.clone())
+            .with_execution_providers(providers())
+            .with_max_length(self.cached.entry.max_tokens)
+            .with_intra_threads(1)
+            .with_session_config("session.intra_op.allow_spinning", "0");
+        Ok((self.guarded(|| TextEmbedding::try_new_from_user_defined(model, options))?, sha256))
+    }
+
+    /// A cross-encoder session, and the sha256 of the weights in it.
+    pub(crate) fn reranking_session(&self) -> Result<(TextRerank, String), ModelError> {
+        let (onnx, sha256) = self.cached.read("model.onnx")?;
+        let model = UserDefinedRerankingModel::new(onnx, self.tokenizer_files());
+        let options = RerankInitOptionsUserDefined::new()
+            .with_environment(self.environment.clone())
+            .with_execution_providers(providers())
+            .with_max_length(self.cached.entry.max_tokens)
+            .with_intra_threads(1)
+            .with_session_config("session.intra_op.allow_spinning", "0");
+        Ok((self.guarded(|| TextRerank::try_new_from_user_defined(model, options))?, sha256))
+    }
+
+    /// `fastembed` wants four files; what it reads from three of them the catalogue says.
+    fn tokenizer_files(&self) -> TokenizerFiles {
+        let entry = &self.cached.entry;
+        let config =
+            serde_json::json!({ "model_max_length": entry.max_tokens, "pad_token": entry.pad_token });
+        TokenizerFiles {
+            tokenizer_file: self.tokenizer_json.clone(),
+            config_file: b"{}".to_vec(),
+            special_tokens_map_file: b"{}".to_vec(),
+            tokenizer_config_file: config.to_string().into_bytes(),
+        }
+    }
+
+    fn guarded<T>(&self, make: impl FnOnce() -> fastembed::Result<T>) -> Result<T, ModelError> {
+        match catch_unwind(AssertUnwindSafe(make)) {
+            Ok(made) => made.map_err(|error| self.unusable(error.to_string())),
+            Err(_) => Err(self.unusable("the runtime panicked while loading it".to_owned())),
+        }
+    }
+
+    fn unusable(&self, reason: String) -> ModelError {
+        ModelError::Unusable { model: self.name().to_owned(), reason }
+    }
+}
+
+/// The processor, without an arena: the arena keeps the most that any text ever needed, in every session.
+fn providers() -> Vec<ExecutionProviderDispatch> {
+    vec![ort::ep::CPU::default().with_arena_allocator(false).build()]
+}
