@@ -1,1 +1,4 @@
-//! placeholder
+//! Remember and recall: the mechanisms of Engrain behind small ports.
+
+pub mod index;
+pub mod text;
