@@ -1,0 +1,231 @@
+//! Splitting a long text into spans that an embedding model takes whole.
+//!
+//! A span ends between paragraphs where it can, else between sentences, else between words, and between
+//! characters only within a word that is longer than a span. Spans are byte ranges: the text itself is kept
+//! once, by the caller. Invariants: the fresh parts of the spans are the text, in order and without gap; no
+//! span is empty; none is cut within a grapheme; none counts more than the limit, but for a single grapheme
+//! that does; and every byte is counted a bounded number of times, so time is linear in the text.
+
+use std::ops::Range;
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::chunk_pieces::{Piece, pieces};
+
+/// How large spans may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkLimits {
+    /// Most model tokens in a span, overlap included; 0 is taken as 1.
+    pub max_tokens: usize,
+    /// How many sentences of the span before are repeated at the start of a span, so that a "she" keeps its
+    /// name. They take no more than half of a span: where they would, nothing is repeated.
+    pub overlap_sentences: usize,
+}
+
+/// A part of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextSpan {
+    /// Bytes of the text, between two graphemes.
+    pub range: Range<usize>,
+    /// Where the span's own text begins; what is before it is repeated from the span before.
+    pub fresh_from: usize,
+}
+
+/// Splits `text` into spans of at most `limits.max_tokens` by `count`, which gives the number of model tokens
+/// in a text. An empty text has no span.
+pub fn split_text(text: &str, limits: ChunkLimits, count: impl Fn(&str) -> usize) -> Vec<TextSpan> {
+    let max_tokens = limits.max_tokens.max(1);
+    let pieces = pieces(text, max_tokens, &count);
+    let mut packer = Packer { text, pieces: &pieces, max_tokens, count: &count };
+    let mut spans: Vec<TextSpan> = Vec::new();
+    let mut next = 0;
+    while let Some(first) = pieces.get(next) {
+        let fresh_from = first.range.start;
+        let overlap = spans.last().and_then(|before| {
+            let repeated = last_sentences(&text[before.fresh_from..fresh_from], limits.overlap_sentences);
+            packer.overlap(fresh_from - repeated.len()..fresh_from, first)
+        });
+        let (start, overlap_tokens) = overlap.unwrap_or((fresh_from, 0));
+        next = packer.pack(start, next, overlap_tokens);
+        spans.push(TextSpan { range: start..pieces[next - 1].range.end, fresh_from });
+    }
+    spans
+}
+
+struct Packer<'a, C> {
+    text: &'a str,
+    pieces: &'a [Piece],
+    max_tokens: usize,
+    count: &'a C,
+}
+
+impl<C: Fn(&str) -> usize> Packer<'_, C> {
+    /// Where `repeated` starts and how many tokens it has, if it may stand before `first`.
+    fn overlap(&mut self, repeated: Range<usize>, first: &Piece) -> Option<(usize, usize)> {
+        if repeated.is_empty() {
+            return None;
+        }
+        let tokens = (self.count)(&self.text[repeated.clone()]);
+        let whole = (self.count)(&self.text[repeated.start..first.range.end]);
+        (tokens <= self.max_tokens / 2 && whole <= self.max_tokens).then_some((repeated.start, tokens))
+    }
+
+    /// One past the last piece of the span that starts at byte `start` with piece `first`.
+    fn pack(&mut self, start: usize, first: usize, overlap_tokens: usize) -> usize {
+        let mut tokens = overlap_tokens + self.pieces[first].tokens;
+        let mut end = first + 1;
+        while let Some(piece) = self.pieces.get(end)
+            && tokens + piece.tokens <= self.max_tokens
+        {
+            tokens += piece.tokens;
+            end += 1;
+        }
+        // Pieces may count more together than one by one: gives back as many as the surplus is worth.
+        while end > first + 1 {
+            let counted = (self.count)(&self.text[start..self.pieces[end - 1].range.end]);
+            let mut surplus = counted.saturating_sub(self.max_tokens);
+            if surplus == 0 {
+                break;
+            }
+            while surplus > 0 && end > first + 1 {
+                end -= 1;
+                surplus = surplus.saturating_sub(self.pieces[end].tokens.max(1));
+            }
+        }
+        end
+    }
+}
+
+/// The last `sentences` sentences of `text`.
+fn last_sentences(text: &str, sentences: usize) -> &str {
+    if sentences == 0 {
+        return "";
+    }
+    let starts: Vec<usize> = text.split_sentence_bound_indices().map(|(at, _)| at).collect();
+    let start = starts[starts.len().saturating_sub(sentences)..].first().copied().unwrap_or(text.len());
+    &text[start..]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::{super::TokenCounter, *};
+
+    /// A token for each word, and one for each three bytes of a long word: quick, and roughly right.
+    fn rough_count(text: &str) -> usize {
+        text.split_whitespace().map(|word| word.len().div_ceil(3)).sum()
+    }
+
+    fn spans_of(text: &str, max_tokens: usize, overlap_sentences: usize) -> Vec<&str> {
+        let limits = ChunkLimits { max_tokens, overlap_sentences };
+        split_text(text, limits, |span| TokenCounter.count(span))
+            .into_iter()
+            .map(|span| &text[span.range])
+            .collect()
+    }
+
+    #[test]
+    fn a_short_text_is_one_span_and_an_empty_one_none() {
+        assert_eq!(spans_of("One. Two.", 100, 2), ["One. Two."]);
+        assert!(spans_of("", 100, 0).is_empty());
+    }
+
+    #[test]
+    fn paragraphs_are_kept_together() {
+        let text = "First of all. It is short.\n\nSecond, a little longer one.\n\nThird.";
+        assert_eq!(
+            spans_of(text, 8, 0),
+            ["First of all. It is short.\n\n", "Second, a little longer one.\n\n", "Third."]
+        );
+    }
+
+    #[test]
+    fn a_long_paragraph_is_cut_between_sentences_and_those_between_words() {
+        let text =
+            "Ann has a dog. He is called Zuzu. They live together in a small house by the northern sea.";
+        assert_eq!(
+            spans_of(text, 11, 0),
+            [
+                "Ann has a dog. ",
+                "He is called Zuzu. They live together in",
+                " a small house by the northern sea."
+            ]
+        );
+    }
+
+    #[test]
+    fn sentences_are_repeated_when_asked() {
+        let text = "Ann has a dog. He is called Zuzu. He likes long walks. So does she.";
+        let limits = ChunkLimits { max_tokens: 13, overlap_sentences: 1 };
+        let spans = split_text(text, limits, |span| TokenCounter.count(span));
+        assert_eq!(&text[spans[0].range.clone()], "Ann has a dog. He is called Zuzu. ");
+        assert_eq!(&text[spans[1].range.clone()], "He likes long walks. So does she.");
+        let limits = ChunkLimits { max_tokens: 16, ..limits };
+        let spans = split_text(text, limits, |span| TokenCounter.count(span));
+        assert!(text[spans[1].range.clone()].starts_with("He is called Zuzu. He likes"));
+        assert!(text[spans[1].fresh_from..].starts_with("He likes"));
+    }
+
+    #[test]
+    fn an_endless_word_is_cut_between_graphemes() {
+        let text = "e\u{301}".repeat(500);
+        for span in spans_of(&text, 16, 0) {
+            assert!(span.starts_with('e') && span.ends_with('\u{301}'));
+            assert!(TokenCounter.count(span) <= 16);
+        }
+    }
+
+    /// A megabyte of every awkward kind takes a moment even without optimisation; were anything quadratic, it
+    /// would take hours.
+    #[test]
+    fn megabytes_are_no_matter() {
+        for unit in ["word ", "a", "Yes. ", "\n\n", "🇫🇷", "a.1 ", "昨日"] {
+            let text = unit.repeat(1_000_000 / unit.len());
+            let limits = ChunkLimits { max_tokens: 256, overlap_sentences: 1 };
+            let spans = split_text(&text, limits, rough_count);
+            assert_eq!(spans.last().map(|span| span.range.end), Some(text.len()));
+        }
+    }
+
+    fn texts() -> impl Strategy<Value = String> {
+        let unit = prop_oneof![
+            "[a-zé ]{1,12}",
+            "\\PC{1,6}",
+            Just(". ".to_owned()),
+            Just("\n\n \u{301}".to_owned()),
+            Just("👨\u{200D}👩\u{200D}👧".to_owned()),
+            Just("က္ကក္က".to_owned()),
+            Just("🇫🇷🇩🇪".to_owned()),
+            Just("\r\n".to_owned()),
+        ];
+        proptest::collection::vec(unit, 0..40).prop_map(|units| units.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn spans_partition_the_text_within_limits(
+            text in texts(), max_tokens in 1_usize..20, overlap_sentences in 0_usize..3, rough in any::<bool>(),
+        ) {
+            let count = |span: &str| if rough { rough_count(span) } else { TokenCounter.count(span) };
+            let limits = ChunkLimits { max_tokens, overlap_sentences };
+            let graphemes: BTreeSet<usize> =
+                text.grapheme_indices(true).map(|(at, _)| at).chain([text.len()]).collect();
+            let mut covered = 0;
+            for span in split_text(&text, limits, count) {
+                prop_assert!(span.range.start <= span.fresh_from && span.fresh_from < span.range.end);
+                prop_assert_eq!(span.fresh_from, covered);
+                prop_assert!(graphemes.contains(&span.range.start) && graphemes.contains(&span.range.end));
+                let own = &text[span.range.clone()];
+                prop_assert!(count(own) <= max_tokens || own.graphemes(true).count() == 1, "{:?}", own);
+                if overlap_sentences == 0 {
+                    prop_assert_eq!(span.range.start, span.fresh_from);
+                }
+                covered = span.range.end;
+            }
+            prop_assert_eq!(covered, text.len());
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Counting the tokens of a language model, for context budgets and chunk sizes.
+//!
+//! The count is that of `o200k_base`, the byte-pair encoding of OpenAI's current models (crate `bpe-openai`,
+//! vocabulary compiled in); other models' counts differ by some percent, which a budget should leave room
+//! for. A guess by characters is off by a factor of two in many languages. The vocabulary takes tens of
+//! megabytes once it is loaded, so it is loaded by the first count. Invariant: what
+//! [`TokenCounter::truncate`] returns counts no more than the budget.
+
+use bpe_openai::{Tokenizer as BytePairTokenizer, o200k_base};
+
+/// Counts model tokens. Free to make and to copy; the first count in a process loads the vocabulary.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TokenCounter;
+
+impl TokenCounter {
+    /// Names the encoding: counts of one identity agree.
+    pub const IDENTITY: &'static str = "o200k_base";
+
+    /// The number of tokens in `text`, special tokens read as plain text. Linear in the text.
+    pub fn count(self, text: &str) -> usize {
+        tokenizer().count(text)
+    }
+
+    /// The number of tokens in `text` if there are at most `budget_tokens`. Reads little more than the
+    /// budget's worth of a long text.
+    pub fn count_within(self, text: &str, budget_tokens: usize) -> Option<usize> {
+        let tokenizer = tokenizer();
+        tokenizer.count_till_limit(&tokenizer.normalize(text), budget_tokens)
+    }
+
+    /// The longest beginning of `text`, within a few bytes, that has at most `budget_tokens` tokens; it ends
+    /// between two characters. Reads little more than the budget's worth of a long text.
+    pub fn truncate(self, text: &str, budget_tokens: usize) -> &str {
+        let mut left = budget_tokens;
+        let mut end = 0;
+        for piece in tokenizer().split(text) {
+            let tokens = tokenizer().bpe.encode_via_backtracking(piece.as_bytes());
+            if tokens.len() <= left {
+                left -= tokens.len();
+                end += piece.len();
+                continue;
+            }
+            let kept_bytes = tokenizer().bpe.decode_tokens(&tokens[..left]).len();
+            end += kept_bytes;
+            return self.shrink_to_budget(&text[..text.floor_char_boundary(end)], budget_tokens);
+        }
+        text
+    }
+
+    /// A text that is cut within a word may be tokenised otherwise than it was in one piece: takes characters
+    /// off, in doubling steps, until the count is right.
+    fn shrink_to_budget(self, cut: &str, budget_tokens: usize) -> &str {
+        let mut kept = cut;
+        let mut step_bytes = 1;
+        while self.count_within(kept, budget_tokens).is_none() {
+            kept = &kept[..kept.floor_char_boundary(kept.len().saturating_sub(step_bytes))];
+            step_bytes *= 2;
+        }
+        kept
+    }
+}
+
+fn tokenizer() -> &'static BytePairTokenizer {
+    o200k_base()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Counts by OpenAI's own `tiktoken` 0.14 for `o200k_base`.
+    #[test]
+    fn counts_are_those_of_o200k() {
+        assert_eq!(TokenCounter.count(""), 0);
+        assert_eq!(TokenCounter.count("hello world"), 2);
+        assert_eq!(TokenCounter.count("The dog's name is Zuzu; it was 3 in 2023-05."), 18);
+        assert_eq!(TokenCounter.count("昨日、東京の動物園に行きました。"), 12);
+        assert_eq!(TokenCounter.count("  fn main() {\n    let x = 10_000;\n}\n"), 15);
+    }
+
+    #[test]
+    fn a_budget_is_kept_or_refused() {
+        assert_eq!(TokenCounter.count_within("hello world", 2), Some(2));
+        assert_eq!(TokenCounter.count_within("hello world", 1), None);
+        assert_eq!(TokenCounter.truncate("hello world", 1), "hello");
+        assert_eq!(TokenCounter.truncate("hello world", 0), "");
+        assert_eq!(TokenCounter.truncate("hello world", 9), "hello world");
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        // A family emoji is several tokens, some of which end within a character.
+        let family = "👨\u{200D}👩\u{200D}👧\u{200D}👦";
+        for budget_tokens in 0..TokenCounter.count(family) {
+            let kept = TokenCounter.truncate(family, budget_tokens);
+            assert!(family.starts_with(kept) && TokenCounter.count(kept) <= budget_tokens);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_is_a_beginning_within_budget(text in "\\PC{0,120}", budget_tokens in 0_usize..60) {
+            let kept = TokenCounter.truncate(&text, budget_tokens);
+            prop_assert!(text.starts_with(kept));
+            prop_assert!(TokenCounter.count(kept) <= budget_tokens);
+            if TokenCounter.count(&text) <= budget_tokens {
+                prop_assert_eq!(kept, text.as_str());
+            }
+        }
+
+        /// Little of the budget is wasted.
+        #[test]
+        fn most_of_the_budget_is_used(words in proptest::collection::vec("[a-z]{1,12}", 40..60), budget_tokens in 10_usize..40) {
+            let text = words.join(" ");
+            let kept = TokenCounter.truncate(&text, budget_tokens);
+            prop_assert!(TokenCounter.count(kept) + 3 >= budget_tokens);
+        }
+    }
+}
