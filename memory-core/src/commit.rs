@@ -16,7 +16,7 @@ use crate::store::{EmbedderId, Indexed, Store, StoreError};
 
 /// The queue's entrance.
 #[derive(Clone, Debug)]
-pub struct CommitQueue {
+pub(crate) struct CommitQueue {
     work: mpsc::Sender<Work>,
 }
 
@@ -30,21 +30,26 @@ enum Work {
 impl CommitQueue {
     /// Starts the task. At most `waiting` pieces of work wait; up to `sets_per_commit` share a transaction. The task
     /// ends when the last entrance is dropped.
-    pub fn start(store: Arc<dyn Store>, index: Arc<dyn Index>, waiting: usize, sets_per_commit: usize) -> Self {
+    pub(crate) fn start(
+        store: Arc<dyn Store>,
+        index: Arc<dyn Index>,
+        waiting: usize,
+        sets_per_commit: usize,
+    ) -> Self {
         let (work, queue) = mpsc::channel(waiting);
         tokio::spawn(run(store, index, queue, sets_per_commit));
         Self { work }
     }
 
     /// Commits a set. When it answers, the change is durable and every search sees it.
-    pub async fn commit(&self, set: ChangeSet) -> Result<Outcome, Error> {
+    pub(crate) async fn commit(&self, set: ChangeSet) -> Result<Outcome, Error> {
         let (reply, answer) = oneshot::channel();
         self.send(Work::Commit(Box::new(set), reply))?;
         answer.await.map_err(|_| Error::Stopping)?
     }
 
     /// Changes to an embedder that has rows of every memory; false if a memory still lacks them.
-    pub async fn use_embedder(&self, id: EmbedderId) -> Result<bool, Error> {
+    pub(crate) async fn use_embedder(&self, id: EmbedderId) -> Result<bool, Error> {
         let (reply, answer) = oneshot::channel();
         self.send(Work::UseEmbedder(id, reply))?;
         answer.await.map_err(|_| Error::Stopping)?
@@ -74,7 +79,8 @@ async fn run(
                     replies.push(reply);
                 }
                 Work::UseEmbedder(id, reply) => {
-                    commit_group(&*store, &*index, std::mem::take(&mut sets), std::mem::take(&mut replies)).await;
+                    commit_group(&*store, &*index, std::mem::take(&mut sets), std::mem::take(&mut replies))
+                        .await;
                     let _ = reply.send(use_embedder(&*store, &*index, id).await);
                 }
             }
@@ -102,10 +108,16 @@ async fn commit_group(
             }
         }
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, sets = sets.len(), "nothing was committed");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                sets = sets.len(),
+                "nothing was committed"
+            );
             let mut first = Some(error);
             for reply in replies {
-                let error = first.take().unwrap_or_else(|| StoreError::Unavailable("see the first of the group".into()));
+                let error = first
+                    .take()
+                    .unwrap_or_else(|| StoreError::Unavailable("see the first of the group".into()));
                 let _ = reply.send(Err(Error::Store(error)));
             }
         }

@@ -25,6 +25,8 @@ pub mod recall;
 pub mod remember;
 pub mod retention;
 pub mod store;
+#[cfg(all(feature = "testing", feature = "sqlite"))]
+pub mod testing;
 pub mod text;
 pub mod upkeep;
 

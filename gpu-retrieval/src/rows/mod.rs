@@ -38,6 +38,18 @@ pub struct Rows {
     group_ids: Vec<u128>,
 }
 
+/// Sizes, not the millions of numbers in them.
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rows")
+            .field("dims", &self.dims)
+            .field("slots", &self.len)
+            .field("live", &self.live)
+            .field("groups", &self.group_ids.len())
+            .finish_non_exhaustive()
+    }
+}
+
 /// A row to be stored.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {

@@ -23,7 +23,9 @@ impl Engine {
         for _ in 0..TRIES {
             let kept = self.kept(caller, id).await?;
             match self.edit_version(caller, &kept, &edit).await {
-                Err(Error::VersionConflict { .. } | Error::Busy) if edit.if_version.is_none() => last = Error::Busy,
+                Err(Error::VersionConflict { .. } | Error::Busy) if edit.if_version.is_none() => {
+                    last = Error::Busy
+                }
                 outcome => return outcome,
             }
         }

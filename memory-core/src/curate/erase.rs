@@ -31,7 +31,11 @@ impl Engine {
     ) -> Result<ErasurePreview, Error> {
         needs_read(caller)?;
         let Some((partition, ids)) = self.own_in_view(caller, scope, &filter).await? else {
-            return Ok(ErasurePreview { matched: 0, sample: Vec::new(), confirmation: confirmation(None, &[]) });
+            return Ok(ErasurePreview {
+                matched: 0,
+                sample: Vec::new(),
+                confirmation: confirmation(None, &[]),
+            });
         };
         self.check_count(&ids)?;
         let newest = ids.get(ids.len().saturating_sub(SAMPLE)..).unwrap_or_default();

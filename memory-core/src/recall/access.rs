@@ -15,7 +15,7 @@ const PER_WRITE: usize = 256;
 
 /// The way into the access log.
 #[derive(Clone, Debug)]
-pub struct AccessNotes {
+pub(crate) struct AccessNotes {
     records: mpsc::Sender<Note>,
     dropped: Arc<AtomicU64>,
 }
@@ -28,26 +28,26 @@ enum Note {
 
 impl AccessNotes {
     /// Starts the task that writes. It ends when the last way in is dropped.
-    pub fn start(store: Arc<dyn Store>, keep_per_partition: u32) -> Self {
+    pub(crate) fn start(store: Arc<dyn Store>, keep_per_partition: u32) -> Self {
         let (records, queue) = mpsc::channel(WAITING);
         tokio::spawn(write(store, queue, keep_per_partition));
         Self { records, dropped: Arc::default() }
     }
 
     /// Notes a recall.
-    pub fn note(&self, record: RecallRecord) {
+    pub(crate) fn note(&self, record: RecallRecord) {
         if self.records.try_send(Note::Record(record)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// How many notes were dropped.
-    pub fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
     /// Waits until everything noted so far is written.
-    pub async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         let (settled, wait) = tokio::sync::oneshot::channel();
         if self.records.send(Note::Settle(settled)).await.is_ok() {
             let _ = wait.await;
@@ -68,7 +68,11 @@ async fn write(store: Arc<dyn Store>, mut queue: mpsc::Receiver<Note>, keep_per_
         if !records.is_empty()
             && let Err(error) = store.note_recalls(&records, keep_per_partition).await
         {
-            tracing::warn!(error = &error as &dyn std::error::Error, records = records.len(), "recalls not noted");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                records = records.len(),
+                "recalls not noted"
+            );
         }
         for wait in settled {
             let _ = wait.send(());

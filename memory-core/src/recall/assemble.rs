@@ -96,10 +96,8 @@ impl<'a> Block<'a> {
 
 /// By day and conversation, then by the turn's place; what is no turn by its moment.
 fn order(memory: &Memory) -> (String, u32, u32, i64, MemoryId) {
-    let (session, seq) = memory
-        .origin
-        .as_ref()
-        .map_or((u32::MAX, u32::MAX), |origin| (origin.session_ordinal, origin.seq));
+    let (session, seq) =
+        memory.origin.as_ref().map_or((u32::MAX, u32::MAX), |origin| (origin.session_ordinal, origin.seq));
     (memory.happened.at.date(), session, seq, memory.happened.at.as_micros(), memory.id)
 }
 

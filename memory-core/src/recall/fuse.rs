@@ -47,7 +47,13 @@ fn fuse_one(partition: PartitionId, candidate: &Candidate, scale: &Scale, weight
     let mut says = Vec::with_capacity(2);
     if let Some(dense) = &candidate.dense {
         let contribution = scale.dense(dense.score);
-        says.push(SignalSay { name: SignalName::Dense, score: dense.score, rank: 0, weight: 1.0, contribution });
+        says.push(SignalSay {
+            name: SignalName::Dense,
+            score: dense.score,
+            rank: 0,
+            weight: 1.0,
+            contribution,
+        });
     }
     if candidate.lexical > 0.0 {
         let contribution = weights.lexical * scale.lexical(candidate.lexical);
@@ -76,7 +82,8 @@ struct Scale {
 
 impl Scale {
     fn over(candidates: &[(PartitionId, Candidate)]) -> Self {
-        let dense = || candidates.iter().filter_map(|(_, candidate)| candidate.dense.map(|dense| dense.score));
+        let dense =
+            || candidates.iter().filter_map(|(_, candidate)| candidate.dense.map(|dense| dense.score));
         Self {
             dense_low: dense().fold(f32::INFINITY, f32::min),
             dense_high: dense().fold(f32::NEG_INFINITY, f32::max),
@@ -136,7 +143,11 @@ mod tests {
         );
         assert_eq!(order(&fused), [1, 3, 2]);
         let scores: Vec<f32> = fused.iter().map(|one| one.score).collect();
-        assert!((scores[0] - 1.0).abs() < 1e-6 && (scores[1] - 0.75).abs() < 1e-6 && (scores[2] - 0.5).abs() < 1e-6);
+        assert!(
+            (scores[0] - 1.0).abs() < 1e-6
+                && (scores[1] - 0.75).abs() < 1e-6
+                && (scores[2] - 0.5).abs() < 1e-6
+        );
         assert_eq!(fused[1].explain.signals.iter().map(|say| say.rank).collect::<Vec<_>>(), [2, 2]);
     }
 
@@ -144,7 +155,10 @@ mod tests {
     fn works_with_one_signal_or_none() {
         let weights = Weights::default();
         assert_eq!(order(&fuse(&[candidate(2, None, 1.0), candidate(1, None, 3.0)], &weights)), [1, 2]);
-        assert_eq!(order(&fuse(&[candidate(2, Some(0.1), 0.0), candidate(1, Some(0.1), 0.0)], &weights)), [1, 2]);
+        assert_eq!(
+            order(&fuse(&[candidate(2, Some(0.1), 0.0), candidate(1, Some(0.1), 0.0)], &weights)),
+            [1, 2]
+        );
         assert!(fuse(&[], &weights).is_empty());
     }
 

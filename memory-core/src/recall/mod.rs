@@ -173,7 +173,12 @@ impl Engine {
         }
     }
 
-    pub(crate) fn question(&self, request: &Recall, vector: Option<Arc<[f32]>>, view: crate::index::View) -> Question {
+    pub(crate) fn question(
+        &self,
+        request: &Recall,
+        vector: Option<Arc<[f32]>>,
+        view: crate::index::View,
+    ) -> Question {
         let wanted = u32::try_from(self.most_wanted(request)).unwrap_or(u32::MAX);
         let settings = &self.recall_settings;
         let candidates = wanted.saturating_mul(settings.candidates_per_result).max(settings.least_candidates);
@@ -208,8 +213,7 @@ impl Engine {
 
     /// How many memories are loaded with their texts.
     fn most_wanted(&self, request: &Recall) -> usize {
-        let read_again =
-            if self.reranks(request) { self.rerank_candidates(request) } else { 0 };
+        let read_again = if self.reranks(request) { self.rerank_candidates(request) } else { 0 };
         request.limit.max(read_again) as usize
     }
 

@@ -75,7 +75,8 @@ fn reorder(fused: &mut Vec<Fused>, scores: &[f32]) {
     for (one, score) in fused.iter_mut().zip(scores) {
         let better = order.partition_point(|other| other > score);
         let rank = u32::try_from(better + 1).unwrap_or(u32::MAX);
-        let say = SignalSay { name: SignalName::Rerank, score: *score, rank, weight: 1.0, contribution: *score };
+        let say =
+            SignalSay { name: SignalName::Rerank, score: *score, rank, weight: 1.0, contribution: *score };
         one.explain.signals.push(say);
         one.score = *score;
     }

@@ -36,7 +36,8 @@ impl Engine {
         }
         let most = self.limits.fan_out_partitions;
         let one_more = most.saturating_add(1);
-        let others = self.store.partitions_with(caller.tenant, owner.kind, owner.id.as_str(), one_more).await?;
+        let others =
+            self.store.partitions_with(caller.tenant, owner.kind, owner.id.as_str(), one_more).await?;
         let filter = narrowed(filter, scope, None);
         for other in others {
             if reach.partitions.len() >= most as usize {

@@ -35,7 +35,12 @@ pub(super) fn memories(request: &RememberMemories, limits: &Limits) -> Result<Ow
         all_bytes += text(at("text"), &new.text, limits)?;
         names(at("tags"), new.tags.len(), limits)?;
         names(at("subjects"), new.subjects.len(), limits)?;
-        over(at("sources"), new.sources.len(), "the number of sources of a memory", limits.sources_per_memory)?;
+        over(
+            at("sources"),
+            new.sources.len(),
+            "the number of sources of a memory",
+            limits.sources_per_memory,
+        )?;
         importance(at("importance"), new.importance)?;
         vector(at("vector"), new.vector.as_deref())?;
         kind(index, new)?;
@@ -47,14 +52,18 @@ pub(super) fn memories(request: &RememberMemories, limits: &Limits) -> Result<Ow
 
 /// The owner of a scope that must have one.
 pub(crate) fn owner(scope: &Scope) -> Result<Owner, Error> {
-    scope.owner().ok_or_else(|| Error::invalid("scope", "name at least one of user_id, agent_id, app_id, run_id"))
+    scope
+        .owner()
+        .ok_or_else(|| Error::invalid("scope", "name at least one of user_id, agent_id, app_id, run_id"))
 }
 
 fn kind(index: usize, new: &MemoryToRemember) -> Result<(), Error> {
     let field = format!("memories[{index}].kind");
     match (new.kind, &new.document) {
         (Kind::Turn, _) => Err(Error::invalid(field, "turns are added with POST /v1/turns")),
-        (Kind::Document, None) => Err(Error::invalid(field, "a document needs `document` with namespace and key")),
+        (Kind::Document, None) => {
+            Err(Error::invalid(field, "a document needs `document` with namespace and key"))
+        }
         (Kind::Fact | Kind::Note, Some(_)) => Err(Error::invalid(field, "only a document has a name")),
         _ => Ok(()),
     }
@@ -65,9 +74,10 @@ fn times(index: usize, new: &MemoryToRemember) -> Result<(), Error> {
         return Err(Error::invalid(format!("memories[{index}].valid_to"), "must not lie before valid_from"));
     }
     match new.happened {
-        Some(happened) if happened.until.is_some_and(|until| until < happened.at) => {
-            Err(Error::invalid(format!("memories[{index}].happened_until"), "must not lie before happened_at"))
-        }
+        Some(happened) if happened.until.is_some_and(|until| until < happened.at) => Err(Error::invalid(
+            format!("memories[{index}].happened_until"),
+            "must not lie before happened_at",
+        )),
         _ => Ok(()),
     }
 }

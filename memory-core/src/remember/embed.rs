@@ -48,7 +48,6 @@ impl Engine {
     }
 }
 
-
 /// Makes the rows of texts with an embedder.
 pub(crate) async fn key_with(
     embedder: &dyn Embedder,

@@ -96,7 +96,8 @@ impl Engine {
     }
 
     fn derivation_by_caller(&self, sources: &[Source], now: Timestamp) -> Option<Derivation> {
-        let inputs: Vec<Input> = sources.iter().map(|source| Input { source: *source, is_evidence: true }).collect();
+        let inputs: Vec<Input> =
+            sources.iter().map(|source| Input { source: *source, is_evidence: true }).collect();
         let id = DerivationId(self.ids.next(now));
         (!inputs.is_empty()).then(|| Derivation { id, maker: Maker::caller(), inputs, made_at: now })
     }

@@ -107,4 +107,3 @@ pub struct Remembered {
     /// True if an earlier request with the same key had done it.
     pub repeated: bool,
 }
-

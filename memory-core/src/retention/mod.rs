@@ -47,7 +47,10 @@ mod tests {
             (5.0, 720, 0.002_5),
         ] {
             let terms = memorybank_paper(&Strength { importance: 0.5, strength, refreshed_at: learned });
-            let dt = gpu_retrieval::elapsed_us(learned.plus_micros(hours * 3_600_000_000).as_micros(), terms.t0_us);
+            let dt = gpu_retrieval::elapsed_us(
+                learned.plus_micros(hours * 3_600_000_000).as_micros(),
+                terms.t0_us,
+            );
             let retention = gpu_retrieval::retention(dt, terms.rate_per_us, terms.shape);
             assert!((retention - expected).abs() < 1e-4, "S {strength}, {hours} h: {retention}");
         }

@@ -30,8 +30,7 @@ impl Engine {
     /// Looks for damage, and mends what can be mended without loss if `repair` is set.
     pub async fn check(&self, caller: &Caller, repair: bool) -> Result<CheckReport, Error> {
         needs_admin(caller)?;
-        let mut report =
-            CheckReport { partitions: 0, memories: 0, damage: self.store.check(repair).await? };
+        let mut report = CheckReport { partitions: 0, memories: 0, damage: self.store.check(repair).await? };
         let mut after = None;
         let mut differing = 0;
         loop {

@@ -30,10 +30,6 @@ impl Bitmap {
         bits
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
-
     /// One more bit at the end.
     pub(super) fn push(&mut self, bit: bool) {
         if self.len.is_multiple_of(64) {
@@ -80,10 +76,6 @@ impl Bitmap {
         self.clear_tail();
     }
 
-    pub(super) fn count(&self) -> u64 {
-        self.words.iter().map(|word| u64::from(word.count_ones())).sum()
-    }
-
     pub(super) fn words(&self) -> &[u64] {
         &self.words
     }
@@ -128,7 +120,7 @@ mod tests {
             assert_eq!(threes.iter().collect::<Vec<_>>(), expected);
             let mut others = threes.clone();
             others.negate();
-            assert_eq!(others.count() + threes.count(), len as u64);
+            assert_eq!(others.iter().count() + threes.iter().count(), len);
             let mut both = others.clone();
             both.and(&threes);
             assert_eq!(both, Bitmap::none(len));

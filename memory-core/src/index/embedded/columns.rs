@@ -211,8 +211,10 @@ impl Columns {
     pub(super) fn bytes(&self) -> usize {
         const MAP_ENTRY_BYTES: usize = 40;
         let per_slot = size_of::<MemoryId>() + TEXT_FIELDS.len() * 4 + TIME_FIELDS.len() * 8 + 8;
-        let sparse: usize = self.tags.values().chain(self.subjects.values()).map(|slots| slots.capacity() * 4).sum();
-        let metadata: usize = self.metadata.values().map(|column| column.capacity() * size_of::<(u32, Datum)>()).sum();
+        let sparse: usize =
+            self.tags.values().chain(self.subjects.values()).map(|slots| slots.capacity() * 4).sum();
+        let metadata: usize =
+            self.metadata.values().map(|column| column.capacity() * size_of::<(u32, Datum)>()).sum();
         self.ids.capacity() * per_slot
             + (self.slots.capacity() + self.places.capacity()) * MAP_ENTRY_BYTES
             + self.alive.bytes() * 2

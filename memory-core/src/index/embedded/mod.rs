@@ -93,20 +93,24 @@ impl EmbeddedIndex {
     /// The partition in memory; read now if it is not there.
     async fn resident(&self, id: PartitionId) -> Result<Arc<Resident>, IndexError> {
         let resident = self.residents.touch(id);
-        if resident.state.read().is_some() {
-            return Ok(resident);
+        if resident.state.read().is_none() {
+            self.fill(id, &resident).await?;
         }
+        Ok(resident)
+    }
+
+    /// Reads a partition into its place, unless somebody else has done so meanwhile.
+    async fn fill(&self, id: PartitionId, resident: &Resident) -> Result<(), IndexError> {
         let _reading = resident.reading.lock().await;
         if resident.state.read().is_some() {
-            return Ok(resident);
+            return Ok(());
         }
         resident.begin_reading();
-        let read = self.read(id).await;
-        match read {
+        match self.read(id).await {
             Ok(partition) => {
                 resident.install(partition)?;
                 self.residents.weigh(id);
-                Ok(resident)
+                Ok(())
             }
             Err(error) => {
                 resident.give_up_reading();

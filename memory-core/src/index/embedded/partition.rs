@@ -33,10 +33,9 @@ pub(super) struct Partition {
     first_row: Vec<u32>,
 }
 
-/// Where a row belongs.
+/// What a row is of.
 #[derive(Clone, Copy, Debug)]
 struct RowEntry {
-    slot: u32,
     span: (u32, u32),
     has_vector: bool,
 }
@@ -128,7 +127,7 @@ impl Partition {
         }
         let words = TermVector::decode(&row.terms).map_err(|_| corrupt_terms(memory.id))?;
         self.lexical.insert(number, slot, &words).map_err(|_| IndexError::Full)?;
-        self.rows.push(RowEntry { slot, span: row.span, has_vector: row.vector.is_some() });
+        self.rows.push(RowEntry { span: row.span, has_vector: row.vector.is_some() });
         self.row_alive.push(true);
         Ok(())
     }
@@ -293,8 +292,11 @@ impl Partition {
             .score_rows(vector, question.weights, now_us, &dense_rows)
             .map_err(|error| IndexError::Unscorable(error.to_string()))?;
         for (slot, scored) in dense_slots.into_iter().zip(scored) {
-            let score =
-                DenseScore { score: scored.score, similarity: scored.similarity, retention: scored.retention };
+            let score = DenseScore {
+                score: scored.score,
+                similarity: scored.similarity,
+                retention: scored.retention,
+            };
             let best = &mut found.entry(slot).or_default().dense;
             if best.is_none_or(|(_, before)| score.score > before.score) {
                 *best = Some((scored.slot, score));
@@ -304,7 +306,8 @@ impl Partition {
     }
 
     fn has_vector(&self, row: u32) -> bool {
-        self.rows.get(row as usize).is_some_and(|entry| entry.has_vector) && self.row_alive.contains(row as usize)
+        self.rows.get(row as usize).is_some_and(|entry| entry.has_vector)
+            && self.row_alive.contains(row as usize)
     }
 
     fn candidate(&self, slot: u32, found: &Found) -> Option<Candidate> {
@@ -338,7 +341,11 @@ impl Partition {
     }
 
     /// One memory, seen through a question.
-    pub(super) fn sight(&self, memory: MemoryId, question: &Question) -> Result<Option<Sighting>, IndexError> {
+    pub(super) fn sight(
+        &self,
+        memory: MemoryId,
+        question: &Question,
+    ) -> Result<Option<Sighting>, IndexError> {
         let Some(slot) = self.columns.slot(memory) else { return Ok(None) };
         let at = slot as usize;
         let words = Tokenizer.query(&question.text, &self.lexical.languages());
@@ -347,11 +354,13 @@ impl Partition {
             self.check_dimension(vector)?;
         }
         self.complete(question, &words, None, &mut found)?;
-        let nothing =
-            Candidate { memory, dense: None, lexical: 0.0, best_span: (0, 0) };
+        let nothing = Candidate { memory, dense: None, lexical: 0.0, best_span: (0, 0) };
         let candidate = found.get(&slot).and_then(|found| self.candidate(slot, found)).unwrap_or(nothing);
         Ok(Some(Sighting {
-            expired: self.columns.unexpired(question.view.now).is_some_and(|unexpired| !unexpired.contains(at)),
+            expired: self
+                .columns
+                .unexpired(question.view.now)
+                .is_some_and(|unexpired| !unexpired.contains(at)),
             visible: !question.view.shared_only || self.columns.shared().contains(at),
             passes_filter: filtering::evaluate(&question.view.filter, &self.columns).contains(at),
             candidate,

@@ -1,0 +1,151 @@
+//! What tests of this crate and of the server build on: an engine over a store in a temporary directory, with a clock
+//! that stands still, ids that count, and an embedder that needs no files.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::domain::clock::FrozenClock;
+use crate::domain::filter::Filter;
+use crate::domain::id::{CountingIds, TenantId};
+use crate::domain::memory::{Kind, Visibility};
+use crate::domain::metadata::Metadata;
+use crate::domain::name::{BadName, Name};
+use crate::domain::scope::{Caller, Rights, Scope};
+use crate::domain::time::{Interval, Timestamp};
+use crate::domain::turn::Role;
+use crate::engine::{Engine, Parts};
+use crate::error::Error;
+use crate::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
+use crate::limits::Limits;
+use crate::model::Embedder;
+use crate::model::hashing::HashingEmbedder;
+use crate::recall::request::{Recall, RequestedWeights};
+use crate::recall::settings::RecallSettings;
+use crate::remember::request::{MemoryToRemember, RememberMemories, RememberTurns, TurnToRemember};
+use crate::store::sql::{SqlStore, StoreOptions};
+
+/// Where the clock of tests stands at first: 2024-03-01T12:00:00Z.
+pub const START: Timestamp = Timestamp::from_micros(1_709_294_400_000_000);
+
+/// A caller of the default tenant who may do everything.
+pub const CALLER: Caller = Caller { tenant: TenantId::DEFAULT, rights: Rights::ALL };
+
+/// An engine with the parts that tests reach for.
+#[derive(Debug)]
+pub struct Laboratory {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// Its store.
+    pub store: Arc<SqlStore>,
+    /// Its index.
+    pub index: Arc<EmbeddedIndex>,
+    /// Its clock.
+    pub clock: Arc<FrozenClock>,
+}
+
+impl Laboratory {
+    /// Opens a laboratory in `directory`.
+    pub async fn open(directory: &Path) -> Result<Self, Error> {
+        Self::open_with(directory, Arc::new(HashingEmbedder::new(64)), 64 << 20).await
+    }
+
+    /// Opens a laboratory with an embedder of its own and a memory budget for the index.
+    pub async fn open_with(
+        directory: &Path,
+        embedder: Arc<dyn Embedder>,
+        budget_bytes: usize,
+    ) -> Result<Self, Error> {
+        let store = Arc::new(SqlStore::open(directory, StoreOptions::default()).await?);
+        let dimension = embedder.identity().dimension;
+        let options = EmbeddedIndexOptions { dimension, budget_bytes, threads: 2 };
+        let index = Arc::new(EmbeddedIndex::new(store.clone(), options));
+        let clock = Arc::new(FrozenClock::at(START));
+        let engine = Engine::start(Parts {
+            store: store.clone(),
+            index: index.clone(),
+            embedder,
+            reranker: None,
+            clock: clock.clone(),
+            ids: Arc::new(CountingIds::default()),
+            limits: Limits::default(),
+            recall: RecallSettings::default(),
+        })
+        .await?;
+        Ok(Self { engine, store, index, clock })
+    }
+}
+
+/// The scope of a user.
+pub fn user(id: &str) -> Result<Scope, BadName> {
+    Ok(Scope { user: Some(Name::new(id)?), ..Scope::default() })
+}
+
+/// A turn said at a moment.
+pub fn turn(role: Role, text: &str, said_at: Timestamp) -> TurnToRemember {
+    TurnToRemember {
+        role,
+        text: text.to_owned(),
+        key: None,
+        author: None,
+        said_at: Some(said_at),
+        participants: Vec::new(),
+        place: None,
+        tags: Vec::new(),
+        metadata: Metadata::default(),
+        importance: None,
+        expires_at: None,
+        vector: None,
+    }
+}
+
+/// Turns for a session.
+pub fn turns(scope: &Scope, session: &str, turns: Vec<TurnToRemember>) -> Result<RememberTurns, BadName> {
+    Ok(RememberTurns {
+        scope: scope.clone(),
+        session: Name::new(session)?,
+        turns,
+        visibility: Visibility::Owner,
+        idempotency: None,
+    })
+}
+
+/// A fact.
+pub fn fact(text: &str) -> MemoryToRemember {
+    MemoryToRemember {
+        text: text.to_owned(),
+        kind: Kind::Fact,
+        document: None,
+        subjects: Vec::new(),
+        tags: Vec::new(),
+        metadata: Metadata::default(),
+        sources: Vec::new(),
+        happened: None,
+        valid: Interval::default(),
+        expires_at: None,
+        importance: None,
+        visibility: Visibility::Owner,
+        vector: None,
+    }
+}
+
+/// Facts to add.
+pub fn memories(scope: &Scope, memories: Vec<MemoryToRemember>) -> RememberMemories {
+    RememberMemories { scope: scope.clone(), memories, idempotency: None }
+}
+
+/// A question with everything else as it is by default.
+pub fn question(scope: &Scope, query: &str) -> Recall {
+    Recall {
+        scope: scope.clone(),
+        query: query.to_owned(),
+        limit: 10,
+        filter: Filter::everything(),
+        budget_tokens: 2_000,
+        vector: None,
+        weights: RequestedWeights::default(),
+        rerank: None,
+        rerank_candidates: None,
+        deadline_ms: None,
+        now: None,
+    }
+}
