@@ -15,6 +15,14 @@ pub(crate) fn write(mut value: u32, out: &mut Vec<u8>) {
 /// Takes one number off the front of `bytes`; `None` when they hold none in canonical form.
 #[inline]
 pub(crate) fn read(bytes: &mut &[u8]) -> Option<u32> {
+    // Nearly all numbers are one byte.
+    if let [byte, rest @ ..] = *bytes
+        && *byte < 0x80
+    {
+        let value = u32::from(*byte);
+        *bytes = rest;
+        return Some(value);
+    }
     let mut value = 0_u32;
     for (position, &byte) in bytes.iter().take(MAX_BYTES).enumerate() {
         let low = u32::from(byte & 0x7F);

@@ -1,0 +1,135 @@
+//! The forward index: the terms of each slot.
+//!
+//! It makes a removal exact (each term of the row has one document less) and scores single rows without
+//! searching postings. Each slot is a run of bytes: for each term, by ascending id, the difference to the id
+//! before, doubled, plus one if a count above 1 follows; numbers are LEB128. Some two bytes a term.
+//! Invariant: `starts` has one entry more than there are slots, so that slot `s` is
+//! `bytes[starts[s]..starts[s + 1]]`.
+
+use super::LexicalError;
+use crate::text::varint;
+
+/// Term ids and counts by slot.
+#[derive(Debug)]
+pub(super) struct Forward {
+    bytes: Vec<u8>,
+    starts: Vec<u32>,
+}
+
+impl Default for Forward {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), starts: vec![0] }
+    }
+}
+
+impl Forward {
+    /// Fails unless a slot of so many terms can be addressed.
+    pub(super) fn check_room(&self, term_count: usize) -> Result<(), LexicalError> {
+        let worst = self.bytes.len().saturating_add(term_count.saturating_mul(MAX_BYTES_PER_TERM));
+        if worst > MAX_BYTES { Err(LexicalError::Full) } else { Ok(()) }
+    }
+
+    /// Appends the next slot: its terms by ascending id, each with its count.
+    pub(super) fn push(&mut self, terms: &[(u32, u16)]) {
+        let worst = terms.len() * MAX_BYTES_PER_TERM;
+        if self.bytes.capacity() - self.bytes.len() < worst {
+            // Doubling would leave a third of the index empty.
+            self.bytes.reserve_exact((self.bytes.len() / 4).max(worst));
+        }
+        let mut previous = 0;
+        for &(id, count) in terms {
+            let repeats = count > 1;
+            varint::write((id - previous) << 1 | u32::from(repeats), &mut self.bytes);
+            if repeats {
+                varint::write(u32::from(count), &mut self.bytes);
+            }
+            previous = id;
+        }
+        self.starts.push(self.bytes.len() as u32);
+    }
+
+    /// The terms of `slot` by ascending id, each with its count.
+    #[inline]
+    pub(super) fn terms(&self, slot: u32) -> SlotTerms<'_> {
+        let slot = slot as usize;
+        let (start, end) = (self.starts[slot] as usize, self.starts[slot + 1] as usize);
+        SlotTerms { rest: &self.bytes[start..end], id: 0 }
+    }
+
+    /// Drops the slots without a new number and closes the gaps.
+    pub(super) fn renumber(&mut self, new_slots: &[Option<u32>]) {
+        let mut kept_bytes = 0;
+        let mut kept_slots = 0;
+        for (slot, _) in new_slots.iter().enumerate().filter(|(_, new_slot)| new_slot.is_some()) {
+            let range = self.starts[slot] as usize..self.starts[slot + 1] as usize;
+            let length = range.len();
+            self.bytes.copy_within(range, kept_bytes);
+            kept_bytes += length;
+            kept_slots += 1;
+            self.starts[kept_slots] = kept_bytes as u32;
+        }
+        self.bytes.truncate(kept_bytes);
+        self.starts.truncate(kept_slots + 1);
+        self.bytes.shrink_to(kept_bytes + kept_bytes / 4);
+        self.starts.shrink_to(kept_slots + kept_slots / 4);
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.capacity() + self.starts.capacity() * size_of::<u32>()
+    }
+}
+
+/// Iterator over the terms of a slot: id and count.
+pub(super) struct SlotTerms<'a> {
+    rest: &'a [u8],
+    id: u32,
+}
+
+impl Iterator for SlotTerms<'_> {
+    type Item = (u32, u16);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let marked = varint::read(&mut self.rest)?;
+        self.id += marked >> 1;
+        let count = if marked & 1 == 0 { 1 } else { varint::read(&mut self.rest)? as u16 };
+        Some((self.id, count))
+    }
+}
+
+/// Five for the id, three for the count.
+const MAX_BYTES_PER_TERM: usize = 8;
+
+/// Starts are 32-bit.
+const MAX_BYTES: usize = u32::MAX as usize;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terms(forward: &Forward, slot: u32) -> Vec<(u32, u16)> {
+        forward.terms(slot).collect()
+    }
+
+    #[test]
+    fn slots_come_back_and_survive_renumbering() {
+        let slots: [&[(u32, u16)]; 3] = [&[(0, 1), (7, 300), (1 << 30, 2)], &[], &[(5, u16::MAX)]];
+        let mut forward = Forward::default();
+        slots.iter().for_each(|slot| forward.push(slot));
+        for (number, slot) in (0..).zip(slots) {
+            assert_eq!(terms(&forward, number), slot);
+        }
+        forward.renumber(&[None, Some(0), Some(1)]);
+        assert_eq!(terms(&forward, 0), slots[1]);
+        assert_eq!(terms(&forward, 1), slots[2]);
+        forward.push(slots[0]);
+        assert_eq!(terms(&forward, 2), slots[0]);
+    }
+
+    #[test]
+    fn what_cannot_be_addressed_is_refused() {
+        let forward = Forward::default();
+        assert_eq!(forward.check_room(1_000), Ok(()));
+        assert_eq!(forward.check_room(usize::MAX), Err(LexicalError::Full));
+    }
+}

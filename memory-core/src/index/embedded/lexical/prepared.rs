@@ -1,0 +1,71 @@
+//! A question made ready for one index: its terms looked up and weighed.
+//!
+//! Invariant: a row's score is the sum, in the order of the question's words, of what the best alternative
+//! of each word adds. Every score that leaves the index is computed by [`PreparedQuery::score`], in this one
+//! order, so equal rows have equal scores to the last bit.
+
+use super::{
+    LexicalIndex,
+    bm25::{LengthNorm, idf},
+};
+use crate::text::QueryTerms;
+
+/// A term of the question that some live row has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PreparedTerm {
+    pub(super) id: u32,
+    /// Position of the word that this is an alternative of.
+    pub(super) word: u32,
+    pub(super) idf: f32,
+    /// No row gets more from this term.
+    pub(super) bound: f32,
+}
+
+/// The terms of a question by ascending id. Reused from one question to the next.
+#[derive(Debug, Default)]
+pub(super) struct PreparedQuery {
+    pub(super) terms: Vec<PreparedTerm>,
+    pub(super) norm: LengthNorm,
+    /// By word, what its best alternative adds to the row being scored; zero in between.
+    best_by_word: Vec<f32>,
+}
+
+impl PreparedQuery {
+    pub(super) fn prepare(&mut self, index: &LexicalIndex, query: &QueryTerms) {
+        self.norm = index.bm25.length_norm(index.rows.average_length());
+        self.best_by_word.clear();
+        self.best_by_word.resize(query.words().len(), 0.0);
+        self.terms.clear();
+        for (word, position) in query.words().iter().zip(0..) {
+            for &hash in word.alternatives() {
+                let Some((id, postings)) = index.vocabulary.find(hash) else { continue };
+                let idf = idf(index.rows.live(), postings.document_frequency);
+                let most = self.norm.saturation(f32::from(postings.max_count), postings.min_length_tokens);
+                self.terms.push(PreparedTerm { id, word: position, idf, bound: idf * most });
+            }
+        }
+        self.terms.sort_unstable_by_key(|term| (term.id, term.word));
+    }
+
+    /// The score of a slot; 0 when it has none of the terms.
+    pub(super) fn score(&mut self, index: &LexicalIndex, slot: u32) -> f32 {
+        let length_tokens = index.rows.lengths_tokens()[slot as usize];
+        let mut terms = self.terms.as_slice();
+        for (id, count) in index.forward.terms(slot) {
+            while let [term, rest @ ..] = terms
+                && term.id <= id
+            {
+                if term.id == id {
+                    let added = term.idf * self.norm.saturation(f32::from(count), length_tokens);
+                    let best = &mut self.best_by_word[term.word as usize];
+                    *best = best.max(added);
+                }
+                terms = rest;
+            }
+            if terms.is_empty() {
+                break;
+            }
+        }
+        self.best_by_word.iter_mut().map(std::mem::take).sum()
+    }
+}

@@ -1,0 +1,179 @@
+//! The rows of the index by slot: their numbers, groups, lengths and languages, and which are alive.
+//!
+//! Invariants: rows ascend with slots, so a row is found by bisection and holes cost nothing; the totals are
+//! those of the live rows.
+
+use super::{LexicalError, postings::Posting};
+use crate::text::Language;
+
+/// What the index knows of each slot.
+#[derive(Debug, Default)]
+pub(super) struct RowTable {
+    rows: Vec<u32>,
+    groups: Vec<u32>,
+    lengths_tokens: Vec<u32>,
+    languages: Vec<Language>,
+    /// One bit a slot.
+    live_bits: Vec<u64>,
+    live: usize,
+    total_length_tokens: u64,
+    rows_by_language: [u32; Language::COUNT],
+    /// Also of a row that a purge has forgotten.
+    last_row: Option<u32>,
+}
+
+impl RowTable {
+    /// Fails unless `row` may be pushed.
+    pub(super) fn check_next(&self, row: u32) -> Result<(), LexicalError> {
+        match self.last_row {
+            Some(last) if row <= last => Err(LexicalError::RowNotAscending { row, last }),
+            _ if self.slots() >= Posting::MAX_SLOTS => Err(LexicalError::Full),
+            _ => Ok(()),
+        }
+    }
+
+    /// The slot that the next push takes.
+    pub(super) fn next_slot(&self) -> u32 {
+        self.slots() as u32
+    }
+
+    pub(super) fn push(&mut self, row: u32, group: u32, length_tokens: u32, language: Language) {
+        let slot = self.slots();
+        if slot.is_multiple_of(64) {
+            self.live_bits.push(0);
+        }
+        self.live_bits[slot / 64] |= 1 << (slot % 64);
+        self.rows.push(row);
+        self.groups.push(group);
+        self.lengths_tokens.push(length_tokens);
+        self.languages.push(language);
+        self.live += 1;
+        self.total_length_tokens += u64::from(length_tokens);
+        self.rows_by_language[usize::from(language.to_byte())] += 1;
+        self.last_row = Some(row);
+    }
+
+    /// Marks a live slot dead.
+    pub(super) fn kill(&mut self, slot: u32) {
+        let slot = slot as usize;
+        self.live_bits[slot / 64] &= !(1 << (slot % 64));
+        self.live -= 1;
+        self.total_length_tokens -= u64::from(self.lengths_tokens[slot]);
+        self.rows_by_language[usize::from(self.languages[slot].to_byte())] -= 1;
+    }
+
+    /// The slot of a live row.
+    pub(super) fn slot_of(&self, row: u32) -> Option<u32> {
+        let slot = self.rows.binary_search(&row).ok()? as u32;
+        self.is_live(slot).then_some(slot)
+    }
+
+    #[inline]
+    pub(super) fn is_live(&self, slot: u32) -> bool {
+        self.live_bits[slot as usize / 64] >> (slot % 64) & 1 == 1
+    }
+
+    #[inline]
+    pub(super) fn row(&self, slot: u32) -> u32 {
+        self.rows[slot as usize]
+    }
+
+    #[inline]
+    pub(super) fn group(&self, slot: u32) -> u32 {
+        self.groups[slot as usize]
+    }
+
+    /// Lengths in tokens by slot.
+    #[inline]
+    pub(super) fn lengths_tokens(&self) -> &[u32] {
+        &self.lengths_tokens
+    }
+
+    /// Slots in use, dead ones included.
+    pub(super) fn slots(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(super) fn live(&self) -> usize {
+        self.live
+    }
+
+    pub(super) fn dead(&self) -> usize {
+        self.slots() - self.live
+    }
+
+    /// Mean length of the live rows, in tokens; 0 when there are none.
+    pub(super) fn average_length(&self) -> f64 {
+        if self.live == 0 { 0.0 } else { self.total_length_tokens as f64 / self.live as f64 }
+    }
+
+    pub(super) fn languages(&self) -> Vec<Language> {
+        let has_rows = |language: &Language| self.rows_by_language[usize::from(language.to_byte())] > 0;
+        Language::ALL.into_iter().filter(has_rows).collect()
+    }
+
+    /// For each slot its number once the dead ones are gone; `None` for those.
+    pub(super) fn renumbering(&self) -> Vec<Option<u32>> {
+        let mut next = 0;
+        (0..self.slots() as u32)
+            .map(|slot| {
+                self.is_live(slot).then(|| {
+                    next += 1;
+                    next - 1
+                })
+            })
+            .collect()
+    }
+
+    /// Drops the slots without a new number and closes the gaps.
+    pub(super) fn renumber(&mut self, new_slots: &[Option<u32>]) {
+        retain_renumbered(&mut self.rows, new_slots);
+        retain_renumbered(&mut self.groups, new_slots);
+        retain_renumbered(&mut self.lengths_tokens, new_slots);
+        retain_renumbered(&mut self.languages, new_slots);
+        self.live_bits.clear();
+        self.live_bits.resize(self.live.div_ceil(64), u64::MAX);
+        if let Some(last) = self.live_bits.last_mut()
+            && !self.live.is_multiple_of(64)
+        {
+            *last = (1 << (self.live % 64)) - 1;
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        (self.rows.capacity() + self.groups.capacity() + self.lengths_tokens.capacity()) * size_of::<u32>()
+            + self.languages.capacity() * size_of::<Language>()
+            + self.live_bits.capacity() * size_of::<u64>()
+    }
+}
+
+fn retain_renumbered<T>(values: &mut Vec<T>, new_slots: &[Option<u32>]) {
+    let mut slots = new_slots.iter();
+    values.retain(|_| slots.next().is_some_and(Option::is_some));
+    values.shrink_to(values.len() + values.len() / 4);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_are_of_the_living() {
+        let mut table = RowTable::default();
+        for row in 0..130 {
+            table.push(row * 3, row, 10, Language::English);
+        }
+        table.push(1_000, 7, 140, Language::German);
+        assert_eq!(table.average_length(), 1_440.0 / 131.0);
+        let german = table.slot_of(1_000).unwrap();
+        table.kill(german);
+        assert_eq!(table.average_length(), 10.0);
+        assert_eq!(table.languages(), [Language::English]);
+        assert_eq!(table.slot_of(1_000), None);
+        assert_eq!(table.slot_of(1), None);
+        table.renumber(&table.renumbering());
+        assert_eq!((table.slots(), table.live(), table.dead()), (130, 130, 0));
+        assert_eq!(table.slot_of(129 * 3), Some(129));
+        assert_eq!(table.check_next(1_000), Err(LexicalError::RowNotAscending { row: 1_000, last: 1_000 }));
+    }
+}

@@ -1,0 +1,316 @@
+//! Search: the best groups for a question, exactly, without looking at most postings.
+//!
+//! MaxScore (Turtle and Flood, 1995) in windows: frequent terms add little to a score, so once `k` groups are
+//! held, rows that have nothing but those terms cannot get in any more, and their postings are not read. In
+//! each window of slots the other, essential terms are added up term by term in an array that stays in the
+//! first-level cache; rows whose sum, plus the most that the rest can add, reaches the threshold are scored
+//! anew from the forward index. Invariant: sums in the array are upper bounds only, and what is pruned by
+//! them could not have been among the results; scores come from [`PreparedQuery::score`] alone.
+
+use super::{LexicalIndex, prepared::PreparedQuery, top_groups::TopGroups};
+use crate::text::QueryTerms;
+
+/// What to search for.
+#[derive(Debug, Clone, Copy)]
+pub struct LexicalQuery<'a> {
+    /// The question.
+    pub terms: &'a QueryTerms,
+    /// One bit a row, lowest first; only rows whose bit is set are found. `None` finds all.
+    pub mask: Option<&'a [u64]>,
+    /// How many groups to find.
+    pub k: usize,
+}
+
+/// A group that was found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LexicalHit {
+    /// The group's best row; the lowest of equals.
+    pub row: u32,
+    /// The group.
+    pub group: u32,
+    /// BM25 score of that row: above 0, and below the sum of the idf of the question's words.
+    pub score: f32,
+}
+
+impl LexicalIndex {
+    /// Writes the `query.k` best groups to `out`, best first. Groups of equal score are ordered by
+    /// `tie_key(group)`, ascending: a key that outlives the partition, such as the memory's id. Groups that
+    /// have none of the question's words are not found.
+    pub fn search(
+        &self,
+        query: &LexicalQuery<'_>,
+        tie_key: impl Fn(u32) -> u128,
+        scratch: &mut LexicalScratch,
+        out: &mut Vec<LexicalHit>,
+    ) {
+        out.clear();
+        if query.k == 0 {
+            return;
+        }
+        scratch.reset(self, query);
+        while let Some(window_start) = scratch.next_window(self) {
+            scratch.add_up_essential(self, window_start);
+            scratch.collect_candidates(window_start);
+            let bound_left_out = scratch.refine_candidates(self, window_start);
+            scratch.score_candidates(self, query, bound_left_out, &tie_key);
+            scratch.drop_inessential_terms();
+        }
+        scratch.top.write_to(out);
+    }
+
+    /// Writes the score of each of `rows` to `out`, in their order; 0 for rows that are not there or have
+    /// none of the question's words. These are the scores that [`search`](Self::search) gives.
+    pub fn scores_of(
+        &self,
+        terms: &QueryTerms,
+        rows: &[u32],
+        scratch: &mut LexicalScratch,
+        out: &mut Vec<f32>,
+    ) {
+        out.clear();
+        scratch.prepared.prepare(self, terms);
+        out.extend(rows.iter().map(|row| match self.rows.slot_of(*row) {
+            Some(slot) => scratch.prepared.score(self, slot),
+            None => 0.0,
+        }));
+    }
+}
+
+/// Working memory of a search, some 20 KiB and what the question needs. One per thread; any index can use it.
+#[derive(Debug)]
+pub struct LexicalScratch {
+    pub(super) prepared: PreparedQuery,
+    /// The question's terms, the greatest bound first.
+    cursors: Vec<Cursor>,
+    /// How many of them are essential: no row gets in by the others alone.
+    essential: usize,
+    /// Sums of the window, by slot; all zero between windows.
+    sums: Vec<f32>,
+    candidates: Vec<Candidate>,
+    top: TopGroups,
+    /// Relative error that a sum of so many terms may have.
+    rounding: f32,
+}
+
+impl LexicalScratch {
+    /// Working memory for any number of searches.
+    pub fn new() -> Self {
+        Self::with_window(WINDOW_SLOTS)
+    }
+
+    pub(super) fn with_window(window_slots: usize) -> Self {
+        Self {
+            prepared: PreparedQuery::default(),
+            cursors: Vec::new(),
+            essential: 0,
+            sums: vec![0.0; window_slots],
+            candidates: Vec::new(),
+            top: TopGroups::default(),
+            rounding: 0.0,
+        }
+    }
+
+    fn reset(&mut self, index: &LexicalIndex, query: &LexicalQuery<'_>) {
+        self.top.reset(query.k.min(index.len()));
+        self.prepared.prepare(index, query.terms);
+        let terms = &self.prepared.terms;
+        self.rounding = 1.0 + (terms.len() + 8) as f32 * f32::EPSILON;
+        self.cursors.clear();
+        self.cursors.extend(terms.iter().map(|term| Cursor {
+            id: term.id,
+            idf: term.idf,
+            bound: term.bound,
+            bound_from_here: 0.0,
+            next: 0,
+        }));
+        self.cursors.sort_unstable_by(|left, right| right.bound.total_cmp(&left.bound));
+        let mut bound_from_here = 0.0;
+        for cursor in self.cursors.iter_mut().rev() {
+            bound_from_here += cursor.bound;
+            cursor.bound_from_here = bound_from_here;
+        }
+        self.essential = self.cursors.len();
+    }
+
+    /// The first slot of the next window that has any essential posting.
+    fn next_window(&self, index: &LexicalIndex) -> Option<u32> {
+        let next_slots = self.cursors[..self.essential].iter().filter_map(|cursor| {
+            let posting = index.vocabulary.term(cursor.id).list().get(cursor.next)?;
+            Some(posting.slot())
+        });
+        let window_slots = self.sums.len() as u32;
+        next_slots.min().map(|slot| slot - slot % window_slots)
+    }
+
+    /// Adds up what the essential terms give to each slot of the window.
+    fn add_up_essential(&mut self, index: &LexicalIndex, window_start: u32) {
+        for position in 0..self.essential {
+            self.add_up_term(index, window_start, position);
+        }
+    }
+
+    fn add_up_term(&mut self, index: &LexicalIndex, window_start: u32, position: usize) {
+        let norm = self.prepared.norm;
+        let slots = window_start as usize..index.rows.slots().min(window_start as usize + self.sums.len());
+        let lengths_tokens = &index.rows.lengths_tokens()[slots];
+        let cursor = &mut self.cursors[position];
+        let mut read = 0;
+        for posting in &index.vocabulary.term(cursor.id).list()[cursor.next..] {
+            let at = (posting.slot() - window_start) as usize;
+            let (Some(sum), Some(length_tokens)) = (self.sums.get_mut(at), lengths_tokens.get(at)) else {
+                break;
+            };
+            *sum += cursor.idf * norm.saturation(posting.count_bound(), *length_tokens);
+            read += 1;
+        }
+        cursor.next += read;
+    }
+
+    /// Finds the slots of the window that may get in, given what the other terms may add.
+    fn collect_candidates(&mut self, window_start: u32) {
+        let least = self.least_sum(self.bound_from(self.essential));
+        // As many as could be, then cut to as many as there are: where candidates are frequent, a branch on
+        // each slot would be mispredicted more often than not.
+        self.candidates.resize(self.sums.len(), Candidate::default());
+        let mut found = 0;
+        let mut collect = |sums: &[f32], first_slot: u32| {
+            for (&sum, slot) in sums.iter().zip(first_slot..) {
+                if let Some(candidate) = self.candidates.get_mut(found) {
+                    *candidate = Candidate { sum, slot };
+                }
+                found += usize::from(sum >= least);
+            }
+        };
+        let (blocks, rest) = self.sums.as_chunks::<BLOCK_SLOTS>();
+        for (block, first_slot) in blocks.iter().zip((window_start..).step_by(BLOCK_SLOTS)) {
+            // Counting compiles to vector comparisons.
+            if block.iter().map(|sum| u32::from(*sum >= least)).sum::<u32>() > 0 {
+                collect(block, first_slot);
+            }
+        }
+        collect(rest, window_start + (blocks.len() * BLOCK_SLOTS) as u32);
+        self.candidates.truncate(found);
+    }
+
+    /// Adds the other terms to the sums, the greatest bound first, for as long as that is cheaper than to
+    /// score the candidates; drops those that fall behind, and clears the sums. Returns what the terms left
+    /// out give at most.
+    fn refine_candidates(&mut self, index: &LexicalIndex, window_start: u32) -> f32 {
+        let mut position = self.essential;
+        while let Some(cursor) = self.cursors.get_mut(position) {
+            let postings = index.vocabulary.term(cursor.id).list().len();
+            let postings_in_window = postings * self.sums.len() / index.rows.slots().max(1);
+            if self.candidates.len() * POSTINGS_PER_SCORING <= postings_in_window {
+                break;
+            }
+            cursor.seek(index, window_start);
+            self.add_up_term(index, window_start, position);
+            position += 1;
+            let least = self.least_sum(self.bound_from(position));
+            self.candidates.retain_mut(|candidate| {
+                candidate.sum = self.sums[(candidate.slot - window_start) as usize];
+                candidate.sum >= least
+            });
+        }
+        self.sums.fill(0.0);
+        self.bound_from(position)
+    }
+
+    /// Scores the candidates. The most promising come first, so that the threshold rises before the many
+    /// others are looked at.
+    fn score_candidates(
+        &mut self,
+        index: &LexicalIndex,
+        query: &LexicalQuery<'_>,
+        bound_left_out: f32,
+        tie_key: &impl Fn(u32) -> u128,
+    ) {
+        let mut candidates = std::mem::take(&mut self.candidates);
+        let promising = 2 * self.top.k();
+        if candidates.len() > 2 * promising {
+            candidates.select_nth_unstable_by(promising, |left, right| right.sum.total_cmp(&left.sum));
+        }
+        let mut least = self.least_sum(bound_left_out);
+        for candidate in &candidates {
+            let slot = candidate.slot;
+            if candidate.sum < least
+                || !index.rows.is_live(slot)
+                || !is_allowed(query.mask, index.rows.row(slot))
+            {
+                continue;
+            }
+            let score = self.prepared.score(index, slot);
+            let hit = LexicalHit { row: index.rows.row(slot), group: index.rows.group(slot), score };
+            self.top.offer(hit, tie_key);
+            least = self.least_sum(bound_left_out);
+        }
+        self.candidates = candidates;
+    }
+
+    /// Finds which terms cannot lift a row over the threshold together.
+    fn drop_inessential_terms(&mut self) {
+        let Some(threshold) = self.top.threshold() else { return };
+        let is_inessential = |cursor: &Cursor| cursor.bound_from_here * self.rounding < threshold;
+        self.essential = self.cursors.partition_point(|cursor| !is_inessential(cursor));
+    }
+
+    /// What the terms from `position` on give together at most.
+    fn bound_from(&self, position: usize) -> f32 {
+        self.cursors.get(position).map_or(0.0, |cursor| cursor.bound_from_here)
+    }
+
+    /// A row with a smaller sum cannot get in when the terms left out give at most `bound_left_out`.
+    fn least_sum(&self, bound_left_out: f32) -> f32 {
+        let missing =
+            self.top.threshold().map_or(0.0, |threshold| threshold / self.rounding - bound_left_out);
+        missing.max(f32::MIN_POSITIVE)
+    }
+}
+
+impl Default for LexicalScratch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A term and how far its postings have been read.
+#[derive(Debug, Clone, Copy)]
+struct Cursor {
+    id: u32,
+    idf: f32,
+    bound: f32,
+    /// The bounds of this term and all after it, together.
+    bound_from_here: f32,
+    next: usize,
+}
+
+impl Cursor {
+    /// Skips the postings before `slot`, in steps that double, as few are skipped most of the time.
+    fn seek(&mut self, index: &LexicalIndex, slot: u32) {
+        let list = &index.vocabulary.term(self.id).list()[self.next..];
+        let mut step = 1;
+        while list.get(step).is_some_and(|posting| posting.slot() < slot) {
+            step *= 2;
+        }
+        let within = &list[step / 2..list.len().min(step + 1)];
+        self.next += step / 2 + within.partition_point(|posting| posting.slot() < slot);
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Candidate {
+    sum: f32,
+    slot: u32,
+}
+
+/// To score a row takes about as long as to add up so many postings.
+const POSTINGS_PER_SCORING: usize = 64;
+
+/// Sums and lengths of a window are 32 KiB together, which a first-level cache holds.
+const WINDOW_SLOTS: usize = 4_096;
+
+const BLOCK_SLOTS: usize = 16;
+
+fn is_allowed(mask: Option<&[u64]>, row: u32) -> bool {
+    mask.is_none_or(|mask| mask.get(row as usize / 64).is_some_and(|bits| bits >> (row % 64) & 1 == 1))
+}

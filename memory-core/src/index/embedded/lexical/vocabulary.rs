@@ -1,0 +1,99 @@
+//! The terms of a partition: from hash to id to postings.
+//!
+//! Ids are small numbers in order of appearance, so frequent terms have short ones in the forward index.
+//! Invariant: an id belongs to one term for as long as any slot, live or dead, has that term; a purge hands
+//! the ids of forgotten terms out again, so the vocabulary is bounded by the most that the partition held.
+
+use std::collections::HashMap;
+
+use super::postings::TermPostings;
+
+/// All terms and their postings.
+#[derive(Debug, Default)]
+pub(super) struct Vocabulary {
+    /// The standard hasher withstands texts made to collide; it is not where time goes.
+    ids: HashMap<u32, u32>,
+    terms: Vec<TermPostings>,
+    free_ids: Vec<u32>,
+    posting_bytes: usize,
+}
+
+impl Vocabulary {
+    /// Adds a posting to the term with `hash`, which may be new; its id.
+    pub(super) fn push(&mut self, hash: u32, slot: u32, count: u16, length_tokens: u32) -> u32 {
+        let id = *self.ids.entry(hash).or_insert_with(|| match self.free_ids.pop() {
+            Some(id) => {
+                self.terms[id as usize] = TermPostings::new(hash);
+                id
+            }
+            None => {
+                self.terms.push(TermPostings::new(hash));
+                (self.terms.len() - 1) as u32
+            }
+        });
+        let term = &mut self.terms[id as usize];
+        let bytes_before = term.bytes();
+        term.push(slot, count, length_tokens);
+        self.posting_bytes += term.bytes() - bytes_before;
+        id
+    }
+
+    /// Counts one live row less for the term.
+    pub(super) fn forget_document(&mut self, id: u32) {
+        let term = &mut self.terms[id as usize];
+        term.document_frequency = term.document_frequency.saturating_sub(1);
+    }
+
+    /// The id and postings of the term with `hash`, if any live row has it.
+    pub(super) fn find(&self, hash: u32) -> Option<(u32, &TermPostings)> {
+        let id = *self.ids.get(&hash)?;
+        let term = &self.terms[id as usize];
+        (term.document_frequency > 0).then_some((id, term))
+    }
+
+    pub(super) fn term(&self, id: u32) -> &TermPostings {
+        &self.terms[id as usize]
+    }
+
+    /// Drops dead postings, renumbers the others, and forgets terms that have none left.
+    pub(super) fn renumber(&mut self, new_slots: &[Option<u32>]) {
+        self.posting_bytes = 0;
+        for (id, term) in self.terms.iter_mut().enumerate() {
+            let was_in_use = !term.list().is_empty();
+            term.renumber(new_slots);
+            self.posting_bytes += term.bytes();
+            if was_in_use && term.list().is_empty() {
+                self.ids.remove(&term.hash);
+                self.free_ids.push(id as u32);
+            }
+        }
+        self.ids.shrink_to(self.ids.len() + self.ids.len() / 4);
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        // A hash table keeps an eighth of its slots free, and a control byte for each.
+        let table = self.ids.capacity() * 8 / 7 * (size_of::<(u32, u32)>() + 1);
+        table
+            + self.terms.capacity() * size_of::<TermPostings>()
+            + self.free_ids.capacity() * size_of::<u32>()
+            + self.posting_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_forgotten_terms_are_used_again() {
+        let mut vocabulary = Vocabulary::default();
+        let kept = vocabulary.push(100, 0, 1, 5);
+        let forgotten = vocabulary.push(200, 1, 1, 5);
+        vocabulary.forget_document(forgotten);
+        assert!(vocabulary.find(200).is_none());
+        vocabulary.renumber(&[Some(0), None]);
+        assert_eq!(vocabulary.push(300, 1, 1, 5), forgotten);
+        assert_eq!(vocabulary.find(100).map(|(id, _)| id), Some(kept));
+        assert!(vocabulary.find(200).is_none());
+    }
+}
