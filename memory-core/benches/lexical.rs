@@ -20,7 +20,6 @@ fn search(criterion: &mut Criterion) {
     for rows in [100_000, 1_000_000] {
         let corpus = Corpus::new(rows);
         let queries = corpus.queries(64, 2);
-        println!("{rows} rows: {} MB", corpus.index.bytes() / 1_000_000);
         for k in [10, 100] {
             let mut run = Run::default();
             let mut next = (0..queries.len()).cycle();
