@@ -14,6 +14,8 @@ use memory_core::model::{Embedder, Reranker};
 
 const SENTENCE: &str =
     "She moved from Hamburg to Lisbon in May, and keeps the bicycle of her brother there. ";
+/// By the tokeniser of both models; a text has two special tokens besides.
+const SENTENCE_TOKENS: usize = 18;
 const QUERY: &str = "Where did she live before she moved to Lisbon with her brother?";
 
 #[expect(clippy::print_stdout, reason = "its purpose is to print figures")]
@@ -24,7 +26,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let location = ModelLocation { cache, runtime_library: None };
     println!("{model}\nat start: {}", resident());
     let begun = Instant::now();
-    let one = LocalEmbedderSettings { model: model.clone(), passage_workers: 1, ..Default::default() };
+    let one = LocalEmbedderSettings {
+        model: model.clone(),
+        passage_workers: 1,
+        idle_release_s: 2,
+        ..Default::default()
+    };
     let embedder = LocalEmbedder::open(&location, one.clone())?;
     println!("opened in {} ms, with the query session: {}", begun.elapsed().as_millis(), resident());
 
@@ -51,8 +58,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     passages(&embedder, "2 workers").await?;
     println!("query and 2 passage sessions: {}", resident());
 
-    let reranker =
-        LocalReranker::open(&location, LocalRerankerSettings { workers: 2, ..Default::default() })?;
+    let reranker = LocalReranker::open(
+        &location,
+        LocalRerankerSettings { workers: 2, idle_release_s: 2, ..Default::default() },
+    )?;
     for words in [20, 60, 120] {
         let passage: String = SENTENCE.split_inclusive(' ').cycle().take(words).collect();
         let pairs = vec![passage; 20];
@@ -66,18 +75,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
         );
     }
     println!("with 2 reranking sessions as well: {}", resident());
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    println!("idle, only the query session kept: {}", resident());
     Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "its purpose is to print figures")]
 async fn passages(embedder: &LocalEmbedder, label: &str) -> Result<(), Box<dyn Error>> {
-    // A sentence is 19 tokens; with the two special ones.
     for (sentences, count) in [(1, 200), (6, 60), (13, 40), (26, 20)] {
+        let tokens = sentences * SENTENCE_TOKENS + 2;
+        if tokens > embedder.identity().max_tokens {
+            continue;
+        }
         let texts = vec![SENTENCE.repeat(sentences); count];
         embedder.embed_passages(&texts[..2]).await?;
         let (begun, cpu) = (Instant::now(), cpu_s());
         embedder.embed_passages(&texts).await?;
-        let tokens = sentences * 19 + 2;
         let (took_s, cpu_s) = (begun.elapsed().as_secs_f64(), cpu_s() - cpu);
         println!(
             "{label}, passages of {tokens} tokens: {:.0} tokens/s, {:.0} tokens/s of CPU, {:.1} ms of CPU each",
