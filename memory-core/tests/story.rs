@@ -311,7 +311,6 @@ async fn another_embedder_is_refused_until_everything_is_embedded_anew() {
     let ids = remember_a_week(&laboratory, &scope).await;
     let wider = Arc::new(HashingEmbedder::new(96));
     let job = laboratory.engine.start_reindex(&CALLER, wider.clone()).await.unwrap();
-    laboratory.index.set_dimension(96);
     let done = loop {
         let job = laboratory.engine.job(&CALLER, job.id).await.unwrap();
         if job.state != memory_core::store::JobState::Running

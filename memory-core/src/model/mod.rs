@@ -26,6 +26,8 @@ pub mod hashing;
 #[cfg(feature = "fastembed")]
 pub mod cross_encoder;
 #[cfg(feature = "fastembed")]
+pub mod lazy_reranker;
+#[cfg(feature = "fastembed")]
 pub mod local;
 #[cfg(feature = "fastembed")]
 mod pool;

@@ -40,10 +40,21 @@ const MOST_WEIGHT: f32 = 100.0;
 impl Engine {
     /// What is remembered that bears on a question.
     pub async fn recall(&self, caller: &Caller, request: Recall) -> Result<Recalled, Error> {
+        let now = request.now.unwrap_or_else(|| self.now());
+        let recalled = self.recall_unnoted(caller, request, now).await?;
+        self.note(&recalled, now);
+        Ok(recalled)
+    }
+
+    async fn recall_unnoted(
+        &self,
+        caller: &Caller,
+        request: Recall,
+        now: Timestamp,
+    ) -> Result<Recalled, Error> {
         let began = Instant::now();
         needs_read(caller)?;
         self.check_recall(&request)?;
-        let now = request.now.unwrap_or_else(|| self.now());
         let mut took = Took::default();
         let mut degraded = Vec::new();
 
@@ -69,19 +80,18 @@ impl Engine {
 
         fused.truncate(request.limit as usize);
         let context = self.context(&request, &reach, &fused, &loaded).await?;
-        let id = RecallId(self.ids.next(self.now()));
-        self.note(id, now, &fused);
         let memories = fused
             .into_iter()
             .filter_map(|one| {
                 let memory = loaded.remove(&one.memory)?;
-                Some(RecalledMemory { memory, score: one.score, explain: one.explain })
+                let Fused { partition, score, explain, .. } = one;
+                Some(RecalledMemory { partition, memory, score, explain })
             })
             .collect();
         took.total = began.elapsed();
         took.assemble = took.total.saturating_sub(took.embed + took.search + took.rerank);
         Ok(Recalled {
-            id,
+            id: RecallId(self.ids.next(self.now())),
             memories,
             context,
             exactness: searched.exactness,
@@ -252,13 +262,13 @@ impl Engine {
     }
 
     /// STEP 7: what came back, per partition.
-    fn note(&self, id: RecallId, now: Timestamp, fused: &[Fused]) {
+    fn note(&self, recalled: &Recalled, now: Timestamp) {
         let mut hits: HashMap<PartitionId, Vec<(MemoryId, f32)>> = HashMap::new();
-        for one in fused {
-            hits.entry(one.partition).or_default().push((one.memory, one.score));
+        for one in &recalled.memories {
+            hits.entry(one.partition).or_default().push((one.memory.id, one.score));
         }
         for (partition, hits) in hits {
-            self.access.note(RecallRecord { id, partition, recalled_at: now, hits });
+            self.access.note(RecallRecord { id: recalled.id, partition, recalled_at: now, hits });
         }
     }
 }

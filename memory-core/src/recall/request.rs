@@ -1,7 +1,7 @@
 //! What can be asked of recalling, and what comes back.
 
 use crate::domain::filter::Filter;
-use crate::domain::id::{MemoryId, RecallId};
+use crate::domain::id::{MemoryId, PartitionId, RecallId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::Scope;
 use crate::domain::time::Timestamp;
@@ -72,6 +72,8 @@ pub struct Recalled {
 /// A memory that came back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecalledMemory {
+    /// Where it lies.
+    pub partition: PartitionId,
     /// The memory.
     pub memory: Memory,
     /// What it is ranked by.

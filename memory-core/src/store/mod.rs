@@ -198,6 +198,9 @@ impl ChangeOp {
 /// What the index is built from.
 #[async_trait]
 pub trait IndexSource: Send + Sync + Debug {
+    /// Components of the vectors of the embedder in use; 0 while none is.
+    async fn dimension(&self) -> Result<usize, StoreError>;
+
     /// All of a partition at one moment: hands every memory, in the order of ids, to `each`, and answers the number
     /// of the change log that this state bears. Rows bear the vectors of the embedder in use.
     async fn load(

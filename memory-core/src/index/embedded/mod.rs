@@ -13,7 +13,6 @@ mod residents;
 mod symbols;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 
@@ -29,8 +28,6 @@ const INLINE_ROWS: usize = 4_096;
 /// Bounds of the embedded index.
 #[derive(Clone, Copy, Debug)]
 pub struct EmbeddedIndexOptions {
-    /// Components of the store's vectors.
-    pub dimension: usize,
     /// What partitions in memory may take together, in bytes; the last one in use stays even if it takes more.
     pub budget_bytes: usize,
     /// Searches that compute at the same time; others wait their turn.
@@ -42,7 +39,6 @@ pub struct EmbeddedIndexOptions {
 pub struct EmbeddedIndex {
     source: Arc<dyn IndexSource>,
     residents: Residents,
-    dimension: AtomicUsize,
     computing: Arc<tokio::sync::Semaphore>,
 }
 
@@ -52,14 +48,8 @@ impl EmbeddedIndex {
         Self {
             source,
             residents: Residents::new(options.budget_bytes),
-            dimension: AtomicUsize::new(options.dimension),
             computing: Arc::new(tokio::sync::Semaphore::new(options.threads.max(1))),
         }
-    }
-
-    /// From here on, partitions are read with vectors of this dimension: to be followed by [`Index::forget_all`].
-    pub fn set_dimension(&self, dimension: usize) {
-        self.dimension.store(dimension, Ordering::Release);
     }
 
     /// What partitions in memory take, in bytes, and how many they are.
@@ -120,7 +110,7 @@ impl EmbeddedIndex {
     }
 
     async fn read(&self, id: PartitionId) -> Result<Partition, IndexError> {
-        let mut partition = Partition::new(self.dimension.load(Ordering::Acquire))?;
+        let mut partition = Partition::new(self.source.dimension().await?)?;
         let mut damage = None;
         let seq = self
             .source

@@ -22,6 +22,15 @@ const ROW_COLUMNS: &str = "memory_id, key_kind, chunk, span_start, span_end, ter
 
 #[async_trait]
 impl IndexSource for SqlStore {
+    async fn dimension(&self) -> Result<usize, StoreError> {
+        let dimension: Option<i64> = sqlx::query_scalar("SELECT dimension FROM embedders WHERE id = $1")
+            .bind(self.embedder().0)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        Ok(dimension.and_then(|dimension| usize::try_from(dimension).ok()).unwrap_or(0))
+    }
+
     async fn load(
         &self,
         partition: PartitionId,
