@@ -2,8 +2,9 @@
 //! judges how well a passage answers a query.
 //!
 //! They exist so that the mechanisms know no runtime: a local ONNX model, a remote service and the hashing embedder
-//! of the tests are interchangeable. The invariant that every implementation keeps, checked by [`contract`], is that
-//! a vector depends on its own text alone: not on the texts beside it, the order, the batch or the process.
+//! of the tests are interchangeable. The invariant that every implementation keeps, checked by the functions of
+//! `contract` (feature `testing`), is that a vector depends on its own text alone: not on the texts beside it, the
+//! order, the batch or the process.
 
 use std::fmt::Debug;
 use std::ops::Range;
