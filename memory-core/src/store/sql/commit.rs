@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 
-use super::gather::Gathered;
+use super::gather::{Change, Gathered};
 use super::{Connection, NO_EMBEDDER, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::{Appended, ChangeSet, Committed, Idempotency, Made, NewTurns, Outcome, Refusal};
 use crate::domain::id::{MemoryId, PartitionId, SessionId, TenantId, TurnId};
@@ -248,7 +248,7 @@ impl<'c, 'a> Writing<'c, 'a> {
         let counters = self.counters(partition);
         counters.last_seq += 1;
         let seq = counters.last_seq;
-        self.gathered.change(partition, seq, op, memory, version, now);
+        self.gathered.change(Change { partition, seq, op, memory, version, now });
     }
 
     pub(super) fn forget_count(&mut self, partition: PartitionId, memories: u64) {

@@ -111,7 +111,8 @@ impl Writing<'_, '_> {
         id: MemoryId,
         sessions: &mut HashSet<Uuid>,
     ) -> Result<Option<(u32, Option<Uuid>)>, StoreError> {
-        let row: Option<(i64, Option<Uuid>, Option<Uuid>, Option<Uuid>)> = sqlx::query_as(
+        type Row = (i64, Option<Uuid>, Option<Uuid>, Option<Uuid>);
+        let row: Option<Row> = sqlx::query_as(
             "SELECT m.version, m.turn_id, m.derivation_id, t.session_id FROM memories m
              LEFT JOIN turns t ON t.partition_id = m.partition_id AND t.id = m.turn_id
              WHERE m.partition_id = $1 AND m.id = $2",

@@ -22,13 +22,14 @@ pub(super) struct Gathered<'a> {
     changes: Vec<Change>,
 }
 
-struct Change {
-    partition: PartitionId,
-    seq: u64,
-    op: ChangeOp,
-    memory: MemoryId,
-    version: u32,
-    now: Timestamp,
+/// A line of the change log.
+pub(super) struct Change {
+    pub(super) partition: PartitionId,
+    pub(super) seq: u64,
+    pub(super) op: ChangeOp,
+    pub(super) memory: MemoryId,
+    pub(super) version: u32,
+    pub(super) now: Timestamp,
 }
 
 impl<'a> Gathered<'a> {
@@ -50,16 +51,8 @@ impl<'a> Gathered<'a> {
         self.inputs.extend(derivation.inputs.iter().map(|input| (partition, derivation.id, input)));
     }
 
-    pub(super) fn change(
-        &mut self,
-        partition: PartitionId,
-        seq: u64,
-        op: ChangeOp,
-        memory: MemoryId,
-        version: u32,
-        now: Timestamp,
-    ) {
-        self.changes.push(Change { partition, seq, op, memory, version, now });
+    pub(super) fn change(&mut self, change: Change) {
+        self.changes.push(change);
     }
 
     /// Writes all of it, and is empty afterwards.
