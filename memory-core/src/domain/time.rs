@@ -60,6 +60,11 @@ impl Timestamp {
         (Self::MIN.0..=Self::MAX.0).contains(&micros).then_some(Self(micros))
     }
 
+    /// Days since 1970 in UTC.
+    pub const fn day(self) -> i64 {
+        self.0.div_euclid(MICROS_PER_DAY)
+    }
+
     /// The calendar date in UTC, as `2023-05-20`.
     pub fn date(self) -> String {
         self.civil().map_or_else(String::new, |civil| civil.date().to_string())

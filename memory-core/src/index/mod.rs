@@ -79,6 +79,8 @@ pub struct Candidate {
     pub lexical: f32,
     /// The bytes of the memory's text that matched best.
     pub best_span: (u32, u32),
+    /// Where it stands in a conversation, if it is a turn.
+    pub place: Option<Place>,
 }
 
 /// What the scan says of a memory: of its best row.

@@ -7,7 +7,7 @@
 //! Retrieval", arXiv 2210.11934).
 
 use crate::domain::id::{MemoryId, PartitionId};
-use crate::index::Candidate;
+use crate::index::{Candidate, Place};
 use crate::recall::request::{Explanation, SignalName, SignalSay};
 use crate::recall::settings::Weights;
 
@@ -18,6 +18,7 @@ pub(super) struct Fused {
     pub(super) memory: MemoryId,
     pub(super) score: f32,
     pub(super) explain: Explanation,
+    pub(super) place: Option<Place>,
 }
 
 /// The candidates in order, best first; equals by id.
@@ -70,6 +71,7 @@ fn fuse_one(partition: PartitionId, candidate: &Candidate, scale: &Scale, weight
             best_span: Some(candidate.best_span),
             retention: candidate.dense.filter(|_| has_clock).map(|dense| dense.retention),
         },
+        place: candidate.place,
     }
 }
 
@@ -127,7 +129,7 @@ mod tests {
     fn candidate(id: u128, dense: Option<f32>, lexical: f32) -> (PartitionId, Candidate) {
         let dense = dense.map(|score| DenseScore { score, similarity: score, retention: 1.0 });
         let memory = MemoryId(uuid::Uuid::from_u128(id));
-        (PartitionId(1), Candidate { memory, dense, lexical, best_span: (0, 1) })
+        (PartitionId(1), Candidate { memory, dense, lexical, best_span: (0, 1), place: None })
     }
 
     fn order(fused: &[Fused]) -> Vec<u128> {

@@ -29,6 +29,7 @@ use crate::index::{Candidate, Question};
 use crate::store::RecallRecord;
 use assemble::Piece;
 use fuse::Fused;
+use neighbours::Neighbour;
 use request::{Degraded, Exactness, Recall, Recalled, RecalledMemory, Took};
 use scope::Reach;
 
@@ -70,7 +71,9 @@ impl Engine {
         took.search = began.elapsed().saturating_sub(took.embed);
 
         fused.truncate(self.most_wanted(&request));
-        let mut loaded = self.load(&fused).await?;
+        let neighbours =
+            if request.budget_tokens > 0 { self.neighbours(&reach, &fused).await? } else { Vec::new() };
+        let mut loaded = self.load(&fused, &neighbours).await?;
         // What was erased since it was found is not there to be loaded.
         fused.retain(|one| loaded.contains_key(&one.memory));
         let before_rerank = began.elapsed();
@@ -79,7 +82,7 @@ impl Engine {
         took.rerank = began.elapsed().saturating_sub(before_rerank);
 
         fused.truncate(request.limit as usize);
-        let context = self.context(&request, &reach, &fused, &loaded).await?;
+        let context = self.context(&request, &fused, &neighbours, &loaded);
         let memories = fused
             .into_iter()
             .filter_map(|one| {
@@ -227,10 +230,16 @@ impl Engine {
         request.limit.max(read_again) as usize
     }
 
-    async fn load(&self, fused: &[Fused]) -> Result<HashMap<MemoryId, Memory>, Error> {
+    /// What was found and what stands beside it, with the texts, in one look per partition.
+    async fn load(
+        &self,
+        fused: &[Fused],
+        neighbours: &[Neighbour],
+    ) -> Result<HashMap<MemoryId, Memory>, Error> {
         let mut by_partition: HashMap<PartitionId, Vec<MemoryId>> = HashMap::new();
-        for one in fused {
-            by_partition.entry(one.partition).or_default().push(one.memory);
+        let found = fused.iter().map(|one| (one.partition, one.memory));
+        for (partition, memory) in found.chain(neighbours.iter().map(|one| (one.partition, one.memory))) {
+            by_partition.entry(partition).or_default().push(memory);
         }
         let loads = by_partition.iter().map(|(partition, ids)| self.store.memories(*partition, ids));
         let loaded = try_join_all(loads).await?;
@@ -238,27 +247,21 @@ impl Engine {
     }
 
     /// STEP 6: the block for a prompt.
-    async fn context(
+    fn context(
         &self,
         request: &Recall,
-        reach: &Reach,
         fused: &[Fused],
+        neighbours: &[Neighbour],
         loaded: &HashMap<MemoryId, Memory>,
-    ) -> Result<request::Context, Error> {
-        if request.budget_tokens == 0 {
-            return Ok(request::Context::default());
-        }
+    ) -> request::Context {
         let pieces: Vec<Piece<'_>> = fused
             .iter()
             .filter_map(|one| {
                 Some(Piece { memory: loaded.get(&one.memory)?, best_span: one.explain.best_span })
             })
             .collect();
-        let used: u32 = pieces.iter().map(|piece| piece.memory.tokens).fold(0, u32::saturating_add);
-        let has_room = used < request.budget_tokens;
-        let neighbours = if has_room { self.neighbours(reach, fused, loaded).await? } else { Vec::new() };
-        let neighbours: Vec<&Memory> = neighbours.iter().collect();
-        Ok(assemble::assemble(&pieces, &neighbours, request.budget_tokens))
+        let beside = neighbours::beside(fused, neighbours, self.recall_settings.neighbouring_turns, loaded);
+        assemble::assemble(&pieces, &beside, request.budget_tokens)
     }
 
     /// STEP 7: what came back, per partition.

@@ -99,7 +99,7 @@ mod tests {
 
     fn fused(id: u128, score: f32) -> Fused {
         let memory = MemoryId(uuid::Uuid::from_u128(id));
-        Fused { partition: PartitionId(1), memory, score, explain: Explanation::default() }
+        Fused { partition: PartitionId(1), memory, score, explain: Explanation::default(), place: None }
     }
 
     #[test]

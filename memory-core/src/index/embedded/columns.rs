@@ -25,6 +25,7 @@ pub(super) struct Columns {
     ids: Vec<MemoryId>,
     slots: HashMap<MemoryId, u32>,
     places: HashMap<Place, u32>,
+    place_of: Vec<Option<Place>>,
     alive: Bitmap,
     shared: Bitmap,
     expiring: usize,
@@ -75,8 +76,11 @@ impl Columns {
         self.alive.push(true);
         self.shared.push(memory.visibility == Visibility::Shared);
         self.expiring += usize::from(memory.expires_at.is_some());
-        if let Some(origin) = &memory.origin {
-            self.places.insert(Place { session: origin.session_ordinal, seq: origin.seq }, slot);
+        let place =
+            memory.origin.as_ref().map(|origin| Place { session: origin.session_ordinal, seq: origin.seq });
+        self.place_of.push(place);
+        if let Some(place) = place {
+            self.places.insert(place, slot);
         }
         self.put_texts(memory);
         let moment = |at: Option<Timestamp>| at.map_or(NEVER, Timestamp::as_micros);
@@ -157,6 +161,10 @@ impl Columns {
         self.version.get(slot as usize).copied().unwrap_or(0)
     }
 
+    pub(super) fn place(&self, slot: u32) -> Option<Place> {
+        self.place_of.get(slot as usize).copied().flatten()
+    }
+
     pub(super) fn at_place(&self, place: Place) -> Option<u32> {
         self.places.get(&place).copied().filter(|slot| self.alive.contains(*slot as usize))
     }
@@ -167,6 +175,11 @@ impl Columns {
 
     pub(super) fn shared(&self) -> &Bitmap {
         &self.shared
+    }
+
+    /// Whether anything here ever expires.
+    pub(super) fn has_expiring(&self) -> bool {
+        self.expiring > 0
     }
 
     /// The memories that have not expired at `now`; none if nothing here ever expires.
@@ -210,7 +223,7 @@ impl Columns {
     /// About how much memory the columns take.
     pub(super) fn bytes(&self) -> usize {
         const MAP_ENTRY_BYTES: usize = 40;
-        let per_slot = size_of::<MemoryId>() + TEXT_FIELDS.len() * 4 + TIME_FIELDS.len() * 8 + 8;
+        let per_slot = size_of::<MemoryId>() + TEXT_FIELDS.len() * 4 + TIME_FIELDS.len() * 8 + 8 + 12;
         let sparse: usize =
             self.tags.values().chain(self.subjects.values()).map(|slots| slots.capacity() * 4).sum();
         let metadata: usize =

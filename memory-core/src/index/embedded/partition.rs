@@ -182,11 +182,13 @@ impl Partition {
         seen
     }
 
+    fn hides_nothing(&self, view: &View) -> bool {
+        view.filter.is_everything() && !view.shared_only && !self.columns.has_expiring()
+    }
+
     /// The rows in view; none if that is all that are alive.
     fn row_mask(&self, view: &View) -> Option<Bitmap> {
-        let hides_nothing =
-            view.filter.is_everything() && !view.shared_only && self.columns.unexpired(view.now).is_none();
-        if hides_nothing {
+        if self.hides_nothing(view) {
             return None;
         }
         let slots = self.view(view);
@@ -317,6 +319,7 @@ impl Partition {
             dense: found.dense.map(|(_, score)| score),
             lexical: found.lexical.map_or(0.0, |(_, score)| score),
             best_span: self.rows.get(best_row as usize).map_or((0, 0), |entry| entry.span),
+            place: self.columns.place(slot),
         })
     }
 
@@ -354,7 +357,7 @@ impl Partition {
             self.check_dimension(vector)?;
         }
         self.complete(question, &words, None, &mut found)?;
-        let nothing = Candidate { memory, dense: None, lexical: 0.0, best_span: (0, 0) };
+        let nothing = Candidate { memory, dense: None, lexical: 0.0, best_span: (0, 0), place: None };
         let candidate = found.get(&slot).and_then(|found| self.candidate(slot, found)).unwrap_or(nothing);
         Ok(Some(Sighting {
             expired: self
@@ -369,10 +372,11 @@ impl Partition {
 
     /// The memories of the turns at these places that are in view.
     pub(super) fn at_places(&self, places: &[Place], view: &View) -> Vec<(Place, MemoryId)> {
-        let seen = self.view(view);
+        let seen = (!self.hides_nothing(view)).then(|| self.view(view));
         let visible = |place: &Place| {
             let slot = self.columns.at_place(*place)?;
-            seen.contains(slot as usize).then(|| self.columns.id(slot)).flatten().map(|id| (*place, id))
+            let is_seen = seen.as_ref().is_none_or(|seen| seen.contains(slot as usize));
+            is_seen.then(|| self.columns.id(slot)).flatten().map(|id| (*place, id))
         };
         places.iter().filter_map(visible).collect()
     }

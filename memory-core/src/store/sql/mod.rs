@@ -17,6 +17,7 @@ mod revise;
 mod rows;
 mod upkeep;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -26,6 +27,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 pub use directory::DirectoryLock;
 
 use super::{EmbedderId, StoreError};
+use crate::domain::id::{PartitionId, TenantId};
+use crate::domain::scope::Owner;
 
 /// The database these files are compiled for.
 type Db = sqlx::Sqlite;
@@ -61,8 +64,13 @@ pub struct SqlStore {
     writer: sqlx::Pool<Db>,
     readers: sqlx::Pool<Db>,
     embedder: AtomicI64,
+    /// Partitions are never taken away, so what is known of an owner stays true.
+    known_partitions: parking_lot::Mutex<HashMap<(TenantId, Owner), PartitionId>>,
     _lock: DirectoryLock,
 }
+
+/// Owners whose partition is remembered; when there are more, all are looked up anew.
+const KNOWN_PARTITIONS: usize = 65_536;
 
 /// What [`SqlStore::embedder`] holds while no embedder is in use.
 const NO_EMBEDDER: i64 = -1;
@@ -104,7 +112,13 @@ impl SqlStore {
             .connect_with(connect.pragma("query_only", "ON"))
             .await
             .map_err(unavailable)?;
-        let store = Self { writer, readers, embedder: AtomicI64::new(NO_EMBEDDER), _lock: lock };
+        let store = Self {
+            writer,
+            readers,
+            embedder: AtomicI64::new(NO_EMBEDDER),
+            known_partitions: parking_lot::Mutex::default(),
+            _lock: lock,
+        };
         let in_use = super::Embedders::embedder_in_use(&store).await?;
         store.embedder.store(in_use.map_or(NO_EMBEDDER, |(id, _)| id.0), Ordering::Release);
         Ok(store)

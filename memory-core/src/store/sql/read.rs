@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::rows::{
     self, MEMORY_COLUMNS, Reader, SESSION_COLUMNS, TURN_COLUMNS, VERSION_COLUMNS, memory_columns,
 };
-use super::{Db, SqlStore, StoreError, unavailable};
+use super::{Db, KNOWN_PARTITIONS, SqlStore, StoreError, unavailable};
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
 use crate::domain::id::{DerivationId, MemoryId, PartitionId, SessionId, TenantId, TurnId};
 use crate::domain::memory::Memory;
@@ -22,6 +22,10 @@ const IDS_PER_STATEMENT: usize = 512;
 #[async_trait]
 impl Memories for SqlStore {
     async fn partition_of(&self, tenant: TenantId, owner: &Owner) -> Result<Option<PartitionId>, StoreError> {
+        let key = (tenant, owner.clone());
+        if let Some(known) = self.known_partitions.lock().get(&key) {
+            return Ok(Some(*known));
+        }
         let id: Option<i64> = sqlx::query_scalar(
             "SELECT id FROM partitions WHERE tenant_id = $1 AND owner_kind = $2 AND owner_id = $3",
         )
@@ -31,7 +35,15 @@ impl Memories for SqlStore {
         .fetch_optional(&self.readers)
         .await
         .map_err(unavailable)?;
-        Ok(id.map(PartitionId))
+        let found = id.map(PartitionId);
+        if let Some(found) = found {
+            let mut known = self.known_partitions.lock();
+            if known.len() >= KNOWN_PARTITIONS {
+                known.clear();
+            }
+            known.insert(key, found);
+        }
+        Ok(found)
     }
 
     async fn partitions_with(
