@@ -38,6 +38,10 @@ type Connection = sqlx::SqliteConnection;
 /// The name of the database file in a data directory.
 pub const DATABASE_FILE: &str = "engrain.db";
 
+/// Rows that the database thread may be ahead of the one that reads them: with few, the two wake each other for every
+/// other row of a partition.
+const ROW_BUFFER: usize = 4_096;
+
 /// How a store is opened.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreOptions {
@@ -89,6 +93,7 @@ impl SqlStore {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(false) // statements keep the references; `check` verifies them
             .busy_timeout(Duration::from_secs(5))
+            .row_buffer_size(ROW_BUFFER)
             .pragma("secure_delete", "ON") // what is erased is gone from the file
             .pragma("cache_size", format!("-{}", options.cache_kib))
             .pragma("mmap_size", options.mmap_bytes.to_string())
