@@ -32,6 +32,8 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "formats")]
+pub mod formats;
 pub mod wire;
 
 #[cfg(feature = "client")]
