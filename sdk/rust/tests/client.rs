@@ -1,77 +1,22 @@
 //! The client against a server that follows a script: each test says what is answered, in order, and then looks at
 //! what was asked. So it shows what no real server can be made to do at will: to be busy twice, to break off, to lie.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod script;
+
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use engrain::client::{RetryPolicy, SessionQuery};
 use engrain::wire::{AddTurns, EditMemory, ExportLine, ListMemories, NewTurn, RecallRequest, Role, Scope};
 use engrain::{Client, Error};
 use futures::{StreamExt, TryStreamExt};
+use script::{Script, ok};
 use serde_json::{Value, json};
 use uuid::Uuid;
-
-/// A request as it came.
-#[derive(Clone, Debug)]
-struct Asked {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Value,
-}
-
-impl Asked {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().unwrap())
-    }
-}
-
-/// A server that gives its answers in order, and 500 when there are none left.
-#[derive(Clone)]
-struct Script {
-    answers: Arc<Mutex<VecDeque<Response>>>,
-    asked: Arc<Mutex<Vec<Asked>>>,
-}
-
-impl Script {
-    /// Starts the server; its address comes back beside it.
-    async fn start(answers: impl IntoIterator<Item = Response>) -> (Self, String) {
-        let script =
-            Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), asked: Arc::default() };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let router = Router::new().fallback(Self::answer).with_state(script.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        (script, format!("http://{address}"))
-    }
-
-    async fn answer(
-        State(script): State<Self>,
-        method: Method,
-        uri: Uri,
-        headers: HeaderMap,
-        body: Bytes,
-    ) -> Response {
-        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        script.asked.lock().unwrap().push(Asked { method, uri, headers, body });
-        let answer = script.answers.lock().unwrap().pop_front();
-        answer.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
-    }
-
-    fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
-    }
-}
-
-fn ok(body: Value) -> Response {
-    axum::Json(body).into_response()
-}
 
 fn refused(status: u16, code: &str) -> Response {
     let body = json!({

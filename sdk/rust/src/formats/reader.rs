@@ -51,7 +51,7 @@ pub fn read(
     let batcher = Batcher::new(format, options);
     let reader = record_reader(format, options);
     let state = if begun { State::Waiting } else { State::Finishing };
-    Ok(ImportItems { format, records, record, state, reader, batcher })
+    Ok(ImportItems { format, records, record, state, reader, batcher, failure: None })
 }
 
 /// `source` with a buffer, and without gzip around it.
@@ -100,6 +100,8 @@ pub struct ImportItems {
     state: State,
     reader: Box<dyn RecordReader + Send>,
     batcher: Batcher,
+    /// The error that ended the reading, until what was sound before it has been given.
+    failure: Option<FormatError>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -151,15 +153,16 @@ impl Iterator for ImportItems {
                 return Some(Ok(item));
             }
             if self.state == State::Ended {
-                return None;
+                return self.failure.take().map(Err);
             }
-            if let Err(error) = self.advance() {
-                if !error.is_of_one_record() {
-                    // What was sound before the error is still given.
+            match self.advance() {
+                Ok(()) => {}
+                Err(error) if error.is_of_one_record() => return Some(Err(error)),
+                Err(error) => {
                     self.batcher.close();
                     self.state = State::Ended;
+                    self.failure = Some(error);
                 }
-                return Some(Err(error));
             }
         }
     }
