@@ -1,6 +1,40 @@
 //! Client of [Engrain](https://github.com/engrain/engrain), the long-term memory service for LLM agents and chatbots.
 //!
-//! [`wire`] holds every shape that crosses the network, and nothing else in the project does: the server serialises
-//! these types, the client reads them, and the OpenAPI document is made of them.
+//! ```no_run
+//! use engrain::Client;
+//! use engrain::wire::{AddTurns, NewTurn, RecallRequest, Role, Scope};
+//!
+//! # async fn example() -> Result<(), engrain::Error> {
+//! let engrain = Client::new("http://127.0.0.1:8080")?;
+//! let scope = Scope::user("mara");
+//!
+//! // What was said is remembered word for word, and can be recalled as soon as the call returns.
+//! let turns = vec![
+//!     NewTurn::new(Role::User, "I moved to Lisbon last week, into a flat near the river."),
+//!     NewTurn::new(Role::Assistant, "How lovely! Have you found a bakery yet?"),
+//! ];
+//! let conversation = AddTurns { scope: scope.clone(), session: Some("tuesday".into()), turns, ..AddTurns::default() };
+//! engrain.add_turns(&conversation).await?;
+//!
+//! // A block of text for the prompt of an LLM, within a budget, and the memories it is made of.
+//! let question = RecallRequest { scope, query: "Where does she live?".into(), ..RecallRequest::default() };
+//! let recalled = engrain.recall(&question).await?;
+//! println!("{}", recalled.context.text);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`wire`] holds every shape that crosses the network, and nothing else in the project does: the server serialises
+//!   these types, the client reads them, and the OpenAPI document is made of them.
+//! - [`client`] (feature `client`, on by default; `https` with the feature `tls`, also on by default) has a method for
+//!   every operation. A retry never does a thing twice.
+//! - `formats` (feature `formats`) reads conversations that other programs have written, for import.
 
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "formats")]
+pub mod formats;
 pub mod wire;
+
+#[cfg(feature = "client")]
+pub use client::{Client, Error};

@@ -1,0 +1,141 @@
+//! Lists, page by page or as streams that ask for the next page when the one before is used up. A stream never holds
+//! more than one page, and ends with an error rather than going round in a circle if a server's cursor stands still.
+
+use std::collections::VecDeque;
+
+use futures::Stream;
+use futures::stream::try_unfold;
+use uuid::Uuid;
+
+use super::transport::Request;
+use super::{Client, Error};
+use crate::wire::{
+    ListMemories, Memory, OwnerPage, OwnerSummary, Scope, Session, SessionPage, Turn, TurnPage,
+};
+
+/// Which sessions [`Client::sessions`] lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionQuery {
+    /// Whose.
+    pub scope: Scope,
+    /// How many at most. Default: the server's.
+    pub limit: Option<u32>,
+    /// Where to go on: the `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+impl Client {
+    /// All memories that `request` lists, from its cursor on.
+    pub fn all_memories(&self, request: ListMemories) -> impl Stream<Item = Result<Memory, Error>> + use<> {
+        let client = self.clone();
+        all("POST /v1/memories/list", request.cursor.clone(), move |cursor| {
+            let (client, request) = (client.clone(), ListMemories { cursor, ..request.clone() });
+            async move { client.list_memories(&request).await.map(|page| (page.memories, page.next_cursor)) }
+        })
+    }
+
+    /// A page of a scope's sessions, in the order in which they were first heard of.
+    pub async fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, Error> {
+        let request = Request::get("v1/sessions").query("limit", query.limit);
+        self.json(scoped(request, &query.scope).query("cursor", query.cursor.as_ref())).await
+    }
+
+    /// All sessions of a scope, from the query's cursor on.
+    pub fn all_sessions(&self, query: SessionQuery) -> impl Stream<Item = Result<Session, Error>> + use<> {
+        let client = self.clone();
+        all("GET /v1/sessions", query.cursor.clone(), move |cursor| {
+            let (client, query) = (client.clone(), SessionQuery { cursor, ..query.clone() });
+            async move { client.sessions(&query).await.map(|page| (page.sessions, page.next_cursor)) }
+        })
+    }
+
+    /// A page of a session's turns, in order: at most `limit`, from `cursor` on.
+    pub async fn turns(
+        &self,
+        session_id: Uuid,
+        limit: Option<u32>,
+        cursor: Option<&str>,
+    ) -> Result<TurnPage, Error> {
+        let request = Request::get(format!("v1/sessions/{session_id}/turns"));
+        self.json(request.query("limit", limit).query("cursor", cursor)).await
+    }
+
+    /// All turns of a session.
+    pub fn all_turns(&self, session_id: Uuid) -> impl Stream<Item = Result<Turn, Error>> + use<> {
+        let client = self.clone();
+        all("GET /v1/sessions/{id}/turns", None, move |cursor| {
+            let client = client.clone();
+            async move {
+                let page = client.turns(session_id, None, cursor.as_deref()).await?;
+                Ok((page.turns, page.next_cursor))
+            }
+        })
+    }
+
+    /// A page of those who own memories: at most `limit`, from `cursor` on.
+    pub async fn owners(&self, limit: Option<u32>, cursor: Option<&str>) -> Result<OwnerPage, Error> {
+        self.json(Request::get("v1/owners").query("limit", limit).query("cursor", cursor)).await
+    }
+
+    /// Everyone who owns memories.
+    pub fn all_owners(&self) -> impl Stream<Item = Result<OwnerSummary, Error>> + use<> {
+        let client = self.clone();
+        all("GET /v1/owners", None, move |cursor| {
+            let client = client.clone();
+            async move {
+                let page = client.owners(None, cursor.as_deref()).await?;
+                Ok((page.owners, page.next_cursor))
+            }
+        })
+    }
+}
+
+/// `request` with a scope's ids in its query.
+pub(super) fn scoped(request: Request, scope: &Scope) -> Request {
+    request
+        .query("user_id", scope.user_id.as_ref())
+        .query("agent_id", scope.agent_id.as_ref())
+        .query("app_id", scope.app_id.as_ref())
+        .query("run_id", scope.run_id.as_ref())
+}
+
+/// What is left of the present page, and where the next one is.
+struct Pages<T> {
+    page: VecDeque<T>,
+    next: Next,
+}
+
+enum Next {
+    Cursor(Option<String>),
+    End,
+}
+
+/// The items of all pages that `fetch` answers, beginning at `cursor`.
+fn all<T, F, A>(
+    operation: &'static str,
+    cursor: Option<String>,
+    fetch: F,
+) -> impl Stream<Item = Result<T, Error>>
+where
+    F: FnMut(Option<String>) -> A,
+    A: Future<Output = Result<(Vec<T>, Option<String>), Error>>,
+{
+    let start = (Pages { page: VecDeque::new(), next: Next::Cursor(cursor) }, fetch);
+    try_unfold(start, move |(mut pages, mut fetch)| async move {
+        loop {
+            if let Some(item) = pages.page.pop_front() {
+                return Ok(Some((item, (pages, fetch))));
+            }
+            let Next::Cursor(cursor) = pages.next else { return Ok(None) };
+            let (items, next) = fetch(cursor.clone()).await?;
+            if next.is_some() && next == cursor {
+                let detail = "the next page is the same page".to_owned();
+                return Err(Error::CutShort { operation: operation.to_owned(), detail });
+            }
+            pages = Pages {
+                page: items.into(),
+                next: next.map_or(Next::End, |cursor| Next::Cursor(Some(cursor))),
+            };
+        }
+    })
+}

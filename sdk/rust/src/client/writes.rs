@@ -1,0 +1,108 @@
+//! The operations that change something, each under an idempotency key: the same key never does its work twice.
+
+use reqwest::Method;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::transport::Request;
+use super::{Client, Error};
+use crate::wire::{
+    AddMemories, AddTurns, AddedMemories, AddedTurns, CheckReport, CheckRequest, DeleteMatching,
+    DeletedMatching, EditMemory, Erased, Job, Memory, ReindexRequest,
+};
+
+/// Writing, each time under a new idempotency key, so that a lost answer can be asked for again.
+impl Client {
+    /// The writing operations under a key of yours: use one key for one piece of work, over all attempts at it and
+    /// over restarts of your program, and it is done once.
+    pub fn keyed(&self, key: impl Into<String>) -> KeyedWrite<'_> {
+        KeyedWrite { client: self, key: key.into() }
+    }
+
+    /// Appends turns to a session; they can be recalled when this returns.
+    pub async fn add_turns(&self, request: &AddTurns) -> Result<AddedTurns, Error> {
+        self.newly_keyed().add_turns(request).await
+    }
+
+    /// Adds finished memories; they can be recalled when this returns.
+    pub async fn add_memories(&self, request: &AddMemories) -> Result<AddedMemories, Error> {
+        self.newly_keyed().add_memories(request).await
+    }
+
+    /// Makes a new version of a memory.
+    pub async fn edit_memory(&self, id: Uuid, edit: &EditMemory) -> Result<Memory, Error> {
+        self.newly_keyed().edit_memory(id, edit).await
+    }
+
+    /// Erases a memory, and what was derived from it.
+    pub async fn delete_memory(&self, id: Uuid) -> Result<Erased, Error> {
+        self.newly_keyed().delete_memory(id).await
+    }
+
+    /// Erases what a filter matches, in two steps; see [`DeleteMatching`].
+    pub async fn delete_matching(&self, request: &DeleteMatching) -> Result<DeletedMatching, Error> {
+        self.newly_keyed().delete_matching(request).await
+    }
+
+    /// Starts to embed everything anew.
+    pub async fn reindex(&self, request: &ReindexRequest) -> Result<Job, Error> {
+        self.newly_keyed().reindex(request).await
+    }
+
+    /// Holds the index against the store, and mends it if asked.
+    pub async fn check(&self, request: &CheckRequest) -> Result<CheckReport, Error> {
+        self.newly_keyed().check(request).await
+    }
+
+    fn newly_keyed(&self) -> KeyedWrite<'_> {
+        self.keyed((self.ids)().to_string())
+    }
+}
+
+/// A write under a given idempotency key; see [`Client::keyed`]. Each method uses the key up.
+#[derive(Debug)]
+pub struct KeyedWrite<'a> {
+    client: &'a Client,
+    key: String,
+}
+
+impl KeyedWrite<'_> {
+    /// See [`Client::add_turns`].
+    pub async fn add_turns(self, request: &AddTurns) -> Result<AddedTurns, Error> {
+        self.send(Request::post("v1/turns", request)?).await
+    }
+
+    /// See [`Client::add_memories`].
+    pub async fn add_memories(self, request: &AddMemories) -> Result<AddedMemories, Error> {
+        self.send(Request::post("v1/memories", request)?).await
+    }
+
+    /// See [`Client::edit_memory`].
+    pub async fn edit_memory(self, id: Uuid, edit: &EditMemory) -> Result<Memory, Error> {
+        self.send(Request::new(Method::PATCH, format!("v1/memories/{id}")).json(edit)?).await
+    }
+
+    /// See [`Client::delete_memory`].
+    pub async fn delete_memory(self, id: Uuid) -> Result<Erased, Error> {
+        self.send(Request::new(Method::DELETE, format!("v1/memories/{id}"))).await
+    }
+
+    /// See [`Client::delete_matching`].
+    pub async fn delete_matching(self, request: &DeleteMatching) -> Result<DeletedMatching, Error> {
+        self.send(Request::post("v1/memories/delete", request)?).await
+    }
+
+    /// See [`Client::reindex`].
+    pub async fn reindex(self, request: &ReindexRequest) -> Result<Job, Error> {
+        self.send(Request::post("v1/admin/reindex", request)?).await
+    }
+
+    /// See [`Client::check`].
+    pub async fn check(self, request: &CheckRequest) -> Result<CheckReport, Error> {
+        self.send(Request::post("v1/admin/check", request)?).await
+    }
+
+    async fn send<T: DeserializeOwned>(self, request: Request) -> Result<T, Error> {
+        self.client.json(request.key(&self.key)?).await
+    }
+}

@@ -1,0 +1,219 @@
+//! Gathers what readers find into batches, and gives every batch its key.
+//!
+//! Invariant: the key of a batch depends on what is in it, on where within its conversation it stands, and on nothing
+//! else. So the same file gives the same keys every time, an import can be broken off and taken up again, and one
+//! conversation in two files is imported once.
+
+use std::collections::VecDeque;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::error::{FormatError, Place};
+use super::{Batch, Edit, Format, ImportItem, ImportOptions, MAX_TEXT_BYTES};
+use crate::wire::{AddMemories, AddTurns, NewMemory, NewTurn, Scope, Visibility};
+
+/// Where the turns of a batch belong: what [`AddTurns`] says once for all of its turns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Conversation {
+    pub(super) scope: Scope,
+    pub(super) session: Option<String>,
+    pub(super) visibility: Option<Visibility>,
+}
+
+/// The ids under which something is known where it comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct OldIds {
+    pub(super) turn: Option<Uuid>,
+    pub(super) memory: Option<Uuid>,
+}
+
+/// Takes turns and memories one by one, and gives batches of them.
+pub(super) struct Batcher {
+    format: Format,
+    max_items: usize,
+    max_bytes: usize,
+    ready: VecDeque<ImportItem>,
+    open: Option<Open>,
+    blank_texts: u64,
+}
+
+/// The batch that is being filled.
+struct Open {
+    place: Place,
+    /// What tells this batch from one with the same content.
+    salt: String,
+    bytes: usize,
+    content: Content,
+    old_ids: Vec<OldIds>,
+    edits: Vec<Edit>,
+}
+
+enum Content {
+    Turns(Conversation, Vec<NewTurn>),
+    Memories(Scope, Vec<NewMemory>),
+}
+
+impl Batcher {
+    pub(super) fn new(format: Format, options: &ImportOptions) -> Self {
+        Self {
+            format,
+            max_items: options.batch_items.clamp(1, 1000),
+            max_bytes: options.batch_bytes,
+            ready: VecDeque::new(),
+            open: None,
+            blank_texts: 0,
+        }
+    }
+
+    /// The oldest batch that is complete.
+    pub(super) fn next(&mut self) -> Option<ImportItem> {
+        self.ready.pop_front()
+    }
+
+    /// How many texts had nothing in them, and were left out.
+    pub(super) fn blank_texts(&self) -> u64 {
+        self.blank_texts
+    }
+
+    /// Whether the batch that is being filled has what is known elsewhere by one of `ids`.
+    pub(super) fn holds_any(&self, ids: &[Uuid]) -> bool {
+        let open = self.open.iter().flat_map(|open| &open.old_ids);
+        open.flat_map(|old| [old.turn, old.memory]).flatten().any(|id| ids.contains(&id))
+    }
+
+    /// Ends the batch that is being filled, so that the next thing begins a new one.
+    pub(super) fn close(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.ready.push_back(open.finish(self.format));
+        }
+    }
+
+    /// Adds a turn. `salt` tells apart batches whose content is the same; it is looked at where a batch begins.
+    pub(super) fn turn(
+        &mut self,
+        place: &Place,
+        conversation: &Conversation,
+        salt: impl FnOnce() -> String,
+        turn: NewTurn,
+    ) -> Result<(), FormatError> {
+        self.turn_with_history(place, conversation, salt, (turn, OldIds::default(), None))
+    }
+
+    /// Adds a turn that is known elsewhere under `OldIds`, and perhaps edited there.
+    pub(super) fn turn_with_history(
+        &mut self,
+        place: &Place,
+        conversation: &Conversation,
+        salt: impl FnOnce() -> String,
+        (turn, old_ids, edit): (NewTurn, OldIds, Option<crate::wire::EditMemory>),
+    ) -> Result<(), FormatError> {
+        if !self.has_words(place, &turn.text)? {
+            return Ok(());
+        }
+        let fits = self.open.as_ref().is_some_and(|open| {
+            matches!(&open.content, Content::Turns(present, _) if present == conversation)
+                && self.has_room(open, turn.text.len())
+        });
+        if !fits {
+            self.close();
+        }
+        let open = self.open.get_or_insert_with(|| {
+            Open::new(place, salt(), Content::Turns(conversation.clone(), Vec::new()))
+        });
+        open.bytes += turn.text.len();
+        open.edits.extend(edit.map(|edit| Edit { index: open.old_ids.len(), edit }));
+        open.old_ids.push(old_ids);
+        if let Content::Turns(_, turns) = &mut open.content {
+            turns.push(turn);
+        }
+        Ok(())
+    }
+
+    /// Adds a finished memory.
+    pub(super) fn memory(
+        &mut self,
+        place: &Place,
+        scope: &Scope,
+        salt: impl FnOnce() -> String,
+        (memory, old_ids): (NewMemory, OldIds),
+    ) -> Result<(), FormatError> {
+        if !self.has_words(place, &memory.text)? {
+            return Ok(());
+        }
+        let fits = self.open.as_ref().is_some_and(|open| {
+            matches!(&open.content, Content::Memories(present, _) if present == scope)
+                && self.has_room(open, memory.text.len())
+        });
+        if !fits {
+            self.close();
+        }
+        let open = self
+            .open
+            .get_or_insert_with(|| Open::new(place, salt(), Content::Memories(scope.clone(), Vec::new())));
+        open.bytes += memory.text.len();
+        open.old_ids.push(old_ids);
+        if let Content::Memories(_, memories) = &mut open.content {
+            memories.push(memory);
+        }
+        Ok(())
+    }
+
+    fn has_room(&self, open: &Open, bytes: usize) -> bool {
+        open.old_ids.len() < self.max_items && open.bytes + bytes <= self.max_bytes
+    }
+
+    fn has_words(&mut self, place: &Place, text: &str) -> Result<bool, FormatError> {
+        if text.len() > MAX_TEXT_BYTES {
+            let (place, bytes) = (place.clone(), text.len());
+            return Err(FormatError::TextTooLong { place, bytes, limit_bytes: MAX_TEXT_BYTES });
+        }
+        let blank = text.trim().is_empty();
+        self.blank_texts += u64::from(blank);
+        Ok(!blank)
+    }
+}
+
+impl Open {
+    fn new(place: &Place, salt: String, content: Content) -> Self {
+        Self { place: place.at(""), salt, bytes: 0, content, old_ids: Vec::new(), edits: Vec::new() }
+    }
+
+    fn finish(self, format: Format) -> ImportItem {
+        let batch = match self.content {
+            Content::Turns(Conversation { scope, session, visibility }, turns) => {
+                Batch::Turns(AddTurns { scope, session, turns, visibility })
+            }
+            Content::Memories(scope, memories) => Batch::Memories(AddMemories { scope, memories }),
+        };
+        let digest = match &batch {
+            Batch::Turns(turns) => digest(&self.salt, turns),
+            Batch::Memories(memories) => digest(&self.salt, memories),
+        };
+        let (old_turn_ids, old_memory_ids) = self.old_ids.iter().map(|ids| (ids.turn, ids.memory)).unzip();
+        ImportItem {
+            key: format!("import-{}-{digest}", format.name()),
+            place: self.place,
+            batch,
+            old_turn_ids,
+            old_memory_ids,
+            edits: self.edits,
+        }
+    }
+}
+
+/// 128 bits of SHA-256 over a salt and the JSON of a batch, in hexadecimal.
+fn digest(salt: &str, batch: &impl Serialize) -> String {
+    let mut hash = Sha256::new();
+    hash.update((salt.len() as u64).to_be_bytes());
+    hash.update(salt);
+    // Batches are made of texts, numbers and maps with text keys: there is none that cannot be written.
+    hash.update(serde_json::to_vec(batch).unwrap_or_default());
+    hex(&hash.finalize()[..16])
+}
+
+/// Bytes in hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

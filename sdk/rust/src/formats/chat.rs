@@ -1,0 +1,203 @@
+//! Plain JSON chats, in either of two shapes.
+//!
+//! **A turn per record**, consecutive turns of one session going together:
+//!
+//! ```json
+//! {"role": "user", "content": "Tea, please.", "name": "Mara", "timestamp": "2024-05-01T09:00:00Z", "session": "breakfast", "user_id": "mara"}
+//! ```
+//!
+//! **A conversation per record**, whose own fields hold for all of its messages:
+//!
+//! ```json
+//! {"session": "breakfast", "user_id": "mara", "messages": [{"role": "user", "content": "Tea, please."}]}
+//! ```
+//!
+//! | field | also called | meaning |
+//! |---|---|---|
+//! | `role` | `from` | `user` (`human`), `assistant` (`ai`, `bot`, `gpt`, `model`), `system` (`developer`), `tool` (`function`) |
+//! | `content` | `text`, `value` | a text, or a list of texts and parts `{"text": ...}`, joined by line ends |
+//! | `name` | `author` | the speaker's name |
+//! | `timestamp` | `created_at`, `said_at`, `time`, `date` | when it was said; without it, when its conversation took place, else at import |
+//! | `session` | `session_id`, `conversation_id`, and `id` of a conversation | default: `default` for turns; for a conversation, its place in the file |
+//! | `key` | `id`, `message_id` | your id for the turn |
+//! | `user_id`, `agent_id`, `app_id`, `run_id` | | whose; default: [`ImportOptions::scope`] |
+//! | `metadata` | | an object to keep beside the turn |
+//! | `messages` | `conversations` | the turns of a conversation |
+
+use serde_json::{Map, Value};
+
+use super::batch::{Batcher, Conversation};
+use super::error::{FormatError, Place};
+use super::reader::RecordReader;
+use super::{ImportOptions, moment};
+use crate::wire::{NewTurn, Role, Scope};
+
+type Fields = Map<String, Value>;
+
+pub(super) struct ChatReader {
+    scope: Scope,
+}
+
+impl ChatReader {
+    pub(super) fn new(options: &ImportOptions) -> Self {
+        Self { scope: options.scope.clone() }
+    }
+
+    fn conversation(
+        &self,
+        fields: &Fields,
+        messages: &Value,
+        place: &Place,
+        batcher: &mut Batcher,
+    ) -> Result<(), FormatError> {
+        let Some(messages) = messages.as_array() else {
+            return Err(wrong(place, "messages", "must be a list"));
+        };
+        let session = id_of(fields, &["session", "session_id", "conversation_id", "id"]);
+        let session = session.unwrap_or_else(|| format!("conversation-{}", place.record));
+        let scope = scope_of(fields, &self.scope, place)?;
+        let conversation = Conversation { scope, session: Some(session), visibility: None };
+        let said_at = said_at(fields, place)?;
+        // All is looked at before anything is taken, so that half a conversation is never imported.
+        let mut turns = Vec::with_capacity(messages.len());
+        for (seq, message) in messages.iter().enumerate() {
+            let place = place.at(format!("messages[{seq}]"));
+            let Some(message) = message.as_object() else {
+                return Err(wrong(&place, "", "must be an object"));
+            };
+            let mut turn = turn_of(message, &place)?;
+            turn.said_at = turn.said_at.or_else(|| said_at.clone());
+            turns.push((place, turn));
+        }
+        batcher.close();
+        for (seq, (place, turn)) in turns.into_iter().enumerate() {
+            batcher.turn(&place, &conversation, || seq.to_string(), turn)?;
+        }
+        batcher.close();
+        Ok(())
+    }
+}
+
+impl RecordReader for ChatReader {
+    fn record(&mut self, record: &[u8], place: &Place, batcher: &mut Batcher) -> Result<(), FormatError> {
+        let fields: Fields = serde_json::from_slice(record)
+            .map_err(|source| FormatError::Shape { place: place.clone(), source })?;
+        if let Some(messages) = first(&fields, &["messages", "conversations"]) {
+            return self.conversation(&fields, messages, place, batcher);
+        }
+        let conversation = Conversation {
+            scope: scope_of(&fields, &self.scope, place)?,
+            session: id_of(&fields, &["session", "session_id", "conversation_id"]),
+            visibility: None,
+        };
+        let salt = || format!("record {}", place.record);
+        batcher.turn(place, &conversation, salt, turn_of(&fields, place)?)
+    }
+}
+
+/// The role that a word means.
+pub(super) fn role_of(word: &str) -> Option<Role> {
+    match word.to_ascii_lowercase().as_str() {
+        "user" | "human" => Some(Role::User),
+        "assistant" | "ai" | "bot" | "gpt" | "model" => Some(Role::Assistant),
+        "system" | "developer" => Some(Role::System),
+        "tool" | "function" => Some(Role::Tool),
+        _ => None,
+    }
+}
+
+/// Whose a record is: as it says itself, else `default`.
+pub(super) fn scope_of(fields: &Fields, default: &Scope, place: &Place) -> Result<Scope, FormatError> {
+    let named = Scope {
+        user_id: id_of(fields, &["user_id"]),
+        agent_id: id_of(fields, &["agent_id"]),
+        app_id: id_of(fields, &["app_id"]),
+        run_id: id_of(fields, &["run_id"]),
+    };
+    let scope = if named == Scope::default() { default.clone() } else { named };
+    if scope == Scope::default() {
+        return Err(wrong(place, "user_id", "nobody is named whose memory this is; give a scope"));
+    }
+    Ok(scope)
+}
+
+/// The first of `names` that has a value.
+pub(super) fn first<'a>(fields: &'a Fields, names: &[&str]) -> Option<&'a Value> {
+    names.iter().filter_map(|name| fields.get(*name)).find(|value| !value.is_null())
+}
+
+/// The first of `names` that is an id: a text, or a number.
+pub(super) fn id_of(fields: &Fields, names: &[&str]) -> Option<String> {
+    match first(fields, names)? {
+        Value::String(id) if !id.trim().is_empty() => Some(id.clone()),
+        Value::Number(id) => Some(id.to_string()),
+        _ => None,
+    }
+}
+
+/// The moment of the first of `names` that has a value.
+pub(super) fn moment_of(
+    fields: &Fields,
+    names: &[&str],
+    place: &Place,
+) -> Result<Option<String>, FormatError> {
+    let Some(value) = first(fields, names) else { return Ok(None) };
+    let moment = moment::of_value(value);
+    moment.map(Some).ok_or_else(|| wrong(place, names[0], &format!("{} is not a moment", shown(value))))
+}
+
+pub(super) fn wrong(place: &Place, field: &str, detail: &str) -> FormatError {
+    let part = match (place.part.as_str(), field) {
+        (part, "") => part.to_owned(),
+        ("", field) => field.to_owned(),
+        (part, field) => format!("{part}.{field}"),
+    };
+    FormatError::Value { place: place.at(part), detail: detail.to_owned() }
+}
+
+fn turn_of(fields: &Fields, place: &Place) -> Result<NewTurn, FormatError> {
+    let role = first(fields, &["role", "from"]).unwrap_or(&Value::Null);
+    let Some(role) = role.as_str().and_then(role_of) else {
+        return Err(wrong(place, "role", &format!("{} is not a role", shown(role))));
+    };
+    let Some(text) = text_of(first(fields, &["content", "text", "value"])) else {
+        return Err(wrong(place, "content", "must be a text, or a list of parts"));
+    };
+    let metadata = match first(fields, &["metadata"]) {
+        None => Map::new(),
+        Some(Value::Object(metadata)) => metadata.clone(),
+        Some(_) => return Err(wrong(place, "metadata", "must be an object")),
+    };
+    Ok(NewTurn {
+        key: id_of(fields, &["key", "id", "message_id"]),
+        author: id_of(fields, &["name", "author"]),
+        said_at: said_at(fields, place)?,
+        metadata,
+        ..NewTurn::new(role, text)
+    })
+}
+
+fn said_at(fields: &Fields, place: &Place) -> Result<Option<String>, FormatError> {
+    moment_of(fields, &["timestamp", "created_at", "said_at", "time", "date"], place)
+}
+
+/// The text of a content; of a content without any text (a picture, a call of a tool) it is empty.
+fn text_of(content: Option<&Value>) -> Option<String> {
+    match content {
+        None => Some(String::new()),
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(Value::Array(parts)) => Some(text_of_parts(parts)),
+        Some(_) => None,
+    }
+}
+
+/// The texts among the parts of a message, joined by line ends.
+pub(super) fn text_of_parts(parts: &[Value]) -> String {
+    let texts = parts.iter().filter_map(|part| part.as_str().or_else(|| part.get("text")?.as_str()));
+    texts.filter(|text| !text.trim().is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// The beginning of a value, for a message.
+fn shown(value: &Value) -> String {
+    value.to_string().chars().take(60).collect()
+}

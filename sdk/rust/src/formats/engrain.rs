@@ -1,0 +1,150 @@
+//! Our own export, [`ExportLine`] by line: turns with their times, keys, authors and sessions, and memories, as they
+//! were in their present versions.
+//!
+//! What cannot come back as it was: ids and the moments of recording, which the receiving store gives anew, and earlier
+//! versions, which an export does not hold. A turn whose memory was edited is added as it was said and then edited.
+//! An export without its last line, or with too few records before it, is an error: what came before it is sound.
+
+use super::batch::{Batcher, Conversation, OldIds};
+use super::error::{FormatError, Place};
+use super::reader::RecordReader;
+use crate::wire::{EditMemory, ExportLine, Kind, Memory, NewMemory, NewTurn, Scope, Turn};
+
+/// The version of exports that is known here.
+const KNOWN_VERSION: u32 = 1;
+
+#[derive(Default)]
+pub(super) struct EngrainReader {
+    owner: Option<Scope>,
+    records: u64,
+    announced: Option<u64>,
+}
+
+impl RecordReader for EngrainReader {
+    fn record(&mut self, record: &[u8], place: &Place, batcher: &mut Batcher) -> Result<(), FormatError> {
+        if self.announced.is_some() {
+            return Err(cut_short(place, "something follows its last line"));
+        }
+        let line = serde_json::from_slice(record)
+            .map_err(|source| FormatError::Shape { place: place.clone(), source });
+        // A line that cannot be read is counted too: its loss is told of where it stands, and not again at the end.
+        match line.inspect_err(|_| self.records += 1)? {
+            ExportLine::Header { format, .. } if format != KNOWN_VERSION => {
+                Err(FormatError::Version { place: place.clone(), found: format, known: KNOWN_VERSION })
+            }
+            ExportLine::Header { .. } => Ok(()),
+            ExportLine::Owner { scope } => {
+                self.owner = Some(scope);
+                Ok(())
+            }
+            ExportLine::Turn { turn, memory } => {
+                self.records += 1;
+                let conversation = Conversation {
+                    scope: self.scope_of(&memory, place)?,
+                    session: Some(turn.origin.session.clone()),
+                    visibility: Some(memory.visibility),
+                };
+                let old_ids = OldIds { turn: Some(turn.origin.turn_id), memory: Some(memory.id) };
+                let (salt, edit) = (turn.origin.turn_id, edit_of(&turn, &memory));
+                let turn = turn_of(turn, &memory);
+                batcher.turn_with_history(place, &conversation, || salt.to_string(), (turn, old_ids, edit))
+            }
+            ExportLine::Memory { memory, sources } => {
+                self.records += 1;
+                let scope = self.scope_of(&memory, place)?;
+                let old_ids = OldIds { turn: None, memory: Some(memory.id) };
+                let salt = memory.id;
+                // What a memory was made of must be added before it, for only then is its new id known.
+                if batcher.holds_any(&sources) {
+                    batcher.close();
+                }
+                let memory = NewMemory { sources, ..memory_of(memory) };
+                batcher.memory(place, &scope, || salt.to_string(), (memory, old_ids))
+            }
+            ExportLine::End { records } => {
+                self.announced = Some(records);
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(&mut self, place: &Place) -> Result<(), FormatError> {
+        match self.announced {
+            Some(records) if records == self.records => Ok(()),
+            Some(records) => {
+                Err(cut_short(place, &format!("{} records came, {records} were written", self.records)))
+            }
+            None => Err(cut_short(place, "there is no last line")),
+        }
+    }
+}
+
+impl EngrainReader {
+    /// The owner, with what else the memory belongs to.
+    fn scope_of(&self, memory: &Memory, place: &Place) -> Result<Scope, FormatError> {
+        let Some(owner) = self.owner.clone() else {
+            let detail = "no line before says whose it is".to_owned();
+            return Err(FormatError::Value { place: place.clone(), detail });
+        };
+        Ok(Scope {
+            user_id: owner.user_id,
+            agent_id: memory.agent_id.clone().or(owner.agent_id),
+            app_id: memory.app_id.clone().or(owner.app_id),
+            run_id: memory.run_id.clone().or(owner.run_id),
+        })
+    }
+}
+
+fn turn_of(turn: Turn, memory: &Memory) -> NewTurn {
+    NewTurn {
+        key: turn.origin.turn_key,
+        author: turn.origin.author,
+        said_at: Some(turn.said_at),
+        participants: turn.participants,
+        place: turn.place,
+        tags: memory.tags.clone(),
+        metadata: turn.metadata,
+        importance: Some(memory.importance),
+        expires_at: memory.expires_at.clone(),
+        ..NewTurn::new(turn.origin.role, turn.text)
+    }
+}
+
+/// What the memory of a turn has that adding the turn does not give it.
+fn edit_of(turn: &Turn, memory: &Memory) -> Option<EditMemory> {
+    let edit = EditMemory {
+        text: (memory.text != turn.text).then(|| memory.text.clone()),
+        subjects: (!memory.subjects.is_empty()).then(|| memory.subjects.clone()),
+        metadata: (memory.metadata != turn.metadata).then(|| memory.metadata.clone()),
+        happened_at: (memory.happened_at != turn.said_at).then(|| memory.happened_at.clone()),
+        valid_from: memory.valid_from.clone().map(Some),
+        valid_to: memory.valid_to.clone().map(Some),
+        ..EditMemory::default()
+    };
+    (edit != EditMemory::default()).then_some(edit)
+}
+
+fn memory_of(memory: Memory) -> NewMemory {
+    NewMemory {
+        text: memory.text,
+        // A turn's memory comes with its turn; should one stand alone, its words are kept as a note.
+        kind: Some(if memory.kind == Kind::Turn { Kind::Note } else { memory.kind }),
+        document: memory.document,
+        subjects: memory.subjects,
+        tags: memory.tags,
+        metadata: memory.metadata,
+        sources: Vec::new(),
+        happened_at: Some(memory.happened_at),
+        happened_until: memory.happened_until,
+        valid_from: memory.valid_from,
+        valid_to: memory.valid_to,
+        expires_at: memory.expires_at,
+        importance: Some(memory.importance),
+        visibility: Some(memory.visibility),
+        vector: None,
+    }
+}
+
+fn cut_short(place: &Place, detail: &str) -> FormatError {
+    FormatError::CutShort { place: place.clone(), detail: detail.to_owned() }
+}

@@ -1,0 +1,180 @@
+//! LoCoMo (arXiv 2402.17753): long conversations of two people over many sessions, each of which becomes the memory of
+//! a user named after the conversation.
+//!
+//! Both speakers are people, so all turns have the role `user` and the speaker's name as author; the key of a turn is
+//! its `dia_id`. A picture shared with a turn is there as its caption: a line `[image: CAPTION]` after the text. A
+//! session's date is that of all its turns. Questions, answers, summaries and observations are never sent.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::batch::{self, Batcher};
+use super::error::{FormatError, Place};
+use super::reader::{RecordReader, Source, unpacked};
+use super::records::Records;
+use super::{Format, ImportItem, ImportOptions, moment};
+use crate::wire::{NewTurn, Role, Scope};
+
+/// A conversation with its questions.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Conversation {
+    /// Its id, such as `conv-26`.
+    #[serde(default)]
+    pub sample_id: String,
+    /// What is asked about it.
+    #[serde(default)]
+    pub qa: Vec<Qa>,
+    /// `speaker_a`, `speaker_b`, and for every N `session_N` and `session_N_date_time`.
+    conversation: BTreeMap<String, Value>,
+}
+
+/// A question. The answer is not read: nothing here needs it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Qa {
+    /// The question.
+    pub question: String,
+    /// The turns that hold the answer, by `dia_id`; some are malformed in the released file.
+    #[serde(default)]
+    pub evidence: Vec<String>,
+    /// 1 multi-hop, 2 temporal, 3 open-domain, 4 single-hop, 5 adversarial.
+    pub category: u8,
+}
+
+#[derive(Deserialize)]
+struct DialogueTurn {
+    speaker: String,
+    dia_id: String,
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    blip_caption: Option<String>,
+}
+
+impl Conversation {
+    /// The user whose memory it becomes.
+    pub fn scope(&self, options: &ImportOptions) -> Scope {
+        Scope::user(format!("{}{}", options.user_prefix, self.sample_id))
+    }
+
+    /// The batches of its sessions. `place` is where errors say that the conversation stands.
+    ///
+    /// # Errors
+    /// [`FormatError::Shape`] and [`FormatError::Value`] for sessions that are none, and those of texts.
+    pub fn batches(&self, options: &ImportOptions, place: &Place) -> Result<Vec<ImportItem>, FormatError> {
+        let mut batcher = Batcher::new(Format::Locomo, options);
+        self.fill(options, place, &mut batcher)?;
+        Ok(std::iter::from_fn(|| batcher.next()).collect())
+    }
+
+    fn fill(&self, options: &ImportOptions, place: &Place, batcher: &mut Batcher) -> Result<(), FormatError> {
+        if self.sample_id.is_empty() {
+            let detail = "a conversation needs an id".to_owned();
+            return Err(FormatError::Value { place: place.at("sample_id"), detail });
+        }
+        for (name, turns) in self.sessions() {
+            let part = format!("conversation.{name}");
+            let turns = Vec::<DialogueTurn>::deserialize(turns)
+                .map_err(|source| FormatError::Shape { place: place.at(&part), source })?;
+            let said_at = self.date_of(name, place)?;
+            let conversation = batch::Conversation {
+                scope: self.scope(options),
+                session: Some(name.to_owned()),
+                visibility: None,
+            };
+            for (seq, turn) in turns.into_iter().enumerate() {
+                let turn = NewTurn {
+                    key: Some(turn.dia_id.clone()),
+                    author: Some(turn.speaker.clone()),
+                    said_at: Some(said_at.clone()),
+                    ..NewTurn::new(Role::User, with_caption(turn))
+                };
+                let place = place.at(format!("{part}[{seq}].text"));
+                batcher.turn(&place, &conversation, || seq.to_string(), turn)?;
+            }
+            batcher.close();
+        }
+        Ok(())
+    }
+
+    /// The sessions in the order of their numbers. Some files have dates without a session.
+    fn sessions(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let numbered = self.conversation.iter().filter_map(|(name, turns)| {
+            let number: u32 = name.strip_prefix("session_")?.parse().ok()?;
+            Some((number, (name.as_str(), turns)))
+        });
+        let numbered: BTreeMap<_, _> = numbered.collect();
+        numbered.into_values()
+    }
+
+    fn date_of(&self, session: &str, place: &Place) -> Result<String, FormatError> {
+        let name = format!("{session}_date_time");
+        let date = self.conversation.get(&name).unwrap_or(&Value::Null);
+        moment::of_value(date).ok_or_else(|| FormatError::Value {
+            place: place.at(format!("conversation.{name}")),
+            detail: format!("{date} is not a moment"),
+        })
+    }
+}
+
+fn with_caption(turn: DialogueTurn) -> String {
+    match turn.blip_caption.filter(|caption| !caption.trim().is_empty()) {
+        Some(caption) => format!("{}\n[image: {}]", turn.text, caption.trim()).trim_start().to_owned(),
+        None => turn.text,
+    }
+}
+
+/// The conversations of a file, one at a time.
+///
+/// # Errors
+/// [`FormatError::Read`] if the file cannot be opened; the iterator gives those of records.
+pub fn conversations(path: &Path, options: &ImportOptions) -> Result<Conversations, FormatError> {
+    let file = path.display().to_string();
+    let source = File::open(path).map_err(|source| FormatError::Read { file: file.clone(), source })?;
+    let records = Records::new(unpacked(source, &file)?, file, options.max_record_bytes);
+    Ok(Conversations { records, record: Vec::new() })
+}
+
+/// See [`conversations`].
+pub struct Conversations {
+    records: Records<Source>,
+    record: Vec<u8>,
+}
+
+impl Iterator for Conversations {
+    type Item = Result<(Conversation, Place), FormatError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.records.next(&mut self.record) {
+            Ok(true) => {
+                let place = self.records.place().clone();
+                Some(parse(&self.record, &place).map(|conversation| (conversation, place)))
+            }
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+fn parse(record: &[u8], place: &Place) -> Result<Conversation, FormatError> {
+    serde_json::from_slice(record).map_err(|source| FormatError::Shape { place: place.clone(), source })
+}
+
+pub(super) struct LocomoReader {
+    options: ImportOptions,
+}
+
+impl LocomoReader {
+    pub(super) fn new(options: &ImportOptions) -> Self {
+        Self { options: options.clone() }
+    }
+}
+
+impl RecordReader for LocomoReader {
+    fn record(&mut self, record: &[u8], place: &Place, batcher: &mut Batcher) -> Result<(), FormatError> {
+        parse(record, place)?.fill(&self.options, place, batcher)
+    }
+}

@@ -1,0 +1,80 @@
+//! mem0's export: records `{memory, user_id, created_at, ...}`, or one object with the list of them under `results` or
+//! `memories`, as its API answers. They become facts that happened when mem0 made them.
+//!
+//! `memory` may also be called `text` or `data`; `categories` become tags; `expiration_date` is kept; `metadata` is kept
+//! whole, and gets the record's `id` as `mem0_id`. What is not there is taken from [`ImportOptions::scope`].
+
+use serde_json::{Map, Value};
+
+use super::ImportOptions;
+use super::batch::{Batcher, OldIds};
+use super::chat::{first, id_of, moment_of, scope_of, wrong};
+use super::error::{FormatError, Place};
+use super::reader::RecordReader;
+use crate::wire::{Kind, NewMemory, Scope};
+
+pub(super) struct Mem0Reader {
+    scope: Scope,
+}
+
+impl Mem0Reader {
+    pub(super) fn new(options: &ImportOptions) -> Self {
+        Self { scope: options.scope.clone() }
+    }
+
+    fn memory(
+        &self,
+        fields: &Map<String, Value>,
+        place: &Place,
+        batcher: &mut Batcher,
+    ) -> Result<(), FormatError> {
+        let scope = scope_of(fields, &self.scope, place)?;
+        let memory = memory_of(fields, place)?;
+        // The id, and not the record's number: lists of mem0 have the newest first, so that numbers move.
+        let salt = || id_of(fields, &["id"]).unwrap_or_else(|| format!("{} {}", place.record, place.part));
+        batcher.memory(place, &scope, salt, (memory, OldIds::default()))
+    }
+}
+
+impl RecordReader for Mem0Reader {
+    fn record(&mut self, record: &[u8], place: &Place, batcher: &mut Batcher) -> Result<(), FormatError> {
+        let fields: Map<String, Value> = serde_json::from_slice(record)
+            .map_err(|source| FormatError::Shape { place: place.clone(), source })?;
+        let Some((name, list)) =
+            ["results", "memories"].into_iter().find_map(|name| Some((name, fields.get(name)?.as_array()?)))
+        else {
+            return self.memory(&fields, place, batcher);
+        };
+        for (index, fields) in list.iter().enumerate() {
+            let place = place.at(format!("{name}[{index}]"));
+            let Some(fields) = fields.as_object() else {
+                return Err(wrong(&place, "", "must be an object"));
+            };
+            self.memory(fields, &place, batcher)?;
+        }
+        Ok(())
+    }
+}
+
+fn memory_of(fields: &Map<String, Value>, place: &Place) -> Result<NewMemory, FormatError> {
+    let Some(text) = first(fields, &["memory", "text", "data"]).and_then(Value::as_str) else {
+        return Err(wrong(place, "memory", "must be a text"));
+    };
+    let mut metadata = match first(fields, &["metadata"]) {
+        None => Map::new(),
+        Some(Value::Object(metadata)) => metadata.clone(),
+        Some(_) => return Err(wrong(place, "metadata", "must be an object")),
+    };
+    metadata.extend(id_of(fields, &["id"]).map(|id| ("mem0_id".to_owned(), Value::from(id))));
+    let categories = first(fields, &["categories"]).and_then(Value::as_array);
+    let tags = categories.into_iter().flatten().filter_map(|tag| tag.as_str().map(str::to_owned)).collect();
+    Ok(NewMemory {
+        text: text.to_owned(),
+        kind: Some(Kind::Fact),
+        tags,
+        metadata,
+        happened_at: moment_of(fields, &["created_at", "timestamp"], place)?,
+        expires_at: moment_of(fields, &["expiration_date"], place)?,
+        ..NewMemory::default()
+    })
+}

@@ -1,0 +1,169 @@
+//! From a file to batches: unpack, split into records, find out the format, and hand each record to its reader.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::batch::Batcher;
+use super::chat::ChatReader;
+use super::chatgpt::ChatGptReader;
+use super::detect::detect;
+use super::engrain::EngrainReader;
+use super::error::{FormatError, Place};
+use super::locomo::LocomoReader;
+use super::longmemeval::LongMemEvalReader;
+use super::mem0::Mem0Reader;
+use super::records::Records;
+use super::{Format, ImportItem, ImportOptions};
+
+/// What every gzip file begins with (RFC 1952).
+const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
+
+/// Opens a file of conversations.
+///
+/// # Errors
+/// [`FormatError::Read`] if it cannot be read, and what [`read`] answers.
+pub fn open(path: &Path, options: &ImportOptions) -> Result<ImportItems, FormatError> {
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|source| FormatError::Read { file: name.clone(), source })?;
+    read(file, &name, options)
+}
+
+/// Reads conversations from `source`, which errors call `name`. Reads as far as the first record, to know the format.
+///
+/// # Errors
+/// [`FormatError::Empty`] and [`FormatError::UnknownFormat`], and those of the first record's JSON.
+pub fn read(
+    source: impl Read + Send + 'static,
+    name: &str,
+    options: &ImportOptions,
+) -> Result<ImportItems, FormatError> {
+    let mut records = Records::new(unpacked(source, name)?, name, options.max_record_bytes);
+    let mut record = Vec::new();
+    let begun = records.next(&mut record)?;
+    let format = match options.format {
+        Some(format) => format,
+        None if begun => detect(&record, records.place())?,
+        None => return Err(FormatError::Empty { file: name.to_owned() }),
+    };
+    let batcher = Batcher::new(format, options);
+    let reader = record_reader(format, options);
+    let state = if begun { State::Waiting } else { State::Finishing };
+    Ok(ImportItems { format, records, record, state, reader, batcher, failure: None })
+}
+
+/// `source` with a buffer, and without gzip around it.
+pub(super) fn unpacked(source: impl Read + Send + 'static, name: &str) -> Result<Source, FormatError> {
+    let unreadable = |source| FormatError::Read { file: name.to_owned(), source };
+    // Two bytes are read apart from the rest, for a source may give them one by one.
+    let mut source = source;
+    let mut magic = Vec::with_capacity(2);
+    source.by_ref().take(2).read_to_end(&mut magic).map_err(unreadable)?;
+    let packed = magic == GZIP_MAGIC;
+    let source = BufReader::with_capacity(64 << 10, std::io::Cursor::new(magic).chain(source));
+    Ok(if packed { Box::new(BufReader::new(MultiGzDecoder::new(source))) } else { Box::new(source) })
+}
+
+/// What records are read from.
+pub(super) type Source = Box<dyn BufRead + Send>;
+
+/// Makes turns and memories of the records of one format.
+pub(super) trait RecordReader {
+    /// Puts what is in `record` into `batcher`. After an error nothing of the rest of the record is there.
+    fn record(&mut self, record: &[u8], place: &Place, batcher: &mut Batcher) -> Result<(), FormatError>;
+
+    /// The file has ended after the record at `place`.
+    fn finish(&mut self, _place: &Place) -> Result<(), FormatError> {
+        Ok(())
+    }
+}
+
+fn record_reader(format: Format, options: &ImportOptions) -> Box<dyn RecordReader + Send> {
+    match format {
+        Format::LongMemEval => Box::new(LongMemEvalReader::new(options)),
+        Format::Locomo => Box::new(LocomoReader::new(options)),
+        Format::Chat => Box::new(ChatReader::new(options)),
+        Format::ChatGpt => Box::new(ChatGptReader::new(options)),
+        Format::Mem0 => Box::new(Mem0Reader::new(options)),
+        Format::Engrain => Box::new(EngrainReader::default()),
+    }
+}
+
+/// Batches, as they are read. After an error that [is of one record](FormatError::is_of_one_record) reading goes on
+/// with the next record; after any other it ends.
+pub struct ImportItems {
+    format: Format,
+    records: Records<Source>,
+    record: Vec<u8>,
+    state: State,
+    reader: Box<dyn RecordReader + Send>,
+    batcher: Batcher,
+    /// The error that ended the reading, until what was sound before it has been given.
+    failure: Option<FormatError>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// A record is read, and not looked at yet.
+    Waiting,
+    Reading,
+    /// There are no more records.
+    Finishing,
+    Ended,
+}
+
+impl ImportItems {
+    /// The format that is read.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// How many texts had no words in them so far, and were left out.
+    pub fn blank_texts(&self) -> u64 {
+        self.batcher.blank_texts()
+    }
+
+    /// Goes one record further.
+    fn advance(&mut self) -> Result<(), FormatError> {
+        match self.state {
+            State::Waiting => self.state = State::Reading,
+            State::Reading if self.records.next(&mut self.record)? => {}
+            State::Reading => {
+                self.state = State::Finishing;
+                return Ok(());
+            }
+            State::Finishing | State::Ended => {
+                self.state = State::Ended;
+                self.batcher.close();
+                return self.reader.finish(self.records.place());
+            }
+        }
+        self.reader.record(&self.record, self.records.place(), &mut self.batcher)
+    }
+}
+
+impl Iterator for ImportItems {
+    type Item = Result<ImportItem, FormatError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(item) = self.batcher.next() {
+                return Some(Ok(item));
+            }
+            if self.state == State::Ended {
+                return self.failure.take().map(Err);
+            }
+            match self.advance() {
+                Ok(()) => {}
+                Err(error) if error.is_of_one_record() => return Some(Err(error)),
+                Err(error) => {
+                    self.batcher.close();
+                    self.state = State::Ended;
+                    self.failure = Some(error);
+                }
+            }
+        }
+    }
+}
