@@ -1,1 +1,159 @@
-//! placeholder
+//! Engrain over REST, and its command line.
+//!
+//! [`router`] is the map: every route, and the layers around them. A request passes [`observe`] (id, log, metrics,
+//! problems), [`bounds`] (how many at once, how long) and the extractors of [`body`] and [`caller`]; a handler in
+//! [`routes`] then turns the wire's words into the engine's ([`wire`]), asks the engine once, and turns its answer
+//! back. Handlers hold no rules of their own: what is remembered and recalled is decided in `memory-core`.
+//!
+//! Invariant: whatever comes in, what goes out is an answer of the API or a problem with a stable code.
+
+mod body;
+mod bounds;
+mod caller;
+pub mod cli;
+pub mod config;
+mod discovery;
+mod metrics;
+mod observe;
+pub mod openapi;
+mod problem;
+mod routes;
+pub mod serve;
+mod telemetry;
+mod wire;
+pub mod wiring;
+
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use memory_core::Engine;
+use memory_core::domain::clock::{Clock, SystemClock};
+use memory_core::domain::id::{IdSource, RandomIds};
+use memory_core::limits::Limits;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::bounds::{Places, bound, bound_admin};
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::problem::{Code, Problem};
+use crate::routes::{admin, export, jobs, memories, meta, owners, recall, sessions, turns};
+
+/// All routes around `app`. The server listens with it before the engine is there: see [`App::attach`].
+pub fn router(app: Arc<App>) -> Router {
+    let around = |layered: OpenApiRouter<Arc<App>>| layered.split_for_parts().0;
+    let document = Arc::new(openapi::document());
+    Router::new()
+        .merge(around(work().layer(from_fn_with_state(Arc::clone(&app), bound))))
+        .merge(around(whole_store().layer(from_fn_with_state(Arc::clone(&app), bound_admin))))
+        .merge(around(meta_routes()))
+        .merge(openapi::served(document))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
+        .with_state(app)
+}
+
+/// Routes that ask the engine for something small.
+fn work() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(turns::add_turns)) // POST /v1/turns
+        .routes(routes!(memories::add_memories)) // POST /v1/memories
+        .routes(routes!(memories::list_memories)) // POST /v1/memories/list
+        .routes(routes!(memories::delete_matching)) // POST /v1/memories/delete
+        .routes(routes!(memories::show_memory, memories::edit_memory, memories::delete_memory)) // /v1/memories/{id}
+        .routes(routes!(memories::memory_history)) // GET /v1/memories/{id}/history
+        .routes(routes!(recall::recall)) // POST /v1/recall
+        .routes(routes!(recall::why_not)) // POST /v1/recall/why-not
+        .routes(routes!(sessions::list_sessions)) // GET /v1/sessions
+        .routes(routes!(sessions::session_turns)) // GET /v1/sessions/{id}/turns
+        .routes(routes!(owners::list_owners)) // GET /v1/owners
+        .routes(routes!(jobs::show_job)) // GET /v1/jobs/{id}
+}
+
+/// Routes that go through the whole store.
+fn whole_store() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(export::export)) // GET /v1/export
+        .routes(routes!(admin::reindex)) // POST /v1/admin/reindex
+        .routes(routes!(admin::check)) // POST /v1/admin/check
+        .routes(routes!(admin::backup)) // GET /v1/admin/backup
+}
+
+/// Routes about the server itself. Beside them, [`openapi::served`] answers /openapi.json and /docs.
+fn meta_routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(meta::health)) // GET /health
+        .routes(routes!(meta::ready)) // GET /ready
+        .routes(routes!(meta::version)) // GET /version
+        .routes(routes!(meta::metrics)) // GET /metrics
+}
+
+async fn unknown_route() -> Problem {
+    Problem::new(Code::UnknownRoute, "/docs and /openapi.json list the routes there are")
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::new(Code::MethodNotAllowed, "the header Allow lists the methods of this route")
+}
+
+/// What all requests share.
+pub struct App {
+    config: Config,
+    limits: Limits,
+    engine: OnceLock<Arc<Engine>>,
+    places: Places,
+    metrics: Metrics,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+}
+
+impl App {
+    /// Without an engine yet: every request that needs one is told that the server is starting.
+    pub fn new(config: Config) -> Arc<Self> {
+        Arc::new(Self {
+            limits: config.engine_limits(),
+            places: Places::new(config.limits.concurrent_requests),
+            engine: OnceLock::new(),
+            metrics: Metrics::install(),
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds::default()),
+            config,
+        })
+    }
+
+    /// From here on, requests go to `engine`. A second one is not taken.
+    pub fn attach(&self, engine: Arc<Engine>) {
+        let _ = self.engine.set(engine);
+    }
+
+    /// The engine, or the problem that it is not there yet.
+    fn engine(&self) -> Result<&Arc<Engine>, Problem> {
+        self.engine.get().ok_or_else(|| Problem::new(Code::Starting, "the models are being loaded"))
+    }
+
+    /// The configuration.
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The engine's bounds, known before the engine is.
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn places(&self) -> &Places {
+        &self.places
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// A fresh id, for a request or a file.
+    fn new_id(&self) -> Uuid {
+        self.ids.next(self.clock.now())
+    }
+}

@@ -1,0 +1,121 @@
+//! How a command fails: the exit status for scripts, a sentence for people.
+
+use memory_core::store::StoreError;
+
+use crate::config::LoadError;
+use crate::problem::causes;
+use crate::serve::ServeError;
+use crate::wiring::StartError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// 1: the operation did not succeed.
+    #[error("{0}")]
+    Failed(String),
+    /// 2: the command or the configuration is wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// 3: no server answers, or the store is in use or busy.
+    #[error("{0}")]
+    Unreachable(String),
+    /// 4: there is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+}
+
+impl Failure {
+    /// The process's exit status.
+    pub(super) fn exit_status(&self) -> u8 {
+        match self {
+            Failure::Failed(_) => 1,
+            Failure::Usage(_) => 2,
+            Failure::Unreachable(_) => 3,
+            Failure::NotFound(_) => 4,
+        }
+    }
+
+    /// A failure of the file system.
+    pub(super) fn io(what: &str, error: &std::io::Error) -> Self {
+        Failure::Failed(format!("{what}: {error}"))
+    }
+}
+
+impl From<engrain::Error> for Failure {
+    fn from(error: engrain::Error) -> Self {
+        let sentence = match &error {
+            engrain::Error::Problem(problem) => match &problem.field {
+                Some(field) => format!("{field}: {}", problem.detail),
+                None => problem.detail.clone(),
+            },
+            other => causes(other),
+        };
+        match (error.code(), error.status()) {
+            (Some("not_found"), _) => Failure::NotFound(sentence),
+            (_, Some(429 | 503)) => Failure::Unreachable(sentence),
+            (_, Some(_)) => Failure::Failed(sentence),
+            (_, None) if error.is_temporary() => Failure::Unreachable(sentence),
+            (_, None) => match error {
+                engrain::Error::Transport(_) | engrain::Error::TimedOut(_) => Failure::Unreachable(sentence),
+                engrain::Error::InvalidUrl { .. } => Failure::Usage(sentence),
+                _ => Failure::Failed(sentence),
+            },
+        }
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        Failure::Usage(causes(&error))
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        let in_use = matches!(&error, ServeError::Start(StartError::Store(StoreError::InUse { .. })));
+        let sentence = causes(&error);
+        if in_use || matches!(error, ServeError::Listen { .. }) {
+            Failure::Unreachable(sentence)
+        } else {
+            Failure::Failed(sentence)
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let sentence = causes(&error);
+        match error {
+            StoreError::InUse { .. } => Failure::Unreachable(sentence),
+            _ => Failure::Failed(sentence),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_decides_the_status() {
+        let problem = |status: u16, code: &str, field: Option<&str>| {
+            let problem = engrain::wire::Problem {
+                kind: String::new(),
+                title: String::new(),
+                status,
+                code: code.to_owned(),
+                detail: "because".to_owned(),
+                field: field.map(ToOwned::to_owned),
+                request_id: String::new(),
+            };
+            Failure::from(engrain::Error::Problem(Box::new(problem)))
+        };
+        assert_eq!(problem(404, "not_found", None).exit_status(), 4);
+        assert_eq!(problem(429, "busy", None).exit_status(), 3);
+        assert_eq!(problem(503, "stopping", None).exit_status(), 3);
+        let refused = problem(422, "invalid_request", Some("scope.user_id"));
+        assert_eq!((refused.exit_status(), refused.to_string().as_str()), (1, "scope.user_id: because"));
+        let in_use = StoreError::InUse { path: "d".to_owned() };
+        assert_eq!(Failure::from(ServeError::Start(StartError::Store(in_use))).exit_status(), 3);
+    }
+}

@@ -1,0 +1,114 @@
+//! `engrain recall`, `list` and `show`: what is remembered.
+
+use engrain::wire::{Filter, ListMemories, ListOrder, RecallRequest};
+
+use super::args::{FilterArg, Global, ListArgs, RecallArgs, ShowArgs};
+use super::connect::with_server;
+use super::failure::Failure;
+use super::print;
+use super::remember::text_or_input;
+
+/// Recalls, and prints the memories or the context.
+pub(super) async fn recall(global: &Global, args: RecallArgs) -> Result<(), Failure> {
+    let request = RecallRequest {
+        scope: args.scope.scope(),
+        query: text_or_input(args.query)?,
+        limit: args.limit,
+        filter: filter(&args.filter)?,
+        budget_tokens: args.budget.or((!args.context && !global.json).then_some(0)),
+        rerank: args.rerank.then_some(true),
+        ..RecallRequest::default()
+    };
+    with_server(global, async |server| {
+        let answer = server.client.recall(&request).await?;
+        if global.json {
+            return print::json(&answer);
+        }
+        for part in &answer.degraded {
+            eprintln!("engrain: the recall went without something: {part}");
+        }
+        if args.context {
+            return print::text(&format!("{}\n", print::printable(&answer.context.text)));
+        }
+        if answer.memories.is_empty() {
+            eprintln!("nothing is remembered that bears on it");
+        }
+        for (at, found) in answer.memories.iter().enumerate() {
+            let lead = format!("{:>3}. {:.3}  ", at + 1, found.score);
+            print::text(&print::memory(&found.memory, &lead))?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Lists memories.
+pub(super) async fn list(global: &Global, args: ListArgs) -> Result<(), Failure> {
+    let order = if args.oldest_first { ListOrder::OldestFirst } else { ListOrder::NewestFirst };
+    let request = ListMemories {
+        scope: args.scope.scope(),
+        filter: filter(&args.filter)?,
+        order: Some(order),
+        limit: Some(args.limit),
+        cursor: args.cursor,
+    };
+    with_server(global, async |server| {
+        let page = server.client.list_memories(&request).await?;
+        if global.json {
+            return print::json(&page);
+        }
+        for memory in &page.memories {
+            print::text(&print::memory(memory, ""))?;
+        }
+        eprintln!("{} of {}", page.memories.len(), page.total);
+        if let Some(cursor) = &page.next_cursor {
+            eprintln!("more with --cursor {cursor}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Shows a memory, or all its versions.
+pub(super) async fn show(global: &Global, args: ShowArgs) -> Result<(), Failure> {
+    with_server(global, async |server| {
+        if args.history {
+            let history = server.client.history(args.id).await?;
+            if global.json {
+                return print::json(&history);
+            }
+            for version in &history.versions {
+                print::text(&print::memory(version, &format!("version {}  ", version.version)))?;
+            }
+            return Ok(());
+        }
+        let memory = server.client.memory(args.id).await?;
+        if global.json {
+            return print::json(&memory);
+        }
+        print::text(&print::memory(&memory, &format!("version {}  ", memory.version)))
+    })
+    .await
+}
+
+/// The filter, if one is given.
+pub(super) fn filter(argument: &FilterArg) -> Result<Option<Filter>, Failure> {
+    let read = |text: &String| {
+        serde_json::from_str(text)
+            .map_err(|error| Failure::Usage(format!("--filter cannot be read: {error}")))
+    };
+    argument.filter.as_ref().map(read).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_read_strictly() {
+        let read = |text: &str| filter(&FilterArg { filter: Some(text.to_owned()) });
+        assert!(matches!(read(r#"{"field": "tags", "contains": "x"}"#), Ok(Some(_))));
+        assert_eq!(read(r#"{"field": "tags", "has": "x"}"#).map_err(|f| f.exit_status()).err(), Some(2));
+        assert!(matches!(filter(&FilterArg::default()), Ok(None)));
+    }
+}

@@ -1,0 +1,62 @@
+//! The command line: `engrain serve`, and commands that talk to a server through the client library.
+//!
+//! Invariants: results go to standard output and everything else to standard error, so that `--json` can be piped;
+//! the exit status says what happened (see [`Failure`]). A command has one path: it finds a server or starts one for
+//! its own duration ([`connect`]), and then talks to it.
+#![expect(clippy::print_stdout, reason = "printing results is what a command line is for")]
+
+mod args;
+mod connect;
+mod doctor;
+mod failure;
+mod look;
+mod print;
+mod remember;
+mod serve;
+mod store;
+mod transfer;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::args::{Cli, Command};
+use self::failure::Failure;
+
+/// Runs the command that the process was called with. Usage errors end the process with status 2.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&Failure::Failed(format!("cannot start threads: {error}"))),
+    };
+    match runtime.block_on(dispatch(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report(&failure),
+    }
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    eprintln!("engrain: {failure}");
+    ExitCode::from(failure.exit_status())
+}
+
+async fn dispatch(cli: Cli) -> Result<(), Failure> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Serve(args) => serve::serve(&global, args).await,
+        Command::Remember(args) => Box::pin(remember::remember(&global, args)).await,
+        Command::Recall(args) => Box::pin(look::recall(&global, args)).await,
+        Command::List(args) => Box::pin(look::list(&global, args)).await,
+        Command::Show(args) => Box::pin(look::show(&global, args)).await,
+        Command::Delete(args) => Box::pin(store::delete(&global, args)).await,
+        Command::Import(args) => Box::pin(transfer::import(&global, args)).await,
+        Command::Export(args) => Box::pin(transfer::export(&global, args)).await,
+        Command::Reindex(args) => Box::pin(store::reindex(&global, args)).await,
+        Command::Backup(args) => Box::pin(store::backup(&global, args)).await,
+        Command::Restore(args) => Box::pin(store::restore(&global, args)).await,
+        Command::Doctor(args) => Box::pin(doctor::doctor(&global, args)).await,
+        Command::Openapi => print::text(&crate::openapi::document_text()),
+        Command::Config => print::text(crate::config::DEFAULTS),
+    }
+}

@@ -1,0 +1,97 @@
+//! Writing results: JSON for programs, lines for people.
+//!
+//! What people see of a memory's text has no control characters in it: a memory must not be able to steer the
+//! terminal of whoever reads it.
+
+use std::io::{self, Write};
+
+use engrain::wire;
+use memory_core::domain::time::Timestamp;
+use serde::Serialize;
+
+use super::failure::Failure;
+
+/// One line of JSON.
+pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let line = serde_json::to_string(value).map_err(|error| Failure::Failed(error.to_string()))?;
+    text(&format!("{line}\n"))
+}
+
+/// A text as it is. A reader that has enough (`| head`) is no failure.
+pub(super) fn text(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::io("cannot write to standard output", &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A memory in two or more lines: when, who, what it is called, and its text indented.
+pub(super) fn memory(memory: &wire::Memory, lead: &str) -> String {
+    let indented = printable(&memory.text).replace('\n', "\n    ");
+    let tags = if memory.tags.is_empty() { String::new() } else { format!("  #{}", memory.tags.join(" #")) };
+    let head =
+        format!("{lead}{}  {}  {}{}", when(&memory.happened_at), who(memory), memory.id, printable(&tags));
+    format!("{head}\n    {indented}\n")
+}
+
+/// Who said it, or what it is.
+fn who(memory: &wire::Memory) -> String {
+    match (&memory.origin, &memory.document) {
+        (Some(wire::Origin { author: Some(author), .. }), _) => printable(author),
+        (Some(origin), _) => match origin.role {
+            wire::Role::User => "user",
+            wire::Role::Assistant => "assistant",
+            wire::Role::System => "system",
+            wire::Role::Tool => "tool",
+        }
+        .to_owned(),
+        (None, Some(name)) => printable(&format!("{}/{}", name.namespace, name.key)),
+        (None, None) => match memory.kind {
+            wire::Kind::Turn => "turn",
+            wire::Kind::Fact => "fact",
+            wire::Kind::Note => "note",
+            wire::Kind::Document => "document",
+        }
+        .to_owned(),
+    }
+}
+
+fn when(moment: &str) -> String {
+    Timestamp::parse(moment).map_or_else(|| moment.to_owned(), Timestamp::for_readers)
+}
+
+/// Without control characters, line breaks and tabs excepted.
+pub(super) fn printable(text: &str) -> String {
+    let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_cannot_steer_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\n\tc\u{9b}"), "a\u{fffd}[2Jb\n\tc\u{fffd}");
+    }
+
+    #[test]
+    fn a_memory_shows_when_who_and_what() {
+        let turn: wire::Memory = serde_json::from_value(serde_json::json!({
+            "id": "01890a5d-ac96-774b-bcce-b30209900003", "version": 1, "kind": "turn", "text": "one\ntwo",
+            "tokens": 2, "visibility": "owner", "tags": ["x"], "happened_at": "2023-05-20T02:21:00Z",
+            "recorded_at": "2023-05-20T02:21:00Z", "created_at": "2023-05-20T02:21:00Z", "importance": 0.5,
+            "origin": {
+                "turn_id": "01890a5d-ac96-774b-bcce-b30209900004", "session": "s", "seq": 0, "role": "user",
+                "session_id": "01890a5d-ac96-774b-bcce-b30209900005"
+            }
+        }))
+        .expect("a memory");
+        let expected =
+            "1. 2023-05-20 (Sat) 02:21  user  01890a5d-ac96-774b-bcce-b30209900003  #x\n    one\n    two\n";
+        assert_eq!(memory(&turn, "1. "), expected);
+    }
+}

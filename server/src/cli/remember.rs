@@ -1,0 +1,54 @@
+//! `engrain remember`.
+
+use std::io::Read;
+
+use engrain::wire::{AddMemories, AddTurns, NewMemory, NewTurn};
+
+use super::args::{Global, RememberArgs};
+use super::connect::with_server;
+use super::failure::Failure;
+use super::print;
+
+/// The longest text that is read from standard input, in bytes; the server's own bound is lower.
+const MAX_INPUT_BYTES: u64 = 16 << 20;
+
+/// Remembers a text: as a fact, or as a turn if there is a role.
+pub(super) async fn remember(global: &Global, args: RememberArgs) -> Result<(), Failure> {
+    let text = text_or_input(args.text)?;
+    let scope = args.scope.scope();
+    let (tags, importance) = (args.tags, args.importance);
+    with_server(global, async |server| match args.role {
+        Some(role) => {
+            let turn = NewTurn { said_at: args.at, tags, importance, ..NewTurn::new(role.into(), text) };
+            let request = AddTurns { scope, session: args.session, turns: vec![turn], ..AddTurns::default() };
+            let added = server.client.add_turns(&request).await?;
+            if global.json { print::json(&added) } else { print_ids(&added.memory_ids) }
+        }
+        None => {
+            let memory = NewMemory { text, happened_at: args.at, tags, importance, ..NewMemory::default() };
+            let added = server.client.add_memories(&AddMemories { scope, memories: vec![memory] }).await?;
+            if global.json { print::json(&added) } else { print_ids(&added.memory_ids) }
+        }
+    })
+    .await
+}
+
+fn print_ids(ids: &[uuid::Uuid]) -> Result<(), Failure> {
+    ids.iter().try_for_each(|id| print::text(&format!("{id}\n")))
+}
+
+/// The argument, or standard input for `-`.
+pub(super) fn text_or_input(argument: String) -> Result<String, Failure> {
+    if argument != "-" {
+        return Ok(argument);
+    }
+    let mut text = String::new();
+    let read = std::io::stdin().lock().take(MAX_INPUT_BYTES + 1).read_to_string(&mut text);
+    match read {
+        Ok(bytes) if bytes as u64 > MAX_INPUT_BYTES => {
+            Err(Failure::Usage(format!("standard input has more than {MAX_INPUT_BYTES} bytes")))
+        }
+        Ok(_) => Ok(text.trim_end_matches('\n').to_owned()),
+        Err(error) => Err(Failure::io("cannot read standard input", &error)),
+    }
+}

@@ -1,0 +1,221 @@
+//! `engrain delete`, `reindex`, `backup` and `restore`: what changes or copies a store as a whole.
+
+use std::fs;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use engrain::wire::{DeleteMatching, Erased, Filter, JobState, ReindexRequest};
+use memory_core::store::Upkeep;
+use memory_core::store::sql::{DATABASE_FILE, DirectoryLock, SqlStore, StoreOptions};
+
+use super::args::{BackupArgs, DeleteArgs, Global, ReindexArgs, RestoreArgs};
+use super::connect::{Connection, configuration, running_at, with_server};
+use super::failure::Failure;
+use super::look::filter;
+use super::print;
+use super::transfer::progress_bar;
+use crate::config::Overrides;
+
+/// How often a job is asked how it stands.
+const POLL_EVERY: Duration = Duration::from_millis(300);
+/// How every SQLite file begins.
+const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
+
+/// Erases memories by id, or what a filter matches.
+pub(super) async fn delete(global: &Global, args: DeleteArgs) -> Result<(), Failure> {
+    let filter = match filter(&args.filter)? {
+        None if args.all => Some(Filter::all([])),
+        filter => filter,
+    };
+    with_server(global, async |server| match filter {
+        Some(filter) => delete_matching(global, server, &args, filter).await,
+        None => {
+            let mut memory_ids = Vec::new();
+            for id in &args.ids {
+                memory_ids.extend(server.client.delete_memory(*id).await?.memory_ids);
+            }
+            if global.json {
+                return print::json(&Erased { memory_ids });
+            }
+            memory_ids.iter().try_for_each(|id| print::text(&format!("erased {id}\n")))
+        }
+    })
+    .await
+}
+
+async fn delete_matching(
+    global: &Global,
+    server: &Connection,
+    args: &DeleteArgs,
+    filter: Filter,
+) -> Result<(), Failure> {
+    let mut request = DeleteMatching { scope: args.scope.scope(), filter, confirmation: None };
+    let preview = server.client.delete_matching(&request).await?;
+    if preview.matched > 0 && !args.yes {
+        for memory in &preview.sample {
+            eprint!("{}", print::memory(memory, ""));
+        }
+        confirm(&format!("Erase {} memories, {} of them shown?", preview.matched, preview.sample.len()))?;
+    }
+    request.confirmation = preview.confirmation;
+    let done = server.client.delete_matching(&request).await?;
+    if global.json {
+        return print::json(&done);
+    }
+    print::text(&format!("erased {} memories, of which {} matched\n", done.erased, done.matched))
+}
+
+/// Asks on the terminal; without one there is nobody to ask.
+fn confirm(question: &str) -> Result<(), Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::Usage("give --yes to erase without being asked".to_owned()));
+    }
+    eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(|error| Failure::io("cannot read the answer", &error))?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(Failure::Failed("nothing was erased".to_owned())),
+    }
+}
+
+/// Starts a change of embedder, and waits for its end.
+pub(super) async fn reindex(global: &Global, args: ReindexArgs) -> Result<(), Failure> {
+    with_server(global, async |server| {
+        let request = ReindexRequest { embedder: args.embedder };
+        let mut job = server.client.reindex(&request).await?;
+        // A server that ends with the command would end the job with it.
+        if !args.no_wait || server.is_own() {
+            let bar = progress_bar(job.total, "memories");
+            while matches!(job.state, JobState::Waiting | JobState::Running) {
+                tokio::time::sleep(POLL_EVERY).await;
+                job = server.client.job(job.id).await?;
+                bar.set_length(job.total);
+                bar.set_position(job.done);
+            }
+            bar.finish_and_clear();
+        }
+        let failed = job.state == JobState::Failed;
+        let why = job.error.clone().unwrap_or_else(|| "the server's log says more".to_owned());
+        if global.json {
+            print::json(&job)?;
+        } else if !failed {
+            print::text(&format!("job {}: {} of {} memories\n", job.id, job.done, job.total))?;
+        }
+        if failed { Err(Failure::Failed(format!("re-indexing failed: {why}"))) } else { Ok(()) }
+    })
+    .await
+}
+
+/// Copies the store into a file, whole or not at all.
+pub(super) async fn backup(global: &Global, args: BackupArgs) -> Result<(), Failure> {
+    if args.file.exists() && !args.force {
+        return Err(Failure::Usage(format!("{} is there already; --force replaces it", args.file.display())));
+    }
+    let cannot_write =
+        |error: io::Error| Failure::io(&format!("cannot write {}", args.file.display()), &error);
+    let folder = match args.file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    with_server(global, async |server| {
+        let part = tempfile::NamedTempFile::new_in(folder).map_err(cannot_write)?;
+        let mut file = tokio::fs::File::from_std(part.reopen().map_err(cannot_write)?);
+        let bytes = server.client.backup(&mut file).await?;
+        file.sync_all().await.map_err(cannot_write)?;
+        part.persist(&args.file).map_err(|error| cannot_write(error.error))?;
+        if global.json {
+            return print::json(&serde_json::json!({"file": args.file, "bytes": bytes}));
+        }
+        print::text(&format!("{} ({bytes} bytes)\n", args.file.display()))
+    })
+    .await
+}
+
+/// Puts a copy of a store in place. The copy is opened and checked before anything is replaced.
+pub(super) async fn restore(global: &Global, args: RestoreArgs) -> Result<(), Failure> {
+    let config = configuration(global, Overrides::default())?;
+    let data_dir = &config.store.data_dir;
+    if let Some(url) = running_at(&config).await? {
+        let sentence = format!("the server at {url} uses {}: stop it first", data_dir.display());
+        return Err(Failure::Unreachable(sentence));
+    }
+    let cannot = |what: &str| {
+        let what = what.to_owned();
+        move |error: io::Error| Failure::io(&what, &error)
+    };
+    let lock = DirectoryLock::take(data_dir)?; // from here on, nobody opens it
+    let database = data_dir.join(DATABASE_FILE);
+    if database.exists() && !args.force {
+        let sentence = format!("{} is there already; --force replaces it", database.display());
+        return Err(Failure::Usage(sentence));
+    }
+    check_magic(&args.file)?;
+    let beside = tempfile::tempdir_in(data_dir).map_err(cannot("cannot write into the data directory"))?;
+    let copy = beside.path().join(DATABASE_FILE);
+    fs::copy(&args.file, &copy).map_err(cannot("cannot copy the file"))?;
+    check_store(beside.path(), &args.file).await?;
+    for leftover in ["-wal", "-shm"] {
+        let path = data_dir.join(format!("{DATABASE_FILE}{leftover}"));
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(cannot("cannot remove the old store's log")(error));
+            }
+            _ => {}
+        }
+    }
+    fs::rename(&copy, &database).map_err(cannot("cannot put the copy in place"))?;
+    drop(lock);
+    if global.json {
+        return print::json(&serde_json::json!({"restored": database}));
+    }
+    print::text(&format!("restored {}\n", database.display()))
+}
+
+fn check_magic(file: &Path) -> Result<(), Failure> {
+    let mut beginning = [0; SQLITE_MAGIC.len()];
+    let read = fs::File::open(file).and_then(|mut file| file.read_exact(&mut beginning));
+    match read {
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            Err(Failure::io(&format!("cannot read {}", file.display()), &error))
+        }
+        Ok(()) if beginning == SQLITE_MAGIC => Ok(()),
+        _ => Err(Failure::Failed(format!("{} is no copy of a store", file.display()))),
+    }
+}
+
+/// Opens the copy in `directory` as a store, which brings its tables up to date, and looks for damage.
+async fn check_store(directory: &Path, file: &Path) -> Result<(), Failure> {
+    let store = SqlStore::open(directory, StoreOptions::default()).await?;
+    let damage = store.check(false).await;
+    store.close().await;
+    for damage in damage? {
+        if damage.code == "database" {
+            return Err(Failure::Failed(format!("{} is damaged: {}", file.display(), damage.detail)));
+        }
+        let _ = writeln!(io::stderr(), "engrain: {} {} (see `engrain doctor`)", damage.count, damage.detail);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sqlite_files_are_restored() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let file = folder.path().join("copy");
+        for (content, is_one) in [
+            (&b""[..], false),
+            (b"SQLite", false),
+            (b"PK\x03\x04 not a database", false),
+            (b"SQLite format 3\0...", true),
+        ] {
+            fs::write(&file, content).expect("written");
+            assert_eq!(check_magic(&file).is_ok(), is_one, "{content:?}");
+        }
+        assert_eq!(check_magic(&folder.path().join("none")).map_err(|f| f.exit_status()), Err(1));
+    }
+}

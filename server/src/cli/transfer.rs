@@ -1,0 +1,189 @@
+//! `engrain import` and `export`: many memories in and out, with progress, in bounded memory.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use engrain::client::Client;
+use engrain::formats::{FormatError, Import, ImportError, ImportItem, ImportOptions, Imported, open};
+use engrain::wire::ExportLine;
+use futures::StreamExt;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::mpsc;
+
+use super::args::{ExportArgs, Global, ImportArgs};
+use super::connect::with_server;
+use super::failure::Failure;
+use super::print;
+
+/// Batches that are read ahead of the server.
+const BATCHES_AHEAD: usize = 4;
+
+/// Imports files. What an earlier run brought is not added again.
+pub(super) async fn import(global: &Global, args: ImportArgs) -> Result<(), Failure> {
+    let options = ImportOptions {
+        format: args.format,
+        scope: args.scope.scope(),
+        user_prefix: args.user_prefix,
+        batch_items: usize::from(args.batch),
+        ..ImportOptions::default()
+    };
+    with_server(global, async |server| {
+        let started = Instant::now();
+        let bar = spinner();
+        let mut total = Imported::default();
+        for file in &args.files {
+            let imported = import_file(&server.client, file, &options, total, &bar).await?;
+            total = sum(total, imported);
+        }
+        bar.finish_and_clear();
+        report(global, total, started.elapsed())
+    })
+    .await
+}
+
+async fn import_file(
+    client: &Client,
+    file: &Path,
+    options: &ImportOptions,
+    before: Imported,
+    bar: &ProgressBar,
+) -> Result<Imported, Failure> {
+    let (items, mut read) = mpsc::channel::<Result<ImportItem, FormatError>>(BATCHES_AHEAD);
+    let (path, options) = (file.to_owned(), options.clone());
+    // Unpacking and parsing block; the channel's end ends them when the import fails.
+    let reading = tokio::task::spawn_blocking(move || match open(&path, &options) {
+        Ok(batches) => batches.into_iter().all(|batch| items.blocking_send(batch).is_ok()),
+        Err(error) => items.blocking_send(Err(error)).is_ok(),
+    });
+    let mut import = Import::new(client);
+    let mut imported = Imported::default();
+    while let Some(item) = read.recv().await {
+        let item = item.map_err(|error| failed(ImportError::Format(error)))?;
+        imported = import.send(item).await.map_err(failed)?;
+        let total = sum(before, imported);
+        bar.set_position(total.turns + total.memories);
+    }
+    let _ = reading.await;
+    Ok(imported)
+}
+
+fn failed(error: ImportError) -> Failure {
+    match error {
+        ImportError::Format(error) => Failure::Failed(crate::problem::causes(&error)),
+        ImportError::Add { place, source } => match Failure::from(source) {
+            Failure::Unreachable(why) => {
+                Failure::Unreachable(format!("{place}: {why}; run it again to go on"))
+            }
+            Failure::Failed(why) => Failure::Failed(format!("{place}: {why}")),
+            other => other,
+        },
+    }
+}
+
+fn sum(one: Imported, other: Imported) -> Imported {
+    Imported {
+        turns: one.turns + other.turns,
+        memories: one.memories + other.memories,
+        repeated_batches: one.repeated_batches + other.repeated_batches,
+        sources_lost: one.sources_lost + other.sources_lost,
+    }
+}
+
+fn report(global: &Global, total: Imported, took: Duration) -> Result<(), Failure> {
+    let rate = (total.turns + total.memories) as f64 / took.as_secs_f64().max(f64::MIN_POSITIVE);
+    if global.json {
+        return print::json(&serde_json::json!({
+            "turns": total.turns,
+            "memories": total.memories,
+            "repeated_batches": total.repeated_batches,
+            "sources_lost": total.sources_lost,
+            "took_s": took.as_secs_f64(),
+            "per_second": rate,
+        }));
+    }
+    let mut lines = format!(
+        "{} turns and {} memories in {:.1} s ({rate:.0} per second)\n",
+        total.turns,
+        total.memories,
+        took.as_secs_f64()
+    );
+    if total.repeated_batches > 0 {
+        lines.push_str(&format!("{} batches were there already\n", total.repeated_batches));
+    }
+    if total.sources_lost > 0 {
+        lines.push_str(&format!("{} sources are not in the file and were left out\n", total.sources_lost));
+    }
+    print::text(&lines)
+}
+
+/// Exports memories to a file, whole or not at all, or to standard output.
+pub(super) async fn export(global: &Global, args: ExportArgs) -> Result<(), Failure> {
+    let scope = args.scope.scope();
+    with_server(global, async |server| {
+        let lines = server.client.export(&scope);
+        let records = match &args.output {
+            None => write_lines(lines, &mut BufWriter::new(io::stdout().lock())).await?,
+            Some(path) => {
+                let cannot =
+                    |error: io::Error| Failure::io(&format!("cannot write {}", path.display()), &error);
+                let folder = match path.parent() {
+                    Some(folder) if !folder.as_os_str().is_empty() => folder,
+                    _ => Path::new("."),
+                };
+                let part = tempfile::NamedTempFile::new_in(folder).map_err(cannot)?;
+                let records = write_lines(lines, &mut BufWriter::new(part.as_file())).await?;
+                part.persist(path).map_err(|error| cannot(error.error))?;
+                records
+            }
+        };
+        eprintln!("{records} records");
+        Ok(())
+    })
+    .await
+}
+
+async fn write_lines(
+    lines: impl futures::Stream<Item = Result<ExportLine, engrain::Error>>,
+    out: &mut impl Write,
+) -> Result<u64, Failure> {
+    let cannot = |error: io::Error| Failure::io("cannot write the export", &error);
+    let mut lines = std::pin::pin!(lines);
+    let bar = spinner();
+    let mut records = 0;
+    while let Some(line) = lines.next().await {
+        let line = line?;
+        if let ExportLine::End { records: all } = line {
+            records = all;
+        }
+        bar.inc(u64::from(matches!(line, ExportLine::Turn { .. } | ExportLine::Memory { .. })));
+        serde_json::to_writer(&mut *out, &line).map_err(|error| cannot(error.into()))?;
+        out.write_all(b"\n").map_err(cannot)?;
+    }
+    out.flush().map_err(cannot)?;
+    bar.finish_and_clear();
+    Ok(records)
+}
+
+/// Counts what there is no end known of. Hidden unless a terminal shows it.
+fn spinner() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, target());
+    styled(bar, "{spinner} {human_pos} done, {per_sec}, {elapsed}")
+}
+
+/// Counts towards `total`. Hidden unless a terminal shows it.
+pub(super) fn progress_bar(total: u64, unit: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), target());
+    styled(bar, &format!("{{bar:30}} {{human_pos}}/{{human_len}} {unit}, {{per_sec}}, {{eta}} left"))
+}
+
+fn target() -> ProgressDrawTarget {
+    if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
+}
+
+fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

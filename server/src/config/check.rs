@@ -1,0 +1,182 @@
+//! What a configuration may say: ranges, and what must go together. The server checks it once, before it listens.
+
+use std::ops::RangeInclusive;
+
+use super::Config;
+
+/// A configuration that cannot be used, in a sentence for whoever wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadConfig {
+    /// A number outside of its range.
+    #[error("{key} is {found}, but must be between {low} and {high}")]
+    OutOfRange {
+        /// Which key.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// The least.
+        low: String,
+        /// The most.
+        high: String,
+    },
+    /// An address that others can reach, without leave.
+    #[error(
+        "server.listen is {listen}, which other machines can reach, and there are no API keys: whoever comes may read \
+         and erase everything. Listen on 127.0.0.1, or set server.allow_remote_without_keys = true"
+    )]
+    RemoteWithoutKeys {
+        /// The address.
+        listen: std::net::SocketAddr,
+    },
+    /// Something that is needed and missing.
+    #[error("{key} must be set {because}")]
+    Missing {
+        /// Which key.
+        key: &'static str,
+        /// Why.
+        because: &'static str,
+    },
+    /// Two limits that contradict each other.
+    #[error("{small} must not be more than {large}")]
+    Order {
+        /// The key that must be smaller.
+        small: &'static str,
+        /// The key that must be larger.
+        large: &'static str,
+    },
+}
+
+impl Config {
+    /// Checks every value, and those that depend on each other.
+    pub fn check(&self) -> Result<(), BadConfig> {
+        self.check_server()?;
+        self.check_recall()?;
+        self.check_model()?;
+        self.check_limits()
+    }
+
+    fn check_server(&self) -> Result<(), BadConfig> {
+        let listen = self.server.listen;
+        if !listen.ip().is_loopback() && !self.server.allow_remote_without_keys {
+            return Err(BadConfig::RemoteWithoutKeys { listen });
+        }
+        if self.store.data_dir.as_os_str().is_empty() {
+            let because = "because there is neither ENGRAIN_DATA_DIR, XDG_DATA_HOME nor HOME";
+            return Err(BadConfig::Missing { key: "store.data_dir", because });
+        }
+        within("store.read_connections", self.store.read_connections, 1..=64)?;
+        within("index.memory_budget_bytes", self.index.memory_budget_bytes, 1 << 20..=1 << 46)?;
+        within("index.threads", self.index.threads, 0..=1_024)
+    }
+
+    fn check_recall(&self) -> Result<(), BadConfig> {
+        let (recall, bounds) = (&self.recall, self.engine_limits());
+        within("recall.limit", recall.limit, 1..=bounds.recall_limit)?;
+        within("recall.budget_tokens", recall.budget_tokens, 0..=bounds.budget_tokens)?;
+        within("recall.rerank_candidates", recall.rerank_candidates, 1..=bounds.rerank_candidates)?;
+        let weights = [
+            ("recall.weights.similarity", recall.weights.similarity),
+            ("recall.weights.retention", recall.weights.retention),
+            ("recall.weights.importance", recall.weights.importance),
+            ("recall.weights.lexical", recall.weights.lexical),
+        ];
+        weights.into_iter().try_for_each(|(key, weight)| within(key, weight, 0.0..=100.0))?;
+        if recall.rerank && recall.reranker.is_empty() {
+            return Err(BadConfig::Missing { key: "recall.reranker", because: "for recall.rerank = true" });
+        }
+        Ok(())
+    }
+
+    fn check_model(&self) -> Result<(), BadConfig> {
+        within("model.threads", self.model.threads, 0..=256)?;
+        if self.model.embedder.is_empty() {
+            let because = "to auto, remote, or the name of a model";
+            return Err(BadConfig::Missing { key: "model.embedder", because });
+        }
+        if self.model.embedder != "remote" {
+            return Ok(());
+        }
+        let remote = &self.model.remote;
+        let because = "for model.embedder = \"remote\"";
+        let needed = [
+            ("model.remote.url", remote.url.is_empty()),
+            ("model.remote.model", remote.model.is_empty()),
+            ("model.remote.dimension", remote.dimension == 0),
+        ];
+        match needed.into_iter().find(|(_, is_missing)| *is_missing) {
+            Some((key, _)) => Err(BadConfig::Missing { key, because }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_limits(&self) -> Result<(), BadConfig> {
+        const HOUR_MS: u64 = 3_600_000;
+        let limits = &self.limits;
+        within("limits.body_bytes", limits.body_bytes, 1_024..=256 << 20)?;
+        within("limits.body_timeout_ms", limits.body_timeout_ms, 100..=HOUR_MS)?;
+        within("limits.request_timeout_ms", limits.request_timeout_ms, 100..=HOUR_MS)?;
+        within("limits.admin_timeout_ms", limits.admin_timeout_ms, 100..=24 * HOUR_MS)?;
+        within("limits.drain_timeout_ms", limits.drain_timeout_ms, 0..=HOUR_MS)?;
+        within("limits.concurrent_requests", limits.concurrent_requests, 1..=65_536)?;
+        within("limits.fan_out_partitions", limits.fan_out_partitions, 1..=4_096)?;
+        within("limits.commits_waiting", limits.commits_waiting, 1..=65_536)?;
+        within("limits.recalls_kept", limits.recalls_kept, 0..=1_000_000)?;
+        if limits.body_timeout_ms > limits.request_timeout_ms {
+            let (small, large) = ("limits.body_timeout_ms", "limits.request_timeout_ms");
+            return Err(BadConfig::Order { small, large });
+        }
+        Ok(())
+    }
+}
+
+fn within<T: PartialOrd + ToString>(
+    key: &'static str,
+    found: T,
+    range: RangeInclusive<T>,
+) -> Result<(), BadConfig> {
+    if range.contains(&found) {
+        return Ok(());
+    }
+    let (low, high) = (range.start().to_string(), range.end().to_string());
+    Err(BadConfig::OutOfRange { key, found: found.to_string(), low, high })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Overrides, load};
+
+    #[test]
+    fn every_contradiction_is_told_in_a_sentence() {
+        let cases = [
+            ("SERVER__LISTEN", "0.0.0.0:7070", "allow_remote_without_keys"),
+            ("SERVER__LISTEN", "[::]:7070", "allow_remote_without_keys"),
+            ("STORE__READ_CONNECTIONS", "0", "store.read_connections is 0, but must be between 1 and 64"),
+            ("RECALL__LIMIT", "201", "recall.limit is 201"),
+            ("RECALL__WEIGHTS__LEXICAL", "-1.0", "recall.weights.lexical is -1"),
+            ("RECALL__WEIGHTS__SIMILARITY", "nan", "recall.weights.similarity"),
+            ("MODEL__EMBEDDER", "remote", "model.remote.url must be set for"),
+            ("LIMITS__BODY_BYTES", "1", "limits.body_bytes is 1"),
+            ("LIMITS__BODY_TIMEOUT_MS", "70000", "limits.body_timeout_ms must not be more than"),
+            ("LIMITS__CONCURRENT_REQUESTS", "0", "limits.concurrent_requests is 0"),
+            ("INDEX__MEMORY_BUDGET_BYTES", "1", "index.memory_budget_bytes is 1"),
+        ];
+        for (name, value, sentence) in cases {
+            let environment =
+                [(format!("ENGRAIN_{name}"), value.to_owned()), ("HOME".to_owned(), "/home/ann".to_owned())];
+            let error = load(None, &environment, &Overrides::default()).expect_err(name).to_string();
+            assert!(error.contains(sentence), "{name}={value}: {error}");
+        }
+        let homeless = load(None, &[], &Overrides::default()).expect_err("nowhere to keep things");
+        assert!(homeless.to_string().contains("store.data_dir must be set"), "{homeless}");
+    }
+
+    #[test]
+    fn listening_to_everyone_can_be_allowed() {
+        let environment = [
+            ("ENGRAIN_SERVER__LISTEN".to_owned(), "0.0.0.0:7070".to_owned()),
+            ("ENGRAIN_SERVER__ALLOW_REMOTE_WITHOUT_KEYS".to_owned(), "true".to_owned()),
+            ("HOME".to_owned(), "/home/ann".to_owned()),
+        ];
+        assert!(load(None, &environment, &Overrides::default()).is_ok());
+    }
+}

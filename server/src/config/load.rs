@@ -1,0 +1,185 @@
+//! Reading the configuration: defaults, then a file, then the environment, then flags.
+//!
+//! The environment is a parameter, so that a test decides what it says.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Format, Serialized, Toml};
+
+use super::{BadConfig, Config, DEFAULTS};
+
+/// What flags say; it goes before everything else.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--listen`.
+    pub listen: Option<SocketAddr>,
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+    /// `--embedder`.
+    pub embedder: Option<String>,
+    /// `--log-level`.
+    pub log_level: Option<String>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file is not there, or may not be read.
+    #[error("cannot read the configuration {}", .path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        error: std::io::Error,
+    },
+    /// A key is unknown or of another type, or the file is no TOML.
+    #[error("the configuration cannot be used: {0}")]
+    Malformed(Box<figment::Error>),
+    /// Values that do not go together.
+    #[error(transparent)]
+    Contradiction(#[from] BadConfig),
+}
+
+/// The configuration of `file`, as `environment` (names and values) and `overrides` change it.
+pub fn load(
+    file: Option<&Path>,
+    environment: &[(String, String)],
+    overrides: &Overrides,
+) -> Result<Config, LoadError> {
+    let mut figment = Figment::from(Toml::string(DEFAULTS));
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| LoadError::Unreadable { path: path.to_owned(), error })?;
+        figment = figment.merge(Toml::string(&text));
+    }
+    for (name, value) in environment {
+        if let Some(key) = key_of(name) {
+            figment = figment.merge(Serialized::default(&key, value_of(value)));
+        }
+    }
+    let mut config: Config = figment.extract().map_err(|error| LoadError::Malformed(Box::new(error)))?;
+    apply(overrides, &mut config);
+    fill_in_directories(&mut config, environment);
+    config.check()?;
+    Ok(config)
+}
+
+/// `limits.body_bytes` for `ENGRAIN_LIMITS__BODY_BYTES`; none for names without a section, which mean other things.
+fn key_of(name: &str) -> Option<String> {
+    let key = name.strip_prefix("ENGRAIN_")?;
+    key.contains("__").then(|| key.to_ascii_lowercase().replace("__", "."))
+}
+
+/// A number or a truth value where the text is one; figment converts nothing by itself.
+fn value_of(text: &str) -> figment::value::Value {
+    text.parse().unwrap_or_else(|never: std::convert::Infallible| match never {})
+}
+
+fn apply(overrides: &Overrides, config: &mut Config) {
+    let Overrides { listen, data_dir, embedder, log_level } = overrides.clone();
+    config.server.listen = listen.unwrap_or(config.server.listen);
+    config.store.data_dir = data_dir.unwrap_or_else(|| std::mem::take(&mut config.store.data_dir));
+    config.model.embedder = embedder.unwrap_or_else(|| std::mem::take(&mut config.model.embedder));
+    config.log.level = log_level.unwrap_or_else(|| std::mem::take(&mut config.log.level));
+}
+
+fn fill_in_directories(config: &mut Config, environment: &[(String, String)]) {
+    let directory = |own: &str, base: &str, under_home: &[&str]| {
+        let variable = |name: &str| {
+            let found = environment.iter().find(|(candidate, _)| candidate == name);
+            found.map(|(_, value)| PathBuf::from(value)).filter(|value| !value.as_os_str().is_empty())
+        };
+        variable(own)
+            .or_else(|| variable(base).map(|base| base.join("engrain")))
+            .or_else(|| variable("HOME").map(|home| home.join(under_home.iter().collect::<PathBuf>())))
+    };
+    if config.store.data_dir.as_os_str().is_empty() {
+        let found = directory("ENGRAIN_DATA_DIR", "XDG_DATA_HOME", &[".local", "share", "engrain"]);
+        config.store.data_dir = found.unwrap_or_default();
+    }
+    if config.model.cache_dir.as_os_str().is_empty() {
+        let found = directory("ENGRAIN_CACHE", "XDG_CACHE_HOME", &[".cache", "engrain"]);
+        config.model.cache_dir = found.unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loaded(environment: &[(&str, &str)]) -> Result<Config, LoadError> {
+        let pairs = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let environment: Vec<_> = pairs.chain([("HOME".to_owned(), "/home/ann".to_owned())]).collect();
+        load(None, &environment, &Overrides::default())
+    }
+
+    #[test]
+    fn the_defaults_are_whole() {
+        let config = loaded(&[]).expect("the defaults");
+        assert_eq!(config.server.listen.to_string(), "127.0.0.1:7070");
+        assert_eq!(config.store.data_dir, Path::new("/home/ann/.local/share/engrain"));
+        assert_eq!(config.model.cache_dir, Path::new("/home/ann/.cache/engrain"));
+    }
+
+    /// The documentation has every key: what it lacks could be set but not found.
+    #[test]
+    fn every_key_is_documented() {
+        let config = loaded(&[]).expect("the defaults");
+        let value = serde_json::to_value(&config).expect("a tree");
+        let mut sections = vec![(String::new(), &value)];
+        while let Some((path, value)) = sections.pop() {
+            for (key, value) in value.as_object().into_iter().flatten() {
+                if value.is_object() {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    assert!(DEFAULTS.contains(&format!("\n[{path}]\n")), "{path}");
+                    sections.push((path, value));
+                } else {
+                    let set = format!("\n{key} = ");
+                    let commented = format!("\n# {key} = ");
+                    assert!(DEFAULTS.contains(&set) || DEFAULTS.contains(&commented), "{path}.{key}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn later_ones_win() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let file = folder.path().join("engrain.toml");
+        std::fs::write(
+            &file,
+            "[limits]\nbody_bytes = 1000\nconcurrent_requests = 5\n[log]\nlevel = 'warn'\n",
+        )
+        .expect("written");
+        let environment = [
+            ("ENGRAIN_LIMITS__BODY_BYTES".to_owned(), "2000".to_owned()),
+            ("ENGRAIN_DATA_DIR".to_owned(), "/data".to_owned()),
+            ("ENGRAIN_SERVER".to_owned(), "http://x".to_owned()),
+            ("ENGRAIN_RECALL__RERANK".to_owned(), "true".to_owned()),
+        ];
+        let overrides = Overrides { log_level: Some("debug".to_owned()), ..Overrides::default() };
+        let config = load(Some(&file), &environment, &overrides).expect("a configuration");
+        assert_eq!((config.limits.body_bytes, config.limits.concurrent_requests), (2_000, 5));
+        assert_eq!((config.log.level.as_str(), config.recall.rerank), ("debug", true));
+        assert_eq!(config.store.data_dir, Path::new("/data"));
+    }
+
+    #[test]
+    fn what_is_unknown_is_refused() {
+        let error = loaded(&[("ENGRAIN_LIMITS__BODY_BITES", "7")]).expect_err("unknown").to_string();
+        assert!(error.contains("body_bites"), "{error}");
+        let error = loaded(&[("ENGRAIN_LIMITS__BODY_BYTES", "many")]).expect_err("no number").to_string();
+        assert!(error.contains("body_bytes"), "{error}");
+        let missing = load(Some(Path::new("/nowhere/engrain.toml")), &[], &Overrides::default());
+        assert!(matches!(missing, Err(LoadError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn a_secret_of_digits_stays_a_text() {
+        let config = loaded(&[("ENGRAIN_MODEL__REMOTE__API_KEY", "\"123\"")]).expect("a configuration");
+        assert_eq!(config.model.remote.api_key.reveal(), "123");
+    }
+}

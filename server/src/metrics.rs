@@ -1,0 +1,139 @@
+//! What is counted and timed, for Prometheus. All names stand here, with their units and labels.
+//!
+//! Invariant: labels are closed sets (routes, methods, statuses, steps): nothing that a caller writes becomes one.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use memory_core::recall::request::Took;
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+const REQUESTS: &str = "engrain_requests_total";
+const REQUEST_SECONDS: &str = "engrain_request_duration_seconds";
+const IN_FLIGHT: &str = "engrain_requests_in_flight";
+const RECALL_SECONDS: &str = "engrain_recall_step_duration_seconds";
+const TURNS: &str = "engrain_turns_remembered_total";
+const MEMORIES: &str = "engrain_memories_remembered_total";
+
+/// Upper bounds in seconds: from half a millisecond, by factors of about two, to a minute.
+const BUCKETS_S: [f64; 17] = [
+    0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 2.0, 4.0, 8.0, 30.0,
+    60.0,
+];
+
+/// The process's metrics as text.
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    handle: Option<PrometheusHandle>,
+}
+
+impl Metrics {
+    /// Installs the recorder when called first; a process has one, however many servers it runs (tests run several).
+    pub(crate) fn install() -> Self {
+        static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+        let handle = HANDLE.get_or_init(|| {
+            let builder = PrometheusBuilder::new()
+                .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS_S)
+                .ok()?;
+            let recorder = builder.build_recorder();
+            let handle = recorder.handle();
+            metrics::set_global_recorder(recorder).ok()?;
+            describe();
+            Some(handle)
+        });
+        Self { handle: handle.clone() }
+    }
+
+    /// In the text format of Prometheus.
+    pub(crate) fn render(&self) -> String {
+        self.handle.as_ref().map(PrometheusHandle::render).unwrap_or_default()
+    }
+
+    /// Folds what was measured into its buckets. Call it every few seconds: unscraped samples pile up otherwise.
+    pub(crate) fn fold(&self) {
+        if let Some(handle) = &self.handle {
+            handle.run_upkeep();
+        }
+    }
+}
+
+fn describe() {
+    describe_counter!(REQUESTS, Unit::Count, "Requests answered, by method, route template and status.");
+    describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "Time to the head of the answer.");
+    describe_gauge!(IN_FLIGHT, Unit::Count, "Requests being answered.");
+    describe_histogram!(RECALL_SECONDS, Unit::Seconds, "Time of each step of a recall.");
+    describe_counter!(TURNS, Unit::Count, "Turns remembered.");
+    describe_counter!(MEMORIES, Unit::Count, "Finished memories remembered.");
+}
+
+/// Notes an answered request.
+pub(crate) fn request(method: &Method, route: &str, status: StatusCode, took: Duration) {
+    let labels = [
+        ("method", known_method(method)),
+        ("route", route.to_owned().into()),
+        ("status", status.as_str().to_owned().into()),
+    ];
+    counter!(REQUESTS, &labels).increment(1);
+    histogram!(REQUEST_SECONDS, &labels).record(took.as_secs_f64());
+}
+
+/// HTTP allows any word as a method; only the usual ones become labels.
+fn known_method(method: &Method) -> metrics::SharedString {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other").into()
+}
+
+/// Notes where the time of a recall went.
+pub(crate) fn recall(took: &Took) {
+    let steps = [
+        ("embed", took.embed),
+        ("search", took.search),
+        ("rerank", took.rerank),
+        ("assemble", took.assemble),
+        ("total", took.total),
+    ];
+    for (step, duration) in steps {
+        histogram!(RECALL_SECONDS, "step" => step).record(duration.as_secs_f64());
+    }
+}
+
+/// Notes turns that were remembered.
+pub(crate) fn turns_remembered(count: usize) {
+    counter!(TURNS).increment(count as u64);
+}
+
+/// Notes finished memories that were remembered.
+pub(crate) fn memories_remembered(count: usize) {
+    counter!(MEMORIES).increment(count as u64);
+}
+
+/// A request being answered, however it ends.
+pub(crate) struct InFlight;
+
+impl InFlight {
+    pub(crate) fn enter() -> Self {
+        gauge!(IN_FLIGHT).increment(1.0);
+        Self
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        gauge!(IN_FLIGHT).decrement(1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_closed_sets() {
+        let odd = Method::from_bytes(b"BREW-42").expect("a token");
+        assert_eq!(known_method(&odd).to_string(), "other");
+        assert_eq!(known_method(&Method::PATCH).to_string(), "PATCH");
+        assert!(BUCKETS_S.is_sorted());
+    }
+}

@@ -1,0 +1,81 @@
+//! The outermost layer of every request: its id, its log line, its metrics, and the net under a panic.
+//!
+//! Invariant: what is logged and measured is the route's template, never the path, the query, the body or the answer.
+//! No memory text and no user's name gets into a log or a metric here.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use tracing::Instrument;
+
+use crate::problem::{self, Code, Problem};
+use crate::{App, metrics};
+
+/// The header that bears the request's id, both ways.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Where no route matched: paths are the caller's text, and there is no end of them.
+const NO_ROUTE: &str = "unmatched";
+
+/// The layer.
+pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let request_id = sane_request_id(request.headers()).unwrap_or_else(|| app.new_id().to_string());
+    let route = request.extensions().get::<MatchedPath>().map_or(NO_ROUTE, MatchedPath::as_str).to_owned();
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", request_id, %method, route);
+    let _in_flight = metrics::InFlight::enter();
+
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
+    let response = answered.unwrap_or_else(|_panic| {
+        span.in_scope(|| tracing::error!("a request panicked: this is a defect, please report it"));
+        Problem::new(Code::Internal, "the server's log says more").into_response()
+    });
+
+    let (mut response, code) = problem::finish(response, &request_id);
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    let took = started.elapsed();
+    metrics::request(&method, &route, response.status(), took);
+    span.in_scope(|| {
+        let (status, took_ms) = (response.status().as_u16(), took.as_secs_f64() * 1e3);
+        match code {
+            Some(code) => tracing::info!(status, took_ms, code = code.as_str(), "refused"),
+            None => tracing::debug!(status, took_ms, "answered"),
+        }
+    });
+    response
+}
+
+/// The caller's own id of the request, if it can stand in a log line as it is.
+fn sane_request_id(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(REQUEST_ID)?.to_str().ok()?;
+    let is_sane = (1..=128).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+    is_sane.then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_request_ids_are_taken_over() {
+        let given = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_str(text).expect("a header"));
+            sane_request_id(&headers)
+        };
+        assert_eq!(given("trace-1:a_b.c").as_deref(), Some("trace-1:a_b.c"));
+        for text in ["", "a b", "{\"x\":1}", "é", &"x".repeat(129)] {
+            assert_eq!(given(text), None, "{text}");
+        }
+    }
+}

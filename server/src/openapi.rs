@@ -1,0 +1,129 @@
+//! The OpenAPI document: made of the handlers' own descriptions and the wire's types, completed with the problems.
+//!
+//! Invariant: the committed `server/openapi.json` is what this build serves; a test says so. Problems are not written
+//! beside each handler but derived from the one table ([`Code`]) and from what an operation takes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::routing::get;
+use engrain::wire;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::{Config as PageConfig, SwaggerUi};
+
+use crate::App;
+use crate::problem::Code;
+
+/// The document.
+pub fn document() -> OpenApi {
+    let described = OpenApiRouter::with_openapi(<Base as utoipa::OpenApi>::openapi());
+    let every = described.merge(crate::work()).merge(crate::whole_store()).merge(crate::meta_routes());
+    with_problems(every.into_openapi())
+}
+
+/// The document as JSON, as `engrain openapi` prints it and `server/openapi.json` holds it.
+pub fn document_text() -> String {
+    let mut text = serde_json::to_string_pretty(&document()).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Engrain",
+        description = "Long-term memory for LLM agents and chatbots.\n\nMoments are RFC 3339 texts \
+                       (`2023-05-20T02:21:00Z`); a bare date means its first moment in UTC. Requests refuse fields \
+                       that they do not know; answers may grow new ones. Whatever goes wrong is answered with \
+                       `application/problem+json` and a stable code.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    tags(
+        (name = "remember", description = "Put in what was said, and what is known."),
+        (name = "recall", description = "Get out what bears on a question."),
+        (name = "memories", description = "Look after memories, one by one or by a filter."),
+        (name = "sessions", description = "Read conversations as they were said."),
+        (name = "admin", description = "Look after the store as a whole."),
+        (name = "server", description = "About the server itself."),
+    ),
+    components(schemas(wire::Problem))
+)]
+struct Base;
+
+fn with_problems(mut document: OpenApi) -> OpenApi {
+    for (path, item) in &mut document.paths.paths {
+        let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            add_problems(path, operation);
+        }
+    }
+    document
+}
+
+/// `/openapi.json`, and a page at `/docs` that shows it and tries it out. Everything it needs is in the binary.
+pub(crate) fn served(document: Arc<OpenApi>) -> Router<Arc<App>> {
+    let json = move || {
+        let document = Arc::clone(&document);
+        async move { Json((*document).clone()) }
+    };
+    let page = SwaggerUi::new("/docs").config(PageConfig::new(["/openapi.json"]));
+    Router::new().route("/openapi.json", get(json)).merge(page)
+}
+
+fn add_problems(path: &str, operation: &mut Operation) {
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in Code::ALL.into_iter().filter(|code| can_happen(*code, path, operation)) {
+        by_status.entry(code.status().as_u16()).or_default().push(code);
+    }
+    for (status, codes) in by_status {
+        let mut description = String::new();
+        for code in codes {
+            let separator = if description.is_empty() { "" } else { "; " };
+            let _ = write!(description, "{separator}`{}`: {}", code.as_str(), code.title());
+        }
+        let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
+        let response = ResponseBuilder::new()
+            .description(description)
+            .content("application/problem+json", problem)
+            .build();
+        operation.responses.responses.insert(status.to_string(), RefOr::T(response));
+    }
+}
+
+/// Whether an operation, by what it takes, can answer a problem of this code.
+fn can_happen(code: Code, path: &str, operation: &Operation) -> bool {
+    let has_body = operation.request_body.is_some();
+    let has_query_or_id = operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
+    let takes_something = has_body || has_query_or_id;
+    let id = operation.operation_id.as_deref().unwrap_or_default();
+    let asks_engine = path.starts_with("/v1/");
+    match code {
+        Code::MalformedJson | Code::BodyTimedOut | Code::BodyTooLarge | Code::UnsupportedMediaType => {
+            has_body
+        }
+        Code::MissingField => has_body,
+        Code::WrongType | Code::UnknownField | Code::InvalidRequest | Code::OverLimit => takes_something,
+        Code::NotFound => path.contains("{id}") || id == "why_not",
+        Code::VersionConflict => id == "edit_memory",
+        Code::ConfirmationStale => id == "delete_matching",
+        Code::EmbedderMismatch => id == "reindex",
+        Code::IdempotencyKeyReused => id == "add_turns" || id == "add_memories",
+        Code::UnknownRoute | Code::MethodNotAllowed => false, // no operation's
+        Code::WrongHost => path != "/health" && path != "/ready",
+        Code::Starting => path != "/health" && path != "/metrics",
+        Code::Internal => true,
+        Code::Forbidden
+        | Code::Busy
+        | Code::StoreDamaged
+        | Code::StoreUnavailable
+        | Code::IndexUnavailable
+        | Code::EmbedderUnavailable
+        | Code::Stopping
+        | Code::TimedOut => asks_engine,
+    }
+}

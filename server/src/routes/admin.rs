@@ -1,0 +1,133 @@
+//! Looking after the store as a whole: another embedder, a check, a copy.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use engrain::wire::{CheckReport, CheckRequest, Job, ReindexRequest};
+use tempfile::TempPath;
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
+
+use crate::body::JsonBody;
+use crate::bounds::Admission;
+use crate::caller::Authenticated;
+use crate::problem::{Code, Problem};
+use crate::wire::answers;
+use crate::{App, wiring};
+
+/// What the copies in the data directory are named, before their id.
+pub(crate) const BACKUP_PREFIX: &str = ".engrain-backup-";
+/// Bytes that are read at a time.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// Change the embedder
+///
+/// Starts a job that embeds everything anew, while the server goes on with the embedder it has; when all is embedded,
+/// the new one takes over. `GET /v1/jobs/{id}` says how it stands.
+#[utoipa::path(
+    post,
+    path = "/v1/admin/reindex",
+    tag = "admin",
+    request_body(content = ReindexRequest, example = json!({"embedder": "all-minilm-l6-v2"})),
+    responses((status = 202, description = "The job", body = Job, example = json!({
+        "id": "01890a5d-ac96-774b-bcce-b30209900077", "kind": "reindex", "state": "waiting",
+        "done": 0, "total": 5000,
+        "created_at": "2023-05-20T02:21:00Z", "updated_at": "2023-05-20T02:21:00Z"
+    })))
+)]
+pub(crate) async fn reindex(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    JsonBody(request): JsonBody<ReindexRequest>,
+) -> Result<(StatusCode, Json<Job>), Problem> {
+    let engine = app.engine()?;
+    let embedder = wiring::embedder(app.config(), &request.embedder)
+        .await
+        .map_err(|error| Problem::at(Code::InvalidRequest, "embedder", error.to_string()))?;
+    let job = engine.start_reindex(&caller, embedder).await?;
+    Ok((StatusCode::ACCEPTED, Json(answers::job(job))))
+}
+
+/// Check the store
+///
+/// Holds the index against the store and the store against itself; with `repair`, mends what can be mended without
+/// loss.
+#[utoipa::path(
+    post,
+    path = "/v1/admin/check",
+    tag = "admin",
+    request_body(content = CheckRequest, example = json!({"repair": false})),
+    responses((status = 200, description = "What was found", body = CheckReport, example = json!({
+        "healthy": true, "partitions": 3, "memories": 120, "findings": []
+    })))
+)]
+pub(crate) async fn check(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    JsonBody(request): JsonBody<CheckRequest>,
+) -> Result<Json<CheckReport>, Problem> {
+    let report = app.engine()?.check(&caller, request.repair).await?;
+    Ok(Json(answers::check_report(report)))
+}
+
+/// Download a copy of the store
+///
+/// One SQLite file, consistent in itself, while the server goes on. `engrain restore` puts it in place.
+#[utoipa::path(
+    get,
+    path = "/v1/admin/backup",
+    tag = "admin",
+    responses((
+        status = 200, description = "The file", body = Vec<u8>, content_type = "application/vnd.sqlite3",
+        example = json!("SQLite format 3…")
+    ))
+)]
+pub(crate) async fn backup(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Extension(admission): Extension<Admission>,
+) -> Result<Response, Problem> {
+    let engine = app.engine()?;
+    let copy = place_for_copy(&app).map_err(|error| not_copied(&error))?;
+    engine.copy_to(&caller, &copy).await?;
+    let file = File::open(&copy).await.map_err(|error| not_copied(&error))?;
+    let length = file.metadata().await.map_err(|error| not_copied(&error))?.len();
+    let headers = [
+        (header::CONTENT_TYPE, "application/vnd.sqlite3".to_owned()),
+        (header::CONTENT_LENGTH, length.to_string()),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"engrain.db\"".to_owned()),
+    ];
+    Ok((headers, pieces(Copy { file, _path: copy, _place: admission })).into_response())
+}
+
+/// A copy on its way out. Dropping it, at its end or because the client went away, removes the file.
+struct Copy {
+    file: File,
+    _path: TempPath,
+    _place: Admission,
+}
+
+fn pieces(copy: Copy) -> Body {
+    Body::from_stream(futures::stream::try_unfold(copy, |mut copy| async move {
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        let read = (&mut copy.file).take(PIECE_BYTES as u64).read_to_end(&mut piece).await?;
+        Ok::<_, io::Error>((read > 0).then(|| (Bytes::from(piece), copy)))
+    }))
+}
+
+/// A name in the data directory, which has room for the store and belongs to this server alone. The file is not made:
+/// the store wants to make it.
+fn place_for_copy(app: &App) -> io::Result<TempPath> {
+    let directory = &app.config().store.data_dir;
+    TempPath::try_from_path(directory.join(format!("{BACKUP_PREFIX}{}", app.new_id().simple())))
+}
+
+fn not_copied(error: &io::Error) -> Problem {
+    tracing::error!(%error, "the store could not be copied");
+    Problem::new(Code::StoreUnavailable, "the copy could not be written; the server's log says more")
+}

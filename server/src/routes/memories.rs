@@ -1,0 +1,221 @@
+//! Memories: add finished ones, list, show, edit, erase.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use engrain::wire::{
+    AddMemories, AddedMemories, DeleteMatching, DeletedMatching, EditMemory, Erased, History, ListMemories,
+    Memory, MemoryPage,
+};
+use memory_core::domain::id::MemoryId;
+
+use super::created;
+use crate::body::{IdempotencyKey, JsonBody, PathId};
+use crate::caller::Authenticated;
+use crate::problem::Problem;
+use crate::wire::{answers, curate, remember};
+use crate::{App, metrics};
+
+/// Add finished memories
+///
+/// For what your application knows already: facts, notes, and named documents. A document replaces the one of its
+/// name, as a new version.
+#[utoipa::path(
+    post,
+    path = "/v1/memories",
+    tag = "remember",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body answers what the first call made, and makes nothing")),
+    request_body(content = AddMemories, example = json!({
+        "scope": {"user_id": "mara"},
+        "memories": [
+            {"text": "Mara is allergic to peanuts.", "tags": ["health"], "importance": 0.9},
+            {"text": "{\"theme\": \"dark\"}", "document": {"namespace": "profile", "key": "settings"}}
+        ]
+    })),
+    responses(
+        (status = 201, description = "They are remembered", body = AddedMemories, example = json!({
+            "memory_ids": ["01890a5d-ac96-774b-bcce-b30209900003", "01890a5d-ac96-774b-bcce-b30209900004"],
+            "repeated": false
+        })),
+        (status = 200, description = "An earlier call with this key had remembered them", body = AddedMemories),
+    )
+)]
+pub(crate) async fn add_memories(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    key: IdempotencyKey,
+    JsonBody(request): JsonBody<AddMemories>,
+) -> Result<(StatusCode, Json<AddedMemories>), Problem> {
+    let idempotency = key.of("add_memories", &request);
+    let request = remember::memories(request, idempotency, app.limits())?;
+    let remembered = app.engine()?.remember_memories(&caller, request).await?;
+    if !remembered.repeated {
+        metrics::memories_remembered(remembered.memories.len());
+    }
+    let repeated = remembered.repeated;
+    Ok(created(answers::added_memories(remembered), repeated))
+}
+
+/// List the memories of a scope
+///
+/// Page by page, by when they were first recorded. This is a POST because a filter does not fit into a query string.
+#[utoipa::path(
+    post,
+    path = "/v1/memories/list",
+    tag = "memories",
+    request_body(content = ListMemories, example = json!({
+        "scope": {"user_id": "mara"},
+        "filter": {"field": "tags", "contains": "health"},
+        "limit": 20
+    })),
+    responses((status = 200, description = "A page", body = MemoryPage, example = json!({
+        "memories": [{
+            "id": "01890a5d-ac96-774b-bcce-b30209900003", "version": 1, "kind": "fact",
+            "text": "Mara is allergic to peanuts.", "tokens": 7, "visibility": "owner", "tags": ["health"],
+            "happened_at": "2023-05-20T02:21:00Z", "recorded_at": "2023-05-20T02:21:00Z",
+            "created_at": "2023-05-20T02:21:00Z", "importance": 0.9
+        }],
+        "total": 1
+    })))
+)]
+pub(crate) async fn list_memories(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    JsonBody(request): JsonBody<ListMemories>,
+) -> Result<Json<MemoryPage>, Problem> {
+    let request = curate::list(&request, app.limits())?;
+    let page = app.engine()?.list(&caller, request).await?;
+    let next_cursor = curate::next_cursor(page.memories.last().map(|memory| memory.id), page.has_more);
+    let memories = page.memories.into_iter().map(answers::memory).collect();
+    Ok(Json(MemoryPage { memories, total: page.total, next_cursor }))
+}
+
+/// Show a memory
+///
+/// In its present version.
+#[utoipa::path(
+    get,
+    path = "/v1/memories/{id}",
+    tag = "memories",
+    params(("id" = uuid::Uuid, Path, description = "The memory")),
+    responses((status = 200, description = "The memory", body = Memory, example = json!({
+        "id": "01890a5d-ac96-774b-bcce-b30209900003", "version": 1, "kind": "fact",
+        "text": "Mara is allergic to peanuts.", "tokens": 7, "visibility": "owner", "tags": ["health"],
+        "happened_at": "2023-05-20T02:21:00Z", "recorded_at": "2023-05-20T02:21:00Z",
+        "created_at": "2023-05-20T02:21:00Z", "importance": 0.9
+    })))
+)]
+pub(crate) async fn show_memory(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    PathId(id): PathId,
+) -> Result<Json<Memory>, Problem> {
+    let kept = app.engine()?.memory(&caller, MemoryId(id)).await?;
+    Ok(Json(answers::memory(kept.memory)))
+}
+
+/// Show all versions of a memory
+///
+/// The oldest first; the last is the present one.
+#[utoipa::path(
+    get,
+    path = "/v1/memories/{id}/history",
+    tag = "memories",
+    params(("id" = uuid::Uuid, Path, description = "The memory")),
+    responses((status = 200, description = "The versions", body = History, example = json!({"versions": []})))
+)]
+pub(crate) async fn memory_history(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    PathId(id): PathId,
+) -> Result<Json<History>, Problem> {
+    let versions = app.engine()?.history(&caller, MemoryId(id)).await?;
+    Ok(Json(History { versions: versions.into_iter().map(answers::memory).collect() }))
+}
+
+/// Edit a memory
+///
+/// Makes a new version. What is left out stays as it is; `null` clears, where there can be nothing.
+#[utoipa::path(
+    patch,
+    path = "/v1/memories/{id}",
+    tag = "memories",
+    params(("id" = uuid::Uuid, Path, description = "The memory")),
+    request_body(content = EditMemory, example = json!({
+        "if_version": 1, "text": "Mara is allergic to peanuts and cashews."
+    })),
+    responses(
+        (status = 200, description = "The new version", body = Memory, example = json!({
+            "id": "01890a5d-ac96-774b-bcce-b30209900003", "version": 2, "kind": "fact",
+            "text": "Mara is allergic to peanuts and cashews.", "tokens": 11, "visibility": "owner",
+            "happened_at": "2023-05-20T02:21:00Z", "recorded_at": "2023-06-01T09:00:00Z",
+            "created_at": "2023-05-20T02:21:00Z", "importance": 0.9
+        })),
+    )
+)]
+pub(crate) async fn edit_memory(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    PathId(id): PathId,
+    JsonBody(edit): JsonBody<EditMemory>,
+) -> Result<Json<Memory>, Problem> {
+    let edit = curate::edit(edit, app.limits())?;
+    let memory = app.engine()?.edit(&caller, MemoryId(id), edit).await?;
+    Ok(Json(answers::memory(memory)))
+}
+
+/// Erase a memory
+///
+/// With all its versions, its turn if it is the memory of one, and everything that was derived from it. What is
+/// erased is gone from the store's files.
+#[utoipa::path(
+    delete,
+    path = "/v1/memories/{id}",
+    tag = "memories",
+    params(("id" = uuid::Uuid, Path, description = "The memory")),
+    responses((status = 200, description = "What was erased", body = Erased, example = json!({
+        "memory_ids": ["01890a5d-ac96-774b-bcce-b30209900003"]
+    })))
+)]
+pub(crate) async fn delete_memory(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    PathId(id): PathId,
+) -> Result<Json<Erased>, Problem> {
+    let erased = app.engine()?.erase(&caller, MemoryId(id)).await?;
+    Ok(Json(Erased { memory_ids: erased.into_iter().map(|id| id.0).collect() }))
+}
+
+/// Erase what a filter matches
+///
+/// In two steps. Without `confirmation` nothing is erased, and the answer says what would be; with the confirmation
+/// of that answer exactly those memories are erased, or none if others match by then.
+#[utoipa::path(
+    post,
+    path = "/v1/memories/delete",
+    tag = "memories",
+    request_body(content = DeleteMatching, example = json!({
+        "scope": {"user_id": "mara"}, "filter": {"field": "session", "eq": "2023-05-20"}
+    })),
+    responses(
+        (status = 200, description = "What would be erased, or was", body = DeletedMatching, example = json!({
+            "done": false, "matched": 2, "sample": [], "confirmation": "2-5f1c0a", "erased": 0
+        })),
+    )
+)]
+pub(crate) async fn delete_matching(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    JsonBody(request): JsonBody<DeleteMatching>,
+) -> Result<Json<DeletedMatching>, Problem> {
+    let (scope, filter) = curate::delete(&request)?;
+    let engine = app.engine()?;
+    let Some(confirmation) = &request.confirmation else {
+        return Ok(Json(answers::preview(engine.preview_erasure(&caller, &scope, filter).await?)));
+    };
+    let (matched, erased) = engine.erase_matching(&caller, &scope, filter, confirmation).await?;
+    let erased = erased.len() as u64;
+    Ok(Json(DeletedMatching { done: true, matched, sample: Vec::new(), confirmation: None, erased }))
+}

@@ -1,0 +1,79 @@
+//! About the server itself. These routes need no place among the requests at work: they answer when it is busy.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use engrain::wire::{Health, Version};
+
+use crate::App;
+use crate::caller::Authenticated;
+use crate::problem::Problem;
+
+/// Say whether the server is alive
+///
+/// Answers as soon as the process listens, whatever the state of its parts.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "server",
+    responses((status = 200, description = "It is", body = Health, example = json!({"status": "ok"})))
+)]
+pub(crate) async fn health() -> Json<Health> {
+    Json(Health { status: "ok".to_owned() })
+}
+
+/// Say whether the server can serve
+///
+/// 503 while models are being loaded.
+#[utoipa::path(
+    get,
+    path = "/ready",
+    tag = "server",
+    responses((status = 200, description = "It can", body = Health, example = json!({"status": "ok"})))
+)]
+pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {
+    app.engine()?;
+    Ok(Json(Health { status: "ok".to_owned() }))
+}
+
+/// Say which server this is
+///
+/// And which embedder it uses: vectors that you supply must be made by it.
+#[utoipa::path(
+    get,
+    path = "/version",
+    tag = "server",
+    responses((status = 200, description = "The version", body = Version, example = json!({
+        "name": "engrain", "version": "0.1.0", "embedder": "bge-small-en-v1.5", "dimension": 384
+    })))
+)]
+pub(crate) async fn version(
+    State(app): State<Arc<App>>,
+    _caller: Authenticated,
+) -> Result<Json<Version>, Problem> {
+    let engine = app.engine()?;
+    Ok(Json(Version {
+        name: "engrain".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        embedder: engine.embedder_name(),
+        dimension: engine.dimension(),
+    }))
+}
+
+/// Show metrics for Prometheus
+///
+/// In the text format, version 0.0.4.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "server",
+    responses((status = 200, description = "The metrics", body = String, content_type = "text/plain", example = json!(
+        "engrain_requests_in_flight 1"
+    )))
+)]
+pub(crate) async fn metrics(State(app): State<Arc<App>>, _caller: Authenticated) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics().render())
+}

@@ -1,0 +1,84 @@
+//! Recall, and why something was not recalled.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use engrain::wire::{RecallRequest, RecallResponse, WhyNotRequest, WhyNotResponse};
+
+use crate::body::JsonBody;
+use crate::caller::Authenticated;
+use crate::problem::Problem;
+use crate::wire::recall as wire;
+use crate::{App, metrics};
+
+/// Recall what bears on a question
+///
+/// Answers the memories, best first, with every signal's say, and a block of text for a prompt within a budget of
+/// tokens.
+#[utoipa::path(
+    post,
+    path = "/v1/recall",
+    tag = "recall",
+    request_body(content = RecallRequest, example = json!({
+        "scope": {"user_id": "mara"}, "query": "Where does she live?", "limit": 5, "budget_tokens": 500
+    })),
+    responses((status = 200, description = "What is remembered", body = RecallResponse, example = json!({
+        "recall_id": "01890a5d-ac96-774b-bcce-b30209900009",
+        "memories": [{
+            "id": "01890a5d-ac96-774b-bcce-b30209900003", "version": 1, "kind": "fact",
+            "text": "Mara lives in Lisbon.", "tokens": 6, "visibility": "owner",
+            "happened_at": "2023-05-20T02:21:00Z", "recorded_at": "2023-05-20T02:21:00Z",
+            "created_at": "2023-05-20T02:21:00Z", "importance": 0.5, "score": 1.25,
+            "explain": {"signals": [
+                {"name": "dense", "score": 0.71, "rank": 1, "weight": 1.0, "contribution": 1.0},
+                {"name": "lexical", "score": 3.2, "rank": 1, "weight": 0.25, "contribution": 0.25}
+            ]}
+        }],
+        "context": {
+            "text": "2023-05-20 (Sat) 02:21: Mara lives in Lisbon.", "tokens": 21,
+            "memory_ids": ["01890a5d-ac96-774b-bcce-b30209900003"], "left_out": 0
+        },
+        "exactness": "exact",
+        "degraded": [],
+        "searched": {"partitions": 1, "partitions_left_out": 0, "memories": 1},
+        "took": {"embed_ms": 6.1, "search_ms": 0.2, "rerank_ms": 0.0, "assemble_ms": 0.4, "total_ms": 6.8}
+    })))
+)]
+pub(crate) async fn recall(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    JsonBody(request): JsonBody<RecallRequest>,
+) -> Result<Json<RecallResponse>, Problem> {
+    let request = wire::recall(request, "", &app.config().recall, app.limits())?;
+    let recalled = app.engine()?.recall(&caller, request).await?;
+    metrics::recall(&recalled.took);
+    Ok(Json(wire::recalled(recalled)))
+}
+
+/// Say why a memory does not come back
+///
+/// Runs the recall again and follows one memory through it: whether it is in the scope, passes the filter, how it
+/// ranks, and whether it fits into the context.
+#[utoipa::path(
+    post,
+    path = "/v1/recall/why-not",
+    tag = "recall",
+    request_body(content = WhyNotRequest, example = json!({
+        "memory_id": "01890a5d-ac96-774b-bcce-b30209900003",
+        "recall": {"scope": {"user_id": "mara"}, "query": "Where does she live?", "limit": 5}
+    })),
+    responses((status = 200, description = "The reason", body = WhyNotResponse, example = json!({
+        "verdict": "outranked", "reason": "it is at rank 9 with 0.4100; the last that came back has 0.6300",
+        "rank": 9, "score": 0.41, "score_of_last": 0.63, "explain": {"signals": []}
+    })))
+)]
+pub(crate) async fn why_not(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    JsonBody(request): JsonBody<WhyNotRequest>,
+) -> Result<Json<WhyNotResponse>, Problem> {
+    let (memory, recall) = wire::why_not(request, &app.config().recall, app.limits())?;
+    let why = app.engine()?.why_not(&caller, memory, recall).await?;
+    Ok(Json(wire::why_not_answer(why)))
+}

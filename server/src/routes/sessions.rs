@@ -1,0 +1,121 @@
+//! Sessions and the turns in them, as they were said.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use engrain::wire::{Scope, SessionPage, TurnPage};
+use memory_core::domain::id::SessionId;
+use serde::Deserialize;
+
+use super::more_behind;
+use crate::App;
+use crate::body::{PathId, QueryString};
+use crate::caller::Authenticated;
+use crate::problem::Problem;
+use crate::wire::{answers, curate, cursor, scope};
+
+/// The query of [`list_sessions`].
+#[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SessionsQuery {
+    /// The person.
+    user_id: Option<String>,
+    /// The agent.
+    agent_id: Option<String>,
+    /// The application.
+    app_id: Option<String>,
+    /// The run.
+    run_id: Option<String>,
+    /// How many at most, 1 to 1,000. Default: 100.
+    limit: Option<u32>,
+    /// Where to go on: the `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// List the sessions of a scope
+///
+/// In the order in which they were first heard of.
+#[utoipa::path(
+    get,
+    path = "/v1/sessions",
+    tag = "sessions",
+    params(SessionsQuery),
+    responses((status = 200, description = "A page", body = SessionPage, example = json!({
+        "sessions": [{
+            "id": "01890a5d-ac96-774b-bcce-b302099a8057", "session": "2023-05-20", "turns": 2,
+            "started_at": "2023-05-20T02:21:00Z", "recorded_at": "2023-05-20T02:21:03Z"
+        }]
+    })))
+)]
+pub(crate) async fn list_sessions(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    QueryString(query): QueryString<SessionsQuery>,
+) -> Result<Json<SessionPage>, Problem> {
+    let SessionsQuery { user_id, agent_id, app_id, run_id, limit, cursor: from } = query;
+    let scope = scope(&Scope { user_id, agent_id, app_id, run_id }, "scope")?;
+    let limit = curate::page(limit, app.limits())?;
+    let from = cursor::read(from.as_deref(), cursor::place)?.unwrap_or(0);
+    let engine = app.engine()?;
+    let sessions = engine.sessions(&caller, &scope, from, limit).await?;
+    let next = sessions.last().map_or(from, |session| session.ordinal.saturating_add(1));
+    let peek = async { engine.sessions(&caller, &scope, next, 1).await.map(|more| !more.is_empty()) };
+    let has_more = more_behind(sessions.len(), limit, peek).await?;
+    Ok(Json(SessionPage {
+        sessions: sessions.into_iter().map(answers::session).collect(),
+        next_cursor: has_more.then(|| cursor::of_place(next)),
+    }))
+}
+
+/// The query of [`session_turns`].
+#[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TurnsQuery {
+    /// How many at most, 1 to 1,000. Default: 100.
+    limit: Option<u32>,
+    /// Where to go on: the `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// List the turns of a session
+///
+/// In order, to the letter as they were said.
+#[utoipa::path(
+    get,
+    path = "/v1/sessions/{id}/turns",
+    tag = "sessions",
+    params(("id" = uuid::Uuid, Path, description = "The session"), TurnsQuery),
+    responses((status = 200, description = "A page", body = TurnPage, example = json!({
+        "turns": [{
+            "turn_id": "01890a5d-ac96-774b-bcce-b30209900001",
+            "session_id": "01890a5d-ac96-774b-bcce-b302099a8057", "session": "2023-05-20", "seq": 0,
+            "role": "user", "text": "I moved to Lisbon last week.",
+            "said_at": "2023-05-20T02:21:00Z", "recorded_at": "2023-05-20T02:21:03Z"
+        }]
+    })))
+)]
+pub(crate) async fn session_turns(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    PathId(id): PathId,
+    QueryString(query): QueryString<TurnsQuery>,
+) -> Result<Json<TurnPage>, Problem> {
+    let limit = curate::page(query.limit, app.limits())?;
+    let from = cursor::read(query.cursor.as_deref(), cursor::place)?.unwrap_or(0);
+    let engine = app.engine()?;
+    let (session, turns) = engine.session_turns(&caller, SessionId(id), from, limit).await?;
+    let next = turns.last().map_or(from, |turn| turn.seq.saturating_add(1));
+    let peek = async {
+        let (_, more) = engine.session_turns(&caller, SessionId(id), next, 1).await?;
+        Ok::<_, Problem>(!more.is_empty())
+    };
+    let has_more = more_behind(turns.len(), limit, peek).await?;
+    let of_session = (session.id.0, session.key.as_str());
+    Ok(Json(TurnPage {
+        turns: turns.into_iter().map(|turn| answers::turn(turn, of_session)).collect(),
+        next_cursor: has_more.then(|| cursor::of_place(next)),
+    }))
+}

@@ -1,0 +1,228 @@
+//! A server's life: listen, start the engine, announce, answer, stop.
+//!
+//! The same code serves `engrain serve` and, on a free port for as long as they run, the commands that find no server.
+//! Invariants: the data directory has one server at a time (the store's lock); what was begun when the server is told
+//! to stop is finished, within a bound; the store is closed last.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use memory_core::Engine;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::Config;
+use crate::discovery::{Announced, Announcement};
+use crate::routes::admin::BACKUP_PREFIX;
+use crate::wiring::{self, StartError};
+use crate::{App, router};
+
+/// How often measured samples are folded into their buckets.
+const FOLD_METRICS_EVERY: Duration = Duration::from_secs(5);
+/// How long the store may take to close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Why a server did not start, or did not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address is taken, or not this machine's.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        error: std::io::Error,
+    },
+    /// There is no engine.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The data directory cannot be written to.
+    #[error("cannot write into the data directory")]
+    DataDirectory(#[source] std::io::Error),
+}
+
+/// A server at work.
+pub struct Running {
+    url: String,
+    engine: Arc<Engine>,
+    announced: Option<Announced>,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    folding: JoinHandle<()>,
+    drain_timeout: Duration,
+}
+
+/// Listens, and answers when the engine works. `/health` answers before that.
+///
+/// A server that is to be found by others announces itself in its data directory; one that lives only as long as the
+/// command that started it does not.
+pub async fn start(config: Config, announce: bool) -> Result<Running, ServeError> {
+    let address = config.server.listen;
+    let in_vain = |error| ServeError::Listen { address, error };
+    let listener = TcpListener::bind(address).await.map_err(in_vain)?;
+    let address = listener.local_addr().map_err(in_vain)?;
+    let url = format!("http://{}", reachable(address));
+    tracing::info!(%address, "listening");
+
+    let drain_timeout = config.limits.drain_timeout();
+    let data_dir = config.store.data_dir.clone();
+    let app = App::new(config);
+    let (stop, stopped) = watch::channel(false);
+    let serving = tokio::spawn(answer(listener, Arc::clone(&app), stopped));
+    let folding = tokio::spawn(fold_metrics(Arc::clone(&app)));
+
+    // From here on the listener must not be left alone: a failure ends it.
+    let begun = begin(&app, &data_dir, announce.then_some(url.as_str())).await;
+    match begun {
+        Ok((engine, announced)) => {
+            tracing::info!(url, embedder = engine.embedder_name(), "ready");
+            Ok(Running { url, engine, announced, stop, serving, folding, drain_timeout })
+        }
+        Err(error) => {
+            serving.abort();
+            folding.abort();
+            Err(error)
+        }
+    }
+}
+
+async fn begin(
+    app: &App,
+    data_dir: &Path,
+    announce: Option<&str>,
+) -> Result<(Arc<Engine>, Option<Announced>), ServeError> {
+    let engine = wiring::engine(app.config()).await?;
+    remove_left_backups(data_dir);
+    match announce.map(|url| Announcement::here(url.to_owned()).write(data_dir)).transpose() {
+        Ok(announced) => {
+            app.attach(Arc::clone(&engine));
+            Ok((engine, announced))
+        }
+        Err(error) => {
+            engine.stop().await;
+            Err(ServeError::DataDirectory(error))
+        }
+    }
+}
+
+impl Running {
+    /// Where it answers.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Stops listening, lets requests finish for as long as the configuration allows, and closes the store.
+    pub async fn stop(self) {
+        let Self { engine, announced, stop, mut serving, folding, drain_timeout, .. } = self;
+        tracing::info!("stopping");
+        drop(announced); // before the lock is free: another server may write its own then
+        let _ = stop.send(true);
+        if tokio::time::timeout(drain_timeout, &mut serving).await.is_err() {
+            tracing::warn!("some requests did not finish in time");
+            serving.abort();
+        }
+        folding.abort();
+        if tokio::time::timeout(CLOSE_WITHIN, engine.stop()).await.is_err() {
+            tracing::warn!("the store did not close in time; nothing that was acknowledged is lost");
+        }
+        tracing::info!("stopped");
+    }
+}
+
+/// Serves until `until` comes to its end; then stops.
+pub async fn serve(config: Config, until: impl Future<Output = ()>) -> Result<(), ServeError> {
+    let mut until = std::pin::pin!(until);
+    let running = tokio::select! {
+        running = start(config, true) => running?,
+        () = &mut until => return Ok(()), // told to stop while the models were being loaded
+    };
+    until.await;
+    running.stop().await;
+    Ok(())
+}
+
+/// Comes to its end when the process is told to: SIGTERM, or SIGINT (Ctrl-C).
+pub async fn told_to_stop() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await.unwrap_or_default(),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupted => {},
+        () = terminated => {},
+    }
+}
+
+async fn answer(listener: TcpListener, app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    let stop = async move {
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    if let Err(error) = axum::serve(listener, router(app)).with_graceful_shutdown(stop).await {
+        tracing::error!(%error, "the server cannot go on");
+    }
+}
+
+async fn fold_metrics(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(FOLD_METRICS_EVERY);
+    loop {
+        ticks.tick().await;
+        app.metrics().fold();
+    }
+}
+
+/// The address as this machine reaches it: one that means "everywhere" cannot be connected to everywhere.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let loopback: std::net::IpAddr = match address {
+        SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+        SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+    };
+    let ip = if address.ip().is_unspecified() { loopback } else { address.ip() };
+    SocketAddr::new(ip, address.port())
+}
+
+/// Removes copies that a killed server was writing. Only for the holder of the directory's lock.
+fn remove_left_backups(data_dir: &Path) {
+    for entry in std::fs::read_dir(data_dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(BACKUP_PREFIX) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_for_everyone_is_reached_on_this_machine() {
+        let shown = |text: &str| reachable(text.parse().expect("an address")).to_string();
+        assert_eq!(shown("0.0.0.0:7070"), "127.0.0.1:7070");
+        assert_eq!(shown("[::]:7070"), "[::1]:7070");
+        assert_eq!(shown("10.0.0.2:1"), "10.0.0.2:1");
+    }
+
+    #[test]
+    fn only_left_copies_are_removed() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let left = folder.path().join(format!("{BACKUP_PREFIX}1"));
+        let store = folder.path().join("engrain.db");
+        std::fs::write(&left, "x").and_then(|()| std::fs::write(&store, "x")).expect("written");
+        remove_left_backups(folder.path());
+        assert!(!left.exists() && store.exists());
+    }
+}

@@ -1,0 +1,85 @@
+//! Cursors: where a list goes on, as a text that means nothing to the caller.
+//!
+//! A letter tells the lists apart, so that the cursor of one is refused by another; the rest is the place in hex.
+
+use memory_core::domain::id::{MemoryId, PartitionId};
+use memory_core::error::Error;
+use uuid::Uuid;
+
+/// Reads the parameter `cursor`, if it is there.
+pub(crate) fn read<T>(text: Option<&str>, reader: fn(&str) -> Option<T>) -> Result<Option<T>, Error> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let place = reader(text);
+    place.map(Some).ok_or_else(|| Error::invalid("cursor", "must be the next_cursor of the page before"))
+}
+
+/// After this memory.
+pub(crate) fn of_memory(last: MemoryId) -> String {
+    format!("m{}", last.0.simple())
+}
+
+/// See [`of_memory`].
+pub(crate) fn memory(text: &str) -> Option<MemoryId> {
+    let hex = text.strip_prefix('m').filter(|hex| is_hex(hex, 32))?;
+    Uuid::try_parse(hex).ok().map(MemoryId)
+}
+
+/// After this owner. The number is of use to this server only.
+pub(crate) fn of_owner(last: PartitionId) -> String {
+    format!("o{:016x}", last.0)
+}
+
+/// See [`of_owner`].
+pub(crate) fn owner(text: &str) -> Option<PartitionId> {
+    let hex = text.strip_prefix('o').filter(|hex| is_hex(hex, 16))?;
+    u64::from_str_radix(hex, 16).ok().map(|bits| PartitionId(bits.cast_signed()))
+}
+
+/// From this place in a session, or among sessions, on.
+pub(crate) fn of_place(next: u32) -> String {
+    format!("p{next:08x}")
+}
+
+/// See [`of_place`].
+pub(crate) fn place(text: &str) -> Option<u32> {
+    let hex = text.strip_prefix('p').filter(|hex| is_hex(hex, 8))?;
+    u32::from_str_radix(hex, 16).ok()
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn cursors_return(id in any::<u128>(), number in any::<i64>(), next in any::<u32>()) {
+            let id = MemoryId(Uuid::from_u128(id));
+            prop_assert_eq!(memory(&of_memory(id)), Some(id));
+            prop_assert_eq!(owner(&of_owner(PartitionId(number))), Some(PartitionId(number)));
+            prop_assert_eq!(place(&of_place(next)), Some(next));
+        }
+
+        #[test]
+        fn anything_else_is_refused(text in "\\PC{0,40}") {
+            if let Some(id) = memory(&text) {
+                prop_assert_eq!(of_memory(id).to_lowercase(), text.to_lowercase());
+            }
+            prop_assert!(place(&text).is_none_or(|next| of_place(next).eq_ignore_ascii_case(&text)));
+        }
+    }
+
+    #[test]
+    fn the_cursor_of_one_list_is_refused_by_another() {
+        let error = read(Some(&of_place(7)), memory).expect_err("of another list");
+        assert!(error.to_string().starts_with("cursor: "));
+        assert_eq!(read(Some("p+0000007"), place).ok(), None);
+    }
+}

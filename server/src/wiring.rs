@@ -1,0 +1,206 @@
+//! Which implementation stands behind which port, as the configuration says. Nothing else in the project chooses.
+
+use std::sync::Arc;
+
+use memory_core::domain::clock::SystemClock;
+use memory_core::domain::id::RandomIds;
+use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
+use memory_core::model::{Embedder, ModelError, Reranker};
+use memory_core::recall::settings::{RecallSettings, Weights};
+use memory_core::store::sql::{SqlStore, StoreOptions};
+use memory_core::store::{Embedders, StoreError};
+use memory_core::{Engine, Error, Parts};
+
+use crate::config::Config;
+
+/// The embedder of a new store.
+pub(crate) const DEFAULT_EMBEDDER: &str = "bge-small-en-v1.5";
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be opened; [`StoreError::InUse`] if another process has it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A model is missing or does not work.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The engine refuses its parts.
+    #[error(transparent)]
+    Engine(#[from] Error),
+    /// This build leaves out what the configuration asks for.
+    #[error("{what} needs a build with the feature `{feature}`")]
+    NotInThisBuild {
+        /// What was asked for.
+        what: String,
+        /// The cargo feature.
+        feature: &'static str,
+    },
+    /// A service that the configuration does not describe.
+    #[error("embedder `remote` needs model.remote.url, model.remote.model and model.remote.dimension")]
+    NoRemote,
+}
+
+/// The engine that the configuration describes. Opens the store, which then belongs to this process.
+pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
+    let options = StoreOptions { read_connections: config.store.read_connections, ..StoreOptions::default() };
+    let store = Arc::new(SqlStore::open(&config.store.data_dir, options).await?);
+    let stored = store.embedder_in_use().await?.map(|(_, identity)| identity);
+    let embedder = embedder(config, &chosen(config, stored.as_deref())).await?;
+    let index_options = EmbeddedIndexOptions {
+        budget_bytes: config.index.memory_budget_bytes,
+        threads: or_one_per_core(config.index.threads),
+    };
+    let parts = Parts {
+        index: Arc::new(EmbeddedIndex::new(store.clone(), index_options)),
+        store,
+        embedder,
+        reranker: reranker(config).await?,
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds::default()),
+        limits: config.engine_limits(),
+        recall: recall_settings(config),
+    };
+    Ok(Engine::start(parts).await?)
+}
+
+/// The embedder of that name: `remote`, or a local model.
+pub async fn embedder(config: &Config, name: &str) -> Result<Arc<dyn Embedder>, StartError> {
+    match name {
+        "remote" => remote_embedder(config),
+        #[cfg(feature = "testing")]
+        "hashing" => Ok(Arc::new(memory_core::model::hashing::HashingEmbedder::new(64))),
+        name => local_embedder(config, name).await,
+    }
+}
+
+/// The name that `auto` stands for. What the store knows is `NAME-` and a hash of 16 digits.
+fn chosen(config: &Config, stored: Option<&str>) -> String {
+    if config.model.embedder != "auto" {
+        return config.model.embedder.clone();
+    }
+    match stored.and_then(|identity| identity.rsplit_once('-')) {
+        Some((name, _hash)) if !name.is_empty() && name == config.model.remote.model => "remote".to_owned(),
+        Some((name, _hash)) => name.to_owned(),
+        None => DEFAULT_EMBEDDER.to_owned(),
+    }
+}
+
+fn or_one_per_core(threads: usize) -> usize {
+    match threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    }
+}
+
+fn recall_settings(config: &Config) -> RecallSettings {
+    let weights = config.recall.weights;
+    RecallSettings {
+        weights: Weights {
+            similarity: weights.similarity,
+            retention: weights.retention,
+            importance: weights.importance,
+            lexical: weights.lexical,
+        },
+        rerank: config.recall.rerank,
+        rerank_candidates: config.recall.rerank_candidates,
+        ..RecallSettings::default()
+    }
+}
+
+#[cfg(feature = "remote-models")]
+fn remote_embedder(config: &Config) -> Result<Arc<dyn Embedder>, StartError> {
+    use memory_core::model::remote::{RemoteEmbedder, RemoteEmbedderSettings};
+
+    let remote = &config.model.remote;
+    if remote.url.is_empty() || remote.model.is_empty() || remote.dimension == 0 {
+        return Err(StartError::NoRemote);
+    }
+    // Read like a configuration: what is left out takes the settings' own defaults.
+    let settings = serde_json::from_value::<RemoteEmbedderSettings>(serde_json::json!({
+        "base_url": remote.url,
+        "model": remote.model,
+        "dimension": remote.dimension,
+        "api_key": remote.api_key.reveal(),
+    }));
+    let settings = settings
+        .map_err(|error| ModelError::Unusable { model: remote.model.clone(), reason: error.to_string() })?;
+    Ok(Arc::new(RemoteEmbedder::new(settings)?))
+}
+
+#[cfg(not(feature = "remote-models"))]
+fn remote_embedder(_config: &Config) -> Result<Arc<dyn Embedder>, StartError> {
+    Err(StartError::NotInThisBuild { what: "a remote embedder".to_owned(), feature: "remote-models" })
+}
+
+/// Checks and loads the model's files off the async threads: that takes a fraction of a second.
+#[cfg(feature = "local-models")]
+async fn local_embedder(config: &Config, name: &str) -> Result<Arc<dyn Embedder>, StartError> {
+    use memory_core::model::local::{LocalEmbedder, LocalEmbedderSettings};
+
+    let settings = LocalEmbedderSettings {
+        model: name.to_owned(),
+        passage_workers: config.model.threads,
+        ..LocalEmbedderSettings::default()
+    };
+    let location = model_location(config);
+    loaded(move || LocalEmbedder::open(&location, settings).map(|embedder| Arc::new(embedder) as _)).await
+}
+
+#[cfg(not(feature = "local-models"))]
+async fn local_embedder(_config: &Config, name: &str) -> Result<Arc<dyn Embedder>, StartError> {
+    std::future::ready(()).await;
+    Err(StartError::NotInThisBuild { what: format!("the embedder {name}"), feature: "local-models" })
+}
+
+/// The cross-encoder. One that the configuration switches on must be there; one that a request may still ask for need
+/// not: such a request is told that it went without.
+#[cfg(feature = "local-models")]
+async fn reranker(config: &Config) -> Result<Option<Arc<dyn Reranker>>, StartError> {
+    use memory_core::model::cross_encoder::{LocalReranker, LocalRerankerSettings};
+
+    let model = config.recall.reranker.clone();
+    if model.is_empty() {
+        return Ok(None);
+    }
+    let settings = LocalRerankerSettings { model, ..LocalRerankerSettings::default() };
+    let location = model_location(config);
+    let opened =
+        loaded(move || LocalReranker::open(&location, settings).map(|reranker| Arc::new(reranker) as _))
+            .await;
+    match opened {
+        Ok(reranker) => Ok(Some(reranker)),
+        Err(error) if config.recall.rerank => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "recalls cannot be read again by a cross-encoder");
+            Ok(None)
+        }
+    }
+}
+
+#[cfg(not(feature = "local-models"))]
+async fn reranker(config: &Config) -> Result<Option<Arc<dyn Reranker>>, StartError> {
+    std::future::ready(()).await;
+    match config.recall.rerank {
+        true => Err(StartError::NotInThisBuild { what: "recall.rerank".to_owned(), feature: "local-models" }),
+        false => Ok(None),
+    }
+}
+
+#[cfg(feature = "local-models")]
+fn model_location(config: &Config) -> memory_core::model::session::ModelLocation {
+    use memory_core::model::catalogue::ModelCache;
+
+    let cache = ModelCache::new(&config.model.cache_dir);
+    memory_core::model::session::ModelLocation { cache, runtime_library: None }
+}
+
+#[cfg(feature = "local-models")]
+async fn loaded<T: Send + 'static>(
+    load: impl FnOnce() -> Result<T, ModelError> + Send + 'static,
+) -> Result<T, StartError> {
+    match tokio::task::spawn_blocking(load).await {
+        Ok(loaded) => Ok(loaded?),
+        Err(_) => Err(StartError::Model(ModelError::Stopped)),
+    }
+}
