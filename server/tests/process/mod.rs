@@ -1,0 +1,61 @@
+//! A real server process over a data directory, driven through the SDK: what end-to-end and crash tests share.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use engrain::Client;
+
+/// How long a server may take to get ready before a test gives up on it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running server. Killed when it is dropped.
+pub struct ServerProcess {
+    child: Child,
+    pub client: Client,
+}
+
+impl ServerProcess {
+    /// Starts `engrain serve` over `directory`, with the embedder that needs no files, and waits until it is ready.
+    pub async fn start(directory: &Path) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_engrain"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--embedder", "hashing", "--data-dir"])
+            .arg(directory)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the server's binary starts");
+        let pid = child.id();
+        let began = Instant::now();
+        loop {
+            if let Some(client) = announced(directory, pid)
+                && client.ready().await.is_ok()
+            {
+                return Self { child, client };
+            }
+            assert!(began.elapsed() < PATIENCE, "the server was not ready after {PATIENCE:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Ends the process as a power cut would: without a word.
+    pub fn kill(mut self) {
+        self.child.kill().expect("the process can be killed");
+        self.child.wait().expect("the process ends");
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A client of the server that announced itself in the directory, if it is process `pid`.
+fn announced(directory: &Path, pid: u32) -> Option<Client> {
+    let text = std::fs::read(directory.join("server.json")).ok()?;
+    let announcement: serde_json::Value = serde_json::from_slice(&text).ok()?;
+    (announcement["pid"].as_u64() == Some(u64::from(pid))).then_some(())?;
+    Client::new(announcement["url"].as_str()?).ok()
+}
