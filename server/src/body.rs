@@ -169,14 +169,14 @@ fn refused(path: &FieldPath, message: &str) -> Problem {
         return Problem::at(Code::MissingField, dotted(path, Some(name)), detail);
     }
     if let Some(name) = named("unknown field `") {
-        let ends_with_it = matches!(path.iter().last(), Some(Segment::Map { key }) if key == name);
-        return Problem::at(
-            Code::UnknownField,
-            dotted(path, (!ends_with_it).then_some(name)),
-            message.to_owned(),
-        );
+        let ends_with_it = matches!(path.iter().next_back(), Some(Segment::Map { key }) if key == name);
+        let field = dotted(path, (!ends_with_it).then_some(name));
+        return Problem::at(Code::UnknownField, field, message);
     }
-    Problem::at(Code::WrongType, dotted(path, None), message.to_owned())
+    if let Some(name) = named("duplicate field `") {
+        return Problem::at(Code::WrongType, dotted(path, Some(name)), message);
+    }
+    Problem::at(Code::WrongType, dotted(path, None), message)
 }
 
 /// `turns[3].said_at`, with `last` behind it.
@@ -218,12 +218,12 @@ mod tests {
         let cases = [
             (String::new(), Code::MalformedJson, ""),
             ("{".to_owned(), Code::MalformedJson, ""),
-            ("{} x".to_owned(), Code::MalformedJson, ""),
+            (r#"{"scope":{},"turns":[]} x"#.to_owned(), Code::MalformedJson, ""),
             (turn(r#""role":"user","text":NaN"#), Code::MalformedJson, ""),
             (turn(r#""role":"user","text":"a","importance":1e999"#), Code::MalformedJson, ""),
             (turn("\"role\":\"user\",\"text\":\"\u{0}\""), Code::MalformedJson, ""),
             (turn(r#""role":"user","text":"\ud800""#), Code::MalformedJson, ""),
-            ("[]".to_owned(), Code::MissingField, "scope"),
+            ("[]".to_owned(), Code::WrongType, "body"),
             ("7".to_owned(), Code::WrongType, "body"),
             ("{}".to_owned(), Code::MissingField, "scope"),
             (r#"{"scope":{"user":"u"},"turns":[]}"#.to_owned(), Code::UnknownField, "scope.user"),

@@ -206,7 +206,10 @@ fn remove_left_backups(data_dir: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use memory_core::store::StoreError;
+
     use super::*;
+    use crate::config::{Overrides, load};
 
     #[test]
     fn an_address_for_everyone_is_reached_on_this_machine() {
@@ -214,6 +217,57 @@ mod tests {
         assert_eq!(shown("0.0.0.0:7070"), "127.0.0.1:7070");
         assert_eq!(shown("[::]:7070"), "[::1]:7070");
         assert_eq!(shown("10.0.0.2:1"), "10.0.0.2:1");
+    }
+
+    fn config(data_dir: &Path) -> Config {
+        let overrides = Overrides {
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            data_dir: Some(data_dir.to_owned()),
+            embedder: Some("hashing".to_owned()),
+            ..Overrides::default()
+        };
+        let environment = [("HOME".to_owned(), "/nowhere".to_owned())];
+        load(None, &environment, &overrides).expect("a configuration")
+    }
+
+    #[tokio::test]
+    async fn a_server_lives_alone_and_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let running = start(config(folder.path()), true).await.expect("a server");
+        let announced = Announcement::read(folder.path()).expect("an announcement");
+        assert_eq!((announced.url.as_str(), announced.pid), (running.url(), std::process::id()));
+
+        let client = engrain::Client::new(running.url()).expect("a client");
+        assert_eq!(client.version().await.expect("an answer").embedder, "hashing");
+        let text = "Mara lives in Lisbon";
+        let turns = vec![engrain::wire::NewTurn::new(engrain::wire::Role::User, text)];
+        let scope = engrain::wire::Scope::user("mara");
+        let request = engrain::wire::AddTurns { scope: scope.clone(), turns, ..Default::default() };
+        let added = client.add_turns(&request).await.expect("added");
+
+        let second = start(config(folder.path()), true).await.err().expect("one server is enough");
+        assert!(matches!(second, ServeError::Start(StartError::Store(StoreError::InUse { .. }))), "{second}");
+        assert!(Announcement::read(folder.path()).is_some(), "the second must not touch the first's file");
+
+        running.stop().await;
+        assert_eq!(Announcement::read(folder.path()), None);
+        assert!(client.health().await.is_err());
+
+        let again = start(config(folder.path()), false).await.expect("the store is free again");
+        let client = engrain::Client::new(again.url()).expect("a client");
+        let kept = client.memory(added.memory_ids[0]).await.expect("what was acknowledged is kept");
+        assert_eq!(kept.text, text);
+        again.stop().await;
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_taken_is_told() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let mut config = config(folder.path());
+        config.server.listen = taken.local_addr().expect("an address");
+        let error = start(config, true).await.err().expect("taken");
+        assert!(matches!(error, ServeError::Listen { .. }), "{error}");
     }
 
     #[test]

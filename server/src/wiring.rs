@@ -68,7 +68,7 @@ pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
 pub async fn embedder(config: &Config, name: &str) -> Result<Arc<dyn Embedder>, StartError> {
     match name {
         "remote" => remote_embedder(config),
-        #[cfg(feature = "testing")]
+        #[cfg(any(test, feature = "testing"))]
         "hashing" => Ok(Arc::new(memory_core::model::hashing::HashingEmbedder::new(64))),
         name => local_embedder(config, name).await,
     }

@@ -3,7 +3,6 @@
 //! Invariants: results go to standard output and everything else to standard error, so that `--json` can be piped;
 //! the exit status says what happened (see [`Failure`]). A command has one path: it finds a server or starts one for
 //! its own duration ([`connect`]), and then talks to it.
-#![expect(clippy::print_stdout, reason = "printing results is what a command line is for")]
 
 mod args;
 mod connect;

@@ -36,11 +36,19 @@ pub enum LoadError {
         error: std::io::Error,
     },
     /// A key is unknown or of another type, or the file is no TOML.
-    #[error("the configuration cannot be used: {0}")]
+    #[error("the configuration cannot be used: {}", told(.0))]
     Malformed(Box<figment::Error>),
     /// Values that do not go together.
     #[error(transparent)]
     Contradiction(#[from] BadConfig),
+}
+
+/// Which key, and what is wrong with it; figment's own words also tell where in our source it was read.
+fn told(error: &figment::Error) -> String {
+    match error.path.is_empty() {
+        true => error.kind.to_string(),
+        false => format!("{}: {}", error.path.join("."), error.kind),
+    }
 }
 
 /// The configuration of `file`, as `environment` (names and values) and `overrides` change it.
@@ -172,7 +180,7 @@ mod tests {
         let error = loaded(&[("ENGRAIN_LIMITS__BODY_BITES", "7")]).expect_err("unknown").to_string();
         assert!(error.contains("body_bites"), "{error}");
         let error = loaded(&[("ENGRAIN_LIMITS__BODY_BYTES", "many")]).expect_err("no number").to_string();
-        assert!(error.contains("body_bytes"), "{error}");
+        assert!(error.contains("limits.body_bytes: ") && !error.contains(".rs"), "{error}");
         let missing = load(Some(Path::new("/nowhere/engrain.toml")), &[], &Overrides::default());
         assert!(matches!(missing, Err(LoadError::Unreadable { .. })));
     }

@@ -12,26 +12,26 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 /// A server over a directory of its own.
-pub struct TestServer {
+pub(crate) struct TestServer {
     router: axum::Router,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// What came back.
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|_| panic!("no JSON: {}", String::from_utf8_lossy(&self.body)))
     }
 
     /// Status, code and field of a problem, checked for what all problems have in common.
-    pub fn problem(&self) -> (u16, String, String) {
+    pub(crate) fn problem(&self) -> (u16, String, String) {
         let problem: engrain::wire::Problem = serde_json::from_slice(&self.body)
             .unwrap_or_else(|_| panic!("{}: {}", self.status, String::from_utf8_lossy(&self.body)));
         assert_eq!(self.headers["content-type"], "application/problem+json");
@@ -43,7 +43,7 @@ impl Answer {
 }
 
 /// The defaults, with these settings changed as the environment would.
-pub fn config(directory: &TempDir, settings: &[(&str, &str)]) -> Config {
+pub(crate) fn config(directory: &TempDir, settings: &[(&str, &str)]) -> Config {
     let data_dir = directory.path().display().to_string();
     let own = [("ENGRAIN_STORE__DATA_DIR", data_dir.as_str()), ("HOME", "/nowhere")];
     let environment = own.iter().chain(settings);
@@ -54,38 +54,43 @@ pub fn config(directory: &TempDir, settings: &[(&str, &str)]) -> Config {
 
 impl TestServer {
     /// Without an engine: whatever is good is told that the server is starting.
-    pub fn starting(settings: &[(&str, &str)]) -> Self {
+    pub(crate) fn starting(settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let app = App::new(config(&directory, settings));
-        Self { router: router(app), _directory: directory }
+        Self { router: router(app), directory }
     }
 
     /// With an engine that needs no model files.
-    pub async fn working() -> Self {
+    pub(crate) async fn working() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let app = App::new(config(&directory, &[]));
         let laboratory = Laboratory::open(directory.path()).await.expect("an engine");
         app.attach(Arc::clone(&laboratory.engine));
-        Self { router: router(app), _directory: directory }
+        Self { router: router(app), directory }
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Answer {
+    /// Where its store is.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.expect("the router answers");
         let (head, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body").to_vec();
         Answer { status: head.status, headers: head.headers, body }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Request::get(path).body(Body::empty()).expect("a request")).await
     }
 
-    pub async fn json(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
+    pub(crate) async fn json(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
         let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
         self.send(request.body(body.into()).expect("a request")).await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.json(Method::POST, path, body.to_string()).await
     }
 }

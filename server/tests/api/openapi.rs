@@ -1,14 +1,11 @@
 //! The committed OpenAPI document is what the server serves, and it is complete.
 
-#[expect(dead_code, reason = "shared with tests that use other parts of it")]
-mod support;
-
 use std::collections::BTreeSet;
 
+use crate::support::TestServer;
 use serde_json::Value;
-use support::TestServer;
 
-const COMMITTED: &str = include_str!("../openapi.json");
+const COMMITTED: &str = include_str!("../../openapi.json");
 
 #[test]
 fn the_committed_document_is_up_to_date() {
@@ -63,10 +60,10 @@ fn every_operation_is_there_and_described() {
             assert!(operation[field].as_str().is_some_and(|text| !text.is_empty()), "{name}: {field}");
         }
         let answers = operation["responses"].as_object().expect("answers");
-        let good = answers.iter().find(|(status, _)| status.starts_with('2')).expect("a good answer").1;
-        let content = good["content"].as_object().and_then(|content| content.values().next());
-        let content = content.unwrap_or_else(|| panic!("{name}: the good answer has no content"));
-        assert!(!content["example"].is_null(), "{name}: the good answer has no example");
+        let good = answers.iter().filter(|(status, _)| status.starts_with('2'));
+        let contents = good.flat_map(|(_, answer)| answer["content"].as_object().into_iter().flatten());
+        let has_example = contents.filter(|(_, content)| !content["example"].is_null()).count() > 0;
+        assert!(has_example, "{name}: no good answer has an example");
         assert!(answers.contains_key("500"), "{name}: no problems");
         if let Some(body) = operation["requestBody"]["content"]["application/json"].as_object() {
             assert!(!body["example"].is_null(), "{name}: the body has no example");
