@@ -11,9 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use engrain::Client;
-use engrain::wire::{
-    AddTurns, CheckRequest, EditMemory, ListMemories, NewTurn, RecallRequest, Role, Scope,
-};
+use engrain::wire::{AddTurns, CheckRequest, EditMemory, ListMemories, NewTurn, RecallRequest, Role, Scope};
 use parking_lot::Mutex;
 use process::ServerProcess;
 use uuid::Uuid;
@@ -33,15 +31,25 @@ fn scope(writer: u64) -> Scope {
     Scope::user(format!("writer-{writer}"))
 }
 
-async fn write(client: Client, writer: u64, first: u64, acknowledged: Acknowledged, stopped: Arc<AtomicBool>) -> u64 {
+async fn write(
+    client: Client,
+    writer: u64,
+    first: u64,
+    acknowledged: Acknowledged,
+    stopped: Arc<AtomicBool>,
+) -> u64 {
     let mut count = first;
     let mut mine: Vec<Uuid> = Vec::new();
     while !stopped.load(Ordering::Relaxed) {
         count += 1;
         let texts = [text(writer, count), text(writer, count + 1_000_000)];
         let turns = texts.iter().map(|text| NewTurn::new(Role::User, text.as_str())).collect();
-        let request =
-            AddTurns { scope: scope(writer), session: Some(format!("s{}", count / 50)), turns, visibility: None };
+        let request = AddTurns {
+            scope: scope(writer),
+            session: Some(format!("s{}", count / 50)),
+            turns,
+            visibility: None,
+        };
         let Ok(added) = client.add_turns(&request).await else { break };
         {
             let mut all = acknowledged.lock();
@@ -77,7 +85,12 @@ async fn verify(client: &Client, acknowledged: &Acknowledged, sample: usize) {
         let mut cursor = None;
         loop {
             let page = client
-                .list_memories(&ListMemories { scope: scope(writer), limit: Some(1_000), cursor, ..ListMemories::default() })
+                .list_memories(&ListMemories {
+                    scope: scope(writer),
+                    limit: Some(1_000),
+                    cursor,
+                    ..ListMemories::default()
+                })
                 .await
                 .expect("a list");
             kept.extend(page.memories.into_iter().map(|memory| (memory.id, memory.text)));
@@ -94,13 +107,16 @@ async fn verify(client: &Client, acknowledged: &Acknowledged, sample: usize) {
         for (id, (_, text)) in found {
             let text = text.as_ref().unwrap();
             let word = text.split(' ').nth(3).unwrap();
-            let request = RecallRequest { scope: scope(writer), query: word.to_owned(), limit: Some(3), ..RecallRequest::default() };
+            let request = RecallRequest {
+                scope: scope(writer),
+                query: word.to_owned(),
+                limit: Some(3),
+                ..RecallRequest::default()
+            };
             let answer = client.recall(&request).await.expect("a recall");
             assert!(answer.memories.iter().any(|one| one.memory.id == *id), "{word} is not found");
         }
     }
-    // A call of two turns is kept whole or not at all: the check above counts turns and memories alike, and the
-    // sessions' turns must come in pairs unless one of a pair was erased or edited.
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,8 +136,12 @@ async fn acknowledged_writes_survive_kill_9() {
                 tokio::spawn(write(no_retries.clone(), writer, first, acknowledged.clone(), stopped.clone()))
             })
             .collect();
-        // A spread of moments without a random source: from the middle of the first write to well into them.
-        tokio::time::sleep(Duration::from_millis(20 + (round * 137) % 400)).await;
+        // A spread of moments without a random source, from the first acknowledged write on.
+        let before = acknowledged.lock().len();
+        while acknowledged.lock().len() == before {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_millis((round * 137) % 400)).await;
         server.kill();
         stopped.store(true, Ordering::Relaxed);
         for (writer, task) in writers.into_iter().enumerate() {

@@ -4,8 +4,8 @@
 mod process;
 
 use engrain::wire::{
-    AddMemories, AddTurns, DeleteMatching, DocumentName, EditMemory, Filter, ListMemories, NewMemory, NewTurn,
-    RecallRequest, ReindexRequest, Role, Scope, WhyNot, WhyNotRequest,
+    AddMemories, AddTurns, DeleteMatching, DocumentName, EditMemory, Filter, ListMemories, NewMemory,
+    NewTurn, RecallRequest, ReindexRequest, Role, Scope, WhyNot, WhyNotRequest,
 };
 use engrain::{Client, Error};
 use process::ServerProcess;
@@ -20,8 +20,12 @@ async fn remember(client: &Client, scope: &Scope) -> Vec<uuid::Uuid> {
     first.author = Some("Ann".to_owned());
     first.key = Some("D1:1".to_owned());
     let second = NewTurn::new(Role::Assistant, "Beagles need long walks");
-    let request =
-        AddTurns { scope: scope.clone(), session: Some("monday".to_owned()), turns: vec![first, second], visibility: None };
+    let request = AddTurns {
+        scope: scope.clone(),
+        session: Some("monday".to_owned()),
+        turns: vec![first, second],
+        visibility: None,
+    };
     client.add_turns(&request).await.unwrap().memory_ids
 }
 
@@ -37,22 +41,32 @@ async fn a_conversation_goes_in_and_comes_back() {
     assert_eq!(best.memory.id, ids[0]);
     assert_eq!(best.memory.happened_at, "2023-05-08T13:56:00Z");
     let origin = best.memory.origin.as_ref().unwrap();
-    assert_eq!((origin.session.as_str(), origin.seq, origin.turn_key.as_deref()), ("monday", 0, Some("D1:1")));
+    assert_eq!(
+        (origin.session.as_str(), origin.seq, origin.turn_key.as_deref()),
+        ("monday", 0, Some("D1:1"))
+    );
     assert!(answer.context.text.contains("- Ann: I adopted a beagle"), "{}", answer.context.text);
 
     let why = WhyNotRequest { memory_id: ids[0], recall: ask(&scope, "beagle Biscuit") };
     assert_eq!(client.why_not(&why).await.unwrap().verdict, WhyNot::Returned);
 
-    let edit = EditMemory { text: Some("I adopted a poodle called Crumb".to_owned()), ..EditMemory::default() };
+    let edit =
+        EditMemory { text: Some("I adopted a poodle called Crumb".to_owned()), ..EditMemory::default() };
     assert_eq!(client.edit_memory(ids[0], &edit).await.unwrap().version, 2);
     assert_eq!(client.history(ids[0]).await.unwrap().versions.len(), 2);
-    let sessions = client.sessions(&engrain::client::SessionQuery { scope: scope.clone(), limit: None, cursor: None }).await.unwrap().sessions;
+    let sessions = client
+        .sessions(&engrain::client::SessionQuery { scope: scope.clone(), limit: None, cursor: None })
+        .await
+        .unwrap()
+        .sessions;
     let turns = client.turns(sessions[0].id, None, None).await.unwrap().turns;
     assert_eq!(turns[0].text, "I adopted a beagle called Biscuit", "a source turn never changes");
 
     assert_eq!(client.delete_memory(ids[0]).await.unwrap().memory_ids, [ids[0]]);
     let gone = client.memory(ids[0]).await;
-    assert!(matches!(gone, Err(Error::Problem(problem)) if problem.status == 404 && problem.code == "not_found"));
+    assert!(
+        matches!(gone, Err(Error::Problem(problem)) if problem.status == 404 && problem.code == "not_found")
+    );
     let answer = client.recall(&ask(&scope, "poodle Crumb beagle")).await.unwrap();
     assert!(answer.memories.iter().all(|one| one.memory.id != ids[0]));
     assert!(!answer.context.text.contains("Biscuit") && !answer.context.text.contains("Crumb"));
@@ -73,7 +87,12 @@ async fn finished_memories_documents_filters_and_deletion_by_filter() {
         document: Some(DocumentName { namespace: "settings".to_owned(), key: "ui".to_owned() }),
         ..NewMemory::default()
     };
-    let memories = vec![fact("Ann likes tea", "drink"), fact("Ann likes coffee", "drink"), fact("Ann skis", "sport"), settings];
+    let memories = vec![
+        fact("Ann likes tea", "drink"),
+        fact("Ann likes coffee", "drink"),
+        fact("Ann skis", "sport"),
+        settings,
+    ];
     client.add_memories(&AddMemories { scope: scope.clone(), memories }).await.unwrap();
 
     let mut asked = ask(&scope, "What does Ann like?");
@@ -82,7 +101,11 @@ async fn finished_memories_documents_filters_and_deletion_by_filter() {
         client.recall(&asked).await.unwrap().memories.into_iter().map(|one| one.memory.text).collect();
     assert_eq!(texts, ["Ann skis"]);
 
-    let request = DeleteMatching { scope: scope.clone(), filter: Filter::contains("tags", "drink"), confirmation: None };
+    let request = DeleteMatching {
+        scope: scope.clone(),
+        filter: Filter::contains("tags", "drink"),
+        confirmation: None,
+    };
     let preview = client.delete_matching(&request).await.unwrap();
     assert_eq!((preview.done, preview.matched, preview.erased), (false, 2, 0));
     let confirmed = DeleteMatching { confirmation: preview.confirmation, ..request };
@@ -107,7 +130,7 @@ async fn a_restart_loses_nothing_and_a_second_server_is_refused() {
         .unwrap();
     assert!(!second.status.success());
     let complaint = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(complaint.contains("in use"), "{complaint}");
+    assert!(complaint.contains("served already"), "{complaint}");
     server.kill();
     let server = ServerProcess::start(directory.path()).await;
     let answer = server.client.recall(&ask(&scope, "beagle Biscuit")).await.unwrap();

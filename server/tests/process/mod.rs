@@ -10,14 +10,14 @@ use engrain::Client;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server. Killed when it is dropped.
-pub struct ServerProcess {
+pub(crate) struct ServerProcess {
     child: Child,
-    pub client: Client,
+    pub(crate) client: Client,
 }
 
 impl ServerProcess {
     /// Starts `engrain serve` over `directory`, with the embedder that needs no files, and waits until it is ready.
-    pub async fn start(directory: &Path) -> Self {
+    pub(crate) async fn start(directory: &Path) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_engrain"))
             .args(["serve", "--listen", "127.0.0.1:0", "--embedder", "hashing", "--data-dir"])
             .arg(directory)
@@ -39,7 +39,7 @@ impl ServerProcess {
     }
 
     /// Ends the process as a power cut would: without a word.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("the process can be killed");
         self.child.wait().expect("the process ends");
     }

@@ -32,10 +32,21 @@ impl Commit for SqlStore {
         writing.finish().await?;
         transaction.commit().await.map_err(unavailable)?;
         if sets.iter().any(|set| !set.erasures.is_empty()) {
-            // Not part of the promise: a reader in the way leaves it to the next erasure or the next checkpoint.
-            let _ = sqlx::query(dialect::FOLD_LOG).execute(&self.writer).await;
+            self.fold_log().await;
         }
         Ok(outcomes)
+    }
+}
+
+impl SqlStore {
+    /// Folds the log away if nobody reads at this moment. Not part of what was promised: with a reader in the way it
+    /// is left to the next erasure or checkpoint, since waiting would hold up every write.
+    async fn fold_log(&self) {
+        for statement in dialect::FOLD_LOG {
+            if let Err(error) = sqlx::query(statement).execute(&self.writer).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the log could not be folded");
+            }
+        }
     }
 }
 

@@ -26,5 +26,6 @@ pub(super) const INTEGRITY_CHECK: &str = "PRAGMA quick_check(10)";
 /// A consistent copy into a new file.
 pub(super) const COPY_TO: &str = "VACUUM INTO $1";
 
-/// Folds the write-ahead log away, so that erased text does not linger in it.
-pub(super) const FOLD_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+/// Folds the write-ahead log away without waiting for anybody, so that erased text does not linger in it.
+pub(super) const FOLD_LOG: [&str; 3] =
+    ["PRAGMA busy_timeout = 0", "PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA busy_timeout = 5000"];
