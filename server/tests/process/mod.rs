@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use engrain::Client;
+use engrain::client::RetryPolicy;
 
 /// How long a server may take to get ready before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -57,5 +58,7 @@ fn announced(directory: &Path, pid: u32) -> Option<Client> {
     let text = std::fs::read(directory.join("server.json")).ok()?;
     let announcement: serde_json::Value = serde_json::from_slice(&text).ok()?;
     (announcement["pid"].as_u64() == Some(u64::from(pid))).then_some(())?;
-    Client::new(announcement["url"].as_str()?).ok()
+    // A test wants to see what the server does, not how patient the client is.
+    let never = RetryPolicy { retries: 0, ..RetryPolicy::default() };
+    Client::builder(announcement["url"].as_str()?).retry(never).build().ok()
 }
