@@ -2,7 +2,7 @@
 //!
 //! [`router`] is the map: every route, and the layers around them. A request passes [`observe`] (id, log, metrics,
 //! problems), [`bounds`] (how many at once, how long) and the extractors of [`body`] and [`caller`]; a handler in
-//! [`routes`] then turns the wire's words into the engine's ([`wire`]), asks the engine once, and turns its answer
+//! [`mod@routes`] then turns the wire's words into the engine's ([`wire`]), asks the engine once, and turns its answer
 //! back. Handlers hold no rules of their own: what is remembered and recalled is decided in `memory-core`.
 //!
 //! Invariant: whatever comes in, what goes out is an answer of the API or a problem with a stable code.

@@ -58,11 +58,11 @@ async fn write(
             }
         }
         mine.push(added.memory_ids[0]);
-        if count % 5 == 0 {
+        if count.is_multiple_of(5) {
             let id = mine.swap_remove(usize::try_from(count).unwrap() % mine.len());
             // Whether an edit or erasure without an answer took place, nobody knows: it is no longer checked.
             let before = acknowledged.lock().remove(&id);
-            let after = if count % 2 == 0 {
+            let after = if count.is_multiple_of(2) {
                 client.delete_memory(id).await.is_ok().then_some(None)
             } else {
                 let edited = text(writer, count + 2_000_000);

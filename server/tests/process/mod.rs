@@ -12,27 +12,38 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server. Killed when it is dropped.
 pub(crate) struct ServerProcess {
-    child: Child,
+    _process: Process,
     pub(crate) client: Client,
+}
+
+/// A process that does not outlive its value.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl ServerProcess {
     /// Starts `engrain serve` over `directory`, with the embedder that needs no files, and waits until it is ready.
     pub(crate) async fn start(directory: &Path) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_engrain"))
+        let spawned = Command::new(env!("CARGO_BIN_EXE_engrain"))
             .args(["serve", "--listen", "127.0.0.1:0", "--embedder", "hashing", "--data-dir"])
             .arg(directory)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("the server's binary starts");
-        let pid = child.id();
+        let process = Process(spawned);
+        let pid = process.0.id();
         let began = Instant::now();
         loop {
             if let Some(client) = announced(directory, pid)
                 && client.ready().await.is_ok()
             {
-                return Self { child, client };
+                return Self { _process: process, client };
             }
             assert!(began.elapsed() < PATIENCE, "the server was not ready after {PATIENCE:?}");
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -40,16 +51,8 @@ impl ServerProcess {
     }
 
     /// Ends the process as a power cut would: without a word.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().expect("the process can be killed");
-        self.child.wait().expect("the process ends");
-    }
-}
-
-impl Drop for ServerProcess {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    pub(crate) fn kill(self) {
+        drop(self);
     }
 }
 
