@@ -316,7 +316,10 @@ async fn an_import_names_sources_by_their_new_ids() {
     assert_eq!((imported.turns, imported.memories), (2, 2));
     assert_eq!((imported.repeated_batches, imported.sources_lost), (1, 1));
     let asked = script.asked();
-    assert_eq!(asked[1].uri.path(), format!("/v1/memories/{}", new(102)));
+    assert_eq!(
+        (asked[1].method.as_str(), asked[1].uri.path()),
+        ("PATCH", format!("/v1/memories/{}", new(102)).as_str())
+    );
     assert_eq!(asked[2].body["memories"][0]["sources"], json!([new(1)]));
     assert_eq!(asked[3].body["memories"][0]["sources"], json!([new(200), new(102)]));
     let key = asked[0].header("idempotency-key").unwrap();

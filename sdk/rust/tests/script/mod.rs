@@ -12,29 +12,29 @@ use serde_json::Value;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub struct Asked {
-    pub method: Method,
-    pub uri: Uri,
-    pub headers: HeaderMap,
-    pub body: Value,
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
 }
 
 impl Asked {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 }
 
 /// A server that gives its answers in order, and 500 when there are none left.
 #[derive(Clone)]
-pub struct Script {
+pub(crate) struct Script {
     answers: Arc<Mutex<VecDeque<Response>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Script {
     /// Starts the server; its address comes back beside it.
-    pub async fn start(answers: impl IntoIterator<Item = Response>) -> (Self, String) {
+    pub(crate) async fn start(answers: impl IntoIterator<Item = Response>) -> (Self, String) {
         let script =
             Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), asked: Arc::default() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -58,11 +58,11 @@ impl Script {
         answer.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
     }
 
-    pub fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 }
 
-pub fn ok(body: Value) -> Response {
+pub(crate) fn ok(body: Value) -> Response {
     axum::Json(body).into_response()
 }
