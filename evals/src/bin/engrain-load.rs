@@ -1,0 +1,274 @@
+//! Measures how fast a running server remembers and recalls, through the SDK like any client.
+//!
+//! Texts and vectors are made up here from a seed, so that a run repeats: sentences over a vocabulary in which a few
+//! words are frequent and most are rare, vectors around a thousand centres, as embeddings of real texts lie. With
+//! `--embed` the server embeds; without, vectors come along, and what is measured is everything but the model.
+
+#![expect(clippy::print_stdout, reason = "a command line tool")]
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use engrain::Client;
+use engrain::wire::{AddTurns, NewTurn, RecallRequest, Role, Scope};
+
+/// Measure how fast a running Engrain server remembers and recalls.
+#[derive(Clone, Debug, Parser)]
+struct Args {
+    /// The server.
+    #[arg(long, default_value = "http://127.0.0.1:7070")]
+    server: String,
+    /// The user whose memories are written and recalled.
+    #[arg(long, default_value = "load")]
+    user: String,
+    /// Memories the user is to have before anything is recalled; those that are there count.
+    #[arg(long, default_value_t = 10_000)]
+    memories: u64,
+    /// Turns in one call while they are written.
+    #[arg(long, default_value_t = 100)]
+    batch: u64,
+    /// Clients at the same time, for the recalls and the single adds; may be repeated.
+    #[arg(long, default_values_t = [1, 4])]
+    clients: Vec<u64>,
+    /// Recalls of each client.
+    #[arg(long, default_value_t = 200)]
+    recalls: u64,
+    /// Adds one by one from 8 clients, in all.
+    #[arg(long, default_value_t = 2_000)]
+    single_adds: u64,
+    /// Let the server embed texts and questions instead of bringing vectors.
+    #[arg(long)]
+    embed: bool,
+    /// The seed of texts and vectors.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let args = Args::parse();
+    let client = Client::new(&args.server)?;
+    let version = client.version().await?;
+    let made = Arc::new(Made { dimension: version.dimension as usize, embed: args.embed });
+    println!("server {} {}, embedder {}", version.name, version.version, version.embedder);
+    fill(&client, &args, &made).await?;
+    if args.single_adds > 0 {
+        add_one_by_one(&client, &args, &made).await?;
+    }
+    recall(&client, &args, &made, 1, 20.min(args.recalls)).await?; // reads the scope into memory, warms the model
+    for clients in &args.clients {
+        let times = recall(&client, &args, &made, *clients, args.recalls).await?;
+        println!("recall, {clients} clients: {}", times.describe());
+    }
+    Ok(())
+}
+
+/// Writes turns until the user has as many memories as asked for.
+async fn fill(client: &Client, args: &Args, made: &Made) -> Result<(), Box<dyn Error>> {
+    let scope = Scope::user(&args.user);
+    let list = engrain::wire::ListMemories { scope: scope.clone(), limit: Some(1), ..Default::default() };
+    let present = client.list_memories(&list).await?.total;
+    let wanted = args.memories.saturating_sub(present);
+    let began = Instant::now();
+    let mut written = 0;
+    while written < wanted {
+        let count = args.batch.min(wanted - written);
+        let first = present + written;
+        let turns = (first..first + count).map(|number| made.turn(args.seed, number)).collect();
+        let session = Some(format!("session-{}", first / 1_000));
+        client.add_turns(&AddTurns { scope: scope.clone(), session, turns, visibility: None }).await?;
+        written += count;
+    }
+    if written > 0 {
+        let per_second = written as f64 / began.elapsed().as_secs_f64();
+        println!("adds, {} a call, 1 client: {per_second:.0} turns/s over {written}", args.batch);
+    }
+    Ok(())
+}
+
+/// Adds single turns from eight clients, each to a user of its own.
+async fn add_one_by_one(client: &Client, args: &Args, made: &Arc<Made>) -> Result<(), Box<dyn Error>> {
+    const CLIENTS: u64 = 8;
+    let next = Arc::new(AtomicU64::new(0));
+    let began = Instant::now();
+    let tasks: Vec<_> = (0..CLIENTS)
+        .map(|number| {
+            let (client, made, next, args) = (client.clone(), made.clone(), next.clone(), args.clone());
+            tokio::spawn(async move {
+                let scope = Scope::user(format!("{}-single-{number}", args.user));
+                let mut times = Times::default();
+                loop {
+                    let count = next.fetch_add(1, Ordering::Relaxed);
+                    if count >= args.single_adds {
+                        return Ok::<_, engrain::Error>(times);
+                    }
+                    let turns = vec![made.turn(args.seed + 7, count)];
+                    let request = AddTurns { scope: scope.clone(), session: None, turns, visibility: None };
+                    let began = Instant::now();
+                    client.add_turns(&request).await?;
+                    times.each.push(began.elapsed());
+                }
+            })
+        })
+        .collect();
+    let mut all = Times::default();
+    for task in tasks {
+        all.each.extend(task.await??.each);
+    }
+    let per_second = args.single_adds as f64 / began.elapsed().as_secs_f64();
+    println!("adds, one by one, {CLIENTS} clients: {per_second:.0}/s; {}", all.describe());
+    Ok(())
+}
+
+/// Recalls from so many clients at once, each question another one.
+async fn recall(
+    client: &Client,
+    args: &Args,
+    made: &Arc<Made>,
+    clients: u64,
+    each: u64,
+) -> Result<Times, Box<dyn Error>> {
+    let began = Instant::now();
+    let tasks: Vec<_> = (0..clients)
+        .map(|number| {
+            let (client, made, args) = (client.clone(), made.clone(), args.clone());
+            tokio::spawn(async move {
+                let mut times = Times::default();
+                for count in 0..each {
+                    let request = made.question(&args, (number + 1) * 1_000_003 + count * 31 + clients);
+                    let began = Instant::now();
+                    client.recall(&request).await?;
+                    times.each.push(began.elapsed());
+                }
+                Ok::<_, engrain::Error>(times)
+            })
+        })
+        .collect();
+    let mut all = Times::default();
+    for task in tasks {
+        all.each.extend(task.await??.each);
+    }
+    all.took = began.elapsed();
+    Ok(all)
+}
+
+/// How long each call took, and all of them together.
+#[derive(Debug, Default)]
+struct Times {
+    each: Vec<Duration>,
+    took: Duration,
+}
+
+impl Times {
+    fn describe(mut self) -> String {
+        self.each.sort_unstable();
+        let at = |share: f64| {
+            let index = ((self.each.len() as f64 - 1.0) * share).round() as usize;
+            self.each.get(index).map_or(0.0, |time| time.as_secs_f64() * 1e3)
+        };
+        let rate = if self.took.is_zero() {
+            String::new()
+        } else {
+            format!(", {:.0}/s", self.each.len() as f64 / self.took.as_secs_f64())
+        };
+        format!("p50 {:.2} ms, p95 {:.2} ms, p99 {:.2} ms{rate}", at(0.5), at(0.95), at(0.99))
+    }
+}
+
+/// Made-up texts and vectors.
+struct Made {
+    dimension: usize,
+    embed: bool,
+}
+
+const CENTRES: u64 = 1_000;
+const VOCABULARY: u64 = 20_000;
+
+impl Made {
+    fn turn(&self, seed: u64, number: u64) -> NewTurn {
+        let mut random = Random::new(seed, number);
+        let mut turn = NewTurn::new(
+            if number.is_multiple_of(2) { Role::User } else { Role::Assistant },
+            random.text(12, 34),
+        );
+        turn.vector = self.vector(&mut random);
+        turn
+    }
+
+    fn question(&self, args: &Args, number: u64) -> RecallRequest {
+        let mut random = Random::new(args.seed + 1, number);
+        let query = random.text(6, 12);
+        let vector = self.vector(&mut random);
+        RecallRequest { scope: Scope::user(&args.user), query, vector, ..RecallRequest::default() }
+    }
+
+    /// A centre with noise: the best cosines of a question are around .7 to .8.
+    fn vector(&self, random: &mut Random) -> Option<Vec<f32>> {
+        if self.embed {
+            return None;
+        }
+        let mut centre = Random::new(0, random.below(CENTRES));
+        Some((0..self.dimension).map(|_| 0.5 + centre.normal() + 0.6 * random.normal()).collect())
+    }
+}
+
+/// SplitMix64: small, seeded, the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn new(seed: u64, number: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ number.wrapping_mul(0xD1B5_4A32_D192_ED03))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        bits ^ (bits >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// About normal: the sum of four uniform numbers, scaled to variance 1.
+    fn normal(&mut self) -> f32 {
+        let sum: f64 = (0..4).map(|_| self.unit() - 0.5).sum();
+        (sum * 3f64.sqrt()) as f32
+    }
+
+    /// Words of which few are frequent and most are rare.
+    fn text(&mut self, least: u64, most: u64) -> String {
+        let count = least + self.below(most - least);
+        let words: Vec<String> = (0..count)
+            .map(|_| {
+                let rank = (self.unit().powi(4) * VOCABULARY as f64) as u64;
+                word(rank)
+            })
+            .collect();
+        words.join(" ")
+    }
+}
+
+/// A pronounceable word for a rank.
+fn word(rank: u64) -> String {
+    const SYLLABLES: [&str; 20] = [
+        "ba", "den", "fi", "gor", "ha", "kel", "lu", "mi", "nor", "pa", "ri", "sol", "ta", "ven", "wa", "xi",
+        "yo", "zu", "cha", "tre",
+    ];
+    let mut rest = rank + 20;
+    let mut word = String::new();
+    while rest > 0 {
+        word.push_str(SYLLABLES[(rest % 20) as usize]);
+        rest /= 20;
+    }
+    word
+}
