@@ -76,7 +76,7 @@ pub enum Error {
     Index(#[from] IndexError),
     /// A part does not work.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(ModelError),
     /// The engine is shutting down.
     #[error("the server is shutting down")]
     Stopping,
@@ -105,6 +105,15 @@ impl Error {
             Error::Index(_) => "index_unavailable",
             Error::Model(_) => "embedder_unavailable",
             Error::Stopping => "stopping",
+        }
+    }
+}
+
+impl From<ModelError> for Error {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::Busy { .. } => Error::Busy,
+            error => Error::Model(error),
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use memory_core::Error;
-use memory_core::curate::request::{Edit, ListMemories};
+use memory_core::curate::request::{Confirmed, Edit, ListMemories};
 use memory_core::domain::change::Idempotency;
 use memory_core::domain::filter::{Field, Filter, Scalar, Test};
 use memory_core::domain::memory::{DocumentName, Kind, Visibility};
@@ -127,10 +127,10 @@ async fn tenants_and_owners_never_see_each_other() {
         assert!(answer.memories.is_empty() && answer.context.text.is_empty());
     }
     assert!(matches!(laboratory.engine.memory(&stranger, ids[0]).await, Err(Error::NotFound { .. })));
-    assert!(matches!(laboratory.engine.erase(&stranger, ids[0]).await, Err(Error::NotFound { .. })));
+    assert!(matches!(laboratory.engine.erase(&stranger, ids[0], None).await, Err(Error::NotFound { .. })));
     let reader =
         Caller { rights: Rights { read: true, write: false, delete: false, admin: false }, ..CALLER };
-    assert!(matches!(laboratory.engine.erase(&reader, ids[0]).await, Err(Error::Forbidden { .. })));
+    assert!(matches!(laboratory.engine.erase(&reader, ids[0], None).await, Err(Error::Forbidden { .. })));
 }
 
 #[tokio::test]
@@ -160,19 +160,19 @@ async fn an_edit_is_a_new_version_and_the_old_one_stays_readable() {
         if_version: Some(1),
         ..Edit::default()
     };
-    let edited = laboratory.engine.edit(&CALLER, ids[0], edit.clone()).await.unwrap();
+    let edited = laboratory.engine.edit(&CALLER, ids[0], edit.clone(), None).await.unwrap();
     assert_eq!(edited.version, 2);
     let history = laboratory.engine.history(&CALLER, ids[0]).await.unwrap();
     assert_eq!(history.len(), 2);
     assert!(history[0].text.contains("Biscuit") && history[1].text.contains("Crumb"));
-    let stale = laboratory.engine.edit(&CALLER, ids[0], edit).await;
+    let stale = laboratory.engine.edit(&CALLER, ids[0], edit, None).await;
     assert!(matches!(stale, Err(Error::VersionConflict { expected: 1, present: 2, .. })));
     let answer = laboratory.engine.recall(&CALLER, question(&scope, "poodle Crumb")).await.unwrap();
     assert_eq!(answer.memories[0].memory.id, ids[0]);
     assert_eq!(answer.memories[0].memory.version, 2);
     assert_eq!(answer.searched_memories, 5, "a new version is not a new memory");
     let tagged = Edit { tags: Some(vec![name("dogs")]), ..Edit::default() };
-    laboratory.engine.edit(&CALLER, ids[0], tagged).await.unwrap();
+    laboratory.engine.edit(&CALLER, ids[0], tagged, None).await.unwrap();
     let mut asked = question(&scope, "poodle Crumb");
     asked.filter = Filter::Field(Field::Tags, Test::Contains("dogs".to_owned()));
     let answer = laboratory.engine.recall(&CALLER, asked).await.unwrap();
@@ -191,7 +191,7 @@ async fn an_erasure_takes_along_what_was_made_of_it() {
     second.sources = vec![first.memories[0].0];
     let second = laboratory.engine.remember_memories(&CALLER, memories(&scope, vec![second])).await.unwrap();
     laboratory.engine.recall(&CALLER, question(&scope, "dog")).await.unwrap();
-    let mut gone = laboratory.engine.erase(&CALLER, ids[0]).await.unwrap();
+    let mut gone = laboratory.engine.erase(&CALLER, ids[0], None).await.unwrap();
     gone.sort_unstable();
     let mut expected = vec![ids[0], first.memories[0], second.memories[0]];
     expected.sort_unstable();
@@ -206,6 +206,30 @@ async fn an_erasure_takes_along_what_was_made_of_it() {
 }
 
 #[tokio::test]
+async fn a_repeated_edit_or_erasure_is_done_once() {
+    let (_directory, laboratory) = laboratory().await;
+    let scope = user("ann").unwrap();
+    let ids = remember_a_week(&laboratory, &scope).await;
+    let key = |text: &str| Some(Idempotency { key: name(text), request_hash: [3; 32] });
+    let edit = Edit { text: Some("I adopted a poodle".to_owned()), ..Edit::default() };
+    for _ in 0..2 {
+        let edited = laboratory.engine.edit(&CALLER, ids[0], edit.clone(), key("edit")).await.unwrap();
+        assert_eq!((edited.version, edited.text.as_str()), (2, "I adopted a poodle"));
+    }
+    for _ in 0..2 {
+        assert_eq!(laboratory.engine.erase(&CALLER, ids[1], key("erase")).await.unwrap(), [ids[1]]);
+    }
+    let monday = Filter::Field(Field::Session, Test::Eq(Scalar::Text("monday".to_owned())));
+    let preview = laboratory.engine.preview_erasure(&CALLER, &scope, monday.clone()).await.unwrap();
+    for _ in 0..2 {
+        let confirmed = Confirmed { confirmation: &preview.confirmation, idempotency: key("sweep") };
+        let (matched, gone) =
+            laboratory.engine.erase_matching(&CALLER, &scope, monday.clone(), confirmed).await.unwrap();
+        assert_eq!((matched, gone.len()), (2, 2));
+    }
+}
+
+#[tokio::test]
 async fn a_deletion_by_filter_needs_to_be_seen_first() {
     let (_directory, laboratory) = laboratory().await;
     let scope = user("ann").unwrap();
@@ -215,12 +239,27 @@ async fn a_deletion_by_filter_needs_to_be_seen_first() {
     assert_eq!((preview.matched, preview.sample.len()), (3, 3));
     let more = turns(&scope, "monday", vec![turn(Role::User, "one more thing", START)]).unwrap();
     laboratory.engine.remember_turns(&CALLER, more).await.unwrap();
-    let stale =
-        laboratory.engine.erase_matching(&CALLER, &scope, monday.clone(), &preview.confirmation).await;
+    let stale = laboratory
+        .engine
+        .erase_matching(
+            &CALLER,
+            &scope,
+            monday.clone(),
+            Confirmed { confirmation: &preview.confirmation, idempotency: None },
+        )
+        .await;
     assert!(matches!(stale, Err(Error::ConfirmationStale)));
     let preview = laboratory.engine.preview_erasure(&CALLER, &scope, monday.clone()).await.unwrap();
-    let (matched, gone) =
-        laboratory.engine.erase_matching(&CALLER, &scope, monday, &preview.confirmation).await.unwrap();
+    let (matched, gone) = laboratory
+        .engine
+        .erase_matching(
+            &CALLER,
+            &scope,
+            monday,
+            Confirmed { confirmation: &preview.confirmation, idempotency: None },
+        )
+        .await
+        .unwrap();
     assert_eq!((matched, gone.len()), (4, 4));
     let left = ListMemories {
         scope: scope.clone(),

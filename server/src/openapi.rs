@@ -112,7 +112,9 @@ fn can_happen(code: Code, path: &str, operation: &Operation) -> bool {
         Code::VersionConflict => id == "edit_memory",
         Code::ConfirmationStale => id == "delete_matching",
         Code::EmbedderMismatch => id == "reindex",
-        Code::IdempotencyKeyReused => id == "add_turns" || id == "add_memories",
+        Code::IdempotencyKeyReused => {
+            ["add_turns", "add_memories", "edit_memory", "delete_memory", "delete_matching"].contains(&id)
+        }
         Code::UnknownRoute | Code::MethodNotAllowed => false, // no operation's
         Code::WrongHost => path != "/health" && path != "/ready",
         Code::Starting => path != "/health" && path != "/metrics",

@@ -1,7 +1,7 @@
 //! Editing: the memory as it is to be becomes a new version. The source turn of an edited memory stays as it was said.
 
 use super::request::Edit;
-use crate::domain::change::{ChangeSet, Outcome, Revision};
+use crate::domain::change::{ChangeSet, Idempotency, Outcome, Revision};
 use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
 use crate::domain::scope::Caller;
@@ -15,14 +15,23 @@ use crate::store::Kept;
 const TRIES: usize = 8;
 
 impl Engine {
-    /// Makes a new version of a memory; answers it.
-    pub async fn edit(&self, caller: &Caller, id: MemoryId, edit: Edit) -> Result<Memory, Error> {
+    /// Makes a new version of a memory; answers it. A repetition under the same key answers the present version.
+    pub async fn edit(
+        &self,
+        caller: &Caller,
+        id: MemoryId,
+        edit: Edit,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Memory, Error> {
         needs_write(caller)?;
         check(&edit, &self.limits)?;
+        if self.earlier(caller, idempotency.as_ref()).await?.is_some() {
+            return Ok(self.kept(caller, id).await?.memory);
+        }
         let mut last = Error::Busy;
         for _ in 0..TRIES {
             let kept = self.kept(caller, id).await?;
-            match self.edit_version(caller, &kept, &edit).await {
+            match self.edit_version(caller, &kept, &edit, idempotency.clone()).await {
                 Err(Error::VersionConflict { .. } | Error::Busy) if edit.if_version.is_none() => {
                     last = Error::Busy
                 }
@@ -32,7 +41,13 @@ impl Engine {
         Err(last)
     }
 
-    async fn edit_version(&self, caller: &Caller, kept: &Kept, edit: &Edit) -> Result<Memory, Error> {
+    async fn edit_version(
+        &self,
+        caller: &Caller,
+        kept: &Kept,
+        edit: &Edit,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Memory, Error> {
         let present = kept.memory.version;
         if let Some(expected) = edit.if_version.filter(|expected| *expected != present) {
             return Err(Error::VersionConflict { id: kept.memory.id.to_string(), expected, present });
@@ -42,6 +57,7 @@ impl Engine {
         memory.version = present + 1;
         memory.recorded_at = now;
         let mut set = ChangeSet::new(caller.tenant, kept.owner.clone(), now);
+        set.idempotency = idempotency;
         let rows = if memory.text == kept.memory.text {
             None
         } else {
@@ -53,7 +69,8 @@ impl Engine {
         };
         set.revisions.push(Revision { memory: memory.clone(), rows });
         match self.commits.commit(set).await? {
-            Outcome::Committed(_) | Outcome::Repeated(_) => Ok(memory),
+            Outcome::Committed(_) => Ok(memory),
+            Outcome::Repeated(_) => Ok(self.kept(caller, kept.memory.id).await?.memory),
         }
     }
 }

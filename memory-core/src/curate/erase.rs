@@ -3,8 +3,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::request::ErasurePreview;
-use crate::domain::change::{ChangeSet, Outcome};
+use super::request::{Confirmed, ErasurePreview};
+use crate::domain::change::{ChangeSet, Idempotency, Made, Outcome};
 use crate::domain::filter::Filter;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::scope::{Caller, Owner, Scope};
@@ -15,11 +15,30 @@ use crate::error::Error;
 const SAMPLE: usize = 20;
 
 impl Engine {
-    /// Erases a memory with all that was made of it; answers what went.
-    pub async fn erase(&self, caller: &Caller, id: MemoryId) -> Result<Vec<MemoryId>, Error> {
+    /// Erases a memory with all that was made of it; answers what went. A repetition under the same key answers what
+    /// went the first time.
+    pub async fn erase(
+        &self,
+        caller: &Caller,
+        id: MemoryId,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Vec<MemoryId>, Error> {
         needs_delete(caller)?;
+        if let Some(made) = self.earlier(caller, idempotency.as_ref()).await? {
+            return Ok(made.erased);
+        }
         let kept = self.kept(caller, id).await?;
-        self.erase_all(caller, kept.owner, vec![id]).await
+        self.erase_all(caller, kept.owner, vec![id], idempotency).await
+    }
+
+    /// What an earlier request with this key made.
+    pub(super) async fn earlier(
+        &self,
+        caller: &Caller,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Option<Made>, Error> {
+        let Some(idempotency) = idempotency else { return Ok(None) };
+        Ok(self.store.earlier(caller.tenant, idempotency).await?.transpose()?)
     }
 
     /// What a deletion by filter would erase. Only memories that the scope owns are looked at.
@@ -52,9 +71,13 @@ impl Engine {
         caller: &Caller,
         scope: &Scope,
         filter: Filter,
-        confirmed: &str,
+        confirmed: Confirmed<'_>,
     ) -> Result<(u64, Vec<MemoryId>), Error> {
         needs_delete(caller)?;
+        let Confirmed { confirmation: confirmed, idempotency } = confirmed;
+        if let Some(made) = self.earlier(caller, idempotency.as_ref()).await? {
+            return Ok((made.erased.len() as u64, made.erased));
+        }
         let owner = crate::remember::owner(scope)?;
         let (partition, ids) = match self.own_in_view(caller, scope, &filter).await? {
             Some((partition, ids)) => (Some(partition), ids),
@@ -68,7 +91,7 @@ impl Engine {
             return Ok((0, Vec::new()));
         }
         let matched = ids.len() as u64;
-        match self.erase_all(caller, owner, ids).await {
+        match self.erase_all(caller, owner, ids, idempotency).await {
             // One of them went between the look and the leap.
             Err(Error::NotFound { .. }) => Err(Error::ConfirmationStale),
             outcome => Ok((matched, outcome?)),
@@ -80,8 +103,10 @@ impl Engine {
         caller: &Caller,
         owner: Owner,
         ids: Vec<MemoryId>,
+        idempotency: Option<Idempotency>,
     ) -> Result<Vec<MemoryId>, Error> {
         let mut set = ChangeSet::new(caller.tenant, owner, self.now());
+        set.idempotency = idempotency;
         set.erasures = ids;
         // What a recall noted just before must not outlive what it names.
         self.access.settle().await;

@@ -1,5 +1,6 @@
 //! What can be asked of memories that are there.
 
+use crate::domain::change::Idempotency;
 use crate::domain::filter::Filter;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::{Memory, Visibility};
@@ -59,6 +60,15 @@ pub struct Edit {
     pub importance: Option<f32>,
     /// Who may recall it.
     pub visibility: Option<Visibility>,
+}
+
+/// That a preview was seen.
+#[derive(Clone, Debug)]
+pub struct Confirmed<'a> {
+    /// What the preview answered.
+    pub confirmation: &'a str,
+    /// What makes a repetition harmless.
+    pub idempotency: Option<Idempotency>,
 }
 
 /// What a deletion by filter would erase.

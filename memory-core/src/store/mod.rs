@@ -15,7 +15,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-use crate::domain::change::{ChangeSet, IndexRow, Outcome, Refusal};
+use crate::domain::change::{ChangeSet, Idempotency, IndexRow, Made, Outcome, Refusal};
 use crate::domain::derivation::Derivation;
 use crate::domain::id::{JobId, MemoryId, PartitionId, RecallId, SessionId, TenantId, TurnId};
 use crate::domain::memory::Memory;
@@ -59,6 +59,14 @@ pub trait Commit: Send + Sync + Debug {
     ///
     /// Sequence numbers of a partition are given without gaps, one for each memory written or erased.
     async fn commit(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError>;
+
+    /// What an earlier set with this key made, or the refusal of another request under the same key. For requests
+    /// that could not even be prepared a second time, such as the erasure of what is gone.
+    async fn earlier(
+        &self,
+        tenant: TenantId,
+        idempotency: &Idempotency,
+    ) -> Result<Option<Result<Made, Refusal>>, StoreError>;
 }
 
 /// A memory with whose it is.

@@ -9,6 +9,7 @@ use engrain::wire::{
     AddMemories, AddedMemories, DeleteMatching, DeletedMatching, EditMemory, Erased, History, ListMemories,
     Memory, MemoryPage,
 };
+use memory_core::curate::request::Confirmed;
 use memory_core::domain::id::MemoryId;
 
 use super::created;
@@ -142,7 +143,7 @@ pub(crate) async fn memory_history(
     patch,
     path = "/v1/memories/{id}",
     tag = "memories",
-    params(("id" = uuid::Uuid, Path, description = "The memory")),
+    params(("id" = uuid::Uuid, Path, description = "The memory"), ("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body is done once, and answers what it made then")),
     request_body(content = EditMemory, example = json!({
         "if_version": 1, "text": "Mara is allergic to peanuts and cashews."
     })),
@@ -159,10 +160,12 @@ pub(crate) async fn edit_memory(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     PathId(id): PathId,
+    key: IdempotencyKey,
     JsonBody(edit): JsonBody<EditMemory>,
 ) -> Result<Json<Memory>, Problem> {
+    let idempotency = key.of("edit_memory", &(id, &edit));
     let edit = curate::edit(edit, app.limits())?;
-    let memory = app.engine()?.edit(&caller, MemoryId(id), edit).await?;
+    let memory = app.engine()?.edit(&caller, MemoryId(id), edit, idempotency).await?;
     Ok(Json(answers::memory(memory)))
 }
 
@@ -174,7 +177,7 @@ pub(crate) async fn edit_memory(
     delete,
     path = "/v1/memories/{id}",
     tag = "memories",
-    params(("id" = uuid::Uuid, Path, description = "The memory")),
+    params(("id" = uuid::Uuid, Path, description = "The memory"), ("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body is done once, and answers what it made then")),
     responses((status = 200, description = "What was erased", body = Erased, example = json!({
         "memory_ids": ["01890a5d-ac96-774b-bcce-b30209900003"]
     })))
@@ -183,8 +186,9 @@ pub(crate) async fn delete_memory(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     PathId(id): PathId,
+    key: IdempotencyKey,
 ) -> Result<Json<Erased>, Problem> {
-    let erased = app.engine()?.erase(&caller, MemoryId(id)).await?;
+    let erased = app.engine()?.erase(&caller, MemoryId(id), key.of("delete_memory", &id)).await?;
     Ok(Json(Erased { memory_ids: erased.into_iter().map(|id| id.0).collect() }))
 }
 
@@ -196,6 +200,7 @@ pub(crate) async fn delete_memory(
     post,
     path = "/v1/memories/delete",
     tag = "memories",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body is done once, and answers what it made then")),
     request_body(content = DeleteMatching, example = json!({
         "scope": {"user_id": "mara"}, "filter": {"field": "session", "eq": "2023-05-20"}
     })),
@@ -208,14 +213,17 @@ pub(crate) async fn delete_memory(
 pub(crate) async fn delete_matching(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
+    key: IdempotencyKey,
     JsonBody(request): JsonBody<DeleteMatching>,
 ) -> Result<Json<DeletedMatching>, Problem> {
+    let idempotency = key.of("delete_matching", &request);
     let (scope, filter) = curate::delete(&request)?;
     let engine = app.engine()?;
     let Some(confirmation) = &request.confirmation else {
         return Ok(Json(answers::preview(engine.preview_erasure(&caller, &scope, filter).await?)));
     };
-    let (matched, erased) = engine.erase_matching(&caller, &scope, filter, confirmation).await?;
+    let confirmed = Confirmed { confirmation, idempotency };
+    let (matched, erased) = engine.erase_matching(&caller, &scope, filter, confirmed).await?;
     let erased = erased.len() as u64;
     Ok(Json(DeletedMatching { done: true, matched, sample: Vec::new(), confirmation: None, erased }))
 }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 
 use super::gather::{Change, Gathered};
-use super::{Connection, NO_EMBEDDER, SqlStore, StoreError, dialect, unavailable};
+use super::{Connection, Db, NO_EMBEDDER, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::{Appended, ChangeSet, Committed, Idempotency, Made, NewTurns, Outcome, Refusal};
 use crate::domain::id::{MemoryId, PartitionId, SessionId, TenantId, TurnId};
 use crate::domain::memory::Memory;
@@ -35,6 +35,14 @@ impl Commit for SqlStore {
             self.fold_log().await;
         }
         Ok(outcomes)
+    }
+
+    async fn earlier(
+        &self,
+        tenant: TenantId,
+        idempotency: &Idempotency,
+    ) -> Result<Option<Result<Made, Refusal>>, StoreError> {
+        earlier_request(&self.readers, tenant, idempotency).await
     }
 }
 
@@ -76,7 +84,7 @@ impl<'c, 'a> Writing<'c, 'a> {
     /// Takes one set whole, or refuses it having changed nothing.
     async fn take(&mut self, set: &'a ChangeSet) -> Result<Result<Outcome, Refusal>, StoreError> {
         if let Some(idempotency) = &set.idempotency {
-            match self.earlier_request(set.tenant, idempotency).await? {
+            match earlier_request(&mut *self.connection, set.tenant, idempotency).await? {
                 Some(Ok(made)) => return Ok(Ok(Outcome::Repeated(made))),
                 Some(Err(refusal)) => return Ok(Err(refusal)),
                 None => {}
@@ -359,31 +367,6 @@ impl<'c, 'a> Writing<'c, 'a> {
         Ok((id, ordinal, 0))
     }
 
-    async fn earlier_request(
-        &mut self,
-        tenant: TenantId,
-        idempotency: &Idempotency,
-    ) -> Result<Option<Result<Made, Refusal>>, StoreError> {
-        let row: Option<(Vec<u8>, String)> = sqlx::query_as(
-            "SELECT request_hash, made FROM idempotent_requests WHERE tenant_id = $1 AND key = $2",
-        )
-        .bind(tenant.0)
-        .bind(idempotency.key.as_str())
-        .fetch_optional(&mut *self.connection)
-        .await
-        .map_err(unavailable)?;
-        let Some((hash, made)) = row else { return Ok(None) };
-        if hash != idempotency.request_hash {
-            return Ok(Some(Err(Refusal::IdempotencyKeyReused)));
-        }
-        let made = made_from_json(&made).ok_or_else(|| StoreError::Corrupt {
-            table: "idempotent_requests",
-            column: "made",
-            row: "a key".to_owned(),
-        })?;
-        Ok(Some(Ok(made)))
-    }
-
     async fn remember_request(
         &mut self,
         set: &ChangeSet,
@@ -435,6 +418,28 @@ impl<'c, 'a> Writing<'c, 'a> {
         }
         Ok(())
     }
+}
+
+async fn earlier_request<'e>(
+    from: impl sqlx::Executor<'e, Database = Db>,
+    tenant: TenantId,
+    idempotency: &Idempotency,
+) -> Result<Option<Result<Made, Refusal>>, StoreError> {
+    let row: Option<(Vec<u8>, String)> = sqlx::query_as(
+        "SELECT request_hash, made FROM idempotent_requests WHERE tenant_id = $1 AND key = $2",
+    )
+    .bind(tenant.0)
+    .bind(idempotency.key.as_str())
+    .fetch_optional(from)
+    .await
+    .map_err(unavailable)?;
+    let Some((hash, made)) = row else { return Ok(None) };
+    if hash != idempotency.request_hash {
+        return Ok(Some(Err(Refusal::IdempotencyKeyReused)));
+    }
+    let damaged =
+        || StoreError::Corrupt { table: "idempotent_requests", column: "made", row: "a key".to_owned() };
+    Ok(Some(Ok(made_from_json(&made).ok_or_else(damaged)?)))
 }
 
 /// What a set refers to that a new partition cannot have.
