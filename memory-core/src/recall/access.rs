@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::store::{RecallRecord, Store};
 
@@ -12,6 +13,9 @@ use crate::store::{RecallRecord, Store};
 const WAITING: usize = 4_096;
 /// Records in one transaction.
 const PER_WRITE: usize = 256;
+/// How long a record may wait for others: a transaction and a sync to disk for each recall would take the disk and a
+/// core from those who ask. A crash loses no more than this.
+const GATHER_FOR: Duration = Duration::from_millis(250);
 
 /// The way into the access log.
 #[derive(Clone, Debug)]
@@ -23,7 +27,7 @@ pub(crate) struct AccessNotes {
 #[derive(Debug)]
 enum Note {
     Record(RecallRecord),
-    Settle(tokio::sync::oneshot::Sender<()>),
+    Settle(oneshot::Sender<()>),
 }
 
 impl AccessNotes {
@@ -48,7 +52,7 @@ impl AccessNotes {
 
     /// Waits until everything noted so far is written.
     pub(crate) async fn settle(&self) {
-        let (settled, wait) = tokio::sync::oneshot::channel();
+        let (settled, wait) = oneshot::channel();
         if self.records.send(Note::Settle(settled)).await.is_ok() {
             let _ = wait.await;
         }
@@ -56,15 +60,8 @@ impl AccessNotes {
 }
 
 async fn write(store: Arc<dyn Store>, mut queue: mpsc::Receiver<Note>, keep_per_partition: u32) {
-    let mut notes = Vec::with_capacity(PER_WRITE);
-    while queue.recv_many(&mut notes, PER_WRITE).await > 0 {
-        let (mut records, mut settled) = (Vec::new(), Vec::new());
-        for note in notes.drain(..) {
-            match note {
-                Note::Record(record) => records.push(record),
-                Note::Settle(wait) => settled.push(wait),
-            }
-        }
+    while let Some(first) = queue.recv().await {
+        let (records, settled) = gather(first, &mut queue).await;
         if !records.is_empty()
             && let Err(error) = store.note_recalls(&records, keep_per_partition).await
         {
@@ -78,4 +75,28 @@ async fn write(store: Arc<dyn Store>, mut queue: mpsc::Receiver<Note>, keep_per_
             let _ = wait.send(());
         }
     }
+}
+
+/// What comes within a moment of `first`; at once what somebody waits for.
+async fn gather(
+    first: Note,
+    queue: &mut mpsc::Receiver<Note>,
+) -> (Vec<RecallRecord>, Vec<oneshot::Sender<()>>) {
+    let (mut records, mut settled) = (Vec::new(), Vec::new());
+    let mut over = std::pin::pin!(tokio::time::sleep(GATHER_FOR));
+    let mut next = Some(first);
+    while let Some(note) = next {
+        match note {
+            Note::Record(record) => records.push(record),
+            Note::Settle(wait) => settled.push(wait),
+        }
+        if !settled.is_empty() || records.len() >= PER_WRITE {
+            break;
+        }
+        next = tokio::select! {
+            note = queue.recv() => note,
+            () = &mut over => None,
+        };
+    }
+    (records, settled)
 }

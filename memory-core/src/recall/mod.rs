@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
+use tracing::{Instrument, info_span};
 
 use crate::domain::id::{MemoryId, PartitionId, RecallId};
 use crate::domain::memory::Memory;
@@ -42,8 +43,8 @@ impl Engine {
     /// What is remembered that bears on a question.
     pub async fn recall(&self, caller: &Caller, request: Recall) -> Result<Recalled, Error> {
         let now = request.now.unwrap_or_else(|| self.now());
-        let recalled = self.recall_unnoted(caller, request, now).await?;
-        self.note(&recalled, now);
+        let recalled = self.recall_unnoted(caller, request, now).instrument(info_span!("recall")).await?;
+        info_span!("note").in_scope(|| self.note(&recalled, now));
         Ok(recalled)
     }
 
@@ -56,33 +57,40 @@ impl Engine {
         let began = Instant::now();
         needs_read(caller)?;
         self.check_recall(&request)?;
+        let deadline = request.deadline_ms.map(|ms| began + Duration::from_millis(u64::from(ms)));
         let mut took = Took::default();
         let mut degraded = Vec::new();
 
-        let reach = self.reach(caller, &request.scope, &request.filter, now).await?;
+        let reach =
+            self.reach(caller, &request.scope, &request.filter, now).instrument(info_span!("scope")).await?;
         if reach.left_out > 0 {
             degraded.push(Degraded::PartitionsLeftOut);
         }
-        let vector = self.question_vector(&request, &mut degraded).await?;
+        let vector = self
+            .question_vector(&request, deadline, &mut degraded)
+            .instrument(info_span!("question"))
+            .await?;
         took.embed = began.elapsed();
-        let searched = self.search(&reach, &request, vector).await?;
+        let searched = self.search(&reach, &request, vector).instrument(info_span!("search")).await?;
         let weights = self.recall_settings.weights.with(request.weights);
-        let mut fused = fuse::fuse(&searched.candidates, &weights);
+        let mut fused = info_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &weights));
         took.search = began.elapsed().saturating_sub(took.embed);
 
         fused.truncate(self.most_wanted(&request));
         let neighbours =
             if request.budget_tokens > 0 { self.neighbours(&reach, &fused).await? } else { Vec::new() };
-        let mut loaded = self.load(&fused, &neighbours).await?;
+        let mut loaded = self.load(&fused, &neighbours).instrument(info_span!("load")).await?;
         // What was erased since it was found is not there to be loaded.
         fused.retain(|one| loaded.contains_key(&one.memory));
         let before_rerank = began.elapsed();
-        let deadline = request.deadline_ms.map(|ms| began + Duration::from_millis(u64::from(ms)));
-        self.rerank(&request, &mut fused, &loaded, deadline, &mut degraded).await;
+        self.rerank(&request, &mut fused, &loaded, deadline, &mut degraded)
+            .instrument(info_span!("rerank"))
+            .await;
         took.rerank = began.elapsed().saturating_sub(before_rerank);
 
         fused.truncate(request.limit as usize);
-        let context = self.context(&request, &fused, &neighbours, &loaded);
+        let context =
+            info_span!("assemble").in_scope(|| self.context(&request, &fused, &neighbours, &loaded));
         let memories = fused
             .into_iter()
             .filter_map(|one| {
@@ -105,6 +113,7 @@ impl Engine {
             took,
         })
     }
+
     fn check_recall(&self, request: &Recall) -> Result<(), Error> {
         let limits = &self.limits;
         if request.query.trim().is_empty() {
@@ -160,10 +169,11 @@ impl Engine {
         }
     }
 
-    /// STEP 2: the question's vector. Without an embedder that answers, words alone must do.
+    /// STEP 2: the question's vector. Without an embedder that answers, and in time, words alone must do.
     pub(crate) async fn question_vector(
         &self,
         request: &Recall,
+        deadline: Option<Instant>,
         degraded: &mut Vec<Degraded>,
     ) -> Result<Option<Arc<[f32]>>, Error> {
         let active = self.active_embedder();
@@ -176,9 +186,18 @@ impl Engine {
             gpu_retrieval::unit_fp16(vector).map_err(|error| Error::invalid("vector", error))?;
             return Ok(Some(vector.as_slice().into()));
         }
-        match active.embedder.embed_query(&request.query).await {
-            Ok(vector) => Ok(Some(vector.into())),
-            Err(error) => {
+        let embedding = active.embedder.embed_query(&request.query);
+        let embedded = match deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), embedding).await,
+            None => Ok(embedding.await),
+        };
+        match embedded {
+            Ok(Ok(vector)) => Ok(Some(vector.into())),
+            Err(_late) => {
+                degraded.push(Degraded::DenseDeadline);
+                Ok(None)
+            }
+            Ok(Err(error)) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "recalling by words alone");
                 degraded.push(Degraded::DenseUnavailable);
                 Ok(None)

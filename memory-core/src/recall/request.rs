@@ -163,6 +163,8 @@ pub enum Degraded {
     RerankUnavailable,
     /// The question could not be turned into a vector: only words were compared.
     DenseUnavailable,
+    /// The deadline came before the question was turned into a vector: only words were compared.
+    DenseDeadline,
     /// There were more partitions than a recall may search.
     PartitionsLeftOut,
 }
@@ -174,6 +176,7 @@ impl Degraded {
             Degraded::RerankDeadline => "rerank_deadline",
             Degraded::RerankUnavailable => "rerank_unavailable",
             Degraded::DenseUnavailable => "dense_unavailable",
+            Degraded::DenseDeadline => "dense_deadline",
             Degraded::PartitionsLeftOut => "partitions_left_out",
         }
     }

@@ -10,15 +10,15 @@ use crate::error::Error;
 use crate::index::Sighting;
 
 impl Engine {
-    /// Why `memory` does or does not come back. The cross-encoder is not asked: ranks are those before it, and nothing is noted in the
-    /// access log.
+    /// Why `memory` does or does not come back. The cross-encoder is not asked: ranks are those before it. Nothing is
+    /// noted in the access log.
     pub async fn why_not(&self, caller: &Caller, memory: MemoryId, request: Recall) -> Result<WhyNot, Error> {
         needs_read(caller)?;
         let request = Recall { rerank: Some(false), ..request };
         let now = request.now.unwrap_or_else(|| self.now());
         let recalled = self.recall_unnoted(caller, request.clone(), now).await?;
         let reach = self.reach(caller, &request.scope, &request.filter, now).await?;
-        let vector = self.question_vector(&request, &mut Vec::new()).await?;
+        let vector = self.question_vector(&request, None, &mut Vec::new()).await?;
         for (partition, view) in &reach.partitions {
             let question = self.question(&request, vector.clone(), view.clone());
             let Some(sighting) = self.index.sight(*partition, memory, &question).await? else { continue };

@@ -21,6 +21,7 @@ use crate::text::TokenCounter;
 pub(crate) use check::{importance as check_importance, names as check_names, owner, text as check_text};
 pub(crate) use embed::{TextToKey, key_with};
 use request::{MemoryToRemember, RememberMemories, RememberTurns, Remembered, TurnToRemember};
+use tracing::instrument;
 
 /// Importance of what nobody has said anything about.
 const DEFAULT_IMPORTANCE: f32 = 0.5;
@@ -31,6 +32,7 @@ const EMBEDDER_CHANGES: usize = 3;
 
 impl Engine {
     /// Appends turns to a session and remembers each of them word for word.
+    #[instrument(name = "remember", skip_all, fields(turns = request.turns.len()))]
     pub async fn remember_turns(&self, caller: &Caller, request: RememberTurns) -> Result<Remembered, Error> {
         needs_write(caller)?;
         let owner = check::turns(&request, &self.limits)?;
@@ -65,6 +67,7 @@ impl Engine {
     }
 
     /// Adds finished memories. A document takes the place of the one of its name, as a new version.
+    #[instrument(name = "remember", skip_all, fields(memories = request.memories.len()))]
     pub async fn remember_memories(
         &self,
         caller: &Caller,

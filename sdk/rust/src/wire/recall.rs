@@ -76,8 +76,8 @@ pub struct RecallResponse {
     pub context: Context,
     /// How far the order can be trusted.
     pub exactness: Exactness,
-    /// What was left out, if anything: `rerank_deadline`, `rerank_unavailable`, `dense_unavailable`,
-    /// `partitions_left_out`.
+    /// What was left out, if anything: `rerank_deadline`, `rerank_unavailable`, `dense_deadline`,
+    /// `dense_unavailable`, `partitions_left_out`.
     pub degraded: Vec<String>,
     /// What was searched.
     pub searched: Searched,
