@@ -139,7 +139,15 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let request = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().clone();
         let error = error.into_inner();
-        if error.is_data() { refused(&path, &error.to_string()) } else { malformed(&error) }
+        let message = error.to_string();
+        if message.starts_with("number out of range") {
+            // The JSON is sound: it is the number that no field can hold.
+            Problem::at(Code::InvalidRequest, dotted(&path, None), "the number is out of range")
+        } else if error.is_data() {
+            refused(&path, &message)
+        } else {
+            malformed(&error)
+        }
     })?;
     reader.end().map_err(|error| malformed(&error))?;
     Ok(request)
@@ -220,7 +228,11 @@ mod tests {
             ("{".to_owned(), Code::MalformedJson, ""),
             (r#"{"scope":{},"turns":[]} x"#.to_owned(), Code::MalformedJson, ""),
             (turn(r#""role":"user","text":NaN"#), Code::MalformedJson, ""),
-            (turn(r#""role":"user","text":"a","importance":1e999"#), Code::MalformedJson, ""),
+            (
+                turn(r#""role":"user","text":"a","importance":1e999"#),
+                Code::InvalidRequest,
+                "turns[0].importance",
+            ),
             (turn("\"role\":\"user\",\"text\":\"\u{0}\""), Code::MalformedJson, ""),
             (turn(r#""role":"user","text":"\ud800""#), Code::MalformedJson, ""),
             ("[]".to_owned(), Code::WrongType, "body"),

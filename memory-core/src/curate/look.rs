@@ -39,6 +39,8 @@ impl Engine {
         needs_read(caller)?;
         let kept = self.kept(caller, id).await?;
         let mut versions = self.store.earlier_versions(kept.partition, id).await?;
+        // An edit may have come between the two looks: what was the present one is then among the earlier ones.
+        versions.retain(|version| version.version < kept.memory.version);
         versions.push(kept.memory);
         Ok(versions)
     }

@@ -8,6 +8,7 @@
 //!   found through it.
 //! - Lookups answer `None` or leave out what is not there; errors are for a store that does not work.
 
+mod jobs;
 #[cfg(feature = "sqlite")]
 pub mod sql;
 
@@ -15,9 +16,11 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
+pub use jobs::{Job, JobState, Jobs};
+
 use crate::domain::change::{ChangeSet, Idempotency, IndexRow, Made, Outcome, Refusal};
 use crate::domain::derivation::Derivation;
-use crate::domain::id::{JobId, MemoryId, PartitionId, RecallId, SessionId, TenantId, TurnId};
+use crate::domain::id::{MemoryId, PartitionId, RecallId, SessionId, TenantId, TurnId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
@@ -279,89 +282,6 @@ pub trait Embedders: Send + Sync + Debug {
     async fn drop_other_rows(&self, limit: u32) -> Result<u64, StoreError>;
 }
 
-/// How a job stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobState {
-    /// Waiting for a worker, or for its next try.
-    Waiting,
-    /// Leased to a worker.
-    Running,
-    /// Done.
-    Done,
-    /// Given up.
-    Failed,
-}
-
-impl JobState {
-    /// All states.
-    pub const ALL: [JobState; 4] = [JobState::Waiting, JobState::Running, JobState::Done, JobState::Failed];
-
-    /// The name in the store.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            JobState::Waiting => "waiting",
-            JobState::Running => "running",
-            JobState::Done => "done",
-            JobState::Failed => "failed",
-        }
-    }
-
-    /// The state of that name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
-    }
-}
-
-/// A durable piece of work.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Job {
-    /// Its id.
-    pub id: JobId,
-    /// Whose.
-    pub tenant: TenantId,
-    /// What it does.
-    pub kind: String,
-    /// While a job with this key waits or runs, no second one is made.
-    pub unique_key: Option<String>,
-    /// What to work on: ids and settings as JSON, never text of memories.
-    pub payload: String,
-    /// How it stands.
-    pub state: JobState,
-    /// How often it was started.
-    pub attempts: u32,
-    /// Steps done.
-    pub done: u64,
-    /// Steps in all, as far as known.
-    pub total: u64,
-    /// How far it has come, in its own words: where to go on.
-    pub position: Option<String>,
-    /// Why it failed last.
-    pub error: Option<String>,
-    /// When it was asked for.
-    pub created_at: Timestamp,
-    /// When it last moved.
-    pub updated_at: Timestamp,
-}
-
-/// Durable work. Jobs are repeated after a crash, so what they do must be safe to repeat.
-#[async_trait]
-pub trait Jobs: Send + Sync + Debug {
-    /// Writes a job; if one with its unique key waits or runs, answers that one instead.
-    async fn enqueue(&self, job: Job) -> Result<Job, StoreError>;
-
-    /// Leases the oldest job that waits, or whose lease has run out, until `now + lease_us`.
-    async fn claim(&self, now: Timestamp, lease_us: i64) -> Result<Option<Job>, StoreError>;
-
-    /// Notes progress and extends the lease. False if the job is no longer this worker's.
-    async fn progress(&self, job: &Job, now: Timestamp, lease_us: i64) -> Result<bool, StoreError>;
-
-    /// Ends a job as `state` says: done, failed, or waiting for a next try at `run_after`.
-    async fn finish(&self, job: &Job, now: Timestamp, run_after: Timestamp) -> Result<(), StoreError>;
-
-    /// A job of the tenant.
-    async fn job(&self, tenant: TenantId, id: JobId) -> Result<Option<Job>, StoreError>;
-}
-
 /// What a recall brought back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecallRecord {
@@ -378,7 +298,8 @@ pub struct RecallRecord {
 /// The access log.
 #[async_trait]
 pub trait AccessLog: Send + Sync + Debug {
-    /// Writes records, and drops the oldest of each partition over `keep_per_partition`.
+    /// Writes records without the hits that have been erased meanwhile, and drops the oldest of each partition over
+    /// `keep_per_partition`.
     async fn note_recalls(&self, records: &[RecallRecord], keep_per_partition: u32)
     -> Result<(), StoreError>;
 

@@ -1,6 +1,14 @@
 //! What tests of this crate and of the server build on: an engine over a store in a temporary directory, with a clock
 //! that stands still, ids that count, and an embedder that needs no files.
 
+pub mod corpus;
+pub mod dice;
+pub mod index_contract;
+pub mod material;
+pub mod naive;
+pub mod shelf;
+pub mod store_contract;
+
 use std::path::Path;
 use std::sync::Arc;
 

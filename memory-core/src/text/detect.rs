@@ -48,7 +48,7 @@ pub(super) fn detect(text: &str) -> Detected {
 
 const MAX_SAMPLE_BYTES: usize = 2_048;
 
-/// Below this many letters `whatlang` calls itself reliable on texts that it gets wrong.
+/// Shorter texts are not asked about: `whatlang`'s word that it is reliable is believed from here on only.
 const MIN_LETTERS_FOR_TRIGRAMS: usize = 60;
 
 /// One shared function word is a coincidence ("die", "in"); two that no other language has more of are not.

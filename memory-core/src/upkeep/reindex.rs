@@ -32,9 +32,8 @@ impl Engine {
         needs_admin(caller)?;
         let now = self.now();
         let identity = embedder.identity().vector_space();
-        let id = JobId(self.ids.next(now));
         let asked = Job {
-            id,
+            id: JobId(self.ids.next(now)),
             tenant: caller.tenant,
             kind: KIND.to_owned(),
             unique_key: Some(KIND.to_owned()),
@@ -49,12 +48,12 @@ impl Engine {
             updated_at: now,
         };
         let job = self.store.enqueue(asked).await?;
-        if job.id == id || job.state == JobState::Waiting {
-            let dimension = u32::try_from(embedder.identity().dimension).unwrap_or(u32::MAX);
-            let rows_of = self.store.register_embedder(&identity, dimension, now).await?;
-            let engine = self.clone();
-            tokio::spawn(async move { engine.run_reindex(ActiveEmbedder { id: rows_of, embedder }).await });
-        }
+        // Also for a job that is said to be running: its worker may have died with its process. If it lives, its lease
+        // has not run out, and there is nothing to claim.
+        let dimension = u32::try_from(embedder.identity().dimension).unwrap_or(u32::MAX);
+        let rows_of = self.store.register_embedder(&identity, dimension, now).await?;
+        let engine = self.clone();
+        tokio::spawn(async move { engine.run_reindex(ActiveEmbedder { id: rows_of, embedder }).await });
         Ok(job)
     }
 

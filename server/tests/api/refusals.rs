@@ -26,91 +26,100 @@ fn recall(field: &str, value: Value) -> Value {
     recall
 }
 
-#[tokio::test]
-async fn bad_bodies_are_refused_with_the_path_of_what_is_wrong() {
+/// Every case: a body, and the code and path of what is wrong with it.
+type Case = (Value, &'static str, &'static str);
+
+async fn all_are_refused(path: &str, cases: Vec<Case>) {
     let server = TestServer::starting(&[]);
-    let too_much = |item: Value, many: usize| Value::Array(vec![item; many]);
-    let names = too_much(json!("x"), 65);
+    for (body, code, field) in cases {
+        let (status, found, at) = server.post(path, &body).await.problem();
+        let shown: String = body.to_string().chars().take(120).collect();
+        assert_eq!((found.as_str(), at.as_str(), status), (code, field, 422), "{path} {shown}");
+    }
+}
+
+fn too_much(item: &Value, many: usize) -> Value {
+    Value::Array(vec![item.clone(); many])
+}
+
+#[tokio::test]
+async fn bad_turns_are_refused_with_the_path_of_what_is_wrong() {
+    let names = too_much(&json!("x"), 65);
     let deep = (0..9).fold(json!(1), |inner, _| json!({"a": inner}));
-    let cases = [
-        ("/v1/turns", json!({"scope": {"user_id": "u"}, "turns": []}), "invalid_request", "turns"),
+    let cases = vec![
+        (json!({"scope": {"user_id": "u"}, "turns": []}), "invalid_request", "turns"),
+        (json!({"scope": {}, "turns": [{"role": "user", "text": "a"}]}), "invalid_request", "scope"),
+        (json!({"turns": []}), "missing_field", "scope"),
+        (turn("role", json!("robot")), "wrong_type", "turns[1].role"),
+        (turn("text", json!(" \n\t ")), "invalid_request", "turns[1].text"),
+        (turn("text", json!("x".repeat(1_048_577))), "over_limit", "turns[1].text"),
+        (turn("colour", json!("red")), "unknown_field", "turns[1].colour"),
+        (turn("said_at", json!("yesterday")), "invalid_request", "turns[1].said_at"),
+        (turn("said_at", json!("2023-02-30T00:00:00Z")), "invalid_request", "turns[1].said_at"),
+        (turn("said_at", json!("12023-05-20T00:00:00Z")), "invalid_request", "turns[1].said_at"),
+        (turn("said_at", json!(1_684_549_260)), "wrong_type", "turns[1].said_at"),
+        (turn("expires_at", json!("2023-13-01")), "invalid_request", "turns[1].expires_at"),
+        (turn("importance", json!(1.5)), "invalid_request", "turns[1].importance"),
+        (turn("importance", json!(-0.1)), "invalid_request", "turns[1].importance"),
+        (turn("importance", json!(1e300)), "invalid_request", "turns[1].importance"),
+        (turn("key", json!("")), "invalid_request", "turns[1].key"),
+        (turn("author", json!("a\u{0}b")), "invalid_request", "turns[1].author"),
+        (turn("place", json!("x".repeat(257))), "invalid_request", "turns[1].place"),
+        (turn("tags", json!(["a", ""])), "invalid_request", "turns[1].tags[1]"),
+        (turn("tags", names.clone()), "over_limit", "turns[1].tags"),
+        (turn("participants", names), "over_limit", "turns[1].participants"),
+        (turn("metadata", json!([])), "wrong_type", "turns[1].metadata"),
+        (turn("metadata", deep), "invalid_request", "turns[1].metadata"),
+        (turn("metadata", json!({"x": "y".repeat(20_000)})), "invalid_request", "turns[1].metadata"),
+        (turn("vector", json!([1.0, 1e300])), "invalid_request", "turns[1].vector[1]"),
+        (turn("vector", json!([0.0, 0.0])), "invalid_request", "turns[1].vector"),
+        (turn("vector", json!([])), "invalid_request", "turns[1].vector"),
+    ];
+    all_are_refused("/v1/turns", cases).await;
+}
+
+#[tokio::test]
+async fn bad_memories_are_refused_with_the_path_of_what_is_wrong() {
+    let cases = vec![
+        (memory("kind", json!("turn")), "invalid_request", "memories[0].kind"),
+        (memory("kind", json!("document")), "invalid_request", "memories[0].document"),
+        (memory("document", json!({"namespace": "n"})), "missing_field", "memories[0].document.key"),
         (
-            "/v1/turns",
-            json!({"scope": {}, "turns": [{"role": "user", "text": "a"}]}),
-            "invalid_request",
-            "scope",
-        ),
-        ("/v1/turns", json!({"turns": []}), "missing_field", "scope"),
-        ("/v1/turns", turn("role", json!("robot")), "wrong_type", "turns[1].role"),
-        ("/v1/turns", turn("text", json!(" \n\t ")), "invalid_request", "turns[1].text"),
-        ("/v1/turns", turn("text", json!("x".repeat(1_048_577))), "over_limit", "turns[1].text"),
-        ("/v1/turns", turn("colour", json!("red")), "unknown_field", "turns[1].colour"),
-        ("/v1/turns", turn("said_at", json!("yesterday")), "invalid_request", "turns[1].said_at"),
-        ("/v1/turns", turn("said_at", json!("2023-02-30T00:00:00Z")), "invalid_request", "turns[1].said_at"),
-        ("/v1/turns", turn("said_at", json!("12023-05-20T00:00:00Z")), "invalid_request", "turns[1].said_at"),
-        ("/v1/turns", turn("said_at", json!(1_684_549_260)), "wrong_type", "turns[1].said_at"),
-        ("/v1/turns", turn("expires_at", json!("2023-13-01")), "invalid_request", "turns[1].expires_at"),
-        ("/v1/turns", turn("importance", json!(1.5)), "invalid_request", "turns[1].importance"),
-        ("/v1/turns", turn("importance", json!(-0.1)), "invalid_request", "turns[1].importance"),
-        ("/v1/turns", turn("importance", json!(1e300)), "invalid_request", "turns[1].importance"),
-        ("/v1/turns", turn("key", json!("")), "invalid_request", "turns[1].key"),
-        ("/v1/turns", turn("author", json!("a\u{0}b")), "invalid_request", "turns[1].author"),
-        ("/v1/turns", turn("place", json!("x".repeat(257))), "invalid_request", "turns[1].place"),
-        ("/v1/turns", turn("tags", json!(["a", ""])), "invalid_request", "turns[1].tags[1]"),
-        ("/v1/turns", turn("tags", names.clone()), "over_limit", "turns[1].tags"),
-        ("/v1/turns", turn("participants", names), "over_limit", "turns[1].participants"),
-        ("/v1/turns", turn("metadata", json!([])), "wrong_type", "turns[1].metadata"),
-        ("/v1/turns", turn("metadata", deep), "invalid_request", "turns[1].metadata"),
-        (
-            "/v1/turns",
-            turn("metadata", json!({"x": "y".repeat(20_000)})),
-            "invalid_request",
-            "turns[1].metadata",
-        ),
-        ("/v1/turns", turn("vector", json!([1.0, 1e300])), "invalid_request", "turns[1].vector[1]"),
-        ("/v1/turns", turn("vector", json!([0.0, 0.0])), "invalid_request", "turns[1].vector"),
-        ("/v1/turns", turn("vector", json!([])), "invalid_request", "turns[1].vector"),
-        ("/v1/memories", memory("kind", json!("turn")), "invalid_request", "memories[0].kind"),
-        ("/v1/memories", memory("kind", json!("document")), "invalid_request", "memories[0].document"),
-        (
-            "/v1/memories",
-            memory("document", json!({"namespace": "n"})),
-            "missing_field",
-            "memories[0].document.key",
-        ),
-        (
-            "/v1/memories",
             memory("document", json!({"namespace": "", "key": "k"})),
             "invalid_request",
             "memories[0].document.namespace",
         ),
-        ("/v1/memories", memory("sources", json!(["x"])), "wrong_type", "memories[0].sources[0]"),
-        ("/v1/memories", memory("sources", too_much(json!(ID), 257)), "over_limit", "memories[0].sources"),
-        (
-            "/v1/memories",
-            memory("happened_until", json!("2023-01-01")),
-            "invalid_request",
-            "memories[0].happened_at",
-        ),
-        ("/v1/memories", memory("visibility", json!("all")), "wrong_type", "memories[0].visibility"),
-        ("/v1/recall", recall("query", json!("")), "invalid_request", "query"),
-        ("/v1/recall", recall("query", json!("x".repeat(32_769))), "over_limit", "query"),
-        ("/v1/recall", recall("limit", json!(0)), "invalid_request", "limit"),
-        ("/v1/recall", recall("limit", json!(201)), "over_limit", "limit"),
-        ("/v1/recall", recall("limit", json!(-1)), "wrong_type", "limit"),
-        ("/v1/recall", recall("limit", json!(4_294_967_296_u64)), "wrong_type", "limit"),
-        ("/v1/recall", recall("budget_tokens", json!(100_001)), "over_limit", "budget_tokens"),
-        ("/v1/recall", recall("weights", json!({"lexical": 101})), "invalid_request", "weights.lexical"),
-        ("/v1/recall", recall("weights", json!({"words": 1})), "unknown_field", "weights.words"),
-        ("/v1/recall", recall("rerank_candidates", json!(0)), "invalid_request", "rerank_candidates"),
-        ("/v1/recall", recall("deadline_ms", json!(60_001)), "over_limit", "deadline_ms"),
-        ("/v1/recall", recall("now", json!("later")), "invalid_request", "now"),
-        (
-            "/v1/recall",
-            recall("filter", json!({"field": "colour", "eq": 1})),
-            "invalid_request",
-            "filter.field",
-        ),
+        (memory("sources", json!(["x"])), "wrong_type", "memories[0].sources[0]"),
+        (memory("sources", too_much(&json!(ID), 257)), "over_limit", "memories[0].sources"),
+        (memory("happened_until", json!("2023-01-01")), "invalid_request", "memories[0].happened_at"),
+        (memory("visibility", json!("all")), "wrong_type", "memories[0].visibility"),
+    ];
+    all_are_refused("/v1/memories", cases).await;
+}
+
+#[tokio::test]
+async fn bad_recalls_are_refused_with_the_path_of_what_is_wrong() {
+    let cases = vec![
+        (recall("query", json!("")), "invalid_request", "query"),
+        (recall("query", json!("x".repeat(32_769))), "over_limit", "query"),
+        (recall("limit", json!(0)), "invalid_request", "limit"),
+        (recall("limit", json!(201)), "over_limit", "limit"),
+        (recall("limit", json!(-1)), "wrong_type", "limit"),
+        (recall("limit", json!(4_294_967_296_u64)), "wrong_type", "limit"),
+        (recall("budget_tokens", json!(100_001)), "over_limit", "budget_tokens"),
+        (recall("weights", json!({"lexical": 101})), "invalid_request", "weights.lexical"),
+        (recall("weights", json!({"words": 1})), "unknown_field", "weights.words"),
+        (recall("rerank_candidates", json!(0)), "invalid_request", "rerank_candidates"),
+        (recall("deadline_ms", json!(60_001)), "over_limit", "deadline_ms"),
+        (recall("now", json!("later")), "invalid_request", "now"),
+        (recall("filter", json!({"field": "colour", "eq": 1})), "invalid_request", "filter.field"),
+    ];
+    all_are_refused("/v1/recall", cases).await;
+}
+
+#[tokio::test]
+async fn bad_bodies_of_the_other_routes_are_refused() {
+    let cases = [
         ("/v1/recall/why-not", json!({"memory_id": "x", "recall": {}}), "wrong_type", "memory_id"),
         (
             "/v1/recall/why-not",
@@ -131,9 +140,7 @@ async fn bad_bodies_are_refused_with_the_path_of_what_is_wrong() {
         ("/v1/admin/reindex", json!({}), "missing_field", "embedder"),
     ];
     for (path, body, code, field) in cases {
-        let (status, found, at) = server.post(path, &body).await.problem();
-        let shown: String = body.to_string().chars().take(120).collect();
-        assert_eq!((found.as_str(), at.as_str(), status), (code, field, 422), "{path} {shown}");
+        all_are_refused(path, vec![(body, code, field)]).await;
     }
 }
 

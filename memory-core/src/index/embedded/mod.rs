@@ -10,6 +10,7 @@ mod filtering;
 pub mod lexical;
 mod partition;
 mod residents;
+mod searching;
 mod symbols;
 
 use std::sync::Arc;
@@ -24,6 +25,10 @@ use crate::store::IndexSource;
 
 /// Up to this many rows a search is over before another thread would have woken up for it.
 const INLINE_ROWS: usize = 4_096;
+
+/// How often a partition is read because an update was missing among those that waited. Commits are shown in the
+/// order of the log, so even one is a sign of trouble.
+const READS: usize = 3;
 
 /// Bounds of the embedded index.
 #[derive(Clone, Copy, Debug)]
@@ -95,18 +100,15 @@ impl EmbeddedIndex {
         if resident.state.read().is_some() {
             return Ok(());
         }
-        resident.begin_reading();
-        match self.read(id).await {
-            Ok(partition) => {
-                resident.install(partition)?;
+        for _ in 0..READS {
+            let reading = resident.begin_reading();
+            let partition = self.read(id).await?;
+            if reading.install(partition)? {
                 self.residents.weigh(id);
-                Ok(())
-            }
-            Err(error) => {
-                resident.give_up_reading();
-                Err(error)
+                return Ok(());
             }
         }
+        Err(IndexError::Abandoned)
     }
 
     async fn read(&self, id: PartitionId) -> Result<Partition, IndexError> {

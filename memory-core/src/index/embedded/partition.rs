@@ -4,44 +4,37 @@
 //! Memories are numbered by slot (in the columns, and as groups of the scan), rows by row number (in the scan and in
 //! BM25 alike). Both only grow; what is replaced or erased is dead until the partition is read anew.
 
-use std::collections::HashMap;
-
-use gpu_retrieval::{Batch, Query, Row, Rows};
+use gpu_retrieval::{Row, Rows};
 use half::f16;
 
 use super::bitmap::Bitmap;
 use super::columns::Columns;
 use super::filtering;
-use super::lexical::{LexicalHit, LexicalIndex, LexicalQuery, LexicalScratch};
+use super::lexical::LexicalIndex;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
-use crate::index::{Answer, Candidate, DenseScore, IndexError, Place, Question, Sighting, Update, View};
-use crate::recall::request::Exactness;
+use crate::index::{IndexError, Place, Update, View};
 use crate::retention;
 use crate::store::Indexed;
-use crate::text::{TermVector, Tokenizer};
+use crate::text::TermVector;
 
 /// A partition in memory.
 #[derive(Debug)]
 pub(super) struct Partition {
     seq: u64,
-    columns: Columns,
-    dense: Rows,
-    lexical: LexicalIndex,
-    rows: Vec<RowEntry>,
-    row_alive: Bitmap,
+    pub(super) columns: Columns,
+    pub(super) dense: Rows,
+    pub(super) lexical: LexicalIndex,
+    pub(super) rows: Vec<RowEntry>,
+    pub(super) row_alive: Bitmap,
     first_row: Vec<u32>,
 }
 
 /// What a row is of.
 #[derive(Clone, Copy, Debug)]
-struct RowEntry {
-    span: (u32, u32),
-    has_vector: bool,
-}
-
-thread_local! {
-    static SCRATCH: std::cell::RefCell<LexicalScratch> = std::cell::RefCell::new(LexicalScratch::new());
+pub(super) struct RowEntry {
+    pub(super) span: (u32, u32),
+    pub(super) has_vector: bool,
 }
 
 impl Partition {
@@ -141,7 +134,7 @@ impl Partition {
         Ok(())
     }
 
-    fn rows_of(&self, slot: u32) -> std::ops::Range<u32> {
+    pub(super) fn rows_of(&self, slot: u32) -> std::ops::Range<u32> {
         let start = self.first_row.get(slot as usize).copied().unwrap_or(0);
         let all = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
         start..self.first_row.get(slot as usize + 1).copied().unwrap_or(all)
@@ -187,7 +180,7 @@ impl Partition {
     }
 
     /// The rows in view; none if that is all that are alive.
-    fn row_mask(&self, view: &View) -> Option<Bitmap> {
+    pub(super) fn row_mask(&self, view: &View) -> Option<Bitmap> {
         if self.hides_nothing(view) {
             return None;
         }
@@ -201,137 +194,6 @@ impl Partition {
         Some(rows)
     }
 
-    /// The memories that each signal puts forward, with what the other says of them.
-    pub(super) fn search(&self, question: &Question) -> Result<Answer, IndexError> {
-        let mask = self.row_mask(&question.view);
-        let mask = mask.as_ref().map(Bitmap::words);
-        let mut found: HashMap<u32, Found> = HashMap::with_capacity(question.candidates * 2);
-        let mut exactness = Exactness::Exact;
-        if let Some(vector) = &question.vector {
-            exactness = self.scan(vector, question, mask, &mut found)?;
-        }
-        let words = Tokenizer.query(&question.text, &self.lexical.languages());
-        self.match_words(&words, question.candidates, mask, &mut found);
-        self.complete(question, &words, mask, &mut found)?;
-        let candidates = found.iter().filter_map(|(slot, found)| self.candidate(*slot, found)).collect();
-        Ok(Answer { candidates, memories: self.columns.live() as u64, exactness })
-    }
-
-    fn scan(
-        &self,
-        vector: &[f32],
-        question: &Question,
-        mask: Option<&[u64]>,
-        found: &mut HashMap<u32, Found>,
-    ) -> Result<Exactness, IndexError> {
-        self.check_dimension(vector)?;
-        let query = Query { vector, k: question.candidates, weights: question.weights, mask, ranges: None };
-        let batch = Batch { now_us: question.view.now.as_micros(), queries: &[query] };
-        let answers = self.dense.search(&batch).map_err(|error| IndexError::Unscorable(error.to_string()))?;
-        let Some(answer) = answers.into_iter().next() else { return Ok(Exactness::Exact) };
-        for hit in answer.hits {
-            let score = DenseScore { score: hit.score, similarity: hit.similarity, retention: hit.retention };
-            found.entry(hit.group).or_default().dense = Some((hit.slot, score));
-        }
-        Ok(match answer.pass {
-            gpu_retrieval::Pass::Exact => Exactness::Exact,
-            gpu_retrieval::Pass::Certified => Exactness::Certified,
-        })
-    }
-
-    fn match_words(
-        &self,
-        words: &crate::text::QueryTerms,
-        k: usize,
-        mask: Option<&[u64]>,
-        found: &mut HashMap<u32, Found>,
-    ) {
-        let mut hits: Vec<LexicalHit> = Vec::new();
-        let tie_key = |slot: u32| self.columns.id(slot).map_or(u128::MAX, |id| id.0.as_u128());
-        SCRATCH.with_borrow_mut(|scratch| {
-            self.lexical.search(&LexicalQuery { terms: words, mask, k }, tie_key, scratch, &mut hits);
-        });
-        for hit in hits {
-            found.entry(hit.group).or_default().lexical = Some((hit.row, hit.score));
-        }
-    }
-
-    /// Lets each signal say something of what only the other has put forward.
-    fn complete(
-        &self,
-        question: &Question,
-        words: &crate::text::QueryTerms,
-        mask: Option<&[u64]>,
-        found: &mut HashMap<u32, Found>,
-    ) -> Result<(), IndexError> {
-        let allowed = |row: u32| mask.is_none_or(|words| bit(words, row));
-        let (mut slots, mut rows) = (Vec::new(), Vec::new());
-        let (mut dense_slots, mut dense_rows) = (Vec::new(), Vec::new());
-        for (slot, found) in found.iter() {
-            for row in self.rows_of(*slot).filter(|row| allowed(*row)) {
-                if found.lexical.is_none() {
-                    slots.push(*slot);
-                    rows.push(row);
-                }
-                if found.dense.is_none() && question.vector.is_some() && self.has_vector(row) {
-                    dense_slots.push(*slot);
-                    dense_rows.push(row);
-                }
-            }
-        }
-        let mut scores = Vec::new();
-        SCRATCH.with_borrow_mut(|scratch| self.lexical.scores_of(words, &rows, scratch, &mut scores));
-        for ((slot, row), score) in slots.into_iter().zip(rows).zip(scores) {
-            let best = &mut found.entry(slot).or_default().lexical;
-            if best.is_none_or(|(_, before)| score > before) {
-                *best = Some((row, score));
-            }
-        }
-        let Some(vector) = &question.vector else { return Ok(()) };
-        let now_us = question.view.now.as_micros();
-        let scored = self
-            .dense
-            .score_rows(vector, question.weights, now_us, &dense_rows)
-            .map_err(|error| IndexError::Unscorable(error.to_string()))?;
-        for (slot, scored) in dense_slots.into_iter().zip(scored) {
-            let score = DenseScore {
-                score: scored.score,
-                similarity: scored.similarity,
-                retention: scored.retention,
-            };
-            let best = &mut found.entry(slot).or_default().dense;
-            if best.is_none_or(|(_, before)| score.score > before.score) {
-                *best = Some((scored.slot, score));
-            }
-        }
-        Ok(())
-    }
-
-    fn has_vector(&self, row: u32) -> bool {
-        self.rows.get(row as usize).is_some_and(|entry| entry.has_vector)
-            && self.row_alive.contains(row as usize)
-    }
-
-    fn candidate(&self, slot: u32, found: &Found) -> Option<Candidate> {
-        let best_row = found.dense.map(|(row, _)| row).or(found.lexical.map(|(row, _)| row))?;
-        Some(Candidate {
-            memory: self.columns.id(slot)?,
-            dense: found.dense.map(|(_, score)| score),
-            lexical: found.lexical.map_or(0.0, |(_, score)| score),
-            best_span: self.rows.get(best_row as usize).map_or((0, 0), |entry| entry.span),
-            place: self.columns.place(slot),
-        })
-    }
-
-    fn check_dimension(&self, vector: &[f32]) -> Result<(), IndexError> {
-        let expected = self.dense.dims();
-        if vector.len() == expected {
-            Ok(())
-        } else {
-            Err(IndexError::Dimension { expected, found: vector.len() })
-        }
-    }
-
     /// All memories in view, in the order of their ids.
     pub(super) fn in_view(&self, view: &View) -> Vec<MemoryId> {
         let mut ids: Vec<MemoryId> = self
@@ -341,33 +203,6 @@ impl Partition {
             .collect();
         ids.sort_unstable();
         ids
-    }
-
-    /// One memory, seen through a question.
-    pub(super) fn sight(
-        &self,
-        memory: MemoryId,
-        question: &Question,
-    ) -> Result<Option<Sighting>, IndexError> {
-        let Some(slot) = self.columns.slot(memory) else { return Ok(None) };
-        let at = slot as usize;
-        let words = Tokenizer.query(&question.text, &self.lexical.languages());
-        let mut found = HashMap::from([(slot, Found::default())]);
-        if let Some(vector) = &question.vector {
-            self.check_dimension(vector)?;
-        }
-        self.complete(question, &words, None, &mut found)?;
-        let nothing = Candidate { memory, dense: None, lexical: 0.0, best_span: (0, 0), place: None };
-        let candidate = found.get(&slot).and_then(|found| self.candidate(slot, found)).unwrap_or(nothing);
-        Ok(Some(Sighting {
-            expired: self
-                .columns
-                .unexpired(question.view.now)
-                .is_some_and(|unexpired| !unexpired.contains(at)),
-            visible: !question.view.shared_only || self.columns.shared().contains(at),
-            passes_filter: filtering::evaluate(&question.view.filter, &self.columns).contains(at),
-            candidate,
-        }))
     }
 
     /// The memories of the turns at these places that are in view.
@@ -395,17 +230,6 @@ impl Partition {
         versions.sort_unstable();
         versions
     }
-}
-
-/// What was found of one slot: per signal the best row and its score.
-#[derive(Clone, Copy, Debug, Default)]
-struct Found {
-    dense: Option<(u32, DenseScore)>,
-    lexical: Option<(u32, f32)>,
-}
-
-fn bit(words: &[u64], index: u32) -> bool {
-    words.get(index as usize / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
 }
 
 fn unit_stand_in(dimension: usize) -> Vec<f16> {

@@ -4,17 +4,16 @@
 //! written. Plain additions of all sets are gathered and written together in a few multi-row statements; revisions
 //! and erasures look at what is there, so what was gathered is written before them.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
 
-use super::gather::{Change, Gathered};
-use super::{Connection, Db, NO_EMBEDDER, SqlStore, StoreError, dialect, unavailable};
+use super::gather::Gathered;
+use super::numbering::Numbers;
+use super::requests::earlier_request;
+use super::{Connection, NO_EMBEDDER, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::{Appended, ChangeSet, Committed, Idempotency, Made, NewTurns, Outcome, Refusal};
-use crate::domain::id::{MemoryId, PartitionId, SessionId, TenantId, TurnId};
+use crate::domain::id::{PartitionId, TenantId};
 use crate::domain::memory::Memory;
-use crate::domain::scope::{Owner, OwnerKind};
-use crate::domain::time::Timestamp;
+use crate::domain::scope::OwnerKind;
 use crate::store::{ChangeOp, Commit};
 
 /// The most memories of one owner: what fits the index's 32-bit row numbers with room to spare.
@@ -62,23 +61,13 @@ impl SqlStore {
 pub(super) struct Writing<'c, 'a> {
     pub(super) connection: &'c mut Connection,
     pub(super) gathered: Gathered<'a>,
+    pub(super) numbers: Numbers,
     embedder: i64,
-    partitions: HashMap<PartitionId, Counters>,
-    sessions: HashMap<SessionId, u32>,
-}
-
-/// A partition's counters, as they will be written at the end.
-#[derive(Clone, Copy)]
-struct Counters {
-    last_seq: u64,
-    session_count: u32,
-    memory_count: u64,
 }
 
 impl<'c, 'a> Writing<'c, 'a> {
     fn new(connection: &'c mut Connection, embedder: i64) -> Self {
-        let (partitions, sessions) = (HashMap::new(), HashMap::new());
-        Self { connection, gathered: Gathered::default(), embedder, partitions, sessions }
+        Self { connection, gathered: Gathered::default(), numbers: Numbers::default(), embedder }
     }
 
     /// Takes one set whole, or refuses it having changed nothing.
@@ -121,15 +110,14 @@ impl<'c, 'a> Writing<'c, 'a> {
             self.flush().await?;
         }
         let added = set.memories.len() + set.turns.as_ref().map_or(0, |turns| turns.turns.len());
-        let present =
-            known.and_then(|partition| self.partitions.get(&partition)).map_or(0, |it| it.memory_count);
+        let present = known.map_or(0, |partition| self.numbers.of(partition).memory_count);
         if present.saturating_add(added as u64) > MAX_MEMORIES_PER_PARTITION {
             return Ok(Some(Refusal::Full { what: "the scope", limit: MAX_MEMORIES_PER_PARTITION }));
         }
         let Some(partition) = known else {
             return Ok(first_reference(set).map(Refusal::NotFound));
         };
-        if let Some(refusal) = self.check_revisions(partition, &set.revisions).await? {
+        if let Some(refusal) = self.check_revisions(partition, set).await? {
             return Ok(Some(refusal));
         }
         if let Some(refusal) = self.check_erasures(partition, &set.erasures).await? {
@@ -139,7 +127,7 @@ impl<'c, 'a> Writing<'c, 'a> {
     }
 
     async fn write(&mut self, partition: PartitionId, set: &'a ChangeSet) -> Result<Committed, StoreError> {
-        let seq_before = self.counters(partition).last_seq;
+        let seq_before = self.numbers.of(partition).last_seq;
         let mut made = Made::default();
         let mut appended = None;
         if let Some(new) = &set.turns {
@@ -157,7 +145,7 @@ impl<'c, 'a> Writing<'c, 'a> {
         if !set.erasures.is_empty() {
             self.erase(partition, &set.erasures, set.now, &mut made).await?;
         }
-        let seq_after = self.counters(partition).last_seq;
+        let seq_after = self.numbers.of(partition).last_seq;
         Ok(Committed { partition, made, seq_before, seq_after, appended, replaced })
     }
 
@@ -178,8 +166,8 @@ impl<'c, 'a> Writing<'c, 'a> {
             made.memories.push(memory.memory.id);
         }
         let count = u32::try_from(new.turns.len()).unwrap_or(u32::MAX);
-        self.sessions.insert(session, first_seq.saturating_add(count));
-        self.counters(partition).memory_count += u64::from(count);
+        self.numbers.next_turn(session, first_seq.saturating_add(count));
+        self.numbers.of(partition).memory_count += u64::from(count);
         if let Some((_, memory)) = new.turns.first() {
             self.reachable_by(partition, set, &memory.memory).await?;
         }
@@ -212,7 +200,7 @@ impl<'c, 'a> Writing<'c, 'a> {
             }
             None => {
                 self.gathered.memory(partition, new);
-                self.counters(partition).memory_count += 1;
+                self.numbers.of(partition).memory_count += 1;
                 None
             }
         };
@@ -252,142 +240,6 @@ impl<'c, 'a> Writing<'c, 'a> {
         Ok(())
     }
 
-    /// Takes the next number of the partition's change log for a memory.
-    pub(super) fn log(&mut self, partition: PartitionId, op: ChangeOp, memory: &Memory, now: Timestamp) {
-        self.log_version(partition, op, (memory.id, memory.version), now);
-    }
-
-    pub(super) fn log_version(
-        &mut self,
-        partition: PartitionId,
-        op: ChangeOp,
-        (memory, version): (MemoryId, u32),
-        now: Timestamp,
-    ) {
-        let counters = self.counters(partition);
-        counters.last_seq += 1;
-        let seq = counters.last_seq;
-        self.gathered.change(Change { partition, seq, op, memory, version, now });
-    }
-
-    pub(super) fn forget_count(&mut self, partition: PartitionId, memories: u64) {
-        let counters = self.counters(partition);
-        counters.memory_count = counters.memory_count.saturating_sub(memories);
-    }
-
-    /// The counters of a partition that was looked up in this transaction.
-    fn counters(&mut self, partition: PartitionId) -> &mut Counters {
-        self.partitions.entry(partition).or_insert(Counters {
-            last_seq: 0,
-            session_count: 0,
-            memory_count: 0,
-        })
-    }
-
-    async fn find_partition(
-        &mut self,
-        tenant: TenantId,
-        owner: &Owner,
-    ) -> Result<Option<PartitionId>, StoreError> {
-        let row: Option<(i64, i64, i64, i64)> = sqlx::query_as(
-            "SELECT id, last_seq, session_count, memory_count FROM partitions
-             WHERE tenant_id = $1 AND owner_kind = $2 AND owner_id = $3",
-        )
-        .bind(tenant.0)
-        .bind(owner.kind.as_str())
-        .bind(owner.id.as_str())
-        .fetch_optional(&mut *self.connection)
-        .await
-        .map_err(unavailable)?;
-        Ok(row.map(|(id, last_seq, session_count, memory_count)| {
-            // The row is only written at the end; what this transaction has counted already goes before it.
-            self.partitions.entry(PartitionId(id)).or_insert(Counters {
-                last_seq: last_seq.unsigned_abs(),
-                session_count: u32::try_from(session_count).unwrap_or(u32::MAX),
-                memory_count: memory_count.unsigned_abs(),
-            });
-            PartitionId(id)
-        }))
-    }
-
-    async fn create_partition(&mut self, set: &ChangeSet) -> Result<PartitionId, StoreError> {
-        let id: i64 = sqlx::query_scalar(
-            "INSERT INTO partitions (tenant_id, owner_kind, owner_id, created_us) VALUES ($1, $2, $3, $4)
-             RETURNING id",
-        )
-        .bind(set.tenant.0)
-        .bind(set.owner.kind.as_str())
-        .bind(set.owner.id.as_str())
-        .bind(set.now.as_micros())
-        .fetch_one(&mut *self.connection)
-        .await
-        .map_err(unavailable)?;
-        Ok(PartitionId(id))
-    }
-
-    /// The session of that key, made if it is new: its id, its ordinal, and the place of its next turn.
-    async fn session(
-        &mut self,
-        partition: PartitionId,
-        now: Timestamp,
-        new: &NewTurns,
-        started: Timestamp,
-    ) -> Result<(SessionId, u32, u32), StoreError> {
-        let row: Option<(uuid::Uuid, i64, i64)> = sqlx::query_as(
-            "SELECT id, ordinal, turn_count FROM sessions WHERE partition_id = $1 AND key = $2",
-        )
-        .bind(partition.0)
-        .bind(new.session_key.as_str())
-        .fetch_optional(&mut *self.connection)
-        .await
-        .map_err(unavailable)?;
-        if let Some((id, ordinal, turn_count)) = row {
-            let id = SessionId(id);
-            let in_row = u32::try_from(turn_count).unwrap_or(u32::MAX);
-            let next = self.sessions.get(&id).copied().unwrap_or(in_row);
-            return Ok((id, u32::try_from(ordinal).unwrap_or(u32::MAX), next));
-        }
-        let counters = self.counters(partition);
-        let ordinal = counters.session_count;
-        counters.session_count += 1;
-        let id = new.session_id_if_new;
-        sqlx::query(
-            "INSERT INTO sessions (id, partition_id, key, ordinal, turn_count, started_us, recorded_us)
-             VALUES ($1, $2, $3, $4, 0, $5, $6)",
-        )
-        .bind(id.0)
-        .bind(partition.0)
-        .bind(new.session_key.as_str())
-        .bind(i64::from(ordinal))
-        .bind(started.as_micros())
-        .bind(now.as_micros())
-        .execute(&mut *self.connection)
-        .await
-        .map_err(unavailable)?;
-        Ok((id, ordinal, 0))
-    }
-
-    async fn remember_request(
-        &mut self,
-        set: &ChangeSet,
-        idempotency: &Idempotency,
-        made: &Made,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO idempotent_requests (tenant_id, key, request_hash, made, created_us)
-             VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(set.tenant.0)
-        .bind(idempotency.key.as_str())
-        .bind(&idempotency.request_hash[..])
-        .bind(made_json(made))
-        .bind(set.now.as_micros())
-        .execute(&mut *self.connection)
-        .await
-        .map_err(unavailable)?;
-        Ok(())
-    }
-
     /// Writes what is gathered.
     pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
         self.gathered.write(&mut *self.connection, self.embedder).await
@@ -396,50 +248,8 @@ impl<'c, 'a> Writing<'c, 'a> {
     /// Writes what is gathered, and the counters.
     async fn finish(mut self) -> Result<(), StoreError> {
         self.flush().await?;
-        for (partition, counters) in &self.partitions {
-            sqlx::query(
-                "UPDATE partitions SET last_seq = $2, session_count = $3, memory_count = $4 WHERE id = $1",
-            )
-            .bind(partition.0)
-            .bind(counters.last_seq.cast_signed())
-            .bind(i64::from(counters.session_count))
-            .bind(counters.memory_count.cast_signed())
-            .execute(&mut *self.connection)
-            .await
-            .map_err(unavailable)?;
-        }
-        for (session, turn_count) in &self.sessions {
-            sqlx::query("UPDATE sessions SET turn_count = $2 WHERE id = $1")
-                .bind(session.0)
-                .bind(i64::from(*turn_count))
-                .execute(&mut *self.connection)
-                .await
-                .map_err(unavailable)?;
-        }
-        Ok(())
+        self.numbers.write(&mut *self.connection).await
     }
-}
-
-async fn earlier_request<'e>(
-    from: impl sqlx::Executor<'e, Database = Db>,
-    tenant: TenantId,
-    idempotency: &Idempotency,
-) -> Result<Option<Result<Made, Refusal>>, StoreError> {
-    let row: Option<(Vec<u8>, String)> = sqlx::query_as(
-        "SELECT request_hash, made FROM idempotent_requests WHERE tenant_id = $1 AND key = $2",
-    )
-    .bind(tenant.0)
-    .bind(idempotency.key.as_str())
-    .fetch_optional(from)
-    .await
-    .map_err(unavailable)?;
-    let Some((hash, made)) = row else { return Ok(None) };
-    if hash != idempotency.request_hash {
-        return Ok(Some(Err(Refusal::IdempotencyKeyReused)));
-    }
-    let damaged =
-        || StoreError::Corrupt { table: "idempotent_requests", column: "made", row: "a key".to_owned() };
-    Ok(Some(Ok(made_from_json(&made).ok_or_else(damaged)?)))
 }
 
 /// What a set refers to that a new partition cannot have.
@@ -449,27 +259,4 @@ fn first_reference(set: &ChangeSet) -> Option<uuid::Uuid> {
     let source =
         set.memories.iter().filter_map(|new| new.derivation.as_ref()).flat_map(|made| &made.inputs).next();
     revised.or(erased).or_else(|| source.map(|input| super::erase::source_id(input.source)))
-}
-
-/// The ids of what was made, as `[session, [memories], [turns], [erased]]`.
-fn made_json(made: &Made) -> String {
-    let texts = |ids: Vec<uuid::Uuid>| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
-    serde_json::json!([
-        made.session.map(|id| id.to_string()),
-        texts(made.memories.iter().map(|id| id.0).collect()),
-        texts(made.turns.iter().map(|id| id.0).collect()),
-        texts(made.erased.iter().map(|id| id.0).collect()),
-    ])
-    .to_string()
-}
-
-fn made_from_json(json: &str) -> Option<Made> {
-    type Parts = (Option<uuid::Uuid>, Vec<uuid::Uuid>, Vec<uuid::Uuid>, Vec<uuid::Uuid>);
-    let (session, memories, turns, erased): Parts = serde_json::from_str(json).ok()?;
-    Some(Made {
-        session: session.map(SessionId),
-        memories: memories.into_iter().map(MemoryId).collect(),
-        turns: turns.into_iter().map(TurnId).collect(),
-        erased: erased.into_iter().map(MemoryId).collect(),
-    })
 }

@@ -12,9 +12,12 @@ mod erase;
 mod gather;
 mod jobs;
 mod load;
+mod numbering;
 mod read;
+mod requests;
 mod revise;
 mod rows;
+mod rules;
 mod upkeep;
 
 use std::collections::HashMap;

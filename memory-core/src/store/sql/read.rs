@@ -17,7 +17,7 @@ use crate::domain::turn::{Session, Turn};
 use crate::store::{Kept, Memories, OwnerEntry};
 
 /// Ids per statement: a power of two, so that few statements stay prepared (see `bulk`).
-const IDS_PER_STATEMENT: usize = 512;
+pub(super) const IDS_PER_STATEMENT: usize = 512;
 
 #[async_trait]
 impl Memories for SqlStore {

@@ -1,39 +1,57 @@
 //! New versions: the present one moves to the earlier ones, and the new one takes its place.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use super::commit::Writing;
 use super::rows::{metadata_json, names_json};
 use super::{StoreError, unavailable};
-use crate::domain::change::{IndexRow, Refusal, Revision};
+use crate::domain::change::{ChangeSet, IndexRow, Refusal, Revision};
 use crate::domain::id::{DerivationId, MemoryId, PartitionId};
 use crate::domain::memory::{DocumentName, Memory};
 use crate::domain::time::Timestamp;
 
 impl<'a> Writing<'_, 'a> {
-    /// Whether every revision builds on the present version of a memory of this partition.
+    /// Whether every revision builds on the version that the set finds, or has made itself by then: documents are
+    /// replaced before anything is revised, and revisions are done in order.
     pub(super) async fn check_revisions(
         &mut self,
         partition: PartitionId,
-        revisions: &[Revision],
+        set: &ChangeSet,
     ) -> Result<Option<Refusal>, StoreError> {
-        for revision in revisions {
-            let id = revision.memory.id;
-            let present: Option<i64> =
-                sqlx::query_scalar("SELECT version FROM memories WHERE partition_id = $1 AND id = $2")
-                    .bind(partition.0)
-                    .bind(id.0)
-                    .fetch_optional(&mut *self.connection)
-                    .await
-                    .map_err(unavailable)?;
-            let Some(present) = present else { return Ok(Some(Refusal::NotFound(id.0))) };
-            let present = u32::try_from(present).unwrap_or(u32::MAX);
-            let expected = revision.memory.version.saturating_sub(1);
+        let mut made: HashMap<MemoryId, u32> = HashMap::new();
+        for Revision { memory, .. } in &set.revisions {
+            let id = memory.id;
+            let present = match made.get(&id) {
+                Some(version) => *version,
+                None => match self.present_version(partition, id).await? {
+                    Some(version) => version.saturating_add(replacements(set, memory)),
+                    None => return Ok(Some(Refusal::NotFound(id.0))),
+                },
+            };
+            let expected = memory.version.saturating_sub(1);
             if present != expected {
                 return Ok(Some(Refusal::VersionConflict { id, expected, present }));
             }
+            made.insert(id, memory.version);
         }
         Ok(None)
+    }
+
+    async fn present_version(
+        &mut self,
+        partition: PartitionId,
+        id: MemoryId,
+    ) -> Result<Option<u32>, StoreError> {
+        let version: Option<i64> =
+            sqlx::query_scalar("SELECT version FROM memories WHERE partition_id = $1 AND id = $2")
+                .bind(partition.0)
+                .bind(id.0)
+                .fetch_optional(&mut *self.connection)
+                .await
+                .map_err(unavailable)?;
+        Ok(version.map(|version| u32::try_from(version).unwrap_or(u32::MAX)))
     }
 
     /// The document of that name: id, version, and when it was first recorded.
@@ -114,7 +132,7 @@ impl<'a> Writing<'_, 'a> {
             "UPDATE memories SET version = $3, text = COALESCE($4, text), tokens = $5, visibility = $6,
                  subjects = $7, tags = $8, metadata = $9, happened_us = $10, happened_until_us = $11,
                  recorded_us = $12, valid_from_us = $13, valid_to_us = $14, expires_us = $15, importance = $16,
-                 kind = $17, agent_id = $18, app_id = $19, run_id = $20
+                 kind = $17, agent_id = $18, app_id = $19, run_id = $20, strength = $21, refreshed_us = $22
              WHERE partition_id = $1 AND id = $2",
         )
         .bind(partition.0)
@@ -137,6 +155,8 @@ impl<'a> Writing<'_, 'a> {
         .bind(memory.agent.as_ref().map(|name| name.as_str()))
         .bind(memory.app.as_ref().map(|name| name.as_str()))
         .bind(memory.run.as_ref().map(|name| name.as_str()))
+        .bind(f64::from(memory.strength.strength))
+        .bind(memory.strength.refreshed_at.as_micros())
         .execute(&mut *self.connection)
         .await
         .map_err(unavailable)?;
@@ -160,4 +180,11 @@ impl<'a> Writing<'_, 'a> {
         .map_err(unavailable)?;
         Ok(())
     }
+}
+
+/// How many versions of a document the set makes by its name.
+fn replacements(set: &ChangeSet, memory: &Memory) -> u32 {
+    let Some(name) = &memory.document else { return 0 };
+    let replacing = set.memories.iter().filter(|new| new.memory.document.as_ref() == Some(name));
+    u32::try_from(replacing.count()).unwrap_or(u32::MAX)
 }

@@ -4,90 +4,10 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
+use super::rules::RULES;
 use super::{SqlStore, StoreError, dialect, unavailable};
 use crate::domain::time::Timestamp;
 use crate::store::{Damage, Upkeep};
-
-/// A rule that the tables keep: how to count what breaks it, and how to mend that without loss.
-struct Rule {
-    code: &'static str,
-    detail: &'static str,
-    count: &'static str,
-    repair: Option<&'static str>,
-}
-
-const RULES: &[Rule] = &[
-    Rule {
-        code: "orphan_row",
-        detail: "index rows of memories that are not there",
-        count: "SELECT count(*) FROM index_rows r WHERE NOT EXISTS
-                    (SELECT 1 FROM memories m WHERE m.partition_id = r.partition_id AND m.id = r.memory_id)",
-        repair: Some(
-            "DELETE FROM index_rows WHERE NOT EXISTS (SELECT 1 FROM memories m
-                 WHERE m.partition_id = index_rows.partition_id AND m.id = index_rows.memory_id)",
-        ),
-    },
-    Rule {
-        code: "missing_row",
-        detail: "memories without a row for the embedder in use: `engrain reindex` makes them",
-        count: "SELECT count(*) FROM memories m WHERE NOT EXISTS (SELECT 1 FROM index_rows r
-                    WHERE r.partition_id = m.partition_id AND r.memory_id = m.id AND r.embedder_id =
-                        (SELECT CAST(value AS BIGINT) FROM settings WHERE name = 'embedder_in_use'))",
-        repair: None,
-    },
-    Rule {
-        code: "missing_turn",
-        detail: "memories of turns that are not there",
-        count: "SELECT count(*) FROM memories m WHERE m.turn_id IS NOT NULL AND NOT EXISTS
-                    (SELECT 1 FROM turns t WHERE t.partition_id = m.partition_id AND t.id = m.turn_id)",
-        repair: None,
-    },
-    Rule {
-        code: "unremembered_turn",
-        detail: "turns without a memory of them",
-        count: "SELECT count(*) FROM turns t WHERE NOT EXISTS
-                    (SELECT 1 FROM memories m WHERE m.partition_id = t.partition_id AND m.turn_id = t.id)",
-        repair: None,
-    },
-    Rule {
-        code: "missing_session",
-        detail: "turns of sessions that are not there",
-        count: "SELECT count(*) FROM turns t WHERE NOT EXISTS (SELECT 1 FROM sessions s WHERE s.id = t.session_id)",
-        repair: None,
-    },
-    Rule {
-        code: "gap_in_log",
-        detail: "partitions whose change log has gaps or does not end at the partition's number",
-        count: "SELECT count(*) FROM partitions p WHERE p.last_seq <>
-                    (SELECT count(*) FROM changes c WHERE c.partition_id = p.id)
-                    OR p.last_seq <> COALESCE((SELECT max(c.seq) FROM changes c WHERE c.partition_id = p.id), 0)",
-        repair: None,
-    },
-    Rule {
-        code: "wrong_count",
-        detail: "partitions that count their memories wrongly",
-        count: "SELECT count(*) FROM partitions p WHERE p.memory_count <>
-                    (SELECT count(*) FROM memories m WHERE m.partition_id = p.id)",
-        repair: Some(
-            "UPDATE partitions SET memory_count =
-                 (SELECT count(*) FROM memories m WHERE m.partition_id = partitions.id)",
-        ),
-    },
-    Rule {
-        code: "orphan_derivation",
-        detail: "derivations of memories that are not there",
-        count: "SELECT count(*) FROM derivations d
-                WHERE NOT EXISTS (SELECT 1 FROM memories m WHERE m.derivation_id = d.id)
-                    AND NOT EXISTS (SELECT 1 FROM memory_versions v
-                        WHERE v.partition_id = d.partition_id AND v.derivation_id = d.id)",
-        repair: Some(
-            "DELETE FROM derivations
-             WHERE NOT EXISTS (SELECT 1 FROM memories m WHERE m.derivation_id = derivations.id)
-                 AND NOT EXISTS (SELECT 1 FROM memory_versions v
-                     WHERE v.partition_id = derivations.partition_id AND v.derivation_id = derivations.id)",
-        ),
-    },
-];
 
 #[async_trait]
 impl Upkeep for SqlStore {

@@ -105,7 +105,7 @@ impl LexicalIndex {
         true
     }
 
-    /// Frees what removed rows still hold. Linear in the index; pauses it for some 50 ms per million rows.
+    /// Frees what removed rows still hold. Linear in the index; pauses it for some 130 ms per million rows.
     pub fn purge(&mut self) {
         if self.rows.dead() == 0 {
             return;

@@ -51,8 +51,9 @@ impl LexicalIndex {
         while let Some(window_start) = scratch.next_window(self) {
             scratch.add_up_essential(self, window_start);
             scratch.collect_candidates(window_start);
+            scratch.drop_hidden_candidates(self, query.mask);
             let bound_left_out = scratch.refine_candidates(self, window_start);
-            scratch.score_candidates(self, query, bound_left_out, &tie_key);
+            scratch.score_candidates(self, bound_left_out, &tie_key);
             scratch.drop_inessential_terms();
         }
         scratch.top.write_to(out);
@@ -192,6 +193,13 @@ impl LexicalScratch {
         self.candidates.truncate(found);
     }
 
+    /// Drops what the mask hides, before effort goes into it.
+    fn drop_hidden_candidates(&mut self, index: &LexicalIndex, mask: Option<&[u64]>) {
+        if let Some(mask) = mask {
+            self.candidates.retain(|candidate| is_allowed(mask, index.rows.row(candidate.slot)));
+        }
+    }
+
     /// Adds the other terms to the sums, the greatest bound first, for as long as that is cheaper than to
     /// score the candidates; drops those that fall behind, and clears the sums. Returns what the terms left
     /// out give at most.
@@ -221,7 +229,6 @@ impl LexicalScratch {
     fn score_candidates(
         &mut self,
         index: &LexicalIndex,
-        query: &LexicalQuery<'_>,
         bound_left_out: f32,
         tie_key: &impl Fn(u32) -> u128,
     ) {
@@ -233,10 +240,7 @@ impl LexicalScratch {
         let mut least = self.least_sum(bound_left_out);
         for candidate in &candidates {
             let slot = candidate.slot;
-            if candidate.sum < least
-                || !index.rows.is_live(slot)
-                || !is_allowed(query.mask, index.rows.row(slot))
-            {
+            if candidate.sum < least || !index.rows.is_live(slot) {
                 continue;
             }
             let score = self.prepared.score(index, slot);
@@ -311,6 +315,6 @@ const WINDOW_SLOTS: usize = 4_096;
 
 const BLOCK_SLOTS: usize = 16;
 
-fn is_allowed(mask: Option<&[u64]>, row: u32) -> bool {
-    mask.is_none_or(|mask| mask.get(row as usize / 64).is_some_and(|bits| bits >> (row % 64) & 1 == 1))
+fn is_allowed(mask: &[u64], row: u32) -> bool {
+    mask.get(row as usize / 64).is_some_and(|bits| bits >> (row % 64) & 1 == 1)
 }

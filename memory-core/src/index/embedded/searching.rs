@@ -1,0 +1,190 @@
+//! A question put to a partition: each signal puts memories forward, each says something of what only the other has
+//! put forward, and what the view hides takes no part.
+
+use std::collections::HashMap;
+
+use gpu_retrieval::{Batch, Query};
+
+use super::bitmap::Bitmap;
+use super::filtering;
+use super::lexical::{LexicalHit, LexicalQuery, LexicalScratch};
+use super::partition::Partition;
+use crate::domain::id::MemoryId;
+use crate::index::{Answer, Candidate, DenseScore, IndexError, Question, Sighting};
+use crate::recall::request::Exactness;
+use crate::text::Tokenizer;
+
+thread_local! {
+    static SCRATCH: std::cell::RefCell<LexicalScratch> = std::cell::RefCell::new(LexicalScratch::new());
+}
+
+impl Partition {
+    /// The memories that each signal puts forward, with what the other says of them.
+    pub(super) fn search(&self, question: &Question) -> Result<Answer, IndexError> {
+        let mask = self.row_mask(&question.view);
+        let mask = mask.as_ref().map(Bitmap::words);
+        let mut found: HashMap<u32, Found> = HashMap::with_capacity(question.candidates * 2);
+        let mut exactness = Exactness::Exact;
+        if let Some(vector) = &question.vector {
+            exactness = self.scan(vector, question, mask, &mut found)?;
+        }
+        let words = Tokenizer.query(&question.text, &self.lexical.languages());
+        self.match_words(&words, question.candidates, mask, &mut found);
+        self.complete(question, &words, mask, &mut found)?;
+        let candidates = found.iter().filter_map(|(slot, found)| self.candidate(*slot, found)).collect();
+        Ok(Answer { candidates, memories: self.columns.live() as u64, exactness })
+    }
+
+    fn scan(
+        &self,
+        vector: &[f32],
+        question: &Question,
+        mask: Option<&[u64]>,
+        found: &mut HashMap<u32, Found>,
+    ) -> Result<Exactness, IndexError> {
+        self.check_dimension(vector)?;
+        let query = Query { vector, k: question.candidates, weights: question.weights, mask, ranges: None };
+        let batch = Batch { now_us: question.view.now.as_micros(), queries: &[query] };
+        let answers = self.dense.search(&batch).map_err(|error| IndexError::Unscorable(error.to_string()))?;
+        let Some(answer) = answers.into_iter().next() else { return Ok(Exactness::Exact) };
+        for hit in answer.hits {
+            let score = DenseScore { score: hit.score, similarity: hit.similarity, retention: hit.retention };
+            found.entry(hit.group).or_default().dense = Some((hit.slot, score));
+        }
+        Ok(match answer.pass {
+            gpu_retrieval::Pass::Exact => Exactness::Exact,
+            gpu_retrieval::Pass::Certified => Exactness::Certified,
+        })
+    }
+
+    fn match_words(
+        &self,
+        words: &crate::text::QueryTerms,
+        k: usize,
+        mask: Option<&[u64]>,
+        found: &mut HashMap<u32, Found>,
+    ) {
+        let mut hits: Vec<LexicalHit> = Vec::new();
+        let tie_key = |slot: u32| self.columns.id(slot).map_or(u128::MAX, |id| id.0.as_u128());
+        SCRATCH.with_borrow_mut(|scratch| {
+            self.lexical.search(&LexicalQuery { terms: words, mask, k }, tie_key, scratch, &mut hits);
+        });
+        for hit in hits {
+            found.entry(hit.group).or_default().lexical = Some((hit.row, hit.score));
+        }
+    }
+
+    /// Lets each signal say something of what only the other has put forward.
+    fn complete(
+        &self,
+        question: &Question,
+        words: &crate::text::QueryTerms,
+        mask: Option<&[u64]>,
+        found: &mut HashMap<u32, Found>,
+    ) -> Result<(), IndexError> {
+        let allowed = |row: u32| mask.is_none_or(|words| bit(words, row));
+        let (mut slots, mut rows) = (Vec::new(), Vec::new());
+        let (mut dense_slots, mut dense_rows) = (Vec::new(), Vec::new());
+        for (slot, found) in found.iter() {
+            for row in self.rows_of(*slot).filter(|row| allowed(*row)) {
+                if found.lexical.is_none() {
+                    slots.push(*slot);
+                    rows.push(row);
+                }
+                if found.dense.is_none() && question.vector.is_some() && self.has_vector(row) {
+                    dense_slots.push(*slot);
+                    dense_rows.push(row);
+                }
+            }
+        }
+        let mut scores = Vec::new();
+        SCRATCH.with_borrow_mut(|scratch| self.lexical.scores_of(words, &rows, scratch, &mut scores));
+        for ((slot, row), score) in slots.into_iter().zip(rows).zip(scores) {
+            let best = &mut found.entry(slot).or_default().lexical;
+            if best.is_none_or(|(_, before)| score > before) {
+                *best = Some((row, score));
+            }
+        }
+        let Some(vector) = &question.vector else { return Ok(()) };
+        let now_us = question.view.now.as_micros();
+        let scored = self
+            .dense
+            .score_rows(vector, question.weights, now_us, &dense_rows)
+            .map_err(|error| IndexError::Unscorable(error.to_string()))?;
+        for (slot, scored) in dense_slots.into_iter().zip(scored) {
+            let score = DenseScore {
+                score: scored.score,
+                similarity: scored.similarity,
+                retention: scored.retention,
+            };
+            let best = &mut found.entry(slot).or_default().dense;
+            if best.is_none_or(|(_, before)| score.score > before.score) {
+                *best = Some((scored.slot, score));
+            }
+        }
+        Ok(())
+    }
+
+    fn has_vector(&self, row: u32) -> bool {
+        self.rows.get(row as usize).is_some_and(|entry| entry.has_vector)
+            && self.row_alive.contains(row as usize)
+    }
+
+    fn candidate(&self, slot: u32, found: &Found) -> Option<Candidate> {
+        let best_row = found.dense.map(|(row, _)| row).or(found.lexical.map(|(row, _)| row))?;
+        Some(Candidate {
+            memory: self.columns.id(slot)?,
+            dense: found.dense.map(|(_, score)| score),
+            lexical: found.lexical.map_or(0.0, |(_, score)| score),
+            best_span: self.rows.get(best_row as usize).map_or((0, 0), |entry| entry.span),
+            place: self.columns.place(slot),
+        })
+    }
+
+    fn check_dimension(&self, vector: &[f32]) -> Result<(), IndexError> {
+        let expected = self.dense.dims();
+        if vector.len() == expected {
+            Ok(())
+        } else {
+            Err(IndexError::Dimension { expected, found: vector.len() })
+        }
+    }
+
+    /// One memory, seen through a question.
+    pub(super) fn sight(
+        &self,
+        memory: MemoryId,
+        question: &Question,
+    ) -> Result<Option<Sighting>, IndexError> {
+        let Some(slot) = self.columns.slot(memory) else { return Ok(None) };
+        let at = slot as usize;
+        let words = Tokenizer.query(&question.text, &self.lexical.languages());
+        let mut found = HashMap::from([(slot, Found::default())]);
+        if let Some(vector) = &question.vector {
+            self.check_dimension(vector)?;
+        }
+        self.complete(question, &words, None, &mut found)?;
+        let nothing = Candidate { memory, dense: None, lexical: 0.0, best_span: (0, 0), place: None };
+        let candidate = found.get(&slot).and_then(|found| self.candidate(slot, found)).unwrap_or(nothing);
+        Ok(Some(Sighting {
+            expired: self
+                .columns
+                .unexpired(question.view.now)
+                .is_some_and(|unexpired| !unexpired.contains(at)),
+            visible: !question.view.shared_only || self.columns.shared().contains(at),
+            passes_filter: filtering::evaluate(&question.view.filter, &self.columns).contains(at),
+            candidate,
+        }))
+    }
+}
+
+/// What was found of one slot: per signal the best row and its score.
+#[derive(Clone, Copy, Debug, Default)]
+struct Found {
+    dense: Option<(u32, DenseScore)>,
+    lexical: Option<(u32, f32)>,
+}
+
+fn bit(words: &[u64], index: u32) -> bool {
+    words.get(index as usize / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
+}

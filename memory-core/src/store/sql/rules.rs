@@ -1,0 +1,126 @@
+//! The rules that the tables keep among themselves: foreign keys are not enforced while writing, so a check counts
+//! what breaks them. What is mended is mended without loss.
+
+/// A rule that the tables keep: how to count what breaks it, and how to mend that without loss.
+pub(super) struct Rule {
+    pub(super) code: &'static str,
+    pub(super) detail: &'static str,
+    pub(super) count: &'static str,
+    pub(super) repair: Option<&'static str>,
+}
+
+/// In the order in which they are mended: what one repair leaves over, a later one takes.
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "orphan_row",
+        detail: "index rows of memories that are not there",
+        count: "SELECT count(*) FROM index_rows r WHERE NOT EXISTS
+                    (SELECT 1 FROM memories m WHERE m.partition_id = r.partition_id AND m.id = r.memory_id)",
+        repair: Some(
+            "DELETE FROM index_rows WHERE NOT EXISTS (SELECT 1 FROM memories m
+                 WHERE m.partition_id = index_rows.partition_id AND m.id = index_rows.memory_id)",
+        ),
+    },
+    Rule {
+        code: "missing_row",
+        detail: "memories without a row for the embedder in use: `engrain reindex` makes them",
+        count: "SELECT count(*) FROM memories m WHERE NOT EXISTS (SELECT 1 FROM index_rows r
+                    WHERE r.partition_id = m.partition_id AND r.memory_id = m.id AND r.embedder_id =
+                        (SELECT CAST(value AS BIGINT) FROM settings WHERE name = 'embedder_in_use'))",
+        repair: None,
+    },
+    Rule {
+        code: "missing_turn",
+        detail: "memories of turns that are not there",
+        count: "SELECT count(*) FROM memories m WHERE m.turn_id IS NOT NULL AND NOT EXISTS
+                    (SELECT 1 FROM turns t WHERE t.partition_id = m.partition_id AND t.id = m.turn_id)",
+        repair: None,
+    },
+    Rule {
+        code: "unremembered_turn",
+        detail: "turns without a memory of them",
+        count: "SELECT count(*) FROM turns t WHERE NOT EXISTS
+                    (SELECT 1 FROM memories m WHERE m.partition_id = t.partition_id AND m.turn_id = t.id)",
+        repair: None,
+    },
+    Rule {
+        code: "missing_session",
+        detail: "turns of sessions that are not there",
+        count: "SELECT count(*) FROM turns t WHERE NOT EXISTS (SELECT 1 FROM sessions s WHERE s.id = t.session_id)",
+        repair: None,
+    },
+    Rule {
+        code: "empty_session",
+        detail: "sessions without a turn",
+        count: "SELECT count(*) FROM sessions s WHERE NOT EXISTS (SELECT 1 FROM turns t WHERE t.session_id = s.id)",
+        repair: Some("DELETE FROM sessions WHERE NOT EXISTS (SELECT 1 FROM turns t WHERE t.session_id = sessions.id)"),
+    },
+    Rule {
+        code: "gap_in_log",
+        detail: "partitions whose change log has gaps or does not end at the partition's number",
+        count: "SELECT count(*) FROM partitions p WHERE p.last_seq <>
+                    (SELECT count(*) FROM changes c WHERE c.partition_id = p.id)
+                    OR p.last_seq <> COALESCE((SELECT max(c.seq) FROM changes c WHERE c.partition_id = p.id), 0)",
+        repair: None,
+    },
+    Rule {
+        code: "wrong_count",
+        detail: "partitions that count their memories wrongly",
+        count: "SELECT count(*) FROM partitions p WHERE p.memory_count <>
+                    (SELECT count(*) FROM memories m WHERE m.partition_id = p.id)",
+        repair: Some(
+            "UPDATE partitions SET memory_count =
+                 (SELECT count(*) FROM memories m WHERE m.partition_id = partitions.id)",
+        ),
+    },
+    Rule {
+        code: "orphan_version",
+        detail: "earlier versions of memories that are not there",
+        count: "SELECT count(*) FROM memory_versions v WHERE NOT EXISTS
+                    (SELECT 1 FROM memories m WHERE m.partition_id = v.partition_id AND m.id = v.id)",
+        repair: Some(
+            "DELETE FROM memory_versions WHERE NOT EXISTS (SELECT 1 FROM memories m
+                 WHERE m.partition_id = memory_versions.partition_id AND m.id = memory_versions.id)",
+        ),
+    },
+    Rule {
+        code: "missing_derivation",
+        detail: "derived memories of which it is not known how they were made: an erasure would not find them",
+        count: "SELECT count(*) FROM memories m WHERE m.derivation_id IS NOT NULL AND NOT EXISTS
+                    (SELECT 1 FROM derivations d WHERE d.id = m.derivation_id)",
+        repair: None,
+    },
+    Rule {
+        code: "orphan_derivation",
+        detail: "derivations of memories that are not there",
+        count: "SELECT count(*) FROM derivations d
+                WHERE NOT EXISTS (SELECT 1 FROM memories m WHERE m.derivation_id = d.id)
+                    AND NOT EXISTS (SELECT 1 FROM memory_versions v
+                        WHERE v.partition_id = d.partition_id AND v.derivation_id = d.id)",
+        repair: Some(
+            "DELETE FROM derivations
+             WHERE NOT EXISTS (SELECT 1 FROM memories m WHERE m.derivation_id = derivations.id)
+                 AND NOT EXISTS (SELECT 1 FROM memory_versions v
+                     WHERE v.partition_id = derivations.partition_id AND v.derivation_id = derivations.id)",
+        ),
+    },
+    Rule {
+        code: "orphan_input",
+        detail: "inputs of derivations that are not there",
+        count: "SELECT count(*) FROM derivation_inputs i WHERE NOT EXISTS
+                    (SELECT 1 FROM derivations d WHERE d.id = i.derivation_id)",
+        repair: Some(
+            "DELETE FROM derivation_inputs WHERE NOT EXISTS
+                 (SELECT 1 FROM derivations d WHERE d.id = derivation_inputs.derivation_id)",
+        ),
+    },
+    Rule {
+        code: "missing_source",
+        detail: "inputs of derivations that are neither turn nor memory: what was made of them should be gone",
+        count: "SELECT count(*) FROM derivation_inputs i
+                WHERE NOT EXISTS (SELECT 1 FROM turns t WHERE t.partition_id = i.partition_id AND t.id = i.source_id)
+                    AND NOT EXISTS
+                        (SELECT 1 FROM memories m WHERE m.partition_id = i.partition_id AND m.id = i.source_id)",
+        repair: None,
+    },
+];

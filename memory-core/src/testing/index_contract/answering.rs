@@ -1,0 +1,176 @@
+//! Rules of answering: exactly what the definitions say, nothing that is hidden, each memory once.
+
+use std::sync::Arc;
+
+use super::{AMPLE_BYTES, Make, PARTITION, any_question, by_id, ids, is_right, question};
+use crate::domain::filter::{Field, Filter, Scalar, Test};
+use crate::domain::id::MemoryId;
+use crate::domain::memory::{Kind, Visibility};
+use crate::index::{Place, View};
+use crate::store::Indexed;
+use crate::testing::START;
+use crate::testing::corpus;
+use crate::testing::dice::Dice;
+use crate::testing::material::{name, plain, rows};
+use crate::testing::naive;
+use crate::testing::shelf::Shelf;
+
+/// A fact that is found by the words of its text.
+fn fact(number: u128, text: &str) -> Indexed {
+    let memory = plain(MemoryId(uuid::Uuid::from_u128(number)), Kind::Fact, "");
+    Indexed { memory, rows: rows(text) }
+}
+
+/// Over random memories that come, change and go, every answer is what the definitions say, and an index that reads
+/// everything anew answers the same to the last bit.
+pub async fn search_is_naive_search(make: Make<'_>, seed: u64) {
+    let mut dice = Dice::new(seed);
+    let shelf = Arc::new(Shelf::default());
+    let index = make(shelf.clone(), AMPLE_BYTES);
+    let mut next = 0;
+    for step in 0..12 {
+        let mut put = Vec::new();
+        for _ in 0..dice.below(12) {
+            put.push(corpus::memory(&mut dice, next));
+            next += 1;
+        }
+        let present = shelf.memories(PARTITION);
+        let mut erased = Vec::new();
+        for indexed in &present {
+            match dice.below(12) {
+                0 => put.push(corpus::edited(&mut dice, indexed)),
+                1 => erased.push(indexed.memory.id),
+                _ => {}
+            }
+        }
+        let update = shelf.write(PARTITION, put, erased);
+        index.apply(PARTITION, update).await;
+        let anew = make(shelf.clone(), AMPLE_BYTES);
+        for _ in 0..3 {
+            let asked = any_question(&mut dice);
+            let context = format!("seed {seed}, step {step}");
+            is_right(&*index, &shelf, PARTITION, &asked, &context).await;
+            let (one, other) = (index.search(PARTITION, &asked).await, anew.search(PARTITION, &asked).await);
+            assert_eq!(by_id(one.unwrap()), by_id(other.unwrap()), "{context}: read anew");
+        }
+        assert_eq!(index.differences(PARTITION).await.unwrap(), 0);
+    }
+}
+
+/// A view is all memories that pass its filter, may be seen, and have not expired, in the order of ids.
+pub async fn a_view_is_what_passes(make: Make<'_>, seed: u64) {
+    let mut dice = Dice::new(seed);
+    let shelf = Arc::new(Shelf::default());
+    let all: Vec<Indexed> = (0..90).map(|number| corpus::memory(&mut dice, number)).collect();
+    shelf.write(PARTITION, all, Vec::new());
+    let index = make(shelf.clone(), AMPLE_BYTES);
+    let mut passed = 0;
+    for _ in 0..60 {
+        let filter = corpus::filter(&mut dice, 4);
+        let view = View { filter, now: corpus::moment(&mut dice), shared_only: dice.chance(20) };
+        let mut expected = shelf.memories(PARTITION);
+        expected.retain(|indexed| naive::sees(&view, &indexed.memory));
+        passed += expected.len();
+        assert_eq!(index.in_view(PARTITION, &view).await.unwrap(), ids(&expected), "seed {seed}: {view:?}");
+    }
+    assert!(passed > 90, "the filters let too little pass to tell anything");
+}
+
+/// What a view hides neither shows nor takes the place of what it lets be seen, however well it matches; and it
+/// changes no score.
+pub async fn what_is_hidden_takes_no_place(make: Make<'_>) {
+    let shelf = Arc::new(Shelf::default());
+    let mut all: Vec<Indexed> = (1..=40).map(|number| fact(number, "beagle Biscuit walks")).collect();
+    all.push(fact(41, "beagle garden tea running shoes"));
+    for (indexed, at) in all.iter_mut().zip(0..) {
+        indexed.memory.visibility = Visibility::Shared;
+        match at % 3 {
+            _ if at == 40 => {}
+            0 => indexed.memory.visibility = Visibility::Owner,
+            1 => indexed.memory.expires_at = Some(START),
+            _ => indexed.memory.tags = vec![name("hidden")],
+        }
+    }
+    shelf.write(PARTITION, all, Vec::new());
+    let index = make(shelf.clone(), AMPLE_BYTES);
+    let mut asked = question("beagle Biscuit walks", 1);
+    let hidden = Filter::Field(Field::Tags, Test::Eq(Scalar::Text("hidden".to_owned())));
+    asked.view = View { filter: Filter::Not(Box::new(hidden)), now: START, shared_only: true };
+    let seen = index.search(PARTITION, &asked).await.unwrap();
+    let last = MemoryId(uuid::Uuid::from_u128(41));
+    assert_eq!(seen.candidates.iter().map(|candidate| candidate.memory).collect::<Vec<_>>(), [last]);
+    let mut open = asked.clone();
+    open.view = View { filter: Filter::everything(), now: START.plus_days(-1), shared_only: false };
+    let unhidden = index.sight(PARTITION, last, &open).await.unwrap().unwrap();
+    assert_eq!(seen.candidates[0], unhidden.candidate);
+    is_right(&*index, &shelf, PARTITION, &asked, "hidden").await;
+}
+
+/// A memory counts once, however many of its chunks match, and by the best of them.
+pub async fn a_memory_of_many_chunks_counts_once(make: Make<'_>) {
+    let shelf = Arc::new(Shelf::default());
+    let long = vec!["beagle Biscuit"; 30].join("|");
+    let all = vec![
+        fact(1, &format!("tea garden|{long}")),
+        fact(2, "beagle tea"),
+        fact(3, "beagle sister Lisbon"),
+        fact(4, "garden"),
+    ];
+    shelf.write(PARTITION, all, Vec::new());
+    let index = make(shelf.clone(), AMPLE_BYTES);
+    let asked = question("beagle Biscuit", 3);
+    let found = by_id(index.search(PARTITION, &asked).await.unwrap());
+    let first = found.iter().find(|candidate| candidate.memory.0.as_u128() == 1).unwrap();
+    assert_eq!(first.best_span, (11, 25), "the first of the equal chunks");
+    assert!(found.len() >= 3, "one memory's chunks took the place of others");
+    is_right(&*index, &shelf, PARTITION, &asked, "chunks").await;
+}
+
+/// A memory without a vector is found by its words, and a question without one finds by words alone.
+pub async fn words_find_what_has_no_vector(make: Make<'_>) {
+    let shelf = Arc::new(Shelf::default());
+    shelf.write(PARTITION, vec![fact(1, "4711"), fact(2, "garden"), fact(3, "17 4711 beagle")], Vec::new());
+    let index = make(shelf.clone(), AMPLE_BYTES);
+    let mut asked = question("code 4711", 8);
+    let found = by_id(index.search(PARTITION, &asked).await.unwrap());
+    assert_eq!((found[0].memory.0.as_u128(), found[0].dense), (1, None));
+    assert!(found[0].lexical > 0.0 && found[2].dense.is_some());
+    asked.vector = None;
+    let found = by_id(index.search(PARTITION, &asked).await.unwrap());
+    assert_eq!(found.iter().map(|candidate| candidate.memory.0.as_u128()).collect::<Vec<_>>(), [1, 3]);
+    assert!(found.iter().all(|candidate| candidate.dense.is_none()));
+}
+
+/// Turns are found by their place while they are there and in view; a new version is found at the old place.
+pub async fn turns_are_found_by_their_place(make: Make<'_>, seed: u64) {
+    let mut dice = Dice::new(seed);
+    let shelf = Arc::new(Shelf::default());
+    let index = make(shelf.clone(), AMPLE_BYTES);
+    let all: Vec<Indexed> = (0..60).map(|number| corpus::memory(&mut dice, number)).collect();
+    index.apply(PARTITION, shelf.write(PARTITION, all.clone(), Vec::new())).await;
+    assert_eq!(index.in_view(PARTITION, &question("x", 1).view).await.unwrap().len(), shelf_view(&shelf));
+    let edited: Vec<Indexed> = all[..20].iter().map(|indexed| corpus::edited(&mut dice, indexed)).collect();
+    let erased: Vec<MemoryId> = ids(&all[20..30]);
+    index.apply(PARTITION, shelf.write(PARTITION, edited, erased)).await;
+    let places: Vec<Place> =
+        (0..4).flat_map(|session| (0..25).map(move |seq| Place { session, seq })).collect();
+    for shared_only in [false, true] {
+        let view = View { filter: Filter::everything(), now: START, shared_only };
+        let left = shelf.memories(PARTITION);
+        let at = |place: &Place| {
+            let there = left.iter().find(|indexed| {
+                let origin = indexed.memory.origin.as_ref();
+                origin.is_some_and(|it| (it.session_ordinal, it.seq) == (place.session, place.seq))
+            })?;
+            naive::sees(&view, &there.memory).then_some((*place, there.memory.id))
+        };
+        let expected: Vec<(Place, MemoryId)> = places.iter().filter_map(at).collect();
+        assert!(!expected.is_empty());
+        assert_eq!(index.at_places(PARTITION, &places, &view).await.unwrap(), expected, "seed {seed}");
+    }
+}
+
+fn shelf_view(shelf: &Shelf) -> usize {
+    let view = question("x", 1).view;
+    shelf.memories(PARTITION).iter().filter(|indexed| naive::sees(&view, &indexed.memory)).count()
+}

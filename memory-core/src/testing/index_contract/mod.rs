@@ -1,0 +1,113 @@
+//! What every [`Index`] must keep, as one function per rule, over sources in memory ([`Shelf`]). What an index answers
+//! is held against [`naive`], which knows no index.
+//!
+//! The functions panic when a rule is broken, as a test does.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken contract is a panic")]
+
+pub mod answering;
+pub mod keeping_up;
+
+use std::sync::Arc;
+
+use super::corpus;
+use super::dice::Dice;
+use super::material::vector_of;
+use super::naive;
+use super::shelf::Shelf;
+use crate::domain::filter::Filter;
+use crate::domain::id::{MemoryId, PartitionId};
+use crate::index::{Answer, Candidate, Index, Question, View};
+use crate::store::Indexed;
+use crate::testing::START;
+
+/// Makes an index over a source, with a budget of memory in bytes.
+pub type Make<'a> = &'a (dyn Fn(Arc<Shelf>, usize) -> Arc<dyn Index> + Sync);
+
+/// Room for everything.
+const AMPLE_BYTES: usize = 1 << 30;
+const PARTITION: PartitionId = PartitionId(7);
+
+/// A question about words that some memories have, with everything in view.
+fn question(text: &str, candidates: usize) -> Question {
+    Question {
+        vector: Some(vector_of(text).into()),
+        text: text.into(),
+        view: View { filter: Filter::everything(), now: START, shared_only: false },
+        weights: gpu_retrieval::Weights::SIMILARITY,
+        candidates,
+    }
+}
+
+/// Any question: with and without a vector, a filter, weights of all signals.
+fn any_question(dice: &mut Dice) -> Question {
+    let mut asked = question(&corpus::text(dice), 1 + dice.below(12));
+    if dice.chance(20) {
+        asked.vector = None;
+    }
+    if dice.chance(60) {
+        asked.view.filter = corpus::filter(dice, 3);
+    }
+    asked.view.now = corpus::moment(dice);
+    asked.view.shared_only = dice.chance(25);
+    asked.weights = gpu_retrieval::Weights {
+        similarity: *dice.pick(&[0.0, 1.0, 1.0, 2.0]),
+        retention: *dice.pick(&[0.0, 0.0, 0.5]),
+        importance: *dice.pick(&[0.0, 0.0, 1.0]),
+    };
+    asked
+}
+
+/// The candidates in the order of their ids.
+fn by_id(mut answer: Answer) -> Vec<Candidate> {
+    answer.candidates.sort_by_key(|candidate| candidate.memory);
+    answer.candidates
+}
+
+fn ids(indexed: &[Indexed]) -> Vec<MemoryId> {
+    indexed.iter().map(|one| one.memory.id).collect()
+}
+
+/// A memory in sight: the similarity and the place of its part that matches best, if it has vectors; its BM25 score.
+type Seen = (MemoryId, Option<(f32, (u32, u32))>, f32);
+
+/// Holds an answer against the definitions: exactly those that a signal puts forward, with what each signal says.
+async fn is_right(index: &dyn Index, shelf: &Shelf, partition: PartitionId, asked: &Question, context: &str) {
+    let all = shelf.memories(partition);
+    let answer = index.search(partition, asked).await.unwrap();
+    assert_eq!(answer.memories, all.len() as u64, "{context}: how many there are");
+    let words = naive::lexical(asked, &all);
+    let mut seen: Vec<Seen> = Vec::new();
+    for (indexed, expected) in all.iter().zip(&words) {
+        let id = indexed.memory.id;
+        let sighting = index.sight(partition, id, asked).await.unwrap().expect("it is there");
+        let lexical = sighting.candidate.lexical;
+        assert!((f64::from(lexical) - expected).abs() < 1e-4, "{context}: BM25 {lexical}, not {expected}");
+        assert_eq!(sighting.passes_filter, naive::passes(&asked.view.filter, &indexed.memory), "{context}");
+        let in_sight = sighting.passes_filter && sighting.visible && !sighting.expired;
+        assert_eq!(in_sight, naive::sees(&asked.view, &indexed.memory), "{context}: {:?}", indexed.memory);
+        if in_sight {
+            seen.push((id, naive::dense(asked, indexed), lexical));
+        }
+    }
+    let mut by_meaning: Vec<_> =
+        seen.iter().filter_map(|(id, dense, _)| Some((dense.as_ref()?.0, *id))).collect();
+    let mut by_words: Vec<_> =
+        seen.iter().filter(|(.., words)| *words > 0.0).map(|(id, _, words)| (*words, *id)).collect();
+    let mut forward = std::collections::BTreeSet::new();
+    for order in [&mut by_meaning, &mut by_words] {
+        order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        forward.extend(order.iter().take(asked.candidates).map(|(_, id)| *id));
+    }
+    let found = by_id(answer);
+    let found_ids: Vec<MemoryId> = found.iter().map(|candidate| candidate.memory).collect();
+    assert_eq!(found_ids, Vec::from_iter(forward), "{context}: who is put forward for {asked:?}");
+    for candidate in found {
+        let (_, dense, words) = seen.iter().find(|(id, ..)| *id == candidate.memory).unwrap();
+        assert_eq!(candidate.dense.map(|dense| dense.score), dense.map(|(score, _)| score), "{context}");
+        assert!(candidate.lexical.total_cmp(words).is_eq(), "{context}: {} and {words}", candidate.lexical);
+        if let Some((_, span)) = dense {
+            assert_eq!(candidate.best_span, *span, "{context}: the part that matched best");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What an index must answer, worked out memory by memory and row by row from the definitions: filters, visibility,
+//! expiry, the fused score and BM25. Slow, and written without a look at any index.
+
+use gpu_retrieval::Weights;
+use serde_json::Value;
+
+use crate::domain::filter::{Field, Filter, Range, Scalar, Test};
+use crate::domain::memory::{Memory, Visibility};
+use crate::domain::name::Name;
+use crate::domain::time::Timestamp;
+use crate::index::{Question, View};
+use crate::retention;
+use crate::store::Indexed;
+use crate::text::{TermVector, Tokenizer};
+
+/// Whether a view lets a memory be seen.
+pub fn sees(view: &View, memory: &Memory) -> bool {
+    let expired = memory.expires_at.is_some_and(|at| at <= view.now);
+    let visible = !view.shared_only || memory.visibility == Visibility::Shared;
+    !expired && visible && passes(&view.filter, memory)
+}
+
+/// Whether a filter lets a memory pass.
+pub fn passes(filter: &Filter, memory: &Memory) -> bool {
+    match filter {
+        Filter::And(parts) => parts.iter().all(|part| passes(part, memory)),
+        Filter::Or(parts) => parts.iter().any(|part| passes(part, memory)),
+        Filter::Not(part) => !passes(part, memory),
+        Filter::Field(field, test) => {
+            let values = values(field, memory);
+            match test {
+                Test::IsNull(wanted) => values.is_empty() == *wanted,
+                _ => values.iter().any(|value| holds(test, value, field.is_set())),
+            }
+        }
+    }
+}
+
+/// All values of a field that a memory has.
+fn values(field: &Field, memory: &Memory) -> Vec<Scalar> {
+    let origin = memory.origin.as_ref();
+    let document = memory.document.as_ref();
+    let text = |text: &str| vec![Scalar::Text(text.to_owned())];
+    let maybe = |name: Option<&Name>| name.map(|name| text(name.as_str())).unwrap_or_default();
+    let time = |at: Option<Timestamp>| at.map(Scalar::Time).into_iter().collect();
+    let all = |names: &[Name]| names.iter().map(|name| Scalar::Text(name.to_string())).collect();
+    match field {
+        Field::Kind => text(memory.kind.as_str()),
+        Field::Role => origin.map(|origin| text(origin.role.as_str())).unwrap_or_default(),
+        Field::Author => maybe(origin.and_then(|origin| origin.author.as_ref())),
+        Field::Agent => maybe(memory.agent.as_ref()),
+        Field::App => maybe(memory.app.as_ref()),
+        Field::Run => maybe(memory.run.as_ref()),
+        Field::Session => maybe(origin.map(|origin| &origin.session_key)),
+        Field::Namespace => maybe(document.map(|document| &document.namespace)),
+        Field::Key => maybe(document.map(|document| &document.key)),
+        Field::HappenedAt => time(Some(memory.happened.at)),
+        Field::RecordedAt => time(Some(memory.recorded_at)),
+        Field::ValidFrom => time(memory.valid.start),
+        Field::ValidTo => time(memory.valid.end),
+        Field::ExpiresAt => time(memory.expires_at),
+        Field::Importance => vec![Scalar::Number(f64::from(memory.strength.importance))],
+        Field::Version => vec![Scalar::Number(f64::from(memory.version))],
+        Field::Tags => all(&memory.tags),
+        Field::Subjects => all(&memory.subjects),
+        Field::Metadata(path) => {
+            let mut found = Vec::new();
+            follow(&Value::Object(memory.metadata.as_map().clone()), Some(path), &mut found);
+            found
+        }
+    }
+}
+
+/// Follows a path into a value; where it ends (`None`), scalars count. Arrays are gone through on the way.
+fn follow(value: &Value, path: Option<&str>, found: &mut Vec<Scalar>) {
+    match (value, path) {
+        (Value::Array(values), _) => values.iter().for_each(|value| follow(value, path, found)),
+        (Value::Object(object), Some(path)) => {
+            for (key, value) in object {
+                match path.strip_prefix(key.as_str()) {
+                    Some("") => follow(value, None, found),
+                    Some(rest) => {
+                        if let Some(rest) = rest.strip_prefix('.') {
+                            follow(value, Some(rest), found);
+                        }
+                    }
+                    None => {}
+                }
+            }
+        }
+        (Value::String(text), None) => found.push(Scalar::Text(text.clone())),
+        (Value::Number(number), None) => found.extend(number.as_f64().map(Scalar::Number)),
+        (Value::Bool(bool), None) => found.push(Scalar::Bool(*bool)),
+        _ => {}
+    }
+}
+
+fn holds(test: &Test, value: &Scalar, is_set: bool) -> bool {
+    match test {
+        Test::Eq(wanted) => wanted == value,
+        Test::In(wanted) => wanted.contains(value),
+        Test::Range(Range { gte, gt, lte, lt }) => {
+            let order = |bound: &Scalar| compare(value, bound);
+            gte.as_ref().is_none_or(|bound| order(bound).is_some_and(|order| order.is_ge()))
+                && gt.as_ref().is_none_or(|bound| order(bound).is_some_and(|order| order.is_gt()))
+                && lte.as_ref().is_none_or(|bound| order(bound).is_some_and(|order| order.is_le()))
+                && lt.as_ref().is_none_or(|bound| order(bound).is_some_and(|order| order.is_lt()))
+        }
+        Test::Contains(part) => match value {
+            Scalar::Text(text) if is_set => text == part,
+            Scalar::Text(text) => text.to_lowercase().contains(&part.to_lowercase()),
+            _ => false,
+        },
+        Test::IsNull(_) => false,
+    }
+}
+
+fn compare(value: &Scalar, bound: &Scalar) -> Option<std::cmp::Ordering> {
+    match (value, bound) {
+        (Scalar::Text(value), Scalar::Text(bound)) => Some(value.as_bytes().cmp(bound.as_bytes())),
+        (Scalar::Number(value), Scalar::Number(bound)) => value.partial_cmp(bound),
+        (Scalar::Time(value), Scalar::Time(bound)) => Some(value.cmp(bound)),
+        _ => None,
+    }
+}
+
+/// The best row's fused score, and the span of that row: the first of the highest; none without a vector.
+pub fn dense(question: &Question, indexed: &Indexed) -> Option<(f32, (u32, u32))> {
+    let query = gpu_retrieval::unit_fp16(question.vector.as_ref()?).ok()?;
+    let terms = retention::memorybank_paper(&indexed.memory.strength);
+    let elapsed = gpu_retrieval::elapsed_us(question.view.now.as_micros(), terms.t0_us);
+    let retention = gpu_retrieval::retention(elapsed, terms.rate_per_us, terms.shape);
+    let weights: Weights = question.weights;
+    let bias = gpu_retrieval::bias(&weights, retention, terms.importance);
+    let mut best: Option<(f32, (u32, u32))> = None;
+    for row in &indexed.rows {
+        let Some(vector) = &row.vector else { continue };
+        let score = gpu_retrieval::fuse(&weights, gpu_retrieval::dot(&query, vector), bias);
+        if best.is_none_or(|(before, _)| score > before) {
+            best = Some((score, row.span));
+        }
+    }
+    best
+}
+
+/// BM25 of every memory's best row, over all rows of the partition, in double precision (k1 1.2, b 0.75).
+pub fn lexical(question: &Question, all: &[Indexed]) -> Vec<f64> {
+    let decode = |indexed: &Indexed| -> Vec<TermVector> {
+        indexed.rows.iter().filter_map(|row| TermVector::decode(&row.terms).ok()).collect()
+    };
+    let documents: Vec<Vec<TermVector>> = all.iter().map(decode).collect();
+    let rows: Vec<&TermVector> = documents.iter().flatten().collect();
+    let mut languages: Vec<_> = rows.iter().map(|row| row.language()).collect();
+    languages.sort_unstable();
+    languages.dedup();
+    let words = Tokenizer.query(&question.text, &languages);
+    let length = |row: &TermVector| f64::from(row.length_tokens());
+    let average = rows.iter().map(|row| length(row)).sum::<f64>() / (rows.len().max(1)) as f64;
+    let count = |row: &TermVector, hash: u32| {
+        row.terms().iter().find(|term| term.hash == hash).map_or(0.0, |term| f64::from(term.count))
+    };
+    let of_term = |row: &TermVector, hash: u32| {
+        let count_here = count(row, hash);
+        if count_here == 0.0 {
+            return 0.0;
+        }
+        let (n, df) = (rows.len() as f64, rows.iter().filter(|row| count(row, hash) > 0.0).count() as f64);
+        let idf = (1.0 + (n - df + 0.5) / (df + 0.5)).ln();
+        idf * count_here / (count_here + 1.2 * (0.25 + 0.75 * length(row) / average))
+    };
+    let of_row = |row: &TermVector| -> f64 {
+        let word = |hashes: &[u32]| hashes.iter().map(|hash| of_term(row, *hash)).fold(0.0, f64::max);
+        words.words().iter().map(|each| word(each.alternatives())).sum()
+    };
+    documents.iter().map(|rows| rows.iter().map(of_row).fold(0.0, f64::max)).collect()
+}

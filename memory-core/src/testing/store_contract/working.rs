@@ -1,0 +1,197 @@
+//! Rules of everything beside memories: jobs, the access log, settings, and the change of embedder.
+
+use super::{commit, loaded, log_is_sound, present};
+use crate::domain::id::{JobId, MemoryId, PartitionId, RecallId, TenantId};
+use crate::domain::time::Timestamp;
+use crate::store::{EmbedderId, Job, JobState, RecallRecord, Store};
+use crate::testing::START;
+use crate::testing::material::{Material, owner, revised, rows};
+
+const LEASE_US: i64 = 1_000;
+
+fn job(material: &Material, kind: &str, created_at: Timestamp) -> Job {
+    Job {
+        id: JobId(material.id()),
+        tenant: TenantId::DEFAULT,
+        kind: kind.to_owned(),
+        unique_key: None,
+        payload: r#"{"n":1}"#.to_owned(),
+        state: JobState::Waiting,
+        attempts: 0,
+        done: 0,
+        total: 7,
+        position: None,
+        error: None,
+        created_at,
+        updated_at: created_at,
+    }
+}
+
+/// Jobs are claimed oldest first, not before they are due, each by one worker.
+pub async fn the_oldest_job_comes_first(store: &dyn Store) {
+    let material = Material::default();
+    let now = START.plus_days(1);
+    for (kind, days) in [("second", 0), ("first", -1), ("later", 2)] {
+        store.enqueue(job(&material, kind, START.plus_days(days))).await.unwrap();
+    }
+    let mut kinds = Vec::new();
+    while let Some(claimed) = store.claim(now, LEASE_US).await.unwrap() {
+        assert_eq!((claimed.state, claimed.attempts), (JobState::Running, 1));
+        kinds.push(claimed.kind);
+    }
+    assert_eq!(kinds, ["first", "second"]);
+}
+
+/// A job whose lease has run out is claimed again, not before; progress extends the lease.
+pub async fn a_lease_runs_out(store: &dyn Store) {
+    let material = Material::default();
+    let asked = store.enqueue(job(&material, "k", START)).await.unwrap();
+    let mut held = store.claim(START, LEASE_US).await.unwrap().unwrap();
+    assert_eq!(store.claim(START.plus_micros(LEASE_US), LEASE_US).await.unwrap(), None);
+    (held.done, held.position) = (3, Some("here".to_owned()));
+    assert!(store.progress(&held, START.plus_micros(LEASE_US), LEASE_US).await.unwrap());
+    assert_eq!(store.claim(START.plus_micros(LEASE_US + 1), LEASE_US).await.unwrap(), None);
+    let again = store.claim(START.plus_micros(2 * LEASE_US + 1), LEASE_US).await.unwrap().unwrap();
+    assert_eq!((again.id, again.attempts, again.done), (asked.id, 2, 3));
+    assert_eq!(again.position.as_deref(), Some("here"));
+}
+
+/// Whoever lost a job to another can neither move nor end it. What a job ends as is kept; one that is to be tried
+/// again waits until it is due.
+pub async fn only_the_holder_moves_a_job(store: &dyn Store) {
+    let material = Material::default();
+    let id = store.enqueue(job(&material, "k", START)).await.unwrap().id;
+    let mut lost = store.claim(START, LEASE_US).await.unwrap().unwrap();
+    let later = START.plus_micros(LEASE_US + 1);
+    let mut held = store.claim(later, LEASE_US).await.unwrap().unwrap();
+    assert!(!store.progress(&lost, later, LEASE_US).await.unwrap());
+    lost.state = JobState::Failed;
+    store.finish(&lost, later, later).await.unwrap();
+    let kept = async || store.job(TenantId::DEFAULT, id).await.unwrap().unwrap();
+    assert_eq!(kept().await.state, JobState::Running);
+    (held.state, held.error) = (JobState::Waiting, Some("busy".to_owned()));
+    store.finish(&held, later, later.plus_micros(10)).await.unwrap();
+    assert_eq!(kept().await.error.as_deref(), Some("busy"));
+    assert_eq!(store.claim(later, LEASE_US).await.unwrap(), None);
+    let mut last = store.claim(later.plus_micros(10), LEASE_US).await.unwrap().unwrap();
+    assert_eq!(last.attempts, 3);
+    last.state = JobState::Done;
+    store.finish(&last, later, later).await.unwrap();
+    assert_eq!(kept().await.state, JobState::Done);
+    assert!(!store.progress(&last, later, LEASE_US).await.unwrap(), "a job that is over does not move");
+    assert_eq!(store.claim(START.plus_days(9), LEASE_US).await.unwrap(), None);
+    assert_eq!(store.job(TenantId(material.id()), id).await.unwrap(), None, "jobs have a tenant");
+}
+
+/// While a job with a key waits or runs, asking again answers it; when it is over, a new one is made.
+pub async fn a_unique_key_makes_one_job(store: &dyn Store) {
+    let material = Material::default();
+    let keyed = || Job { unique_key: Some("only".to_owned()), ..job(&material, "k", START) };
+    let first = store.enqueue(keyed()).await.unwrap();
+    assert_eq!(store.enqueue(keyed()).await.unwrap().id, first.id);
+    for end in [JobState::Done, JobState::Failed] {
+        let mut held = store.claim(START, LEASE_US).await.unwrap().unwrap();
+        assert_eq!(store.enqueue(keyed()).await.unwrap().id, held.id);
+        held.state = end;
+        store.finish(&held, START, START).await.unwrap();
+        let next = store.enqueue(keyed()).await.unwrap();
+        assert_ne!(next.id, held.id, "{end:?}");
+    }
+}
+
+/// Of each partition the newest records are kept, as many as asked, and read newest first.
+pub async fn recalls_are_bounded_per_partition(store: &dyn Store) {
+    let material = Material::for_store(store).await.unwrap();
+    let mut partitions = Vec::new();
+    for who in ["ann", "bob"] {
+        let set = material.adding(&owner(who), vec![material.fact("f")]);
+        let made = commit(store, &set).await;
+        partitions.push((made.partition, made.made.memories[0]));
+    }
+    let note = |(partition, memory): (PartitionId, MemoryId), minute: i64| RecallRecord {
+        id: RecallId(material.id()),
+        partition,
+        recalled_at: START.plus_micros(minute),
+        hits: vec![(memory, 0.1 * 3.0)],
+    };
+    let of_ann: Vec<RecallRecord> = (0..7).map(|minute| note(partitions[0], minute)).collect();
+    let of_bob = note(partitions[1], 9);
+    store.note_recalls(&of_ann[..5], 3).await.unwrap();
+    store.note_recalls(&[of_ann[5].clone(), of_bob.clone(), of_ann[6].clone()], 3).await.unwrap();
+    let newest: Vec<RecallRecord> = of_ann[4..].iter().rev().cloned().collect();
+    assert_eq!(store.recalls(partitions[0].0, 10).await.unwrap(), newest);
+    assert_eq!(store.recalls(partitions[0].0, 2).await.unwrap(), newest[..2]);
+    assert_eq!(store.recalls(partitions[1].0, 10).await.unwrap(), [of_bob]);
+    store.note_recalls(&[note(partitions[0], 10)], 0).await.unwrap();
+    assert_eq!(store.recalls(partitions[0].0, 10).await.unwrap(), []);
+}
+
+/// A setting is what was last put.
+pub async fn settings_are_kept(store: &dyn Store) {
+    assert_eq!(store.setting("a").await.unwrap(), None);
+    for value in ["1", "", "größer"] {
+        store.put_setting("a", value).await.unwrap();
+        assert_eq!(store.setting("a").await.unwrap().as_deref(), Some(value));
+    }
+    assert_eq!(store.setting("b").await.unwrap(), None);
+}
+
+/// Rows of another embedder lie beside those in use until it is put to use; then the others can be dropped in runs.
+pub async fn rows_of_another_embedder_take_over(store: &dyn Store) {
+    assert_eq!(store.embedder_in_use().await.unwrap(), None);
+    let material = Material::for_store(store).await.unwrap();
+    let (ann, bob) = (owner("ann"), owner("bob"));
+    let said = commit(store, &material.saying(&ann, "s", &["a|b", "c"])).await;
+    commit(store, &material.adding(&bob, vec![material.fact("d")])).await;
+    let old = store.embedder_in_use().await.unwrap().unwrap();
+    let new = store.register_embedder("other", 16, START).await.unwrap();
+    assert_eq!(store.register_embedder("other", 16, START).await.unwrap(), new, "known already");
+    assert_eq!(store.embedder_in_use().await.unwrap().unwrap(), old, "known is not in use");
+    let wanting = store.unembedded(new, None, 10).await.unwrap();
+    let texts: Vec<&str> = wanting.iter().map(|one| one.memory.text.as_str()).collect();
+    assert_eq!(texts, ["a|b", "c", "d"], "with the words that were said");
+    assert_eq!(store.unembedded(old.0, None, 10).await.unwrap(), []);
+    let first = store.unembedded(new, None, 2).await.unwrap();
+    let after = first.last().map(|one| (one.partition, one.memory.id));
+    assert_eq!(store.unembedded(new, after, 10).await.unwrap(), wanting[2..]);
+    let before = loaded(store, said.partition).await;
+    let made: Vec<_> = wanting
+        .iter()
+        .map(|one| (one.partition, one.memory.id, one.memory.version, rows("one row of the other")))
+        .collect();
+    store.put_rows(new, &made).await.unwrap();
+    store.put_rows(new, &made).await.unwrap();
+    assert_eq!(store.unembedded(new, None, 10).await.unwrap(), []);
+    assert_eq!(loaded(store, said.partition).await, before, "what is not in use is not seen");
+    store.use_embedder(new).await.unwrap();
+    assert_eq!(store.embedder_in_use().await.unwrap(), Some((new, "other".to_owned())));
+    assert_eq!(store.dimension().await.unwrap(), 16);
+    assert!(loaded(store, said.partition).await.1.iter().all(|one| one.rows.len() == 1));
+    assert_eq!(store.drop_other_rows(3).await.unwrap(), 3);
+    assert_eq!(store.drop_other_rows(3).await.unwrap(), 1);
+    assert_eq!(store.drop_other_rows(3).await.unwrap(), 0);
+    assert_eq!(store.unembedded(old.0, None, 10).await.unwrap().len(), 3);
+    log_is_sound(store, said.partition).await;
+}
+
+/// Rows made for a version that is no longer the present one, or for a memory that has gone, are left out.
+pub async fn rows_of_a_stale_version_are_left_out(store: &dyn Store) {
+    let material = Material::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let said = commit(store, &material.saying(&ann, "s", &["a", "b", "c"])).await;
+    let new: EmbedderId = store.register_embedder("other", 8, START).await.unwrap();
+    let [edited, erased, kept] = said.made.memories[..] else { panic!("three memories") };
+    let made: Vec<_> = [edited, erased, kept].map(|id| (said.partition, id, 1, rows("x"))).to_vec();
+    let memory = present(store, edited).await;
+    commit(store, &material.revising(&ann, revised(&memory, Some("edited")))).await;
+    commit(store, &material.erasing(&ann, vec![erased])).await;
+    store.put_rows(new, &made).await.unwrap();
+    let wanting = async || -> Vec<MemoryId> {
+        store.unembedded(new, None, 10).await.unwrap().iter().map(|one| one.memory.id).collect()
+    };
+    assert_eq!(wanting().await, [edited]);
+    let memory = present(store, kept).await;
+    commit(store, &material.revising(&ann, revised(&memory, Some("another text")))).await;
+    assert_eq!(wanting().await, [edited, kept], "a new text takes the rows of all embedders with it");
+    log_is_sound(store, said.partition).await;
+}

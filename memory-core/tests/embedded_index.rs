@@ -1,0 +1,94 @@
+//! Every rule of the index's contract, over the embedded index. `ENGRAIN_TEST_LONG=1` rolls more dice.
+
+use std::sync::Arc;
+
+use memory_core::index::Index;
+use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
+use memory_core::testing::index_contract::{answering, keeping_up};
+use memory_core::testing::shelf::Shelf;
+
+fn embedded(shelf: Arc<Shelf>, budget_bytes: usize) -> Arc<dyn Index> {
+    Arc::new(EmbeddedIndex::new(shelf, EmbeddedIndexOptions { budget_bytes, threads: 2 }))
+}
+
+/// Seeds to try: few as a rule, many in the long form.
+fn seeds(few: u64) -> std::ops::Range<u64> {
+    let is_long = std::env::var("ENGRAIN_TEST_LONG").is_ok_and(|value| value == "1");
+    0..if is_long { few * 50 } else { few }
+}
+
+#[tokio::test]
+async fn search_is_naive_search() {
+    for seed in seeds(8) {
+        answering::search_is_naive_search(&embedded, seed).await;
+    }
+}
+
+#[tokio::test]
+async fn a_view_is_what_passes() {
+    for seed in seeds(40) {
+        answering::a_view_is_what_passes(&embedded, seed).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_hidden_takes_no_place() {
+    answering::what_is_hidden_takes_no_place(&embedded).await;
+}
+
+#[tokio::test]
+async fn a_memory_of_many_chunks_counts_once() {
+    answering::a_memory_of_many_chunks_counts_once(&embedded).await;
+}
+
+#[tokio::test]
+async fn words_find_what_has_no_vector() {
+    answering::words_find_what_has_no_vector(&embedded).await;
+}
+
+#[tokio::test]
+async fn turns_are_found_by_their_place() {
+    for seed in seeds(10) {
+        answering::turns_are_found_by_their_place(&embedded, seed).await;
+    }
+}
+
+#[tokio::test]
+async fn updates_while_reading_are_kept() {
+    for seed in seeds(10) {
+        keeping_up::updates_while_reading_are_kept(&embedded, seed).await;
+    }
+}
+
+#[tokio::test]
+async fn a_gap_makes_it_read_anew() {
+    for seed in seeds(10) {
+        keeping_up::a_gap_makes_it_read_anew(&embedded, seed).await;
+    }
+}
+
+#[tokio::test]
+async fn an_abandoned_read_does_no_harm() {
+    for seed in seeds(10) {
+        keeping_up::an_abandoned_read_does_no_harm(&embedded, seed).await;
+    }
+}
+
+#[tokio::test]
+async fn forgetting_while_reading_forgets() {
+    for seed in seeds(10) {
+        keeping_up::forgetting_while_reading_forgets(&embedded, seed).await;
+    }
+}
+
+#[tokio::test]
+async fn a_tiny_budget_keeps_answers_right() {
+    for seed in seeds(3) {
+        keeping_up::a_tiny_budget_keeps_answers_right(&embedded, seed).await;
+    }
+}
+
+#[tokio::test]
+async fn differences_are_counted() {
+    keeping_up::differences_are_counted(&embedded).await;
+}

@@ -1,0 +1,107 @@
+//! The migrations of the two databases are twins: the same files with the same tables and columns, so that one set of
+//! statements serves both. Words are searched by Engrain's own index, never by a database's.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+fn migrations(database: &str) -> BTreeMap<String, String> {
+    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(database);
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|ending| ending == "sql"));
+    files
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, std::fs::read_to_string(&path).unwrap())
+        })
+        .collect()
+}
+
+/// The statements of a file without comments, each on one line.
+fn statements(sql: &str) -> Vec<String> {
+    let code: Vec<&str> = sql.lines().map(|line| line.split("--").next().unwrap_or_default()).collect();
+    let code = code.join(" ");
+    code.split(';')
+        .map(|statement| statement.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|statement| !statement.is_empty())
+        .collect()
+}
+
+/// The parts of a list that are separated by commas outside of brackets.
+fn parts(list: &str) -> Vec<String> {
+    let (mut parts, mut part, mut depth) = (Vec::new(), String::new(), 0);
+    for letter in list.chars() {
+        match letter {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(std::mem::take(&mut part));
+                continue;
+            }
+            _ => {}
+        }
+        part.push(letter);
+    }
+    parts.push(part);
+    parts.into_iter().map(|part| part.trim().to_owned()).collect()
+}
+
+/// Each table with its columns, and whether a value may be missing; keys and constraints as they stand.
+fn tables(sql: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut tables = BTreeMap::new();
+    for statement in statements(sql) {
+        let Some(rest) = statement.strip_prefix("CREATE TABLE ") else { continue };
+        let (name, rest) = rest.split_once('(').unwrap();
+        let body = &rest[..rest.rfind(')').unwrap()];
+        let columns = parts(body).into_iter().map(|part| {
+            let first = part.split(' ').next().unwrap_or_default();
+            let is_constraint = ["PRIMARY", "UNIQUE", "FOREIGN", "CHECK", "CONSTRAINT"].contains(&first);
+            // An `INTEGER PRIMARY KEY` of SQLite is never missing though nobody says so.
+            let required = part.contains("NOT NULL") || part.contains("PRIMARY KEY");
+            if is_constraint { part } else { format!("{first} required={required}") }
+        });
+        assert!(tables.insert(name.trim().to_owned(), columns.collect()).is_none(), "{name} is made twice");
+    }
+    tables
+}
+
+/// Each index with what it is on.
+fn indexes(sql: &str) -> BTreeSet<String> {
+    statements(sql).into_iter().filter(|statement| statement.contains(" INDEX ")).collect()
+}
+
+#[test]
+fn both_databases_have_the_same_tables_and_columns() {
+    let (sqlite, postgres) = (migrations("sqlite"), migrations("postgres"));
+    assert!(!sqlite.is_empty());
+    assert_eq!(Vec::from_iter(sqlite.keys()), Vec::from_iter(postgres.keys()), "the same files");
+    for (file, sql) in &sqlite {
+        let twin = &postgres[file];
+        let (ours, theirs) = (tables(sql), tables(twin));
+        assert!(!ours.is_empty(), "{file}: no table was understood");
+        assert_eq!(Vec::from_iter(ours.keys()), Vec::from_iter(theirs.keys()), "{file}: the same tables");
+        for (table, columns) in &ours {
+            assert_eq!(columns, &theirs[table], "{file}: the same columns of {table}");
+        }
+        assert_eq!(indexes(sql), indexes(twin), "{file}: the same indexes");
+    }
+}
+
+#[test]
+fn no_database_searches_words() {
+    for database in ["sqlite", "postgres"] {
+        for (file, sql) in migrations(database) {
+            let sql = sql.to_lowercase();
+            for word in ["fts", "tsvector", "tsquery", "to_ts", "pg_trgm", "using gin"] {
+                assert!(!sql.contains(word), "{database}/{file} has {word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn columns_are_told_apart() {
+    let sql = "CREATE TABLE a (x INTEGER PRIMARY KEY, y TEXT, UNIQUE (x, y)); -- CREATE TABLE b (z TEXT);";
+    let expected = ["UNIQUE (x, y)", "x required=true", "y required=false"].map(str::to_owned);
+    assert_eq!(tables(sql), BTreeMap::from([("a".to_owned(), BTreeSet::from(expected))]));
+}

@@ -1,0 +1,165 @@
+//! What is particular to the SQL store: one owner per directory, copies that open, and damage that is found. The
+//! rules that every store keeps are in `contracts.rs`.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+
+use memory_core::domain::derivation::Source;
+use memory_core::domain::id::{MemoryId, PartitionId, TenantId};
+use memory_core::store::sql::{DATABASE_FILE, SqlStore, StoreOptions};
+use memory_core::store::{Commit, Damage, IndexSource, Indexed, Memories, StoreError, Upkeep};
+use memory_core::testing::material::{Material, owner, revised};
+use sqlx::Connection as _;
+
+async fn open(directory: &Path) -> SqlStore {
+    SqlStore::open(directory, StoreOptions::default()).await.unwrap()
+}
+
+/// A store with a bit of everything: turns, facts made of them, a document with two versions, an edited memory.
+async fn filled(directory: &Path) -> (SqlStore, Vec<MemoryId>) {
+    let store = open(directory).await;
+    let material = Material::for_store(&store).await.unwrap();
+    let ann = owner("ann");
+    let said = material.saying(&ann, "s", &["a", "b|c"]);
+    let turn = said.turns.as_ref().unwrap().turns[0].0.id;
+    let edited = said.turns.as_ref().unwrap().turns[1].1.memory.id;
+    store.commit(&[said]).await.unwrap();
+    let derived = material.made_of(material.fact("derived"), &[Source::Turn(turn)]);
+    let first = material.made_of(material.document("n", "k", "one"), &[Source::Turn(turn)]);
+    let document = first.memory.id;
+    let ids = vec![edited, derived.memory.id, document];
+    let present = store.memory(TenantId::DEFAULT, edited).await.unwrap().unwrap().memory;
+    let sets = [
+        material.adding(&ann, vec![derived, first]),
+        material.adding(&ann, vec![material.document("n", "k", "two")]),
+        material.revising(&ann, revised(&present, Some("edited"))),
+        material.adding(&owner("bob"), vec![material.ornate()]),
+    ];
+    assert!(store.commit(&sets).await.unwrap().iter().all(Result::is_ok));
+    (store, ids)
+}
+
+async fn everything(store: &SqlStore) -> Vec<(u64, Vec<Indexed>)> {
+    let mut all = Vec::new();
+    for owner in store.owners(TenantId::DEFAULT, None, 100).await.unwrap() {
+        let mut memories = Vec::new();
+        let seq = store.load(owner.partition, &mut |one| memories.push(one)).await.unwrap();
+        all.push((seq, memories));
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_directory_has_one_owner() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let second = SqlStore::open(directory.path(), StoreOptions::default()).await;
+    assert!(matches!(second, Err(StoreError::InUse { .. })), "{second:?}");
+    store.close().await;
+    drop(store);
+    open(directory.path()).await;
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_when_it_is_opened_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, ids) = filled(directory.path()).await;
+    let before = everything(&store).await;
+    let history = store.earlier_versions(PartitionId(1), ids[2]).await.unwrap();
+    assert_eq!(history.len(), 1);
+    store.close().await;
+    drop(store);
+    let store = open(directory.path()).await;
+    assert_eq!(everything(&store).await, before);
+    assert_eq!(store.earlier_versions(PartitionId(1), ids[2]).await.unwrap(), history);
+}
+
+#[tokio::test]
+async fn a_copy_opens_and_is_the_same() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (store, _) = filled(from.path()).await;
+    let before = everything(&store).await;
+    store.put_setting("s", "v").await.unwrap();
+    let file = to.path().join(DATABASE_FILE);
+    store.copy_to(&file).await.unwrap();
+    assert!(store.copy_to(&file).await.is_err(), "a copy overwrites nothing");
+    let more = Material::for_store(&store).await.unwrap();
+    let gone = before[1].1[0].memory.id;
+    store.commit(&[more.erasing(&owner("bob"), vec![gone])]).await.unwrap();
+    let copy = open(to.path()).await;
+    assert_eq!(everything(&copy).await, before, "later commits are not in it");
+    assert_eq!(copy.setting("s").await.unwrap().as_deref(), Some("v"));
+    assert_eq!(copy.check(false).await.unwrap(), []);
+}
+
+/// Inflicts damage, and answers what a check finds of it, then what is left after a repair.
+async fn damaged_by(statement: &'static str) -> (Vec<Damage>, Vec<Damage>) {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = filled(directory.path()).await;
+    assert_eq!(store.check(false).await.unwrap(), [], "whole before");
+    let url = format!("sqlite://{}", directory.path().join(DATABASE_FILE).display());
+    let mut raw = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    let done = sqlx::query("PRAGMA foreign_keys = OFF").execute(&mut raw).await;
+    assert!(done.is_ok());
+    let hurt = sqlx::query(statement).execute(&mut raw).await.unwrap();
+    assert!(hurt.rows_affected() > 0, "nothing was damaged by {statement}");
+    raw.close().await.unwrap();
+    let found = store.check(true).await.unwrap();
+    (found, store.check(false).await.unwrap())
+}
+
+#[tokio::test]
+async fn damage_is_found_and_mended_where_nothing_is_lost() {
+    for (code, statement) in [
+        (
+            "orphan_row",
+            "UPDATE index_rows SET memory_id = X'FF000000000000000000000000000001' WHERE chunk = 1",
+        ),
+        ("wrong_count", "UPDATE partitions SET memory_count = memory_count + 1 WHERE id = 1"),
+        (
+            "orphan_derivation",
+            "INSERT INTO derivations (id, partition_id, maker, made_us) VALUES (X'01', 1, 'm', 0)",
+        ),
+        (
+            "orphan_input",
+            "INSERT INTO derivation_inputs (partition_id, source_id, derivation_id, source_kind, is_evidence)
+             SELECT partition_id, turn_id, X'02', 'turn', 1 FROM memories WHERE turn_id IS NOT NULL LIMIT 1",
+        ),
+        (
+            "orphan_version",
+            "UPDATE memory_versions SET id = X'03' WHERE id = (SELECT min(id) FROM memory_versions)",
+        ),
+        (
+            "empty_session",
+            "INSERT INTO sessions (id, partition_id, key, ordinal, turn_count, started_us, recorded_us)
+             VALUES (X'04', 1, 'empty', 9, 0, 0, 0)",
+        ),
+    ] {
+        let (found, left) = damaged_by(statement).await;
+        let found: Vec<_> = found.iter().map(|damage| (damage.code, damage.repaired)).collect();
+        assert!(found.contains(&(code, true)), "{code}: {found:?}");
+        assert_eq!(left, [], "{code} is not mended");
+    }
+}
+
+#[tokio::test]
+async fn damage_that_cannot_be_mended_is_found_and_left() {
+    for (code, statement) in [
+        ("missing_row", "DELETE FROM index_rows WHERE partition_id = 2"),
+        ("missing_turn", "DELETE FROM turns WHERE seq = 0"),
+        (
+            "unremembered_turn",
+            "UPDATE memories SET turn_id = NULL WHERE turn_id IS NOT NULL AND text IS NULL",
+        ),
+        ("missing_session", "DELETE FROM sessions"),
+        ("gap_in_log", "DELETE FROM changes WHERE seq = 2"),
+        ("gap_in_log", "UPDATE partitions SET last_seq = last_seq + 1 WHERE id = 2"),
+        ("missing_derivation", "DELETE FROM derivations"),
+        ("missing_source", "UPDATE derivation_inputs SET source_id = X'05'"),
+    ] {
+        let (found, left) = damaged_by(statement).await;
+        let found: Vec<_> = found.iter().map(|damage| (damage.code, damage.repaired)).collect();
+        assert!(found.contains(&(code, false)), "{code}: {found:?}");
+        assert!(left.iter().any(|damage| damage.code == code && !damage.repaired), "{code}: {left:?}");
+    }
+}
