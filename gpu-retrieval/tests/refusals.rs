@@ -24,10 +24,10 @@ fn query(vector: &[f32]) -> Query<'_> {
 
 #[test]
 fn shapes_out_of_range() {
-    for (dims, block_rows) in [(0, 64), (MAX_DIMS + 1, 64), (8, 0), (8, 100), (8, 1 << 21)] {
-        assert_eq!(Rows::with_block_rows(dims, block_rows).err(), Some(RowsError::Shape));
+    for dims in [0, MAX_DIMS + 1] {
+        assert_eq!(Rows::new(dims).err(), Some(RowsError::Shape));
     }
-    assert!(Rows::with_block_rows(MAX_DIMS, 64).is_ok());
+    assert!(Rows::new(MAX_DIMS).is_ok());
 }
 
 #[test]

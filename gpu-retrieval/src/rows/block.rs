@@ -1,18 +1,18 @@
 //! One block of rows: planes of a fixed capacity that never move.
 //!
 //! It exists so that growth copies nothing and so that a scan walks few, long, aligned runs of memory. The
-//! invariant: every plane has room for all rows of the block from the start, zeroed (the system lends the pages
-//! when they are first written), each row begins at a multiple of 64 bytes, and a row is found by a search only if
-//! its alive bit is set.
+//! invariant: every plane has room for all rows of the block from the start, zeroed, each row begins at a multiple
+//! of 64 bytes, and a row is found by a search only if its alive bit is set.
 
 use half::f16;
 
 use super::quantise::{Quantised, quantise_row};
+use super::zeroed::Zeroed;
 use super::{Row, TILE_ROWS, Terms};
 
 /// What the scan needs of a row beside its vector: one half of a cache line.
-#[derive(Debug, Clone, Copy, Default, bytemuck::Zeroable)]
-#[repr(C, align(32))]
+#[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
 pub(crate) struct Entry {
     pub(crate) t0_us: i64,
     pub(crate) rate_per_us: f32,
@@ -20,6 +20,8 @@ pub(crate) struct Entry {
     pub(crate) importance: f32,
     pub(crate) group: u32,
     pub(crate) ordinal: u32,
+    /// Fills it up to 32 bytes, so that no entry lies across two cache lines.
+    pub(crate) unused: u32,
 }
 
 impl Entry {
@@ -36,12 +38,13 @@ impl Entry {
     }
 }
 
+/// All that is kept of its rows lies in one piece of memory: first the fp16 rows, then their int8 images, the
+/// entries, and what the images are worth.
 pub(crate) struct Block {
-    halves: Plane,
-    levels: Plane,
-    quantised: Vec<Quantised>,
-    entries: Vec<Entry>,
+    memory: Zeroed,
+    /// One word per tile of rows.
     alive: Vec<u64>,
+    capacity: usize,
     /// Elements from one row to the next.
     stride: usize,
 }
@@ -49,24 +52,18 @@ pub(crate) struct Block {
 impl Block {
     /// Room for `capacity` rows (a multiple of [`TILE_ROWS`]) of `stride` elements (a multiple of 64).
     pub(crate) fn new(capacity: usize, stride: usize) -> Self {
-        Self {
-            halves: Plane::zeroed(capacity * stride * size_of::<f16>()),
-            levels: Plane::zeroed(capacity * stride),
-            quantised: bytemuck::zeroed_vec(capacity),
-            entries: bytemuck::zeroed_vec(capacity),
-            alive: vec![0; capacity / TILE_ROWS],
-            stride,
-        }
+        let bytes_per_row = stride * (size_of::<f16>() + 1) + size_of::<Entry>() + size_of::<Quantised>();
+        let memory = Zeroed::new(capacity * bytes_per_row);
+        Self { memory, alive: vec![0; capacity / TILE_ROWS], capacity, stride }
     }
 
     /// Fills row `at`; `row.vector` is at most `stride` long, its rest stays zero.
     pub(crate) fn write(&mut self, at: usize, row: &Row<'_>) {
         let start = at * self.stride;
-        let halves = &mut self.halves.as_mut::<f16>()[start..start + row.vector.len()];
-        halves.copy_from_slice(row.vector);
-        let levels = &mut self.levels.as_mut::<i8>()[start..start + row.vector.len()];
-        self.quantised[at] = quantise_row(row.vector, levels);
-        let entry = &mut self.entries[at];
+        let Planes { halves, levels, entries, quantised } = self.planes_mut();
+        halves[start..start + row.vector.len()].copy_from_slice(row.vector);
+        quantised[at] = quantise_row(row.vector, &mut levels[start..start + row.vector.len()]);
+        let entry = &mut entries[at];
         entry.group = row.group;
         entry.ordinal = row.ordinal;
         entry.set_terms(row.terms);
@@ -75,13 +72,12 @@ impl Block {
 
     /// Copies row `from` of another block of the same stride, which spares quantising it again.
     pub(crate) fn copy_row(&mut self, at: usize, source: &Self, from: usize, group: u32) {
-        let (to, start) = (at * self.stride, from * source.stride);
-        self.halves.as_mut::<f16>()[to..to + self.stride]
-            .copy_from_slice(&source.halves.as_ref::<f16>()[start..start + source.stride]);
-        self.levels.as_mut::<i8>()[to..to + self.stride]
-            .copy_from_slice(&source.levels.as_ref::<i8>()[start..start + source.stride]);
-        self.quantised[at] = source.quantised[from];
-        self.entries[at] = Entry { group, ..source.entries[from] };
+        let row = at * self.stride..(at + 1) * self.stride;
+        let Planes { halves, levels, entries, quantised } = self.planes_mut();
+        halves[row.clone()].copy_from_slice(source.half_row(from));
+        levels[row].copy_from_slice(source.level_row(from));
+        quantised[at] = source.quantised()[from];
+        entries[at] = Entry { group, ..source.entries()[from] };
         self.alive[at / TILE_ROWS] |= 1 << (at % TILE_ROWS);
     }
 
@@ -104,59 +100,79 @@ impl Block {
 
     /// Row `at` with its padding.
     pub(crate) fn half_row(&self, at: usize) -> &[f16] {
-        &self.halves.as_ref()[at * self.stride..(at + 1) * self.stride]
+        &self.halves()[at * self.stride..(at + 1) * self.stride]
     }
 
     /// The int8 image of row `at` with its padding.
     pub(crate) fn level_row(&self, at: usize) -> &[i8] {
-        &self.levels.as_ref()[at * self.stride..(at + 1) * self.stride]
+        &self.levels()[at * self.stride..(at + 1) * self.stride]
     }
 
     /// The int8 images of a tile's [`TILE_ROWS`] rows, one after the other.
     pub(crate) fn level_tile(&self, tile: usize) -> &[i8] {
         let length = TILE_ROWS * self.stride;
-        &self.levels.as_ref()[tile * length..(tile + 1) * length]
-    }
-
-    pub(crate) fn quantised(&self) -> &[Quantised] {
-        &self.quantised
-    }
-
-    pub(crate) fn entries(&self) -> &[Entry] {
-        &self.entries
+        &self.levels()[tile * length..(tile + 1) * length]
     }
 
     pub(crate) fn entry_mut(&mut self, at: usize) -> &mut Entry {
-        &mut self.entries[at]
+        &mut self.planes_mut().entries[at]
     }
 
-    /// Bytes reserved; those of rows not yet written cost no memory on systems that lend pages on demand.
+    /// Bytes reserved. Of large blocks, rows that were never written cost no memory yet.
     pub(crate) fn bytes(&self) -> usize {
-        size_of_val(self.halves.0.as_slice())
-            + size_of_val(self.levels.0.as_slice())
-            + size_of_val(self.quantised.as_slice())
-            + size_of_val(self.entries.as_slice())
-            + size_of_val(self.alive.as_slice())
+        size_of::<Self>() + self.memory.bytes().len() + size_of_val(self.alive.as_slice())
+    }
+
+    pub(crate) fn quantised(&self) -> &[Quantised] {
+        let start = self.quantised_start();
+        bytemuck::cast_slice(&self.memory.bytes()[start..start + self.capacity * size_of::<Quantised>()])
+    }
+
+    pub(crate) fn entries(&self) -> &[Entry] {
+        bytemuck::cast_slice(&self.memory.bytes()[self.entries_start()..self.quantised_start()])
+    }
+
+    fn levels(&self) -> &[i8] {
+        bytemuck::cast_slice(&self.memory.bytes()[self.levels_start()..self.entries_start()])
+    }
+
+    fn halves(&self) -> &[f16] {
+        bytemuck::cast_slice(&self.memory.bytes()[..self.levels_start()])
+    }
+
+    fn planes_mut(&mut self) -> Planes<'_> {
+        let (halves, levels) = (self.levels_start(), self.capacity * self.stride);
+        let (entries, quantised) =
+            (self.capacity * size_of::<Entry>(), self.capacity * size_of::<Quantised>());
+        let (halves, rest) = self.memory.bytes_mut().split_at_mut(halves);
+        let (levels, rest) = rest.split_at_mut(levels);
+        let (entries, rest) = rest.split_at_mut(entries);
+        Planes {
+            halves: bytemuck::cast_slice_mut(halves),
+            levels: bytemuck::cast_slice_mut(levels),
+            entries: bytemuck::cast_slice_mut(entries),
+            quantised: bytemuck::cast_slice_mut(&mut rest[..quantised]),
+        }
+    }
+
+    /// Where the planes begin in memory, in bytes: always at a multiple of 64, since rows come by the tile.
+    fn levels_start(&self) -> usize {
+        self.capacity * self.stride * size_of::<f16>()
+    }
+
+    fn entries_start(&self) -> usize {
+        self.levels_start() + self.capacity * self.stride
+    }
+
+    fn quantised_start(&self) -> usize {
+        self.entries_start() + self.capacity * size_of::<Entry>()
     }
 }
 
-/// Zeroed memory that begins at a multiple of 64 bytes.
-struct Plane(Vec<Line>);
-
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C, align(64))]
-struct Line([u8; 64]);
-
-impl Plane {
-    fn zeroed(bytes: usize) -> Self {
-        Self(bytemuck::zeroed_vec(bytes.div_ceil(size_of::<Line>())))
-    }
-
-    fn as_ref<T: bytemuck::AnyBitPattern>(&self) -> &[T] {
-        bytemuck::cast_slice(&self.0)
-    }
-
-    fn as_mut<T: bytemuck::Pod>(&mut self) -> &mut [T] {
-        bytemuck::cast_slice_mut(&mut self.0)
-    }
+/// A block's memory, cut up for writing.
+struct Planes<'a> {
+    halves: &'a mut [f16],
+    levels: &'a mut [i8],
+    entries: &'a mut [Entry],
+    quantised: &'a mut [Quantised],
 }

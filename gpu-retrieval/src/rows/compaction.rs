@@ -3,7 +3,7 @@
 //! It exists because deletion only clears a bit. The invariant: rows keep their order, their bits and their
 //! groups' ids, so a search answers as before but for the renumbering, which the caller gets as two maps.
 
-use super::{Block, Rows, TILE_ROWS};
+use super::{Block, Rows, TILE_ROWS, growth};
 
 /// In a map of a [`Compaction`]: nothing lives there any more.
 pub const GONE: u32 = u32::MAX;
@@ -25,17 +25,17 @@ impl Rows {
     pub fn compact(&mut self) -> Compaction {
         let groups = self.compact_groups();
         let mut slots = vec![GONE; self.len];
-        let (block_rows, stride) = (self.block_rows, self.stride);
         let mut kept: Vec<Block> = Vec::new();
         let mut next = 0usize;
         for (index, block) in std::mem::take(&mut self.blocks).into_iter().enumerate() {
             for at in live_rows(&block) {
-                if next / block_rows == kept.len() {
-                    kept.push(Block::new(block_rows, stride));
+                let (to_block, to) = growth::locate(next);
+                if to_block == kept.len() {
+                    kept.push(Block::new(growth::capacity(to_block), self.stride));
                 }
                 let group = groups[block.entries()[at].group as usize];
-                kept[next / block_rows].copy_row(next % block_rows, &block, at, group);
-                slots[index * block_rows + at] = u32::try_from(next).unwrap_or(GONE);
+                kept[to_block].copy_row(to, &block, at, group);
+                slots[growth::first_slot(index) + at] = u32::try_from(next).unwrap_or(GONE);
                 next += 1;
             }
         }

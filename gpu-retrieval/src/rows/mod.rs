@@ -2,17 +2,21 @@
 //!
 //! It exists to keep what a scan reads dense, aligned and in place. Invariants: a slot, once given, names the same
 //! row until [`Rows::compact`]; every stored row is finite, of unit length and of valid terms, so that a search
-//! over it cannot fail or meet a NaN; nothing is copied when the store grows.
+//! over it cannot fail or meet a NaN; no row is copied when the store grows.
 
 mod block;
 mod compaction;
+mod growth;
 mod quantise;
+mod zeroed;
 
 use half::f16;
 
 use crate::contract::{LANES, MAX_DIMS, VectorError};
 pub(crate) use block::{Block, Entry};
 pub use compaction::{Compaction, GONE};
+pub use growth::BLOCK_ROWS;
+pub(crate) use growth::first_slot;
 use quantise::UNIT_TOLERANCE;
 #[cfg(test)]
 pub(crate) use quantise::quantise_row;
@@ -21,16 +25,12 @@ pub(crate) use quantise::{Quantised, QuantisedQuery};
 /// Rows that share a word of a mask, and that a batch of queries visits together.
 pub const TILE_ROWS: usize = 64;
 
-/// Rows in a block unless [`Rows::with_block_rows`] says otherwise.
-pub const BLOCK_ROWS: usize = 4096;
-
 /// Rows of one dimension, each in a group, searched by [`Rows::search`](crate::Rows::search).
 ///
 /// Reading takes `&self` from any number of threads; writing takes `&mut self`.
 pub struct Rows {
     dims: usize,
     stride: usize,
-    block_rows: usize,
     blocks: Vec<Block>,
     /// Slots given out, alive or dead.
     len: usize,
@@ -83,8 +83,8 @@ pub enum RowsError {
     /// The vector does not fit.
     #[error(transparent)]
     Vector(#[from] VectorError),
-    /// Rows of no or too many elements, or blocks of no rows, were asked for.
-    #[error("rows have 1 to {MAX_DIMS} elements, and blocks a multiple of {TILE_ROWS} rows up to 2^20")]
+    /// Rows of no or too many elements were asked for.
+    #[error("rows have 1 to {MAX_DIMS} elements")]
     Shape,
     /// No such group.
     #[error("no group {0}")]
@@ -106,24 +106,13 @@ impl Rows {
     /// # Errors
     /// [`RowsError::Shape`] unless `1 ≤ dims ≤` [`MAX_DIMS`].
     pub fn new(dims: usize) -> Result<Self, RowsError> {
-        Self::with_block_rows(dims, BLOCK_ROWS)
-    }
-
-    /// An empty store that grows by `block_rows` rows at a time: fewer for many small stores.
-    ///
-    /// # Errors
-    /// [`RowsError::Shape`] unless `1 ≤ dims ≤` [`MAX_DIMS`] and `block_rows` is a multiple of [`TILE_ROWS`] up to
-    /// 2^20.
-    pub fn with_block_rows(dims: usize, block_rows: usize) -> Result<Self, RowsError> {
-        let block_is_valid = block_rows.is_multiple_of(TILE_ROWS) && (1..=1 << 20).contains(&block_rows);
-        if !(1..=MAX_DIMS).contains(&dims) || !block_is_valid {
+        if !(1..=MAX_DIMS).contains(&dims) {
             return Err(RowsError::Shape);
         }
         Ok(Self {
             dims,
             // Rows of both planes begin at a cache line, and no kernel has a remainder to treat.
             stride: dims.next_multiple_of(2 * LANES),
-            block_rows,
             blocks: Vec::new(),
             len: 0,
             live: 0,
@@ -155,9 +144,9 @@ impl Rows {
         }
         // `u32::MAX` is kept free: a compaction map says GONE with it.
         let slot = u32::try_from(self.len).ok().filter(|slot| *slot != GONE).ok_or(RowsError::Full)?;
-        let (block, at) = self.locate(slot);
+        let (block, at) = growth::locate(slot as usize);
         if block == self.blocks.len() {
-            self.blocks.push(Block::new(self.block_rows, self.stride));
+            self.blocks.push(Block::new(growth::capacity(block), self.stride));
         }
         self.blocks[block].write(at, row);
         self.len += 1;
@@ -173,7 +162,7 @@ impl Rows {
         if slot as usize >= self.len {
             return Err(RowsError::NoSuchRow(slot));
         }
-        let (block, at) = self.locate(slot);
+        let (block, at) = growth::locate(slot as usize);
         let was_alive = self.blocks[block].kill(at);
         self.live -= usize::from(was_alive);
         Ok(was_alive)
@@ -185,7 +174,8 @@ impl Rows {
     /// [`RowsError::NoSuchRow`] or [`RowsError::Terms`].
     pub fn set_terms(&mut self, slot: u32, terms: Terms) -> Result<(), RowsError> {
         check_terms(terms)?;
-        let (block, at) = self.find(slot).map(|_| self.locate(slot)).ok_or(RowsError::NoSuchRow(slot))?;
+        let (block, at) =
+            self.find(slot).map(|_| growth::locate(slot as usize)).ok_or(RowsError::NoSuchRow(slot))?;
         self.blocks[block].entry_mut(at).set_terms(terms);
         Ok(())
     }
@@ -233,7 +223,8 @@ impl Rows {
         self.group_ids.len()
     }
 
-    /// Bytes reserved for rows and groups, unwritten parts of the last block included.
+    /// Bytes reserved for rows and groups: what is resident, and the rest of the last block, which is at most a
+    /// quarter of the rows before it, or one tile.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.blocks.iter().map(Block::bytes).sum::<usize>() + self.group_ids.capacity() * size_of::<u128>()
@@ -241,10 +232,6 @@ impl Rows {
 
     pub(crate) fn stride(&self) -> usize {
         self.stride
-    }
-
-    pub(crate) fn block_rows(&self) -> usize {
-        self.block_rows
     }
 
     pub(crate) fn blocks(&self) -> &[Block] {
@@ -257,12 +244,8 @@ impl Rows {
 
     /// The block of a live row and its place there.
     pub(crate) fn find(&self, slot: u32) -> Option<(&Block, usize)> {
-        let (block, at) = self.locate(slot);
+        let (block, at) = growth::locate(slot as usize);
         self.blocks.get(block).filter(|block| block.is_alive(at)).map(|block| (block, at))
-    }
-
-    fn locate(&self, slot: u32) -> (usize, usize) {
-        (slot as usize / self.block_rows, slot as usize % self.block_rows)
     }
 
     fn check_vector(&self, vector: &[f16]) -> Result<(), VectorError> {

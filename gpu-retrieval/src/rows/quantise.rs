@@ -23,7 +23,7 @@ const MAX_ROW_NORM: f64 = 1.01;
 pub(crate) const UNIT_TOLERANCE: f64 = 0.02;
 
 /// What an int8 row needs beside its integers.
-#[derive(Debug, Clone, Copy, Default, bytemuck::Zeroable)]
+#[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub(crate) struct Quantised {
     /// The value of one integer step.

@@ -1,10 +1,11 @@
-//! The int8 pass: most rows are proved too low from half the bytes, the others get their canonical score at once.
+//! The int8 pass: most rows are proved too low from half the bytes, only the others get their canonical score.
 //!
 //! It exists because the scan is bound by memory. The invariant makes it exact: a row is passed over only if an
 //! upper bound of its canonical score (`rows::quantise` has the proof) is below the score of the k-th best group
-//! found so far, which only rises. Rescoring at once, instead of collecting survivors, keeps that threshold exact,
-//! needs no buffer, and degrades to the reference pass plus the int8 bytes when nothing can be sorted out.
-//! `docs/adr/0011-certified-int8-pass.md` weighs the two.
+//! found so far, which only rises. Doubtful rows are scored one tile later, when their fp16 values, asked for at
+//! once, have arrived; so the threshold is never older than a tile, the buffer never holds more than two tiles,
+//! and when nothing can be sorted out this is the reference pass plus the int8 bytes.
+//! `docs/adr/0011-certified-int8-pass.md` weighs the alternatives.
 
 use super::exact;
 use super::scan::{BlockScan, DENSE_ROWS, Tile, set_bits};
@@ -12,30 +13,43 @@ use super::scratch::Running;
 use crate::rows::TILE_ROWS;
 use crate::simd::TileBounds;
 
-/// Bounds every allowed row of a tile, and scores those whose bound reaches the threshold.
+/// A row that its bound did not prove too low.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Doubtful {
+    at: usize,
+    upper: f32,
+    bias: f32,
+}
+
+/// Bounds every allowed row of a tile, and scores the doubtful rows of the tile before.
 pub(super) fn visit(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut Running, allowed: u64) {
+    let earlier = query.doubtful.len();
     if query.top.threshold().is_none() {
         exact::visit(scan, tile, query, allowed);
     } else if allowed.count_ones() < DENSE_ROWS {
-        visit_sparse(scan, tile, query, allowed);
+        bound_sparse(scan, tile, query, allowed);
     } else {
-        visit_dense(scan, tile, query, allowed);
+        bound_dense(scan, tile, query, allowed);
     }
+    settle(scan, query, earlier);
 }
 
-fn visit_sparse(scan: &BlockScan<'_>, tile: &Tile, query: &mut Running, allowed: u64) {
+/// Scores what is left at the end of a block.
+pub(super) fn finish(scan: &BlockScan<'_>, query: &mut Running) {
+    settle(scan, query, query.doubtful.len());
+}
+
+fn bound_sparse(scan: &BlockScan<'_>, tile: &Tile, query: &mut Running, allowed: u64) {
     for place in set_bits(allowed) {
         let at = tile.first_row() + place;
         let bias = exact::row_bias(scan, query, at);
         let (levels, quantised) = (scan.block.level_row(at), scan.block.quantised()[at]);
         let upper = (scan.kernels.upper)(levels, quantised, &query.quantised, &query.weights, bias);
-        if query.top.threshold().is_none_or(|threshold| upper >= threshold) {
-            exact::score(scan, query, at, bias);
-        }
+        doubt(scan, query, Doubtful { at, upper, bias });
     }
 }
 
-fn visit_dense(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut Running, allowed: u64) {
+fn bound_dense(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut Running, allowed: u64) {
     let mut biases = [0.0; TILE_ROWS];
     if !query.has_no_bias() {
         tile.biases(scan, &query.weights, &mut biases);
@@ -54,8 +68,30 @@ fn visit_dense(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut Running, allow
         return;
     }
     for place in set_bits(allowed) {
-        if query.top.threshold().is_none_or(|threshold| uppers[place] >= threshold) {
-            exact::score(scan, query, tile.first_row() + place, biases[place]);
+        let at = tile.first_row() + place;
+        doubt(scan, query, Doubtful { at, upper: uppers[place], bias: biases[place] });
+    }
+}
+
+/// Keeps a row that may matter for later, and asks for its memory.
+fn doubt(scan: &BlockScan<'_>, query: &mut Running, row: Doubtful) {
+    if may_matter(query, row) {
+        (scan.kernels.prefetch)(bytemuck::cast_slice(scan.block.half_row(row.at)));
+        query.doubtful.push(row);
+    }
+}
+
+/// Scores the first `count` doubtful rows, as far as the threshold has not passed them meanwhile.
+fn settle(scan: &BlockScan<'_>, query: &mut Running, count: usize) {
+    for place in 0..count {
+        let row = query.doubtful[place];
+        if may_matter(query, row) {
+            exact::score(scan, query, row.at, row.bias);
         }
     }
+    query.doubtful.drain(..count);
+}
+
+fn may_matter(query: &Running, row: Doubtful) -> bool {
+    query.top.threshold().is_none_or(|threshold| row.upper >= threshold)
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::scratch::{Running, with_running};
 use super::{Answer, Batch, Hit, Pass, PassChoice, Query, SearchError, certified, exact};
 use crate::contract::Weights;
-use crate::rows::{Block, Rows, TILE_ROWS};
+use crate::rows::{Block, Rows, TILE_ROWS, first_slot};
 use crate::simd::{Kernels, PerRow};
 
 /// Below so many live rows per wanted group a first pass sorts out too little to be worth its memory traffic. From
@@ -35,7 +35,7 @@ pub(super) fn scan(
             reason.map_err(|reason| SearchError::Vector { query: index, reason })?;
         }
         for (number, block) in rows.blocks().iter().enumerate().rev() {
-            let first_slot = number * rows.block_rows();
+            let first_slot = first_slot(number);
             for (running, query) in running.iter_mut().zip(batch.queries) {
                 running.rows_scanned += allow(block, first_slot, query, &mut running.allowed);
             }
@@ -102,6 +102,9 @@ fn scan_block(scan: &BlockScan<'_>, running: &mut [Running]) {
                 Pass::Certified => certified::visit(scan, &mut tile, query, allowed),
             }
         }
+    }
+    for query in running {
+        certified::finish(scan, query);
     }
 }
 

@@ -8,6 +8,7 @@ use std::cell::Cell;
 use crate::contract::{VectorError, Weights};
 use crate::rows::{QuantisedQuery, Rows};
 
+use super::certified::Doubtful;
 use super::top_groups::TopGroups;
 use super::{Pass, Query, unit_fp16};
 
@@ -24,6 +25,8 @@ pub(super) struct Running {
     pub(super) top: TopGroups,
     /// The rows of the current block that this query may see, one word per tile.
     pub(super) allowed: Vec<u64>,
+    /// Rows of the current block that are still to be scored.
+    pub(super) doubtful: Vec<Doubtful>,
     pub(super) pass: Pass,
     pub(super) rows_scanned: u64,
     pub(super) rows_rescored: u64,
@@ -37,6 +40,7 @@ impl Running {
             weights: Weights::SIMILARITY,
             top: TopGroups::default(),
             allowed: Vec::new(),
+            doubtful: Vec::new(),
             pass: Pass::Exact,
             rows_scanned: 0,
             rows_rescored: 0,
@@ -51,6 +55,7 @@ impl Running {
         }
         self.weights = query.weights.positive_zeros();
         self.top.reset(query.k);
+        self.doubtful.clear();
         self.pass = pass;
         self.rows_scanned = 0;
         self.rows_rescored = 0;
@@ -66,6 +71,7 @@ impl Running {
         self.wide.capacity() * size_of::<f32>()
             + self.quantised.levels.capacity() * size_of::<i16>()
             + self.allowed.capacity() * size_of::<u64>()
+            + self.doubtful.capacity() * size_of::<Doubtful>()
             + self.top.kept_bytes()
     }
 }

@@ -28,8 +28,8 @@ pub(crate) struct Twin {
 }
 
 impl Twin {
-    pub(crate) fn new(dims: usize, block_rows: usize) -> Self {
-        let rows = Rows::with_block_rows(dims, block_rows).unwrap();
+    pub(crate) fn new(dims: usize) -> Self {
+        let rows = Rows::new(dims).unwrap();
         Self { rows, kept: Vec::new(), group_ids: Vec::new() }
     }
 
