@@ -1,2 +1,190 @@
-//! placeholder
-fn main() {}
+//! `engrain-evals`: measures what a running Engrain server recalls, through the SDK like any user. See the README
+//! beside this crate for what is measured and how.
+//!
+//! This file has the arguments, and is the one that reads the machine's clock.
+
+mod ask;
+mod dataset;
+mod failure;
+mod ingest;
+mod metrics;
+mod progress;
+mod report;
+mod run;
+mod sample;
+mod scores;
+
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use engrain::Client;
+use jiff::Timestamp;
+
+use crate::ask::{Manner, RECALL_LIMIT_MEMORIES};
+use crate::dataset::{Benchmark, Dataset};
+use crate::failure::Failure;
+use crate::metrics::Percentiles;
+use crate::report::{Data, Ingest, Questions, Recall, Report, Settings, Tool};
+use crate::run::Outcome;
+
+/// How long one request may take. Turns are embedded before they are acknowledged, and texts of benchmarks are long.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Measure what a running Engrain server recalls.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Command {
+    #[command(subcommand)]
+    benchmark: Choice,
+}
+
+#[derive(Debug, Subcommand)]
+enum Choice {
+    /// Recall of evidence sessions; every question has a haystack, and so a user, of its own.
+    #[command(name = "longmemeval")]
+    LongMemEval(Options),
+    /// Recall of evidence turns; every conversation is a user, who is asked all questions about it.
+    Locomo(Options),
+}
+
+#[derive(Debug, Args)]
+struct Options {
+    /// The benchmark's file, as published; may be packed by gzip.
+    file: PathBuf,
+    /// Ask so many questions: each type has its share, evenly spread over the file. Default: all.
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    questions: Option<usize>,
+    /// Look at so many of the first sessions or turns; may be repeated. Default: 1 3 5 10 30 50 for LongMemEval,
+    /// 1 5 10 20 50 for LoCoMo.
+    #[arg(long, value_name = "K", num_args = 1.., value_parser = cutoff)]
+    limit: Vec<usize>,
+    /// The server.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070", env = "ENGRAIN_SERVER")]
+    server: String,
+    /// What the names of the users begin with. Users of an earlier run with the same prefix are used again.
+    #[arg(long, value_name = "P", default_value = "evals-")]
+    user_prefix: String,
+    /// Also write a report as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Let a cross-encoder read the best candidates again.
+    #[arg(long)]
+    rerank: bool,
+    /// How many it reads, 1 to 200. Default: the server's setting.
+    #[arg(long, value_name = "N", requires = "rerank")]
+    rerank_candidates: Option<u32>,
+    /// Do so many things at the same time.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = at_least_one)]
+    concurrency: usize,
+    /// Do not erase the users that this run has written.
+    #[arg(long)]
+    keep: bool,
+    /// The date that the report bears, in RFC 3339. Default: now.
+    #[arg(long, value_name = "MOMENT")]
+    date: Option<Timestamp>,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "must be a number from 1".to_owned())
+}
+
+fn cutoff(text: &str) -> Result<usize, String> {
+    let most = RECALL_LIMIT_MEMORIES as usize;
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("must be a number from 1 to {most}: no recall brings more"))
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let (benchmark, options) = match Command::parse().benchmark {
+        Choice::LongMemEval(options) => (Benchmark::LongMemEval, options),
+        Choice::Locomo(options) => (Benchmark::Locomo, options),
+    };
+    let date = options.date.unwrap_or_else(Timestamp::now);
+    match measure(benchmark, &options, date).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let mut cause: Option<&dyn std::error::Error> = Some(&failure);
+            while let Some(error) = cause {
+                eprintln!("{error}");
+                cause = error.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a benchmark, prints its table and writes its report.
+#[expect(clippy::print_stdout, reason = "a command line tool")]
+async fn measure(benchmark: Benchmark, options: &Options, date: Timestamp) -> Result<(), Failure> {
+    let connected = Client::builder(&options.server).timeout(REQUEST_TIMEOUT).build();
+    let client = connected.map_err(Failure::server("cannot set up a client"))?;
+    let server = client.version().await.map_err(Failure::server("cannot ask the server who it is"))?;
+    if let Some(file) = &options.json {
+        // What cannot be written is found out now, and not hours later.
+        OpenOptions::new().create(true).append(true).open(file).map_err(Failure::file(file, "written"))?;
+    }
+    let data = Data::of(&options.file)?;
+    let dataset = Dataset::open(benchmark, &options.file, &options.user_prefix, options.questions)?;
+    let manner = Manner { rerank: options.rerank, rerank_candidates: options.rerank_candidates };
+    let outcome = run::run(&client, &dataset, manner, options.concurrency, options.keep).await?;
+
+    let mut cutoffs = options.limit.clone();
+    if cutoffs.is_empty() {
+        cutoffs.extend(benchmark.cutoffs());
+    }
+    cutoffs.sort_unstable();
+    cutoffs.dedup();
+    let asked = outcome.asked.iter().map(|asked| (&asked.question, asked.ranking.as_slice()));
+    let report = Report {
+        benchmark,
+        date: date.to_string(),
+        tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+        server,
+        data,
+        questions: Questions {
+            in_file: dataset.questions_in_file,
+            asked: outcome.asked.len(),
+            left_out: dataset.left_out,
+        },
+        ingest: ingest_report(&dataset, &outcome),
+        recall: recall_report(&outcome, &cutoffs),
+        metrics: scores::averages(asked, benchmark.measures(), &cutoffs),
+        settings: Settings {
+            unit: benchmark.unit(),
+            cutoffs,
+            recall_limit_memories: RECALL_LIMIT_MEMORIES,
+            manner,
+            concurrency: options.concurrency,
+            user_prefix: options.user_prefix.clone(),
+        },
+    };
+    print!("{}", report.table());
+    if let Some(file) = &options.json {
+        std::fs::write(file, report.json()?).map_err(Failure::file(file, "written"))?;
+    }
+    Ok(())
+}
+
+fn ingest_report(dataset: &Dataset, outcome: &Outcome) -> Ingest {
+    let (sent, took_s) = (outcome.turns_sent, outcome.ingest_took.as_secs_f64());
+    Ingest {
+        haystacks: dataset.haystacks,
+        turns_sent: sent,
+        turns_present: outcome.turns_present,
+        took_s,
+        turns_per_second: (sent > 0).then(|| sent as f64 / took_s),
+    }
+}
+
+fn recall_report(outcome: &Outcome, cutoffs: &[usize]) -> Recall {
+    let largest = cutoffs.last().copied().unwrap_or_default();
+    Recall {
+        latency_ms: Percentiles::of(outcome.asked.iter().map(|asked| asked.took).collect()),
+        degraded: outcome.asked.iter().filter(|asked| asked.degraded).count(),
+        cut_short: outcome.asked.iter().filter(|asked| asked.cut_short(largest)).count(),
+    }
+}

@@ -1,0 +1,114 @@
+//! Asks a question and makes a ranking of units (sessions or turns) of the memories that come back.
+//!
+//! A unit stands where the first memory of it stands. One recall brings at most [`RECALL_LIMIT_MEMORIES`]: with
+//! haystacks of about 500 turns in 48 sessions these nearly always are of all sessions that matter, but a ranking of
+//! sessions may end before the largest cut-off. Where it does so although the haystack has more, what would have come
+//! later counts as not found, and the report says for how many questions that is ([`Asked::cut_short`]).
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use engrain::Client;
+use engrain::wire::{RecallRequest, Recalled, Scope};
+use serde::Serialize;
+
+use crate::dataset::{Question, Unit};
+use crate::failure::Failure;
+
+/// Memories that a recall asks for: the most that a server gives.
+pub(crate) const RECALL_LIMIT_MEMORIES: u32 = 200;
+
+/// How questions are asked.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Manner {
+    /// Whether a cross-encoder reads the best candidates again.
+    pub(crate) rerank: bool,
+    /// How many it reads; none is the server's setting.
+    pub(crate) rerank_candidates: Option<u32>,
+}
+
+/// What came of a question.
+pub(crate) struct Asked {
+    pub(crate) question: Question,
+    /// The units, best first, none twice.
+    pub(crate) ranking: Vec<String>,
+    /// From sending the question to having the answer, as a client sees it.
+    pub(crate) took: Duration,
+    /// Whether the server says that it left something out.
+    pub(crate) degraded: bool,
+}
+
+impl Asked {
+    /// Whether the recall's limit, and not the haystack's end, kept the ranking from reaching `cutoff`.
+    pub(crate) fn cut_short(&self, cutoff: usize) -> bool {
+        self.ranking.len() < cutoff.min(self.question.units)
+    }
+}
+
+/// Asks a question.
+pub(crate) async fn ask(
+    client: Client,
+    scope: Scope,
+    question: Question,
+    manner: Manner,
+) -> Result<Asked, Failure> {
+    let user = scope.user_id.clone().unwrap_or_default();
+    let request = RecallRequest {
+        scope,
+        query: question.text.clone(),
+        limit: Some(RECALL_LIMIT_MEMORIES),
+        budget_tokens: Some(0),
+        rerank: Some(manner.rerank),
+        rerank_candidates: manner.rerank_candidates,
+        now: question.asked_at.clone(),
+        ..RecallRequest::default()
+    };
+    let began = Instant::now();
+    let answer = client.recall(&request).await;
+    let took = began.elapsed();
+    let answer = answer.map_err(Failure::server(format!("cannot ask {user}")))?;
+    let ranking = roll_up(&answer.memories, &question.unit);
+    Ok(Asked { question, ranking, took, degraded: !answer.degraded.is_empty() })
+}
+
+/// The units of `memories` in the order in which they first appear. A memory of no unit takes no place.
+fn roll_up(memories: &[Recalled], unit: &Unit) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let units = memories.iter().filter_map(|memory| unit.of(memory));
+    units.filter(|name| seen.insert(*name)).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn recalled(origin: Option<(&str, &str)>) -> Recalled {
+        let (nil, moment) = ("00000000-0000-0000-0000-000000000000", "2026-01-01T00:00:00Z");
+        let mut memory = json!({
+            "id": nil, "version": 1, "kind": "fact", "text": "x", "tokens": 1, "visibility": "owner",
+            "happened_at": moment, "recorded_at": moment, "created_at": moment, "importance": 0.5, "score": 1.0,
+            "explain": {"signals": []},
+        });
+        if let Some((session, key)) = origin {
+            memory["kind"] = json!("turn");
+            memory["origin"] = json!({
+                "turn_id": nil, "turn_key": key, "session_id": nil, "session": session, "seq": 0, "role": "user",
+            });
+        }
+        serde_json::from_value(memory).unwrap()
+    }
+
+    #[test]
+    fn a_unit_stands_where_it_first_appears() {
+        let memories = [("s1", "s1:4"), ("s0", "s0:2"), ("s1", "s1:0"), ("s2", "s2:0"), ("s9", "s9:0")]
+            .map(|origin| recalled(Some(origin)));
+        let mut memories = Vec::from(memories);
+        memories.insert(1, recalled(None));
+        // Two sessions of the memory system are one of the benchmark; one is none of it.
+        let ids = [("s0", "a"), ("s1", "b"), ("s2", "a")].map(|(name, id)| (name.into(), id.into()));
+        assert_eq!(roll_up(&memories, &Unit::Session(ids.into())), ["b", "a"]);
+        assert_eq!(roll_up(&memories, &Unit::Turn), ["s1:4", "s0:2", "s1:0", "s2:0", "s9:0"]);
+    }
+}

@@ -1,0 +1,96 @@
+//! Gives a user their haystack, and takes it away again.
+//!
+//! Invariant: when [`ingest`] is done, the user's memories are the haystack's turns and nothing else; otherwise it says
+//! so and nothing is measured. What an earlier run has brought is held against the haystack, word for word, and only
+//! what is missing is sent: so a run that broke off is taken up where it was.
+
+use std::collections::HashSet;
+
+use engrain::Client;
+use engrain::wire::{AddTurns, DeleteMatching, Filter, ListMemories, ListOrder, NewTurn, Scope};
+use futures::TryStreamExt;
+
+use crate::dataset::{Haystack, Question};
+use crate::failure::Failure;
+
+/// Memories on a page while a user's are looked through: the server's most.
+const PAGE_MEMORIES: u32 = 1_000;
+
+/// A user who remembers their haystack.
+pub(crate) struct Ready {
+    pub(crate) scope: Scope,
+    pub(crate) questions: Vec<Question>,
+    /// Turns that were sent.
+    pub(crate) sent: u64,
+    /// Turns that were there before.
+    pub(crate) present: u64,
+}
+
+/// What tells one turn from another: its session, its key and its text.
+type Told = (String, String, String);
+
+/// Sees to it that a user remembers their haystack.
+pub(crate) async fn ingest(client: Client, haystack: Haystack) -> Result<Ready, Failure> {
+    let user = haystack.user().to_owned();
+    let expected = haystack.turns();
+    let other = |present| Failure::OtherMemories { user: user.clone(), present, expected };
+    let total = count(&client, &haystack.scope).await?;
+    if total > expected {
+        return Err(other(total));
+    }
+    let present = if total == 0 { HashSet::new() } else { told(&client, &haystack.scope).await? };
+    let mut found = 0;
+    for batch in &haystack.batches {
+        let missing: Vec<NewTurn> =
+            batch.turns.iter().filter(|turn| !present.contains(&told_by(batch, turn))).cloned().collect();
+        found += (batch.turns.len() - missing.len()) as u64;
+        if !missing.is_empty() {
+            let batch = AddTurns { turns: missing, ..batch.clone() };
+            client.add_turns(&batch).await.map_err(Failure::server(format!("cannot add turns of {user}")))?;
+        }
+    }
+    let total = count(&client, &haystack.scope).await?;
+    if total != expected {
+        return Err(other(total));
+    }
+    let Haystack { scope, questions, .. } = haystack;
+    Ok(Ready { scope, questions, sent: expected - found, present: found })
+}
+
+/// Erases all memories of a user.
+pub(crate) async fn erase(client: Client, scope: Scope) -> Result<(), Failure> {
+    let failed = || Failure::server(format!("cannot erase {}", scope.user_id.as_deref().unwrap_or_default()));
+    let all = DeleteMatching { scope: scope.clone(), filter: Filter::all([]), confirmation: None };
+    let preview = client.delete_matching(&all).await.map_err(failed())?;
+    if preview.confirmation.is_some() {
+        let confirmed = DeleteMatching { confirmation: preview.confirmation, ..all };
+        client.delete_matching(&confirmed).await.map_err(failed())?;
+    }
+    Ok(())
+}
+
+async fn count(client: &Client, scope: &Scope) -> Result<u64, Failure> {
+    let request = ListMemories { scope: scope.clone(), limit: Some(1), ..ListMemories::default() };
+    let page = client.list_memories(&request).await;
+    let user = scope.user_id.as_deref().unwrap_or_default();
+    Ok(page.map_err(Failure::server(format!("cannot count the memories of {user}")))?.total)
+}
+
+/// The turns that a user remembers.
+async fn told(client: &Client, scope: &Scope) -> Result<HashSet<Told>, Failure> {
+    let request = ListMemories {
+        scope: scope.clone(),
+        order: Some(ListOrder::OldestFirst),
+        limit: Some(PAGE_MEMORIES),
+        ..ListMemories::default()
+    };
+    let told = client.all_memories(request).try_filter_map(async |memory| {
+        Ok(memory.origin.map(|origin| (origin.session, origin.turn_key.unwrap_or_default(), memory.text)))
+    });
+    let user = scope.user_id.as_deref().unwrap_or_default();
+    told.try_collect().await.map_err(Failure::server(format!("cannot list the memories of {user}")))
+}
+
+fn told_by(batch: &AddTurns, turn: &NewTurn) -> Told {
+    (batch.session.clone().unwrap_or_default(), turn.key.clone().unwrap_or_default(), turn.text.clone())
+}

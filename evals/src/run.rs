@@ -1,0 +1,99 @@
+//! A run in three stages: every haystack is remembered, every question is asked, and what this run has brought is
+//! erased again. Stages do not overlap, so that no recall is timed while the machine is busy with embedding.
+//!
+//! In each stage so many things happen at once as the caller allows; results stay in the order of the file, so that two
+//! runs add up the same numbers in the same order.
+
+use std::time::{Duration, Instant};
+
+use engrain::Client;
+use engrain::wire::Scope;
+use futures::{Stream, StreamExt, stream};
+
+use crate::ask::{Asked, Manner, ask};
+use crate::dataset::{Dataset, Question};
+use crate::failure::Failure;
+use crate::ingest::{Ready, erase, ingest};
+use crate::progress::Progress;
+
+/// What a run has found.
+pub(crate) struct Outcome {
+    pub(crate) asked: Vec<Asked>,
+    /// Turns that were sent.
+    pub(crate) turns_sent: u64,
+    /// Turns that an earlier run had brought.
+    pub(crate) turns_present: u64,
+    /// How long the first stage took, reading the file included.
+    pub(crate) ingest_took: Duration,
+}
+
+/// Runs all stages. Users that had their whole haystack before are never erased.
+pub(crate) async fn run(
+    client: &Client,
+    dataset: &Dataset,
+    manner: Manner,
+    concurrency: usize,
+    keep: bool,
+) -> Result<Outcome, Failure> {
+    let began = Instant::now();
+    let ready = remember(client, dataset, concurrency).await?;
+    let ingest_took = began.elapsed();
+    let (turns_sent, turns_present) =
+        (ready.iter().map(|user| user.sent).sum(), ready.iter().map(|user| user.present).sum());
+    let written: Vec<Scope> =
+        ready.iter().filter(|user| user.sent > 0).map(|user| user.scope.clone()).collect();
+    let questions = ready
+        .into_iter()
+        .flat_map(|user| user.questions.into_iter().map(move |question| (user.scope.clone(), question)));
+    let asked = ask_all(client, questions.collect(), manner, concurrency).await?;
+    if !keep {
+        forget(client, written, concurrency).await?;
+    }
+    Ok(Outcome { asked, turns_sent, turns_present, ingest_took })
+}
+
+async fn remember(client: &Client, dataset: &Dataset, concurrency: usize) -> Result<Vec<Ready>, Failure> {
+    // The file is read between two polls: on the thread of `main`, while the tasks are on others.
+    let tasks = stream::iter(dataset.haystacks()?).map(|haystack| {
+        let client = client.clone();
+        async move { tokio::spawn(ingest(client, haystack?)).await? }
+    });
+    gather(tasks.buffered(concurrency), Progress::new("remembering", dataset.haystacks)).await
+}
+
+async fn ask_all(
+    client: &Client,
+    questions: Vec<(Scope, Question)>,
+    manner: Manner,
+    concurrency: usize,
+) -> Result<Vec<Asked>, Failure> {
+    let progress = Progress::new("asking", questions.len());
+    let tasks = stream::iter(questions).map(|(scope, question)| {
+        let client = client.clone();
+        async move { tokio::spawn(ask(client, scope, question, manner)).await? }
+    });
+    gather(tasks.buffered(concurrency), progress).await
+}
+
+async fn forget(client: &Client, scopes: Vec<Scope>, concurrency: usize) -> Result<(), Failure> {
+    let progress = Progress::new("erasing", scopes.len());
+    let tasks = stream::iter(scopes).map(|scope| {
+        let client = client.clone();
+        async move { tokio::spawn(erase(client, scope)).await? }
+    });
+    gather(tasks.buffered(concurrency), progress).await.map(|_| ())
+}
+
+/// All results, or the first failure.
+async fn gather<T>(
+    tasks: impl Stream<Item = Result<T, Failure>>,
+    mut progress: Progress,
+) -> Result<Vec<T>, Failure> {
+    let mut tasks = std::pin::pin!(tasks);
+    let mut results = Vec::new();
+    while let Some(result) = tasks.next().await {
+        results.push(result?);
+        progress.step();
+    }
+    Ok(results)
+}
