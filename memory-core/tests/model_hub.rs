@@ -2,6 +2,7 @@
 //! what every fault of the hub leaves behind.
 
 #![cfg(all(feature = "hub", feature = "testing"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 #[path = "fake_hub/mod.rs"]
 mod fake_hub;

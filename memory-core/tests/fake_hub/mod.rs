@@ -3,6 +3,8 @@
 //! One repository. As with the real one, files of some size are listed with their sha256 and come by a redirect from
 //! another host (here: another port). The server's tests share this file.
 
+#![allow(dead_code, reason = "each of the files that share it uses a part")]
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
