@@ -2,20 +2,19 @@
 //!
 //! The list is `catalogue.json`, embedded here and read by `scripts/fetch_models.py`: one list for both. Any other model
 //! is a folder of the cache that holds `model.onnx`, `tokenizer.json` and `model.json` (a [`ModelEntry`]): written by
-//! `engrain models fetch` with the sha256 of what it fetched, or by the user without. Invariant: bytes of a pinned file
-//! that leave this module have the pinned sha256.
+//! `engrain models fetch` with the sha256 of what it fetched, or by the user without. Invariant: a name
+//! leads to the description of that model and of no other.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+pub use super::cached::CachedModel;
+use super::cached::read;
 use super::{ModelError, Pooling, name};
 
-/// A model file is refused above this size: it is read into memory.
-pub(super) const MAX_FILE_BYTES: u64 = 4 << 30;
 /// The file of a folder that says what the model in it is.
 pub(super) const DESCRIPTION: &str = "model.json";
 
@@ -213,7 +212,7 @@ impl ModelCache {
     }
 
     fn at(&self, folder: &str, entry: ModelEntry) -> CachedModel {
-        CachedModel { folder: self.models().join(folder), entry }
+        CachedModel::new(self.models().join(folder), entry)
     }
 }
 
@@ -227,91 +226,6 @@ fn absent(name: &str, task: Task, known: &[ModelEntry]) -> ModelError {
         };
     }
     ModelError::UnknownModel { name: name.to_owned(), task: task.verb(), known: names(known, task) }
-}
-
-/// A model and the folder with its files.
-#[derive(Debug, Clone)]
-pub struct CachedModel {
-    /// What it is.
-    pub entry: ModelEntry,
-    folder: PathBuf,
-}
-
-impl CachedModel {
-    /// Where its files lie.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// The bytes of a file and their sha256 in hex, checked against the pin where there is one.
-    ///
-    /// # Errors
-    /// [`ModelError::FileMissing`] and [`ModelError::ChecksumMismatch`].
-    pub fn read(&self, file: &str) -> Result<(Vec<u8>, String), ModelError> {
-        let path = self.folder.join(file);
-        let bytes = read(&path).map_err(|fault| fault.of(&self.entry.name, &path, self.remedy()))?;
-        let found = hex(&Sha256::digest(&bytes));
-        match self.entry.files.iter().find(|pinned| pinned.path == file) {
-            Some(pinned) if pinned.sha256 != found => Err(ModelError::ChecksumMismatch {
-                path,
-                expected: pinned.sha256.clone(),
-                found,
-                remedy: self.remedy().unwrap_or_else(|| SET_UP.to_owned()),
-            }),
-            _ => Ok((bytes, found)),
-        }
-    }
-
-    /// Whether all its files are there; what is in them is not looked at.
-    pub fn is_here(&self) -> bool {
-        let needed = ["model.onnx", "tokenizer.json"].into_iter();
-        needed
-            .chain(self.entry.external_data.iter().map(String::as_str))
-            .all(|file| self.folder.join(file).is_file())
-    }
-
-    /// The command that fetches its files; `None` for the user's own.
-    fn remedy(&self) -> Option<String> {
-        match &self.entry.origin {
-            Some(_) => Some(format!("engrain models fetch {}", self.entry.name)),
-            None if self.entry.files.is_empty() => None,
-            None => Some(SET_UP.to_owned()),
-        }
-    }
-}
-
-/// The command that fetches what the catalogue pins.
-const SET_UP: &str = "make setup";
-
-/// Why a file could not be read.
-enum Fault {
-    Missing,
-    TooLarge(u64),
-}
-
-impl Fault {
-    fn of(self, model: &str, path: &Path, remedy: Option<String>) -> ModelError {
-        let (model, path) = (model.to_owned(), path.to_owned());
-        match self {
-            Self::Missing => {
-                let remedy =
-                    remedy.map_or_else(|| "put it there".to_owned(), |command| format!("run `{command}`"));
-                ModelError::FileMissing { model, path, remedy }
-            }
-            Self::TooLarge(bytes) => {
-                let reason =
-                    format!("{} has {bytes} bytes, at most {MAX_FILE_BYTES} are read", path.display());
-                ModelError::Unusable { model, reason }
-            }
-        }
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Fault> {
-    match std::fs::metadata(path).map_err(|_| Fault::Missing)?.len() {
-        bytes if bytes > MAX_FILE_BYTES => Err(Fault::TooLarge(bytes)),
-        _ => std::fs::read(path).map_err(|_| Fault::Missing),
-    }
 }
 
 fn names(known: &[ModelEntry], task: Task) -> String {

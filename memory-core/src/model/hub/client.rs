@@ -16,7 +16,7 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 
 use super::{HubError, HubSettings};
-use crate::model::catalogue::MAX_FILE_BYTES;
+use crate::model::cached::MAX_FILE_BYTES;
 
 /// Of the connection alone.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);

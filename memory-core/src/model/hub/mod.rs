@@ -22,9 +22,9 @@ pub use self::error::HubError;
 
 use self::client::{HubClient, Listing};
 use self::describe::SmallFiles;
+use super::cached::MAX_FILE_BYTES;
 use super::catalogue::{
-    CachedModel, DESCRIPTION, MAX_FILE_BYTES, ModelCache, ModelEntry, Origin, PinnedFile, Task, catalogue,
-    hex,
+    CachedModel, DESCRIPTION, ModelCache, ModelEntry, Origin, PinnedFile, Task, catalogue, hex,
 };
 use super::supported::{self, SupportedModel};
 use super::{ModelError, name, prefixes};
