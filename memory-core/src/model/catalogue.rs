@@ -1,21 +1,22 @@
 //! Which models there are, where their files lie, and whether those are the right ones.
 //!
-//! The list is `catalogue.json`, embedded here and read by `scripts/fetch_models.py`: one list for both. A user may
-//! add a model by a folder `models/<name>` in the cache that holds `model.onnx`, `tokenizer.json` and `model.json`
-//! (a [`ModelEntry`] without `files`). Invariant: bytes of a catalogued model that leave this module have the pinned
-//! sha256.
+//! The list is `catalogue.json`, embedded here and read by `scripts/fetch_models.py`: one list for both. Any other model
+//! is a folder of the cache that holds `model.onnx`, `tokenizer.json` and `model.json` (a [`ModelEntry`]): written by
+//! `engrain models fetch` with the sha256 of what it fetched, or by the user without. Invariant: a name
+//! leads to the description of that model and of no other.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use serde::Deserialize;
-use sha2::{Digest, Sha256};
+use serde::{Deserialize, Serialize};
 
-use super::{ModelError, Pooling};
+pub use super::cached::CachedModel;
+use super::cached::read;
+use super::{ModelError, Pooling, name};
 
-/// A model file is refused above this size: it is read into memory.
-const MAX_FILE_BYTES: u64 = 4 << 30;
+/// The file of a folder that says what the model in it is.
+pub(super) const DESCRIPTION: &str = "model.json";
 
 static CATALOGUE: LazyLock<Result<Catalogue, String>> =
     LazyLock::new(|| serde_json::from_str(include_str!("catalogue.json")).map_err(|error| error.to_string()));
@@ -51,17 +52,22 @@ pub struct RuntimeEntry {
 }
 
 /// One model: what it is and how it wants to be used.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct ModelEntry {
-    /// The name in configuration, and of its folder in the cache.
+    /// The name in configuration; its folder in the cache follows from it. A `model.json` may leave it out.
     #[serde(default)]
     pub name: String,
     /// What it does.
     pub task: Task,
     /// Components of a vector; an embedder has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dimension: Option<usize>,
     /// How one vector is made from those of the tokens; an embedder has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pooling: Option<Pooling>,
+    /// Which of the graph's outputs is the vector, where the usual order of preference does not find it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
     /// Tokens that it reads at once, special tokens included.
     pub max_tokens: usize,
     /// Put before every query.
@@ -72,13 +78,32 @@ pub struct ModelEntry {
     pub passage_prefix: String,
     /// The token that fills up a batch.
     pub pad_token: String,
+    /// Weights that lie beside `model.onnx`, under the names by which the graph refers to them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub external_data: Vec<String>,
     /// Pinned files; none for a model that the user added.
     #[serde(default)]
     pub files: Vec<PinnedFile>,
+    /// Where it was fetched from; only `engrain models fetch` writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// Where a fetched model came from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Origin {
+    /// The hub's address.
+    pub hub: String,
+    /// The repository there.
+    pub repository: String,
+    /// The commit that the files were taken from.
+    pub revision: String,
+    /// Which of the repository's graphs it is.
+    pub file: String,
 }
 
 /// What a model does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
     /// Text to vector.
@@ -87,8 +112,18 @@ pub enum Task {
     Rerank,
 }
 
+impl Task {
+    /// The verb for it.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Embed => "embed",
+            Self::Rerank => "rerank",
+        }
+    }
+}
+
 /// A file of a model with its sha256.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct PinnedFile {
     /// Relative to the model's folder.
     pub path: String,
@@ -129,83 +164,68 @@ impl ModelCache {
         Ok(self.directory.join("runtime").join(folder).join(file))
     }
 
-    /// The model of this name: from the catalogue, else from a `model.json` of the user.
-    ///
-    /// # Errors
-    /// [`ModelError::UnknownModel`], and [`ModelError::Unusable`] for a malformed `model.json`.
-    pub fn model(&self, name: &str, task: Task) -> Result<CachedModel, ModelError> {
-        let known = &catalogue()?.models;
-        let entry = match known.iter().find(|entry| entry.name == name) {
-            Some(entry) => Some(entry.clone()),
-            None => self.added_by_user(name)?,
-        };
-        match entry {
-            Some(entry) if entry.task == task => {
-                Ok(CachedModel { folder: self.directory.join("models").join(name), entry })
-            }
-            _ => Err(ModelError::UnknownModel {
-                name: name.to_owned(),
-                task: match task {
-                    Task::Embed => "embed",
-                    Task::Rerank => "rerank",
-                },
-                known: names(known, task),
-            }),
-        }
+    /// Where it lies.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
-    fn added_by_user(&self, name: &str) -> Result<Option<ModelEntry>, ModelError> {
-        // A name is a folder of the cache, never a way out of it.
-        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) || name.starts_with('.') {
-            return Ok(None);
-        }
-        let path = self.directory.join("models").join(name).join("model.json");
+    /// The folder with a folder for each model.
+    pub(super) fn models(&self) -> PathBuf {
+        self.directory.join("models")
+    }
+
+    /// The model of this name: from the catalogue, else from a `model.json`.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownModel`] or [`ModelError::NotFetched`], and [`ModelError::Unusable`] for a malformed
+    /// `model.json`.
+    pub fn model(&self, name: &str, task: Task) -> Result<CachedModel, ModelError> {
+        let known = &catalogue()?.models;
+        let catalogued = known.iter().find(|entry| entry.name == name);
+        let found = match catalogued {
+            Some(entry) => name::folder(name).map(|folder| self.at(&folder, entry.clone())),
+            None => self.added(name)?,
+        };
+        found.filter(|model| model.entry.task == task).ok_or_else(|| absent(name, task, known))
+    }
+
+    /// The model of this name that is not of the catalogue: fetched, or put there by the user.
+    pub(super) fn added(&self, name: &str) -> Result<Option<CachedModel>, ModelError> {
+        let Some(folder) = name::folder(name) else { return Ok(None) };
+        let path = self.models().join(&folder).join(DESCRIPTION);
         if !path.is_file() {
             return Ok(None);
         }
-        let bytes = read(name, &path)?;
-        let entry: ModelEntry = serde_json::from_slice(&bytes).map_err(|error| ModelError::Unusable {
-            model: name.to_owned(),
-            reason: format!("{} is malformed: {error}", path.display()),
-        })?;
-        Ok(Some(ModelEntry { name: name.to_owned(), files: Vec::new(), ..entry }))
-    }
-}
-
-/// A model and the folder with its files.
-#[derive(Debug, Clone)]
-pub struct CachedModel {
-    /// What it is.
-    pub entry: ModelEntry,
-    folder: PathBuf,
-}
-
-impl CachedModel {
-    /// The bytes of a file and their sha256 in hex, checked against the pin where there is one.
-    ///
-    /// # Errors
-    /// [`ModelError::FileMissing`] and [`ModelError::ChecksumMismatch`].
-    pub fn read(&self, file: &str) -> Result<(Vec<u8>, String), ModelError> {
-        let path = self.folder.join(file);
-        let bytes = read(&self.entry.name, &path)?;
-        let found = hex(&Sha256::digest(&bytes));
-        match self.entry.files.iter().find(|pinned| pinned.path == file) {
-            Some(pinned) if pinned.sha256 != found => {
-                Err(ModelError::ChecksumMismatch { path, expected: pinned.sha256.clone(), found })
-            }
-            _ => Ok((bytes, found)),
+        let unusable = |reason: String| ModelError::Unusable { model: name.to_owned(), reason };
+        let bytes = read(&path).map_err(|fault| fault.of(name, &path, None))?;
+        let entry: ModelEntry = serde_json::from_slice(&bytes)
+            .map_err(|error| unusable(format!("{} is malformed: {error}", path.display())))?;
+        // Two names may have one folder; the vectors of one must not pass for the other's.
+        if !entry.name.is_empty() && entry.name != name {
+            return Err(unusable(format!("{} describes the model `{}`", path.display(), entry.name)));
         }
+        if let Some(file) = entry.external_data.iter().find(|file| name::folder(file).as_ref() != Some(*file))
+        {
+            return Err(unusable(format!("{}: `{file}` is no name of a file", path.display())));
+        }
+        Ok(Some(self.at(&folder, ModelEntry { name: name.to_owned(), ..entry })))
+    }
+
+    fn at(&self, folder: &str, entry: ModelEntry) -> CachedModel {
+        CachedModel::new(self.models().join(folder), entry)
     }
 }
 
-fn read(model: &str, path: &Path) -> Result<Vec<u8>, ModelError> {
-    let missing = |_| ModelError::FileMissing { model: model.to_owned(), path: path.to_owned() };
-    let bytes = std::fs::metadata(path).map_err(missing)?.len();
-    if bytes > MAX_FILE_BYTES {
-        let reason = format!("{} has {bytes} bytes, at most {MAX_FILE_BYTES} are read", path.display());
-        return Err(ModelError::Unusable { model: model.to_owned(), reason });
+/// Why there is no such model: with the command to get it, if there is one.
+fn absent(name: &str, task: Task, known: &[ModelEntry]) -> ModelError {
+    #[cfg(feature = "fastembed")]
+    if let Some(model) = super::supported::find(name).filter(|model| model.task == task) {
+        return match model.obstacle() {
+            Some(reason) => ModelError::Unusable { model: name.to_owned(), reason: reason.to_owned() },
+            None => ModelError::NotFetched { name: name.to_owned() },
+        };
     }
-    std::fs::read(path).map_err(missing)
+    ModelError::UnknownModel { name: name.to_owned(), task: task.verb(), known: names(known, task) }
 }
 
 fn names(known: &[ModelEntry], task: Task) -> String {

@@ -42,7 +42,8 @@ pub enum ModelError {
     },
     /// The catalogue, and the cache, hold no model of this name for this purpose.
     #[error(
-        "no model `{name}` to {task} with; known are {known}. A model of your own needs a folder with `model.json`"
+        "no model `{name}` to {task} with; known are {known}, and what `engrain models list` shows. A model of your \
+         own needs a folder with `model.json`"
     )]
     UnknownModel {
         /// The name asked for.
@@ -52,16 +53,24 @@ pub enum ModelError {
         /// The names there are.
         known: String,
     },
+    /// A model that can be had by name, and has not been fetched. A server downloads nothing.
+    #[error("model `{name}` is not in the cache. Run `engrain models fetch {name}`, which downloads it")]
+    NotFetched {
+        /// The model.
+        name: String,
+    },
     /// A file of the model is not in the cache.
-    #[error("model `{model}` is not complete: there is no file {}. Run `make setup` to fetch it", .path.display())]
+    #[error("model `{model}` is not complete: there is no file {}: {remedy}", .path.display())]
     FileMissing {
         /// The model.
         model: String,
         /// The file.
         path: PathBuf,
+        /// What to do.
+        remedy: String,
     },
-    /// A file of the model is not the one that the catalogue pins.
-    #[error("{} has sha256 {found}, but {expected} is pinned. Remove it and run `make setup` to fetch it again", .path.display())]
+    /// A file of the model is not the one that is pinned, by the catalogue or by its first download.
+    #[error("{} has sha256 {found}, but {expected} is pinned. Remove it and run `{remedy}` to fetch it again", .path.display())]
     ChecksumMismatch {
         /// The file.
         path: PathBuf,
@@ -69,6 +78,8 @@ pub enum ModelError {
         expected: String,
         /// What the file has.
         found: String,
+        /// The command that fetches the pinned one.
+        remedy: String,
     },
     /// The model's files are there but make no working model.
     #[error("model `{model}` cannot be used: {reason}")]

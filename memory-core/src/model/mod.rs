@@ -14,8 +14,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+mod cached;
 pub mod catalogue;
 mod error;
+mod name;
 #[cfg(any(test, feature = "fastembed", feature = "openai", feature = "testing"))]
 mod split;
 
@@ -27,18 +29,26 @@ pub mod hashing;
 #[cfg(feature = "fastembed")]
 pub mod cross_encoder;
 #[cfg(feature = "fastembed")]
+pub mod inventory;
+#[cfg(feature = "fastembed")]
 pub mod lazy_reranker;
 #[cfg(feature = "fastembed")]
 pub mod local;
 #[cfg(feature = "fastembed")]
 mod pool;
+#[cfg(feature = "hub")]
+mod prefixes;
 #[cfg(feature = "fastembed")]
 pub mod runtime;
 #[cfg(feature = "fastembed")]
 pub mod session;
 #[cfg(feature = "fastembed")]
+pub mod supported;
+#[cfg(feature = "fastembed")]
 mod tokens;
 
+#[cfg(feature = "hub")]
+pub mod hub;
 #[cfg(feature = "openai")]
 pub mod remote;
 

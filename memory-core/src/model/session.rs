@@ -2,20 +2,23 @@
 //!
 //! A session here has one thread and does not spin: the threads that own sessions are the parallelism, and spinning
 //! takes the cores that the rest of the service needs. One text per run is the rule because dynamically quantised
-//! graphs scale activations over the whole batch, so a vector would depend on its company (ADR 0006).
+//! graphs scale activations over the whole batch, so a vector would depend on its company (ADR 0006). Weights outside
+//! the graph are handed over in memory like the graph itself, so that what runs is what was held against its sha256.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use fastembed::{
-    InitOptionsUserDefined, RerankInitOptionsUserDefined, TextEmbedding, TextRerank, TokenizerFiles,
-    UserDefinedEmbeddingModel, UserDefinedRerankingModel,
+    InitOptionsUserDefined, OutputKey, RerankInitOptionsUserDefined, TextEmbedding, TextRerank,
+    TokenizerFiles, UserDefinedEmbeddingModel, UserDefinedRerankingModel,
 };
 use ort::environment::Environment;
 use ort::ep::ExecutionProviderDispatch;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
-use super::catalogue::{CachedModel, ModelCache, Task};
+use super::catalogue::{CachedModel, ModelCache, Task, hex};
+use super::supported::EXTERNAL_RERANKER;
 use super::{ModelError, Pooling, runtime};
 
 /// Where models and the runtime are found.
@@ -60,7 +63,7 @@ impl OnnxModel {
         &self.tokenizer_json
     }
 
-    /// An embedding session, and the sha256 of the weights in it.
+    /// An embedding session, and the sha256 of the weights in it (of all their sums, where there are several files).
     pub(crate) fn embedding_session(&self) -> Result<(TextEmbedding, String), ModelError> {
         let pooling = match self.cached.entry.pooling {
             Some(Pooling::Cls) => fastembed::Pooling::Cls,
@@ -71,8 +74,14 @@ impl OnnxModel {
                 );
             }
         };
-        let (onnx, sha256) = self.cached.read("model.onnx")?;
-        let model = UserDefinedEmbeddingModel::new(onnx, self.tokenizer_files()).with_pooling(pooling);
+        let (onnx, mut sha256) = self.cached.read("model.onnx")?;
+        let mut model = UserDefinedEmbeddingModel::new(onnx, self.tokenizer_files()).with_pooling(pooling);
+        model.output_key = self.output()?;
+        for file in &self.cached.entry.external_data {
+            let (weights, of_weights) = self.cached.read(file)?;
+            model = model.with_external_initializer(file.clone(), weights);
+            sha256 = hex(&Sha256::digest(format!("{sha256} {of_weights}")));
+        }
         let options = InitOptionsUserDefined::new()
             .with_environment(self.environment.clone())
             .with_execution_providers(providers())
@@ -84,6 +93,9 @@ impl OnnxModel {
 
     /// A cross-encoder session, and the sha256 of the weights in it.
     pub(crate) fn reranking_session(&self) -> Result<(TextRerank, String), ModelError> {
+        if !self.cached.entry.external_data.is_empty() {
+            return Err(self.unusable(EXTERNAL_RERANKER.to_owned()));
+        }
         let (onnx, sha256) = self.cached.read("model.onnx")?;
         let model = UserDefinedRerankingModel::new(onnx, self.tokenizer_files());
         let options = RerankInitOptionsUserDefined::new()
@@ -93,6 +105,15 @@ impl OnnxModel {
             .with_intra_threads(1)
             .with_session_config("session.intra_op.allow_spinning", "0");
         Ok((self.guarded(|| TextRerank::try_new_from_user_defined(model, options))?, sha256))
+    }
+
+    /// The output that is the vector, where the model says so. `fastembed` wants a name that lives for ever.
+    fn output(&self) -> Result<Option<OutputKey>, ModelError> {
+        match self.cached.entry.output.as_deref() {
+            None => Ok(None),
+            Some("sentence_embedding") => Ok(Some(OutputKey::ByName("sentence_embedding"))),
+            Some(other) => Err(self.unusable(format!("output `{other}` is not one that can be named"))),
+        }
     }
 
     /// `fastembed` wants four files; what it reads from three of them the catalogue says.

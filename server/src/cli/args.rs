@@ -12,8 +12,8 @@ use uuid::Uuid;
 #[command(
     name = "engrain",
     version,
-    after_help = "Exit status: 0 done; 1 failed; 2 wrong usage or configuration; 3 no server answers, or the store is \
-                  in use or busy; 4 there is no such memory, session or job."
+    after_help = "Exit status: 0 done; 1 failed; 2 wrong usage or configuration; 3 no server or hub answers, or the store is \
+                  in use or busy; 4 there is no such memory, session, job or model."
 )]
 pub(super) struct Cli {
     #[command(flatten)]
@@ -68,6 +68,9 @@ pub(super) enum Command {
     Restore(RestoreArgs),
     /// Check the store and its surroundings
     Doctor(DoctorArgs),
+    /// List models, or fetch one by name
+    #[command(subcommand)]
+    Models(ModelsCommand),
     /// Print the OpenAPI document
     Openapi,
     /// Print the configuration with all defaults
@@ -82,6 +85,19 @@ pub(super) struct ServeArgs {
     /// What embeds: auto, remote, or the name of a local model
     #[arg(long, value_name = "NAME")]
     pub(super) embedder: Option<String>,
+}
+
+/// What can be done with models.
+#[derive(Debug, Subcommand)]
+pub(super) enum ModelsCommand {
+    /// List the models there are: pinned, your own, and those that can be fetched by name
+    List,
+    /// Fetch models by name into the cache, and pin them (HF_ENDPOINT and HF_TOKEN say from where)
+    Fetch {
+        /// Names as `engrain models list` shows them, such as intfloat/multilingual-e5-small
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
 }
 
 /// Whose memories.
@@ -325,6 +341,8 @@ mod tests {
             "engrain export -o f",
             "engrain backup f --force",
             "engrain doctor --repair",
+            "engrain models list --json",
+            "engrain models fetch intfloat/multilingual-e5-small BAAI/bge-m3",
             "engrain openapi",
             "engrain config",
         ] {
@@ -345,6 +363,8 @@ mod tests {
             ("engrain delete", ErrorKind::MissingRequiredArgument),
             ("engrain delete --all --filter {}", ErrorKind::ArgumentConflict),
             ("engrain import", ErrorKind::MissingRequiredArgument),
+            ("engrain models fetch", ErrorKind::MissingRequiredArgument),
+            ("engrain models", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
             ("engrain import f --format word", ErrorKind::ValueValidation),
             ("engrain import f --batch 1001", ErrorKind::ValueValidation),
         ] {

@@ -92,6 +92,28 @@ impl From<StoreError> for Failure {
     }
 }
 
+#[cfg(feature = "local-models")]
+impl From<memory_core::model::ModelError> for Failure {
+    fn from(error: memory_core::model::ModelError) -> Self {
+        Failure::Failed(causes(&error))
+    }
+}
+
+#[cfg(feature = "hub")]
+impl From<memory_core::model::hub::HubError> for Failure {
+    fn from(error: memory_core::model::hub::HubError) -> Self {
+        use memory_core::model::hub::HubError;
+
+        let sentence = causes(&error);
+        match error {
+            HubError::Unknown { .. } => Failure::NotFound(sentence),
+            HubError::Pinned { .. } | HubError::Setting { .. } => Failure::Usage(sentence),
+            later if later.is_transient() => Failure::Unreachable(sentence),
+            _ => Failure::Failed(sentence),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

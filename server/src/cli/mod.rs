@@ -9,6 +9,8 @@ mod connect;
 mod doctor;
 mod failure;
 mod look;
+#[cfg(feature = "local-models")]
+mod models;
 mod print;
 mod remember;
 mod serve;
@@ -55,6 +57,12 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Backup(args) => Box::pin(store::backup(&global, args)).await,
         Command::Restore(args) => Box::pin(store::restore(&global, args)).await,
         Command::Doctor(args) => Box::pin(doctor::doctor(&global, args)).await,
+        #[cfg(feature = "local-models")]
+        Command::Models(command) => Box::pin(models::models(&global, command)).await,
+        #[cfg(not(feature = "local-models"))]
+        Command::Models(_) => {
+            Err(Failure::Usage("models need a build with the feature `local-models`".to_owned()))
+        }
         Command::Openapi => print::text(&crate::openapi::document_text()),
         Command::Config => print::text(crate::config::DEFAULTS),
     }

@@ -177,6 +177,13 @@ pub(super) fn progress_bar(total: u64, unit: &str) -> ProgressBar {
     styled(bar, &format!("{{bar:30}} {{human_pos}}/{{human_len}} {unit}, {{per_sec}}, {{eta}} left"))
 }
 
+/// For bytes that come from elsewhere, with a message for what.
+#[cfg(feature = "hub")]
+pub(super) fn download_bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, target());
+    styled(bar, "{bar:30} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left, {msg}")
+}
+
 fn target() -> ProgressDrawTarget {
     if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
 }
