@@ -1,9 +1,9 @@
 //! Asks a question and makes a ranking of units (sessions or turns) of the memories that come back.
 //!
-//! A unit stands where the first memory of it stands. One recall brings at most [`RECALL_LIMIT_MEMORIES`]: with
-//! haystacks of about 500 turns in 48 sessions these nearly always are of all sessions that matter, but a ranking of
-//! sessions may end before the largest cut-off. Where it does so although the haystack has more, what would have come
-//! later counts as not found, and the report says for how many questions that is ([`Asked::cut_short`]).
+//! A unit stands where the first memory of it stands. One recall brings at most [`RECALL_LIMIT_MEMORIES`]; of a
+//! LongMemEval haystack, about 500 turns in 48 sessions, that is fewer than all sessions, so a ranking of sessions
+//! ends before the largest cut-off. What would have come later counts as not found, and the report says at each
+//! cut-off for how many questions the haystack had more ([`Asked::cut_short`]).
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -83,6 +83,27 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_ranking_is_cut_short_only_where_the_haystack_has_more() {
+        let ranking = vec!["a".to_owned(), "b".to_owned()];
+        let question = |units| Question {
+            text: String::new(),
+            asked_at: None,
+            unit: Unit::Turn,
+            units,
+            kind: String::new(),
+            counts_in: Vec::new(),
+        };
+        let asked = |units| Asked {
+            question: question(units),
+            ranking: ranking.clone(),
+            took: Duration::ZERO,
+            degraded: false,
+        };
+        assert_eq!([1, 2, 3, 50].map(|cutoff| asked(2).cut_short(cutoff)), [false; 4]);
+        assert_eq!([1, 2, 3, 50].map(|cutoff| asked(9).cut_short(cutoff)), [false, false, true, true]);
+    }
 
     fn recalled(origin: Option<(&str, &str)>) -> Recalled {
         let (nil, moment) = ("00000000-0000-0000-0000-000000000000", "2026-01-01T00:00:00Z");

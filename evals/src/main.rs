@@ -181,10 +181,11 @@ fn ingest_report(dataset: &Dataset, outcome: &Outcome) -> Ingest {
 }
 
 fn recall_report(outcome: &Outcome, cutoffs: &[usize]) -> Recall {
-    let largest = cutoffs.last().copied().unwrap_or_default();
+    let cut_short = |cutoff: usize| outcome.asked.iter().filter(|asked| asked.cut_short(cutoff)).count();
     Recall {
         latency_ms: Percentiles::of(outcome.asked.iter().map(|asked| asked.took).collect()),
         degraded: outcome.asked.iter().filter(|asked| asked.degraded).count(),
-        cut_short: outcome.asked.iter().filter(|asked| asked.cut_short(largest)).count(),
+        cut_short: cutoffs.iter().map(|&cutoff| (cutoff, cut_short(cutoff))).collect(),
+        fewest_units: outcome.asked.iter().map(|asked| asked.ranking.len()).min().unwrap_or_default(),
     }
 }

@@ -1,6 +1,7 @@
 //! What a run has found, for people as a table and for programs as JSON, with all that is needed to do it again: which
 //! data, which server, which settings, when.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -91,8 +92,11 @@ pub(crate) struct Recall {
     pub(crate) latency_ms: Percentiles,
     /// Answers of which the server says that something was left out.
     pub(crate) degraded: usize,
-    /// Rankings that the recall's limit kept from reaching the largest cut-off.
-    pub(crate) cut_short: usize,
+    /// At each cut-off, how many rankings the recall's limit kept from reaching it: what is measured there is a lower
+    /// bound.
+    pub(crate) cut_short: BTreeMap<usize, usize>,
+    /// How many units the shortest ranking has.
+    pub(crate) fewest_units: usize,
 }
 
 impl Data {
@@ -141,6 +145,9 @@ impl Report {
         let speed = ingest.turns_per_second.map_or("nothing was sent".to_owned(), |rate| {
             format!("{} turns sent in {:.1} s ({rate:.0}/s)", ingest.turns_sent, ingest.took_s)
         });
+        let cut_short = recall.cut_short.iter().filter(|(_, rankings)| **rankings > 0);
+        let cut_short: String =
+            cut_short.map(|(cutoff, rankings)| format!(", {rankings} cut short of {cutoff}")).collect();
         let lines = [
             format!("{} {}, {}", tool.name, tool.version, self.date),
             format!("server      {} {}, embedder {}", server.name, server.version, server.embedder),
@@ -160,7 +167,10 @@ impl Report {
                 recall.latency_ms.p99,
                 settings.concurrency
             ),
-            format!("            {} degraded, {} rankings cut short", recall.degraded, recall.cut_short),
+            format!(
+                "            {} degraded; {} or more {}s each{cut_short}",
+                recall.degraded, recall.fewest_units, settings.unit
+            ),
         ];
         lines.join("\n") + "\n"
     }
