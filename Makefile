@@ -6,7 +6,7 @@ CARGO  ?= cargo
 FEATURES := --workspace --all-features
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long lint openapi bench evals-smoke
+.PHONY: help setup run test test-long lint openapi bench evals
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ lint: ## Formatting, clippy and documentation, warnings denied
 openapi: ## Write server/openapi.json anew from the code
 	$(CARGO) run --locked --quiet -p engrain-server --all-features --bin engrain -- openapi > server/openapi.json.new
 	mv server/openapi.json.new server/openapi.json
+
+evals: setup ## What recall finds on a benchmark's FILE: make evals BENCHMARK=locomo FILE=locomo10.json (see evals/README.md)
+	$(CARGO) run --release --locked -p engrain-evals --bin engrain-evals -- $(BENCHMARK) $(FILE)
 
 bench: ## The micro-benchmarks (see docs/BENCHMARKS.md)
 	$(CARGO) bench --locked -p gpu-retrieval

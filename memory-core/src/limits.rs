@@ -37,6 +37,8 @@ pub struct Limits {
     pub sets_per_commit: usize,
     /// Recalls of one partition that the access log keeps.
     pub recalls_kept: u32,
+    /// Days for which a repetition of a request is recognised.
+    pub requests_kept_days: u32,
 }
 
 impl Default for Limits {
@@ -59,6 +61,7 @@ impl Default for Limits {
             commits_waiting: 1_024,
             sets_per_commit: 128,
             recalls_kept: 1_000,
+            requests_kept_days: 7,
         }
     }
 }

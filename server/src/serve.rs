@@ -23,6 +23,8 @@ use crate::{App, router};
 
 /// How often measured samples are folded into their buckets.
 const FOLD_METRICS_EVERY: Duration = Duration::from_secs(5);
+/// How often requests that are too old to be repeated are forgotten.
+const FORGET_REQUESTS_EVERY: Duration = Duration::from_secs(60 * 60);
 /// How long the store may take to close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -54,6 +56,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     folding: JoinHandle<()>,
+    forgetting: JoinHandle<()>,
     drain_timeout: Duration,
 }
 
@@ -81,7 +84,8 @@ pub async fn start(config: Config, announce: bool) -> Result<Running, ServeError
     match begun {
         Ok((engine, announced)) => {
             tracing::info!(url, embedder = engine.embedder_name(), "ready");
-            Ok(Running { url, engine, announced, stop, serving, folding, drain_timeout })
+            let forgetting = tokio::spawn(forget_old_requests(Arc::clone(&engine)));
+            Ok(Running { url, engine, announced, stop, serving, folding, forgetting, drain_timeout })
         }
         Err(error) => {
             serving.abort();
@@ -118,7 +122,7 @@ impl Running {
 
     /// Stops listening, lets requests finish for as long as the configuration allows, and closes the store.
     pub async fn stop(self) {
-        let Self { engine, announced, stop, mut serving, folding, drain_timeout, .. } = self;
+        let Self { engine, announced, stop, mut serving, folding, forgetting, drain_timeout, .. } = self;
         tracing::info!("stopping");
         drop(announced); // before the lock is free: another server may write its own then
         let _ = stop.send(true);
@@ -127,6 +131,7 @@ impl Running {
             serving.abort();
         }
         folding.abort();
+        forgetting.abort();
         if tokio::time::timeout(CLOSE_WITHIN, engine.stop()).await.is_err() {
             tracing::warn!("the store did not close in time; nothing that was acknowledged is lost");
         }
@@ -182,6 +187,16 @@ async fn fold_metrics(app: Arc<App>) {
     loop {
         ticks.tick().await;
         app.metrics().fold();
+    }
+}
+
+async fn forget_old_requests(engine: Arc<Engine>) {
+    let mut ticks = tokio::time::interval(FORGET_REQUESTS_EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = engine.forget_old_requests().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "old requests were not forgotten");
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::request::Context;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
 use crate::domain::turn::Role;
-use crate::text::TokenCounter;
+use crate::text::{TokenCounter, has_single_blanks_only};
 
 /// What may come into the block.
 #[derive(Clone, Copy, Debug)]
@@ -68,11 +68,13 @@ impl<'a> Block<'a> {
         if self.lines.iter().any(|(taken, _)| taken.id == memory.id) || self.seen.contains(&(speaker, text)) {
             return true;
         }
-        let cost = self.cost(memory, text);
+        let heading = heading(memory);
+        let cost = self.cost(memory, text, &heading);
         if self.tokens.saturating_add(cost) > self.budget_tokens {
             return false;
         }
         self.tokens += cost;
+        self.headings.insert(heading);
         self.seen.insert((speaker, text));
         self.lines.push((memory, text));
         true
@@ -80,11 +82,9 @@ impl<'a> Block<'a> {
 
     /// What a line takes at most, its heading included if it is the first under it. The tokens of the whole text are
     /// known since it was remembered; white space is folded in the line, which never makes more of them.
-    fn cost(&mut self, memory: &'a Memory, text: &str) -> u32 {
+    fn cost(&mut self, memory: &'a Memory, text: &str, heading: &str) -> u32 {
         let words = if text.len() == memory.text.len() { memory.tokens } else { count(text) };
-        let heading = heading(memory);
-        let heading_cost = if self.headings.contains(&heading) { 0 } else { count(&heading) + 1 };
-        self.headings.insert(heading);
+        let heading_cost = if self.headings.contains(heading) { 0 } else { count(heading) + 1 };
         let speaker = memory.origin.as_ref().map_or(0, |origin| {
             let speaker = speaker(origin.author.as_ref(), origin.role);
             *self.speakers.entry(speaker).or_insert_with(|| count(speaker) + SPEAKER_TOKENS)
@@ -113,23 +113,23 @@ impl<'a> Block<'a> {
         }
     }
 
+    /// The block as text. Its tokens are counted line by line, of which only the ends need to be read: a line break
+    /// never shares a token with what follows it.
     fn layout(&self, left_out: u32) -> Context {
         let mut lines = self.lines.clone();
         lines.sort_by_key(|(memory, _)| order(memory));
-        let mut text = String::new();
-        let mut last_heading = String::new();
-        for (memory, part) in &lines {
-            let heading = heading(memory);
-            if heading != last_heading {
-                if !text.is_empty() {
-                    text.push('\n');
-                }
-                text.push_str(&heading);
-                last_heading = heading;
+        let headings: Vec<String> = lines.iter().map(|(memory, _)| heading(memory)).collect();
+        let mut text = String::with_capacity(lines.iter().map(|(_, part)| part.len() + 64).sum());
+        let mut tokens = 0;
+        for (at, (memory, part)) in lines.iter().enumerate() {
+            if at == 0 || headings[at] != headings[at - 1] {
+                text.push_str(&headings[at]);
+                tokens += count(&headings[at]);
             }
-            text.push_str(&line(memory, part));
+            let ends_day = headings.get(at + 1).is_some_and(|next| *next != headings[at]);
+            let end = if ends_day { "\n\n" } else { "\n" };
+            tokens += push_line(&mut text, memory, part, end);
         }
-        let tokens = count(&text);
         Context { text, tokens, memories: lines.iter().map(|(memory, _)| memory.id).collect(), left_out }
     }
 }
@@ -150,13 +150,30 @@ fn heading(memory: &Memory) -> String {
     }
 }
 
-/// One line a memory: line breaks inside a text become spaces, so that a text cannot pass for another line.
-fn line(memory: &Memory, text: &str) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match &memory.origin {
-        Some(origin) => format!("- {}: {text}\n", speaker(origin.author.as_ref(), origin.role)),
-        None => format!("- {text}\n"),
+/// Writes one line, and answers its tokens. White space inside a text is folded to single blanks, so that a text cannot
+/// pass for another line.
+fn push_line(to: &mut String, memory: &Memory, part: &str, end: &str) -> u32 {
+    let before = match &memory.origin {
+        Some(origin) => format!("- {}: ", speaker(origin.author.as_ref(), origin.role)),
+        None => "- ".to_owned(),
+    };
+    let is_whole = part.len() == memory.text.len();
+    let start = to.len();
+    to.push_str(&before);
+    if is_whole && has_single_blanks_only(part) {
+        to.push_str(part);
+        to.push_str(end);
+        let tokens = TokenCounter.count_between(&before, part, memory.tokens as usize, end);
+        return u32::try_from(tokens).unwrap_or(u32::MAX);
     }
+    for (at, word) in part.split_whitespace().enumerate() {
+        if at > 0 {
+            to.push(' ');
+        }
+        to.push_str(word);
+    }
+    to.push_str(end);
+    count(&to[start..])
 }
 
 fn speaker(author: Option<&crate::domain::name::Name>, role: Role) -> &str {
@@ -165,4 +182,139 @@ fn speaker(author: Option<&crate::domain::name::Name>, role: Role) -> &str {
 
 fn count(text: &str) -> u32 {
     u32::try_from(TokenCounter.count(text)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::id::{SessionId, TurnId};
+    use crate::domain::memory::{Happened, Kind, Origin, Strength, Visibility};
+    use crate::domain::metadata::Metadata;
+    use crate::domain::name::Name;
+    use crate::domain::time::{Interval, Timestamp};
+
+    const DAY_US: i64 = 86_400_000_000;
+
+    fn fact(id: u128, day: i64, text: &str) -> Memory {
+        let at = Timestamp::from_micros(1_683_500_000_000_000 + day * DAY_US);
+        Memory {
+            id: MemoryId(Uuid::from_u128(id)),
+            version: 1,
+            kind: Kind::Fact,
+            text: text.to_owned(),
+            tokens: count(text),
+            agent: None,
+            app: None,
+            run: None,
+            visibility: Visibility::Owner,
+            subjects: Vec::new(),
+            tags: Vec::new(),
+            metadata: Metadata::default(),
+            document: None,
+            origin: None,
+            derivation: None,
+            happened: Happened { at, until: None },
+            recorded_at: at,
+            created_at: at,
+            valid: Interval::default(),
+            expires_at: None,
+            strength: Strength { importance: 0.5, strength: 1.0, refreshed_at: at },
+        }
+    }
+
+    fn turn(id: u128, day: i64, (session, seq): (u32, u32), author: &str, text: &str) -> Memory {
+        let origin = Origin {
+            turn: TurnId(Uuid::from_u128(id)),
+            session: SessionId(Uuid::from_u128(u128::from(session))),
+            session_key: Name::new(&format!("s{session}")).unwrap(),
+            session_ordinal: session,
+            seq,
+            role: Role::User,
+            author: Some(Name::new(author).unwrap()),
+            turn_key: None,
+        };
+        Memory { kind: Kind::Turn, origin: Some(origin), ..fact(id, day, text) }
+    }
+
+    fn pieces(memories: &[Memory]) -> Vec<Piece<'_>> {
+        memories.iter().map(|memory| Piece { memory, best_span: None }).collect()
+    }
+
+    #[test]
+    fn lines_stand_in_the_order_of_time_under_their_day() {
+        let memories = [
+            turn(3, 1, (1, 0), "Bob", "Later, elsewhere"),
+            turn(2, 0, (0, 1), "Bob", "An answer\nin  two lines"),
+            turn(1, 0, (0, 0), "Ann", "A question?"),
+            fact(4, 0, "What is no turn comes last"),
+        ];
+        let block = assemble(&pieces(&memories), &[], 1_000);
+        let expected = "## 2023-05-07 (Sun), session s0\n- Ann: A question?\n- Bob: An answer in two lines\n\n\
+                        ## 2023-05-07 (Sun)\n- What is no turn comes last\n\n\
+                        ## 2023-05-08 (Mon), session s1\n- Bob: Later, elsewhere\n";
+        assert_eq!(block.text, expected);
+        assert_eq!((block.tokens, block.left_out), (count(expected), 0));
+    }
+
+    #[test]
+    fn the_same_words_from_the_same_mouth_stand_once() {
+        let memories = [
+            turn(1, 0, (0, 0), "Ann", "Good morning"),
+            turn(2, 0, (0, 1), "Bob", "Good morning"),
+            turn(3, 0, (0, 2), "Ann", "Good morning"),
+        ];
+        let block = assemble(&pieces(&memories), &[], 1_000);
+        assert_eq!(block.text.matches("Good morning").count(), 2);
+        assert_eq!(block.left_out, 0);
+    }
+
+    #[test]
+    fn of_a_text_that_does_not_fit_the_best_part_is_shown() {
+        let long = format!("{} The key is under the mat. {}", "before ".repeat(300), "after ".repeat(300));
+        let start = u32::try_from(long.find("The key").unwrap()).unwrap();
+        let memory = fact(1, 0, &long);
+        let piece = Piece { memory: &memory, best_span: Some((start, start + 25)) };
+        let block = assemble(&[piece], &[], 40);
+        assert!(block.text.ends_with("- The key is under the mat.\n"), "{}", block.text);
+        assert_eq!(assemble(&[piece], &[], 5).left_out, 1);
+    }
+
+    fn any_memories() -> impl Strategy<Value = Vec<Memory>> {
+        let words = proptest::collection::vec("[a-zA-Z0-9äß東,.!?\n ]{1,12}", 1..30);
+        let one = (0_i64..4, 0_u32..3, 0_u32..40, words, any::<bool>());
+        proptest::collection::vec(one, 1..25).prop_map(|all| {
+            let memories = all.into_iter().zip(1_u128..);
+            memories
+                .map(|((day, session, seq, words, is_turn), id)| {
+                    let text = words.join(" ");
+                    if is_turn { turn(id, day, (session, seq), "Ann", &text) } else { fact(id, day, &text) }
+                })
+                .collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_block_keeps_its_budget_and_counts_right(memories in any_memories(), budget_tokens in 0_u32..400) {
+            let block = assemble(&pieces(&memories), &[], budget_tokens);
+            prop_assert_eq!(block.tokens, count(&block.text), "{:?}", block.text);
+            prop_assert!(block.tokens <= budget_tokens);
+            let shown: HashSet<_> = block.memories.iter().collect();
+            prop_assert_eq!(shown.len(), block.memories.len(), "nothing twice");
+        }
+
+        #[test]
+        fn the_same_memories_make_the_same_block(memories in any_memories(), turns in 0_usize..25) {
+            let texts: HashSet<&str> = memories.iter().map(|memory| memory.text.as_str()).collect();
+            prop_assume!(texts.len() == memories.len());
+            let mut ranked_otherwise = memories.clone();
+            ranked_otherwise.rotate_left(turns % memories.len());
+            let one = assemble(&pieces(&memories), &[], 100_000);
+            let other = assemble(&pieces(&ranked_otherwise), &[], 100_000);
+            prop_assert_eq!(one, other);
+        }
+    }
 }

@@ -31,3 +31,4 @@ pub use query_terms::{QueryTerms, QueryWord};
 pub use term_vector::{Term, TermVector};
 pub use tokenizer::Tokenizer;
 pub use tokens::TokenCounter;
+pub(crate) use tokens::has_single_blanks_only;

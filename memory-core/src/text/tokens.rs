@@ -21,6 +21,24 @@ impl TokenCounter {
         tokenizer().count(text)
     }
 
+    /// The number of tokens in `before` + `text` + `after`, where that of `text` is known to be `text_tokens`: reads
+    /// the ends of a text only, however long it is.
+    ///
+    /// The encoding cuts before it merges, and it always cuts before a single blank between two words. So of a text of
+    /// words with single blanks, what stands between its first and its last word counts the same wherever it stands.
+    /// Any other text is counted whole.
+    pub fn count_between(self, before: &str, text: &str, text_tokens: usize, after: &str) -> usize {
+        let whole = || self.count(&[before, text, after].concat());
+        let (Some(first_end), Some(last_start)) = (text.find(' '), text.rfind(' ')) else { return whole() };
+        if !has_single_blanks_only(text) {
+            return whole();
+        }
+        let (first, last) = (&text[..first_end], &text[last_start..]);
+        let ends = self.count(first) + self.count(last);
+        let ends_joined = self.count(&[before, first].concat()) + self.count(&[last, after].concat());
+        text_tokens.saturating_sub(ends) + ends_joined
+    }
+
     /// The number of tokens in `text` if there are at most `budget_tokens`. Reads little more than the
     /// budget's worth of a long text.
     pub fn count_within(self, text: &str, budget_tokens: usize) -> Option<usize> {
@@ -58,6 +76,18 @@ impl TokenCounter {
         }
         kept
     }
+}
+
+/// Whether the white space in a text is single blanks between words, and nothing else.
+pub(crate) fn has_single_blanks_only(text: &str) -> bool {
+    let mut after_blank = true;
+    for letter in text.chars() {
+        if letter.is_whitespace() && (after_blank || letter != ' ') {
+            return false;
+        }
+        after_blank = letter == ' ';
+    }
+    !after_blank
 }
 
 fn tokenizer() -> &'static BytePairTokenizer {
@@ -108,6 +138,22 @@ mod tests {
             if TokenCounter.count(&text) <= budget_tokens {
                 prop_assert_eq!(kept, text.as_str());
             }
+        }
+
+        /// Counting the ends is as good as counting everything, whatever a text is made of.
+        #[test]
+        fn a_count_between_is_a_count(
+            words in proptest::collection::vec(
+                prop_oneof!["[a-zA-Z]{1,9}", "[0-9]{1,7}", "\\PC{1,4}", "[.,:;!?'\"/#*-]{1,4}", "[äß東京\u{301}\u{200d}👩]{1,3}"],
+                1..12,
+            ),
+            before in prop_oneof![Just("- "), Just("- Ann: "), Just("- 7: ")],
+            after in prop_oneof![Just("\n"), Just("\n\n")],
+        ) {
+            let text = words.join(" ");
+            let joined = format!("{before}{text}{after}");
+            let counted = TokenCounter.count_between(before, &text, TokenCounter.count(&text), after);
+            prop_assert_eq!(counted, TokenCounter.count(&joined), "{:?}", joined);
         }
 
         /// Little of the budget is wasted.

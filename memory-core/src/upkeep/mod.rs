@@ -27,6 +27,12 @@ impl Engine {
         Ok(self.store.copy_to(file).await?)
     }
 
+    /// Forgets requests that are too old to be repeated; answers how many. To be called now and then.
+    pub async fn forget_old_requests(&self) -> Result<u64, Error> {
+        let oldest = self.now().plus_days(-i64::from(self.limits.requests_kept_days));
+        Ok(self.store.forget_requests(oldest).await?)
+    }
+
     /// Writes what waits to be written. Requests that are still at work finish as usual.
     pub async fn stop(&self) {
         self.access.settle().await;

@@ -121,6 +121,7 @@ impl Config {
         within("limits.fan_out_partitions", limits.fan_out_partitions, 1..=4_096)?;
         within("limits.commits_waiting", limits.commits_waiting, 1..=65_536)?;
         within("limits.recalls_kept", limits.recalls_kept, 0..=1_000_000)?;
+        within("limits.requests_kept_days", limits.requests_kept_days, 1..=365)?;
         if limits.body_timeout_ms > limits.request_timeout_ms {
             let (small, large) = ("limits.body_timeout_ms", "limits.request_timeout_ms");
             return Err(BadConfig::Order { small, large });

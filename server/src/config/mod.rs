@@ -156,6 +156,8 @@ pub struct Limits {
     pub commits_waiting: usize,
     /// Recalls of one partition that the access log keeps.
     pub recalls_kept: u32,
+    /// See the file.
+    pub requests_kept_days: u32,
 }
 
 /// What is logged.
@@ -207,6 +209,7 @@ impl Config {
             fan_out_partitions: self.limits.fan_out_partitions,
             commits_waiting: self.limits.commits_waiting,
             recalls_kept: self.limits.recalls_kept,
+            requests_kept_days: self.limits.requests_kept_days,
             ..EngineLimits::default()
         }
     }
