@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use crate::commit::CommitQueue;
+use crate::domain::change::{Idempotency, Made};
 use crate::domain::clock::Clock;
 use crate::domain::id::IdSource;
 use crate::domain::scope::Caller;
@@ -119,6 +120,17 @@ impl Engine {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// What an earlier request with this key made. The commit asks again; asking before spares a repetition the work
+    /// of being prepared.
+    pub(crate) async fn earlier(
+        &self,
+        caller: &Caller,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Option<Made>, Error> {
+        let Some(idempotency) = idempotency else { return Ok(None) };
+        Ok(self.store.earlier(caller.tenant, idempotency).await?.transpose()?)
     }
 }
 

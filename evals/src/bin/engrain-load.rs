@@ -21,10 +21,13 @@ struct Args {
     /// The server.
     #[arg(long, default_value = "http://127.0.0.1:7070")]
     server: String,
-    /// The user whose memories are written and recalled.
+    /// The user whose memories are written and recalled; with several users, what their names begin with.
     #[arg(long, default_value = "load")]
     user: String,
-    /// Memories the user is to have before anything is recalled; those that are there count.
+    /// Users; each recall is of one of them, chosen at random.
+    #[arg(long, default_value_t = 1)]
+    users: u64,
+    /// Memories each user is to have before anything is recalled; those that are there count.
     #[arg(long, default_value_t = 10_000)]
     memories: u64,
     /// Turns in one call while they are written.
@@ -47,6 +50,12 @@ struct Args {
     seed: u64,
 }
 
+impl Args {
+    fn user_name(&self, number: u64) -> String {
+        if self.users == 1 { self.user.clone() } else { format!("{}-{number}", self.user) }
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
@@ -54,7 +63,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let version = client.version().await?;
     let made = Arc::new(Made { dimension: version.dimension as usize, embed: args.embed });
     println!("server {} {}, embedder {}", version.name, version.version, version.embedder);
-    fill(&client, &args, &made).await?;
+    fill_all(&client, &args, &made).await?;
     if args.single_adds > 0 {
         add_one_by_one(&client, &args, &made).await?;
     }
@@ -66,13 +75,47 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Writes turns until the user has as many memories as asked for.
-async fn fill(client: &Client, args: &Args, made: &Made) -> Result<(), Box<dyn Error>> {
-    let scope = Scope::user(&args.user);
+/// Users that are filled at the same time.
+const FILLING: u64 = 8;
+
+/// Fills all users.
+async fn fill_all(client: &Client, args: &Args, made: &Arc<Made>) -> Result<(), Box<dyn Error>> {
+    let next = Arc::new(AtomicU64::new(0));
+    let began = Instant::now();
+    let tasks: Vec<_> = (0..FILLING.min(args.users))
+        .map(|_| {
+            let (client, made, next, args) = (client.clone(), made.clone(), next.clone(), args.clone());
+            tokio::spawn(async move {
+                let mut written = 0;
+                loop {
+                    let user = next.fetch_add(1, Ordering::Relaxed);
+                    if user >= args.users {
+                        return Ok::<_, engrain::Error>(written);
+                    }
+                    written += fill(&client, &args, &made, &args.user_name(user)).await?;
+                }
+            })
+        })
+        .collect();
+    let clients = tasks.len();
+    let mut written = 0;
+    for task in tasks {
+        written += task.await??;
+    }
+    if written > 0 {
+        let per_second = written as f64 / began.elapsed().as_secs_f64();
+        let batch = args.batch.min(args.memories);
+        println!("adds, {batch} a call, {clients} clients: {per_second:.0} turns/s over {written}");
+    }
+    Ok(())
+}
+
+/// Writes turns until a user has as many memories as asked for; answers how many that took.
+async fn fill(client: &Client, args: &Args, made: &Made, user: &str) -> Result<u64, engrain::Error> {
+    let scope = Scope::user(user);
     let list = engrain::wire::ListMemories { scope: scope.clone(), limit: Some(1), ..Default::default() };
     let present = client.list_memories(&list).await?.total;
     let wanted = args.memories.saturating_sub(present);
-    let began = Instant::now();
     let mut written = 0;
     while written < wanted {
         let count = args.batch.min(wanted - written);
@@ -82,11 +125,7 @@ async fn fill(client: &Client, args: &Args, made: &Made) -> Result<(), Box<dyn E
         client.add_turns(&AddTurns { scope: scope.clone(), session, turns, visibility: None }).await?;
         written += count;
     }
-    if written > 0 {
-        let per_second = written as f64 / began.elapsed().as_secs_f64();
-        println!("adds, {} a call, 1 client: {per_second:.0} turns/s over {written}", args.batch);
-    }
-    Ok(())
+    Ok(written)
 }
 
 /// Adds single turns from eight clients, each to a user of its own.
@@ -202,7 +241,8 @@ impl Made {
         let mut random = Random::new(args.seed + 1, number);
         let query = random.text(6, 12);
         let vector = self.vector(&mut random);
-        RecallRequest { scope: Scope::user(&args.user), query, vector, ..RecallRequest::default() }
+        let user = args.user_name(random.below(args.users));
+        RecallRequest { scope: Scope::user(user), query, vector, ..RecallRequest::default() }
     }
 
     /// A centre with noise: the best cosines of a question are around .7 to .8.

@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use super::request::{Confirmed, ErasurePreview};
-use crate::domain::change::{ChangeSet, Idempotency, Made, Outcome};
+use crate::domain::change::{ChangeSet, Idempotency, Outcome};
 use crate::domain::filter::Filter;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::scope::{Caller, Owner, Scope};
@@ -29,16 +29,6 @@ impl Engine {
         }
         let kept = self.kept(caller, id).await?;
         self.erase_all(caller, kept.owner, vec![id], idempotency).await
-    }
-
-    /// What an earlier request with this key made.
-    pub(super) async fn earlier(
-        &self,
-        caller: &Caller,
-        idempotency: Option<&Idempotency>,
-    ) -> Result<Option<Made>, Error> {
-        let Some(idempotency) = idempotency else { return Ok(None) };
-        Ok(self.store.earlier(caller.tenant, idempotency).await?.transpose()?)
     }
 
     /// What a deletion by filter would erase. Only memories that the scope owns are looked at.

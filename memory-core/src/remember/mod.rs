@@ -6,7 +6,7 @@ mod embed;
 mod key;
 pub mod request;
 
-use crate::domain::change::{ChangeSet, NewMemory, NewTurns, Outcome};
+use crate::domain::change::{ChangeSet, Idempotency, NewMemory, NewTurns, Outcome};
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
 use crate::domain::id::{DerivationId, MemoryId, PartitionId, SessionId, TurnId};
 use crate::domain::memory::{Happened, Kind, Memory, Origin, Strength};
@@ -37,6 +37,9 @@ impl Engine {
         needs_write(caller)?;
         let owner = check::turns(&request, &self.limits)?;
         let texts: Vec<TextToKey> = request.turns.iter().map(TextToKey::of_turn).collect();
+        if let Some(repeated) = self.repeated(caller, request.idempotency.as_ref(), &texts).await? {
+            return Ok(repeated);
+        }
         for _ in 0..EMBEDDER_CHANGES {
             let keyed = self.key(&texts, "turns").await?;
             let now = self.now();
@@ -75,8 +78,11 @@ impl Engine {
     ) -> Result<Remembered, Error> {
         needs_write(caller)?;
         let owner = check::memories(&request, &self.limits)?;
-        let sources = self.sources(caller, &owner, &request.memories).await?;
         let texts: Vec<TextToKey> = request.memories.iter().map(TextToKey::of_memory).collect();
+        if let Some(repeated) = self.repeated(caller, request.idempotency.as_ref(), &texts).await? {
+            return Ok(repeated);
+        }
+        let sources = self.sources(caller, &owner, &request.memories).await?;
         for _ in 0..EMBEDDER_CHANGES {
             let keyed = self.key(&texts, "memories").await?;
             let now = self.now();
@@ -96,6 +102,20 @@ impl Engine {
             }
         }
         Err(Error::Busy)
+    }
+
+    /// What an earlier request with this key made. Not worth a look where nothing has to be embedded.
+    async fn repeated(
+        &self,
+        caller: &Caller,
+        idempotency: Option<&Idempotency>,
+        texts: &[TextToKey],
+    ) -> Result<Option<Remembered>, Error> {
+        if texts.iter().all(|text| text.vector.is_some()) {
+            return Ok(None);
+        }
+        let made = self.earlier(caller, idempotency).await?;
+        Ok(made.map(|made| remembered(Outcome::Repeated(made))))
     }
 
     fn derivation_by_caller(&self, sources: &[Source], now: Timestamp) -> Option<Derivation> {
