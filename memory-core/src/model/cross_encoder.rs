@@ -80,6 +80,7 @@ impl LocalReranker {
             workers,
             waiting: workers * 2,
             idle_release: (settings.idle_release_s > 0).then(|| Duration::from_secs(settings.idle_release_s)),
+            load_at_once: false,
         };
         let identity = format!("{}@{revision}", model.name());
         let name = model.name().to_owned();

@@ -1,8 +1,8 @@
 //! The embedder that runs in this process: an ONNX model on the processor, through `fastembed`.
 //!
 //! It exists so that memory works without a service and without sending anybody's words away. Invariants: one text per
-//! run, so a vector depends on its text alone, bit for bit; a query has a session and a thread of its own and never
-//! waits behind passages; passages of concurrent calls take turns.
+//! run, so a vector depends on its text alone, bit for bit; queries have sessions and threads of their own and never
+//! wait behind passages; passages of concurrent calls take turns.
 
 use std::fmt;
 use std::ops::Range;
@@ -26,6 +26,10 @@ const MAX_QUERY_PARTS: usize = 8;
 /// Above this many sessions memory is a better use of memory.
 const MAX_DEFAULT_WORKERS: usize = 8;
 
+/// Four clients that ask at once wait for two runs, not for four; a third session would take more memory than most
+/// machines have cores to use it with.
+const DEFAULT_QUERY_WORKERS: usize = 2;
+
 /// How the local embedder is made. Every field has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -38,6 +42,8 @@ pub struct LocalEmbedderSettings {
     pub concurrent_calls: usize,
     /// Texts in one call.
     pub texts_per_call: usize,
+    /// Threads for queries, each with a session of its own; 0 is two, or one on a machine with one core.
+    pub query_workers: usize,
     /// Queries that may wait; one more is refused as busy.
     pub waiting_queries: usize,
     /// A passage session unused for so many seconds is dropped, and loaded again when needed; 0 keeps it.
@@ -51,6 +57,7 @@ impl Default for LocalEmbedderSettings {
             passage_workers: 0,
             concurrent_calls: 64,
             texts_per_call: 4096,
+            query_workers: 0,
             waiting_queries: 64,
             idle_release_s: 300,
         }
@@ -169,9 +176,13 @@ fn query_pool(
 ) -> Result<WorkerPool<Vec<String>, Vec<f32>>, ModelError> {
     let options = PoolOptions {
         name: format!("{} queries", identity.name),
-        workers: 1,
+        workers: match settings.query_workers {
+            0 => cores().min(DEFAULT_QUERY_WORKERS),
+            given => given,
+        },
         waiting: settings.waiting_queries,
         idle_release: None,
+        load_at_once: true,
     };
     let (loader, dimension, name) = (Arc::clone(model), identity.dimension, identity.name.clone());
     let load = move || loader.embedding_session().map(|(session, _)| session);
@@ -197,7 +208,7 @@ fn passage_pool(
     settings: &LocalEmbedderSettings,
 ) -> Result<WorkerPool<String, Vec<f32>>, ModelError> {
     let workers = match settings.passage_workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from).min(MAX_DEFAULT_WORKERS),
+        0 => cores().min(MAX_DEFAULT_WORKERS),
         given => given,
     };
     let options = PoolOptions {
@@ -205,12 +216,17 @@ fn passage_pool(
         workers,
         waiting: workers * 2,
         idle_release: (settings.idle_release_s > 0).then(|| Duration::from_secs(settings.idle_release_s)),
+        load_at_once: false,
     };
     let (loader, dimension, name) = (Arc::clone(model), identity.dimension, identity.name.clone());
     let load = move || loader.embedding_session().map(|(session, _)| session);
     WorkerPool::start(options, None, load, move |session, text: String| {
         embed(session, &name, dimension, &text)
     })
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn embed(

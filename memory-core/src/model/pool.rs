@@ -27,6 +27,8 @@ pub(crate) struct PoolOptions {
     pub(crate) waiting: usize,
     /// A session unused for so long is dropped, and loaded again when needed; `None` keeps it.
     pub(crate) idle_release: Option<Duration>,
+    /// Whether threads load their sessions at once, not when their first job comes.
+    pub(crate) load_at_once: bool,
 }
 
 /// A pool whose jobs turn an `I` into an `O`.
@@ -37,8 +39,8 @@ pub(crate) struct WorkerPool<I, O> {
 }
 
 impl<I: Send + 'static, O: Send + 'static> WorkerPool<I, O> {
-    /// Starts the threads. Each loads a session with `load` when its first job comes; `ready` is one for the first
-    /// thread that is loaded already.
+    /// Starts the threads. Each loads a session with `load`, at once or when its first job comes; `ready` is one for the
+    /// first thread that is loaded already.
     pub(crate) fn start<S: Send + 'static>(
         options: PoolOptions,
         ready: Option<S>,
@@ -54,6 +56,7 @@ impl<I: Send + 'static, O: Send + 'static> WorkerPool<I, O> {
                 queue: Arc::clone(&pool.queue),
                 work: Arc::clone(&work),
                 idle_release: pool.options.idle_release,
+                load_at_once: pool.options.load_at_once,
                 session: ready.take(),
             };
             let thread = std::thread::Builder::new()
@@ -120,6 +123,7 @@ struct Worker<S, I, O, L, R> {
     queue: Arc<Queue<Job<I, O>>>,
     work: Arc<Work<L, R>>,
     idle_release: Option<Duration>,
+    load_at_once: bool,
     session: Option<S>,
 }
 
@@ -129,6 +133,10 @@ where
     R: Fn(&mut S, I) -> Result<O, ModelError>,
 {
     fn serve(mut self) {
+        if self.load_at_once && self.session.is_none() {
+            // What goes wrong now goes wrong again with the first job, which has somebody to tell.
+            self.session = catch_unwind(AssertUnwindSafe(|| (self.work.load)().ok())).ok().flatten();
+        }
         loop {
             match self.queue.pop(self.idle_release.filter(|_| self.session.is_some())) {
                 Popped::Job(job) if job.reply.is_closed() => {}
@@ -244,7 +252,7 @@ mod tests {
     use super::*;
 
     fn options(workers: usize, waiting: usize, idle_release: Option<Duration>) -> PoolOptions {
-        PoolOptions { name: "test".into(), workers, waiting, idle_release }
+        PoolOptions { name: "test".into(), workers, waiting, idle_release, load_at_once: false }
     }
 
     /// A pool that doubles, panics on 13, fails on 7, and counts how often a session was loaded.
@@ -269,6 +277,15 @@ mod tests {
         assert_eq!((pool.run(3).await.unwrap(), loads.load(Ordering::SeqCst)), (6, 1));
         assert!(pool.run(13).await.is_err_and(|error| error.to_string().contains("panicked")));
         assert_eq!((pool.run(4).await.unwrap(), loads.load(Ordering::SeqCst)), (8, 2));
+    }
+
+    #[tokio::test]
+    async fn sessions_that_are_wanted_at_once_are_loaded_without_a_job() {
+        let (pool, loads) = doubling(PoolOptions { load_at_once: true, ..options(2, 4, None) });
+        while loads.load(Ordering::SeqCst) < 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!((pool.run(2).await.unwrap(), loads.load(Ordering::SeqCst)), (4, 2));
     }
 
     #[tokio::test]
