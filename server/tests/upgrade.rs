@@ -147,6 +147,7 @@ async fn stores_of_earlier_releases_open() {
         for _ in 0..2 {
             let server = ServerProcess::start(directory.path()).await;
             verify(&server.client).await;
+            server.kill();
         }
         let server = ServerProcess::start(directory.path()).await;
         go_on(&server.client).await;

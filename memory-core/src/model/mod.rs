@@ -49,6 +49,8 @@ mod tokens;
 
 #[cfg(feature = "hub")]
 pub mod hub;
+#[cfg(feature = "https")]
+mod tls;
 #[cfg(feature = "openai")]
 pub mod remote;
 

@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use super::{HubError, HubSettings};
 use crate::model::cached::MAX_FILE_BYTES;
+use crate::model::tls;
 
 /// Of the connection alone.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
@@ -77,13 +78,15 @@ impl HubClient {
             let reason = "it must begin with http:// or https://".to_owned();
             return Err(HubError::Setting { what: "HF_ENDPOINT", reason });
         }
+        let tls = tls::client_config()
+            .map_err(|error| HubError::Setting { what: "TLS", reason: error.to_string() })?;
         let http = reqwest::Client::builder()
             .user_agent(concat!("engrain/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_WITHIN)
             .read_timeout(SILENCE_WITHIN)
             .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
             .https_only(secure) // no redirect leads to where anybody on the way can read or write
-            .tls_backend_preconfigured(tls()?)
+            .tls_backend_preconfigured(tls)
             .build()
             .map_err(|error| HubError::Setting { what: "the HTTP client", reason: causes(error) })?;
         Ok(Self { http, settings: HubSettings { endpoint, ..settings.clone() } })
@@ -241,18 +244,6 @@ fn begins_at(response: &Response, byte: u64) -> bool {
 fn start_anew(output: &File, part: &Path) -> Result<u64, HubError> {
     output.set_len(0).map_err(|source| HubError::Storage { path: part.to_owned(), source })?;
     Ok(0)
-}
-
-/// The system's trusted certificates, checked by rustls over ring, as in the SDK.
-fn tls() -> Result<rustls::ClientConfig, HubError> {
-    use rustls_platform_verifier::BuilderVerifierExt;
-
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|config| config.with_platform_verifier())
-        .map_err(|error| HubError::Setting { what: "TLS", reason: error.to_string() })?;
-    Ok(config.with_no_client_auth())
 }
 
 /// What went wrong, with its causes, and without the address: a download's holds a signature.

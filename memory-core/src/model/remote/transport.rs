@@ -14,7 +14,7 @@ use async_openai::middleware::HttpRequestFactory;
 use thiserror::Error as ThisError;
 
 use super::{Answer, RemoteEmbedderSettings};
-use crate::model::ModelError;
+use crate::model::{ModelError, tls};
 
 /// Of the connection alone; the time-out of the settings covers the whole try.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,7 +34,9 @@ pub(super) fn client(settings: &RemoteEmbedderSettings) -> Result<Client<OpenAIC
     if !settings.base_url.starts_with("http://") && !settings.base_url.starts_with("https://") {
         return Err("base_url must begin with http:// or https://".into());
     }
+    let tls = tls::client_config().map_err(|error| format!("no TLS: {error}"))?;
     let http = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
         .timeout(Duration::from_millis(settings.timeout_ms.max(1)))
         .connect_timeout(CONNECT_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
