@@ -36,6 +36,9 @@ pub struct ChangeSet {
     pub revisions: Vec<Revision>,
     /// Memories to erase with everything derived from them.
     pub erasures: Vec<MemoryId>,
+    /// Work that is to follow, of the set's own tenant. It is there if the set is, and not otherwise; if one with the
+    /// same unique key waits or runs, none is added.
+    pub jobs: Vec<crate::store::Job>,
 }
 
 impl ChangeSet {
@@ -51,6 +54,7 @@ impl ChangeSet {
             memories: Vec::new(),
             revisions: Vec::new(),
             erasures: Vec::new(),
+            jobs: Vec::new(),
         }
     }
 }

@@ -145,6 +145,9 @@ impl<'c, 'a> Writing<'c, 'a> {
         if !set.erasures.is_empty() {
             self.erase(partition, &set.erasures, set.now, &mut made).await?;
         }
+        for job in &set.jobs {
+            super::jobs::insert(&mut *self.connection, job).await?;
+        }
         let seq_after = self.numbers.of(partition).last_seq;
         Ok(Committed { partition, made, seq_before, seq_after, appended, replaced })
     }

@@ -32,7 +32,7 @@ macro_rules! store_contract {
                 changes_come_in_order, tenants_never_mix, reachable_partitions_are_listed, owners_come_in_pages,
                 sessions_and_turns_come_in_pages, edited_turns_keep_what_was_said;
             working: the_oldest_job_comes_first, a_lease_runs_out, only_the_holder_moves_a_job,
-                a_unique_key_makes_one_job, recalls_are_bounded_per_partition, settings_are_kept,
+                a_unique_key_makes_one_job, a_job_comes_with_its_set_or_not_at_all, recalls_are_bounded_per_partition, settings_are_kept,
                 rows_of_another_embedder_take_over, rows_of_a_stale_version_are_left_out;
         }
     };
