@@ -134,6 +134,7 @@ fn memory_of(memory: Memory) -> NewMemory {
         tags: memory.tags,
         metadata: memory.metadata,
         sources: Vec::new(),
+        links: Vec::new(),
         happened_at: Some(memory.happened_at),
         happened_until: memory.happened_until,
         valid_from: memory.valid_from,
