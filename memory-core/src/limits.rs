@@ -15,6 +15,8 @@ pub struct Limits {
     pub names_per_list: usize,
     /// Sources of one memory.
     pub sources_per_memory: usize,
+    /// Links that start from one memory.
+    pub links_per_memory: usize,
     /// Bytes of a question.
     pub query_bytes: usize,
     /// Memories that one recall returns.
@@ -50,6 +52,7 @@ impl Default for Limits {
             text_bytes_per_call: 8 * 1024 * 1024,
             names_per_list: 64,
             sources_per_memory: 256,
+            links_per_memory: 64,
             query_bytes: 32 * 1024,
             recall_limit: 200,
             page_size: 1_000,

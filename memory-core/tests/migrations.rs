@@ -1,6 +1,6 @@
 //! The migrations of the two databases are twins: the same files with the same tables and columns, so that one set of
 //! statements serves both. Words are searched by Engrain's own index, never by a database's.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -56,13 +56,31 @@ fn tables(sql: &str) -> BTreeMap<String, BTreeSet<String>> {
         let columns = parts(body).into_iter().map(|part| {
             let first = part.split(' ').next().unwrap_or_default();
             let is_constraint = ["PRIMARY", "UNIQUE", "FOREIGN", "CHECK", "CONSTRAINT"].contains(&first);
-            // An `INTEGER PRIMARY KEY` of SQLite is never missing though nobody says so.
-            let required = part.contains("NOT NULL") || part.contains("PRIMARY KEY");
-            if is_constraint { part } else { format!("{first} required={required}") }
+            if is_constraint { part } else { column(&part) }
         });
         assert!(tables.insert(name.trim().to_owned(), columns.collect()).is_none(), "{name} is made twice");
     }
     tables
+}
+
+/// A column as both databases must have it: its name, and whether a value may be missing.
+fn column(text: &str) -> String {
+    let name = text.split(' ').next().unwrap_or_default();
+    // An `INTEGER PRIMARY KEY` of SQLite is never missing though nobody says so.
+    let required = text.contains("NOT NULL") || text.contains("PRIMARY KEY");
+    format!("{name} required={required}")
+}
+
+/// The columns that are added to tables of earlier files.
+fn added_columns(sql: &str) -> BTreeSet<String> {
+    let statements = statements(sql).into_iter();
+    let changed = statements.filter_map(|it| it.strip_prefix("ALTER TABLE ").map(str::to_owned));
+    changed
+        .map(|rest| {
+            let (table, added) = rest.split_once(" ADD COLUMN ").expect("columns are added, nothing else");
+            format!("{table}.{}", column(added))
+        })
+        .collect()
 }
 
 /// Each index with what it is on.
@@ -79,6 +97,7 @@ fn both_databases_have_the_same_tables_and_columns() {
         let twin = &postgres[file];
         let (ours, theirs) = (tables(sql), tables(twin));
         assert!(!ours.is_empty(), "{file}: no table was understood");
+        assert_eq!(added_columns(sql), added_columns(twin), "{file}: the same added columns");
         assert_eq!(Vec::from_iter(ours.keys()), Vec::from_iter(theirs.keys()), "{file}: the same tables");
         for (table, columns) in &ours {
             assert_eq!(columns, &theirs[table], "{file}: the same columns of {table}");
@@ -104,4 +123,7 @@ fn columns_are_told_apart() {
     let sql = "CREATE TABLE a (x INTEGER PRIMARY KEY, y TEXT, UNIQUE (x, y)); -- CREATE TABLE b (z TEXT);";
     let expected = ["UNIQUE (x, y)", "x required=true", "y required=false"].map(str::to_owned);
     assert_eq!(tables(sql), BTreeMap::from([("a".to_owned(), BTreeSet::from(expected))]));
+    let sql = "ALTER TABLE a ADD COLUMN x TEXT; ALTER TABLE a ADD COLUMN y BIGINT NOT NULL DEFAULT 0;";
+    let expected = ["a.x required=false", "a.y required=true"].map(str::to_owned);
+    assert_eq!(added_columns(sql), BTreeSet::from(expected));
 }

@@ -8,7 +8,7 @@ use memory_core::domain::derivation::Source;
 use memory_core::domain::id::{MemoryId, PartitionId, TenantId};
 use memory_core::store::sql::{DATABASE_FILE, SqlStore, StoreOptions};
 use memory_core::store::{Commit, Damage, IndexSource, Indexed, Memories, StoreError, Upkeep};
-use memory_core::testing::material::{Material, owner, revised};
+use memory_core::testing::material::{Material, link, owner, revised};
 use sqlx::Connection as _;
 
 async fn open(directory: &Path) -> SqlStore {
@@ -28,10 +28,12 @@ async fn filled(directory: &Path) -> (SqlStore, Vec<MemoryId>) {
     let first = material.made_of(material.document("n", "k", "one"), &[Source::Turn(turn)]);
     let document = first.memory.id;
     let ids = vec![edited, derived.memory.id, document];
+    let mut second = material.document("n", "k", "two");
+    second.memory.links = vec![link(edited, "about", 0.5)];
     let present = store.memory(TenantId::DEFAULT, edited).await.unwrap().unwrap().memory;
     let sets = [
         material.adding(&ann, vec![derived, first]),
-        material.adding(&ann, vec![material.document("n", "k", "two")]),
+        material.adding(&ann, vec![second]),
         material.revising(&ann, revised(&present, Some("edited"))),
         material.adding(&owner("bob"), vec![material.ornate()]),
     ];
@@ -129,6 +131,8 @@ async fn damage_is_found_and_mended_where_nothing_is_lost() {
             "orphan_version",
             "UPDATE memory_versions SET id = X'03' WHERE id = (SELECT min(id) FROM memory_versions)",
         ),
+        ("orphan_link", "UPDATE link_targets SET to_id = X'06'"),
+        ("orphan_link", "UPDATE link_targets SET from_id = X'06'"),
         (
             "empty_session",
             "INSERT INTO sessions (id, partition_id, key, ordinal, turn_count, started_us, recorded_us)

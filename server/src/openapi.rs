@@ -108,7 +108,7 @@ fn can_happen(code: Code, path: &str, operation: &Operation) -> bool {
         }
         Code::MissingField => has_body,
         Code::WrongType | Code::UnknownField | Code::InvalidRequest | Code::OverLimit => takes_something,
-        Code::NotFound => path.contains("{id}") || id == "why_not",
+        Code::NotFound => path.contains("{id}") || id == "why_not" || id == "add_memories",
         Code::VersionConflict => id == "edit_memory",
         Code::ConfirmationStale => id == "delete_matching",
         Code::EmbedderMismatch => id == "reindex",

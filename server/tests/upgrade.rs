@@ -12,17 +12,22 @@ use std::path::{Path, PathBuf};
 
 use engrain::Client;
 use engrain::wire::{
-    AddMemories, AddTurns, CheckRequest, DocumentName, EditMemory, Filter, Kind, ListMemories, NewMemory,
-    NewTurn, RecallRequest, Role, Scope,
+    AddMemories, AddTurns, CheckRequest, DocumentName, EditMemory, Filter, Kind, Link, ListMemories,
+    NewMemory, NewTurn, RecallRequest, Role, Scope,
 };
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use process::ServerProcess;
+use uuid::Uuid;
 
 /// The name of the database in a data directory.
 const DATABASE: &str = "engrain.db";
 
 fn ann() -> Scope {
     Scope { agent_id: Some("concierge".to_owned()), ..Scope::user("ann") }
+}
+
+fn link(to: Uuid, relation: &str, weight: f32) -> Link {
+    Link { to, relation: relation.to_owned(), weight }
 }
 
 fn turn(role: Role, text: &str, said_at: &str) -> NewTurn {
@@ -65,7 +70,14 @@ async fn fill(client: &Client) {
     };
     let memories = vec![fact, of_the_secret, document];
     let made = client.add_memories(&AddMemories { scope: ann(), memories }).await.unwrap();
-    let edit = EditMemory { text: Some("Ann has a beagle".to_owned()), ..EditMemory::default() };
+    let edit = EditMemory {
+        text: Some("Ann has a beagle".to_owned()),
+        links: Some(vec![
+            link(added.memory_ids[0], "supports", 0.75),
+            link(added.memory_ids[2], "beside", 1.0),
+        ]),
+        ..EditMemory::default()
+    };
     client.edit_memory(made.memory_ids[0], &edit).await.unwrap();
     assert_eq!(client.delete_memory(added.memory_ids[2]).await.unwrap().memory_ids.len(), 2);
     client.recall(&ask("Biscuit the beagle")).await.unwrap();
@@ -75,8 +87,26 @@ fn ask(query: &str) -> RecallRequest {
     RecallRequest { scope: ann(), query: query.to_owned(), ..RecallRequest::default() }
 }
 
+/// What the tables of a store can hold beyond those of the first one here.
+#[derive(Clone, Copy)]
+struct Expected {
+    links: bool,
+}
+
+impl Expected {
+    /// Of the store in this file: its name ends with the number of its last migration.
+    fn of(store: &Path) -> Self {
+        let name = store.file_name().unwrap().to_str().unwrap();
+        let number: u32 = name.strip_prefix("tables-").unwrap()[..4].parse().unwrap();
+        Self { links: number >= 3 }
+    }
+
+    /// Of a store that this release has filled.
+    const NOW: Self = Self { links: true };
+}
+
 /// All of it is there, as it was, and found.
-async fn verify(client: &Client) {
+async fn verify(client: &Client, expected: Expected) {
     let report = client.check(&CheckRequest { repair: false }).await.unwrap();
     assert!(report.healthy, "{:?}", report.findings);
     let list = ListMemories { scope: ann(), ..ListMemories::default() };
@@ -101,6 +131,9 @@ async fn verify(client: &Client) {
     assert_eq!(fact.valid_from.as_deref(), Some("2023-05-01T00:00:00Z"));
     let versions = client.history(fact.id).await.unwrap().versions;
     assert_eq!(versions[0].text, "Ann has a dog");
+    // The link to what was erased has gone.
+    let links = if expected.links { vec![link(turn.id, "supports", 0.75)] } else { Vec::new() };
+    assert_eq!(fact.links, links);
 
     let document = by_text("theme: dark");
     assert_eq!(document.metadata["font"]["size"], 12.5);
@@ -146,7 +179,7 @@ async fn stores_of_earlier_releases_open() {
         std::fs::write(directory.path().join(DATABASE), bytes).unwrap();
         for _ in 0..2 {
             let server = ServerProcess::start(directory.path()).await;
-            verify(&server.client).await;
+            verify(&server.client, Expected::of(&store)).await;
             server.kill();
         }
         let server = ServerProcess::start(directory.path()).await;
@@ -159,7 +192,7 @@ async fn the_store_of_this_release_is_as_the_test_expects() {
     let directory = tempfile::tempdir().unwrap();
     let server = ServerProcess::start(directory.path()).await;
     fill(&server.client).await;
-    verify(&server.client).await;
+    verify(&server.client, Expected::NOW).await;
     if let Some(file) = std::env::var_os("ENGRAIN_KEEP_STORE") {
         let mut copy = Vec::new();
         server.client.backup(&mut copy).await.unwrap();

@@ -8,7 +8,7 @@ use crate::domain::scope::Caller;
 use crate::engine::{Engine, needs_write};
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::remember::{TextToKey, check_importance, check_names, check_text, count_tokens};
+use crate::remember::{TextToKey, check_importance, check_links, check_names, check_text, count_tokens};
 use crate::store::Kept;
 
 /// How often an edit without a version is done again because another came first.
@@ -24,7 +24,7 @@ impl Engine {
         idempotency: Option<Idempotency>,
     ) -> Result<Memory, Error> {
         needs_write(caller)?;
-        check(&edit, &self.limits)?;
+        check(id, &edit, &self.limits)?;
         if self.earlier(caller, idempotency.as_ref()).await?.is_some() {
             return Ok(self.kept(caller, id).await?.memory);
         }
@@ -67,7 +67,8 @@ impl Engine {
             set.embedder = Some(keyed.embedder);
             keyed.rows.pop()
         };
-        set.revisions.push(Revision { memory: memory.clone(), rows });
+        let keeps_links = edit.links.is_none();
+        set.revisions.push(Revision { memory: memory.clone(), rows, keeps_links });
         match self.commits.commit(set).await? {
             Outcome::Committed(_) => Ok(memory),
             Outcome::Repeated(_) => Ok(self.kept(caller, kept.memory.id).await?.memory),
@@ -75,12 +76,13 @@ impl Engine {
     }
 }
 
-fn check(edit: &Edit, limits: &Limits) -> Result<(), Error> {
+fn check(id: MemoryId, edit: &Edit, limits: &Limits) -> Result<(), Error> {
     if let Some(text) = &edit.text {
         check_text("text".to_owned(), text, limits)?;
     }
     check_names("tags".to_owned(), edit.tags.as_ref().map_or(0, Vec::len), limits)?;
     check_names("subjects".to_owned(), edit.subjects.as_ref().map_or(0, Vec::len), limits)?;
+    check_links("links", Some(id), edit.links.as_deref().unwrap_or_default(), limits)?;
     check_importance("importance".to_owned(), edit.importance)
 }
 
@@ -91,6 +93,7 @@ fn edited(present: &Memory, edit: &Edit) -> Result<Memory, Error> {
     memory.text = edit.text.unwrap_or(memory.text);
     memory.tags = edit.tags.unwrap_or(memory.tags);
     memory.subjects = edit.subjects.unwrap_or(memory.subjects);
+    memory.links = edit.links.unwrap_or(memory.links);
     memory.metadata = edit.metadata.unwrap_or(memory.metadata);
     memory.happened.at = edit.happened_at.unwrap_or(memory.happened.at);
     memory.valid.start = edit.valid_from.unwrap_or(memory.valid.start);

@@ -3,6 +3,7 @@
 use crate::domain::change::Idempotency;
 use crate::domain::filter::Filter;
 use crate::domain::id::MemoryId;
+use crate::domain::link::Link;
 use crate::domain::memory::{Memory, Visibility};
 use crate::domain::metadata::Metadata;
 use crate::domain::name::Name;
@@ -46,6 +47,8 @@ pub struct Edit {
     pub tags: Option<Vec<Name>>,
     /// The new subjects.
     pub subjects: Option<Vec<Name>>,
+    /// The new links, all of them.
+    pub links: Option<Vec<Link>>,
     /// The new metadata.
     pub metadata: Option<Metadata>,
     /// When it happened.

@@ -34,8 +34,11 @@ pub struct ChangeSet {
     pub memories: Vec<NewMemory>,
     /// New versions of memories that are there.
     pub revisions: Vec<Revision>,
-    /// Memories to erase with everything derived from them.
+    /// Memories to erase with everything derived from them. Links to them vanish from the memories that stay.
     pub erasures: Vec<MemoryId>,
+    /// Work that is to follow, of the set's own tenant. It is there if the set is, and not otherwise; if one with the
+    /// same unique key waits or runs, none is added.
+    pub jobs: Vec<crate::store::Job>,
 }
 
 impl ChangeSet {
@@ -51,6 +54,7 @@ impl ChangeSet {
             memories: Vec::new(),
             revisions: Vec::new(),
             erasures: Vec::new(),
+            jobs: Vec::new(),
         }
     }
 }
@@ -93,6 +97,9 @@ pub struct Revision {
     pub memory: Memory,
     /// What it is found by, if that changed; `None` keeps the rows.
     pub rows: Option<Vec<IndexRow>>,
+    /// Whether the links stay those of the version before, as it has them when the set is committed: an erasure may
+    /// have taken some since they were read. The memory's own list is then not looked at.
+    pub keeps_links: bool,
 }
 
 /// What a key of a memory is made of. More kinds will come (facts, keyphrases, summaries).
@@ -207,9 +214,12 @@ pub enum Refusal {
         /// The version in the store.
         present: u32,
     },
-    /// A memory or a source that is not in this partition.
+    /// A memory, a source or the target of a link that is not in this partition before the set.
     #[error("no memory or turn {0} in this scope")]
     NotFound(uuid::Uuid),
+    /// A memory that would link to itself.
+    #[error("memory {0} cannot link to itself")]
+    LinkToItself(MemoryId),
     /// The vectors are of an embedder that is no longer in use: make them again.
     #[error("the store changed its embedder meanwhile")]
     EmbedderChanged,

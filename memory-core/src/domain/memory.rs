@@ -1,6 +1,7 @@
 //! The memory layer: typed, versioned things that are remembered.
 
 use super::id::{DerivationId, MemoryId, SessionId, TurnId};
+use super::link::Link;
 use super::metadata::Metadata;
 use super::name::Name;
 use super::time::{Interval, Timestamp};
@@ -130,6 +131,8 @@ pub struct Memory {
     pub subjects: Vec<Name>,
     /// Labels.
     pub tags: Vec<Name>,
+    /// What it points to. Like everything that a version tells, they are this version's and go back with it.
+    pub links: Vec<Link>,
     /// What the application keeps beside it.
     pub metadata: Metadata,
     /// Its name, for a document.

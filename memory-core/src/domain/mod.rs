@@ -9,6 +9,7 @@ pub mod clock;
 pub mod derivation;
 pub mod filter;
 pub mod id;
+pub mod link;
 pub mod memory;
 pub mod metadata;
 pub mod name;

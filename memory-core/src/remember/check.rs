@@ -2,6 +2,8 @@
 //! with its place in the request; nothing is done by halves.
 
 use super::request::{MemoryToRemember, RememberMemories, RememberTurns};
+use crate::domain::id::MemoryId;
+use crate::domain::link::{BadLink, Link, first_bad};
 use crate::domain::memory::Kind;
 use crate::domain::scope::{Owner, Scope};
 use crate::error::Error;
@@ -41,6 +43,7 @@ pub(super) fn memories(request: &RememberMemories, limits: &Limits) -> Result<Ow
             "the number of sources of a memory",
             limits.sources_per_memory,
         )?;
+        links(&at("links"), None, &new.links, limits)?;
         importance(at("importance"), new.importance)?;
         vector(at("vector"), new.vector.as_deref())?;
         kind(index, new)?;
@@ -93,6 +96,22 @@ pub(crate) fn text(field: String, text: &str, limits: &Limits) -> Result<usize, 
 
 pub(crate) fn names(field: String, found: usize, limits: &Limits) -> Result<(), Error> {
     over(field, found, "the number of names", limits.names_per_list)
+}
+
+/// Checks a list of links. `from` is the memory that they start from, where it is known.
+pub(crate) fn links(
+    field: &str,
+    from: Option<MemoryId>,
+    links: &[Link],
+    limits: &Limits,
+) -> Result<(), Error> {
+    over(field.to_owned(), links.len(), "the number of links of a memory", limits.links_per_memory)?;
+    match first_bad(from, links) {
+        None => Ok(()),
+        Some((at, bad @ BadLink::Weight)) => Err(Error::invalid(format!("{field}[{at}].weight"), bad)),
+        Some((at, bad @ BadLink::ToItself)) => Err(Error::invalid(format!("{field}[{at}].to"), bad)),
+        Some((at, bad @ BadLink::Twice)) => Err(Error::invalid(format!("{field}[{at}]"), bad)),
+    }
 }
 
 pub(crate) fn importance(field: String, importance: Option<f32>) -> Result<(), Error> {

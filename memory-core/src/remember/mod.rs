@@ -18,7 +18,9 @@ use crate::engine::{Engine, needs_write};
 use crate::error::Error;
 use crate::text::TokenCounter;
 
-pub(crate) use check::{importance as check_importance, names as check_names, owner, text as check_text};
+pub(crate) use check::{
+    importance as check_importance, links as check_links, names as check_names, owner, text as check_text,
+};
 pub(crate) use embed::{TextToKey, key_with};
 use request::{MemoryToRemember, RememberMemories, RememberTurns, Remembered, TurnToRemember};
 use tracing::instrument;
@@ -223,6 +225,7 @@ fn memory_of_turn(
         visibility: request.visibility,
         subjects: Vec::new(),
         tags: asked.map(|asked| asked.tags.clone()).unwrap_or_default(),
+        links: Vec::new(),
         metadata: turn.metadata.clone(),
         document: None,
         origin: Some(Origin {
@@ -265,6 +268,7 @@ fn finished_memory(
         visibility: new.visibility,
         subjects: new.subjects.clone(),
         tags: new.tags.clone(),
+        links: new.links.clone(),
         metadata: new.metadata.clone(),
         document: new.document.clone(),
         origin: None,

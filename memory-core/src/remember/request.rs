@@ -2,6 +2,7 @@
 
 use crate::domain::change::Idempotency;
 use crate::domain::id::{MemoryId, SessionId, TurnId};
+use crate::domain::link::Link;
 use crate::domain::memory::{DocumentName, Happened, Kind, Visibility};
 use crate::domain::metadata::Metadata;
 use crate::domain::name::Name;
@@ -81,6 +82,8 @@ pub struct MemoryToRemember {
     pub metadata: Metadata,
     /// The turns and memories it was made of, by id; which each is, the store finds out.
     pub sources: Vec<uuid::Uuid>,
+    /// What it points to: memories that are there already.
+    pub links: Vec<Link>,
     /// When what it tells of happened; now, if not known.
     pub happened: Option<Happened>,
     /// How long it held.

@@ -60,7 +60,8 @@ pub trait Commit: Send + Sync + Debug {
     /// Commits `sets` in order, in one transaction, durably. Each set is taken whole or refused whole; a refused one
     /// does not hinder the others. The answers are in the order of the sets. An error means that none was committed.
     ///
-    /// Sequence numbers of a partition are given without gaps, one for each memory written or erased.
+    /// Sequence numbers of a partition are given without gaps, one for each memory written or erased, and one for each
+    /// memory that lost a link because what it pointed to was erased.
     async fn commit(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError>;
 
     /// What an earlier set with this key made, or the refusal of another request under the same key. For requests
@@ -181,7 +182,7 @@ pub struct ChangeEntry {
 /// What was done to a memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeOp {
-    /// It was added, or got a new version.
+    /// It was added, got a new version, or lost a link to what was erased.
     Put,
     /// It was erased.
     Erase,

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::domain::change::{ChangeSet, IndexRow, KeyKind, NewMemory, NewTurns, Revision};
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
 use crate::domain::id::{CountingIds, DerivationId, IdSource, MemoryId, SessionId, TenantId, TurnId};
+use crate::domain::link::Link;
 use crate::domain::memory::{DocumentName, Happened, Kind, Memory, Origin, Strength, Visibility};
 use crate::domain::metadata::Metadata;
 use crate::domain::name::Name;
@@ -163,7 +164,7 @@ pub fn revised(present: &Memory, text: Option<&str>) -> Revision {
     if let Some(text) = text {
         text.clone_into(&mut memory.text);
     }
-    Revision { memory, rows: text.map(rows) }
+    Revision { memory, rows: text.map(rows), keeps_links: false }
 }
 
 /// The rows of a text: one for each chunk (see [`CHUNK_MARK`]), without a vector where a chunk has no letter.
@@ -212,6 +213,7 @@ pub fn plain(id: MemoryId, kind: Kind, text: &str) -> Memory {
         visibility: Visibility::Owner,
         subjects: Vec::new(),
         tags: Vec::new(),
+        links: Vec::new(),
         metadata: Metadata::default(),
         document: None,
         origin: None,
@@ -239,6 +241,11 @@ fn memory_of_turn(id: MemoryId, turn: &Turn, session: &str, session_id: SessionI
     };
     let happened = Happened { at: turn.said_at, until: None };
     Memory { origin: Some(origin), happened, ..plain(id, Kind::Turn, &turn.text) }
+}
+
+/// A link.
+pub fn link(to: MemoryId, relation: &str, weight: f32) -> Link {
+    Link { to, relation: name(relation), weight }
 }
 
 /// A user.

@@ -126,6 +126,7 @@ pub fn fact(text: &str) -> MemoryToRemember {
         tags: Vec::new(),
         metadata: Metadata::default(),
         sources: Vec::new(),
+        links: Vec::new(),
         happened: None,
         valid: Interval::default(),
         expires_at: None,

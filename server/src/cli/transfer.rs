@@ -57,15 +57,14 @@ async fn import_file(
         Err(error) => items.blocking_send(Err(error)).is_ok(),
     });
     let mut import = Import::new(client);
-    let mut imported = Imported::default();
     while let Some(item) = read.recv().await {
         let item = item.map_err(|error| failed(ImportError::Format(error)))?;
-        imported = import.send(item).await.map_err(failed)?;
+        let imported = import.send(item).await.map_err(failed)?;
         let total = sum(before, imported);
         bar.set_position(total.turns + total.memories);
     }
     let _ = reading.await;
-    Ok(imported)
+    import.finish().await.map_err(failed)
 }
 
 fn failed(error: ImportError) -> Failure {
@@ -87,6 +86,7 @@ fn sum(one: Imported, other: Imported) -> Imported {
         memories: one.memories + other.memories,
         repeated_batches: one.repeated_batches + other.repeated_batches,
         sources_lost: one.sources_lost + other.sources_lost,
+        links_lost: one.links_lost + other.links_lost,
     }
 }
 
@@ -98,6 +98,7 @@ fn report(global: &Global, total: Imported, took: Duration) -> Result<(), Failur
             "memories": total.memories,
             "repeated_batches": total.repeated_batches,
             "sources_lost": total.sources_lost,
+            "links_lost": total.links_lost,
             "took_s": took.as_secs_f64(),
             "per_second": rate,
         }));
@@ -113,6 +114,9 @@ fn report(global: &Global, total: Imported, took: Duration) -> Result<(), Failur
     }
     if total.sources_lost > 0 {
         lines.push_str(&format!("{} sources are not in the file and were left out\n", total.sources_lost));
+    }
+    if total.links_lost > 0 {
+        lines.push_str(&format!("{} links lead out of the file and were left out\n", total.links_lost));
     }
     print::text(&lines)
 }

@@ -2,6 +2,7 @@
 
 use engrain::wire;
 use memory_core::curate::request::ErasurePreview;
+use memory_core::domain::link::Link;
 use memory_core::domain::memory::{DocumentName, Kind, Memory, Origin, Visibility};
 use memory_core::domain::name::Name;
 use memory_core::domain::scope::{Owner, OwnerKind};
@@ -28,6 +29,7 @@ pub(crate) fn memory(memory: Memory) -> wire::Memory {
         },
         subjects: texts(&memory.subjects),
         tags: texts(&memory.tags),
+        links: memory.links.iter().map(link).collect(),
         metadata: memory.metadata.as_map().clone(),
         document: memory.document.as_ref().map(document),
         origin: memory.origin.as_ref().map(origin),
@@ -40,6 +42,10 @@ pub(crate) fn memory(memory: Memory) -> wire::Memory {
         expires_at: memory.expires_at.map(|at| at.to_string()),
         importance: memory.strength.importance,
     }
+}
+
+fn link(link: &Link) -> wire::Link {
+    wire::Link { to: link.to.0, relation: link.relation.to_string(), weight: link.weight }
 }
 
 fn texts(names: &[Name]) -> Vec<String> {

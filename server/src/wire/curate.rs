@@ -56,6 +56,7 @@ pub(crate) fn edit(edit: wire::EditMemory, limits: &Limits) -> Result<Edit, Erro
         text: edit.text,
         tags: names(edit.tags, "tags", "the number of tags")?,
         subjects: names(edit.subjects, "subjects", "the number of subjects")?,
+        links: edit.links.map(|links| values::links(links, "links", limits.links_per_memory)).transpose()?,
         metadata: edit.metadata.map(|object| values::metadata(object, "metadata")).transpose()?,
         happened_at: values::optional_moment(edit.happened_at.as_deref(), "happened_at")?,
         valid_from,

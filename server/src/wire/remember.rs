@@ -86,6 +86,7 @@ fn memory(memory: wire::NewMemory, at: usize, limits: &Limits) -> Result<MemoryT
         tags: values::names(&memory.tags, &path("tags"), "the number of tags", list)?,
         metadata: values::metadata(memory.metadata, &path("metadata"))?,
         sources: memory.sources,
+        links: values::links(memory.links, &path("links"), limits.links_per_memory)?,
         expires_at: values::optional_moment(memory.expires_at.as_deref(), &path("expires_at"))?,
         importance: values::importance(memory.importance, &path("importance"))?,
         visibility: values::visibility(memory.visibility.unwrap_or_default()),

@@ -1,6 +1,8 @@
 //! The small parts that all requests are made of: names, texts, moments, numbers, vectors, scopes.
 
 use engrain::wire;
+use memory_core::domain::id::MemoryId;
+use memory_core::domain::link::{BadLink, Link, first_bad};
 use memory_core::domain::metadata::Metadata;
 use memory_core::domain::name::Name;
 use memory_core::domain::scope::Scope;
@@ -46,6 +48,21 @@ pub(super) fn names(
 ) -> Result<Vec<Name>, Error> {
     count(texts.len(), path, what, limit)?;
     texts.iter().enumerate().map(|(at, text)| name(text, &format!("{path}[{at}]"))).collect()
+}
+
+/// Links in a list of at most `limit`.
+pub(super) fn links(links: Vec<wire::Link>, path: &str, limit: usize) -> Result<Vec<Link>, Error> {
+    count(links.len(), path, "the number of links of a memory", limit)?;
+    let links = links.into_iter().enumerate().map(|(at, link)| {
+        let relation = name(&link.relation, &format!("{path}[{at}].relation"))?;
+        Ok(Link { to: MemoryId(link.to), relation, weight: link.weight })
+    });
+    let links = links.collect::<Result<Vec<_>, Error>>()?;
+    match first_bad(None, &links) {
+        None => Ok(links),
+        Some((at, bad @ BadLink::Weight)) => Err(Error::invalid(format!("{path}[{at}].weight"), bad)),
+        Some((at, bad)) => Err(Error::invalid(format!("{path}[{at}]"), bad)),
+    }
 }
 
 /// Refuses more than `limit` of something.

@@ -91,6 +91,33 @@ async fn bad_memories_are_refused_with_the_path_of_what_is_wrong() {
         ),
         (memory("sources", json!(["x"])), "wrong_type", "memories[0].sources[0]"),
         (memory("sources", too_much(&json!(ID), 257)), "over_limit", "memories[0].sources"),
+        (memory("links", json!([{"relation": "a"}])), "missing_field", "memories[0].links[0].to"),
+        (memory("links", json!([{"to": "x", "relation": "a"}])), "wrong_type", "memories[0].links[0].to"),
+        (
+            memory("links", json!([{"to": ID, "relation": ""}])),
+            "invalid_request",
+            "memories[0].links[0].relation",
+        ),
+        (
+            memory("links", json!([{"to": ID, "relation": "a"}, {"to": ID, "relation": "b", "weight": 1.5}])),
+            "invalid_request",
+            "memories[0].links[1].weight",
+        ),
+        (
+            memory("links", json!([{"to": ID, "relation": "a"}, {"to": ID, "relation": "a", "weight": 0.5}])),
+            "invalid_request",
+            "memories[0].links[1]",
+        ),
+        (
+            memory("links", json!([{"to": ID, "relation": "a", "why": 1}])),
+            "unknown_field",
+            "memories[0].links[0].why",
+        ),
+        (
+            memory("links", too_much(&json!({"to": ID, "relation": "a"}), 65)),
+            "over_limit",
+            "memories[0].links",
+        ),
         (memory("happened_until", json!("2023-01-01")), "invalid_request", "memories[0].happened_at"),
         (memory("visibility", json!("all")), "wrong_type", "memories[0].visibility"),
     ];
@@ -154,6 +181,7 @@ async fn bad_edits_are_refused() {
         (json!({"text": ""}), "invalid_request", "text"),
         (json!({"valid_from": "2024-01-01", "valid_to": "2023-01-01"}), "invalid_request", "valid_to"),
         (json!({"expires_at": "soon"}), "invalid_request", "expires_at"),
+        (json!({"links": [{"to": ID, "relation": "a", "weight": -1}]}), "invalid_request", "links[0].weight"),
         (json!({"version": 2}), "unknown_field", "version"),
     ] {
         let (_, found, at) = server.json(Method::PATCH, &path, body.to_string()).await.problem();

@@ -88,6 +88,41 @@ async fn memories_are_edited_and_erased() {
 }
 
 #[tokio::test]
+async fn memories_link_to_each_other() {
+    let server = TestServer::working().await;
+    let adding = |memories: Value| json!({"scope": mara(), "memories": memories});
+    let made =
+        server.post("/v1/memories", &adding(json!([{"text": "tea"}, {"text": "coffee"}]))).await.json();
+    let (tea, coffee) = (&made["memory_ids"][0], &made["memory_ids"][1]);
+    let links =
+        json!([{"to": tea, "relation": "supports", "weight": 0.8}, {"to": coffee, "relation": "rules out"}]);
+    let note =
+        server.post("/v1/memories", &adding(json!([{"text": "Mara drinks tea", "links": links}]))).await;
+    let path = format!("/v1/memories/{}", note.json()["memory_ids"][0].as_str().expect("an id"));
+    let shown = server.get(&path).await.json();
+    let whole = json!({"to": coffee, "relation": "rules out", "weight": 1.0});
+    assert_eq!(shown["links"], json!([links[0], whole]));
+
+    let nobody = "01890a5d-ac96-774b-bcce-b30209900003";
+    let unknown =
+        json!([{"text": "kept by half"}, {"text": "a", "links": [{"to": nobody, "relation": "a"}]}]);
+    let refused = server.post("/v1/memories", &adding(unknown)).await;
+    assert_eq!((refused.problem().0, refused.problem().1.as_str()), (404, "not_found"));
+    let page = server.post("/v1/memories/list", &json!({"scope": mara()})).await.json();
+    assert_eq!(page["total"], 3);
+    let edit = json!({"links": [{"to": nobody, "relation": "a"}]}).to_string();
+    assert_eq!(server.json(Method::PATCH, &path, edit).await.problem().0, 404);
+
+    let edit = json!({"links": []}).to_string();
+    let edited = server.json(Method::PATCH, &path, edit).await.json();
+    assert_eq!((&edited["version"], &edited["links"]), (&json!(2), &Value::Null));
+    let tea = format!("/v1/memories/{}", tea.as_str().expect("an id"));
+    assert_eq!(server.json(Method::DELETE, &tea, "").await.status, 200);
+    let versions = server.get(&format!("{path}/history")).await.json();
+    assert_eq!(versions["versions"][0]["links"], json!([whole]));
+}
+
+#[tokio::test]
 async fn conversations_can_be_read_page_by_page() {
     let server = TestServer::working().await;
     for session in ["one", "two", "three"] {

@@ -8,7 +8,7 @@ use sqlx::query_builder::Separated;
 
 use super::{Connection, Db, StoreError, unavailable};
 
-/// The longest run. 64 rows of the widest table are 1,728 parameters; SQLite allows 32,766.
+/// The longest run. 64 rows of the widest table are 1,792 parameters; SQLite allows 32,766.
 const MAX_RUN: usize = 64;
 
 /// One row's values, pushed in the order of the columns in `head`.

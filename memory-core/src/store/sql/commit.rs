@@ -7,6 +7,7 @@
 use async_trait::async_trait;
 
 use super::gather::Gathered;
+use super::links::written;
 use super::numbering::Numbers;
 use super::requests::earlier_request;
 use super::{Connection, NO_EMBEDDER, SqlStore, StoreError, dialect, unavailable};
@@ -105,7 +106,8 @@ impl<'c, 'a> Writing<'c, 'a> {
     ) -> Result<Option<Refusal>, StoreError> {
         let needs_look = !set.revisions.is_empty()
             || !set.erasures.is_empty()
-            || set.memories.iter().any(|new| new.derivation.is_some());
+            || set.memories.iter().any(|new| new.derivation.is_some())
+            || written(set).any(|memory| !memory.links.is_empty());
         if needs_look {
             self.flush().await?;
         }
@@ -123,7 +125,10 @@ impl<'c, 'a> Writing<'c, 'a> {
         if let Some(refusal) = self.check_erasures(partition, &set.erasures).await? {
             return Ok(Some(refusal));
         }
-        self.check_sources(partition, &set.memories).await
+        if let Some(refusal) = self.check_sources(partition, &set.memories).await? {
+            return Ok(Some(refusal));
+        }
+        self.check_links(partition, set).await
     }
 
     async fn write(&mut self, partition: PartitionId, set: &'a ChangeSet) -> Result<Committed, StoreError> {
@@ -138,12 +143,19 @@ impl<'c, 'a> Writing<'c, 'a> {
             replaced.push(self.add(partition, set, new, &mut made).await?);
         }
         for revision in &set.revisions {
-            self.revise(partition, &revision.memory, revision.rows.as_deref(), None).await?;
+            self.revise(partition, (&revision.memory, revision.keeps_links), revision.rows.as_deref(), None)
+                .await?;
             self.log(partition, ChangeOp::Put, &revision.memory, set.now);
             made.memories.push(revision.memory.id);
         }
         if !set.erasures.is_empty() {
             self.erase(partition, &set.erasures, set.now, &mut made).await?;
+            for memory in replaced.iter_mut().flatten() {
+                memory.links.retain(|link| !made.erased.contains(&link.to));
+            }
+        }
+        for job in &set.jobs {
+            super::jobs::insert(&mut *self.connection, job).await?;
         }
         let seq_after = self.numbers.of(partition).last_seq;
         Ok(Committed { partition, made, seq_before, seq_after, appended, replaced })
@@ -195,7 +207,7 @@ impl<'c, 'a> Writing<'c, 'a> {
                 let mut memory = new.memory.clone();
                 (memory.id, memory.version, memory.created_at) = (id, version + 1, created_at);
                 let derivation = memory.derivation;
-                self.revise(partition, &memory, Some(&new.rows), Some(derivation)).await?;
+                self.revise(partition, (&memory, false), Some(&new.rows), Some(derivation)).await?;
                 Some(memory)
             }
             None => {
@@ -258,5 +270,7 @@ fn first_reference(set: &ChangeSet) -> Option<uuid::Uuid> {
     let erased = set.erasures.first().map(|id| id.0);
     let source =
         set.memories.iter().filter_map(|new| new.derivation.as_ref()).flat_map(|made| &made.inputs).next();
-    revised.or(erased).or_else(|| source.map(|input| super::erase::source_id(input.source)))
+    let linked = written(set).flat_map(|memory| &memory.links).next();
+    let source = source.map(|input| super::erase::source_id(input.source));
+    revised.or(erased).or(source).or(linked.map(|link| link.to.0))
 }

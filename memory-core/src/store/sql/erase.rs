@@ -1,7 +1,8 @@
 //! Erasure: a memory goes with its versions, its rows and vectors, the turn it is the memory of, its place in the
-//! access log, and every memory that was made with it in view. What stays are numbers and ids in the change log.
+//! access log, every memory that was made with it in view, and every link to it, in whatever version. What stays are
+//! numbers and ids in the change log.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use uuid::Uuid;
 
@@ -75,7 +76,7 @@ impl Writing<'_, '_> {
         Ok(found.is_some())
     }
 
-    /// Erases `roots` and all that was made with them in view.
+    /// Erases `roots` and all that was made with them in view. What merely links to them stays, without the link.
     pub(super) async fn erase(
         &mut self,
         partition: PartitionId,
@@ -87,10 +88,12 @@ impl Writing<'_, '_> {
         let mut waiting: VecDeque<MemoryId> = roots.iter().copied().collect();
         let mut erased = HashSet::new();
         let mut sessions = HashSet::new();
+        let mut linking = BTreeSet::new();
         while let Some(id) = waiting.pop_front() {
             if !erased.insert(id) {
                 continue;
             }
+            self.erase_targets(partition, id, &mut linking).await?;
             let Some((version, turn)) = self.erase_one(partition, id, &mut sessions).await? else { continue };
             waiting.extend(self.made_from(partition, id.0).await?);
             if let Some(turn) = turn {
@@ -99,6 +102,7 @@ impl Writing<'_, '_> {
             self.log_version(partition, ChangeOp::Erase, (id, version), now);
             made.erased.push(id);
         }
+        self.erase_links(partition, &linking, &erased, now).await?;
         self.forget_count(partition, made.erased.len() as u64);
         self.erase_empty_sessions(&sessions).await?;
         self.erase_from_access_log(partition, &erased).await

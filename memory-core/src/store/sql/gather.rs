@@ -1,6 +1,7 @@
 //! What a transaction has still to insert, over all its change sets, table by table.
 
 use super::bulk::insert;
+use super::links::{links_json, targets};
 use super::rows::{metadata_json, names_json, vector_bytes};
 use super::{Connection, StoreError};
 use crate::domain::change::{IndexRow, NewMemory};
@@ -18,6 +19,7 @@ pub(super) struct Gathered<'a> {
     memories: Vec<(PartitionId, &'a Memory)>,
     derivations: Vec<(PartitionId, &'a Derivation)>,
     inputs: Vec<(PartitionId, DerivationId, &'a Input)>,
+    link_targets: Vec<(PartitionId, MemoryId, MemoryId)>,
     index_rows: Vec<(PartitionId, MemoryId, &'a IndexRow)>,
     changes: Vec<Change>,
 }
@@ -39,6 +41,8 @@ impl<'a> Gathered<'a> {
 
     pub(super) fn memory(&mut self, partition: PartitionId, new: &'a NewMemory) {
         self.memories.push((partition, &new.memory));
+        let targets = targets(&new.memory).into_iter();
+        self.link_targets.extend(targets.map(|to| (partition, to, new.memory.id)));
         self.rows(partition, new.memory.id, &new.rows);
     }
 
@@ -60,6 +64,7 @@ impl<'a> Gathered<'a> {
         let rows = std::mem::take(self);
         write_turns(to, &rows.turns).await?;
         write_memories(to, &rows.memories).await?;
+        write_link_targets(to, &rows.link_targets).await?;
         write_derivations(to, &rows.derivations, &rows.inputs).await?;
         write_index(to, &rows.index_rows, embedder).await?;
         write_changes(to, &rows.changes).await
@@ -95,7 +100,7 @@ async fn write_memories(to: &mut Connection, memories: &[(PartitionId, &Memory)]
     let head = "INSERT INTO memories (partition_id, id, version, kind, text, tokens, agent_id, app_id, run_id, \
                 visibility, subjects, tags, metadata, namespace, key, turn_id, derivation_id, happened_us, \
                 happened_until_us, recorded_us, created_us, valid_from_us, valid_to_us, expires_us, importance, \
-                strength, refreshed_us) ";
+                strength, refreshed_us, links) ";
     insert(to, head, memories, &|values, (partition, memory)| {
         let document = memory.document.as_ref();
         values
@@ -125,7 +130,20 @@ async fn write_memories(to: &mut Connection, memories: &[(PartitionId, &Memory)]
             .push_bind(memory.expires_at.map(Timestamp::as_micros))
             .push_bind(f64::from(memory.strength.importance))
             .push_bind(f64::from(memory.strength.strength))
-            .push_bind(memory.strength.refreshed_at.as_micros());
+            .push_bind(memory.strength.refreshed_at.as_micros())
+            .push_bind(links_json(&memory.links));
+    })
+    .await
+}
+
+/// Of memories that are new: nothing of theirs can be there already.
+async fn write_link_targets(
+    to: &mut Connection,
+    targets: &[(PartitionId, MemoryId, MemoryId)],
+) -> Result<(), StoreError> {
+    let head = "INSERT INTO link_targets (partition_id, to_id, from_id) ";
+    insert(to, head, targets, &|values, (partition, to, from)| {
+        values.push_bind(partition.0).push_bind(to.0).push_bind(from.0);
     })
     .await
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow as Row;
 
 use super::rows::Reader;
-use super::{SqlStore, StoreError, dialect, unavailable};
+use super::{Connection, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::id::{JobId, TenantId};
 use crate::domain::time::Timestamp;
 use crate::store::{Job, JobState, Jobs};
@@ -24,7 +24,9 @@ macro_rules! select_job {
 impl Jobs for SqlStore {
     async fn enqueue(&self, job: Job) -> Result<Job, StoreError> {
         let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
-        if let Some(key) = &job.unique_key {
+        if !insert(&mut transaction, &job).await?
+            && let Some(key) = &job.unique_key
+        {
             let present = sqlx::query(select_job!("unique_key = $1"))
                 .bind(key.as_str())
                 .fetch_optional(&mut *transaction)
@@ -34,27 +36,6 @@ impl Jobs for SqlStore {
                 return read(&row);
             }
         }
-        sqlx::query(
-            "INSERT INTO jobs (id, tenant_id, kind, unique_key, payload, state, attempts, done, total, position,
-                 run_after_us, created_us, updated_us)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-        )
-        .bind(job.id.0)
-        .bind(job.tenant.0)
-        .bind(job.kind.as_str())
-        .bind(job.unique_key.as_deref())
-        .bind(job.payload.as_str())
-        .bind(job.state.as_str())
-        .bind(i64::from(job.attempts))
-        .bind(job.done.cast_signed())
-        .bind(job.total.cast_signed())
-        .bind(job.position.as_deref())
-        .bind(job.created_at.as_micros())
-        .bind(job.created_at.as_micros())
-        .bind(job.updated_at.as_micros())
-        .execute(&mut *transaction)
-        .await
-        .map_err(unavailable)?;
         transaction.commit().await.map_err(unavailable)?;
         Ok(job)
     }
@@ -119,6 +100,33 @@ impl Jobs for SqlStore {
             .map_err(unavailable)?;
         row.map(|row| read(&row)).transpose()
     }
+}
+
+/// Writes a job; false if one with its unique key waits or runs. A job that is over has given its key back.
+pub(super) async fn insert(to: &mut Connection, job: &Job) -> Result<bool, StoreError> {
+    let result = sqlx::query(
+        "INSERT INTO jobs (id, tenant_id, kind, unique_key, payload, state, attempts, done, total, position,
+             run_after_us, created_us, updated_us)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         ON CONFLICT (unique_key) DO NOTHING",
+    )
+    .bind(job.id.0)
+    .bind(job.tenant.0)
+    .bind(job.kind.as_str())
+    .bind(job.unique_key.as_deref())
+    .bind(job.payload.as_str())
+    .bind(job.state.as_str())
+    .bind(i64::from(job.attempts))
+    .bind(job.done.cast_signed())
+    .bind(job.total.cast_signed())
+    .bind(job.position.as_deref())
+    .bind(job.created_at.as_micros())
+    .bind(job.created_at.as_micros())
+    .bind(job.updated_at.as_micros())
+    .execute(to)
+    .await
+    .map_err(unavailable)?;
+    Ok(result.rows_affected() == 1)
 }
 
 fn read(row: &Row) -> Result<Job, StoreError> {

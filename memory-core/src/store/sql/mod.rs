@@ -11,6 +11,7 @@ mod embedders;
 mod erase;
 mod gather;
 mod jobs;
+mod links;
 mod load;
 mod numbering;
 mod read;

@@ -77,18 +77,21 @@ impl<'a> Writing<'_, 'a> {
         }))
     }
 
-    /// Makes `memory` the present version. Its text is written only if its rows are new; `derivation` is written if
-    /// it is given.
+    /// Makes the memory of a revision the present version. Its text is written only if its rows are new, its links
+    /// unless it keeps those of the version before; `derivation` is written if it is given.
     pub(super) async fn revise(
         &mut self,
         partition: PartitionId,
-        memory: &Memory,
+        (memory, keeps_links): (&Memory, bool),
         rows: Option<&'a [IndexRow]>,
         derivation: Option<Option<DerivationId>>,
     ) -> Result<(), StoreError> {
         self.flush().await?;
         self.keep_present_version(partition, memory.id).await?;
         self.update(partition, memory, rows.is_some()).await?;
+        if !keeps_links {
+            self.put_links(partition, memory).await?;
+        }
         if let Some(derivation) = derivation {
             sqlx::query("UPDATE memories SET derivation_id = $3 WHERE partition_id = $1 AND id = $2")
                 .bind(partition.0)
@@ -109,9 +112,10 @@ impl<'a> Writing<'_, 'a> {
         sqlx::query(
             "INSERT INTO memory_versions (partition_id, id, version, text, tokens, visibility, subjects, tags,
                  metadata, derivation_id, happened_us, happened_until_us, recorded_us, valid_from_us, valid_to_us,
-                 expires_us, importance)
+                 expires_us, importance, links)
              SELECT partition_id, id, version, text, tokens, visibility, subjects, tags, metadata, derivation_id,
-                 happened_us, happened_until_us, recorded_us, valid_from_us, valid_to_us, expires_us, importance
+                 happened_us, happened_until_us, recorded_us, valid_from_us, valid_to_us, expires_us, importance,
+                 links
              FROM memories WHERE partition_id = $1 AND id = $2",
         )
         .bind(partition.0)

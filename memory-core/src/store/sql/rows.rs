@@ -7,7 +7,9 @@ use sqlx::sqlite::SqliteRow as Row;
 use uuid::Uuid;
 
 use super::StoreError;
+use super::links::links_from_json;
 use crate::domain::id::{DerivationId, MemoryId, SessionId, TurnId};
+use crate::domain::link::Link;
 use crate::domain::memory::{DocumentName, Happened, Kind, Memory, Origin, Strength, Visibility};
 use crate::domain::metadata::Metadata;
 use crate::domain::name::Name;
@@ -22,7 +24,7 @@ macro_rules! memory_columns {
             "m.id, m.version, m.kind, m.tokens, m.agent_id, m.app_id, m.run_id, m.visibility, m.subjects, ",
             "m.tags, m.metadata, m.namespace, m.key, m.derivation_id, m.happened_us, m.happened_until_us, ",
             "m.recorded_us, m.created_us, m.valid_from_us, m.valid_to_us, m.expires_us, m.importance, m.strength, ",
-            "m.refreshed_us, t.id, t.session_id, s.key, s.ordinal, t.seq, t.role, t.author, t.key, ",
+            "m.refreshed_us, t.id, t.session_id, s.key, s.ordinal, t.seq, t.role, t.author, t.key, m.links, ",
             $text,
             " FROM memories m ",
             "LEFT JOIN turns t ON t.partition_id = m.partition_id AND t.id = m.turn_id ",
@@ -33,7 +35,7 @@ macro_rules! memory_columns {
 pub(super) use memory_columns;
 
 /// How many columns [`memory_columns`] lists: what a statement adds comes after.
-pub(super) const MEMORY_COLUMNS: usize = 33;
+pub(super) const MEMORY_COLUMNS: usize = 34;
 
 /// A memory from the columns of [`memory_columns`].
 pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
@@ -47,7 +49,7 @@ pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
         id: MemoryId(at.get(0, "id")?),
         version: at.number(1, "version")?,
         kind: at.parsed(2, "kind", Kind::parse)?,
-        text: at.get::<Option<String>>(32, "text")?.unwrap_or_default(),
+        text: at.get::<Option<String>>(33, "text")?.unwrap_or_default(),
         tokens: at.number(3, "tokens")?,
         agent: at.name(4, "agent_id")?,
         app: at.name(5, "app_id")?,
@@ -55,6 +57,7 @@ pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
         visibility: at.parsed(7, "visibility", Visibility::parse)?,
         subjects: at.names(8, "subjects")?,
         tags: at.names(9, "tags")?,
+        links: at.links(32)?,
         metadata: at.metadata(10)?,
         document,
         origin: origin(&Reader { row, table: "turns" }, 24)?,
@@ -95,7 +98,7 @@ fn origin(at: &Reader<'_>, first: usize) -> Result<Option<Origin>, StoreError> {
 /// An earlier version: the versioned columns laid over the present memory.
 pub(super) const VERSION_COLUMNS: &str = "v.version, v.text, v.tokens, v.visibility, v.subjects, v.tags, v.metadata, \
      v.derivation_id, v.happened_us, v.happened_until_us, v.recorded_us, v.valid_from_us, v.valid_to_us, v.expires_us, \
-     v.importance";
+     v.importance, v.links";
 
 /// A memory as it was, from [`VERSION_COLUMNS`] and what does not change.
 pub(super) fn version(row: &Row, present: &Memory, turn_text: Option<&str>) -> Result<Memory, StoreError> {
@@ -119,6 +122,7 @@ pub(super) fn version(row: &Row, present: &Memory, turn_text: Option<&str>) -> R
         Interval { start: at.maybe_time(11, "valid_from_us")?, end: at.maybe_time(12, "valid_to_us")? };
     memory.expires_at = at.maybe_time(13, "expires_us")?;
     memory.strength.importance = at.fraction(14, "importance")?;
+    memory.links = at.links(15)?;
     Ok(memory)
 }
 
@@ -245,6 +249,11 @@ impl Reader<'_> {
             .iter()
             .map(|text| Name::new(text).map_err(|error| self.corrupt(column, &error.to_string())))
             .collect()
+    }
+
+    fn links(&self, index: usize) -> Result<Vec<Link>, StoreError> {
+        let Some(json) = self.get::<Option<&str>>(index, "links")? else { return Ok(Vec::new()) };
+        links_from_json(json).map_err(|why| self.corrupt("links", &why))
     }
 
     fn metadata(&self, index: usize) -> Result<Metadata, StoreError> {

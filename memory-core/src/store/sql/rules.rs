@@ -84,6 +84,20 @@ pub(super) const RULES: &[Rule] = &[
         ),
     },
     Rule {
+        code: "orphan_link",
+        detail: "noted links of which one end is not there",
+        count: "SELECT count(*) FROM link_targets l
+                WHERE NOT EXISTS (SELECT 1 FROM memories m WHERE m.partition_id = l.partition_id AND m.id = l.to_id)
+                    OR NOT EXISTS (SELECT 1 FROM memories m WHERE m.partition_id = l.partition_id AND m.id = l.from_id)",
+        repair: Some(
+            "DELETE FROM link_targets
+             WHERE NOT EXISTS (SELECT 1 FROM memories m
+                     WHERE m.partition_id = link_targets.partition_id AND m.id = link_targets.to_id)
+                 OR NOT EXISTS (SELECT 1 FROM memories m
+                     WHERE m.partition_id = link_targets.partition_id AND m.id = link_targets.from_id)",
+        ),
+    },
+    Rule {
         code: "missing_derivation",
         detail: "derived memories of which it is not known how they were made: an erasure would not find them",
         count: "SELECT count(*) FROM memories m WHERE m.derivation_id IS NOT NULL AND NOT EXISTS

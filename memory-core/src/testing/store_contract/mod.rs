@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken contract is a panic")]
 
 pub mod erasing;
+pub mod linking;
 pub mod reading;
 pub mod working;
 pub mod writing;
@@ -28,11 +29,13 @@ macro_rules! store_contract {
             erasing: takes_along_what_was_made_of_it, takes_a_diamond_once, follows_earlier_versions,
                 leaves_no_trace, unknown_ids_are_refused, leaves_other_partitions_alone,
                 what_is_written_with_it_is_consistent;
+            linking: links_belong_to_their_version, unknown_targets_are_refused, links_go_with_their_target,
+                links_that_are_kept_are_those_that_are_left, links_and_erasures_of_one_set_agree;
             reading: fields_return_exactly, numbers_in_metadata_return_exactly, loaded_is_indexed_is_committed,
                 changes_come_in_order, tenants_never_mix, reachable_partitions_are_listed, owners_come_in_pages,
                 sessions_and_turns_come_in_pages, edited_turns_keep_what_was_said;
             working: the_oldest_job_comes_first, a_lease_runs_out, only_the_holder_moves_a_job,
-                a_unique_key_makes_one_job, recalls_are_bounded_per_partition, settings_are_kept,
+                a_unique_key_makes_one_job, a_job_comes_with_its_set_or_not_at_all, recalls_are_bounded_per_partition, settings_are_kept,
                 rows_of_another_embedder_take_over, rows_of_a_stale_version_are_left_out;
         }
     };

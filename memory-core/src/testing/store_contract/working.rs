@@ -1,11 +1,12 @@
 //! Rules of everything beside memories: jobs, the access log, settings, and the change of embedder.
 
 use super::{commit, loaded, log_is_sound, present};
+use crate::domain::change::Idempotency;
 use crate::domain::id::{JobId, MemoryId, PartitionId, RecallId, TenantId};
 use crate::domain::time::Timestamp;
 use crate::store::{EmbedderId, Job, JobState, RecallRecord, Store};
 use crate::testing::START;
-use crate::testing::material::{Material, owner, revised, rows};
+use crate::testing::material::{Material, name, owner, revised, rows};
 
 const LEASE_US: i64 = 1_000;
 
@@ -97,6 +98,45 @@ pub async fn a_unique_key_makes_one_job(store: &dyn Store) {
         let next = store.enqueue(keyed()).await.unwrap();
         assert_ne!(next.id, held.id, "{end:?}");
     }
+}
+
+/// The jobs of a set are there when the set is: a refused one and a repeated one write none, and one whose unique key
+/// waits or runs is left out, within a set as well.
+pub async fn a_job_comes_with_its_set_or_not_at_all(store: &dyn Store) {
+    let material = Material::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let asking = |kind: &str, unique_key: Option<&str>| {
+        let unique_key = unique_key.map(str::to_owned);
+        let mut set = material.adding(&ann, vec![material.fact(kind)]);
+        set.jobs = vec![Job { unique_key, ..job(&material, kind, START) }];
+        set
+    };
+    let mut refused = asking("refused", None);
+    refused.erasures.push(MemoryId(material.id()));
+    let mut keyed = asking("keyed", Some("only"));
+    keyed.jobs.push(Job { unique_key: Some("only".to_owned()), ..job(&material, "left out", START) });
+    keyed.jobs.push(job(&material, "also", START));
+    keyed.idempotency = Some(Idempotency { key: name("k"), request_hash: [1; 32] });
+    let mut repeated = asking("repeated", None);
+    repeated.idempotency.clone_from(&keyed.idempotency);
+    let sets = [refused, keyed.clone(), repeated, asking("left out", Some("only"))];
+    let taken: Vec<bool> = store.commit(&sets).await.unwrap().iter().map(Result::is_ok).collect();
+    assert_eq!(taken, [false, true, true, true]);
+    assert_eq!(store.enqueue(keyed.jobs[1].clone()).await.unwrap(), keyed.jobs[0], "as it was asked for");
+    let mut claimed = Vec::new();
+    while let Some(job) = store.claim(START, LEASE_US).await.unwrap() {
+        claimed.push(job);
+    }
+    let mut kinds: Vec<&str> = claimed.iter().map(|job| job.kind.as_str()).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["also", "keyed"]);
+    commit(store, &asking("left out", Some("only"))).await;
+    assert_eq!(store.claim(START, LEASE_US).await.unwrap(), None, "the one with the key runs still");
+    let mut over = claimed.into_iter().find(|job| job.kind == "keyed").unwrap();
+    over.state = JobState::Done;
+    store.finish(&over, START, START).await.unwrap();
+    commit(store, &asking("next", Some("only"))).await;
+    assert_eq!(store.claim(START, LEASE_US).await.unwrap().unwrap().kind, "next");
 }
 
 /// Of each partition the newest records are kept, as many as asked, and read newest first.

@@ -204,7 +204,7 @@ impl Open {
 }
 
 /// 128 bits of SHA-256 over a salt and the JSON of a batch, in hexadecimal.
-fn digest(salt: &str, batch: &impl Serialize) -> String {
+pub(super) fn digest(salt: &str, batch: &impl Serialize) -> String {
     let mut hash = Sha256::new();
     hash.update((salt.len() as u64).to_be_bytes());
     hash.update(salt);

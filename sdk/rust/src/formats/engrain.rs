@@ -55,7 +55,9 @@ impl RecordReader for EngrainReader {
                 let old_ids = OldIds { turn: None, memory: Some(memory.id) };
                 let salt = memory.id;
                 // What a memory was made of must be added before it, for only then is its new id known.
-                if batcher.holds_any(&sources) {
+                // So must what it links to; what comes after it in the file is linked to when it has come.
+                let targets: Vec<_> = memory.links.iter().map(|link| link.to).collect();
+                if batcher.holds_any(&sources) || batcher.holds_any(&targets) {
                     batcher.close();
                 }
                 let memory = NewMemory { sources, ..memory_of(memory) };
@@ -115,6 +117,7 @@ fn edit_of(turn: &Turn, memory: &Memory) -> Option<EditMemory> {
     let edit = EditMemory {
         text: (memory.text != turn.text).then(|| memory.text.clone()),
         subjects: (!memory.subjects.is_empty()).then(|| memory.subjects.clone()),
+        links: (!memory.links.is_empty()).then(|| memory.links.clone()),
         metadata: (memory.metadata != turn.metadata).then(|| memory.metadata.clone()),
         happened_at: (memory.happened_at != turn.said_at).then(|| memory.happened_at.clone()),
         valid_from: memory.valid_from.clone().map(Some),
@@ -134,6 +137,7 @@ fn memory_of(memory: Memory) -> NewMemory {
         tags: memory.tags,
         metadata: memory.metadata,
         sources: Vec::new(),
+        links: memory.links,
         happened_at: Some(memory.happened_at),
         happened_until: memory.happened_until,
         valid_from: memory.valid_from,

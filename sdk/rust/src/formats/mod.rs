@@ -25,6 +25,8 @@ mod engrain;
 mod error;
 #[cfg(feature = "client")]
 mod import;
+#[cfg(feature = "client")]
+mod later;
 pub mod locomo;
 pub mod longmemeval;
 mod mem0;
@@ -55,8 +57,9 @@ pub struct ImportItem {
     pub batch: Batch,
     /// For an export of our own: the id that each turn had, in the order of the batch.
     pub old_turn_ids: Vec<Option<Uuid>>,
-    /// For an export of our own: the id that each memory had, in the order of the batch. The `sources` of memories are
-    /// such old ids, to be replaced by the new ones.
+    /// For an export of our own: the id that each memory had, in the order of the batch. The `sources` and `links` of
+    /// memories, and the `links` of edits, name such old ids, to be replaced by the new ones; a link may name a memory
+    /// that is in a later batch.
     pub old_memory_ids: Vec<Option<Uuid>>,
     /// What to edit in the memories that the batch makes, after it is added.
     pub edits: Vec<Edit>,

@@ -85,6 +85,27 @@ pub struct DocumentName {
     pub key: String,
 }
 
+/// What a memory points to. A memory points to another at most once by one relation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// The other memory, of the same owner.
+    pub to: Uuid,
+    /// How this memory stands to it, in your word: `supports`, `contradicts`, `follows`.
+    pub relation: String,
+    /// How close the two are, 0 to 1. Default: 1.
+    #[serde(default = "Link::default_weight")]
+    #[cfg_attr(feature = "schema", schema(default = 1.0))]
+    pub weight: f32,
+}
+
+impl Link {
+    fn default_weight() -> f32 {
+        1.0
+    }
+}
+
 /// Where in a conversation a memory comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -138,6 +159,9 @@ pub struct Memory {
     /// Labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// What it points to. Links to a memory that is erased vanish from all versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
     /// What you keep beside it.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,

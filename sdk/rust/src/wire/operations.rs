@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::filter::Filter;
-use super::memory::{Kind, Memory, Origin, Scope, Visibility};
+use super::memory::{Kind, Link, Memory, Origin, Scope, Visibility};
 
 /// `POST /v1/memories/list`: the memories of a scope, page by page.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -70,6 +70,9 @@ pub struct EditMemory {
     /// The new subjects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subjects: Option<Vec<String>>,
+    /// The new links, whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Vec<Link>>,
     /// The new metadata, whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
@@ -359,7 +362,8 @@ pub struct CheckReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Finding {
-    /// What kind of thing: `missing_vector`, `missing_row`, `orphan_row`, `gap_in_log`, `index_differs`, `database`.
+    /// What kind of thing: `missing_vector`, `missing_row`, `orphan_row`, `orphan_link`, `gap_in_log`,
+    /// `index_differs`, `database`.
     pub code: String,
     /// In words.
     pub detail: String,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::memory::{DocumentName, Kind, Role, Scope, Visibility};
+use super::memory::{DocumentName, Kind, Link, Role, Scope, Visibility};
 
 /// `POST /v1/turns`: append turns to a session. Searchable when the call returns. With an `Idempotency-Key` header, a
 /// repetition answers what the first call made.
@@ -136,6 +136,9 @@ pub struct NewMemory {
     /// The turns and memories it was made of. When one of them is erased, this memory goes too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<Uuid>,
+    /// What it points to, at most 64: memories that are there already. When one of them is erased, only the link goes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
     /// When what it tells of happened. Default: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub happened_at: Option<String>,

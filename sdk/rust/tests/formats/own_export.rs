@@ -1,5 +1,6 @@
 //! Our own export, read back: what comes back as it was, and an export that is not whole.
 
+use axum::response::IntoResponse;
 use engrain::Client;
 use engrain::formats::{Batch, FormatError, Import};
 use engrain::wire::{NewTurn, Role, Scope};
@@ -116,4 +117,92 @@ async fn an_import_names_sources_by_their_new_ids() {
     assert_eq!(asked[3].body["memories"][0]["sources"], json!([new(200), new(102)]));
     let key = asked[0].header("idempotency-key").unwrap();
     assert_eq!(asked[1].header("idempotency-key").unwrap(), format!("{key}-edit-1"));
+}
+
+fn new(id: u128) -> Uuid {
+    Uuid::from_u128(1000 + id)
+}
+
+fn linked(mut line: Value, targets: &[u128]) -> Value {
+    let links =
+        targets.iter().map(|&to| json!({"to": Uuid::from_u128(to), "relation": "near", "weight": 0.5}));
+    line["memory"]["links"] = links.collect();
+    line
+}
+
+/// What a server must be asked to set as the links to these new ids.
+fn links(to: &[u128]) -> Value {
+    to.iter().map(|&to| json!({"to": new(to), "relation": "near", "weight": 0.5})).collect()
+}
+
+/// A turn and three memories that link to each other in both directions, and out of the file.
+fn export_with_links() -> String {
+    let lines = [
+        json!({"record": "header", "format": 1, "engrain": "0.1.0"}),
+        json!({"record": "owner", "scope": {"user_id": "mara"}}),
+        linked(turn_line(1, true), &[200]),
+        linked(memory_line(200, &[]), &[101, 202]),
+        linked(memory_line(201, &[]), &[200, 202, 999]),
+        linked(memory_line(202, &[]), &[201]),
+        json!({"record": "end", "records": 4}),
+    ];
+    lines.map(|line| line.to_string()).join("\n")
+}
+
+#[tokio::test]
+async fn an_import_sets_links_when_their_targets_have_come() {
+    let added_turn =
+        || json!({"session_id": new(0), "turn_ids": [new(1)], "memory_ids": [new(101)], "repeated": false});
+    let added = |id| ok(json!({"memory_ids": [new(id)], "repeated": false}));
+    let edited = || ok(memory_line(0, &[])["memory"].clone());
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let answers =
+            [ok(added_turn()), edited(), added(200), edited(), added(201), added(202), edited(), edited()];
+        let (script, url) = Script::start(answers).await;
+        let client = Client::new(url).unwrap();
+        let mut import = Import::new(&client);
+        for item in sound(&export_with_links()) {
+            import.send(item).await.unwrap();
+        }
+        let imported = import.finish().await.unwrap();
+        assert_eq!((imported.turns, imported.memories, imported.links_lost), (1, 3, 1));
+        let asked = script.asked();
+        assert_eq!(asked[1].body["links"], Value::Null, "what it links to comes later");
+        assert_eq!(asked[2].body["memories"][0]["links"], links(&[101]));
+        assert_eq!(asked[3].uri.path(), format!("/v1/memories/{}", new(101)), "now it has come");
+        assert_eq!(asked[3].body, json!({"links": links(&[200])}));
+        assert_eq!(asked[4].body["memories"][0]["links"], links(&[200]));
+        assert_eq!(asked[5].body["memories"][0]["links"], links(&[201]));
+        assert_eq!(asked[6].body, json!({"links": links(&[101, 202])}));
+        assert_eq!(asked[7].uri.path(), format!("/v1/memories/{}", new(201)), "at the end at the latest");
+        assert_eq!(asked[7].body, json!({"links": links(&[200, 202])}));
+        let of_run = asked.iter().map(|asked| asked.header("idempotency-key").unwrap().to_owned());
+        keys.push(of_run.collect::<Vec<_>>());
+    }
+    assert_eq!(keys[0], keys[1], "a repetition makes nothing anew");
+    let different: std::collections::BTreeSet<_> = keys[0].iter().collect();
+    assert_eq!(different.len(), 8);
+}
+
+#[tokio::test]
+async fn links_to_what_was_erased_meanwhile_do_not_end_an_import() {
+    let problem = json!({"type": "x", "title": "x", "status": 404, "code": "not_found", "detail": "x", "request_id": "x"});
+    let head = [("content-type", "application/problem+json")];
+    let gone = (axum::http::StatusCode::NOT_FOUND, head, problem.to_string()).into_response();
+    let added = |id| ok(json!({"memory_ids": [new(id)], "repeated": false}));
+    let (_script, url) = Script::start([added(200), added(201), gone]).await;
+    let client = Client::new(url).unwrap();
+    let mut import = Import::new(&client);
+    let lines = [
+        json!({"record": "header", "format": 1, "engrain": "0.1.0"}),
+        json!({"record": "owner", "scope": {"user_id": "mara"}}),
+        linked(memory_line(200, &[]), &[201]),
+        memory_line(201, &[200]),
+        json!({"record": "end", "records": 2}),
+    ];
+    for item in sound(&lines.map(|line| line.to_string()).join("\n")) {
+        import.send(item).await.unwrap();
+    }
+    assert_eq!(import.finish().await.unwrap().links_lost, 1);
 }

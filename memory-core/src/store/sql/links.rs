@@ -1,0 +1,264 @@
+//! Links. The list of a version lies in its row, as JSON; `link_targets` holds, for each memory that is linked to, the
+//! memories that have a version with a link to it, so that an erasure finds them without reading all lists.
+//!
+//! Invariant: for every link of every version there is a row in `link_targets`, and both of its ends are there.
+
+use std::collections::{BTreeSet, HashSet};
+
+use serde::{Deserialize, Serialize};
+use sqlx::QueryBuilder;
+use uuid::Uuid;
+
+use super::commit::Writing;
+use super::read::{IDS_PER_STATEMENT, push_ids};
+use super::{Db, StoreError, unavailable};
+use crate::domain::change::{ChangeSet, Refusal};
+use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::link::Link;
+use crate::domain::memory::Memory;
+use crate::domain::name::Name;
+use crate::domain::time::Timestamp;
+use crate::store::ChangeOp;
+
+/// The list of a memory's present version.
+const PRESENT_LIST: &str = "SELECT version, links FROM memories WHERE partition_id = $1 AND id = $2";
+/// The lists of its earlier versions, where there are any.
+const EARLIER_LISTS: &str = "SELECT version, links FROM memory_versions
+     WHERE partition_id = $1 AND id = $2 AND links IS NOT NULL";
+/// Writes the list of a present version.
+const PUT_PRESENT_LIST: &str =
+    "UPDATE memories SET links = $4 WHERE partition_id = $1 AND id = $2 AND version = $3";
+/// Writes the list of an earlier version.
+const PUT_EARLIER_LIST: &str =
+    "UPDATE memory_versions SET links = $4 WHERE partition_id = $1 AND id = $2 AND version = $3";
+
+/// A link as it is stored. The weight is a double, so that it returns to the last bit.
+#[derive(Serialize, Deserialize)]
+struct StoredLink<'a> {
+    to: Uuid,
+    #[serde(borrow)]
+    relation: std::borrow::Cow<'a, str>,
+    weight: f64,
+}
+
+/// A list of links as it is stored: a JSON array, or nothing for none.
+pub(super) fn links_json(links: &[Link]) -> Option<String> {
+    if links.is_empty() {
+        return None;
+    }
+    let stored = links.iter().map(|link| StoredLink {
+        to: link.to.0,
+        relation: link.relation.as_str().into(),
+        weight: f64::from(link.weight),
+    });
+    serde_json::to_string(&stored.collect::<Vec<_>>()).ok()
+}
+
+/// The links of what [`links_json`] wrote; the damage in words, if it is something else.
+#[expect(clippy::cast_possible_truncation, reason = "was an f32 when it was written")]
+pub(super) fn links_from_json(json: &str) -> Result<Vec<Link>, String> {
+    let stored: Vec<StoredLink<'_>> =
+        serde_json::from_str(json).map_err(|_| "is no list of links".to_owned())?;
+    let link = |stored: StoredLink<'_>| {
+        let relation = Name::new(&stored.relation).map_err(|error| error.to_string())?;
+        Ok(Link { to: MemoryId(stored.to), relation, weight: stored.weight as f32 })
+    };
+    stored.into_iter().map(link).collect()
+}
+
+/// The memories that a memory links to, each once.
+pub(super) fn targets(memory: &Memory) -> BTreeSet<MemoryId> {
+    memory.links.iter().map(|link| link.to).collect()
+}
+
+/// What a set writes with links of its own, in the order of the set.
+pub(super) fn written(set: &ChangeSet) -> impl Iterator<Item = &Memory> {
+    let turns = set.turns.iter().flat_map(|new| &new.turns).map(|(_, new)| &new.memory);
+    let memories = set.memories.iter().map(|new| &new.memory);
+    let revised = set.revisions.iter().filter(|revision| !revision.keeps_links);
+    turns.chain(memories).chain(revised.map(|revision| &revision.memory))
+}
+
+impl Writing<'_, '_> {
+    /// Whether everything that the set links to is in this partition, and nothing links to itself.
+    pub(super) async fn check_links(
+        &mut self,
+        partition: PartitionId,
+        set: &ChangeSet,
+    ) -> Result<Option<Refusal>, StoreError> {
+        for memory in written(set).filter(|memory| !memory.links.is_empty()) {
+            let id = match &memory.document {
+                // A document that is replaced keeps the id of the one before.
+                Some(name) => self.document(partition, name).await?.map_or(memory.id, |(id, ..)| id),
+                None => memory.id,
+            };
+            if memory.links.iter().any(|link| link.to == id) {
+                return Ok(Some(Refusal::LinkToItself(id)));
+            }
+        }
+        let wanted: BTreeSet<MemoryId> = written(set).flat_map(targets).collect();
+        let mut present = HashSet::new();
+        for some in Vec::from_iter(wanted).chunks(IDS_PER_STATEMENT) {
+            let mut statement = QueryBuilder::<Db>::new("SELECT id FROM memories WHERE partition_id = ");
+            statement.push_bind(partition.0).push(" AND id IN (");
+            push_ids(&mut statement, some.iter().map(|id| id.0));
+            let found: Vec<Uuid> =
+                statement.build_query_scalar().fetch_all(&mut *self.connection).await.map_err(unavailable)?;
+            present.extend(found.into_iter().map(MemoryId));
+        }
+        let mut links = written(set).flat_map(|memory| &memory.links);
+        Ok(links.find(|link| !present.contains(&link.to)).map(|link| Refusal::NotFound(link.to.0)))
+    }
+
+    /// Writes the links of the present version of a memory, and notes what they go to, beside what those of its
+    /// earlier versions do.
+    pub(super) async fn put_links(
+        &mut self,
+        partition: PartitionId,
+        memory: &Memory,
+    ) -> Result<(), StoreError> {
+        let version = i64::from(memory.version);
+        self.put_list(PUT_PRESENT_LIST, (partition, memory.id, version), &memory.links).await?;
+        for to in targets(memory) {
+            sqlx::query(
+                "INSERT INTO link_targets (partition_id, to_id, from_id) VALUES ($1, $2, $3)
+                 ON CONFLICT DO NOTHING",
+            )
+            .bind(partition.0)
+            .bind(to.0)
+            .bind(memory.id.0)
+            .execute(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a memory that is about to be erased out of `link_targets`, on both sides; the memories that link to it
+    /// are added to `linking`, and have still to lose those links.
+    pub(super) async fn erase_targets(
+        &mut self,
+        partition: PartitionId,
+        id: MemoryId,
+        linking: &mut BTreeSet<MemoryId>,
+    ) -> Result<(), StoreError> {
+        let from: Vec<Uuid> = sqlx::query_scalar(
+            "DELETE FROM link_targets WHERE partition_id = $1 AND to_id = $2 RETURNING from_id",
+        )
+        .bind(partition.0)
+        .bind(id.0)
+        .fetch_all(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
+        linking.extend(from.into_iter().map(MemoryId));
+        // The key begins with what is linked to: the memory's own lists say under which keys it stands.
+        let mut own = BTreeSet::new();
+        for statement in [PRESENT_LIST, EARLIER_LISTS] {
+            let lists = self.lists(statement, partition, id).await?;
+            own.extend(lists.into_iter().flat_map(|(_, links)| links).map(|link| link.to));
+        }
+        for to in own {
+            sqlx::query("DELETE FROM link_targets WHERE partition_id = $1 AND to_id = $2 AND from_id = $3")
+                .bind(partition.0)
+                .bind(to.0)
+                .bind(id.0)
+                .execute(&mut *self.connection)
+                .await
+                .map_err(unavailable)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the links to what was erased out of all versions of the memories that had them. That makes no version:
+    /// an erasure leaves no trace but its lines in the change log.
+    pub(super) async fn erase_links(
+        &mut self,
+        partition: PartitionId,
+        linking: &BTreeSet<MemoryId>,
+        erased: &HashSet<MemoryId>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for id in linking.iter().filter(|id| !erased.contains(id)) {
+            let mut present = 0;
+            for (read, write) in [(EARLIER_LISTS, PUT_EARLIER_LIST), (PRESENT_LIST, PUT_PRESENT_LIST)] {
+                for (version, mut links) in self.lists(read, partition, *id).await? {
+                    present = version;
+                    let before = links.len();
+                    links.retain(|link| !erased.contains(&link.to));
+                    if links.len() < before {
+                        self.put_list(write, (partition, *id, version), &links).await?;
+                    }
+                }
+            }
+            let version = u32::try_from(present).unwrap_or(u32::MAX);
+            self.log_version(partition, ChangeOp::Put, (*id, version), now);
+        }
+        Ok(())
+    }
+
+    /// The lists of a memory's versions, by the number of the version.
+    async fn lists(
+        &mut self,
+        statement: &'static str,
+        partition: PartitionId,
+        id: MemoryId,
+    ) -> Result<Vec<(i64, Vec<Link>)>, StoreError> {
+        let rows: Vec<(i64, Option<String>)> = sqlx::query_as(statement)
+            .bind(partition.0)
+            .bind(id.0)
+            .fetch_all(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
+        let read = |(version, json): (i64, Option<String>)| {
+            let links = json.map_or_else(|| Ok(Vec::new()), |json| links_from_json(&json));
+            let damaged = |why| StoreError::Corrupt {
+                table: "memories",
+                column: "links",
+                row: format!("{id}, version {version}: {why}"),
+            };
+            Ok((version, links.map_err(damaged)?))
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    async fn put_list(
+        &mut self,
+        statement: &'static str,
+        (partition, id, version): (PartitionId, MemoryId, i64),
+        links: &[Link],
+    ) -> Result<(), StoreError> {
+        sqlx::query(statement)
+            .bind(partition.0)
+            .bind(id.0)
+            .bind(version)
+            .bind(links_json(links))
+            .execute(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn links_return_to_the_last_bit(
+            given in proptest::collection::vec((any::<u128>(), "[^\\pC]{1,20}", 0.0..=1.0f32), 0..5)
+        ) {
+            let links: Vec<Link> = given
+                .into_iter()
+                .filter_map(|(to, relation, weight)| {
+                    let relation = Name::new(&relation).ok()?;
+                    Some(Link { to: MemoryId(Uuid::from_u128(to)), relation, weight })
+                })
+                .collect();
+            let back = links_json(&links).map_or_else(|| Ok(Vec::new()), |json| links_from_json(&json));
+            prop_assert_eq!(back, Ok(links));
+        }
+    }
+}
