@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, debug_span};
 
 use crate::domain::change::{ChangeSet, Committed, NewTurns, Outcome};
 use crate::domain::id::MemoryId;
@@ -43,7 +43,7 @@ impl CommitQueue {
     }
 
     /// Commits a set. When it answers, the change is durable and every search sees it.
-    #[tracing::instrument(skip_all)]
+    #[tracing::instrument(level = "debug", skip_all)]
     pub(crate) async fn commit(&self, set: ChangeSet) -> Result<Outcome, Error> {
         let (reply, answer) = oneshot::channel();
         self.send(Work::Commit(Box::new(set), reply))?;
@@ -101,12 +101,12 @@ async fn commit_group(
         return;
     }
     // A group of many requests' sets: a span of its own, beside theirs.
-    let committing = store.commit(&sets).instrument(info_span!("commit_group", sets = sets.len()));
+    let committing = store.commit(&sets).instrument(debug_span!("commit_group", sets = sets.len()));
     match committing.await {
         Ok(outcomes) => {
             for ((set, outcome), reply) in sets.into_iter().zip(outcomes).zip(replies) {
                 if let Ok(Outcome::Committed(committed)) = &outcome {
-                    show(store, index, set, committed).instrument(info_span!("index")).await;
+                    show(store, index, set, committed).instrument(debug_span!("index")).await;
                 }
                 let _ = reply.send(outcome.map_err(Error::from));
             }

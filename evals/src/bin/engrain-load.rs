@@ -179,8 +179,10 @@ async fn recall(
                 for count in 0..each {
                     let request = made.question(&args, (number + 1) * 1_000_003 + count * 31 + clients);
                     let began = Instant::now();
-                    client.recall(&request).await?;
+                    let took = client.recall(&request).await?.took;
                     times.each.push(began.elapsed());
+                    times.search_ms.push(took.search_ms);
+                    times.assemble_ms.push(took.assemble_ms);
                 }
                 Ok::<_, engrain::Error>(times)
             })
@@ -188,7 +190,10 @@ async fn recall(
         .collect();
     let mut all = Times::default();
     for task in tasks {
-        all.each.extend(task.await??.each);
+        let times = task.await??;
+        all.each.extend(times.each);
+        all.search_ms.extend(times.search_ms);
+        all.assemble_ms.extend(times.assemble_ms);
     }
     all.took = began.elapsed();
     Ok(all)
@@ -198,7 +203,15 @@ async fn recall(
 #[derive(Debug, Default)]
 struct Times {
     each: Vec<Duration>,
+    /// Of recalls, by the server's own account: searching, and loading with laying out the context.
+    search_ms: Vec<f32>,
+    assemble_ms: Vec<f32>,
     took: Duration,
+}
+
+fn median(times_ms: &mut [f32]) -> f32 {
+    times_ms.sort_unstable_by(f32::total_cmp);
+    times_ms.get(times_ms.len() / 2).copied().unwrap_or_default()
 }
 
 impl Times {
@@ -213,7 +226,13 @@ impl Times {
         } else {
             format!(", {:.0}/s", self.each.len() as f64 / self.took.as_secs_f64())
         };
-        format!("p50 {:.2} ms, p95 {:.2} ms, p99 {:.2} ms{rate}", at(0.5), at(0.95), at(0.99))
+        let inside = if self.search_ms.is_empty() {
+            String::new()
+        } else {
+            let (search, assemble) = (median(&mut self.search_ms), median(&mut self.assemble_ms));
+            format!(" (search {search:.2}, load and assemble {assemble:.2})")
+        };
+        format!("p50 {:.2} ms{inside}, p95 {:.2} ms, p99 {:.2} ms{rate}", at(0.5), at(0.95), at(0.99))
     }
 }
 

@@ -49,10 +49,10 @@ mod tokens;
 
 #[cfg(feature = "hub")]
 pub mod hub;
-#[cfg(feature = "https")]
-mod tls;
 #[cfg(feature = "openai")]
 pub mod remote;
+#[cfg(feature = "https")]
+mod tls;
 
 pub use error::ModelError;
 

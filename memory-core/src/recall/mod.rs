@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, debug_span};
 
 use crate::domain::id::{MemoryId, PartitionId, RecallId};
 use crate::domain::memory::Memory;
@@ -43,8 +43,8 @@ impl Engine {
     /// What is remembered that bears on a question.
     pub async fn recall(&self, caller: &Caller, request: Recall) -> Result<Recalled, Error> {
         let now = request.now.unwrap_or_else(|| self.now());
-        let recalled = self.recall_unnoted(caller, request, now).instrument(info_span!("recall")).await?;
-        info_span!("note").in_scope(|| self.note(&recalled, now));
+        let recalled = self.recall_unnoted(caller, request, now).instrument(debug_span!("recall")).await?;
+        debug_span!("note").in_scope(|| self.note(&recalled, now));
         Ok(recalled)
     }
 
@@ -62,35 +62,35 @@ impl Engine {
         let mut degraded = Vec::new();
 
         let reach =
-            self.reach(caller, &request.scope, &request.filter, now).instrument(info_span!("scope")).await?;
+            self.reach(caller, &request.scope, &request.filter, now).instrument(debug_span!("scope")).await?;
         if reach.left_out > 0 {
             degraded.push(Degraded::PartitionsLeftOut);
         }
         let vector = self
             .question_vector(&request, deadline, &mut degraded)
-            .instrument(info_span!("question"))
+            .instrument(debug_span!("question"))
             .await?;
         took.embed = began.elapsed();
-        let searched = self.search(&reach, &request, vector).instrument(info_span!("search")).await?;
+        let searched = self.search(&reach, &request, vector).instrument(debug_span!("search")).await?;
         let weights = self.recall_settings.weights.with(request.weights);
-        let mut fused = info_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &weights));
+        let mut fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &weights));
         took.search = began.elapsed().saturating_sub(took.embed);
 
         fused.truncate(self.most_wanted(&request));
         let neighbours =
             if request.budget_tokens > 0 { self.neighbours(&reach, &fused).await? } else { Vec::new() };
-        let mut loaded = self.load(&fused, &neighbours).instrument(info_span!("load")).await?;
+        let mut loaded = self.load(&fused, &neighbours).instrument(debug_span!("load")).await?;
         // What was erased since it was found is not there to be loaded.
         fused.retain(|one| loaded.contains_key(&one.memory));
         let before_rerank = began.elapsed();
         self.rerank(&request, &mut fused, &loaded, deadline, &mut degraded)
-            .instrument(info_span!("rerank"))
+            .instrument(debug_span!("rerank"))
             .await;
         took.rerank = began.elapsed().saturating_sub(before_rerank);
 
         fused.truncate(request.limit as usize);
         let context =
-            info_span!("assemble").in_scope(|| self.context(&request, &fused, &neighbours, &loaded));
+            debug_span!("assemble").in_scope(|| self.context(&request, &fused, &neighbours, &loaded));
         let memories = fused
             .into_iter()
             .filter_map(|one| {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use tracing::{Instrument, info_span, instrument};
+use tracing::{Instrument, debug_span, instrument};
 
 use super::key;
 use super::request::{MemoryToRemember, TurnToRemember};
@@ -43,7 +43,7 @@ pub(crate) struct Keyed {
 
 impl Engine {
     /// Makes the rows of texts, vectors included. `field` names the list in the request.
-    #[instrument(skip_all)]
+    #[instrument(level = "debug", skip_all)]
     pub(crate) async fn key(&self, texts: &[TextToKey], field: &str) -> Result<Keyed, Error> {
         let ActiveEmbedder { id, embedder } = self.active_embedder();
         let rows = key_with(&*embedder, texts, field).await?;
@@ -84,7 +84,7 @@ pub(crate) async fn key_with(
     }
     for (places, chunks) in places.chunks(CHUNKS_PER_CALL).zip(chunks.chunks(CHUNKS_PER_CALL)) {
         let embedding = embedder.embed_passages(chunks);
-        let vectors = embedding.instrument(info_span!("embed", chunks = chunks.len())).await?;
+        let vectors = embedding.instrument(debug_span!("embed", chunks = chunks.len())).await?;
         for ((text, chunk), vector) in places.iter().zip(vectors) {
             if let Some(row) = rows.get_mut(*text).and_then(|rows| rows.get_mut(*chunk)) {
                 row.vector = Some(unit(&vector, || format!("{field}[{text}].text"))?);

@@ -34,7 +34,7 @@ const EMBEDDER_CHANGES: usize = 3;
 
 impl Engine {
     /// Appends turns to a session and remembers each of them word for word.
-    #[instrument(name = "remember", skip_all, fields(turns = request.turns.len()))]
+    #[instrument(level = "debug", name = "remember", skip_all, fields(turns = request.turns.len()))]
     pub async fn remember_turns(&self, caller: &Caller, request: RememberTurns) -> Result<Remembered, Error> {
         needs_write(caller)?;
         let owner = check::turns(&request, &self.limits)?;
@@ -72,7 +72,7 @@ impl Engine {
     }
 
     /// Adds finished memories. A document takes the place of the one of its name, as a new version.
-    #[instrument(name = "remember", skip_all, fields(memories = request.memories.len()))]
+    #[instrument(level = "debug", name = "remember", skip_all, fields(memories = request.memories.len()))]
     pub async fn remember_memories(
         &self,
         caller: &Caller,

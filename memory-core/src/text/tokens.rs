@@ -6,6 +6,9 @@
 //! megabytes once it is loaded, so it is loaded by the first count. Invariant: what
 //! [`TokenCounter::truncate`] returns counts no more than the budget.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use bpe_openai::{Tokenizer as BytePairTokenizer, o200k_base};
 
 /// Counts model tokens. Free to make and to copy; the first count in a process loads the vocabulary.
@@ -16,9 +19,14 @@ impl TokenCounter {
     /// Names the encoding: counts of one identity agree.
     pub const IDENTITY: &'static str = "o200k_base";
 
-    /// The number of tokens in `text`, special tokens read as plain text. Linear in the text.
+    /// The number of tokens in `text`, special tokens read as plain text. Linear in the text; short texts that came
+    /// before are known.
     pub fn count(self, text: &str) -> usize {
-        tokenizer().count(text)
+        if text.len() <= KNOWN_BYTES {
+            known_or(text, || tokenizer().count(text))
+        } else {
+            tokenizer().count(text)
+        }
     }
 
     /// The number of tokens in `before` + `text` + `after`, where that of `text` is known to be `text_tokens`: reads
@@ -76,6 +84,25 @@ impl TokenCounter {
         }
         kept
     }
+}
+
+/// Texts up to this length are remembered with their count: words, speakers and headings, of which contexts are joined.
+const KNOWN_BYTES: usize = 48;
+/// How many of them each thread remembers, some 200 KB; then it begins anew.
+const KNOWN_TEXTS: usize = 8_192;
+
+thread_local! {
+    /// Counts by a hash of the text. The text itself is not kept: it may be a word of a memory that is erased.
+    static KNOWN: RefCell<HashMap<u128, usize>> = RefCell::default();
+}
+
+fn known_or(text: &str, count: impl FnOnce() -> usize) -> usize {
+    KNOWN.with_borrow_mut(|known| {
+        if known.len() >= KNOWN_TEXTS {
+            known.clear();
+        }
+        *known.entry(xxhash_rust::xxh3::xxh3_128(text.as_bytes())).or_insert_with(count)
+    })
 }
 
 /// Whether the white space in a text is single blanks between words, and nothing else.
