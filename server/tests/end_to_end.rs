@@ -3,11 +3,15 @@
 
 mod process;
 
+use std::collections::BTreeMap;
+
+use engrain::formats::{Import, ImportOptions, Imported, read};
 use engrain::wire::{
-    AddMemories, AddTurns, DeleteMatching, DocumentName, EditMemory, Filter, ListMemories, NewMemory,
-    NewTurn, RecallRequest, ReindexRequest, Role, Scope, WhyNot, WhyNotRequest,
+    AddMemories, AddTurns, DeleteMatching, DocumentName, EditMemory, ExportLine, Filter, Link, ListMemories,
+    NewMemory, NewTurn, RecallRequest, ReindexRequest, Role, Scope, WhyNot, WhyNotRequest,
 };
 use engrain::{Client, Error};
+use futures::TryStreamExt;
 use process::ServerProcess;
 
 fn ask(scope: &Scope, query: &str) -> RecallRequest {
@@ -151,4 +155,59 @@ async fn a_reindex_to_the_same_embedder_is_a_job_that_ends() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     };
     assert_eq!(done.state, engrain::wire::JobState::Done, "{:?}", done.error);
+}
+
+async fn exported(client: &Client) -> Vec<u8> {
+    let lines: Vec<ExportLine> = client.export(&Scope::default()).try_collect().await.unwrap();
+    let lines: Vec<String> = lines.iter().map(|line| serde_json::to_string(line).unwrap()).collect();
+    lines.join("\n").into_bytes()
+}
+
+async fn imported(client: &Client, export: &[u8]) -> Imported {
+    let mut import = Import::new(client);
+    for item in read(std::io::Cursor::new(export.to_vec()), "export", &ImportOptions::default()).unwrap() {
+        import.send(item.unwrap()).await.unwrap();
+    }
+    import.finish().await.unwrap()
+}
+
+/// Relation, weight and target's text of each link, by the text of the memory that it starts from; and the versions.
+type Links = (BTreeMap<String, Vec<(String, f32, String)>>, BTreeMap<String, u32>);
+
+async fn linked(client: &Client) -> Links {
+    let request = ListMemories { scope: Scope::user("ann"), ..ListMemories::default() };
+    let memories = client.list_memories(&request).await.unwrap().memories;
+    let text = |id| memories.iter().find(|memory| memory.id == id).unwrap().text.clone();
+    let told = |link: &Link| (link.relation.clone(), link.weight, text(link.to));
+    let links = memories.iter().map(|it| (it.text.clone(), it.links.iter().map(told).collect()));
+    (links.collect(), memories.iter().map(|it| (it.text.clone(), it.version)).collect())
+}
+
+#[tokio::test]
+async fn links_survive_export_and_import_in_both_directions() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (from, to) = (ServerProcess::start(from.path()).await, ServerProcess::start(to.path()).await);
+    let scope = Scope::user("ann");
+    let turns = remember(&from.client, &scope).await;
+    let link = |to, weight| Link { to, relation: "near".to_owned(), weight };
+    let fact = |text: &str, links| NewMemory { text: text.to_owned(), links, ..NewMemory::default() };
+    let memories = vec![fact("first", vec![link(turns[0], 0.1)]), fact("second", vec![])];
+    let request = AddMemories { scope: scope.clone(), memories };
+    let made = from.client.add_memories(&request).await.unwrap().memory_ids;
+    let last = vec![fact("last", vec![link(made[0], 0.5), link(made[1], 1.0)])];
+    let last = from.client.add_memories(&AddMemories { scope, memories: last }).await.unwrap().memory_ids[0];
+    for (id, links) in
+        [(turns[1], vec![link(last, 0.25), link(turns[0], 0.75)]), (made[0], vec![link(made[1], 0.3)])]
+    {
+        let edit = EditMemory { links: Some(links), ..EditMemory::default() };
+        from.client.edit_memory(id, &edit).await.unwrap();
+    }
+    let export = exported(&from.client).await;
+    let first = imported(&to.client, &export).await;
+    assert_eq!((first.turns, first.memories, first.links_lost, first.repeated_batches), (2, 3, 0, 0));
+    let after = linked(&to.client).await;
+    assert_eq!(after.0, linked(&from.client).await.0);
+    let again = imported(&to.client, &export).await;
+    assert_eq!((again.turns, again.links_lost), (2, 0));
+    assert_eq!(linked(&to.client).await, after, "a repetition makes no version");
 }
