@@ -212,6 +212,7 @@ mod tests {
             visibility: Visibility::Owner,
             subjects: Vec::new(),
             tags: Vec::new(),
+            links: Vec::new(),
             metadata: Metadata::default(),
             document: None,
             origin: None,

@@ -53,11 +53,13 @@ pub(super) fn client(settings: &RemoteEmbedderSettings) -> Result<Client<OpenAIC
         .saturating_mul(settings.dimension)
         .saturating_mul(BYTES_PER_COMPONENT)
         .saturating_add(MAX_OTHER_BYTES);
+    // Made of our own client: one that the library made would look for a TLS provider of the whole process, and panic.
+    let client = Client::build(http.clone(), config);
     let service = tower::service_fn(move |request: HttpRequestFactory| {
         let http = http.clone();
         async move { send(http, request, limit).await.map_err(Box::<dyn Error + Send + Sync>::from) }
     });
-    Ok(Client::with_config(config).with_http_service(service))
+    Ok(client.with_http_service(service))
 }
 
 /// Why one try failed.
