@@ -8,7 +8,13 @@ use memory_core::testing::index_contract::{answering, keeping_up};
 use memory_core::testing::shelf::Shelf;
 
 fn embedded(shelf: Arc<Shelf>, budget_bytes: usize) -> Arc<dyn Index> {
-    Arc::new(EmbeddedIndex::new(shelf, EmbeddedIndexOptions { budget_bytes, threads: 2 }))
+    let inline_rows = EmbeddedIndexOptions::INLINE_ROWS;
+    Arc::new(EmbeddedIndex::new(shelf, EmbeddedIndexOptions { budget_bytes, threads: 2, inline_rows }))
+}
+
+/// As for large partitions: every search leaves the thread that asks, and several share its work.
+fn in_lanes(shelf: Arc<Shelf>, budget_bytes: usize) -> Arc<dyn Index> {
+    Arc::new(EmbeddedIndex::new(shelf, EmbeddedIndexOptions { budget_bytes, threads: 3, inline_rows: 0 }))
 }
 
 /// Seeds to try: few as a rule, many in the long form.
@@ -22,6 +28,16 @@ async fn search_is_naive_search() {
     for seed in seeds(8) {
         answering::search_is_naive_search(&embedded, seed).await;
     }
+}
+
+#[tokio::test]
+async fn a_search_that_is_shared_is_naive_search() {
+    for seed in seeds(8) {
+        answering::search_is_naive_search(&in_lanes, seed).await;
+    }
+    answering::what_is_hidden_takes_no_place(&in_lanes).await;
+    answering::a_memory_of_many_chunks_counts_once(&in_lanes).await;
+    answering::words_find_what_has_no_vector(&in_lanes).await;
 }
 
 #[tokio::test]

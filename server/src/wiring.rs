@@ -50,6 +50,7 @@ pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
     let index_options = EmbeddedIndexOptions {
         budget_bytes: config.index.memory_budget_bytes,
         threads: or_one_per_core(config.index.threads),
+        inline_rows: EmbeddedIndexOptions::INLINE_ROWS,
     };
     let parts = Parts {
         index: Arc::new(EmbeddedIndex::new(store.clone(), index_options)),

@@ -64,7 +64,8 @@ impl Laboratory {
         budget_bytes: usize,
     ) -> Result<Self, Error> {
         let store = Arc::new(SqlStore::open(directory, StoreOptions::default()).await?);
-        let options = EmbeddedIndexOptions { budget_bytes, threads: 2 };
+        let options =
+            EmbeddedIndexOptions { budget_bytes, threads: 2, inline_rows: EmbeddedIndexOptions::INLINE_ROWS };
         let index = Arc::new(EmbeddedIndex::new(store.clone(), options));
         let clock = Arc::new(FrozenClock::at(START));
         let engine = Engine::start(Parts {

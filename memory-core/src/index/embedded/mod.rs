@@ -23,9 +23,8 @@ use super::{Answer, Index, IndexError, Place, Question, Sighting, Update, View};
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::store::IndexSource;
 
-/// Up to this many rows a search takes about as long as it takes to wake another thread, and less than other requests
-/// notice: some 0.3 ms.
-const INLINE_ROWS: usize = 16_384;
+/// Threads that one search uses at most: it is bound by memory before it has use for more.
+const MOST_LANES: usize = 4;
 
 /// How often a partition is read because an update was missing among those that waited. Commits are shown in the
 /// order of the log, so even one is a sign of trouble.
@@ -36,8 +35,16 @@ const READS: usize = 3;
 pub struct EmbeddedIndexOptions {
     /// What partitions in memory may take together, in bytes; the last one in use stays even if it takes more.
     pub budget_bytes: usize,
-    /// Searches that compute at the same time; others wait their turn.
+    /// Threads that compute at the same time: a search takes what is free, and waits if nothing is.
     pub threads: usize,
+    /// Partitions of up to so many rows are searched on the thread that asks.
+    pub inline_rows: usize,
+}
+
+impl EmbeddedIndexOptions {
+    /// So many rows take about as long as it takes to wake another thread, and less than other requests notice: some
+    /// 0.3 ms.
+    pub const INLINE_ROWS: usize = 16_384;
 }
 
 /// Exact search over partitions in memory.
@@ -45,6 +52,7 @@ pub struct EmbeddedIndexOptions {
 pub struct EmbeddedIndex {
     source: Arc<dyn IndexSource>,
     residents: Residents,
+    inline_rows: usize,
     computing: Arc<tokio::sync::Semaphore>,
 }
 
@@ -54,6 +62,7 @@ impl EmbeddedIndex {
         Self {
             source,
             residents: Residents::new(options.budget_bytes),
+            inline_rows: options.inline_rows,
             computing: Arc::new(tokio::sync::Semaphore::new(options.threads.max(1))),
         }
     }
@@ -63,25 +72,31 @@ impl EmbeddedIndex {
         self.residents.in_memory()
     }
 
-    /// Lets `work` see a partition: at once if it is small, else on a thread of its own.
+    /// Lets `work` see a partition: at once if it is small, else on a thread of its own. It is told how many threads it
+    /// may use: those that nobody else is computing on.
     async fn with<T: Send + 'static>(
         &self,
         id: PartitionId,
-        work: impl FnOnce(&Partition) -> T + Send + 'static,
+        work: impl FnOnce(&Partition, usize) -> T + Send + 'static,
     ) -> Result<T, IndexError> {
         let resident = self.resident(id).await?;
         {
             let state = resident.state.read();
             match state.as_ref() {
-                Some(partition) if partition.rows() <= INLINE_ROWS => return Ok(work(partition)),
+                Some(partition) if partition.rows() <= self.inline_rows => return Ok(work(partition, 1)),
                 Some(_) => {}
                 None => return Err(IndexError::Abandoned),
             }
         }
-        let permit = self.computing.clone().acquire_owned().await.map_err(|_| IndexError::Abandoned)?;
+        let mut permit = self.computing.clone().acquire_owned().await.map_err(|_| IndexError::Abandoned)?;
+        while permit.num_permits() < MOST_LANES
+            && let Ok(one_more) = self.computing.clone().try_acquire_owned()
+        {
+            permit.merge(one_more);
+        }
         let done = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            resident.state.read().as_ref().map(work)
+            let lanes = permit.num_permits();
+            resident.state.read().as_ref().map(|partition| work(partition, lanes))
         });
         done.await.ok().flatten().ok_or(IndexError::Abandoned)
     }
@@ -132,12 +147,12 @@ impl EmbeddedIndex {
 impl Index for EmbeddedIndex {
     async fn search(&self, partition: PartitionId, question: &Question) -> Result<Answer, IndexError> {
         let question = question.clone();
-        self.with(partition, move |partition| partition.search(&question)).await?
+        self.with(partition, move |partition, lanes| partition.search(&question, lanes)).await?
     }
 
     async fn in_view(&self, partition: PartitionId, view: &View) -> Result<Vec<MemoryId>, IndexError> {
         let view = view.clone();
-        self.with(partition, move |partition| partition.in_view(&view)).await
+        self.with(partition, move |partition, _| partition.in_view(&view)).await
     }
 
     async fn sight(
@@ -147,7 +162,7 @@ impl Index for EmbeddedIndex {
         question: &Question,
     ) -> Result<Option<Sighting>, IndexError> {
         let question = question.clone();
-        self.with(partition, move |partition| partition.sight(memory, &question)).await?
+        self.with(partition, move |partition, _| partition.sight(memory, &question)).await?
     }
 
     async fn at_places(

@@ -2,8 +2,9 @@
 //! put forward, and what the view hides takes no part.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
-use gpu_retrieval::{Batch, Query};
+use gpu_retrieval::{Batch, Hit, Query};
 
 use super::bitmap::Bitmap;
 use super::filtering;
@@ -14,25 +15,94 @@ use crate::index::{Answer, Candidate, DenseScore, IndexError, Question, Sighting
 use crate::recall::request::Exactness;
 use crate::text::Tokenizer;
 
+/// Matching a question's words takes about as long as scanning so great a part of the rows: a fifth.
+const WORDS_PER_SCAN: u32 = 5;
+
 thread_local! {
     static SCRATCH: std::cell::RefCell<LexicalScratch> = std::cell::RefCell::new(LexicalScratch::new());
 }
 
 impl Partition {
-    /// The memories that each signal puts forward, with what the other says of them.
-    pub(super) fn search(&self, question: &Question) -> Result<Answer, IndexError> {
+    /// The memories that each signal puts forward, with what the other says of them. With several `lanes`, as many
+    /// threads share the work; the answer is the same.
+    pub(super) fn search(&self, question: &Question, lanes: usize) -> Result<Answer, IndexError> {
         let mask = self.row_mask(&question.view);
         let mask = mask.as_ref().map(Bitmap::words);
+        let words = Tokenizer.query(&question.text, &self.lexical.languages());
         let mut found: HashMap<u32, Found> = HashMap::with_capacity(question.candidates * 2);
         let mut exactness = Exactness::Exact;
-        if let Some(vector) = &question.vector {
-            exactness = self.scan(vector, question, mask, &mut found)?;
+        match &question.vector {
+            Some(vector) => {
+                self.check_dimension(vector)?;
+                let (hits, pass) = self.scan_and_match(vector, question, &words, mask, lanes, &mut found)?;
+                exactness = pass;
+                for hit in hits {
+                    let (score, similarity, retention) = (hit.score, hit.similarity, hit.retention);
+                    let score = DenseScore { score, similarity, retention };
+                    found.entry(hit.group).or_default().dense = Some((hit.slot, score));
+                }
+            }
+            None => self.match_words(&words, question.candidates, mask, &mut found),
         }
-        let words = Tokenizer.query(&question.text, &self.lexical.languages());
-        self.match_words(&words, question.candidates, mask, &mut found);
         self.complete(question, &words, mask, &mut found)?;
         let candidates = found.iter().filter_map(|(slot, found)| self.candidate(*slot, found)).collect();
         Ok(Answer { candidates, memories: self.columns.live() as u64, exactness })
+    }
+
+    /// Scans the rows in as many parts as there are lanes, one of them on this thread, after the words.
+    fn scan_and_match(
+        &self,
+        vector: &[f32],
+        question: &Question,
+        words: &crate::text::QueryTerms,
+        mask: Option<&[u64]>,
+        lanes: usize,
+        found: &mut HashMap<u32, Found>,
+    ) -> Result<(Vec<Hit>, Exactness), IndexError> {
+        let parts = self.parts(lanes);
+        let Some((own, others)) = parts.split_first() else { return Ok((Vec::new(), Exactness::Exact)) };
+        let answers = std::thread::scope(|threads| {
+            let others: Vec<_> = others
+                .iter()
+                .map(|part| threads.spawn(|| self.scan(vector, question, mask, part.clone())))
+                .collect();
+            self.match_words(words, question.candidates, mask, found);
+            let mut answers = vec![self.scan(vector, question, mask, own.clone())];
+            answers
+                .extend(others.into_iter().map(|other| other.join().unwrap_or(Err(IndexError::Abandoned))));
+            answers
+        });
+        let (mut hits, mut exactness) = (Vec::new(), Exactness::Exact);
+        for answer in answers {
+            let (some, pass) = answer?;
+            hits.extend(some);
+            exactness = exactness.max(pass);
+        }
+        // A memory's rows lie in one part, so the best of the parts are the best of all.
+        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.group_id.cmp(&b.group_id)));
+        hits.truncate(question.candidates);
+        Ok((hits, exactness))
+    }
+
+    /// The rows in runs for so many threads, cut between memories. The first is shorter: it goes to the thread that has
+    /// matched the words before.
+    fn parts(&self, lanes: usize) -> Vec<Range<u32>> {
+        let all = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
+        let lanes = u32::try_from(lanes).unwrap_or(1).max(1);
+        let own = (all / lanes).saturating_sub(all / WORDS_PER_SCAN / lanes * (lanes - 1));
+        let mut parts = Vec::new();
+        let mut start = 0;
+        for lane in 1..lanes {
+            let end = self.start_of_memory_at(own + (all - own) / (lanes - 1) * (lane - 1));
+            if end > start {
+                parts.push(start..end);
+                start = end;
+            }
+        }
+        if all > start || parts.is_empty() {
+            parts.push(start..all);
+        }
+        parts
     }
 
     fn scan(
@@ -40,21 +110,21 @@ impl Partition {
         vector: &[f32],
         question: &Question,
         mask: Option<&[u64]>,
-        found: &mut HashMap<u32, Found>,
-    ) -> Result<Exactness, IndexError> {
-        self.check_dimension(vector)?;
-        let query = Query { vector, k: question.candidates, weights: question.weights, mask, ranges: None };
+        part: Range<u32>,
+    ) -> Result<(Vec<Hit>, Exactness), IndexError> {
+        let (k, weights) = (question.candidates, question.weights);
+        let is_all = part.start == 0 && part.end as usize == self.rows.len();
+        let ranges = [part];
+        let ranges = (!is_all).then_some(ranges.as_slice());
+        let query = Query { vector, k, weights, mask, ranges };
         let batch = Batch { now_us: question.view.now.as_micros(), queries: &[query] };
         let answers = self.dense.search(&batch).map_err(|error| IndexError::Unscorable(error.to_string()))?;
-        let Some(answer) = answers.into_iter().next() else { return Ok(Exactness::Exact) };
-        for hit in answer.hits {
-            let score = DenseScore { score: hit.score, similarity: hit.similarity, retention: hit.retention };
-            found.entry(hit.group).or_default().dense = Some((hit.slot, score));
-        }
-        Ok(match answer.pass {
+        let Some(answer) = answers.into_iter().next() else { return Ok((Vec::new(), Exactness::Exact)) };
+        let exactness = match answer.pass {
             gpu_retrieval::Pass::Exact => Exactness::Exact,
             gpu_retrieval::Pass::Certified => Exactness::Certified,
-        })
+        };
+        Ok((answer.hits, exactness))
     }
 
     fn match_words(
