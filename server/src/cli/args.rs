@@ -254,6 +254,9 @@ pub(super) struct ImportArgs {
     /// Turns or memories in one request, 1 to 1,000
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub(super) batch: u16,
+    /// Add what an earlier import brought once more: for memories that were erased since
+    #[arg(long)]
+    pub(super) again: bool,
 }
 
 fn format_of(name: &str) -> Result<engrain::formats::Format, String> {

@@ -9,7 +9,10 @@ use engrain::formats::{FormatError, Import, ImportError, ImportItem, ImportOptio
 use engrain::wire::ExportLine;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use memory_core::domain::clock::{Clock, SystemClock};
+use memory_core::domain::id::{IdSource, RandomIds};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use super::args::{ExportArgs, Global, ImportArgs};
 use super::connect::with_server;
@@ -19,7 +22,7 @@ use super::print;
 /// Batches that are read ahead of the server.
 const BATCHES_AHEAD: usize = 4;
 
-/// Imports files. What an earlier run brought is not added again.
+/// Imports files. What an earlier run brought is not added again, unless that is asked for.
 pub(super) async fn import(global: &Global, args: ImportArgs) -> Result<(), Failure> {
     let options = ImportOptions {
         format: args.format,
@@ -32,8 +35,9 @@ pub(super) async fn import(global: &Global, args: ImportArgs) -> Result<(), Fail
         let started = Instant::now();
         let bar = spinner();
         let mut total = Imported::default();
+        let run = args.again.then(|| RandomIds::default().next(SystemClock.now()));
         for file in &args.files {
-            let imported = import_file(&server.client, file, &options, total, &bar).await?;
+            let imported = import_file(&server.client, file, &options, run, total, &bar).await?;
             total = sum(total, imported);
         }
         bar.finish_and_clear();
@@ -46,6 +50,7 @@ async fn import_file(
     client: &Client,
     file: &Path,
     options: &ImportOptions,
+    run: Option<Uuid>,
     before: Imported,
     bar: &ProgressBar,
 ) -> Result<Imported, Failure> {
@@ -58,7 +63,10 @@ async fn import_file(
     });
     let mut import = Import::new(client);
     while let Some(item) = read.recv().await {
-        let item = item.map_err(|error| failed(ImportError::Format(error)))?;
+        let mut item = item.map_err(|error| failed(ImportError::Format(error)))?;
+        if let Some(run) = run {
+            item.key = format!("{}-{run}", item.key);
+        }
         let imported = import.send(item).await.map_err(failed)?;
         let total = sum(before, imported);
         bar.set_position(total.turns + total.memories);
@@ -110,7 +118,10 @@ fn report(global: &Global, total: Imported, took: Duration) -> Result<(), Failur
         took.as_secs_f64()
     );
     if total.repeated_batches > 0 {
-        lines.push_str(&format!("{} batches were there already\n", total.repeated_batches));
+        lines.push_str(&format!(
+            "{} batches had been imported before; what has been erased of them since comes back with --again\n",
+            total.repeated_batches
+        ));
     }
     if total.sources_lost > 0 {
         lines.push_str(&format!("{} sources are not in the file and were left out\n", total.sources_lost));
