@@ -13,7 +13,7 @@ use super::partition::Partition;
 use crate::domain::id::MemoryId;
 use crate::index::{Answer, Candidate, DenseScore, IndexError, Question, Sighting};
 use crate::recall::request::Exactness;
-use crate::text::Tokenizer;
+use crate::text::{QueryTerms, Tokenizer};
 
 /// Matching a question's words takes about as long as scanning so great a part of the rows: a fifth.
 const WORDS_PER_SCAN: u32 = 5;
@@ -27,14 +27,12 @@ impl Partition {
     /// threads share the work; the answer is the same.
     pub(super) fn search(&self, question: &Question, lanes: usize) -> Result<Answer, IndexError> {
         let mask = self.row_mask(&question.view);
-        let mask = mask.as_ref().map(Bitmap::words);
-        let words = Tokenizer.query(&question.text, &self.lexical.languages());
+        let asked = self.asked(question, mask.as_ref().map(Bitmap::words))?;
         let mut found: HashMap<u32, Found> = HashMap::with_capacity(question.candidates * 2);
         let mut exactness = Exactness::Exact;
-        match &question.vector {
+        match asked.vector {
             Some(vector) => {
-                self.check_dimension(vector)?;
-                let (hits, pass) = self.scan_and_match(vector, question, &words, mask, lanes, &mut found)?;
+                let (hits, pass) = self.scan_and_match(&asked, vector, lanes, &mut found)?;
                 exactness = pass;
                 for hit in hits {
                     let (score, similarity, retention) = (hit.score, hit.similarity, hit.retention);
@@ -42,32 +40,38 @@ impl Partition {
                     found.entry(hit.group).or_default().dense = Some((hit.slot, score));
                 }
             }
-            None => self.match_words(&words, question.candidates, mask, &mut found),
+            None => self.match_words(&asked, &mut found),
         }
-        self.complete(question, &words, mask, &mut found)?;
+        self.complete(&asked, &mut found)?;
         let candidates = found.iter().filter_map(|(slot, found)| self.candidate(*slot, found)).collect();
         Ok(Answer { candidates, memories: self.columns.live() as u64, exactness })
+    }
+
+    fn asked<'a>(&self, question: &'a Question, mask: Option<&'a [u64]>) -> Result<Asked<'a>, IndexError> {
+        let vector = question.vector.as_deref();
+        let expected = self.dense.dims();
+        if let Some(found) = vector.map(<[f32]>::len).filter(|found| *found != expected) {
+            return Err(IndexError::Dimension { expected, found });
+        }
+        let words = Tokenizer.query(&question.text, &self.lexical.languages());
+        Ok(Asked { question, vector, words, mask })
     }
 
     /// Scans the rows in as many parts as there are lanes, one of them on this thread, after the words.
     fn scan_and_match(
         &self,
+        asked: &Asked<'_>,
         vector: &[f32],
-        question: &Question,
-        words: &crate::text::QueryTerms,
-        mask: Option<&[u64]>,
         lanes: usize,
         found: &mut HashMap<u32, Found>,
     ) -> Result<(Vec<Hit>, Exactness), IndexError> {
         let parts = self.parts(lanes);
         let Some((own, others)) = parts.split_first() else { return Ok((Vec::new(), Exactness::Exact)) };
         let answers = std::thread::scope(|threads| {
-            let others: Vec<_> = others
-                .iter()
-                .map(|part| threads.spawn(|| self.scan(vector, question, mask, part.clone())))
-                .collect();
-            self.match_words(words, question.candidates, mask, found);
-            let mut answers = vec![self.scan(vector, question, mask, own.clone())];
+            let others: Vec<_> =
+                others.iter().map(|part| threads.spawn(|| self.scan(asked, vector, part.clone()))).collect();
+            self.match_words(asked, found);
+            let mut answers = vec![self.scan(asked, vector, own.clone())];
             answers
                 .extend(others.into_iter().map(|other| other.join().unwrap_or(Err(IndexError::Abandoned))));
             answers
@@ -80,7 +84,7 @@ impl Partition {
         }
         // A memory's rows lie in one part, so the best of the parts are the best of all.
         hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.group_id.cmp(&b.group_id)));
-        hits.truncate(question.candidates);
+        hits.truncate(asked.question.candidates);
         Ok((hits, exactness))
     }
 
@@ -107,11 +111,11 @@ impl Partition {
 
     fn scan(
         &self,
+        asked: &Asked<'_>,
         vector: &[f32],
-        question: &Question,
-        mask: Option<&[u64]>,
         part: Range<u32>,
     ) -> Result<(Vec<Hit>, Exactness), IndexError> {
+        let Asked { question, mask, .. } = *asked;
         let (k, weights) = (question.candidates, question.weights);
         let is_all = part.start == 0 && part.end as usize == self.rows.len();
         let ranges = [part];
@@ -127,17 +131,12 @@ impl Partition {
         Ok((answer.hits, exactness))
     }
 
-    fn match_words(
-        &self,
-        words: &crate::text::QueryTerms,
-        k: usize,
-        mask: Option<&[u64]>,
-        found: &mut HashMap<u32, Found>,
-    ) {
+    fn match_words(&self, asked: &Asked<'_>, found: &mut HashMap<u32, Found>) {
+        let query = LexicalQuery { terms: &asked.words, mask: asked.mask, k: asked.question.candidates };
         let mut hits: Vec<LexicalHit> = Vec::new();
         let tie_key = |slot: u32| self.columns.id(slot).map_or(u128::MAX, |id| id.0.as_u128());
         SCRATCH.with_borrow_mut(|scratch| {
-            self.lexical.search(&LexicalQuery { terms: words, mask, k }, tie_key, scratch, &mut hits);
+            self.lexical.search(&query, tie_key, scratch, &mut hits);
         });
         for hit in hits {
             found.entry(hit.group).or_default().lexical = Some((hit.row, hit.score));
@@ -145,13 +144,8 @@ impl Partition {
     }
 
     /// Lets each signal say something of what only the other has put forward.
-    fn complete(
-        &self,
-        question: &Question,
-        words: &crate::text::QueryTerms,
-        mask: Option<&[u64]>,
-        found: &mut HashMap<u32, Found>,
-    ) -> Result<(), IndexError> {
+    fn complete(&self, asked: &Asked<'_>, found: &mut HashMap<u32, Found>) -> Result<(), IndexError> {
+        let Asked { question, vector, words, mask } = asked;
         let allowed = |row: u32| mask.is_none_or(|words| bit(words, row));
         let (mut slots, mut rows) = (Vec::new(), Vec::new());
         let (mut dense_slots, mut dense_rows) = (Vec::new(), Vec::new());
@@ -161,7 +155,7 @@ impl Partition {
                     slots.push(*slot);
                     rows.push(row);
                 }
-                if found.dense.is_none() && question.vector.is_some() && self.has_vector(row) {
+                if found.dense.is_none() && vector.is_some() && self.has_vector(row) {
                     dense_slots.push(*slot);
                     dense_rows.push(row);
                 }
@@ -175,7 +169,7 @@ impl Partition {
                 *best = Some((row, score));
             }
         }
-        let Some(vector) = &question.vector else { return Ok(()) };
+        let Some(vector) = vector else { return Ok(()) };
         let now_us = question.view.now.as_micros();
         let scored = self
             .dense
@@ -211,15 +205,6 @@ impl Partition {
         })
     }
 
-    fn check_dimension(&self, vector: &[f32]) -> Result<(), IndexError> {
-        let expected = self.dense.dims();
-        if vector.len() == expected {
-            Ok(())
-        } else {
-            Err(IndexError::Dimension { expected, found: vector.len() })
-        }
-    }
-
     /// One memory, seen through a question.
     pub(super) fn sight(
         &self,
@@ -228,12 +213,8 @@ impl Partition {
     ) -> Result<Option<Sighting>, IndexError> {
         let Some(slot) = self.columns.slot(memory) else { return Ok(None) };
         let at = slot as usize;
-        let words = Tokenizer.query(&question.text, &self.lexical.languages());
         let mut found = HashMap::from([(slot, Found::default())]);
-        if let Some(vector) = &question.vector {
-            self.check_dimension(vector)?;
-        }
-        self.complete(question, &words, None, &mut found)?;
+        self.complete(&self.asked(question, None)?, &mut found)?;
         let nothing = Candidate { memory, dense: None, lexical: 0.0, best_span: (0, 0), place: None };
         let candidate = found.get(&slot).and_then(|found| self.candidate(slot, found)).unwrap_or(nothing);
         Ok(Some(Sighting {
@@ -246,6 +227,16 @@ impl Partition {
             candidate,
         }))
     }
+}
+
+/// A question as a partition understands it.
+struct Asked<'a> {
+    question: &'a Question,
+    /// The question's vector, of the partition's dimension.
+    vector: Option<&'a [f32]>,
+    words: QueryTerms,
+    /// The rows in view; none for all that are alive.
+    mask: Option<&'a [u64]>,
 }
 
 /// What was found of one slot: per signal the best row and its score.
