@@ -5,6 +5,7 @@
 //! depends on the question, so the same memories give the same block, and a prompt cache can hit.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use super::request::Context;
 use crate::domain::id::MemoryId;
@@ -53,30 +54,39 @@ const SPEAKER_TOKENS: u32 = 2;
 
 /// Lines taken so far, in the order in which they were taken.
 struct Block<'a> {
-    lines: Vec<(&'a Memory, &'a str)>,
+    lines: Vec<Line<'a>>,
     seen: HashSet<(Option<&'a str>, &'a str)>,
-    headings: HashSet<String>,
+    headings: HashSet<Rc<str>>,
     speakers: HashMap<&'a str, u32>,
     tokens: u32,
     budget_tokens: u32,
+}
+
+/// A memory with what is shown of it, and the heading it stands under.
+#[derive(Clone)]
+struct Line<'a> {
+    memory: &'a Memory,
+    text: &'a str,
+    heading: Rc<str>,
 }
 
 impl<'a> Block<'a> {
     /// Takes a memory if it fits; true also if the block has the same words from the same mouth already.
     fn take(&mut self, memory: &'a Memory, text: &'a str) -> bool {
         let speaker = memory.origin.as_ref().map(|origin| speaker(origin.author.as_ref(), origin.role));
-        if self.lines.iter().any(|(taken, _)| taken.id == memory.id) || self.seen.contains(&(speaker, text)) {
+        if self.lines.iter().any(|taken| taken.memory.id == memory.id) || self.seen.contains(&(speaker, text))
+        {
             return true;
         }
-        let heading = heading(memory);
+        let heading: Rc<str> = heading(memory).into();
         let cost = self.cost(memory, text, &heading);
         if self.tokens.saturating_add(cost) > self.budget_tokens {
             return false;
         }
         self.tokens += cost;
-        self.headings.insert(heading);
+        self.headings.insert(heading.clone());
         self.seen.insert((speaker, text));
-        self.lines.push((memory, text));
+        self.lines.push(Line { memory, text, heading });
         true
     }
 
@@ -117,20 +127,20 @@ impl<'a> Block<'a> {
     /// never shares a token with what follows it.
     fn layout(&self, left_out: u32) -> Context {
         let mut lines = self.lines.clone();
-        lines.sort_by_key(|(memory, _)| order(memory));
-        let headings: Vec<String> = lines.iter().map(|(memory, _)| heading(memory)).collect();
-        let mut text = String::with_capacity(lines.iter().map(|(_, part)| part.len() + 64).sum());
-        let mut tokens = 0;
-        for (at, (memory, part)) in lines.iter().enumerate() {
-            if at == 0 || headings[at] != headings[at - 1] {
-                text.push_str(&headings[at]);
-                tokens += count(&headings[at]);
+        lines.sort_by_key(|line| order(line.memory));
+        let mut text = String::with_capacity(lines.iter().map(|line| line.text.len() + 64).sum());
+        let (mut tokens, mut last_heading) = (0, None);
+        for (at, line) in lines.iter().enumerate() {
+            if last_heading != Some(&line.heading) {
+                text.push_str(&line.heading);
+                tokens += count(&line.heading);
+                last_heading = Some(&line.heading);
             }
-            let ends_day = headings.get(at + 1).is_some_and(|next| *next != headings[at]);
-            let end = if ends_day { "\n\n" } else { "\n" };
-            tokens += push_line(&mut text, memory, part, end);
+            let is_last_of_heading = lines.get(at + 1).is_some_and(|next| next.heading != line.heading);
+            let end = if is_last_of_heading { "\n\n" } else { "\n" };
+            tokens += push_line(&mut text, line.memory, line.text, end);
         }
-        Context { text, tokens, memories: lines.iter().map(|(memory, _)| memory.id).collect(), left_out }
+        Context { text, tokens, memories: lines.iter().map(|line| line.memory.id).collect(), left_out }
     }
 }
 

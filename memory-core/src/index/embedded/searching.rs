@@ -82,9 +82,11 @@ impl Partition {
             hits.extend(some);
             exactness = exactness.max(pass);
         }
-        // A memory's rows lie in one part, so the best of the parts are the best of all.
-        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.group_id.cmp(&b.group_id)));
-        hits.truncate(asked.question.candidates);
+        if hits.len() > asked.question.candidates {
+            // A memory's rows lie in one part, so the best of the parts are the best of all.
+            hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.group_id.cmp(&b.group_id)));
+            hits.truncate(asked.question.candidates);
+        }
         Ok((hits, exactness))
     }
 
