@@ -52,6 +52,7 @@ pub use contract::{
 };
 pub use rows::{BLOCK_ROWS, Compaction, GONE, Row, Rows, RowsError, TILE_ROWS, Terms};
 pub use search::{
-    Answer, Batch, Hit, MAX_K, MAX_QUERIES, Pass, PassChoice, Query, Scored, SearchError, SearchOptions,
+    Answer, Batch, Findings, Hit, MAX_K, MAX_QUERIES, Pass, PassChoice, Query, Scored, SearchError,
+    SearchOptions, SharedSearch,
 };
 pub use simd::InstructionSet;

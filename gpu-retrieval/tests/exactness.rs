@@ -10,7 +10,8 @@ mod oracle;
 use std::ops::Range;
 
 use gpu_retrieval::{
-    Answer, Batch, InstructionSet, Pass, PassChoice, Query, SearchOptions, Terms, Weights, unit_fp16,
+    Answer, Batch, Findings, InstructionSet, Pass, PassChoice, Query, Rows, SearchOptions, Terms, Weights,
+    unit_fp16,
 };
 use half::f16;
 use oracle::Twin;
@@ -154,6 +155,17 @@ fn bits(answer: &Answer) -> Vec<(u32, u32, u128, u32, u32, u32)> {
     answer.hits.iter().map(bits).collect()
 }
 
+/// What three threads find together.
+fn shared(rows: &Rows, batch: &Batch<'_>) -> Vec<Answer> {
+    let search = rows.share(batch).unwrap();
+    let findings: Vec<Findings> = std::thread::scope(|threads| {
+        let others: Vec<_> = (0..2).map(|_| threads.spawn(|| search.take_part())).collect();
+        let own = search.take_part();
+        others.into_iter().map(|other| other.join().unwrap()).chain([own]).collect()
+    });
+    search.answers(&findings)
+}
+
 /// Asks all questions in one batch, in every way, and compares with the oracle.
 fn check(store: &Store, questions: &[Question], now_us: i64) {
     let twin = build(store);
@@ -169,8 +181,14 @@ fn check(store: &Store, questions: &[Question], now_us: i64) {
         ranges: ranges[at].as_deref(),
     };
     let queries: Vec<Query<'_>> = (0..questions.len()).map(query).collect();
+    let batch = Batch { now_us, queries: &queries };
+    for (answer, query) in shared(&twin.rows, &batch).iter().zip(&queries) {
+        let (hits, rows_scanned) = twin.expected(query, now_us);
+        assert_eq!(bits(answer), bits(&Answer { hits, ..answer.clone() }));
+        assert_eq!(answer.rows_scanned, rows_scanned);
+    }
     for options in ways() {
-        let answers = twin.rows.search_with(&Batch { now_us, queries: &queries }, &options).unwrap();
+        let answers = twin.rows.search_with(&batch, &options).unwrap();
         assert_eq!(answers.len(), queries.len());
         for (answer, query) in answers.iter().zip(&queries) {
             let (hits, rows_scanned) = twin.expected(query, now_us);

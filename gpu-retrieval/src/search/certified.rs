@@ -22,9 +22,9 @@ pub(super) struct Doubtful {
 }
 
 /// Bounds every allowed row of a tile, and scores the doubtful rows of the tile before.
-pub(super) fn visit(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut Running, allowed: u64) {
-    let earlier = query.doubtful.len();
-    if query.top.threshold().is_none() {
+pub(super) fn visit(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut Running<'_>, allowed: u64) {
+    let earlier = query.found.doubtful.len();
+    if query.threshold().is_none() {
         exact::visit(scan, tile, query, allowed);
     } else if allowed.count_ones() < DENSE_ROWS {
         bound_sparse(scan, tile, query, allowed);
@@ -34,37 +34,38 @@ pub(super) fn visit(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut Running, 
     settle(scan, query, earlier);
 }
 
-/// Scores what is left at the end of a block.
-pub(super) fn finish(scan: &BlockScan<'_>, query: &mut Running) {
-    settle(scan, query, query.doubtful.len());
+/// Scores what is left at the end of a run.
+pub(super) fn finish(scan: &BlockScan<'_>, query: &mut Running<'_>) {
+    settle(scan, query, query.found.doubtful.len());
 }
 
-fn bound_sparse(scan: &BlockScan<'_>, tile: &Tile, query: &mut Running, allowed: u64) {
+fn bound_sparse(scan: &BlockScan<'_>, tile: &Tile, query: &mut Running<'_>, allowed: u64) {
     for place in set_bits(allowed) {
         let at = tile.first_row() + place;
         let bias = exact::row_bias(scan, query, at);
         let (levels, quantised) = (scan.block.level_row(at), scan.block.quantised()[at]);
-        let upper = (scan.kernels.upper)(levels, quantised, &query.quantised, &query.weights, bias);
+        let upper =
+            (scan.kernels.upper)(levels, quantised, &query.asked.quantised, &query.asked.weights, bias);
         doubt(scan, query, Doubtful { at, upper, bias });
     }
 }
 
-fn bound_dense(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut Running, allowed: u64) {
+fn bound_dense(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut Running<'_>, allowed: u64) {
     let mut biases = [0.0; TILE_ROWS];
-    if !query.has_no_bias() {
-        tile.biases(scan, &query.weights, &mut biases);
+    if !query.asked.has_no_bias() {
+        tile.biases(scan, &query.asked.weights, &mut biases);
     }
     let Some(quantised) = scan.block.quantised()[tile.first_row()..].first_chunk() else { return };
     let bounds = TileBounds {
         levels: scan.block.level_tile(tile.number),
         quantised,
         biases: &biases,
-        query: &query.quantised,
-        weights: &query.weights,
+        query: &query.asked.quantised,
+        weights: &query.asked.weights,
     };
     let mut uppers = [0.0; TILE_ROWS];
     let largest = (scan.kernels.tile_uppers)(bounds, &mut uppers);
-    if query.top.threshold().is_some_and(|threshold| largest < threshold) {
+    if query.threshold().is_some_and(|threshold| largest < threshold) {
         return;
     }
     for place in set_bits(allowed) {
@@ -74,24 +75,24 @@ fn bound_dense(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut Running, allow
 }
 
 /// Keeps a row that may matter for later, and asks for its memory.
-fn doubt(scan: &BlockScan<'_>, query: &mut Running, row: Doubtful) {
+fn doubt(scan: &BlockScan<'_>, query: &mut Running<'_>, row: Doubtful) {
     if may_matter(query, row) {
         (scan.kernels.prefetch)(bytemuck::cast_slice(scan.block.half_row(row.at)));
-        query.doubtful.push(row);
+        query.found.doubtful.push(row);
     }
 }
 
 /// Scores the first `count` doubtful rows, as far as the threshold has not passed them meanwhile.
-fn settle(scan: &BlockScan<'_>, query: &mut Running, count: usize) {
+fn settle(scan: &BlockScan<'_>, query: &mut Running<'_>, count: usize) {
     for place in 0..count {
-        let row = query.doubtful[place];
+        let row = query.found.doubtful[place];
         if may_matter(query, row) {
             exact::score(scan, query, row.at, row.bias);
         }
     }
-    query.doubtful.drain(..count);
+    query.found.doubtful.drain(..count);
 }
 
-fn may_matter(query: &Running, row: Doubtful) -> bool {
-    query.top.threshold().is_none_or(|threshold| row.upper >= threshold)
+fn may_matter(query: &Running<'_>, row: Doubtful) -> bool {
+    query.threshold().is_none_or(|threshold| row.upper >= threshold)
 }

@@ -8,11 +8,11 @@ use super::top_groups::Candidate;
 use crate::rows::TILE_ROWS;
 
 /// Scores every allowed row of a tile.
-pub(super) fn visit(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut Running, allowed: u64) {
+pub(super) fn visit(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut Running<'_>, allowed: u64) {
     let mut biases = [0.0; TILE_ROWS];
     let is_dense = allowed.count_ones() >= DENSE_ROWS;
-    if is_dense && !query.has_no_bias() {
-        tile.biases(scan, &query.weights, &mut biases);
+    if is_dense && !query.asked.has_no_bias() {
+        tile.biases(scan, &query.asked.weights, &mut biases);
     }
     for place in set_bits(allowed) {
         let at = tile.first_row() + place;
@@ -22,23 +22,23 @@ pub(super) fn visit(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut Running, 
 }
 
 /// The bias of row `at` of the block, for tiles too sparse to compute whole.
-pub(super) fn row_bias(scan: &BlockScan<'_>, query: &Running, at: usize) -> f32 {
-    if query.has_no_bias() {
+pub(super) fn row_bias(scan: &BlockScan<'_>, query: &Running<'_>, at: usize) -> f32 {
+    if query.asked.has_no_bias() {
         return 0.0;
     }
-    (scan.kernels.bias)(&query.weights, &scan.block.entries()[at], scan.now_us)
+    (scan.kernels.bias)(&query.asked.weights, &scan.block.entries()[at], scan.now_us)
 }
 
 /// Scores row `at` of the block, whose bias is known, and offers it if it can matter.
-pub(super) fn score(scan: &BlockScan<'_>, query: &mut Running, at: usize, bias: f32) {
-    let similarity = (scan.kernels.dot)(scan.block.half_row(at), &query.wide);
-    let score = (scan.kernels.fuse)(&query.weights, similarity, bias);
-    query.rows_rescored += 1;
-    if query.top.threshold().is_some_and(|threshold| score < threshold) {
+pub(super) fn score(scan: &BlockScan<'_>, query: &mut Running<'_>, at: usize, bias: f32) {
+    let similarity = (scan.kernels.dot)(scan.block.half_row(at), &query.asked.wide);
+    let score = (scan.kernels.fuse)(&query.asked.weights, similarity, bias);
+    query.found.rows_rescored += 1;
+    if query.threshold().is_some_and(|threshold| score < threshold) {
         return;
     }
     let entry = &scan.block.entries()[at];
-    query.top.offer(Candidate {
+    query.found.top.offer(Candidate {
         score,
         similarity,
         group_id: scan.rows.group_id(entry.group),

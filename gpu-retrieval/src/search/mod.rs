@@ -8,6 +8,7 @@ mod certified;
 mod exact;
 mod scan;
 mod scratch;
+mod shared;
 mod top_groups;
 
 use std::ops::Range;
@@ -16,6 +17,7 @@ use crate::contract::{MAX_WEIGHT, VectorError, Weights, unit_fp16};
 use crate::rows::Rows;
 use crate::simd::InstructionSet;
 use scratch::widen;
+pub use shared::{Findings, SharedSearch};
 
 /// The most groups a query may ask for.
 pub const MAX_K: usize = 1024;
@@ -183,15 +185,9 @@ impl Rows {
         batch: &Batch<'_>,
         options: &SearchOptions,
     ) -> Result<Vec<Answer>, SearchError> {
-        let set = options.instruction_set;
-        let kernels = set.kernels().ok_or(SearchError::InstructionSet(set))?;
-        if batch.queries.len() > MAX_QUERIES {
-            return Err(SearchError::TooManyQueries);
-        }
-        for (index, query) in batch.queries.iter().enumerate() {
-            check_query(index, query)?;
-        }
-        scan::scan(self, kernels, batch, options.pass)
+        let search = self.share_with(batch, options)?;
+        let findings = search.take_part();
+        Ok(search.answers(&[findings]))
     }
 
     /// The canonical scores of chosen live rows, in the order given.

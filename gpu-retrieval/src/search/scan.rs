@@ -1,13 +1,13 @@
-//! The walk over the rows: blocks from the newest, tiles of 64 rows, every query of the batch on each tile.
+//! The walk over a run of rows: tiles of 64 rows, every query of the batch on each tile.
 //!
 //! It exists so that a batch reads memory once and skips at the price of a word what no query may see. The
-//! invariant: each allowed live row of a query is visited exactly once. Newest first, because forgetting makes new
-//! rows score high, and an early high threshold spares work; correctness does not depend on the order.
+//! invariant: each allowed live row of a query is visited exactly once.
 
 use std::ops::Range;
 
-use super::scratch::{Running, with_running};
-use super::{Answer, Batch, Hit, Pass, PassChoice, Query, SearchError, certified, exact};
+use super::scratch::Running;
+use super::shared::Run;
+use super::{Pass, PassChoice, Query, certified, exact};
 use crate::contract::Weights;
 use crate::rows::{Block, Rows, TILE_ROWS, first_slot};
 use crate::simd::{Kernels, PerRow};
@@ -22,27 +22,18 @@ const PREFETCH_TILES: usize = 8;
 /// From so many allowed rows on, a tile is computed whole.
 pub(super) const DENSE_ROWS: u32 = 12;
 
-/// Answers a batch whose queries are valid but for their vectors.
-pub(super) fn scan(
-    rows: &Rows,
-    kernels: &Kernels,
-    batch: &Batch<'_>,
-    choice: PassChoice,
-) -> Result<Vec<Answer>, SearchError> {
-    with_running(batch.queries.len(), |running| {
-        for (index, (running, query)) in running.iter_mut().zip(batch.queries).enumerate() {
-            let reason = running.assign(rows, query, choose(rows, query, choice));
-            reason.map_err(|reason| SearchError::Vector { query: index, reason })?;
-        }
-        for (number, block) in rows.blocks().iter().enumerate().rev() {
-            let first_slot = first_slot(number);
-            for (running, query) in running.iter_mut().zip(batch.queries) {
-                running.rows_scanned += allow(block, first_slot, query, &mut running.allowed);
-            }
-            scan_block(&BlockScan { rows, kernels, block, first_slot, now_us: batch.now_us }, running);
-        }
-        Ok(running.iter().map(|running| answer(rows, kernels, batch.now_us, running)).collect())
-    })
+/// Visits the rows of a run, for every query.
+pub(super) fn scan_run(
+    (rows, kernels, now_us): (&Rows, &Kernels, i64),
+    run: &Run,
+    running: &mut [Running<'_>],
+) {
+    let Some(block) = rows.blocks().get(run.block) else { return };
+    let scan = BlockScan { rows, kernels, block, first_slot: first_slot(run.block), now_us };
+    for Running { asked, found } in &mut *running {
+        found.rows_scanned += allow(&scan, &run.tiles, asked.query, &mut found.allowed);
+    }
+    scan_tiles(&scan, run.tiles.clone(), running);
 }
 
 /// What stays the same while a block is scanned.
@@ -85,19 +76,19 @@ impl Tile {
     }
 }
 
-fn scan_block(scan: &BlockScan<'_>, running: &mut [Running]) {
-    for number in 0..scan.block.alive().len() {
+fn scan_tiles(scan: &BlockScan<'_>, tiles: Range<usize>, running: &mut [Running<'_>]) {
+    for (place, number) in tiles.clone().enumerate() {
         let mut tile = Tile { number, retentions: [0.0; TILE_ROWS], has_retentions: false };
         for query in &mut *running {
-            // A query without a row in this block has an empty list of words.
-            let Some(allowed) = query.allowed.get(number).copied() else { continue };
-            if let Some(ahead) = query.allowed.get(number + PREFETCH_TILES) {
-                prefetch(scan, number + PREFETCH_TILES, *ahead, query.pass);
+            // A query without a row in this run has an empty list of words.
+            let Some(allowed) = query.found.allowed.get(place).copied() else { continue };
+            if let Some(ahead) = query.found.allowed.get(place + PREFETCH_TILES) {
+                prefetch(scan, number + PREFETCH_TILES, *ahead, query.asked.pass);
             }
             if allowed == 0 {
                 continue;
             }
-            match query.pass {
+            match query.asked.pass {
                 Pass::Exact => exact::visit(scan, &mut tile, query, allowed),
                 Pass::Certified => certified::visit(scan, &mut tile, query, allowed),
             }
@@ -133,11 +124,13 @@ pub(super) fn set_bits(mut word: u64) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Writes the words of rows that `query` may see in `block`, none if there is no such row; returns their number.
-fn allow(block: &Block, first_slot: usize, query: &Query<'_>, words: &mut Vec<u64>) -> u64 {
+/// Writes the words of rows that `query` may see in these tiles of a block, none if there is no such row; returns the
+/// number of rows.
+fn allow(scan: &BlockScan<'_>, tiles: &Range<usize>, query: &Query<'_>, words: &mut Vec<u64>) -> u64 {
     words.clear();
-    let alive = block.alive();
-    if query.ranges.is_some_and(|ranges| clip(ranges, first_slot, alive.len() * TILE_ROWS).next().is_none()) {
+    let Some(alive) = scan.block.alive().get(tiles.clone()) else { return 0 };
+    let (first_slot, length) = (scan.first_slot + tiles.start * TILE_ROWS, alive.len() * TILE_ROWS);
+    if query.ranges.is_some_and(|ranges| clip(ranges, first_slot, length).next().is_none()) {
         return 0;
     }
     match query.mask {
@@ -149,11 +142,11 @@ fn allow(block: &Block, first_slot: usize, query: &Query<'_>, words: &mut Vec<u6
     }
     if let Some(ranges) = query.ranges {
         let mut done = 0;
-        for range in clip(ranges, first_slot, alive.len() * TILE_ROWS) {
+        for range in clip(ranges, first_slot, length) {
             clear_bits(words, done..range.start);
             done = range.end;
         }
-        clear_bits(words, done..alive.len() * TILE_ROWS);
+        clear_bits(words, done..length);
     }
     let count = words.iter().map(|word| u64::from(word.count_ones())).sum();
     if count == 0 {
@@ -162,7 +155,7 @@ fn allow(block: &Block, first_slot: usize, query: &Query<'_>, words: &mut Vec<u6
     count
 }
 
-/// The ranges as far as they are in a block of `length` rows, counted from its first row.
+/// The ranges as far as they are in a run of `length` rows, counted from its first row.
 fn clip(ranges: &[Range<u32>], first_slot: usize, length: usize) -> impl Iterator<Item = Range<usize>> + '_ {
     let before = ranges.partition_point(|range| range.end as usize <= first_slot);
     ranges[before..]
@@ -188,30 +181,12 @@ fn clear_bits(words: &mut [u64], range: Range<usize>) {
     }
 }
 
-fn choose(rows: &Rows, query: &Query<'_>, choice: PassChoice) -> Pass {
+/// Whether to look at the int8 rows first.
+pub(super) fn choose(rows: &Rows, query: &Query<'_>, choice: PassChoice) -> Pass {
     match choice {
         PassChoice::Forced(pass) => pass,
         PassChoice::Auto if rows.live() < query.k * MIN_ROWS_PER_K => Pass::Exact,
         PassChoice::Auto => Pass::Certified,
-    }
-}
-
-fn answer(rows: &Rows, kernels: &Kernels, now_us: i64, running: &Running) -> Answer {
-    let hit = |best: &super::top_groups::Candidate| Hit {
-        slot: best.slot,
-        group: best.group,
-        group_id: best.group_id,
-        score: best.score,
-        similarity: best.similarity,
-        retention: rows
-            .find(best.slot)
-            .map_or(0.0, |(block, at)| (kernels.retention)(&block.entries()[at], now_us)),
-    };
-    Answer {
-        hits: running.top.best_first().iter().map(hit).collect(),
-        rows_scanned: running.rows_scanned,
-        rows_rescored: running.rows_rescored,
-        pass: running.pass,
     }
 }
 
