@@ -4,9 +4,11 @@
 //! A partition is read at one moment of the store (its number in the change log) while commits go on; what they change
 //! meanwhile waits and is applied on top. So a partition in memory always bears every commit that was applied.
 
+mod asking;
 mod bitmap;
 mod columns;
 mod filtering;
+mod lanes;
 pub mod lexical;
 mod partition;
 mod residents;
@@ -17,14 +19,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use self::asking::Askers;
+use self::lanes::Lanes;
 use self::partition::Partition;
 use self::residents::{Resident, Residents};
 use super::{Answer, Index, IndexError, Place, Question, Sighting, Update, View};
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::store::IndexSource;
-
-/// Threads that one search uses at most: it is bound by memory before it has use for more.
-const MOST_LANES: usize = 4;
 
 /// How often a partition is read because an update was missing among those that waited. Commits are shown in the
 /// order of the log, so even one is a sign of trouble.
@@ -53,7 +54,9 @@ pub struct EmbeddedIndex {
     source: Arc<dyn IndexSource>,
     residents: Residents,
     inline_rows: usize,
-    computing: Arc<tokio::sync::Semaphore>,
+    askers: Arc<Askers>,
+    /// For what is done with a large partition besides searching it.
+    looking: Arc<tokio::sync::Semaphore>,
 }
 
 impl EmbeddedIndex {
@@ -63,7 +66,8 @@ impl EmbeddedIndex {
             source,
             residents: Residents::new(options.budget_bytes),
             inline_rows: options.inline_rows,
-            computing: Arc::new(tokio::sync::Semaphore::new(options.threads.max(1))),
+            askers: Arc::new(Askers::new(options.threads)),
+            looking: Arc::new(tokio::sync::Semaphore::new(options.threads.max(1))),
         }
     }
 
@@ -72,33 +76,34 @@ impl EmbeddedIndex {
         self.residents.in_memory()
     }
 
-    /// Lets `work` see a partition: at once if it is small, else on a thread of its own. It is told how many threads it
-    /// may use: those that nobody else is computing on.
+    /// Lets `work` see a partition: at once if it is small, else on a thread of its own.
     async fn with<T: Send + 'static>(
         &self,
         id: PartitionId,
-        work: impl FnOnce(&Partition, usize) -> T + Send + 'static,
+        work: impl FnOnce(&Partition) -> T + Send + 'static,
     ) -> Result<T, IndexError> {
         let resident = self.resident(id).await?;
         {
             let state = resident.state.read();
-            match state.as_ref() {
-                Some(partition) if partition.rows() <= self.inline_rows => return Ok(work(partition, 1)),
-                Some(_) => {}
-                None => return Err(IndexError::Abandoned),
+            if let Some(partition) = self.small(&state)? {
+                return Ok(work(partition));
             }
         }
-        let mut permit = self.computing.clone().acquire_owned().await.map_err(|_| IndexError::Abandoned)?;
-        while permit.num_permits() < MOST_LANES
-            && let Ok(one_more) = self.computing.clone().try_acquire_owned()
-        {
-            permit.merge(one_more);
-        }
+        let permit = self.looking.clone().acquire_owned().await.map_err(|_| IndexError::Abandoned)?;
         let done = tokio::task::spawn_blocking(move || {
-            let lanes = permit.num_permits();
-            resident.state.read().as_ref().map(|partition| work(partition, lanes))
+            let _permit = permit;
+            resident.state.read().as_ref().map(work)
         });
         done.await.ok().flatten().ok_or(IndexError::Abandoned)
+    }
+
+    /// The partition, if it is searched on the thread that asks.
+    fn small<'a>(&self, state: &'a Option<Partition>) -> Result<Option<&'a Partition>, IndexError> {
+        match state {
+            Some(partition) if partition.rows() <= self.inline_rows => Ok(Some(partition)),
+            Some(_) => Ok(None),
+            None => Err(IndexError::Abandoned),
+        }
     }
 
     /// The partition in memory; read now if it is not there.
@@ -146,13 +151,20 @@ impl EmbeddedIndex {
 #[async_trait]
 impl Index for EmbeddedIndex {
     async fn search(&self, partition: PartitionId, question: &Question) -> Result<Answer, IndexError> {
-        let question = question.clone();
-        self.with(partition, move |partition, lanes| partition.search(&question, lanes)).await?
+        let resident = self.resident(partition).await?;
+        {
+            let state = resident.state.read();
+            if let Some(partition) = self.small(&state)? {
+                let answers = partition.search(std::slice::from_ref(question), &Lanes::own());
+                return answers.into_iter().next().unwrap_or(Err(IndexError::Abandoned));
+            }
+        }
+        self.askers.ask(resident, question.clone()).await
     }
 
     async fn in_view(&self, partition: PartitionId, view: &View) -> Result<Vec<MemoryId>, IndexError> {
         let view = view.clone();
-        self.with(partition, move |partition, _| partition.in_view(&view)).await
+        self.with(partition, move |partition| partition.in_view(&view)).await
     }
 
     async fn sight(
@@ -162,7 +174,7 @@ impl Index for EmbeddedIndex {
         question: &Question,
     ) -> Result<Option<Sighting>, IndexError> {
         let question = question.clone();
-        self.with(partition, move |partition, _| partition.sight(memory, &question)).await?
+        self.with(partition, move |partition| partition.sight(memory, &question)).await?
     }
 
     async fn at_places(

@@ -140,15 +140,6 @@ impl Partition {
         start..self.first_row.get(slot as usize + 1).copied().unwrap_or(all)
     }
 
-    /// The first row, from `row` on, with which a memory begins.
-    pub(super) fn start_of_memory_at(&self, row: u32) -> u32 {
-        let slot = self.first_row.partition_point(|first| *first < row);
-        self.first_row
-            .get(slot)
-            .copied()
-            .unwrap_or_else(|| u32::try_from(self.rows.len()).unwrap_or(u32::MAX))
-    }
-
     /// Rows, dead ones included.
     pub(super) fn rows(&self) -> usize {
         self.rows.len()

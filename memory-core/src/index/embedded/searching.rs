@@ -1,13 +1,11 @@
-//! A question put to a partition: each signal puts memories forward, each says something of what only the other has
+//! Questions put to a partition: each signal puts memories forward, each says something of what only the other has
 //! put forward, and what the view hides takes no part.
 
-use std::collections::HashMap;
-use std::ops::Range;
-
-use gpu_retrieval::{Batch, Hit, Query};
+use gpu_retrieval::{Batch, Hit, Query, elapsed_us, retention};
 
 use super::bitmap::Bitmap;
 use super::filtering;
+use super::lanes::{Lanes, Shares, in_order};
 use super::lexical::{LexicalHit, LexicalQuery, LexicalScratch};
 use super::partition::Partition;
 use crate::domain::id::MemoryId;
@@ -15,175 +13,144 @@ use crate::index::{Answer, Candidate, DenseScore, IndexError, Question, Sighting
 use crate::recall::request::Exactness;
 use crate::text::{QueryTerms, Tokenizer};
 
-/// Matching a question's words takes about as long as scanning so great a part of the rows: a fifth.
-const WORDS_PER_SCAN: u32 = 5;
-
 thread_local! {
     static SCRATCH: std::cell::RefCell<LexicalScratch> = std::cell::RefCell::new(LexicalScratch::new());
 }
 
 impl Partition {
-    /// The memories that each signal puts forward, with what the other says of them. With several `lanes`, as many
-    /// threads share the work; the answer is the same.
-    pub(super) fn search(&self, question: &Question, lanes: usize) -> Result<Answer, IndexError> {
-        let mask = self.row_mask(&question.view);
-        let asked = self.asked(question, mask.as_ref().map(Bitmap::words))?;
-        let mut found: HashMap<u32, Found> = HashMap::with_capacity(question.candidates * 2);
-        let mut exactness = Exactness::Exact;
-        match asked.vector {
-            Some(vector) => {
-                let (hits, pass) = self.scan_and_match(&asked, vector, lanes, &mut found)?;
-                exactness = pass;
-                for hit in hits {
-                    let (score, similarity, retention) = (hit.score, hit.similarity, hit.retention);
-                    let score = DenseScore { score, similarity, retention };
-                    found.entry(hit.group).or_default().dense = Some((hit.slot, score));
-                }
-            }
-            None => self.match_words(&asked, &mut found),
+    /// For each question the memories that each signal puts forward, with what the other says of them. The lanes share
+    /// the work; the answers are the same with any number of them, and whichever questions come together.
+    pub(super) fn search(&self, questions: &[Question], lanes: &Lanes) -> Vec<Result<Answer, IndexError>> {
+        match self.search_together(questions, lanes) {
+            Ok(answers) => answers.into_iter().map(Ok).collect(),
+            Err(error) if questions.len() <= 1 => vec![Err(error)],
+            // One of them cannot be answered; that is no fault of the others.
+            Err(_) => questions
+                .iter()
+                .flat_map(|question| self.search(std::slice::from_ref(question), lanes))
+                .collect(),
         }
-        self.complete(&asked, &mut found)?;
-        let candidates = found.iter().filter_map(|(slot, found)| self.candidate(*slot, found)).collect();
-        Ok(Answer { candidates, memories: self.columns.live() as u64, exactness })
     }
 
-    fn asked<'a>(&self, question: &'a Question, mask: Option<&'a [u64]>) -> Result<Asked<'a>, IndexError> {
+    /// Questions that share a scan (`asking`).
+    fn search_together(&self, questions: &[Question], lanes: &Lanes) -> Result<Vec<Answer>, IndexError> {
+        let masks = lanes.each(questions, |question| self.row_mask(&question.view));
+        let both: Vec<(&Question, &Option<Bitmap>)> = questions.iter().zip(&masks).collect();
+        let asked = lanes.each(&both, |(question, mask)| self.asked(question, mask.as_ref()));
+        let asked: Vec<Asked<'_>> = asked.into_iter().collect::<Result<_, _>>()?;
+        let queries: Vec<Query<'_>> = asked.iter().filter_map(Asked::query).collect();
+        let now_us = questions.first().map_or(0, |question| question.view.now.as_micros());
+        let scan = self.dense.share(&Batch { now_us, queries: &queries }).map_err(unscorable)?;
+
+        // Words first: they cannot be cut into pieces, and the scan fills what is left of each lane.
+        let words = Shares::of(&asked);
+        let done =
+            lanes.share(usize::MAX, || (words.take_part(|asked| self.match_words(asked)), scan.take_part()));
+        let (words_done, findings): (Vec<_>, Vec<_>) = done.into_iter().unzip();
+        let mut scanned = scan.answers(&findings).into_iter();
+        let found = asked
+            .iter()
+            .zip(in_order(words_done))
+            .map(|(asked, words)| (asked, asked.vector.and_then(|_| scanned.next()), words));
+        let found: Vec<_> = found.collect();
+        lanes
+            .each(&found, |(asked, scanned, words)| self.answer(asked, scanned.as_ref(), words))
+            .into_iter()
+            .collect()
+    }
+
+    fn asked<'a>(&self, question: &'a Question, mask: Option<&'a Bitmap>) -> Result<Asked<'a>, IndexError> {
         let vector = question.vector.as_deref();
         let expected = self.dense.dims();
         if let Some(found) = vector.map(<[f32]>::len).filter(|found| *found != expected) {
             return Err(IndexError::Dimension { expected, found });
         }
         let words = Tokenizer.query(&question.text, &self.lexical.languages());
-        Ok(Asked { question, vector, words, mask })
+        Ok(Asked { question, vector, words, mask: mask.map(Bitmap::words) })
     }
 
-    /// Scans the rows in as many parts as there are lanes, one of them on this thread, after the words.
-    fn scan_and_match(
-        &self,
-        asked: &Asked<'_>,
-        vector: &[f32],
-        lanes: usize,
-        found: &mut HashMap<u32, Found>,
-    ) -> Result<(Vec<Hit>, Exactness), IndexError> {
-        let parts = self.parts(lanes);
-        let Some((own, others)) = parts.split_first() else { return Ok((Vec::new(), Exactness::Exact)) };
-        let answers = std::thread::scope(|threads| {
-            let others: Vec<_> =
-                others.iter().map(|part| threads.spawn(|| self.scan(asked, vector, part.clone()))).collect();
-            self.match_words(asked, found);
-            let mut answers = vec![self.scan(asked, vector, own.clone())];
-            answers
-                .extend(others.into_iter().map(|other| other.join().unwrap_or(Err(IndexError::Abandoned))));
-            answers
-        });
-        let (mut hits, mut exactness) = (Vec::new(), Exactness::Exact);
-        for answer in answers {
-            let (some, pass) = answer?;
-            hits.extend(some);
-            exactness = exactness.max(pass);
-        }
-        if hits.len() > asked.question.candidates {
-            // A memory's rows lie in one part, so the best of the parts are the best of all.
-            hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.group_id.cmp(&b.group_id)));
-            hits.truncate(asked.question.candidates);
-        }
-        Ok((hits, exactness))
-    }
-
-    /// The rows in runs for so many threads, cut between memories. The first is shorter: it goes to the thread that has
-    /// matched the words before.
-    fn parts(&self, lanes: usize) -> Vec<Range<u32>> {
-        let all = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
-        let lanes = u32::try_from(lanes).unwrap_or(1).max(1);
-        let own = (all / lanes).saturating_sub(all / WORDS_PER_SCAN / lanes * (lanes - 1));
-        let mut parts = Vec::new();
-        let mut start = 0;
-        for lane in 1..lanes {
-            let end = self.start_of_memory_at(own + (all - own) / (lanes - 1) * (lane - 1));
-            if end > start {
-                parts.push(start..end);
-                start = end;
-            }
-        }
-        if all > start || parts.is_empty() {
-            parts.push(start..all);
-        }
-        parts
-    }
-
-    fn scan(
-        &self,
-        asked: &Asked<'_>,
-        vector: &[f32],
-        part: Range<u32>,
-    ) -> Result<(Vec<Hit>, Exactness), IndexError> {
-        let Asked { question, mask, .. } = *asked;
-        let (k, weights) = (question.candidates, question.weights);
-        let is_all = part.start == 0 && part.end as usize == self.rows.len();
-        let ranges = [part];
-        let ranges = (!is_all).then_some(ranges.as_slice());
-        let query = Query { vector, k, weights, mask, ranges };
-        let batch = Batch { now_us: question.view.now.as_micros(), queries: &[query] };
-        let answers = self.dense.search(&batch).map_err(|error| IndexError::Unscorable(error.to_string()))?;
-        let Some(answer) = answers.into_iter().next() else { return Ok((Vec::new(), Exactness::Exact)) };
-        let exactness = match answer.pass {
-            gpu_retrieval::Pass::Exact => Exactness::Exact,
-            gpu_retrieval::Pass::Certified => Exactness::Certified,
-        };
-        Ok((answer.hits, exactness))
-    }
-
-    fn match_words(&self, asked: &Asked<'_>, found: &mut HashMap<u32, Found>) {
+    fn match_words(&self, asked: &Asked<'_>) -> Vec<LexicalHit> {
         let query = LexicalQuery { terms: &asked.words, mask: asked.mask, k: asked.question.candidates };
-        let mut hits: Vec<LexicalHit> = Vec::new();
+        let mut hits = Vec::new();
         let tie_key = |slot: u32| self.columns.id(slot).map_or(u128::MAX, |id| id.0.as_u128());
-        SCRATCH.with_borrow_mut(|scratch| {
-            self.lexical.search(&query, tie_key, scratch, &mut hits);
+        SCRATCH.with_borrow_mut(|scratch| self.lexical.search(&query, tie_key, scratch, &mut hits));
+        hits
+    }
+
+    fn answer(
+        &self,
+        asked: &Asked<'_>,
+        scanned: Option<&gpu_retrieval::Answer>,
+        words: &[LexicalHit],
+    ) -> Result<Answer, IndexError> {
+        let exactness = match scanned.map(|answer| answer.pass) {
+            Some(gpu_retrieval::Pass::Certified) => Exactness::Certified,
+            Some(gpu_retrieval::Pass::Exact) | None => Exactness::Exact,
+        };
+        let hits = scanned.map(|answer| answer.hits.as_slice()).unwrap_or_default();
+        let dense = hits.iter().map(|hit| Found {
+            slot: hit.group,
+            dense: Some((hit.slot, self.dense_score(asked, hit))),
+            lexical: None,
         });
-        for hit in hits {
-            found.entry(hit.group).or_default().lexical = Some((hit.row, hit.score));
-        }
+        let lexical = words.iter().map(|hit| Found {
+            slot: hit.group,
+            dense: None,
+            lexical: Some((hit.row, hit.score)),
+        });
+        let mut found = merged(dense.chain(lexical).collect());
+        self.complete(asked, &mut found)?;
+        let candidates = found.iter().filter_map(|found| self.candidate(found)).collect();
+        Ok(Answer { candidates, memories: self.columns.live() as u64, exactness })
+    }
+
+    /// What the scan says, but for the retention: the scan may have had another question's moment.
+    fn dense_score(&self, asked: &Asked<'_>, hit: &Hit) -> DenseScore {
+        let now_us = asked.question.view.now.as_micros();
+        let retained = self
+            .dense
+            .terms(hit.slot)
+            .map_or(0.0, |terms| retention(elapsed_us(now_us, terms.t0_us), terms.rate_per_us, terms.shape));
+        DenseScore { score: hit.score, similarity: hit.similarity, retention: retained }
     }
 
     /// Lets each signal say something of what only the other has put forward.
-    fn complete(&self, asked: &Asked<'_>, found: &mut HashMap<u32, Found>) -> Result<(), IndexError> {
+    fn complete(&self, asked: &Asked<'_>, found: &mut [Found]) -> Result<(), IndexError> {
         let Asked { question, vector, words, mask } = asked;
         let allowed = |row: u32| mask.is_none_or(|words| bit(words, row));
-        let (mut slots, mut rows) = (Vec::new(), Vec::new());
-        let (mut dense_slots, mut dense_rows) = (Vec::new(), Vec::new());
-        for (slot, found) in found.iter() {
-            for row in self.rows_of(*slot).filter(|row| allowed(*row)) {
+        let (mut places, mut rows) = (Vec::new(), Vec::new());
+        let (mut dense_places, mut dense_rows) = (Vec::new(), Vec::new());
+        for (place, found) in found.iter().enumerate() {
+            for row in self.rows_of(found.slot).filter(|row| allowed(*row)) {
                 if found.lexical.is_none() {
-                    slots.push(*slot);
+                    places.push(place);
                     rows.push(row);
                 }
                 if found.dense.is_none() && vector.is_some() && self.has_vector(row) {
-                    dense_slots.push(*slot);
+                    dense_places.push(place);
                     dense_rows.push(row);
                 }
             }
         }
         let mut scores = Vec::new();
         SCRATCH.with_borrow_mut(|scratch| self.lexical.scores_of(words, &rows, scratch, &mut scores));
-        for ((slot, row), score) in slots.into_iter().zip(rows).zip(scores) {
-            let best = &mut found.entry(slot).or_default().lexical;
+        for ((place, row), score) in places.into_iter().zip(rows).zip(scores) {
+            let best = &mut found[place].lexical;
             if best.is_none_or(|(_, before)| score > before) {
                 *best = Some((row, score));
             }
         }
         let Some(vector) = vector else { return Ok(()) };
         let now_us = question.view.now.as_micros();
-        let scored = self
-            .dense
-            .score_rows(vector, question.weights, now_us, &dense_rows)
-            .map_err(|error| IndexError::Unscorable(error.to_string()))?;
-        for (slot, scored) in dense_slots.into_iter().zip(scored) {
+        let scored =
+            self.dense.score_rows(vector, question.weights, now_us, &dense_rows).map_err(unscorable)?;
+        for (place, scored) in dense_places.into_iter().zip(scored) {
             let score = DenseScore {
                 score: scored.score,
                 similarity: scored.similarity,
                 retention: scored.retention,
             };
-            let best = &mut found.entry(slot).or_default().dense;
+            let best = &mut found[place].dense;
             if best.is_none_or(|(_, before)| score.score > before.score) {
                 *best = Some((scored.slot, score));
             }
@@ -196,14 +163,14 @@ impl Partition {
             && self.row_alive.contains(row as usize)
     }
 
-    fn candidate(&self, slot: u32, found: &Found) -> Option<Candidate> {
+    fn candidate(&self, found: &Found) -> Option<Candidate> {
         let best_row = found.dense.map(|(row, _)| row).or(found.lexical.map(|(row, _)| row))?;
         Some(Candidate {
-            memory: self.columns.id(slot)?,
+            memory: self.columns.id(found.slot)?,
             dense: found.dense.map(|(_, score)| score),
             lexical: found.lexical.map_or(0.0, |(_, score)| score),
             best_span: self.rows.get(best_row as usize).map_or((0, 0), |entry| entry.span),
-            place: self.columns.place(slot),
+            place: self.columns.place(found.slot),
         })
     }
 
@@ -215,10 +182,10 @@ impl Partition {
     ) -> Result<Option<Sighting>, IndexError> {
         let Some(slot) = self.columns.slot(memory) else { return Ok(None) };
         let at = slot as usize;
-        let mut found = HashMap::from([(slot, Found::default())]);
+        let mut found = [Found { slot, dense: None, lexical: None }];
         self.complete(&self.asked(question, None)?, &mut found)?;
         let nothing = Candidate { memory, dense: None, lexical: 0.0, best_span: (0, 0), place: None };
-        let candidate = found.get(&slot).and_then(|found| self.candidate(slot, found)).unwrap_or(nothing);
+        let candidate = self.candidate(&found[0]).unwrap_or(nothing);
         Ok(Some(Sighting {
             expired: self
                 .columns
@@ -241,11 +208,37 @@ struct Asked<'a> {
     mask: Option<&'a [u64]>,
 }
 
+impl<'a> Asked<'a> {
+    fn query(&'a self) -> Option<Query<'a>> {
+        let Self { question, vector, mask, .. } = *self;
+        Some(Query { vector: vector?, k: question.candidates, weights: question.weights, mask, ranges: None })
+    }
+}
+
 /// What was found of one slot: per signal the best row and its score.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Found {
+    slot: u32,
     dense: Option<(u32, DenseScore)>,
     lexical: Option<(u32, f32)>,
+}
+
+/// One entry a slot, in the order of slots. Each signal names a slot once.
+fn merged(mut found: Vec<Found>) -> Vec<Found> {
+    found.sort_unstable_by_key(|found| found.slot);
+    found.dedup_by(|next, kept| {
+        let is_same = next.slot == kept.slot;
+        if is_same {
+            kept.dense = kept.dense.or(next.dense);
+            kept.lexical = kept.lexical.or(next.lexical);
+        }
+        is_same
+    });
+    found
+}
+
+fn unscorable(error: gpu_retrieval::SearchError) -> IndexError {
+    IndexError::Unscorable(error.to_string())
 }
 
 fn bit(words: &[u64], index: u32) -> bool {
