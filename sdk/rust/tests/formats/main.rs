@@ -101,6 +101,11 @@ fn longmemeval_names_lead_back_to_its_ids() {
     assert!(question.has_marked_user_turn() && !question.is_abstention());
     assert!(!questions[1].0.has_marked_user_turn() && questions[1].0.is_abstention());
 
+    // Another edition of the benchmark asks the same of another haystack.
+    let mut other = question.clone();
+    other.haystack_session_ids.pop();
+    assert_ne!(other.scope(&options), question.scope(&options));
+
     let plain = ImportOptions { hide_labels: false, ..ImportOptions::default() };
     assert_eq!(question.session_names(&plain), ["filler_1", "answer_77", "filler_1"]);
     assert_eq!(question.scope(&plain), Scope::user("q1"));
