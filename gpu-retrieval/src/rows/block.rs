@@ -1,8 +1,9 @@
-//! One block of rows: planes of a fixed capacity that never move.
+//! One block of rows: planes of a fixed capacity.
 //!
-//! It exists so that growth copies nothing and so that a scan walks few, long, aligned runs of memory. The
+//! It exists so that growth copies little and so that a scan walks few, long, aligned runs of memory. The
 //! invariant: every plane has room for all rows of the block from the start, zeroed, each row begins at a multiple
-//! of 64 bytes, and a row is found by a search only if its alive bit is set.
+//! of 64 bytes, and a row is found by a search only if its alive bit is set. A block of a single tile begins with
+//! room for the vectors of eight rows, and doubles it: most stores have few rows, and there are many of them.
 
 use half::f16;
 
@@ -38,6 +39,9 @@ impl Entry {
     }
 }
 
+/// Vectors for which a block of one tile has room at first.
+const FIRST_VECTORS: usize = 8;
+
 /// All that is kept of its rows lies in one piece of memory: first the fp16 rows, then their int8 images, the
 /// entries, and what the images are worth.
 pub(crate) struct Block {
@@ -45,6 +49,8 @@ pub(crate) struct Block {
     /// One word per tile of rows.
     alive: Vec<u64>,
     capacity: usize,
+    /// Rows for whose vectors there is room: an even number, since kernels take two at a time.
+    vectors: usize,
     /// Elements from one row to the next.
     stride: usize,
 }
@@ -52,13 +58,35 @@ pub(crate) struct Block {
 impl Block {
     /// Room for `capacity` rows (a multiple of [`TILE_ROWS`]) of `stride` elements (a multiple of 64).
     pub(crate) fn new(capacity: usize, stride: usize) -> Self {
-        let bytes_per_row = stride * (size_of::<f16>() + 1) + size_of::<Entry>() + size_of::<Quantised>();
-        let memory = Zeroed::new(capacity * bytes_per_row);
-        Self { memory, alive: vec![0; capacity / TILE_ROWS], capacity, stride }
+        let vectors = if capacity == TILE_ROWS { FIRST_VECTORS } else { capacity };
+        Self::with_vectors(capacity, vectors, stride)
+    }
+
+    fn with_vectors(capacity: usize, vectors: usize, stride: usize) -> Self {
+        let of_vectors = vectors * stride * (size_of::<f16>() + 1);
+        let memory = Zeroed::new(of_vectors + capacity * (size_of::<Entry>() + size_of::<Quantised>()));
+        Self { memory, alive: vec![0; capacity / TILE_ROWS], capacity, vectors, stride }
+    }
+
+    /// Makes room for the vector of row `at`.
+    fn make_room(&mut self, at: usize) {
+        if at < self.vectors {
+            return;
+        }
+        let vectors = (at + 1).next_power_of_two().min(self.capacity);
+        let mut larger = Self::with_vectors(self.capacity, vectors, self.stride);
+        let Planes { halves, levels, entries, quantised } = larger.planes_mut();
+        halves[..self.vectors * self.stride].copy_from_slice(self.halves());
+        levels[..self.vectors * self.stride].copy_from_slice(self.levels());
+        entries.copy_from_slice(self.entries());
+        quantised.copy_from_slice(self.quantised());
+        larger.alive.copy_from_slice(&self.alive);
+        *self = larger;
     }
 
     /// Fills row `at`; `row.vector` is at most `stride` long, its rest stays zero.
     pub(crate) fn write(&mut self, at: usize, row: &Row<'_>) {
+        self.make_room(at);
         let start = at * self.stride;
         let Planes { halves, levels, entries, quantised } = self.planes_mut();
         halves[start..start + row.vector.len()].copy_from_slice(row.vector);
@@ -72,6 +100,7 @@ impl Block {
 
     /// Copies row `from` of another block of the same stride, which spares quantising it again.
     pub(crate) fn copy_row(&mut self, at: usize, source: &Self, from: usize, group: u32) {
+        self.make_room(at);
         let row = at * self.stride..(at + 1) * self.stride;
         let Planes { halves, levels, entries, quantised } = self.planes_mut();
         halves[row.clone()].copy_from_slice(source.half_row(from));
@@ -108,10 +137,11 @@ impl Block {
         &self.levels()[at * self.stride..(at + 1) * self.stride]
     }
 
-    /// The int8 images of a tile's [`TILE_ROWS`] rows, one after the other.
+    /// The int8 images of a tile's rows, one after the other: of all [`TILE_ROWS`], or of those for which there is room.
     pub(crate) fn level_tile(&self, tile: usize) -> &[i8] {
         let length = TILE_ROWS * self.stride;
-        &self.levels()[tile * length..(tile + 1) * length]
+        let levels = self.levels();
+        &levels[tile * length..levels.len().min((tile + 1) * length)]
     }
 
     pub(crate) fn entry_mut(&mut self, at: usize) -> &mut Entry {
@@ -141,7 +171,7 @@ impl Block {
     }
 
     fn planes_mut(&mut self) -> Planes<'_> {
-        let (halves, levels) = (self.levels_start(), self.capacity * self.stride);
+        let (halves, levels) = (self.levels_start(), self.vectors * self.stride);
         let (entries, quantised) =
             (self.capacity * size_of::<Entry>(), self.capacity * size_of::<Quantised>());
         let (halves, rest) = self.memory.bytes_mut().split_at_mut(halves);
@@ -155,13 +185,13 @@ impl Block {
         }
     }
 
-    /// Where the planes begin in memory, in bytes: always at a multiple of 64, since rows come by the tile.
+    /// Where the planes begin in memory, in bytes: always at a multiple of 64, since strides are.
     fn levels_start(&self) -> usize {
-        self.capacity * self.stride * size_of::<f16>()
+        self.vectors * self.stride * size_of::<f16>()
     }
 
     fn entries_start(&self) -> usize {
-        self.levels_start() + self.capacity * self.stride
+        self.levels_start() + self.vectors * self.stride
     }
 
     fn quantised_start(&self) -> usize {

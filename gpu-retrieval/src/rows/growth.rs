@@ -1,7 +1,7 @@
 //! Which block holds which slot: blocks grow with the store, and a slot's place is arithmetic.
 //!
-//! It exists because most stores are small and some are large: a store of a few rows reserves one tile, one of a
-//! million has long runs of memory. The invariants: a slot never changes its place, whatever is added later, and
+//! It exists because most stores are small and some are large: a store of a few rows reserves one tile at most, one of
+//! a million has long runs of memory. The invariants: a slot never changes its block, whatever is added later, and
 //! at most a quarter more rows are reserved than used, or one tile.
 //!
 //! Sizes double like the steps of a floating-point number, [`BLOCKS_PER_SIZE`] blocks of each: eight of one tile

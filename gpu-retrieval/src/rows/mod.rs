@@ -2,7 +2,7 @@
 //!
 //! It exists to keep what a scan reads dense, aligned and in place. Invariants: a slot, once given, names the same
 //! row until [`Rows::compact`]; every stored row is finite, of unit length and of valid terms, so that a search
-//! over it cannot fail or meet a NaN; no row is copied when the store grows.
+//! over it cannot fail or meet a NaN; no row past the first few is copied when the store grows.
 
 mod block;
 mod compaction;
