@@ -95,7 +95,7 @@ impl Bitmap {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.words.capacity() * size_of::<u64>()
+        super::weight::of_vec(&self.words)
     }
 
     fn clear_tail(&mut self) {

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::bitmap::Bitmap;
 use super::symbols::{Symbol, Symbols};
+use super::weight;
 use crate::domain::filter::Field;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::{Memory, Visibility};
@@ -222,17 +223,25 @@ impl Columns {
 
     /// About how much memory the columns take.
     pub(super) fn bytes(&self) -> usize {
-        const MAP_ENTRY_BYTES: usize = 40;
-        let per_slot = size_of::<MemoryId>() + TEXT_FIELDS.len() * 4 + TIME_FIELDS.len() * 8 + 8 + 12;
-        let sparse: usize =
-            self.tags.values().chain(self.subjects.values()).map(|slots| slots.capacity() * 4).sum();
-        let metadata: usize =
-            self.metadata.values().map(|column| column.capacity() * size_of::<(u32, Datum)>()).sum();
-        self.ids.capacity() * per_slot
-            + (self.slots.capacity() + self.places.capacity()) * MAP_ENTRY_BYTES
-            + self.alive.bytes() * 2
-            + sparse
+        let lists = [&self.tags, &self.subjects];
+        let lists =
+            lists.map(|lists| weight::of_table(lists) + lists.values().map(weight::of_vec).sum::<usize>());
+        let named = |(name, column): (&String, &Vec<_>)| {
+            weight::of_vec(column) + name.capacity() + weight::PIECE_BYTES
+        };
+        let metadata = weight::of_table(&self.metadata) + self.metadata.iter().map(named).sum::<usize>();
+        let bitmaps = self.alive.bytes() + self.shared.bytes();
+        weight::of_vec(&self.ids)
+            + weight::of_table(&self.slots)
+            + weight::of_table(&self.places)
+            + weight::of_vec(&self.place_of)
+            + self.texts.iter().map(weight::of_vec).sum::<usize>()
+            + self.times.iter().map(weight::of_vec).sum::<usize>()
+            + weight::of_vec(&self.importance)
+            + weight::of_vec(&self.version)
+            + lists.iter().sum::<usize>()
             + metadata
+            + bitmaps
             + self.symbols.bytes()
     }
 }

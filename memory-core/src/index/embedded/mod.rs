@@ -14,6 +14,7 @@ mod partition;
 mod residents;
 mod searching;
 mod symbols;
+mod weight;
 
 use std::sync::Arc;
 

@@ -11,6 +11,7 @@ use super::bitmap::Bitmap;
 use super::columns::Columns;
 use super::filtering;
 use super::lexical::LexicalIndex;
+use super::weight;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
 use crate::index::{IndexError, Place, Update, View};
@@ -156,8 +157,9 @@ impl Partition {
         self.columns.bytes()
             + self.dense.bytes()
             + self.lexical.bytes()
-            + self.rows.capacity() * size_of::<RowEntry>()
-            + self.first_row.capacity() * 4
+            + weight::of_vec(&self.rows)
+            + self.row_alive.bytes()
+            + weight::of_vec(&self.first_row)
     }
 
     /// The slots in view.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use super::partition::Partition;
+use super::weight;
 use crate::domain::id::PartitionId;
 use crate::index::{IndexError, Update};
 
@@ -23,6 +24,9 @@ pub(super) struct Resident {
     bytes: AtomicUsize,
     last_used: AtomicU64,
 }
+
+/// What a partition takes besides what is in it: its place, with the partition's head, and the way there.
+const RESIDENT_BYTES: usize = size_of::<Resident>() + 4 * weight::PIECE_BYTES + 64;
 
 impl Resident {
     /// From here on updates wait, until the read is installed or given up. To be called before the store is read, by
@@ -133,7 +137,7 @@ impl Residents {
     /// Weighs a partition, and lets the least recently used go until the budget is kept; `id` stays.
     pub(super) fn weigh(&self, id: PartitionId) {
         let Some(resident) = self.peek(id) else { return };
-        let now = resident.state.read().as_ref().map_or(0, Partition::bytes);
+        let now = resident.state.read().as_ref().map_or(0, |partition| RESIDENT_BYTES + partition.bytes());
         let mut held = self.held.lock();
         if !held.by_id.get(&id).is_some_and(|still| Arc::ptr_eq(still, &resident)) {
             // It was let go meanwhile: what is not held weighs nothing.

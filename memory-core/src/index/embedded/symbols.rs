@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::weight;
+
 /// A text's number in its partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Symbol(u32);
@@ -17,7 +19,7 @@ impl Symbol {
 pub(super) struct Symbols {
     texts: Vec<Arc<str>>,
     numbers: HashMap<Arc<str>, Symbol>,
-    bytes: usize,
+    text_bytes: usize,
 }
 
 impl Symbols {
@@ -28,7 +30,7 @@ impl Symbols {
         }
         let symbol = Symbol(u32::try_from(self.texts.len()).unwrap_or(u32::MAX - 1));
         let text: Arc<str> = text.into();
-        self.bytes += text.len() + 64;
+        self.text_bytes += weight::of_arc(text.len());
         self.texts.push(text.clone());
         self.numbers.insert(text, symbol);
         symbol
@@ -56,7 +58,7 @@ impl Symbols {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.text_bytes + weight::of_vec(&self.texts) + weight::of_table(&self.numbers)
     }
 }
 

@@ -6,6 +6,7 @@
 //! Invariant: `starts` has one entry more than there are slots, so that slot `s` is
 //! `bytes[starts[s]..starts[s + 1]]`.
 
+use super::super::weight;
 use super::LexicalError;
 use crate::text::varint;
 
@@ -75,7 +76,7 @@ impl Forward {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.bytes.capacity() + self.starts.capacity() * size_of::<u32>()
+        weight::of_vec(&self.bytes) + weight::of_vec(&self.starts)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Invariants: rows ascend with slots, so a row is found by bisection and holes cost nothing; the totals are
 //! those of the live rows.
 
+use super::super::weight;
 use super::{LexicalError, postings::Posting};
 use crate::text::Language;
 
@@ -141,9 +142,9 @@ impl RowTable {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        (self.rows.capacity() + self.groups.capacity() + self.lengths_tokens.capacity()) * size_of::<u32>()
-            + self.languages.capacity() * size_of::<Language>()
-            + self.live_bits.capacity() * size_of::<u64>()
+        [&self.rows, &self.groups, &self.lengths_tokens].into_iter().map(weight::of_vec).sum::<usize>()
+            + weight::of_vec(&self.languages)
+            + weight::of_vec(&self.live_bits)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::super::weight;
 use super::postings::TermPostings;
 
 /// All terms and their postings.
@@ -71,12 +72,8 @@ impl Vocabulary {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        // A hash table keeps an eighth of its slots free, and a control byte for each.
-        let table = self.ids.capacity() * 8 / 7 * (size_of::<(u32, u32)>() + 1);
-        table
-            + self.terms.capacity() * size_of::<TermPostings>()
-            + self.free_ids.capacity() * size_of::<u32>()
-            + self.posting_bytes
+        let of_lists = self.posting_bytes + self.terms.len() * weight::PIECE_BYTES;
+        weight::of_table(&self.ids) + weight::of_vec(&self.terms) + weight::of_vec(&self.free_ids) + of_lists
     }
 }
 
