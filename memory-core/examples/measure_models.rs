@@ -1,7 +1,9 @@
 //! Measures the local models on this machine: speed of one thread and of all, latency of a query, memory.
 //!
 //! It exists so that the figures of ADR 0006 can be taken again: run it on a quiet machine with
-//! `cargo run --release -p memory-core --features fastembed --example measure_models`.
+//! `cargo run --release -p memory-core --features fastembed --example measure_models`. With a model's name and a file
+//! after it, only the file's lines are embedded, by as many workers as the server has: what adding them can be held
+//! against.
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -25,6 +27,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let cache = ModelCache::from_environment(|name| std::env::var_os(name)).ok_or("set ENGRAIN_CACHE")?;
     let location = ModelLocation { cache, runtime_library: None };
     println!("{model}\nat start: {}", resident());
+    if let Some(file) = std::env::args().nth(2) {
+        return lines(
+            &LocalEmbedder::open(&location, LocalEmbedderSettings { model, ..Default::default() })?,
+            &file,
+        )
+        .await;
+    }
     let begun = Instant::now();
     let one = LocalEmbedderSettings {
         model: model.clone(),
@@ -77,6 +86,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("with 2 reranking sessions as well: {}", resident());
     tokio::time::sleep(Duration::from_secs(4)).await;
     println!("idle, only the query session kept: {}", resident());
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "its purpose is to print figures")]
+async fn lines(embedder: &LocalEmbedder, file: &str) -> Result<(), Box<dyn Error>> {
+    let texts: Vec<String> = std::fs::read_to_string(file)?.lines().map(str::to_owned).collect();
+    embedder.embed_passages(&texts[..texts.len().min(4)]).await?;
+    let begun = Instant::now();
+    embedder.embed_passages(&texts).await?;
+    let per_second = texts.len() as f64 / begun.elapsed().as_secs_f64();
+    println!("{} lines of {file}: {per_second:.0} a second", texts.len());
     Ok(())
 }
 
