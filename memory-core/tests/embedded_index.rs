@@ -41,6 +41,13 @@ async fn a_search_that_is_shared_is_naive_search() {
 }
 
 #[tokio::test]
+async fn company_changes_no_answer() {
+    for seed in seeds(8) {
+        answering::company_changes_no_answer(&in_lanes, seed).await;
+    }
+}
+
+#[tokio::test]
 async fn a_view_is_what_passes() {
     for seed in seeds(40) {
         answering::a_view_is_what_passes(&embedded, seed).await;

@@ -14,11 +14,13 @@ impl Engine {
     /// noted in the access log.
     pub async fn why_not(&self, caller: &Caller, memory: MemoryId, request: Recall) -> Result<WhyNot, Error> {
         needs_read(caller)?;
-        let request = Recall { rerank: Some(false), ..request };
+        let mut request = Recall { rerank: Some(false), ..request };
+        self.check_recall(&request)?;
         let now = request.now.unwrap_or_else(|| self.now());
+        let vector = self.question_vector(&request, None, &mut Vec::new()).await?;
+        request.vector = vector.as_deref().map(<[f32]>::to_vec);
         let recalled = self.recall_unnoted(caller, request.clone(), now).await?;
         let reach = self.reach(caller, &request.scope, &request.filter, now).await?;
-        let vector = self.question_vector(&request, None, &mut Vec::new()).await?;
         for (partition, view) in &reach.partitions {
             let question = self.question(&request, vector.clone(), view.clone());
             let Some(sighting) = self.index.sight(*partition, memory, &question).await? else { continue };

@@ -1,6 +1,7 @@
 //! The committed OpenAPI document is what the server serves, and it is complete.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 
 use crate::support::TestServer;
 use serde_json::Value;
@@ -119,7 +120,9 @@ async fn the_document_and_its_page_are_served() {
     let committed: Value = serde_json::from_str(COMMITTED).expect("JSON");
     assert!(served.json() == committed, "what is served is not what is committed");
     let page = server.get("/docs/").await;
-    let html = String::from_utf8_lossy(&page.body).into_owned();
+    assert_eq!(page.headers["content-encoding"], "gzip");
+    let mut html = String::new();
+    flate2::read::GzDecoder::new(&page.body[..]).read_to_string(&mut html).expect("packed text");
     assert!(page.status.is_success() && html.contains("swagger-ui"), "{}: {html:.200}", page.status);
     assert!(!html.contains("https://"), "the page loads something from elsewhere: {html}");
 }

@@ -124,14 +124,7 @@ impl HubClient {
         part: &Path,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<(), HubError> {
-        let mut tries = 0;
-        loop {
-            match self.try_download(listing, file, part, progress).await {
-                Err(error) if error.is_transient() && tries < self.settings.retries => tries += 1,
-                result => return result,
-            }
-            tokio::time::sleep(self.settings.backoff * tries).await;
-        }
+        self.patiently(async || self.try_download(listing, file, part, progress).await).await
     }
 
     async fn try_download(
@@ -200,7 +193,10 @@ impl HubClient {
     }
 
     /// Tries again what may pass by itself.
-    async fn patiently<T>(&self, attempt: impl AsyncFn() -> Result<T, HubError>) -> Result<T, HubError> {
+    async fn patiently<T>(
+        &self,
+        mut attempt: impl AsyncFnMut() -> Result<T, HubError>,
+    ) -> Result<T, HubError> {
         let mut tries = 0;
         loop {
             match attempt().await {

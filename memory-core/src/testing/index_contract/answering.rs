@@ -6,7 +6,7 @@ use super::{AMPLE_BYTES, Make, PARTITION, any_question, by_id, ids, is_right, qu
 use crate::domain::filter::{Field, Filter, Scalar, Test};
 use crate::domain::id::MemoryId;
 use crate::domain::memory::{Kind, Visibility};
-use crate::index::{Place, View};
+use crate::index::{Place, Question, View};
 use crate::store::Indexed;
 use crate::testing::START;
 use crate::testing::corpus;
@@ -54,6 +54,25 @@ pub async fn search_is_naive_search(make: Make<'_>, seed: u64) {
             assert_eq!(by_id(one.unwrap()), by_id(other.unwrap()), "{context}: read anew");
         }
         assert_eq!(index.differences(PARTITION).await.unwrap(), 0);
+    }
+}
+
+/// Questions that are asked at the same time are answered as each would be alone, even if one cannot be answered.
+pub async fn company_changes_no_answer(make: Make<'_>, seed: u64) {
+    let mut dice = Dice::new(seed);
+    let shelf = Arc::new(Shelf::default());
+    let all: Vec<Indexed> = (0..300).map(|number| corpus::memory(&mut dice, number)).collect();
+    shelf.write(PARTITION, all, Vec::new());
+    let index = make(shelf, AMPLE_BYTES);
+    let mut asked: Vec<Question> = (0..24).map(|_| any_question(&mut dice)).collect();
+    asked[7].vector = Some([0.0].into());
+    let together =
+        futures::future::join_all(asked.iter().map(|question| index.search(PARTITION, question))).await;
+    for (place, (question, together)) in asked.iter().zip(together).enumerate() {
+        let alone = index.search(PARTITION, question).await;
+        let (alone, together) = (alone.map(by_id).ok(), together.map(by_id).ok());
+        assert_eq!(alone.is_none(), place == 7, "seed {seed}: {question:?}");
+        assert_eq!(alone, together, "seed {seed}: {question:?}");
     }
 }
 
