@@ -10,12 +10,16 @@ pub(super) struct Helpers(Option<Arc<rayon::ThreadPool>>);
 impl Helpers {
     /// So many, or none where they cannot be started.
     pub(super) fn start(count: usize) -> Self {
+        // rayon reads 0 as one per processor.
+        if count == 0 {
+            return Self(None);
+        }
         let started = rayon::ThreadPoolBuilder::new()
             .num_threads(count)
             .thread_name(|number| format!("engrain-search-{number}"))
             .build()
             .inspect_err(|error| tracing::warn!(%error, "searches use one thread each"));
-        Self(started.ok().filter(|_| count > 0).map(Arc::new))
+        Self(started.ok().map(Arc::new))
     }
 }
 
