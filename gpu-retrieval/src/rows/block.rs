@@ -1,9 +1,10 @@
 //! One block of rows: planes of a fixed capacity.
 //!
 //! It exists so that growth copies little and so that a scan walks few, long, aligned runs of memory. The
-//! invariant: every plane has room for all rows of the block from the start, zeroed, each row begins at a multiple
-//! of 64 bytes, and a row is found by a search only if its alive bit is set. A block of a single tile begins with
-//! room for the vectors of eight rows, and doubles it: most stores have few rows, and there are many of them.
+//! invariant: planes are zeroed and have room for every row that was written, each row begins at a multiple of 64
+//! bytes, and a row is found by a search only if its alive bit is set. A block has room for all of its rows from the
+//! start, except for the vectors of one of a single tile: it begins with eight and doubles, since most stores have
+//! few rows, and there are many of them.
 
 use half::f16;
 

@@ -207,8 +207,7 @@ impl Rows {
             return Err(SearchError::Weights { query: 0 });
         }
         let weights = weights.positive_zeros();
-        let mut query = Vec::new();
-        widen(self, vector, &mut query).map_err(|reason| SearchError::Vector { query: 0, reason })?;
+        let query = widen(self, vector).map_err(|reason| SearchError::Vector { query: 0, reason })?;
         let score = |slot: &u32| {
             let (block, at) = self.find(*slot).ok_or(SearchError::NoSuchRow(*slot))?;
             let entry = &block.entries()[at];

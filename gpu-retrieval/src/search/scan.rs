@@ -6,10 +6,9 @@
 use std::ops::Range;
 
 use super::scratch::Running;
-use super::shared::Run;
 use super::{Pass, PassChoice, Query, certified, exact};
 use crate::contract::Weights;
-use crate::rows::{Block, Rows, TILE_ROWS, first_slot};
+use crate::rows::{Block, Rows, TILE_ROWS};
 use crate::simd::{Kernels, PerRow};
 
 /// Below so many live rows per wanted group a first pass sorts out too little to be worth its memory traffic. From
@@ -21,20 +20,6 @@ const PREFETCH_TILES: usize = 8;
 
 /// From so many allowed rows on, a tile is computed whole.
 pub(super) const DENSE_ROWS: u32 = 12;
-
-/// Visits the rows of a run, for every query.
-pub(super) fn scan_run(
-    (rows, kernels, now_us): (&Rows, &Kernels, i64),
-    run: &Run,
-    running: &mut [Running<'_>],
-) {
-    let Some(block) = rows.blocks().get(run.block) else { return };
-    let scan = BlockScan { rows, kernels, block, first_slot: first_slot(run.block), now_us };
-    for Running { asked, found } in &mut *running {
-        found.rows_scanned += allow(&scan, &run.tiles, asked.query, &mut found.allowed);
-    }
-    scan_tiles(&scan, run.tiles.clone(), running);
-}
 
 /// What stays the same while a block is scanned.
 pub(super) struct BlockScan<'a> {
@@ -76,8 +61,12 @@ impl Tile {
     }
 }
 
-fn scan_tiles(scan: &BlockScan<'_>, tiles: Range<usize>, running: &mut [Running<'_>]) {
-    for (place, number) in tiles.clone().enumerate() {
+/// Visits the rows of these tiles, for every query.
+pub(super) fn scan_tiles(scan: &BlockScan<'_>, tiles: Range<usize>, running: &mut [Running<'_>]) {
+    for Running { asked, found } in &mut *running {
+        found.rows_scanned += allow(scan, &tiles, asked.query, &mut found.allowed);
+    }
+    for (place, number) in tiles.enumerate() {
         let mut tile = Tile { number, retentions: [0.0; TILE_ROWS], has_retentions: false };
         for query in &mut *running {
             // A query without a row in this run has an empty list of words.

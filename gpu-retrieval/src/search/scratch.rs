@@ -28,8 +28,7 @@ pub(super) struct Prepared<'a> {
 
 impl<'a> Prepared<'a> {
     pub(super) fn new(rows: &Rows, query: &'a Query<'a>, pass: Pass) -> Result<Self, VectorError> {
-        let mut wide = Vec::new();
-        widen(rows, query.vector, &mut wide)?;
+        let wide = widen(rows, query.vector)?;
         let mut quantised = QuantisedQuery::default();
         if pass == Pass::Certified {
             quantised.assign(&wide);
@@ -94,15 +93,13 @@ impl Found {
 }
 
 /// The canonical form of a query vector: normalised, rounded to fp16, widened and padded.
-pub(super) fn widen(rows: &Rows, vector: &[f32], wide: &mut Vec<f32>) -> Result<(), VectorError> {
+pub(super) fn widen(rows: &Rows, vector: &[f32]) -> Result<Vec<f32>, VectorError> {
     if vector.len() != rows.dims() {
         return Err(VectorError::Dims { expected: rows.dims(), given: vector.len() });
     }
     let unit = unit_fp16(vector)?;
-    wide.clear();
-    wide.extend(unit.iter().map(|value| value.to_f32()));
-    wide.resize(rows.stride(), 0.0);
-    Ok(())
+    let padding = rows.stride().saturating_sub(unit.len());
+    Ok(unit.iter().map(|value| value.to_f32()).chain(std::iter::repeat_n(0.0, padding)).collect())
 }
 
 /// Calls `search` with the queries, nothing found yet, in memory that this thread has kept.

@@ -13,11 +13,11 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-use super::scan::{choose, scan_run};
+use super::scan::{BlockScan, choose, scan_tiles};
 use super::scratch::{Prepared, Running, with_running};
 use super::top_groups::{Candidate, TopGroups};
 use super::{Answer, Batch, Hit, MAX_QUERIES, SearchError, SearchOptions, check_query};
-use crate::rows::Rows;
+use crate::rows::{Rows, first_slot};
 use crate::simd::Kernels;
 
 /// Tiles in a run: 1,024 rows take some 30 µs, more than it costs to take a run and less than anybody waits for.
@@ -25,9 +25,9 @@ const RUN_TILES: usize = 16;
 
 /// Tiles of one block, one after the other.
 #[derive(Debug)]
-pub(super) struct Run {
-    pub(super) block: usize,
-    pub(super) tiles: Range<usize>,
+struct Run {
+    block: usize,
+    tiles: Range<usize>,
 }
 
 /// A batch under way, made by [`Rows::share`]. Any number of threads [take part](Self::take_part), at any time; from
@@ -122,11 +122,18 @@ impl SharedSearch<'_> {
         with_running(&self.queries, |running| {
             while let Some(run) = self.next_run() {
                 self.learn(running);
-                scan_run((self.rows, self.kernels, self.now_us), run, running);
+                self.scan(run, running);
                 self.tell(running);
             }
             Findings(running.iter().map(finding).collect())
         })
+    }
+
+    fn scan(&self, run: &Run, running: &mut [Running<'_>]) {
+        let Self { rows, kernels, now_us, .. } = *self;
+        let Some(block) = rows.blocks().get(run.block) else { return };
+        let scan = BlockScan { rows, kernels, block, first_slot: first_slot(run.block), now_us };
+        scan_tiles(&scan, run.tiles.clone(), running);
     }
 
     fn next_run(&self) -> Option<&Run> {
