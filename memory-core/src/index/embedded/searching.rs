@@ -34,9 +34,7 @@ impl Partition {
 
     /// Questions that share a scan (`asking`).
     fn search_together(&self, questions: &[Question], lanes: &Lanes) -> Result<Vec<Answer>, IndexError> {
-        let masks = lanes.each(questions, |question| self.row_mask(&question.view));
-        let both: Vec<(&Question, &Option<Bitmap>)> = questions.iter().zip(&masks).collect();
-        let asked = lanes.each(&both, |(question, mask)| self.asked(question, mask.as_ref()));
+        let asked = lanes.each(questions, |question| self.asked(question, self.row_mask(&question.view)));
         let asked: Vec<Asked<'_>> = asked.into_iter().collect::<Result<_, _>>()?;
         let queries: Vec<Query<'_>> = asked.iter().filter_map(Asked::query).collect();
         let now_us = questions.first().map_or(0, |question| question.view.now.as_micros());
@@ -59,18 +57,18 @@ impl Partition {
             .collect()
     }
 
-    fn asked<'a>(&self, question: &'a Question, mask: Option<&'a Bitmap>) -> Result<Asked<'a>, IndexError> {
+    fn asked<'a>(&self, question: &'a Question, mask: Option<Bitmap>) -> Result<Asked<'a>, IndexError> {
         let vector = question.vector.as_deref();
         let expected = self.dense.dims();
         if let Some(found) = vector.map(<[f32]>::len).filter(|found| *found != expected) {
             return Err(IndexError::Dimension { expected, found });
         }
         let words = Tokenizer.query(&question.text, &self.lexical.languages());
-        Ok(Asked { question, vector, words, mask: mask.map(Bitmap::words) })
+        Ok(Asked { question, vector, words, mask })
     }
 
     fn match_words(&self, asked: &Asked<'_>) -> Vec<LexicalHit> {
-        let query = LexicalQuery { terms: &asked.words, mask: asked.mask, k: asked.question.candidates };
+        let query = LexicalQuery { terms: &asked.words, mask: asked.mask(), k: asked.question.candidates };
         let mut hits = Vec::new();
         let tie_key = |slot: u32| self.columns.id(slot).map_or(u128::MAX, |id| id.0.as_u128());
         SCRATCH.with_borrow_mut(|scratch| self.lexical.search(&query, tie_key, scratch, &mut hits));
@@ -117,7 +115,7 @@ impl Partition {
     /// Lets each signal say something of what only the other has put forward.
     fn complete(&self, asked: &Asked<'_>, found: &mut [Found]) -> Result<(), IndexError> {
         let Asked { question, vector, words, mask } = asked;
-        let allowed = |row: u32| mask.is_none_or(|words| bit(words, row));
+        let allowed = |row: u32| mask.as_ref().is_none_or(|mask| mask.contains(row as usize));
         let (mut places, mut rows) = (Vec::new(), Vec::new());
         let (mut dense_places, mut dense_rows) = (Vec::new(), Vec::new());
         for (place, found) in found.iter().enumerate() {
@@ -205,13 +203,17 @@ struct Asked<'a> {
     vector: Option<&'a [f32]>,
     words: QueryTerms,
     /// The rows in view; none for all that are alive.
-    mask: Option<&'a [u64]>,
+    mask: Option<Bitmap>,
 }
 
-impl<'a> Asked<'a> {
-    fn query(&'a self) -> Option<Query<'a>> {
-        let Self { question, vector, mask, .. } = *self;
-        Some(Query { vector: vector?, k: question.candidates, weights: question.weights, mask, ranges: None })
+impl Asked<'_> {
+    fn query(&self) -> Option<Query<'_>> {
+        let (k, weights) = (self.question.candidates, self.question.weights);
+        Some(Query { vector: self.vector?, k, weights, mask: self.mask(), ranges: None })
+    }
+
+    fn mask(&self) -> Option<&[u64]> {
+        self.mask.as_ref().map(Bitmap::words)
     }
 }
 
@@ -239,8 +241,4 @@ fn merged(mut found: Vec<Found>) -> Vec<Found> {
 
 fn unscorable(error: gpu_retrieval::SearchError) -> IndexError {
     IndexError::Unscorable(error.to_string())
-}
-
-fn bit(words: &[u64], index: u32) -> bool {
-    words.get(index as usize / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
 }
