@@ -21,11 +21,30 @@ pub(super) async fn insert<T: Sync>(
     rows: &[T],
     bind: Bind<'_, T>,
 ) -> Result<(), StoreError> {
+    insert_runs(connection, (head, ""), rows, bind).await
+}
+
+/// The same, of which some may be there already.
+pub(super) async fn insert_missing<T: Sync>(
+    connection: &mut Connection,
+    head: &'static str,
+    rows: &[T],
+    bind: Bind<'_, T>,
+) -> Result<(), StoreError> {
+    insert_runs(connection, (head, " ON CONFLICT DO NOTHING"), rows, bind).await
+}
+
+async fn insert_runs<T: Sync>(
+    connection: &mut Connection,
+    (head, tail): (&'static str, &'static str),
+    rows: &[T],
+    bind: Bind<'_, T>,
+) -> Result<(), StoreError> {
     let mut rest = rows;
     while !rest.is_empty() {
         let (run, later) = rest.split_at(run_length(rest.len()));
         let mut statement = QueryBuilder::<Db>::new(head);
-        statement.push_values(run, |mut values, row| bind(&mut values, row));
+        statement.push_values(run, |mut values, row| bind(&mut values, row)).push(tail);
         statement.build().execute(&mut *connection).await.map_err(unavailable)?;
         rest = later;
     }

@@ -1,6 +1,6 @@
 //! What a transaction has still to insert, over all its change sets, table by table.
 
-use super::bulk::insert;
+use super::bulk::{insert, insert_missing};
 use super::links::{links_json, targets};
 use super::rows::{metadata_json, names_json, vector_bytes};
 use super::{Connection, StoreError};
@@ -41,9 +41,13 @@ impl<'a> Gathered<'a> {
 
     pub(super) fn memory(&mut self, partition: PartitionId, new: &'a NewMemory) {
         self.memories.push((partition, &new.memory));
-        let targets = targets(&new.memory).into_iter();
-        self.link_targets.extend(targets.map(|to| (partition, to, new.memory.id)));
+        self.links(partition, &new.memory);
         self.rows(partition, new.memory.id, &new.rows);
+    }
+
+    /// What a memory links to. Its list is not written here: it is in the memory's row.
+    pub(super) fn links(&mut self, partition: PartitionId, memory: &Memory) {
+        self.link_targets.extend(targets(memory).into_iter().map(|to| (partition, to, memory.id)));
     }
 
     pub(super) fn rows(&mut self, partition: PartitionId, memory: MemoryId, rows: &'a [IndexRow]) {
@@ -136,13 +140,13 @@ async fn write_memories(to: &mut Connection, memories: &[(PartitionId, &Memory)]
     .await
 }
 
-/// Of memories that are new: nothing of theirs can be there already.
+/// An earlier version may have noted the same.
 async fn write_link_targets(
     to: &mut Connection,
     targets: &[(PartitionId, MemoryId, MemoryId)],
 ) -> Result<(), StoreError> {
     let head = "INSERT INTO link_targets (partition_id, to_id, from_id) ";
-    insert(to, head, targets, &|values, (partition, to, from)| {
+    insert_missing(to, head, targets, &|values, (partition, to, from)| {
         values.push_bind(partition.0).push_bind(to.0).push_bind(from.0);
     })
     .await

@@ -119,18 +119,7 @@ impl Writing<'_, '_> {
     ) -> Result<(), StoreError> {
         let version = i64::from(memory.version);
         self.put_list(PUT_PRESENT_LIST, (partition, memory.id, version), &memory.links).await?;
-        for to in targets(memory) {
-            sqlx::query(
-                "INSERT INTO link_targets (partition_id, to_id, from_id) VALUES ($1, $2, $3)
-                 ON CONFLICT DO NOTHING",
-            )
-            .bind(partition.0)
-            .bind(to.0)
-            .bind(memory.id.0)
-            .execute(&mut *self.connection)
-            .await
-            .map_err(unavailable)?;
-        }
+        self.gathered.links(partition, memory);
         Ok(())
     }
 
