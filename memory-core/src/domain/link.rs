@@ -38,6 +38,17 @@ pub enum BadLink {
     ToItself,
 }
 
+impl BadLink {
+    /// What of the link it is about, as it follows the link in a path: nothing for the whole of it.
+    pub fn part(self) -> &'static str {
+        match self {
+            Self::Weight => ".weight",
+            Self::ToItself => ".to",
+            Self::Twice => "",
+        }
+    }
+}
+
 /// The first bad link of a list, by its place in it. `from` is the memory that they start from, where it is known.
 pub fn first_bad(from: Option<MemoryId>, links: &[Link]) -> Option<(usize, BadLink)> {
     let mut seen = HashSet::new();

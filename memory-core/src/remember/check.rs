@@ -3,7 +3,7 @@
 
 use super::request::{MemoryToRemember, RememberMemories, RememberTurns};
 use crate::domain::id::MemoryId;
-use crate::domain::link::{BadLink, Link, first_bad};
+use crate::domain::link::{Link, first_bad};
 use crate::domain::memory::Kind;
 use crate::domain::scope::{Owner, Scope};
 use crate::error::Error;
@@ -108,9 +108,7 @@ pub(crate) fn links(
     over(field.to_owned(), links.len(), "the number of links of a memory", limits.links_per_memory)?;
     match first_bad(from, links) {
         None => Ok(()),
-        Some((at, bad @ BadLink::Weight)) => Err(Error::invalid(format!("{field}[{at}].weight"), bad)),
-        Some((at, bad @ BadLink::ToItself)) => Err(Error::invalid(format!("{field}[{at}].to"), bad)),
-        Some((at, bad @ BadLink::Twice)) => Err(Error::invalid(format!("{field}[{at}]"), bad)),
+        Some((at, bad)) => Err(Error::invalid(format!("{field}[{at}]{}", bad.part()), bad)),
     }
 }
 

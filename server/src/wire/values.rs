@@ -2,7 +2,7 @@
 
 use engrain::wire;
 use memory_core::domain::id::MemoryId;
-use memory_core::domain::link::{BadLink, Link, first_bad};
+use memory_core::domain::link::{Link, first_bad};
 use memory_core::domain::metadata::Metadata;
 use memory_core::domain::name::Name;
 use memory_core::domain::scope::Scope;
@@ -60,8 +60,7 @@ pub(super) fn links(links: Vec<wire::Link>, path: &str, limit: usize) -> Result<
     let links = links.collect::<Result<Vec<_>, Error>>()?;
     match first_bad(None, &links) {
         None => Ok(links),
-        Some((at, bad @ BadLink::Weight)) => Err(Error::invalid(format!("{path}[{at}].weight"), bad)),
-        Some((at, bad)) => Err(Error::invalid(format!("{path}[{at}]"), bad)),
+        Some((at, bad)) => Err(Error::invalid(format!("{path}[{at}]{}", bad.part()), bad)),
     }
 }
 
