@@ -203,17 +203,17 @@ impl Open {
     }
 }
 
-/// 128 bits of SHA-256 over a salt and the JSON of a batch, in hexadecimal.
-pub(super) fn digest(salt: &str, batch: &impl Serialize) -> String {
+/// 128 bits of SHA-256 over a salt and the JSON of something, in hexadecimal.
+pub(super) fn digest(salt: &str, what: &impl Serialize) -> String {
     let mut hash = Sha256::new();
     hash.update((salt.len() as u64).to_be_bytes());
     hash.update(salt);
-    // Batches are made of texts, numbers and maps with text keys: there is none that cannot be written.
-    hash.update(serde_json::to_vec(batch).unwrap_or_default());
+    // All that is given here is made of texts, numbers and maps with text keys: there is none that cannot be written.
+    hash.update(serde_json::to_vec(what).unwrap_or_default());
     hex(&hash.finalize()[..16])
 }
 
 /// Bytes in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
+fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

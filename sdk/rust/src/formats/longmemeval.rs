@@ -3,8 +3,8 @@
 //!
 //! Invariant: **no label reaches the memory system.** Sessions that hold evidence have ids that begin with `answer_`,
 //! questions without an answer have ids that end with `_abs`: with [`ImportOptions::hide_labels`], users are named by a
-//! hash of the question's id and haystack, and sessions by their place in the haystack. The question itself, its answer and the marks
-//! on turns are never sent. [`Question::session_names`] maps the names back for scoring.
+//! hash of the question's id and haystack, and sessions by their place in the haystack. The question itself, its answer
+//! and the marks on turns are never sent. [`Question::session_names`] maps the names back for scoring.
 //!
 //! A session's date is that of all its turns, and a turn's key is the session's name, a colon, and its place from 0.
 
@@ -12,9 +12,8 @@ use std::fs::File;
 use std::path::Path;
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
-use super::batch::{Batcher, Conversation, hex};
+use super::batch::{Batcher, Conversation, digest};
 use super::chat::role_of;
 use super::error::{FormatError, Place};
 use super::reader::{RecordReader, Source, unpacked};
@@ -77,23 +76,13 @@ impl Question {
     pub fn scope(&self, options: &ImportOptions) -> Scope {
         let prefix = &options.user_prefix;
         if options.hide_labels {
-            Scope::user(format!("{prefix}question-{}", hex(&self.haystack_hash()[..8])))
+            // The editions of the benchmark (oracle, S, M) ask the same questions of different haystacks, which must
+            // not become one user's memory.
+            let haystack = (&self.haystack_session_ids, &self.haystack_dates);
+            Scope::user(format!("{prefix}question-{}", digest(&self.question_id, &haystack)))
         } else {
             Scope::user(format!("{prefix}{}", self.question_id))
         }
-    }
-
-    /// Of the question's id and its sessions' ids and dates: the editions of the benchmark (oracle, S, M) ask the same
-    /// questions of different haystacks, which must not become one user's memory.
-    fn haystack_hash(&self) -> [u8; 32] {
-        let sessions =
-            self.haystack_session_ids.iter().zip(&self.haystack_dates).flat_map(|(id, date)| [id, date]);
-        let mut hash = Sha256::new();
-        for part in std::iter::once(&self.question_id).chain(sessions) {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
-        hash.finalize().into()
     }
 
     /// What each session is called in the memory system, in the order of [`Question::haystack_session_ids`].
