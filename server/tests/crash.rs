@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use engrain::Client;
-use engrain::wire::{AddTurns, CheckRequest, EditMemory, ListMemories, NewTurn, RecallRequest, Role, Scope};
+use engrain::wire::{
+    AddTurns, CheckRequest, EditMemory, ListMemories, NewTurn, RecallRequest, Role, Scope, Weights,
+};
 use parking_lot::Mutex;
 use process::ServerProcess;
 use uuid::Uuid;
@@ -111,6 +113,8 @@ async fn verify(client: &Client, acknowledged: &Acknowledged, sample: usize) {
                 scope: scope(writer),
                 query: word.to_owned(),
                 limit: Some(3),
+                // The word decides: among thousands of texts, the hashing embedder finds some near by chance.
+                weights: Some(Weights { lexical: Some(100.0), ..Weights::default() }),
                 ..RecallRequest::default()
             };
             let answer = client.recall(&request).await.expect("a recall");
