@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use memory_core::{
-    index::embedded::lexical::{LexicalHit, LexicalIndex, LexicalQuery, LexicalScratch},
+    index::embedded::lexical::{LexicalHit, LexicalIndex, LexicalQuery, LexicalScratch, Passages},
     text::{Language, QueryTerms, TermVector},
 };
 
@@ -77,7 +77,12 @@ fn scores_of(criterion: &mut Criterion) {
     let mut next = (0..queries.len()).cycle();
     criterion.bench_function("scores_of/100 rows", |bencher| {
         bencher.iter(|| {
-            corpus.index.scores_of(&queries[next.next().unwrap_or(0)], &rows, &mut scratch, &mut scores);
+            corpus.index.scores_of(
+                &queries[next.next().unwrap_or(0)],
+                &Passages::single(&rows),
+                &mut scratch,
+                &mut scores,
+            );
             black_box(scores.len())
         });
     });

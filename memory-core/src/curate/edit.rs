@@ -62,8 +62,7 @@ impl Engine {
             None
         } else {
             memory.tokens = count_tokens(&memory.text);
-            let text = TextToKey { text: memory.text.as_str().into(), vector: None };
-            let mut keyed = self.key(&[text], "text").await?;
+            let mut keyed = self.key(&[TextToKey::of_memory(&memory)], "text").await?;
             set.embedder = Some(keyed.embedder);
             keyed.rows.pop()
         };

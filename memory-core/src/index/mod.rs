@@ -68,19 +68,28 @@ pub struct Question {
     pub candidates: usize,
 }
 
-/// A memory that some signal put forward, with what every signal says of it.
+/// A memory that some signal put forward, or a turn beside one, with what every signal says of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Candidate {
     /// The memory.
     pub memory: MemoryId,
+    /// Whether a signal put it forward; otherwise it stands beside one that was.
+    pub put_forward: bool,
     /// The dense signal's say, where the memory has a vector and the question too.
     pub dense: Option<DenseScore>,
     /// BM25 of its best row; 0 without a word in common.
     pub lexical: f32,
+    /// BM25 of the passage that it stands in: itself and the turns right before and after it, as far as they are in
+    /// view, read as one text.
+    pub passage: f32,
     /// The bytes of the memory's text that matched best.
     pub best_span: (u32, u32),
     /// Where it stands in a conversation, if it is a turn.
     pub place: Option<Place>,
+    /// Whether it ends with a question.
+    pub asks: bool,
+    /// Whether the question names who said it.
+    pub is_of_named: bool,
 }
 
 /// What the scan says of a memory: of its best row.
@@ -97,7 +106,7 @@ pub struct DenseScore {
 /// What a partition answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// Every memory that a signal put forward, in no particular order.
+    /// Every memory that a signal put forward, and the turns beside those, in no particular order.
     pub candidates: Vec<Candidate>,
     /// Memories in the partition.
     pub memories: u64,

@@ -1,10 +1,13 @@
 //! STEP 3 of recalling, pure: one order out of what the signals say.
 //!
-//! Each signal's scores are scaled over the candidates of this question: the scan's from its lowest candidate (0) to
-//! its highest (1), the words' from no word in common (0) to the best match (1). A memory's score is the weighted sum,
-//! the scan counting 1. Scaled scores keep the distances that rank-only fusion throws away, so that a clear winner of
-//! one signal is not dragged down by the other's noise (Bruch et al. 2023, "An Analysis of Fusion Functions for Hybrid
-//! Retrieval", arXiv 2210.11934).
+//! Each signal's scores are scaled over the candidates of this question: the scan's from the lowest that it put forward
+//! (0) to the highest (1), those of words from no word in common (0) to the best match (1). What a memory says itself is
+//! the weighted sum, the scan counting 1. Scaled scores keep the distances that rank-only fusion throws away, so that a
+//! clear winner of one signal is not dragged down by the other's noise (Bruch et al. 2023, "An Analysis of Fusion
+//! Functions for Hybrid Retrieval", arXiv 2210.11934).
+//!
+//! A conversation is more than its turns: to what a turn says itself comes a share of what the turns beside it say, a
+//! large one of a question for the turn that answers it, and something if the question names who speaks (ADR 0017).
 
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::index::{Candidate, Place};
@@ -21,53 +24,125 @@ pub(super) struct Fused {
     pub(super) place: Option<Place>,
 }
 
-/// The candidates in order, best first; equals by id.
-pub(super) fn fuse(candidates: &[(PartitionId, Candidate)], weights: &Weights) -> Vec<Fused> {
-    let scale = Scale::over(candidates);
-    let mut fused: Vec<Fused> = candidates
-        .iter()
-        .map(|(partition, candidate)| fuse_one(*partition, candidate, &scale, weights))
-        .collect();
-    for signal in [SignalName::Dense, SignalName::Lexical] {
-        rank(&mut fused, signal);
-    }
-    fused.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.memory.cmp(&b.memory)));
-    fused
+/// The best `wanted` of the candidates in order, best first; equals by id.
+pub(super) fn fuse(candidates: &[(PartitionId, Candidate)], weights: &Weights, wanted: usize) -> Vec<Fused> {
+    let conversation = Conversation::of(candidates, weights);
+    let heard: Vec<Says> = candidates.iter().map(|one| conversation.hear(one)).collect();
+    let key = |at: usize| (heard[at].total(), candidates[at].1.memory);
+    let mut order: Vec<usize> = (0..candidates.len()).collect();
+    order.sort_unstable_by(|a, b| {
+        let ((score, id), (other_score, other_id)) = (key(*a), key(*b));
+        other_score.total_cmp(&score).then(id.cmp(&other_id))
+    });
+    order.truncate(wanted);
+    order.into_iter().map(|at| explained(&candidates[at], &heard[at], &heard, weights)).collect()
 }
 
 /// What one memory would score among these candidates.
 pub(super) fn fuse_alone(
     candidates: &[(PartitionId, Candidate)],
-    (partition, candidate): (PartitionId, &Candidate),
+    one: &(PartitionId, Candidate),
     weights: &Weights,
 ) -> Fused {
-    fuse_one(partition, candidate, &Scale::over(candidates), weights)
+    let conversation = Conversation::of(candidates, weights);
+    let heard: Vec<Says> = candidates.iter().map(|one| conversation.hear(one)).collect();
+    explained(one, &conversation.hear(one), &heard, weights)
 }
 
-fn fuse_one(partition: PartitionId, candidate: &Candidate, scale: &Scale, weights: &Weights) -> Fused {
-    let mut says = Vec::with_capacity(2);
-    if let Some(dense) = &candidate.dense {
-        let contribution = scale.dense(dense.score);
-        says.push(SignalSay {
-            name: SignalName::Dense,
-            score: dense.score,
-            rank: 0,
-            weight: 1.0,
-            contribution,
+/// What each signal says of a candidate, by its place in [`SignalName::OF_SEARCH`]: its own score, and what it adds to
+/// the fused one. None where it has nothing to say.
+#[derive(Clone, Copy, Debug, Default)]
+struct Says([Option<(f32, f32)>; SignalName::OF_SEARCH.len()]);
+
+impl Says {
+    fn total(&self) -> f32 {
+        self.0.iter().flatten().map(|(_, contribution)| contribution).sum()
+    }
+}
+
+/// The candidates as turns of conversations.
+struct Conversation<'a> {
+    weights: &'a Weights,
+    scale: Scale,
+    /// By place: what a turn says itself, and whether it asks.
+    turns: Vec<(PartitionId, Place, f32, bool)>,
+}
+
+impl<'a> Conversation<'a> {
+    fn of(candidates: &[(PartitionId, Candidate)], weights: &'a Weights) -> Self {
+        let scale = Scale::over(candidates);
+        let turns = candidates.iter().filter_map(|(partition, candidate)| {
+            let said = Says(own(candidate, &scale, weights)).total();
+            Some((*partition, candidate.place?, said, candidate.asks))
         });
+        let mut turns: Vec<_> = turns.collect();
+        turns.sort_unstable_by_key(|(partition, place, ..)| (*partition, *place));
+        Self { weights, turns, scale }
     }
-    if candidate.lexical > 0.0 {
-        let contribution = weights.lexical * scale.lexical(candidate.lexical);
-        let (score, weight) = (candidate.lexical, weights.lexical);
-        says.push(SignalSay { name: SignalName::Lexical, score, rank: 0, weight, contribution });
+
+    fn hear(&self, (partition, candidate): &(PartitionId, Candidate)) -> Says {
+        let [dense, lexical, passage, ..] = own(candidate, &self.scale, self.weights);
+        let beside = self.beside(*partition, candidate.place);
+        let neighbours = (beside > 0.0).then_some((beside, beside));
+        let speaker = self.weights.speaker;
+        let speaker = (candidate.is_of_named && speaker > 0.0).then_some((1.0, speaker));
+        Says([dense, lexical, passage, neighbours, speaker])
     }
+
+    /// The share of what is said right before and after a place.
+    fn beside(&self, partition: PartitionId, place: Option<Place>) -> f32 {
+        let Some(Place { session, seq }) = place else { return 0.0 };
+        let at = |seq: Option<u32>| {
+            let wanted = (partition, Place { session, seq: seq? });
+            let found =
+                self.turns.binary_search_by_key(&wanted, |(partition, place, ..)| (*partition, *place));
+            self.turns.get(found.ok()?)
+        };
+        let before = at(seq.checked_sub(1)).map_or(0.0, |(.., said, asks)| {
+            said * if *asks { self.weights.replies } else { self.weights.neighbours }
+        });
+        let after = at(seq.checked_add(1)).map_or(0.0, |(.., said, _)| said * self.weights.neighbours);
+        before + after
+    }
+}
+
+/// What the signals say of a memory itself; the others are left open.
+fn own(
+    candidate: &Candidate,
+    scale: &Scale,
+    weights: &Weights,
+) -> [Option<(f32, f32)>; SignalName::OF_SEARCH.len()] {
+    let dense = candidate.dense.map(|dense| (dense.score, scale.dense(dense.score)));
+    let words = |score: f32, weight: f32, high: f32| {
+        (score > 0.0).then(|| (score, weight * (score / high).clamp(0.0, 1.0)))
+    };
+    let lexical = words(candidate.lexical, weights.lexical, scale.lexical_high);
+    let passage = words(candidate.passage, weights.passage, scale.passage_high);
+    [dense, lexical, passage, None, None]
+}
+
+/// A candidate with everything that was said of it, and its rank by every signal: equal scores share the better one.
+fn explained(
+    (partition, candidate): &(PartitionId, Candidate),
+    says: &Says,
+    heard: &[Says],
+    weights: &Weights,
+) -> Fused {
+    let counted = [1.0, weights.lexical, weights.passage, 1.0, weights.speaker];
+    let signals = SignalName::OF_SEARCH.iter().zip(says.0).zip(counted).enumerate();
+    let signals = signals.filter_map(|(signal, ((name, said), weight))| {
+        let (score, contribution) = said?;
+        let is_better = |other: &&Says| other.0[signal].is_some_and(|(other, _)| other > score);
+        let rank = u32::try_from(heard.iter().filter(is_better).count() + 1).unwrap_or(u32::MAX);
+        Some(SignalSay { name: *name, score, rank, weight, contribution })
+    });
     let has_clock = weights.retention > 0.0;
     Fused {
-        partition,
+        partition: *partition,
         memory: candidate.memory,
-        score: says.iter().map(|say| say.contribution).sum(),
+        score: says.total(),
         explain: Explanation {
-            signals: says,
+            signals: signals.collect(),
             best_span: Some(candidate.best_span),
             retention: candidate.dense.filter(|_| has_clock).map(|dense| dense.retention),
         },
@@ -80,16 +155,20 @@ struct Scale {
     dense_low: f32,
     dense_high: f32,
     lexical_high: f32,
+    passage_high: f32,
 }
 
 impl Scale {
     fn over(candidates: &[(PartitionId, Candidate)]) -> Self {
-        let dense =
-            || candidates.iter().filter_map(|(_, candidate)| candidate.dense.map(|dense| dense.score));
+        let all = || candidates.iter().map(|(_, candidate)| candidate);
+        let dense = |candidate: &Candidate| candidate.dense.map(|dense| dense.score);
+        // What only stands beside others says nothing of where the scan's answers end.
+        let forward = all().filter(|candidate| candidate.put_forward).filter_map(dense);
         Self {
-            dense_low: dense().fold(f32::INFINITY, f32::min),
-            dense_high: dense().fold(f32::NEG_INFINITY, f32::max),
-            lexical_high: candidates.iter().map(|(_, candidate)| candidate.lexical).fold(0.0, f32::max),
+            dense_low: forward.fold(f32::INFINITY, f32::min),
+            dense_high: all().filter_map(dense).fold(f32::NEG_INFINITY, f32::max),
+            lexical_high: all().map(|candidate| candidate.lexical).fold(f32::MIN_POSITIVE, f32::max),
+            passage_high: all().map(|candidate| candidate.passage).fold(f32::MIN_POSITIVE, f32::max),
         }
     }
 
@@ -97,26 +176,6 @@ impl Scale {
         let range = self.dense_high - self.dense_low;
         if range > f32::EPSILON { ((score - self.dense_low) / range).clamp(0.0, 1.0) } else { 1.0 }
     }
-
-    fn lexical(&self, score: f32) -> f32 {
-        if self.lexical_high > 0.0 { (score / self.lexical_high).clamp(0.0, 1.0) } else { 0.0 }
-    }
-}
-
-/// Fills in each memory's rank by one signal; equal scores share the better rank.
-fn rank(fused: &mut [Fused], signal: SignalName) {
-    let mut scores: Vec<f32> = fused.iter().filter_map(|one| say(one, signal).map(|say| say.score)).collect();
-    scores.sort_by(|a, b| b.total_cmp(a));
-    for one in fused {
-        if let Some(say) = one.explain.signals.iter_mut().find(|say| say.name == signal) {
-            let better = scores.partition_point(|score| *score > say.score);
-            say.rank = u32::try_from(better + 1).unwrap_or(u32::MAX);
-        }
-    }
-}
-
-fn say(fused: &Fused, signal: SignalName) -> Option<&SignalSay> {
-    fused.explain.signals.iter().find(|say| say.name == signal)
 }
 
 #[cfg(test)]
@@ -129,7 +188,39 @@ mod tests {
     fn candidate(id: u128, dense: Option<f32>, lexical: f32) -> (PartitionId, Candidate) {
         let dense = dense.map(|score| DenseScore { score, similarity: score, retention: 1.0 });
         let memory = MemoryId(uuid::Uuid::from_u128(id));
-        (PartitionId(1), Candidate { memory, dense, lexical, best_span: (0, 1), place: None })
+        let candidate = Candidate {
+            memory,
+            put_forward: true,
+            dense,
+            lexical,
+            passage: 0.0,
+            best_span: (0, 1),
+            place: None,
+            asks: false,
+            is_of_named: false,
+        };
+        (PartitionId(1), candidate)
+    }
+
+    /// Turns of one session, in order.
+    fn conversation(turns: &[(f32, bool)]) -> Vec<(PartitionId, Candidate)> {
+        let turns = turns.iter().zip(0_u32..);
+        turns
+            .map(|((dense, asks), seq)| {
+                let (partition, one) = candidate(u128::from(seq), Some(*dense), 0.0);
+                let place = Some(Place { session: 0, seq });
+                (partition, Candidate { place, asks: *asks, put_forward: *dense > 0.0, ..one })
+            })
+            .collect()
+    }
+
+    fn all_of(candidates: &[(PartitionId, Candidate)], weights: &Weights) -> Vec<Fused> {
+        fuse(candidates, weights, usize::MAX)
+    }
+
+    /// What its neighbours say for it.
+    fn said(fused: &Fused) -> Option<&SignalSay> {
+        fused.explain.signals.iter().find(|say| say.name == SignalName::Neighbours)
     }
 
     fn order(fused: &[Fused]) -> Vec<u128> {
@@ -139,7 +230,7 @@ mod tests {
     #[test]
     fn adds_scaled_scores() {
         let weights = Weights { lexical: 0.5, ..Weights::default() };
-        let fused = fuse(
+        let fused = all_of(
             &[candidate(1, Some(0.9), 0.0), candidate(2, Some(0.5), 8.0), candidate(3, Some(0.7), 4.0)],
             &weights,
         );
@@ -154,14 +245,37 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_rises_with_its_question() {
+        // The second turn asks what is asked, the third answers; the fifth stands after a statement.
+        let turns = conversation(&[(0.1, false), (0.9, true), (0.0, false), (0.8, false), (0.0, false)]);
+        let fused = all_of(&turns, &Weights::default());
+        assert_eq!(order(&fused), [1, 3, 2, 0, 4]);
+        let answer = said(&fused[2]).expect("its question says something");
+        assert!((answer.contribution - (0.6 + 0.2 * 0.875)).abs() < 1e-6, "{answer:?}");
+        let alone = Weights { neighbours: 0.0, replies: 0.0, ..Weights::default() };
+        assert!(all_of(&turns, &alone).iter().all(|one| said(one).is_none()));
+    }
+
+    #[test]
+    fn neighbours_do_not_stretch_the_scale_and_passages_and_names_count() {
+        let mut turns = conversation(&[(0.5, false), (0.9, false)]);
+        let (partition, beside) = candidate(9, Some(-0.5), 0.0);
+        turns.push((partition, Candidate { put_forward: false, passage: 3.0, is_of_named: true, ..beside }));
+        let fused = all_of(&turns, &Weights::default());
+        let of = |id: u128| fused.iter().find(|one| one.memory.0.as_u128() == id).expect("it is there");
+        assert!((of(0).score - 0.2).abs() < 1e-6, "the lowest that was put forward is 0: {}", of(0).score);
+        assert!((of(9).score - 0.9).abs() < 1e-6, "a passage and a name: {}", of(9).score);
+    }
+
+    #[test]
     fn works_with_one_signal_or_none() {
         let weights = Weights::default();
-        assert_eq!(order(&fuse(&[candidate(2, None, 1.0), candidate(1, None, 3.0)], &weights)), [1, 2]);
+        assert_eq!(order(&all_of(&[candidate(2, None, 1.0), candidate(1, None, 3.0)], &weights)), [1, 2]);
         assert_eq!(
-            order(&fuse(&[candidate(2, Some(0.1), 0.0), candidate(1, Some(0.1), 0.0)], &weights)),
+            order(&all_of(&[candidate(2, Some(0.1), 0.0), candidate(1, Some(0.1), 0.0)], &weights)),
             [1, 2]
         );
-        assert!(fuse(&[], &weights).is_empty());
+        assert!(all_of(&[], &weights).is_empty());
     }
 
     proptest! {
@@ -175,10 +289,10 @@ mod tests {
                 .enumerate()
                 .map(|(id, (dense, lexical))| candidate(id as u128, *dense, *lexical))
                 .collect();
-            let first = fuse(&candidates, &Weights::default());
+            let first = all_of(&candidates, &Weights::default());
             let turn = usize::try_from(seed % candidates.len() as u64).expect("small");
             candidates.rotate_left(turn);
-            prop_assert_eq!(&first, &fuse(&candidates, &Weights::default()));
+            prop_assert_eq!(&first, &all_of(&candidates, &Weights::default()));
             prop_assert!(first.iter().all(|one| one.score.is_finite() && one.score >= 0.0));
         }
 
@@ -192,7 +306,7 @@ mod tests {
                 .enumerate()
                 .map(|(id, (dense, lexical))| candidate(id as u128, Some(*dense), *lexical))
                 .collect();
-            let place = |candidates: &[_]| order(&fuse(candidates, &Weights::default())).iter().position(|id| *id == 0);
+            let place = |candidates: &[_]| order(&all_of(candidates, &Weights::default())).iter().position(|id| *id == 0);
             let before = place(&candidates);
             let mut lifted = candidates.clone();
             lifted[0] = candidate(0, Some(scores[0].0 + lift), scores[0].1);

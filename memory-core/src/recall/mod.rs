@@ -73,10 +73,10 @@ impl Engine {
         took.embed = began.elapsed();
         let searched = self.search(&reach, &request, vector).instrument(debug_span!("search")).await?;
         let weights = self.recall_settings.weights.with(request.weights);
-        let mut fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &weights));
+        let wanted = self.most_wanted(&request);
+        let mut fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &weights, wanted));
         took.search = began.elapsed().saturating_sub(took.embed);
 
-        fused.truncate(self.most_wanted(&request));
         let neighbours =
             if request.budget_tokens > 0 { self.neighbours(&reach, &fused).await? } else { Vec::new() };
         let mut loaded = self.load(&fused, &neighbours).instrument(debug_span!("load")).await?;
@@ -125,6 +125,10 @@ impl Engine {
             ("weights.retention", weights.retention),
             ("weights.importance", weights.importance),
             ("weights.lexical", weights.lexical),
+            ("weights.passage", weights.passage),
+            ("weights.neighbours", weights.neighbours),
+            ("weights.replies", weights.replies),
+            ("weights.speaker", weights.speaker),
         ] {
             if weight.is_some_and(|weight| !(0.0..=MOST_WEIGHT).contains(&weight)) {
                 return Err(Error::invalid(field, format!("must be between 0 and {MOST_WEIGHT}")));

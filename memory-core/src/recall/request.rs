@@ -44,6 +44,14 @@ pub struct RequestedWeights {
     pub importance: Option<f32>,
     /// Of BM25, against the dense signal as a whole.
     pub lexical: Option<f32>,
+    /// Of BM25 over a turn and those beside it.
+    pub passage: Option<f32>,
+    /// Of what the turns before and after say.
+    pub neighbours: Option<f32>,
+    /// Of what a question says, for the turn after it.
+    pub replies: Option<f32>,
+    /// Of being said by somebody whom the question names.
+    pub speaker: Option<f32>,
 }
 
 /// What came back.
@@ -100,16 +108,34 @@ pub enum SignalName {
     Dense,
     /// Words in common.
     Lexical,
+    /// Words in common with the turn and those beside it, read as one text.
+    Passage,
+    /// What the turns before and after say.
+    Neighbours,
+    /// It was said by somebody whom the question names.
+    Speaker,
     /// The cross-encoder's reading.
     Rerank,
 }
 
 impl SignalName {
+    /// Those that are fused.
+    pub(crate) const OF_SEARCH: [SignalName; 5] = [
+        SignalName::Dense,
+        SignalName::Lexical,
+        SignalName::Passage,
+        SignalName::Neighbours,
+        SignalName::Speaker,
+    ];
+
     /// The name in explanations.
     pub const fn as_str(self) -> &'static str {
         match self {
             SignalName::Dense => "dense",
             SignalName::Lexical => "lexical",
+            SignalName::Passage => "passage",
+            SignalName::Neighbours => "neighbours",
+            SignalName::Speaker => "speaker",
             SignalName::Rerank => "rerank",
         }
     }

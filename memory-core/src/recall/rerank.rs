@@ -60,11 +60,15 @@ impl Engine {
     }
 }
 
-/// What is read of a memory: the part that matched best.
+/// What is read of a memory: the part that matched best, under the name of who said it.
 fn passage(one: &Fused, loaded: &HashMap<MemoryId, Memory>) -> String {
-    let text = loaded.get(&one.memory).map_or("", |memory| memory.text.as_str());
-    let part = one.explain.best_span.and_then(|(from, to)| text.get(from as usize..to as usize));
-    part.unwrap_or(text).to_owned()
+    let Some(memory) = loaded.get(&one.memory) else { return String::new() };
+    let part = one.explain.best_span.and_then(|(from, to)| memory.text.get(from as usize..to as usize));
+    let part = part.unwrap_or(&memory.text);
+    match memory.origin.as_ref().and_then(|origin| origin.author.as_ref()) {
+        Some(author) => format!("{}: {part}", author.as_str()),
+        None => part.to_owned(),
+    }
 }
 
 /// The first `scores.len()` get these scores as what they are ranked by; the others keep their order behind them.

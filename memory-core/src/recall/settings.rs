@@ -24,7 +24,7 @@ impl Default for RecallSettings {
         Self {
             weights: Weights::default(),
             candidates_per_result: 4,
-            least_candidates: 64,
+            least_candidates: 32,
             rerank: false,
             rerank_candidates: 20,
             neighbouring_turns: 1,
@@ -45,11 +45,29 @@ pub struct Weights {
     pub importance: f32,
     /// Of words in common, against the scan as 1.
     pub lexical: f32,
+    /// Of words in common with the turn and those beside it, read as one text.
+    pub passage: f32,
+    /// Of what the turns right before and after say themselves.
+    pub neighbours: f32,
+    /// Of what a question says itself, for the turn after it: an answer repeats little of what it answers.
+    pub replies: f32,
+    /// Of being said by somebody whom the question names.
+    pub speaker: f32,
 }
 
 impl Default for Weights {
+    /// Found on development data: see ADR 0017.
     fn default() -> Self {
-        Self { similarity: 1.0, retention: 0.0, importance: 0.0, lexical: 0.25 }
+        Self {
+            similarity: 1.0,
+            retention: 0.0,
+            importance: 0.0,
+            lexical: 0.6,
+            passage: 0.6,
+            neighbours: 0.2,
+            replies: 0.6,
+            speaker: 0.3,
+        }
     }
 }
 
@@ -61,6 +79,10 @@ impl Weights {
             retention: requested.retention.unwrap_or(self.retention),
             importance: requested.importance.unwrap_or(self.importance),
             lexical: requested.lexical.unwrap_or(self.lexical),
+            passage: requested.passage.unwrap_or(self.passage),
+            neighbours: requested.neighbours.unwrap_or(self.neighbours),
+            replies: requested.replies.unwrap_or(self.replies),
+            speaker: requested.speaker.unwrap_or(self.speaker),
         }
     }
 

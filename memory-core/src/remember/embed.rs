@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use tracing::{Instrument, debug_span, instrument};
 
-use super::key;
+use super::key::Key;
 use super::request::{MemoryToRemember, TurnToRemember};
 use crate::domain::change::IndexRow;
+use crate::domain::memory::Memory;
+use crate::domain::name::Name;
 use crate::engine::{ActiveEmbedder, Engine};
 use crate::error::Error;
 use crate::model::Embedder;
@@ -22,16 +24,24 @@ const INLINE_BYTES: usize = 32 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct TextToKey {
     pub(crate) text: Arc<str>,
+    /// Who said it, if it was said.
+    pub(crate) author: Option<Name>,
     pub(crate) vector: Option<Vec<f32>>,
 }
 
 impl TextToKey {
     pub(super) fn of_turn(turn: &TurnToRemember) -> Self {
-        Self { text: turn.text.as_str().into(), vector: turn.vector.clone() }
+        Self { text: turn.text.as_str().into(), author: turn.author.clone(), vector: turn.vector.clone() }
     }
 
-    pub(super) fn of_memory(new: &MemoryToRemember) -> Self {
-        Self { text: new.text.as_str().into(), vector: new.vector.clone() }
+    pub(super) fn of_new(new: &MemoryToRemember) -> Self {
+        Self { text: new.text.as_str().into(), author: None, vector: new.vector.clone() }
+    }
+
+    /// The present text of a memory.
+    pub(crate) fn of_memory(memory: &Memory) -> Self {
+        let author = memory.origin.as_ref().and_then(|origin| origin.author.clone());
+        Self { text: memory.text.as_str().into(), author, vector: None }
     }
 }
 
@@ -57,11 +67,12 @@ pub(crate) async fn key_with(
     texts: &[TextToKey],
     field: &str,
 ) -> Result<Vec<Vec<IndexRow>>, Error> {
-    let mut rows: Vec<Vec<IndexRow>> = cut(embedder, texts);
+    let cut: Vec<Cut> = cut(embedder, texts);
+    let mut rows: Vec<Vec<IndexRow>> = Vec::with_capacity(cut.len());
     let dimension = embedder.identity().dimension;
     let (mut places, mut chunks) = (Vec::new(), Vec::new());
-    for (index, (text, rows)) in texts.iter().zip(&mut rows).enumerate() {
-        match (&text.vector, rows.as_mut_slice()) {
+    for (index, (text, mut cut)) in texts.iter().zip(cut).enumerate() {
+        match (&text.vector, cut.rows.as_mut_slice()) {
             (Some(vector), [row]) => {
                 if vector.len() != dimension {
                     let detail = format!("must have {dimension} components, not {}", vector.len());
@@ -73,14 +84,14 @@ pub(crate) async fn key_with(
                 let detail = "cannot be given for a text that the embedder reads in several parts";
                 return Err(Error::invalid(format!("{field}[{index}].vector"), detail));
             }
-            (None, rows) => {
-                for (chunk, row) in rows.iter().enumerate() {
-                    let span = row.span.0 as usize..row.span.1 as usize;
-                    chunks.push(text.text.get(span).unwrap_or_default().to_owned());
+            (None, _) => {
+                for (chunk, span) in cut.spans.into_iter().enumerate() {
+                    chunks.push(cut.key.text.get(span).unwrap_or_default().to_owned());
                     places.push((index, chunk));
                 }
             }
         }
+        rows.push(cut.rows);
     }
     for (places, chunks) in places.chunks(CHUNKS_PER_CALL).zip(chunks.chunks(CHUNKS_PER_CALL)) {
         let embedding = embedder.embed_passages(chunks);
@@ -94,12 +105,30 @@ pub(crate) async fn key_with(
     Ok(rows)
 }
 
-fn cut(embedder: &dyn Embedder, texts: &[TextToKey]) -> Vec<Vec<IndexRow>> {
-    let work = || texts.iter().map(|text| key::rows(&text.text, &spans(embedder, &text.text))).collect();
+/// A key, where it is cut, and the rows of its parts.
+struct Cut {
+    key: Key,
+    spans: Vec<Range<usize>>,
+    rows: Vec<IndexRow>,
+}
+
+fn cut(embedder: &dyn Embedder, texts: &[TextToKey]) -> Vec<Cut> {
+    let work = || texts.iter().map(|text| cut_one(embedder, text)).collect();
     let bytes: usize = texts.iter().map(|text| text.text.len()).sum();
     let can_block = tokio::runtime::Handle::try_current()
         .is_ok_and(|runtime| runtime.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread);
     if bytes > INLINE_BYTES && can_block { tokio::task::block_in_place(work) } else { work() }
+}
+
+fn cut_one(embedder: &dyn Embedder, text: &TextToKey) -> Cut {
+    let key = Key::new(&text.text, text.author.as_ref());
+    let mut spans = spans(embedder, &key.text);
+    // A vector that came along is of the text: the name before it cannot make it too long.
+    if spans.len() > 1 && text.vector.is_some() && self::spans(embedder, &text.text).len() == 1 {
+        spans = std::iter::once(0..key.text.len()).collect();
+    }
+    let rows = key.rows(&spans);
+    Cut { key, spans, rows }
 }
 
 /// The parts of a text that the embedder can read whole. A token is at least a byte, so a text with fewer bytes than

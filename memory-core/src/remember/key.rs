@@ -1,32 +1,97 @@
 //! STEP 2 of remembering, pure: what a memory will be found by. A text becomes rows, one for each chunk that the
 //! embedder can read whole, each with its words; the vectors are filled in by the next step.
+//!
+//! What somebody said is found under their name: the key of a turn with an author is `Ann: I moved to Lisbon`, for
+//! the words and for the vector alike, since "where does Ann live?" is about hers and not about Bob's.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::domain::change::{IndexRow, KeyKind};
+use crate::domain::name::Name;
 use crate::text::Tokenizer;
 
-/// The rows of a text that is cut at `spans`.
-pub(super) fn rows(text: &str, spans: &[Range<usize>]) -> Vec<IndexRow> {
-    spans
-        .iter()
-        .enumerate()
-        .map(|(chunk, span)| {
-            let mut terms = Vec::new();
-            Tokenizer.document(text.get(span.clone()).unwrap_or_default()).encode(&mut terms);
-            IndexRow {
-                key: KeyKind::Text,
-                chunk: u32::try_from(chunk).unwrap_or(u32::MAX),
-                span: (narrow(span.start), narrow(span.end)),
-                terms: Arc::from(terms),
-                vector: None,
+/// The text that a memory is found by.
+#[derive(Clone, Debug)]
+pub(super) struct Key {
+    /// The memory's text, under the name of who said it.
+    pub(super) text: Arc<str>,
+    heading_bytes: usize,
+}
+
+impl Key {
+    pub(super) fn new(text: &Arc<str>, author: Option<&Name>) -> Self {
+        match author {
+            Some(author) => {
+                let heading = format!("{}: ", author.as_str());
+                Self { heading_bytes: heading.len(), text: (heading + text).into() }
             }
-        })
-        .collect()
+            None => Self { text: text.clone(), heading_bytes: 0 },
+        }
+    }
+
+    /// The rows, if the key is cut at `spans`. Theirs are the spans of the memory's own text.
+    pub(super) fn rows(&self, spans: &[Range<usize>]) -> Vec<IndexRow> {
+        spans
+            .iter()
+            .enumerate()
+            .map(|(chunk, span)| {
+                let mut terms = Vec::new();
+                Tokenizer.document(&self.words(span)).encode(&mut terms);
+                let in_text = |at: usize| narrow(at.saturating_sub(self.heading_bytes));
+                IndexRow {
+                    key: KeyKind::Text,
+                    chunk: u32::try_from(chunk).unwrap_or(u32::MAX),
+                    span: (in_text(span.start), in_text(span.end)),
+                    terms: Arc::from(terms),
+                    vector: None,
+                }
+            })
+            .collect()
+    }
+
+    /// What a chunk is found by in words: the name counts for the chunks that do not begin with it, too.
+    fn words(&self, span: &Range<usize>) -> std::borrow::Cow<'_, str> {
+        let chunk = self.text.get(span.clone()).unwrap_or_default();
+        match self.text.get(..self.heading_bytes) {
+            Some(heading) if span.start > 0 && !heading.is_empty() => format!("{heading}{chunk}").into(),
+            _ => chunk.into(),
+        }
+    }
 }
 
 /// Texts are bounded far below 4 GiB.
 fn narrow(offset: usize) -> u32 {
     u32::try_from(offset).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::TermVector;
+
+    fn has(row: &IndexRow, word: &str) -> bool {
+        let wanted = Tokenizer.document(word).terms()[0].hash;
+        TermVector::decode(&row.terms).unwrap().terms().iter().any(|term| term.hash == wanted)
+    }
+
+    #[test]
+    fn every_chunk_is_found_under_the_name() {
+        let text: Arc<str> = "I moved. It rains.".into();
+        let key = Key::new(&text, Some(&Name::new("Ann").unwrap()));
+        assert_eq!(&*key.text, "Ann: I moved. It rains.");
+        let rows = key.rows(&[0..14, 14..23]);
+        assert_eq!([rows[0].span, rows[1].span], [(0, 9), (9, 18)], "spans are those of the text");
+        assert!(rows.iter().all(|row| has(row, "Ann")));
+        assert!(has(&rows[0], "moved") && !has(&rows[1], "moved") && has(&rows[1], "rains"));
+    }
+
+    #[test]
+    fn without_an_author_the_text_is_the_key() {
+        let text: Arc<str> = "I moved.".into();
+        let key = Key::new(&text, None);
+        assert!(Arc::ptr_eq(&key.text, &text));
+        let whole = 0..text.len();
+        assert_eq!(key.rows(&[whole])[0].span, (0, 8));
+    }
 }

@@ -80,7 +80,7 @@ impl Engine {
     ) -> Result<Remembered, Error> {
         needs_write(caller)?;
         let owner = check::memories(&request, &self.limits)?;
-        let texts: Vec<TextToKey> = request.memories.iter().map(TextToKey::of_memory).collect();
+        let texts: Vec<TextToKey> = request.memories.iter().map(TextToKey::of_new).collect();
         if let Some(repeated) = self.repeated(caller, request.idempotency.as_ref(), &texts).await? {
             return Ok(repeated);
         }

@@ -83,7 +83,7 @@ pub fn edited(dice: &mut Dice, present: &Indexed) -> Indexed {
     next
 }
 
-/// A text of a few words in one to three chunks; now and then without a letter.
+/// A text of a few words in one to three chunks; now and then without a letter, with a name, or a question.
 pub fn text(dice: &mut Dice) -> String {
     if dice.chance(8) {
         return format!("{} 42", dice.below(20));
@@ -92,7 +92,14 @@ pub fn text(dice: &mut Dice) -> String {
         let words = (0..=dice.below(9)).map(|_| *dice.pick(&WORDS));
         words.collect::<Vec<_>>().join(" ")
     });
-    chunks.collect::<Vec<_>>().join("|")
+    let mut text = chunks.collect::<Vec<_>>().join("|");
+    if dice.chance(25) {
+        text = format!("{text} {}", dice.pick(&NAMES));
+    }
+    if dice.chance(25) {
+        text.push('?');
+    }
+    text
 }
 
 /// A filter at most `levels` deep.

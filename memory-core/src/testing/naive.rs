@@ -143,34 +143,76 @@ pub fn dense(question: &Question, indexed: &Indexed) -> Option<(f32, (u32, u32))
     best
 }
 
-/// BM25 of every memory's best row, over all rows of the partition, in double precision (k1 1.2, b 0.75).
-pub fn lexical(question: &Question, all: &[Indexed]) -> Vec<f64> {
-    let decode = |indexed: &Indexed| -> Vec<TermVector> {
-        indexed.rows.iter().filter_map(|row| TermVector::decode(&row.terms).ok()).collect()
+/// BM25 over all rows of the partition, in double precision (k1 1.2, b 0.75).
+#[derive(Debug)]
+pub struct Bm25 {
+    rows: Vec<TermVector>,
+    average: f64,
+    /// The question's words, each as its alternatives.
+    words: Vec<Vec<u32>>,
+}
+
+impl Bm25 {
+    /// For a question put to these memories.
+    pub fn new(question: &Question, all: &[Indexed]) -> Self {
+        let rows: Vec<TermVector> = all.iter().flat_map(decoded).collect();
+        let mut languages: Vec<_> = rows.iter().map(TermVector::language).collect();
+        languages.sort_unstable();
+        languages.dedup();
+        let words = Tokenizer.query(&question.text, &languages);
+        let average =
+            rows.iter().map(|row| f64::from(row.length_tokens())).sum::<f64>() / (rows.len().max(1)) as f64;
+        Self { rows, average, words: words.words().iter().map(|word| word.alternatives().to_vec()).collect() }
+    }
+
+    /// Of a memory's best row.
+    pub fn best_row(&self, indexed: &Indexed) -> f64 {
+        decoded(indexed).map(|row| self.score(std::slice::from_ref(&row), 1)).fold(0.0, f64::max)
+    }
+
+    /// Of a memory and those beside it, read as one text of three turns.
+    pub fn passage(&self, indexed: &Indexed, beside: &[&Indexed]) -> f64 {
+        let rows: Vec<TermVector> =
+            decoded(indexed).chain(beside.iter().copied().flat_map(decoded)).collect();
+        self.score(&rows, 3)
+    }
+
+    fn score(&self, rows: &[TermVector], turns: u32) -> f64 {
+        let length: u32 = rows.iter().map(TermVector::length_tokens).sum();
+        let of_term = |hash: u32| {
+            let here: f64 = rows.iter().map(|row| count(row, hash)).sum();
+            if here == 0.0 {
+                return 0.0;
+            }
+            let n = self.rows.len() as f64;
+            let df = self.rows.iter().filter(|row| count(row, hash) > 0.0).count() as f64;
+            let idf = (1.0 + (n - df + 0.5) / (df + 0.5)).ln();
+            idf * here / (here + 1.2 * (0.25 + 0.75 * f64::from(length / turns) / self.average))
+        };
+        self.words.iter().map(|word| word.iter().map(|hash| of_term(*hash)).fold(0.0, f64::max)).sum()
+    }
+}
+
+/// Whether a memory's last row ends with a question.
+pub fn asks(indexed: &Indexed) -> bool {
+    decoded(indexed).last().is_some_and(|row| row.asks())
+}
+
+fn decoded(indexed: &Indexed) -> impl Iterator<Item = TermVector> + '_ {
+    indexed.rows.iter().filter_map(|row| TermVector::decode(&row.terms).ok())
+}
+
+fn count(row: &TermVector, hash: u32) -> f64 {
+    row.terms().iter().find(|term| term.hash == hash).map_or(0.0, |term| f64::from(term.count))
+}
+
+/// Whether a question has the first word of the name of who said it.
+pub fn names_author(question: &Question, memory: &Memory) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.map(str::to_lowercase).collect()
     };
-    let documents: Vec<Vec<TermVector>> = all.iter().map(decode).collect();
-    let rows: Vec<&TermVector> = documents.iter().flatten().collect();
-    let mut languages: Vec<_> = rows.iter().map(|row| row.language()).collect();
-    languages.sort_unstable();
-    languages.dedup();
-    let words = Tokenizer.query(&question.text, &languages);
-    let length = |row: &TermVector| f64::from(row.length_tokens());
-    let average = rows.iter().map(|row| length(row)).sum::<f64>() / (rows.len().max(1)) as f64;
-    let count = |row: &TermVector, hash: u32| {
-        row.terms().iter().find(|term| term.hash == hash).map_or(0.0, |term| f64::from(term.count))
-    };
-    let of_term = |row: &TermVector, hash: u32| {
-        let count_here = count(row, hash);
-        if count_here == 0.0 {
-            return 0.0;
-        }
-        let (n, df) = (rows.len() as f64, rows.iter().filter(|row| count(row, hash) > 0.0).count() as f64);
-        let idf = (1.0 + (n - df + 0.5) / (df + 0.5)).ln();
-        idf * count_here / (count_here + 1.2 * (0.25 + 0.75 * length(row) / average))
-    };
-    let of_row = |row: &TermVector| -> f64 {
-        let word = |hashes: &[u32]| hashes.iter().map(|hash| of_term(row, *hash)).fold(0.0, f64::max);
-        words.words().iter().map(|each| word(each.alternatives())).sum()
-    };
-    documents.iter().map(|rows| rows.iter().map(of_row).fold(0.0, f64::max)).collect()
+    let author = memory.origin.as_ref().and_then(|origin| origin.author.as_ref());
+    let first = author.and_then(|author| words(author.as_str()).into_iter().next());
+    first.is_some_and(|first| words(&question.text).contains(&first))
 }

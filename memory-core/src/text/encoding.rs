@@ -1,8 +1,8 @@
 //! The stored form of a term vector, so that a cold partition is loaded without tokenising it again.
 //!
-//! Layout: version (1 byte), language (1 byte), length in tokens, number of terms, then for each term by
-//! ascending hash the difference to the hash before (to 0 for the first) and the count; numbers are LEB128.
-//! About five bytes a term. The bytes do not name the tokenizer: who stores them stores
+//! Layout: version (1 byte), language (1 byte, plus [`ASKS`] if the document ends with a question), length in tokens,
+//! number of terms, then for each term by ascending hash the difference to the hash before (to 0 for the first) and the
+//! count; numbers are LEB128. About five bytes a term. The bytes do not name the tokenizer: who stores them stores
 //! [`Tokenizer::IDENTITY`](super::Tokenizer::IDENTITY) beside them. Invariant: one vector, one encoding;
 //! [`TermVector::decode`] takes that and refuses everything else.
 
@@ -28,7 +28,8 @@ pub enum TermVectorError {
 impl TermVector {
     /// Appends the encoded vector to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend([VERSION, self.language.to_byte()]);
+        let asks = if self.asks { ASKS } else { 0 };
+        out.extend([VERSION, self.language.to_byte() | asks]);
         varint::write(self.length_tokens, out);
         varint::write(u32::try_from(self.terms.len()).unwrap_or(u32::MAX), out);
         let mut previous = 0;
@@ -50,7 +51,8 @@ impl TermVector {
         if *version != VERSION {
             return Err(TermVectorError::Version(*version));
         }
-        let language = Language::from_byte(*language).ok_or(TermVectorError::Language(*language))?;
+        let asks = *language & ASKS != 0;
+        let language = Language::from_byte(*language & !ASKS).ok_or(TermVectorError::Language(*language))?;
         let mut rest = rest;
         let mut number = || varint::read(&mut rest).ok_or(TermVectorError::Malformed("number"));
         let length_tokens = number()?;
@@ -60,11 +62,14 @@ impl TermVector {
             return Err(TermVectorError::Malformed("bytes left over"));
         }
         check_length(&terms, length_tokens)?;
-        Ok(Self { terms, length_tokens, language })
+        Ok(Self { terms, length_tokens, language, asks })
     }
 }
 
 const VERSION: u8 = 1;
+
+/// Beside the language, in the highest bit of its byte.
+const ASKS: u8 = 0x80;
 
 const MIN_BYTES_PER_TERM: usize = 2;
 
@@ -109,8 +114,9 @@ mod tests {
 
     fn vectors() -> impl Strategy<Value = TermVector> {
         let hashes = proptest::collection::vec(prop_oneof![any::<u32>(), 0_u32..8], 0..60);
-        (hashes, 0..Language::ALL.len())
-            .prop_map(|(hashes, language)| TermVector::from_hashes(hashes, Language::ALL[language]))
+        (hashes, 0..Language::ALL.len(), any::<bool>()).prop_map(|(hashes, language, asks)| {
+            TermVector::from_hashes(hashes, Language::ALL[language]).asking(asks)
+        })
     }
 
     fn encoded(vector: &TermVector) -> Vec<u8> {
@@ -123,6 +129,7 @@ mod tests {
     fn the_layout_is_pinned() {
         let vector = TermVector::from_hashes(vec![300, 5, 300], Language::German);
         assert_eq!(encoded(&vector), [1, 7, 3, 2, 5, 1, 0xA7, 0x02, 2]);
+        assert_eq!(encoded(&vector.asking(true)), [1, 0x87, 3, 2, 5, 1, 0xA7, 0x02, 2]);
     }
 
     #[test]

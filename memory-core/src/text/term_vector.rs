@@ -11,6 +11,7 @@ pub struct TermVector {
     pub(super) terms: Vec<Term>,
     pub(super) length_tokens: u32,
     pub(super) language: Language,
+    pub(super) asks: bool,
 }
 
 /// A term and how often a document has it.
@@ -31,7 +32,12 @@ impl TermVector {
             .chunk_by(|left, right| left == right)
             .map(|run| Term { hash: run[0], count: u16::try_from(run.len()).unwrap_or(u16::MAX) })
             .collect();
-        Self { terms, length_tokens, language }
+        Self { terms, length_tokens, language, asks: false }
+    }
+
+    /// The same, of a document that ends with a question, or does not.
+    pub fn asking(self, asks: bool) -> Self {
+        Self { asks, ..self }
     }
 
     /// The distinct terms, by ascending hash.
@@ -47,6 +53,11 @@ impl TermVector {
     /// The language that most of the document was stemmed in.
     pub fn language(&self) -> Language {
         self.language
+    }
+
+    /// Whether the document ends with a question: what is said next answers it.
+    pub fn asks(&self) -> bool {
+        self.asks
     }
 
     /// Whether the document has no tokens at all.

@@ -26,7 +26,7 @@ impl Tokenizer {
     pub fn document(&self, text: &str) -> TermVector {
         let mut hashes = Vec::with_capacity(text.len() / 6);
         let language = for_each_term(text, |term| hashes.push(term_hash(term)));
-        TermVector::from_hashes(hashes, language)
+        TermVector::from_hashes(hashes, language).asking(ends_with_question(text))
     }
 
     /// The terms of a question put to a scope that holds documents in `languages`.
@@ -61,6 +61,12 @@ impl Tokenizer {
         let language = for_each_term(text, |term| terms.push(term.to_owned()));
         (language, terms)
     }
+}
+
+/// Whether there is a question mark so near the end that hardly anything is said after it ("right? :)").
+fn ends_with_question(text: &str) -> bool {
+    const LETTERS_AFTER: usize = 40;
+    text.chars().rev().take(LETTERS_AFTER).any(|letter| matches!(letter, '?' | '？' | '؟'))
 }
 
 fn for_each_term(text: &str, mut emit: impl FnMut(&str)) -> Language {
@@ -114,6 +120,13 @@ mod tests {
             assert!(is_asked(&query, term), "{term}");
         }
         assert_eq!(query.words().len(), 4);
+    }
+
+    #[test]
+    fn a_document_may_end_with_a_question() {
+        let asks = |text: &str| Tokenizer.document(text).asks();
+        assert!(asks("I moved. And you?") && asks("你好吗？") && asks("Really? :)"));
+        assert!(!asks("Is it? I have been told so, again and again, by everybody here.") && !asks(""));
     }
 
     #[test]

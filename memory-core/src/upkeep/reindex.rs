@@ -99,10 +99,7 @@ impl Engine {
             let wanting = self.store.unembedded(target.id, after, MEMORIES_PER_STEP).await?;
             let Some(last) = wanting.last() else { return Ok(()) };
             after = Some((last.partition, last.memory.id));
-            let texts: Vec<TextToKey> = wanting
-                .iter()
-                .map(|one| TextToKey { text: one.memory.text.as_str().into(), vector: None })
-                .collect();
+            let texts: Vec<TextToKey> = wanting.iter().map(|one| TextToKey::of_memory(&one.memory)).collect();
             let rows = key_with(&*target.embedder, &texts, "memories").await?;
             let made: Vec<_> = wanting
                 .into_iter()

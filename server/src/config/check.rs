@@ -79,6 +79,10 @@ impl Config {
             ("recall.weights.retention", recall.weights.retention),
             ("recall.weights.importance", recall.weights.importance),
             ("recall.weights.lexical", recall.weights.lexical),
+            ("recall.weights.passage", recall.weights.passage),
+            ("recall.weights.neighbours", recall.weights.neighbours),
+            ("recall.weights.replies", recall.weights.replies),
+            ("recall.weights.speaker", recall.weights.speaker),
         ];
         weights.into_iter().try_for_each(|(key, weight)| within(key, weight, 0.0..=100.0))?;
         if recall.rerank && recall.reranker.is_empty() {

@@ -132,6 +132,14 @@ pub struct Weights {
     pub importance: f32,
     /// BM25.
     pub lexical: f32,
+    /// BM25 over a turn and those beside it.
+    pub passage: f32,
+    /// What the turns before and after say.
+    pub neighbours: f32,
+    /// What a question says, for the turn after it.
+    pub replies: f32,
+    /// That the question names who said it.
+    pub speaker: f32,
 }
 
 /// What is bounded.

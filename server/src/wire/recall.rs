@@ -74,6 +74,10 @@ fn weights(weights: wire::Weights, path: &str) -> Result<RequestedWeights, Error
         retention: within(weights.retention, "retention")?,
         importance: within(weights.importance, "importance")?,
         lexical: within(weights.lexical, "lexical")?,
+        passage: within(weights.passage, "passage")?,
+        neighbours: within(weights.neighbours, "neighbours")?,
+        replies: within(weights.replies, "replies")?,
+        speaker: within(weights.speaker, "speaker")?,
     })
 }
 

@@ -5,6 +5,7 @@
 //! meanwhile waits and is applied on top. So a partition in memory always bears every commit that was applied.
 
 mod asking;
+mod beside;
 mod bitmap;
 mod columns;
 mod filtering;

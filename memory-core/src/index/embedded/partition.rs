@@ -28,6 +28,8 @@ pub(super) struct Partition {
     pub(super) lexical: LexicalIndex,
     pub(super) rows: Vec<RowEntry>,
     pub(super) row_alive: Bitmap,
+    /// By slot: whether the memory ends with a question.
+    pub(super) asks: Bitmap,
     first_row: Vec<u32>,
 }
 
@@ -48,6 +50,7 @@ impl Partition {
             lexical: LexicalIndex::default(),
             rows: Vec::new(),
             row_alive: Bitmap::default(),
+            asks: Bitmap::default(),
             first_row: Vec::new(),
         })
     }
@@ -87,18 +90,21 @@ impl Partition {
         self.first_row.push(u32::try_from(self.rows.len()).map_err(|_| IndexError::Full)?);
         let group = self.dense.add_group(indexed.memory.id.0.as_u128()).map_err(|_| IndexError::Full)?;
         debug_assert_eq!(group, slot, "slots and groups are counted alike");
+        let mut asks = false;
         for row in &indexed.rows {
-            self.put_row(slot, &indexed.memory, row)?;
+            asks = self.put_row(slot, &indexed.memory, row)?;
         }
+        self.asks.push(asks);
         Ok(())
     }
 
+    /// Answers whether the row ends with a question.
     fn put_row(
         &mut self,
         slot: u32,
         memory: &Memory,
         row: &crate::domain::change::IndexRow,
-    ) -> Result<(), IndexError> {
+    ) -> Result<bool, IndexError> {
         let terms = retention::memorybank_paper(&memory.strength);
         let stand_in;
         let vector = match row.vector.as_deref() {
@@ -123,7 +129,7 @@ impl Partition {
         self.lexical.insert(number, slot, &words).map_err(|_| IndexError::Full)?;
         self.rows.push(RowEntry { span: row.span, has_vector: row.vector.is_some() });
         self.row_alive.push(true);
-        Ok(())
+        Ok(words.asks())
     }
 
     fn kill_rows(&mut self, slot: u32) -> Result<(), IndexError> {
@@ -159,6 +165,7 @@ impl Partition {
             + self.lexical.bytes()
             + weight::of_vec(&self.rows)
             + self.row_alive.bytes()
+            + self.asks.bytes()
             + weight::of_vec(&self.first_row)
     }
 

@@ -3,10 +3,11 @@
 
 use gpu_retrieval::{Batch, Hit, Query, elapsed_us, retention};
 
+use super::beside::Speakers;
 use super::bitmap::Bitmap;
 use super::filtering;
 use super::lanes::{Lanes, Shares, in_order};
-use super::lexical::{LexicalHit, LexicalQuery, LexicalScratch};
+use super::lexical::{LexicalHit, LexicalQuery, LexicalScratch, Passages};
 use super::partition::Partition;
 use crate::domain::id::MemoryId;
 use crate::index::{Answer, Candidate, DenseScore, IndexError, Question, Sighting};
@@ -87,18 +88,16 @@ impl Partition {
         };
         let hits = scanned.map(|answer| answer.hits.as_slice()).unwrap_or_default();
         let dense = hits.iter().map(|hit| Found {
-            slot: hit.group,
             dense: Some((hit.slot, self.dense_score(asked, hit))),
-            lexical: None,
+            ..Found::put_forward(hit.group)
         });
-        let lexical = words.iter().map(|hit| Found {
-            slot: hit.group,
-            dense: None,
-            lexical: Some((hit.row, hit.score)),
-        });
+        let lexical = words
+            .iter()
+            .map(|hit| Found { lexical: Some((hit.row, hit.score)), ..Found::put_forward(hit.group) });
         let mut found = merged(dense.chain(lexical).collect());
+        self.add_turns_beside(asked, &mut found);
         self.complete(asked, &mut found)?;
-        let candidates = found.iter().filter_map(|found| self.candidate(found)).collect();
+        let candidates = self.candidates(asked, &found);
         Ok(Answer { candidates, memories: self.columns.live() as u64, exactness })
     }
 
@@ -112,37 +111,20 @@ impl Partition {
         DenseScore { score: hit.score, similarity: hit.similarity, retention: retained }
     }
 
-    /// Lets each signal say something of what only the other has put forward.
+    /// Lets each signal say something of what only others have put forward.
     fn complete(&self, asked: &Asked<'_>, found: &mut [Found]) -> Result<(), IndexError> {
-        let Asked { question, vector, words, mask } = asked;
-        let allowed = |row: u32| mask.as_ref().is_none_or(|mask| mask.contains(row as usize));
+        self.complete_words(asked, found);
+        let Some(vector) = asked.vector else { return Ok(()) };
         let (mut places, mut rows) = (Vec::new(), Vec::new());
-        let (mut dense_places, mut dense_rows) = (Vec::new(), Vec::new());
-        for (place, found) in found.iter().enumerate() {
-            for row in self.rows_of(found.slot).filter(|row| allowed(*row)) {
-                if found.lexical.is_none() {
-                    places.push(place);
-                    rows.push(row);
-                }
-                if found.dense.is_none() && vector.is_some() && self.has_vector(row) {
-                    dense_places.push(place);
-                    dense_rows.push(row);
-                }
+        for (place, found) in found.iter().enumerate().filter(|(_, found)| found.dense.is_none()) {
+            for row in self.rows_of(found.slot).filter(|row| asked.sees(*row) && self.has_vector(*row)) {
+                places.push(place);
+                rows.push(row);
             }
         }
-        let mut scores = Vec::new();
-        SCRATCH.with_borrow_mut(|scratch| self.lexical.scores_of(words, &rows, scratch, &mut scores));
-        for ((place, row), score) in places.into_iter().zip(rows).zip(scores) {
-            let best = &mut found[place].lexical;
-            if best.is_none_or(|(_, before)| score > before) {
-                *best = Some((row, score));
-            }
-        }
-        let Some(vector) = vector else { return Ok(()) };
-        let now_us = question.view.now.as_micros();
-        let scored =
-            self.dense.score_rows(vector, question.weights, now_us, &dense_rows).map_err(unscorable)?;
-        for (place, scored) in dense_places.into_iter().zip(scored) {
+        let (weights, now_us) = (asked.question.weights, asked.question.view.now.as_micros());
+        let scored = self.dense.score_rows(vector, weights, now_us, &rows).map_err(unscorable)?;
+        for (place, scored) in places.into_iter().zip(scored) {
             let score = DenseScore {
                 score: scored.score,
                 similarity: scored.similarity,
@@ -156,20 +138,63 @@ impl Partition {
         Ok(())
     }
 
+    /// BM25 of each one's best row, and of the passage that it stands in.
+    fn complete_words(&self, asked: &Asked<'_>, found: &mut [Found]) {
+        let mut passages = Passages::default();
+        let mut of_rows = Vec::new();
+        for (place, found) in found.iter().enumerate() {
+            if found.lexical.is_none() {
+                for row in self.rows_of(found.slot).filter(|row| asked.sees(*row)) {
+                    of_rows.push((place, row));
+                    passages.push_row(row);
+                    passages.end(1);
+                }
+            }
+        }
+        for found in found.iter() {
+            self.write_passage(asked, found, &mut passages);
+        }
+        let mut scores = Vec::new();
+        SCRATCH.with_borrow_mut(|scratch| {
+            self.lexical.scores_of(&asked.words, &passages, scratch, &mut scores);
+        });
+        let (scores_of_rows, scores_of_passages) = scores.split_at(of_rows.len().min(scores.len()));
+        for ((place, row), score) in of_rows.into_iter().zip(scores_of_rows) {
+            let best = &mut found[place].lexical;
+            if best.is_none_or(|(_, before)| *score > before) {
+                *best = Some((row, *score));
+            }
+        }
+        for (found, score) in found.iter_mut().zip(scores_of_passages) {
+            found.passage = *score;
+        }
+    }
+
     fn has_vector(&self, row: u32) -> bool {
         self.rows.get(row as usize).is_some_and(|entry| entry.has_vector)
             && self.row_alive.contains(row as usize)
     }
 
-    fn candidate(&self, found: &Found) -> Option<Candidate> {
-        let best_row = found.dense.map(|(row, _)| row).or(found.lexical.map(|(row, _)| row))?;
-        Some(Candidate {
-            memory: self.columns.id(found.slot)?,
-            dense: found.dense.map(|(_, score)| score),
-            lexical: found.lexical.map_or(0.0, |(_, score)| score),
-            best_span: self.rows.get(best_row as usize).map_or((0, 0), |entry| entry.span),
-            place: self.columns.place(found.slot),
-        })
+    /// Everything that is known of what was found.
+    fn candidates(&self, asked: &Asked<'_>, found: &[Found]) -> Vec<Candidate> {
+        let mut speakers = Speakers::of(asked.question, &self.columns);
+        found
+            .iter()
+            .filter_map(|found| {
+                let best_row = found.dense.map(|(row, _)| row).or(found.lexical.map(|(row, _)| row))?;
+                Some(Candidate {
+                    memory: self.columns.id(found.slot)?,
+                    put_forward: found.put_forward,
+                    dense: found.dense.map(|(_, score)| score),
+                    lexical: found.lexical.map_or(0.0, |(_, score)| score),
+                    passage: found.passage,
+                    best_span: self.rows.get(best_row as usize).map_or((0, 0), |entry| entry.span),
+                    place: self.columns.place(found.slot),
+                    asks: self.asks.contains(found.slot as usize),
+                    is_of_named: speakers.are_named(found.slot),
+                })
+            })
+            .collect()
     }
 
     /// One memory, seen through a question.
@@ -180,10 +205,22 @@ impl Partition {
     ) -> Result<Option<Sighting>, IndexError> {
         let Some(slot) = self.columns.slot(memory) else { return Ok(None) };
         let at = slot as usize;
-        let mut found = [Found { slot, dense: None, lexical: None }];
-        self.complete(&self.asked(question, None)?, &mut found)?;
-        let nothing = Candidate { memory, dense: None, lexical: 0.0, best_span: (0, 0), place: None };
-        let candidate = self.candidate(&found[0]).unwrap_or(nothing);
+        let asked = self.asked(question, None)?;
+        let in_view = Asked { mask: self.row_mask(&question.view), ..self.asked(question, None)? };
+        let mut found = [Found { beside: self.turns_beside(&in_view, slot), ..Found::put_forward(slot) }];
+        self.complete(&asked, &mut found)?;
+        let nothing = Candidate {
+            memory,
+            put_forward: true,
+            dense: None,
+            lexical: 0.0,
+            passage: 0.0,
+            best_span: (0, 0),
+            place: None,
+            asks: false,
+            is_of_named: false,
+        };
+        let candidate = self.candidates(&asked, &found).pop().unwrap_or(nothing);
         Ok(Some(Sighting {
             expired: self
                 .columns
@@ -197,11 +234,11 @@ impl Partition {
 }
 
 /// A question as a partition understands it.
-struct Asked<'a> {
-    question: &'a Question,
+pub(super) struct Asked<'a> {
+    pub(super) question: &'a Question,
     /// The question's vector, of the partition's dimension.
     vector: Option<&'a [f32]>,
-    words: QueryTerms,
+    pub(super) words: QueryTerms,
     /// The rows in view; none for all that are alive.
     mask: Option<Bitmap>,
 }
@@ -215,14 +252,34 @@ impl Asked<'_> {
     fn mask(&self) -> Option<&[u64]> {
         self.mask.as_ref().map(Bitmap::words)
     }
+
+    /// Whether a live row is in view.
+    pub(super) fn sees(&self, row: u32) -> bool {
+        self.mask.as_ref().is_none_or(|mask| mask.contains(row as usize))
+    }
 }
 
 /// What was found of one slot: per signal the best row and its score.
 #[derive(Clone, Copy, Debug)]
-struct Found {
-    slot: u32,
+pub(super) struct Found {
+    pub(super) slot: u32,
+    /// Whether by a signal; otherwise it stands beside what was.
+    pub(super) put_forward: bool,
+    /// The turns before and after it, where there are such in view.
+    pub(super) beside: [Option<u32>; 2],
     dense: Option<(u32, DenseScore)>,
     lexical: Option<(u32, f32)>,
+    passage: f32,
+}
+
+impl Found {
+    fn put_forward(slot: u32) -> Self {
+        Self { slot, put_forward: true, beside: [None; 2], dense: None, lexical: None, passage: 0.0 }
+    }
+
+    pub(super) fn standing_beside(slot: u32, beside: [Option<u32>; 2]) -> Self {
+        Self { put_forward: false, beside, ..Self::put_forward(slot) }
+    }
 }
 
 /// One entry a slot, in the order of slots. Each signal names a slot once.

@@ -41,6 +41,11 @@ impl Symbols {
         self.numbers.get(text).copied()
     }
 
+    /// The text of a number; none for [`Symbol::NONE`].
+    pub(super) fn text(&self, symbol: Symbol) -> Option<&str> {
+        self.texts.get(symbol.0 as usize).map(|text| &**text)
+    }
+
     /// For each number, whether `holds` is true of its text.
     pub(super) fn matching(&self, mut holds: impl FnMut(&str) -> bool) -> SymbolSet {
         SymbolSet(self.texts.iter().map(|text| holds(text)).collect())

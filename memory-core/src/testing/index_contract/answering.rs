@@ -184,7 +184,7 @@ pub async fn turns_are_found_by_their_place(make: Make<'_>, seed: u64) {
             naive::sees(&view, &there.memory).then_some((*place, there.memory.id))
         };
         let expected: Vec<(Place, MemoryId)> = places.iter().filter_map(at).collect();
-        assert!(!expected.is_empty());
+        assert!(shared_only || !expected.is_empty(), "seed {seed}: nothing to be found");
         assert_eq!(index.at_places(PARTITION, &places, &view).await.unwrap(), expected, "seed {seed}");
     }
 }

@@ -76,10 +76,10 @@ async fn is_right(index: &dyn Index, shelf: &Shelf, partition: PartitionId, aske
     let all = shelf.memories(partition);
     let answer = index.search(partition, asked).await.unwrap();
     assert_eq!(answer.memories, all.len() as u64, "{context}: how many there are");
-    let words = naive::lexical(asked, &all);
+    let words = naive::Bm25::new(asked, &all);
     let mut seen: Vec<Seen> = Vec::new();
-    for (indexed, expected) in all.iter().zip(&words) {
-        let id = indexed.memory.id;
+    for indexed in &all {
+        let (id, expected) = (indexed.memory.id, words.best_row(indexed));
         let sighting = index.sight(partition, id, asked).await.unwrap().expect("it is there");
         let lexical = sighting.candidate.lexical;
         assert!((f64::from(lexical) - expected).abs() < 1e-4, "{context}: BM25 {lexical}, not {expected}");
@@ -99,15 +99,46 @@ async fn is_right(index: &dyn Index, shelf: &Shelf, partition: PartitionId, aske
         order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         forward.extend(order.iter().take(asked.candidates).map(|(_, id)| *id));
     }
-    let found = by_id(answer);
+    let (found, beside): (Vec<Candidate>, _) = by_id(answer).into_iter().partition(|one| one.put_forward);
     let found_ids: Vec<MemoryId> = found.iter().map(|candidate| candidate.memory).collect();
     assert_eq!(found_ids, Vec::from_iter(forward), "{context}: who is put forward for {asked:?}");
-    for candidate in found {
-        let (_, dense, words) = seen.iter().find(|(id, ..)| *id == candidate.memory).unwrap();
+    let in_sight: Vec<&Indexed> = all.iter().filter(|one| naive::sees(&asked.view, &one.memory)).collect();
+    let stands_beside = |one: &&&Indexed| {
+        let is_beside = |other: &&Indexed| are_beside(one, other) && found_ids.contains(&other.memory.id);
+        !found_ids.contains(&one.memory.id) && in_sight.iter().any(is_beside)
+    };
+    let expected_beside: Vec<MemoryId> =
+        in_sight.iter().filter(stands_beside).map(|one| one.memory.id).collect();
+    let beside_ids: Vec<MemoryId> = beside.iter().map(|candidate| candidate.memory).collect();
+    assert_eq!(beside_ids, expected_beside, "{context}: who stands beside for {asked:?}");
+    for candidate in found.into_iter().chain(beside) {
+        let (_, dense, lexical) = seen.iter().find(|(id, ..)| *id == candidate.memory).unwrap();
         assert_eq!(candidate.dense.map(|dense| dense.score), dense.map(|(score, _)| score), "{context}");
-        assert!(candidate.lexical.total_cmp(words).is_eq(), "{context}: {} and {words}", candidate.lexical);
+        assert!(
+            candidate.lexical.total_cmp(lexical).is_eq(),
+            "{context}: {} and {lexical}",
+            candidate.lexical
+        );
         if let Some((_, span)) = dense {
             assert_eq!(candidate.best_span, *span, "{context}: the part that matched best");
         }
+        let indexed = in_sight.iter().find(|one| one.memory.id == candidate.memory).unwrap();
+        let neighbours: Vec<&Indexed> =
+            in_sight.iter().filter(|other| are_beside(indexed, other)).copied().collect();
+        let passage = words.passage(indexed, &neighbours);
+        let found_passage = candidate.passage;
+        assert!(
+            (f64::from(found_passage) - passage).abs() < 1e-4,
+            "{context}: {found_passage}, not {passage}"
+        );
+        assert_eq!(candidate.asks, naive::asks(indexed), "{context}");
+        assert_eq!(candidate.is_of_named, naive::names_author(asked, &indexed.memory), "{context}");
     }
+}
+
+/// Whether two turns follow each other in a session.
+fn are_beside(one: &Indexed, other: &Indexed) -> bool {
+    let place =
+        |indexed: &Indexed| indexed.memory.origin.as_ref().map(|origin| (origin.session_ordinal, origin.seq));
+    matches!((place(one), place(other)), (Some(one), Some(other)) if one.0 == other.0 && one.1.abs_diff(other.1) == 1)
 }

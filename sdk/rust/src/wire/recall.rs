@@ -62,6 +62,18 @@ pub struct Weights {
     /// Words in common (BM25), against the dense signal as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lexical: Option<f32>,
+    /// Words in common (BM25) with the turn and those right before and after it, read as one text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passage: Option<f32>,
+    /// What the turns right before and after say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neighbours: Option<f32>,
+    /// What a turn that asks says, for the turn after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replies: Option<f32>,
+    /// That the question names who said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<f32>,
 }
 
 /// The answer to a recall.
@@ -129,7 +141,7 @@ pub struct Explain {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Signal {
-    /// `dense`, `lexical`, `rerank`.
+    /// `dense`, `lexical`, `passage`, `neighbours`, `speaker`, `rerank`.
     pub name: String,
     /// The signal's own score.
     pub score: f32,

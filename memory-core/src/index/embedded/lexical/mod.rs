@@ -18,6 +18,7 @@
 mod bm25;
 mod explain;
 mod forward;
+mod passages;
 mod postings;
 mod prepared;
 mod rows;
@@ -31,6 +32,7 @@ use thiserror::Error;
 
 pub use bm25::Bm25;
 pub use explain::TermExplanation;
+pub use passages::Passages;
 pub use search::{LexicalHit, LexicalQuery, LexicalScratch};
 
 use self::{forward::Forward, rows::RowTable, vocabulary::Vocabulary};

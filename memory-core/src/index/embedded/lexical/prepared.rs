@@ -50,22 +50,45 @@ impl PreparedQuery {
     /// The score of a slot; 0 when it has none of the terms.
     pub(super) fn score(&mut self, index: &LexicalIndex, slot: u32) -> f32 {
         let length_tokens = index.rows.lengths_tokens()[slot as usize];
-        let mut terms = self.terms.as_slice();
-        for (id, count) in index.forward.terms(slot) {
-            while let [term, rest @ ..] = terms
-                && term.id <= id
-            {
-                if term.id == id {
-                    let added = term.idf * self.norm.saturation(f32::from(count), length_tokens);
-                    let best = &mut self.best_by_word[term.word as usize];
-                    *best = best.max(added);
-                }
-                terms = rest;
-            }
-            if terms.is_empty() {
-                break;
+        let mut best_by_word = std::mem::take(&mut self.best_by_word);
+        self.for_each_term_of(index, slot, |place, count| {
+            let term = &self.terms[place];
+            let added = term.idf * self.norm.saturation(f32::from(count), length_tokens);
+            let best = &mut best_by_word[term.word as usize];
+            *best = best.max(added);
+        });
+        self.best_by_word = best_by_word;
+        self.best_by_word.iter_mut().map(std::mem::take).sum()
+    }
+
+    /// The same of a text that has the terms so often, by their places; the counts are zero afterwards.
+    pub(super) fn score_counts(&mut self, counts: &mut [u32], length_tokens: u32) -> f32 {
+        for (term, count) in self.terms.iter().zip(counts) {
+            if *count > 0 {
+                let added = term.idf * self.norm.saturation(std::mem::take(count) as f32, length_tokens);
+                let best = &mut self.best_by_word[term.word as usize];
+                *best = best.max(added);
             }
         }
         self.best_by_word.iter_mut().map(std::mem::take).sum()
+    }
+
+    /// The places of the terms that a slot has, with how often it has them.
+    #[inline]
+    pub(super) fn for_each_term_of(&self, index: &LexicalIndex, slot: u32, mut each: impl FnMut(usize, u16)) {
+        let mut place = 0;
+        for (id, count) in index.forward.terms(slot) {
+            while let Some(term) = self.terms.get(place)
+                && term.id <= id
+            {
+                if term.id == id {
+                    each(place, count);
+                }
+                place += 1;
+            }
+            if place == self.terms.len() {
+                break;
+            }
+        }
     }
 }

@@ -7,7 +7,12 @@
 //! anew from the forward index. Invariant: sums in the array are upper bounds only, and what is pruned by
 //! them could not have been among the results; scores come from [`PreparedQuery::score`] alone.
 
-use super::{LexicalIndex, prepared::PreparedQuery, top_groups::TopGroups};
+use super::{
+    LexicalIndex,
+    passages::{self, Passages},
+    prepared::PreparedQuery,
+    top_groups::TopGroups,
+};
 use crate::text::QueryTerms;
 
 /// What to search for.
@@ -59,21 +64,18 @@ impl LexicalIndex {
         scratch.top.write_to(out);
     }
 
-    /// Writes the score of each of `rows` to `out`, in their order; 0 for rows that are not there or have
-    /// none of the question's words. These are the scores that [`search`](Self::search) gives.
+    /// Writes the score of each of `passages` to `out`, in their order; 0 for those that have none of the question's
+    /// words. A row that is not there has none. A single row's score is the one that [`search`](Self::search) gives it.
     pub fn scores_of(
         &self,
         terms: &QueryTerms,
-        rows: &[u32],
+        passages: &Passages,
         scratch: &mut LexicalScratch,
         out: &mut Vec<f32>,
     ) {
         out.clear();
         scratch.prepared.prepare(self, terms);
-        out.extend(rows.iter().map(|row| match self.rows.slot_of(*row) {
-            Some(slot) => scratch.prepared.score(self, slot),
-            None => 0.0,
-        }));
+        passages::score(self, &mut scratch.prepared, passages, out);
     }
 }
 
