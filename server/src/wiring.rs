@@ -106,6 +106,7 @@ fn recall_settings(config: &Config) -> RecallSettings {
             neighbours: weights.neighbours,
             replies: weights.replies,
             speaker: weights.speaker,
+            time: weights.time,
         },
         rerank: config.recall.rerank,
         rerank_candidates: config.recall.rerank_candidates,

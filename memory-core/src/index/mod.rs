@@ -86,6 +86,8 @@ pub struct Candidate {
     pub best_span: (u32, u32),
     /// Where it stands in a conversation, if it is a turn.
     pub place: Option<Place>,
+    /// When it happened.
+    pub happened_at: Timestamp,
     /// Whether it ends with a question.
     pub asks: bool,
     /// Whether the question names who said it.

@@ -7,12 +7,23 @@
 //! Functions for Hybrid Retrieval", arXiv 2210.11934).
 //!
 //! A conversation is more than its turns: to what a turn says itself comes a share of what the turns beside it say, a
-//! large one of a question for the turn that answers it, and something if the question names who speaks (ADR 0017).
+//! large one of a question for the turn that answers it, and something if the question names who speaks (ADR 0017) or when
+//! it was (ADR 0018).
 
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::index::{Candidate, Place};
 use crate::recall::request::{Explanation, SignalName, SignalSay};
 use crate::recall::settings::Weights;
+use crate::recall::when::{self, Mention};
+
+/// How the signals are heard.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hearing {
+    /// What counts how much.
+    pub(super) weights: Weights,
+    /// The times that the question names.
+    pub(super) times: Vec<Mention>,
+}
 
 /// A candidate with its place in the fused order.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +36,8 @@ pub(super) struct Fused {
 }
 
 /// The best `wanted` of the candidates in order, best first; equals by id.
-pub(super) fn fuse(candidates: &[(PartitionId, Candidate)], weights: &Weights, wanted: usize) -> Vec<Fused> {
-    let conversation = Conversation::of(candidates, weights);
+pub(super) fn fuse(candidates: &[(PartitionId, Candidate)], hearing: &Hearing, wanted: usize) -> Vec<Fused> {
+    let conversation = Conversation::of(candidates, hearing);
     let heard: Vec<Says> = candidates.iter().map(|one| conversation.hear(one)).collect();
     let key = |at: usize| (heard[at].total(), candidates[at].1.memory);
     let mut order: Vec<usize> = (0..candidates.len()).collect();
@@ -35,18 +46,18 @@ pub(super) fn fuse(candidates: &[(PartitionId, Candidate)], weights: &Weights, w
         other_score.total_cmp(&score).then(id.cmp(&other_id))
     });
     order.truncate(wanted);
-    order.into_iter().map(|at| explained(&candidates[at], &heard[at], &heard, weights)).collect()
+    order.into_iter().map(|at| explained(&candidates[at], &heard[at], &heard, hearing)).collect()
 }
 
 /// What one memory would score among these candidates.
 pub(super) fn fuse_alone(
     candidates: &[(PartitionId, Candidate)],
     one: &(PartitionId, Candidate),
-    weights: &Weights,
+    hearing: &Hearing,
 ) -> Fused {
-    let conversation = Conversation::of(candidates, weights);
+    let conversation = Conversation::of(candidates, hearing);
     let heard: Vec<Says> = candidates.iter().map(|one| conversation.hear(one)).collect();
-    explained(one, &conversation.hear(one), &heard, weights)
+    explained(one, &conversation.hear(one), &heard, hearing)
 }
 
 /// What each signal says of a candidate, by its place in [`SignalName::OF_SEARCH`]: its own score, and what it adds to
@@ -62,46 +73,48 @@ impl Says {
 
 /// The candidates as turns of conversations.
 struct Conversation<'a> {
-    weights: &'a Weights,
+    hearing: &'a Hearing,
     scale: Scale,
     /// By place: what a turn says itself, and whether it asks.
     turns: Vec<(PartitionId, Place, f32, bool)>,
 }
 
 impl<'a> Conversation<'a> {
-    fn of(candidates: &[(PartitionId, Candidate)], weights: &'a Weights) -> Self {
+    fn of(candidates: &[(PartitionId, Candidate)], hearing: &'a Hearing) -> Self {
         let scale = Scale::over(candidates);
         let turns = candidates.iter().filter_map(|(partition, candidate)| {
-            let said = Says(own(candidate, &scale, weights)).total();
+            let said = Says(own(candidate, &scale, &hearing.weights)).total();
             Some((*partition, candidate.place?, said, candidate.asks))
         });
         let mut turns: Vec<_> = turns.collect();
         turns.sort_unstable_by_key(|(partition, place, ..)| (*partition, *place));
-        Self { weights, turns, scale }
+        Self { hearing, turns, scale }
     }
 
     fn hear(&self, (partition, candidate): &(PartitionId, Candidate)) -> Says {
-        let [dense, lexical, passage, ..] = own(candidate, &self.scale, self.weights);
+        let [dense, lexical, passage, ..] = own(candidate, &self.scale, &self.hearing.weights);
         let beside = self.beside(*partition, candidate.place);
         let neighbours = (beside > 0.0).then_some((beside, beside));
-        let speaker = self.weights.speaker;
+        let Weights { speaker, time, .. } = self.hearing.weights;
         let speaker = (candidate.is_of_named && speaker > 0.0).then_some((1.0, speaker));
-        Says([dense, lexical, passage, neighbours, speaker])
+        let fit = when::fit(&self.hearing.times, candidate.happened_at);
+        let time = (fit > 0.0).then_some((fit, time * fit));
+        Says([dense, lexical, passage, neighbours, speaker, time])
     }
 
     /// The share of what is said right before and after a place.
     fn beside(&self, partition: PartitionId, place: Option<Place>) -> f32 {
         let Some(Place { session, seq }) = place else { return 0.0 };
+        let weights = &self.hearing.weights;
         let at = |seq: Option<u32>| {
             let wanted = (partition, Place { session, seq: seq? });
             let found =
                 self.turns.binary_search_by_key(&wanted, |(partition, place, ..)| (*partition, *place));
             self.turns.get(found.ok()?)
         };
-        let before = at(seq.checked_sub(1)).map_or(0.0, |(.., said, asks)| {
-            said * if *asks { self.weights.replies } else { self.weights.neighbours }
-        });
-        let after = at(seq.checked_add(1)).map_or(0.0, |(.., said, _)| said * self.weights.neighbours);
+        let before = at(seq.checked_sub(1))
+            .map_or(0.0, |(.., said, asks)| said * if *asks { weights.replies } else { weights.neighbours });
+        let after = at(seq.checked_add(1)).map_or(0.0, |(.., said, _)| said * weights.neighbours);
         before + after
     }
 }
@@ -118,7 +131,7 @@ fn own(
     };
     let lexical = words(candidate.lexical, weights.lexical, scale.lexical_high);
     let passage = words(candidate.passage, weights.passage, scale.passage_high);
-    [dense, lexical, passage, None, None]
+    [dense, lexical, passage, None, None, None]
 }
 
 /// A candidate with everything that was said of it, and its rank by every signal: equal scores share the better one.
@@ -126,9 +139,9 @@ fn explained(
     (partition, candidate): &(PartitionId, Candidate),
     says: &Says,
     heard: &[Says],
-    weights: &Weights,
+    Hearing { weights, .. }: &Hearing,
 ) -> Fused {
-    let counted = [1.0, weights.lexical, weights.passage, 1.0, weights.speaker];
+    let counted = [1.0, weights.lexical, weights.passage, 1.0, weights.speaker, weights.time];
     let signals = SignalName::OF_SEARCH.iter().zip(says.0).zip(counted).enumerate();
     let signals = signals.filter_map(|(signal, ((name, said), weight))| {
         let (score, contribution) = said?;
@@ -183,6 +196,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::time::Timestamp;
     use crate::index::DenseScore;
 
     fn candidate(id: u128, dense: Option<f32>, lexical: f32) -> (PartitionId, Candidate) {
@@ -196,6 +210,7 @@ mod tests {
             passage: 0.0,
             best_span: (0, 1),
             place: None,
+            happened_at: Timestamp::from_micros(0),
             asks: false,
             is_of_named: false,
         };
@@ -215,7 +230,7 @@ mod tests {
     }
 
     fn all_of(candidates: &[(PartitionId, Candidate)], weights: &Weights) -> Vec<Fused> {
-        fuse(candidates, weights, usize::MAX)
+        fuse(candidates, &Hearing { weights: *weights, times: Vec::new() }, usize::MAX)
     }
 
     /// What its neighbours say for it.
@@ -265,6 +280,22 @@ mod tests {
         let of = |id: u128| fused.iter().find(|one| one.memory.0.as_u128() == id).expect("it is there");
         assert!((of(0).score - 0.2).abs() < 1e-6, "the lowest that was put forward is 0: {}", of(0).score);
         assert!((of(9).score - 0.9).abs() < 1e-6, "a passage and a name: {}", of(9).score);
+    }
+
+    #[test]
+    fn what_happened_when_the_question_says_comes_first() {
+        let day = |text: &str| Timestamp::parse(text).expect("a day");
+        let scores = [(1, 0.9), (2, 0.8), (3, 0.1)];
+        let mut candidates = Vec::from(scores.map(|(id, dense)| candidate(id, Some(dense), 0.0)));
+        for (_, one) in &mut candidates {
+            one.happened_at = day("2023-03-02");
+        }
+        candidates[1].1.happened_at = day("2023-05-09");
+        let times = when::read("What did I buy three weeks ago?", day("2023-05-30"));
+        let fused = fuse(&candidates, &Hearing { times, ..Hearing::default() }, 2);
+        assert_eq!(order(&fused), [2, 1]);
+        let time = fused[0].explain.signals.last().expect("it fits");
+        assert_eq!((time.name, time.rank), (SignalName::Time, 1));
     }
 
     #[test]

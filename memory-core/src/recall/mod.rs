@@ -11,6 +11,7 @@ pub mod request;
 mod rerank;
 pub(crate) mod scope;
 pub mod settings;
+pub mod when;
 mod why_not;
 
 use std::collections::HashMap;
@@ -29,9 +30,9 @@ use crate::error::Error;
 use crate::index::{Candidate, Question};
 use crate::store::RecallRecord;
 use assemble::Piece;
-use fuse::Fused;
+use fuse::{Fused, Hearing};
 use neighbours::Neighbour;
-use request::{Degraded, Exactness, Recall, Recalled, RecalledMemory, Took};
+use request::{Degraded, Exactness, NamedTime, Recall, Recalled, RecalledMemory, Took};
 use scope::Reach;
 
 /// The most memories that a signal can put forward.
@@ -72,9 +73,9 @@ impl Engine {
             .await?;
         took.embed = began.elapsed();
         let searched = self.search(&reach, &request, vector).instrument(debug_span!("search")).await?;
-        let weights = self.recall_settings.weights.with(request.weights);
+        let hearing = self.hearing(&request, now);
         let wanted = self.most_wanted(&request);
-        let mut fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &weights, wanted));
+        let mut fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &hearing, wanted));
         took.search = began.elapsed().saturating_sub(took.embed);
 
         let neighbours =
@@ -105,6 +106,7 @@ impl Engine {
             id: RecallId(self.ids.next(self.now())),
             memories,
             context,
+            times: named_times(&request.query, &hearing),
             exactness: searched.exactness,
             degraded,
             partitions: u32::try_from(reach.partitions.len()).unwrap_or(u32::MAX),
@@ -129,6 +131,7 @@ impl Engine {
             ("weights.neighbours", weights.neighbours),
             ("weights.replies", weights.replies),
             ("weights.speaker", weights.speaker),
+            ("weights.time", weights.time),
         ] {
             if weight.is_some_and(|weight| !(0.0..=MOST_WEIGHT).contains(&weight)) {
                 return Err(Error::invalid(field, format!("must be between 0 and {MOST_WEIGHT}")));
@@ -227,6 +230,13 @@ impl Engine {
         }
     }
 
+    /// What the signals are weighed by, and the times that the question names.
+    fn hearing(&self, request: &Recall, now: Timestamp) -> Hearing {
+        let weights = self.recall_settings.weights.with(request.weights);
+        let times = if weights.time > 0.0 { when::read(&request.query, now) } else { Vec::new() };
+        Hearing { weights, times }
+    }
+
     /// STEP 3: every partition's candidates.
     pub(crate) async fn search(
         &self,
@@ -297,6 +307,14 @@ impl Engine {
             self.access.note(RecallRecord { id: recalled.id, partition, recalled_at: now, hits });
         }
     }
+}
+
+fn named_times(query: &str, hearing: &Hearing) -> Vec<NamedTime> {
+    let named = hearing.times.iter().map(|mention| NamedTime {
+        words: query.get(mention.span.clone()).unwrap_or_default().to_owned(),
+        days: mention.days,
+    });
+    named.collect()
 }
 
 /// What all partitions together put forward.

@@ -5,6 +5,7 @@ use crate::domain::id::{MemoryId, PartitionId, RecallId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::Scope;
 use crate::domain::time::Timestamp;
+use crate::recall::when::Days;
 
 /// A recall.
 #[derive(Clone, Debug)]
@@ -52,6 +53,8 @@ pub struct RequestedWeights {
     pub replies: Option<f32>,
     /// Of being said by somebody whom the question names.
     pub speaker: Option<f32>,
+    /// Of having happened at a time that the question names.
+    pub time: Option<f32>,
 }
 
 /// What came back.
@@ -63,6 +66,8 @@ pub struct Recalled {
     pub memories: Vec<RecalledMemory>,
     /// The block for a prompt.
     pub context: Context,
+    /// The times that the question names, as they were read.
+    pub times: Vec<NamedTime>,
     /// How far the order can be trusted.
     pub exactness: Exactness,
     /// What was left out, if anything.
@@ -75,6 +80,15 @@ pub struct Recalled {
     pub searched_memories: u64,
     /// Where the time went.
     pub took: Took,
+}
+
+/// Words of a question that name days.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedTime {
+    /// The words.
+    pub words: String,
+    /// The days.
+    pub days: Days,
 }
 
 /// A memory that came back.
@@ -114,18 +128,21 @@ pub enum SignalName {
     Neighbours,
     /// It was said by somebody whom the question names.
     Speaker,
+    /// It happened at a time that the question names.
+    Time,
     /// The cross-encoder's reading.
     Rerank,
 }
 
 impl SignalName {
     /// Those that are fused.
-    pub(crate) const OF_SEARCH: [SignalName; 5] = [
+    pub(crate) const OF_SEARCH: [SignalName; 6] = [
         SignalName::Dense,
         SignalName::Lexical,
         SignalName::Passage,
         SignalName::Neighbours,
         SignalName::Speaker,
+        SignalName::Time,
     ];
 
     /// The name in explanations.
@@ -136,6 +153,7 @@ impl SignalName {
             SignalName::Passage => "passage",
             SignalName::Neighbours => "neighbours",
             SignalName::Speaker => "speaker",
+            SignalName::Time => "time",
             SignalName::Rerank => "rerank",
         }
     }

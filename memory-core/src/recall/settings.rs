@@ -53,10 +53,12 @@ pub struct Weights {
     pub replies: f32,
     /// Of being said by somebody whom the question names.
     pub speaker: f32,
+    /// Of having happened at a time that the question names, see [`super::when`].
+    pub time: f32,
 }
 
 impl Default for Weights {
-    /// Found on development data: see ADR 0017.
+    /// Found on development data: see ADR 0017 and 0018.
     fn default() -> Self {
         Self {
             similarity: 1.0,
@@ -67,6 +69,7 @@ impl Default for Weights {
             neighbours: 0.2,
             replies: 0.6,
             speaker: 0.3,
+            time: 0.6,
         }
     }
 }
@@ -83,6 +86,7 @@ impl Weights {
             neighbours: requested.neighbours.unwrap_or(self.neighbours),
             replies: requested.replies.unwrap_or(self.replies),
             speaker: requested.speaker.unwrap_or(self.speaker),
+            time: requested.time.unwrap_or(self.time),
         }
     }
 

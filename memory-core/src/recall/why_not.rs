@@ -25,12 +25,12 @@ impl Engine {
             let question = self.question(&request, vector.clone(), view.clone());
             let Some(sighting) = self.index.sight(*partition, memory, &question).await? else { continue };
             let searched = self.search(&reach, &request, vector.clone()).await?;
-            let weights = self.recall_settings.weights.with(request.weights);
-            let order = fuse::fuse(&searched.candidates, &weights, usize::MAX);
+            let hearing = self.hearing(&request, now);
+            let order = fuse::fuse(&searched.candidates, &hearing, usize::MAX);
             let rank = order.iter().position(|one| one.memory == memory);
             let said = match rank.and_then(|rank| order.get(rank)) {
                 Some(one) => one.clone(),
-                None => fuse::fuse_alone(&searched.candidates, &(*partition, sighting.candidate), &weights),
+                None => fuse::fuse_alone(&searched.candidates, &(*partition, sighting.candidate), &hearing),
             };
             return Ok(WhyNot {
                 verdict: verdict(&sighting, memory, &recalled),

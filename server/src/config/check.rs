@@ -83,6 +83,7 @@ impl Config {
             ("recall.weights.neighbours", recall.weights.neighbours),
             ("recall.weights.replies", recall.weights.replies),
             ("recall.weights.speaker", recall.weights.speaker),
+            ("recall.weights.time", recall.weights.time),
         ];
         weights.into_iter().try_for_each(|(key, weight)| within(key, weight, 0.0..=100.0))?;
         if recall.rerank && recall.reranker.is_empty() {

@@ -140,6 +140,8 @@ pub struct Weights {
     pub replies: f32,
     /// That the question names who said it.
     pub speaker: f32,
+    /// That it happened at a time that the question names.
+    pub time: f32,
 }
 
 /// What is bounded.

@@ -5,8 +5,8 @@ use memory_core::domain::id::MemoryId;
 use memory_core::error::Error;
 use memory_core::limits::Limits;
 use memory_core::recall::request::{
-    Context, Exactness, Explanation, Recall, Recalled, RecalledMemory, RequestedWeights, Took, Verdict,
-    WhyNot,
+    Context, Exactness, Explanation, NamedTime, Recall, Recalled, RecalledMemory, RequestedWeights, Took,
+    Verdict, WhyNot,
 };
 
 use super::answers::memory;
@@ -66,6 +66,14 @@ pub(crate) fn why_not(
     Ok((MemoryId(request.memory_id), recall))
 }
 
+fn named_time(named: NamedTime) -> wire::NamedTime {
+    wire::NamedTime {
+        words: named.words,
+        first_day: named.days.first.to_string(),
+        last_day: named.days.last.to_string(),
+    }
+}
+
 fn weights(weights: wire::Weights, path: &str) -> Result<RequestedWeights, Error> {
     let within =
         |weight: Option<f32>, name: &str| values::within(weight, 0.0, MAX_WEIGHT, &format!("{path}.{name}"));
@@ -78,6 +86,7 @@ fn weights(weights: wire::Weights, path: &str) -> Result<RequestedWeights, Error
         neighbours: within(weights.neighbours, "neighbours")?,
         replies: within(weights.replies, "replies")?,
         speaker: within(weights.speaker, "speaker")?,
+        time: within(weights.time, "time")?,
     })
 }
 
@@ -87,6 +96,7 @@ pub(crate) fn recalled(recalled: Recalled) -> wire::RecallResponse {
         recall_id: recalled.id.0,
         memories: recalled.memories.into_iter().map(recalled_memory).collect(),
         context: context(recalled.context),
+        times: recalled.times.into_iter().map(named_time).collect(),
         exactness: match recalled.exactness {
             Exactness::Exact => wire::Exactness::Exact,
             Exactness::Certified => wire::Exactness::Certified,

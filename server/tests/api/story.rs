@@ -88,6 +88,48 @@ async fn memories_are_edited_and_erased() {
 }
 
 #[tokio::test]
+async fn a_turn_is_heard_with_its_conversation_and_at_its_time() {
+    let server = TestServer::working().await;
+    let turn = |author: &str, text: &str, day: u32| json!({"role": "user", "author": author, "text": text, "said_at": format!("2023-05-{day:02}T10:00:00Z")});
+    let talk = |session: &str, day: u32| {
+        json!({"scope": mara(), "session": session, "turns": [
+            turn("Mara", "Where did you spend the holiday?", day),
+            turn("Otto", "By the sea, with my sister.", day),
+        ]})
+    };
+    for (session, day) in [("monday", 8), ("friday", 19)] {
+        assert_eq!(server.post("/v1/turns", &talk(session, day)).await.status, 201);
+    }
+    let recall = json!({
+        "scope": mara(), "query": "Where did Otto spend the holiday eleven days ago?", "now": "2023-05-30T12:00:00Z",
+    });
+    let answer = server.post("/v1/recall", &recall).await.json();
+    assert_eq!(
+        answer["times"],
+        json!([{"words": "eleven days ago", "first_day": "2023-05-19", "last_day": "2023-05-19"}])
+    );
+    let memories = answer["memories"].as_array().expect("memories");
+    let said = |memory: &Value| {
+        let signals = memory["explain"]["signals"].as_array().expect("signals").clone();
+        let mut names: Vec<String> =
+            signals.iter().map(|signal| signal["name"].as_str().expect("a name").to_owned()).collect();
+        names.sort();
+        names.join(" ")
+    };
+    let answers = memories.iter().find(|one| one["text"].as_str().expect("a text").starts_with("By the sea"));
+    let best = answers.expect("the answer comes with its question");
+    assert_eq!(best["origin"]["session"], "friday", "the day that the question names comes first");
+    assert_eq!(said(best), "dense lexical neighbours passage speaker time");
+
+    let mut plain = recall;
+    plain["weights"] = json!({"passage": 0, "neighbours": 0, "replies": 0, "speaker": 0, "time": 0});
+    let answer = server.post("/v1/recall", &plain).await.json();
+    assert!(answer.get("times").is_none());
+    plain["weights"]["time"] = json!(101);
+    assert_eq!(server.post("/v1/recall", &plain).await.problem().0, 422);
+}
+
+#[tokio::test]
 async fn memories_link_to_each_other() {
     let server = TestServer::working().await;
     let adding = |memories: Value| json!({"scope": mara(), "memories": memories});

@@ -162,6 +162,11 @@ impl Columns {
         self.version.get(slot as usize).copied().unwrap_or(0)
     }
 
+    pub(super) fn happened_at(&self, slot: u32) -> Timestamp {
+        let [happened, ..] = &self.times;
+        Timestamp::from_micros(happened.get(slot as usize).copied().unwrap_or(0))
+    }
+
     pub(super) fn place(&self, slot: u32) -> Option<Place> {
         self.place_of.get(slot as usize).copied().flatten()
     }

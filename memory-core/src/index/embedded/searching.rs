@@ -190,6 +190,7 @@ impl Partition {
                     passage: found.passage,
                     best_span: self.rows.get(best_row as usize).map_or((0, 0), |entry| entry.span),
                     place: self.columns.place(found.slot),
+                    happened_at: self.columns.happened_at(found.slot),
                     asks: self.asks.contains(found.slot as usize),
                     is_of_named: speakers.are_named(found.slot),
                 })
@@ -217,6 +218,7 @@ impl Partition {
             passage: 0.0,
             best_span: (0, 0),
             place: None,
+            happened_at: self.columns.happened_at(slot),
             asks: false,
             is_of_named: false,
         };

@@ -132,6 +132,7 @@ async fn is_right(index: &dyn Index, shelf: &Shelf, partition: PartitionId, aske
             "{context}: {found_passage}, not {passage}"
         );
         assert_eq!(candidate.asks, naive::asks(indexed), "{context}");
+        assert_eq!(candidate.happened_at, indexed.memory.happened.at, "{context}");
         assert_eq!(candidate.is_of_named, naive::names_author(asked, &indexed.memory), "{context}");
     }
 }

@@ -74,6 +74,9 @@ pub struct Weights {
     /// That the question names who said it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speaker: Option<f32>,
+    /// That it happened at a time that the question names ("three weeks ago").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<f32>,
 }
 
 /// The answer to a recall.
@@ -86,6 +89,9 @@ pub struct RecallResponse {
     pub memories: Vec<Recalled>,
     /// The block to put into a prompt.
     pub context: Context,
+    /// The times that the question names, as they were read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub times: Vec<NamedTime>,
     /// How far the order can be trusted.
     pub exactness: Exactness,
     /// What was left out, if anything: `rerank_deadline`, `rerank_unavailable`, `dense_deadline`,
@@ -95,6 +101,18 @@ pub struct RecallResponse {
     pub searched: Searched,
     /// Where the time went.
     pub took: Took,
+}
+
+/// Words of a question that name days, counted from the recall's moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct NamedTime {
+    /// The words.
+    pub words: String,
+    /// The first day, as `2023-05-20`, in UTC.
+    pub first_day: String,
+    /// The last day.
+    pub last_day: String,
 }
 
 /// How far an order can be trusted.
@@ -141,7 +159,7 @@ pub struct Explain {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Signal {
-    /// `dense`, `lexical`, `passage`, `neighbours`, `speaker`, `rerank`.
+    /// `dense`, `lexical`, `passage`, `neighbours`, `speaker`, `time`, `rerank`.
     pub name: String,
     /// The signal's own score.
     pub score: f32,
