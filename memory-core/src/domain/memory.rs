@@ -155,6 +155,13 @@ pub struct Memory {
     pub strength: Strength,
 }
 
+impl Memory {
+    /// The name of who said it, if it was said and they have one.
+    pub fn author(&self) -> Option<&Name> {
+        self.origin.as_ref()?.author.as_ref()
+    }
+}
+
 /// When something happened: a moment, or from the first to the last of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Happened {

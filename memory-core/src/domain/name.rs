@@ -42,6 +42,11 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What stands before the words of whoever is called so, for models that read them: `Ann: `.
+    pub fn heading(&self) -> String {
+        format!("{}: ", self.0)
+    }
 }
 
 impl fmt::Display for Name {

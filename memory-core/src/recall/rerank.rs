@@ -65,10 +65,7 @@ fn passage(one: &Fused, loaded: &HashMap<MemoryId, Memory>) -> String {
     let Some(memory) = loaded.get(&one.memory) else { return String::new() };
     let part = one.explain.best_span.and_then(|(from, to)| memory.text.get(from as usize..to as usize));
     let part = part.unwrap_or(&memory.text);
-    match memory.origin.as_ref().and_then(|origin| origin.author.as_ref()) {
-        Some(author) => format!("{}: {part}", author.as_str()),
-        None => part.to_owned(),
-    }
+    memory.author().map_or_else(|| part.to_owned(), |author| author.heading() + part)
 }
 
 /// The first `scores.len()` get these scores as what they are ranked by; the others keep their order behind them.

@@ -40,8 +40,7 @@ impl TextToKey {
 
     /// The present text of a memory.
     pub(crate) fn of_memory(memory: &Memory) -> Self {
-        let author = memory.origin.as_ref().and_then(|origin| origin.author.clone());
-        Self { text: memory.text.as_str().into(), author, vector: None }
+        Self { text: memory.text.as_str().into(), author: memory.author().cloned(), vector: None }
     }
 }
 

@@ -23,7 +23,7 @@ impl Key {
     pub(super) fn new(text: &Arc<str>, author: Option<&Name>) -> Self {
         match author {
             Some(author) => {
-                let heading = format!("{}: ", author.as_str());
+                let heading = author.heading();
                 Self { heading_bytes: heading.len(), text: (heading + text).into() }
             }
             None => Self { text: text.clone(), heading_bytes: 0 },

@@ -120,7 +120,7 @@ impl Columns {
         let texts: [Option<String>; TEXT_FIELDS.len()] = [
             Some(memory.kind.as_str().to_owned()),
             origin.map(|origin| origin.role.as_str().to_owned()),
-            name(origin.and_then(|origin| origin.author.as_ref())),
+            name(memory.author()),
             name(memory.agent.as_ref()),
             name(memory.app.as_ref()),
             name(memory.run.as_ref()),

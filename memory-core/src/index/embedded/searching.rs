@@ -206,9 +206,10 @@ impl Partition {
     ) -> Result<Option<Sighting>, IndexError> {
         let Some(slot) = self.columns.slot(memory) else { return Ok(None) };
         let at = slot as usize;
-        let asked = self.asked(question, None)?;
-        let in_view = Asked { mask: self.row_mask(&question.view), ..self.asked(question, None)? };
+        // The turns beside it as far as they are in view; itself in any case.
+        let in_view = self.asked(question, self.row_mask(&question.view))?;
         let mut found = [Found { beside: self.turns_beside(&in_view, slot), ..Found::put_forward(slot) }];
+        let asked = Asked { mask: None, ..in_view };
         self.complete(&asked, &mut found)?;
         let nothing = Candidate {
             memory,

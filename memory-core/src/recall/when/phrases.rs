@@ -58,6 +58,11 @@ impl Reader {
         at.checked_sub(1).map_or("", |before| self.word(before))
     }
 
+    /// The word before the article that stands before a word.
+    pub(super) fn before_the(&self, at: usize) -> &str {
+        at.checked_sub(2).map_or("", |before| self.word(before))
+    }
+
     fn phrase(&self, at: usize) -> Found {
         self.range(at).or_else(|| self.point(at))
     }
@@ -132,6 +137,15 @@ impl Reader {
         Some((count, at + 1 + usize::from(has_of)))
     }
 
+    fn before_today(&self, count: i64, unit: Unit) -> Option<Date> {
+        match unit {
+            Unit::Day => plus_days(self.today, -count),
+            Unit::Week => plus_days(self.today, -7 * count),
+            Unit::Month => plus_months(self.today, -count),
+            Unit::Year => plus_months(self.today, -12 * count),
+        }
+    }
+
     /// "three weeks ago": the coarser the unit, the wider.
     fn ago(&self, at: usize) -> Found {
         let (count, end) = self.count(at)?;
@@ -139,13 +153,13 @@ impl Reader {
         if self.word(end + 1) != "ago" {
             return None;
         }
-        let days = match unit {
-            Unit::Day => day(plus_days(self.today, -count)?),
-            Unit::Week => around(plus_days(self.today, -7 * count)?, 3)?,
-            Unit::Month => around(plus_months(self.today, -count)?, 15)?,
-            Unit::Year => around(plus_months(self.today, -12 * count)?, 182)?,
+        let days_around = match unit {
+            Unit::Day => 0,
+            Unit::Week => 3,
+            Unit::Month => 15,
+            Unit::Year => 182,
         };
-        Some((days, end + 2))
+        Some((around(self.before_today(count, unit)?, days_around)?, end + 2))
     }
 
     /// What follows "last", "past", "this" or "next".
@@ -180,17 +194,8 @@ impl Reader {
             None if word == "past" || (word == "last" && is_over) => (1, at + 1),
             _ => return None,
         };
-        let first = match unit(self.word(end))? {
-            Unit::Day => plus_days(self.today, -count)?,
-            Unit::Week => plus_days(self.today, -7 * count)?,
-            Unit::Month => plus_months(self.today, -count)?,
-            Unit::Year => plus_months(self.today, -12 * count)?,
-        };
+        let first = self.before_today(count, unit(self.word(end))?)?;
         Some((between(first, self.today), end + 1))
-    }
-
-    pub(super) fn before_the(&self, at: usize) -> &str {
-        at.checked_sub(2).map_or("", |before| self.word(before))
     }
 
     /// The calendar's week, month or year, or the one beside it.

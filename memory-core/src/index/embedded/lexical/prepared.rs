@@ -21,6 +21,15 @@ pub(super) struct PreparedTerm {
     pub(super) bound: f32,
 }
 
+impl PreparedTerm {
+    /// Lets the term add its share of the idf to its word, if no alternative adds more.
+    #[inline]
+    fn raise(&self, best_by_word: &mut [f32], saturation: f32) {
+        let best = &mut best_by_word[self.word as usize];
+        *best = best.max(self.idf * saturation);
+    }
+}
+
 /// The terms of a question by ascending id. Reused from one question to the next.
 #[derive(Debug, Default)]
 pub(super) struct PreparedQuery {
@@ -52,10 +61,7 @@ impl PreparedQuery {
         let length_tokens = index.rows.lengths_tokens()[slot as usize];
         let mut best_by_word = std::mem::take(&mut self.best_by_word);
         self.for_each_term_of(index, slot, |place, count| {
-            let term = &self.terms[place];
-            let added = term.idf * self.norm.saturation(f32::from(count), length_tokens);
-            let best = &mut best_by_word[term.word as usize];
-            *best = best.max(added);
+            self.terms[place].raise(&mut best_by_word, self.norm.saturation(f32::from(count), length_tokens));
         });
         self.best_by_word = best_by_word;
         self.best_by_word.iter_mut().map(std::mem::take).sum()
@@ -65,9 +71,8 @@ impl PreparedQuery {
     pub(super) fn score_counts(&mut self, counts: &mut [u32], length_tokens: u32) -> f32 {
         for (term, count) in self.terms.iter().zip(counts) {
             if *count > 0 {
-                let added = term.idf * self.norm.saturation(std::mem::take(count) as f32, length_tokens);
-                let best = &mut self.best_by_word[term.word as usize];
-                *best = best.max(added);
+                let saturation = self.norm.saturation(std::mem::take(count) as f32, length_tokens);
+                term.raise(&mut self.best_by_word, saturation);
             }
         }
         self.best_by_word.iter_mut().map(std::mem::take).sum()
