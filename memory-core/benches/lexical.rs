@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use memory_core::{
-    index::embedded::lexical::{LexicalHit, LexicalIndex, LexicalQuery, LexicalScratch, Passages},
+    index::embedded::lexical::{LexicalHit, LexicalIndex, LexicalQuery, LexicalScratch, Windows},
     text::{Language, QueryTerms, TermVector},
 };
 
@@ -79,7 +79,7 @@ fn scores_of(criterion: &mut Criterion) {
         bencher.iter(|| {
             corpus.index.scores_of(
                 &queries[next.next().unwrap_or(0)],
-                &Passages::single(&rows),
+                &Windows::single(&rows),
                 &mut scratch,
                 &mut scores,
             );

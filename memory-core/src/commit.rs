@@ -137,7 +137,7 @@ async fn show(store: &dyn Store, index: &dyn Index, set: ChangeSet, committed: &
             Err(error) => {
                 // The index must not show what the store does not hold: it will read the partition anew.
                 tracing::warn!(error = &error as &dyn std::error::Error, "the index reads a scope anew");
-                index.forget_all().await;
+                index.clear_cache().await;
                 return;
             }
         }
@@ -151,7 +151,7 @@ async fn use_embedder(store: &dyn Store, index: &dyn Index, id: EmbedderId) -> R
         return Ok(false);
     }
     store.use_embedder(id).await?;
-    index.forget_all().await;
+    index.clear_cache().await;
     Ok(true)
 }
 
@@ -173,7 +173,7 @@ fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Vec<MemoryId>) {
         }
     }
     let Committed { seq_before, seq_after, .. } = *committed;
-    (Update { seq_before, seq_after, put, erased: committed.made.erased.clone() }, unknown_rows)
+    (Update { seq_before, seq_after, put, erased: committed.created.erased.clone() }, unknown_rows)
 }
 
 /// Turns bear provisional places until the store has told the real ones.

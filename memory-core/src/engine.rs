@@ -1,12 +1,12 @@
 //! The engine: the ports with their settings. The paths are its methods, each written in the folder of its verb
-//! (`remember`, `recall`, `curate`, `upkeep`); here is only what they share.
+//! (`remember`, `recall`, `memories`, `maintenance`); here is only what they share.
 
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 
 use crate::commit::CommitQueue;
-use crate::domain::change::{Idempotency, Made};
+use crate::domain::change::{CreatedIds, Idempotency};
 use crate::domain::clock::Clock;
 use crate::domain::id::IdSource;
 use crate::domain::scope::Caller;
@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::index::Index;
 use crate::limits::Limits;
 use crate::model::{Embedder, Reranker};
-use crate::recall::access::AccessNotes;
+use crate::recall::access_log::AccessLogWriter;
 use crate::recall::settings::RecallSettings;
 use crate::store::{EmbedderId, Store};
 
@@ -50,7 +50,7 @@ pub struct Engine {
     pub(crate) limits: Limits,
     pub(crate) recall_settings: RecallSettings,
     pub(crate) commits: CommitQueue,
-    pub(crate) access: AccessNotes,
+    pub(crate) access_log: AccessLogWriter,
 }
 
 /// The embedder in use, with the store's number for it.
@@ -84,7 +84,7 @@ impl Engine {
         };
         let commits =
             CommitQueue::start(store.clone(), index.clone(), limits.commits_waiting, limits.sets_per_commit);
-        let access = AccessNotes::start(store.clone(), limits.recalls_kept);
+        let access_log = AccessLogWriter::start(store.clone(), limits.recalls_kept);
         Ok(Arc::new(Self {
             store,
             index,
@@ -95,7 +95,7 @@ impl Engine {
             limits,
             recall_settings: recall,
             commits,
-            access,
+            access_log,
         }))
     }
 
@@ -128,7 +128,7 @@ impl Engine {
         &self,
         caller: &Caller,
         idempotency: Option<&Idempotency>,
-    ) -> Result<Option<Made>, Error> {
+    ) -> Result<Option<CreatedIds>, Error> {
         let Some(idempotency) = idempotency else { return Ok(None) };
         Ok(self.store.earlier(caller.tenant, idempotency).await?.transpose()?)
     }

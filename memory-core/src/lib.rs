@@ -5,7 +5,7 @@
 //! - [`remember`]: check → key → embed → commit → index. What is acknowledged is durable, and found.
 //! - [`recall`]: scope → question → search → fuse → rerank → assemble → note.
 //!
-//! Around them: [`curate`] (list, show, edit, erase) and [`upkeep`] (change of embedder, checks, copies). All are
+//! Around them: [`memories`] (list, show, edit, erase) and [`maintenance`] (change of embedder, checks, copies). All are
 //! methods of [`engine::Engine`], which holds the ports: [`store`] keeps the truth, [`index`] finds (and is derived
 //! from the store), [`model`] embeds and reads. [`domain`] says what all of them talk about, [`text`] what words and
 //! tokens are, [`retention`] how memories fade.
@@ -14,12 +14,13 @@
 //! for ids through parameters. Without features it has no database, no model runtime and no network in it.
 
 mod commit;
-pub mod curate;
 pub mod domain;
 pub mod engine;
 pub mod error;
 pub mod index;
 pub mod limits;
+pub mod maintenance;
+pub mod memories;
 pub mod model;
 pub mod recall;
 pub mod remember;
@@ -28,7 +29,6 @@ pub mod store;
 #[cfg(all(feature = "testing", feature = "sqlite"))]
 pub mod testing;
 pub mod text;
-pub mod upkeep;
 
 pub use engine::{Engine, Parts};
 pub use error::Error;

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use memory_core::curate::request::{Edit, ListMemories};
 use memory_core::domain::filter::Filter;
 use memory_core::domain::id::{MemoryId, TenantId};
 use memory_core::domain::scope::Scope;
@@ -14,10 +13,11 @@ use memory_core::domain::turn::Role;
 use memory_core::engine::Engine;
 use memory_core::error::Error;
 use memory_core::index::Index;
+use memory_core::memories::request::{Edit, ListMemories};
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::store::{Job, JobState, Jobs, Memories};
-use memory_core::testing::dice::Dice;
-use memory_core::testing::{CALLER, Laboratory, START, fact, memories, question, turn, turns, user};
+use memory_core::testing::rng::Rng;
+use memory_core::testing::{CALLER, START, TestEngine, fact, memories, question, turn, turns, user};
 
 const OWNERS: [&str; 3] = ["ann", "bob", "cem"];
 
@@ -34,13 +34,13 @@ struct Acknowledged {
 }
 
 async fn work(engine: Arc<Engine>, task: usize, steps: usize) -> Acknowledged {
-    let mut dice = Dice::new(task as u64);
+    let mut rng = Rng::new(task as u64);
     let mut known = Acknowledged::default();
     for step in 0..steps {
-        let scope = user(dice.pick::<&str>(&OWNERS)).unwrap();
-        let text = format!("task {task} step {step} word{}", dice.below(1_000));
+        let scope = user(rng.pick::<&str>(&OWNERS)).unwrap();
+        let text = format!("task {task} step {step} word{}", rng.below(1_000));
         let mine: Vec<MemoryId> = known.present.keys().copied().collect();
-        match dice.below(8) {
+        match rng.below(8) {
             0 | 1 => {
                 let request = memories(&scope, vec![fact(&text)]);
                 let made = engine.remember_memories(&CALLER, request).await.unwrap();
@@ -48,13 +48,13 @@ async fn work(engine: Arc<Engine>, task: usize, steps: usize) -> Acknowledged {
             }
             2 | 3 => {
                 let request =
-                    turns(&scope, &format!("s{}", dice.below(2)), vec![turn(Role::User, &text, START)]);
+                    turns(&scope, &format!("s{}", rng.below(2)), vec![turn(Role::User, &text, START)]);
                 let made = engine.remember_turns(&CALLER, request.unwrap()).await.unwrap();
                 known.present.insert(made.memories[0], (scope, text, 1));
             }
             4 if !mine.is_empty() => {
-                let id = *dice.pick(&mine);
-                let is_retold = dice.chance(50);
+                let id = *rng.pick(&mine);
+                let is_retold = rng.chance(50);
                 let edit =
                     Edit { text: is_retold.then(|| text.clone()), importance: Some(0.9), ..Edit::default() };
                 let edited = engine.edit(&CALLER, id, edit, None).await.unwrap();
@@ -66,7 +66,7 @@ async fn work(engine: Arc<Engine>, task: usize, steps: usize) -> Acknowledged {
                 assert_eq!((edited.version, &edited.text), (kept.2, &kept.1));
             }
             5 if !mine.is_empty() => {
-                let id = *dice.pick(&mine);
+                let id = *rng.pick(&mine);
                 assert_eq!(engine.erase(&CALLER, id, None).await.unwrap(), [id]);
                 known.present.remove(&id);
                 known.erased.insert(id);
@@ -84,19 +84,19 @@ async fn work(engine: Arc<Engine>, task: usize, steps: usize) -> Acknowledged {
     known
 }
 
-async fn all_agree(laboratory: &Laboratory) {
-    for owner in laboratory.store.owners(TenantId::DEFAULT, None, 100).await.unwrap() {
-        assert_eq!(laboratory.index.differences(owner.partition).await.unwrap(), 0, "{}", owner.owner);
+async fn all_agree(test_engine: &TestEngine) {
+    for owner in test_engine.store.owners(TenantId::DEFAULT, None, 100).await.unwrap() {
+        assert_eq!(test_engine.index.differences(owner.partition).await.unwrap(), 0, "{}", owner.owner);
     }
-    let report = laboratory.engine.check(&CALLER, false).await.unwrap();
+    let report = test_engine.engine.check(&CALLER, false).await.unwrap();
     assert_eq!(report.damage, []);
 }
 
 async fn many_at_once(budget_bytes: usize) {
     let directory = tempfile::tempdir().unwrap();
     let embedder = Arc::new(HashingEmbedder::new(64));
-    let laboratory = Laboratory::open_with(directory.path(), embedder, budget_bytes).await.unwrap();
-    let workers = (0..16).map(|task| tokio::spawn(work(laboratory.engine.clone(), task, steps(25))));
+    let test_engine = TestEngine::open_with(directory.path(), embedder, budget_bytes).await.unwrap();
+    let workers = (0..16).map(|task| tokio::spawn(work(test_engine.engine.clone(), task, steps(25))));
     let workers: Vec<_> = workers.collect();
     let mut all = Acknowledged::default();
     for worker in workers {
@@ -106,16 +106,16 @@ async fn many_at_once(budget_bytes: usize) {
     }
     assert!(all.present.len() > 50 && all.erased.len() > 10, "too little was done to tell anything");
     for (id, (scope, text, version)) in &all.present {
-        let kept = laboratory.engine.memory(&CALLER, *id).await.unwrap().memory;
+        let kept = test_engine.engine.memory(&CALLER, *id).await.unwrap().memory;
         assert_eq!((&kept.text, kept.version), (text, *version));
-        let history = laboratory.engine.history(&CALLER, *id).await.unwrap();
+        let history = test_engine.engine.history(&CALLER, *id).await.unwrap();
         let versions: Vec<u32> = history.iter().map(|memory| memory.version).collect();
         assert_eq!(versions, (1..=*version).collect::<Vec<_>>());
-        let answer = laboratory.engine.recall(&CALLER, question(scope, text)).await.unwrap();
+        let answer = test_engine.engine.recall(&CALLER, question(scope, text)).await.unwrap();
         assert!(answer.memories.iter().any(|one| one.memory.id == *id), "{text} is not found");
     }
     for id in &all.erased {
-        assert!(matches!(laboratory.engine.memory(&CALLER, *id).await, Err(Error::NotFound { .. })));
+        assert!(matches!(test_engine.engine.memory(&CALLER, *id).await, Err(Error::NotFound { .. })));
     }
     let mut listed = 0;
     for owner in OWNERS {
@@ -126,10 +126,10 @@ async fn many_at_once(budget_bytes: usize) {
             limit: 1,
             after: None,
         };
-        listed += laboratory.engine.list(&CALLER, everything).await.unwrap().total;
+        listed += test_engine.engine.list(&CALLER, everything).await.unwrap().total;
     }
     assert_eq!(listed, all.present.len() as u64);
-    all_agree(&laboratory).await;
+    all_agree(&test_engine).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -146,35 +146,35 @@ async fn the_same_holds_when_partitions_come_and_go() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_caller_that_goes_away_leaves_no_half_commit() {
     let directory = tempfile::tempdir().unwrap();
-    let laboratory = Laboratory::open(directory.path()).await.unwrap();
+    let test_engine = TestEngine::open(directory.path()).await.unwrap();
     let scope = user("ann").unwrap();
-    laboratory.engine.remember_memories(&CALLER, memories(&scope, vec![fact("first")])).await.unwrap();
-    laboratory.engine.recall(&CALLER, question(&scope, "first")).await.unwrap();
+    test_engine.engine.remember_memories(&CALLER, memories(&scope, vec![fact("first")])).await.unwrap();
+    test_engine.engine.recall(&CALLER, question(&scope, "first")).await.unwrap();
     let mut cut = 0;
     for step in 0..steps(60) {
         let request = memories(&scope, vec![fact(&format!("number {step}")), fact("another")]);
         let patience = Duration::from_micros(step as u64 % 30 * 100);
-        let call = laboratory.engine.remember_memories(&CALLER, request);
+        let call = test_engine.engine.remember_memories(&CALLER, request);
         cut += usize::from(tokio::time::timeout(patience, call).await.is_err());
     }
     assert!(cut > 5, "nobody went away");
     // A call that is answered comes after all that were queued before it.
-    laboratory.engine.remember_memories(&CALLER, memories(&scope, vec![fact("last")])).await.unwrap();
-    let answer = laboratory.engine.recall(&CALLER, question(&scope, "last")).await.unwrap();
-    let owner = &laboratory.store.owners(TenantId::DEFAULT, None, 1).await.unwrap()[0];
+    test_engine.engine.remember_memories(&CALLER, memories(&scope, vec![fact("last")])).await.unwrap();
+    let answer = test_engine.engine.recall(&CALLER, question(&scope, "last")).await.unwrap();
+    let owner = &test_engine.store.owners(TenantId::DEFAULT, None, 1).await.unwrap()[0];
     assert_eq!(answer.searched_memories, owner.memory_count);
     assert_eq!(owner.memory_count % 2, 0, "a set came in by half");
-    all_agree(&laboratory).await;
+    all_agree(&test_engine).await;
 }
 
 /// While one edits, another never sees a history with a hole or a version twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_history_read_while_it_grows_is_whole() {
     let directory = tempfile::tempdir().unwrap();
-    let laboratory = Laboratory::open(directory.path()).await.unwrap();
+    let test_engine = TestEngine::open(directory.path()).await.unwrap();
     let request = memories(&user("ann").unwrap(), vec![fact("version 1")]);
-    let id = laboratory.engine.remember_memories(&CALLER, request).await.unwrap().memories[0];
-    let engine = laboratory.engine.clone();
+    let id = test_engine.engine.remember_memories(&CALLER, request).await.unwrap().memories[0];
+    let engine = test_engine.engine.clone();
     let editor = tokio::spawn(async move {
         for version in 2..steps(60) {
             let edit = Edit { text: Some(format!("version {version}")), ..Edit::default() };
@@ -183,7 +183,7 @@ async fn a_history_read_while_it_grows_is_whole() {
     });
     let mut reads = 0;
     while !editor.is_finished() || reads == 0 {
-        let history = laboratory.engine.history(&CALLER, id).await.unwrap();
+        let history = test_engine.engine.history(&CALLER, id).await.unwrap();
         let texts: Vec<String> = history.into_iter().map(|memory| memory.text).collect();
         let expected: Vec<String> = (1..=texts.len()).map(|version| format!("version {version}")).collect();
         assert_eq!(texts, expected);
@@ -197,9 +197,9 @@ async fn a_history_read_while_it_grows_is_whole() {
 #[tokio::test]
 async fn embedding_anew_goes_on_after_a_crash() {
     let directory = tempfile::tempdir().unwrap();
-    let laboratory = Laboratory::open(directory.path()).await.unwrap();
+    let test_engine = TestEngine::open(directory.path()).await.unwrap();
     let scope = user("ann").unwrap();
-    laboratory.engine.remember_memories(&CALLER, memories(&scope, vec![fact("tea")])).await.unwrap();
+    test_engine.engine.remember_memories(&CALLER, memories(&scope, vec![fact("tea")])).await.unwrap();
     let left = Job {
         id: memory_core::domain::id::JobId(uuid::Uuid::from_u128(5)),
         tenant: TenantId::DEFAULT,
@@ -216,20 +216,20 @@ async fn embedding_anew_goes_on_after_a_crash() {
         updated_at: START,
     };
     let lease_us = 600_000_000;
-    laboratory.store.enqueue(left).await.unwrap();
-    assert!(laboratory.store.claim(START, lease_us).await.unwrap().is_some(), "taken by the one that dies");
-    laboratory.clock.advance_micros(lease_us + 1);
+    test_engine.store.enqueue(left).await.unwrap();
+    assert!(test_engine.store.claim(START, lease_us).await.unwrap().is_some(), "taken by the one that dies");
+    test_engine.clock.advance_micros(lease_us + 1);
     let wider = Arc::new(HashingEmbedder::new(96));
-    let job = laboratory.engine.start_reindex(&CALLER, wider).await.unwrap();
+    let job = test_engine.engine.start_reindex(&CALLER, wider).await.unwrap();
     assert_eq!(job.id.0.as_u128(), 5);
     let over = async {
-        while laboratory.engine.job(&CALLER, job.id).await.unwrap().state != JobState::Done {
+        while test_engine.engine.job(&CALLER, job.id).await.unwrap().state != JobState::Done {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(10), over).await.unwrap();
-    assert_eq!(laboratory.engine.dimension(), 96);
-    let answer = laboratory.engine.recall(&CALLER, question(&scope, "tea")).await.unwrap();
+    assert_eq!(test_engine.engine.dimension(), 96);
+    let answer = test_engine.engine.recall(&CALLER, question(&scope, "tea")).await.unwrap();
     assert_eq!(answer.memories.len(), 1);
-    all_agree(&laboratory).await;
+    all_agree(&test_engine).await;
 }

@@ -1,20 +1,20 @@
-//! Every rule of the index's contract, over the embedded index. `ENGRAIN_TEST_LONG=1` rolls more dice.
+//! Every rule of the index's contract, over the embedded index. `ENGRAIN_TEST_LONG=1` rolls more rng.
 
 use std::sync::Arc;
 
 use memory_core::index::Index;
 use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
 use memory_core::testing::index_contract::{answering, keeping_up};
-use memory_core::testing::shelf::Shelf;
+use memory_core::testing::memory_source::MemorySource;
 
-fn embedded(shelf: Arc<Shelf>, budget_bytes: usize) -> Arc<dyn Index> {
+fn embedded(source: Arc<MemorySource>, budget_bytes: usize) -> Arc<dyn Index> {
     let inline_rows = EmbeddedIndexOptions::INLINE_ROWS;
-    Arc::new(EmbeddedIndex::new(shelf, EmbeddedIndexOptions { budget_bytes, threads: 2, inline_rows }))
+    Arc::new(EmbeddedIndex::new(source, EmbeddedIndexOptions { budget_bytes, threads: 2, inline_rows }))
 }
 
 /// As for large partitions: every search leaves the thread that asks, and several share its work.
-fn in_lanes(shelf: Arc<Shelf>, budget_bytes: usize) -> Arc<dyn Index> {
-    Arc::new(EmbeddedIndex::new(shelf, EmbeddedIndexOptions { budget_bytes, threads: 3, inline_rows: 0 }))
+fn in_lanes(source: Arc<MemorySource>, budget_bytes: usize) -> Arc<dyn Index> {
+    Arc::new(EmbeddedIndex::new(source, EmbeddedIndexOptions { budget_bytes, threads: 3, inline_rows: 0 }))
 }
 
 /// Seeds to try: few as a rule, many in the long form.

@@ -12,8 +12,8 @@ use memory_core::domain::time::Timestamp;
 use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
 use memory_core::index::{Index, View};
 use memory_core::testing::corpus;
-use memory_core::testing::dice::Dice;
-use memory_core::testing::shelf::Shelf;
+use memory_core::testing::memory_source::MemorySource;
+use memory_core::testing::rng::Rng;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -24,18 +24,18 @@ const BYTES_PER_PIECE: usize = 16;
 
 /// Bytes told, and taken, by so many partitions of so many memories.
 async fn told_and_taken(partitions: i64, memories: u128) -> (usize, usize) {
-    let shelf = Arc::new(Shelf::default());
-    let mut dice = Dice::new(11);
+    let source = Arc::new(MemorySource::default());
+    let mut rng = Rng::new(11);
     for partition in 1..=partitions {
-        let put = (0..memories).map(|number| corpus::memory(&mut dice, number)).collect();
-        let _ = shelf.write(PartitionId(partition), put, Vec::new());
+        let put = (0..memories).map(|number| corpus::memory(&mut rng, number)).collect();
+        let _ = source.write(PartitionId(partition), put, Vec::new());
     }
     let options = EmbeddedIndexOptions {
         budget_bytes: usize::MAX,
         threads: 1,
         inline_rows: EmbeddedIndexOptions::INLINE_ROWS,
     };
-    let index = EmbeddedIndex::new(shelf, options);
+    let index = EmbeddedIndex::new(source, options);
     let view = View { filter: Filter::everything(), now: Timestamp::from_micros(0), shared_only: false };
     let region = Region::new(ALLOCATOR);
     for partition in 1..=partitions {

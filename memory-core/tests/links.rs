@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use memory_core::Error;
-use memory_core::curate::request::Edit;
 use memory_core::domain::id::MemoryId;
 use memory_core::domain::link::Link;
 use memory_core::domain::memory::{DocumentName, Kind};
 use memory_core::domain::scope::Scope;
-use memory_core::testing::dice::Dice;
-use memory_core::testing::material::{link, name};
-use memory_core::testing::{CALLER, Laboratory, fact, memories, question, user};
+use memory_core::memories::request::Edit;
+use memory_core::testing::fixtures::{link, name};
+use memory_core::testing::rng::Rng;
+use memory_core::testing::{CALLER, TestEngine, fact, memories, question, user};
 
 /// The links of all versions of all memories, oldest first, and what each was made of.
 #[derive(Default)]
@@ -23,14 +23,14 @@ struct Model {
 }
 
 impl Model {
-    fn some_links(&self, dice: &mut Dice, not_to: Option<MemoryId>) -> Vec<Link> {
+    fn some_links(&self, rng: &mut Rng, not_to: Option<MemoryId>) -> Vec<Link> {
         let ids: Vec<MemoryId> = self.versions.keys().copied().filter(|id| Some(*id) != not_to).collect();
         let mut links: Vec<Link> = Vec::new();
-        for _ in 0..dice.below(4) {
+        for _ in 0..rng.below(4) {
             if ids.is_empty() {
                 break;
             }
-            let new = link(*dice.pick(&ids), dice.pick::<&str>(&["a", "b"]), dice.below(5) as f32 / 4.0);
+            let new = link(*rng.pick(&ids), rng.pick::<&str>(&["a", "b"]), rng.below(5) as f32 / 4.0);
             if links.iter().all(|old| (old.to, &old.relation) != (new.to, &new.relation)) {
                 links.push(new);
             }
@@ -56,16 +56,16 @@ impl Model {
     }
 }
 
-async fn step(laboratory: &Laboratory, scope: &Scope, model: &mut Model, dice: &mut Dice, at: usize) {
-    let engine = &laboratory.engine;
+async fn step(test_engine: &TestEngine, scope: &Scope, model: &mut Model, rng: &mut Rng, at: usize) {
+    let engine = &test_engine.engine;
     let ids: Vec<MemoryId> = model.versions.keys().copied().collect();
-    match dice.below(6) {
+    match rng.below(6) {
         0..=2 => {
             let mut new = fact(&format!("memory {at}"));
-            new.links = model.some_links(dice, None);
-            if !ids.is_empty() && dice.below(4) == 0 {
-                new.sources = vec![dice.pick(&ids).0];
-            } else if dice.below(3) == 0 {
+            new.links = model.some_links(rng, None);
+            if !ids.is_empty() && rng.below(4) == 0 {
+                new.sources = vec![rng.pick(&ids).0];
+            } else if rng.below(3) == 0 {
                 new.kind = Kind::Document;
                 new.document = Some(DocumentName { namespace: name("n"), key: name("k") });
             }
@@ -81,8 +81,8 @@ async fn step(laboratory: &Laboratory, scope: &Scope, model: &mut Model, dice: &
             }
         }
         3 | 4 if !ids.is_empty() => {
-            let id = *dice.pick(&ids);
-            let links = (dice.below(3) > 0).then(|| model.some_links(dice, Some(id)));
+            let id = *rng.pick(&ids);
+            let links = (rng.below(3) > 0).then(|| model.some_links(rng, Some(id)));
             let edit = Edit { links: links.clone(), importance: Some(0.25), ..Edit::default() };
             let edited = engine.edit(&CALLER, id, edit, None).await.unwrap();
             let versions = model.versions.get_mut(&id).unwrap();
@@ -90,7 +90,7 @@ async fn step(laboratory: &Laboratory, scope: &Scope, model: &mut Model, dice: &
             assert_eq!(&edited.links, versions.last().unwrap());
         }
         _ if !ids.is_empty() => {
-            let id = *dice.pick(&ids);
+            let id = *rng.pick(&ids);
             let gone: BTreeSet<MemoryId> =
                 engine.erase(&CALLER, id, None).await.unwrap().into_iter().collect();
             assert_eq!(gone, model.erase(id));
@@ -104,33 +104,33 @@ async fn links_are_as_a_plain_model_has_them() {
     let long = std::env::var("ENGRAIN_TEST_LONG").is_ok_and(|value| value == "1");
     for seed in 0..if long { 40 } else { 4 } {
         let directory = tempfile::tempdir().unwrap();
-        let laboratory = Laboratory::open(directory.path()).await.unwrap();
+        let test_engine = TestEngine::open(directory.path()).await.unwrap();
         let scope = user("ann").unwrap();
-        let (mut model, mut dice) = (Model::default(), Dice::new(seed));
+        let (mut model, mut rng) = (Model::default(), Rng::new(seed));
         for at in 0..60 {
-            step(&laboratory, &scope, &mut model, &mut dice, at).await;
-            let answer = laboratory.engine.recall(&CALLER, question(&scope, "memory")).await.unwrap();
+            step(&test_engine, &scope, &mut model, &mut rng, at).await;
+            let answer = test_engine.engine.recall(&CALLER, question(&scope, "memory")).await.unwrap();
             assert_eq!(answer.searched_memories, model.versions.len() as u64, "seed {seed}, step {at}");
             for (id, versions) in &model.versions {
-                let kept = laboratory.engine.history(&CALLER, *id).await.unwrap();
+                let kept = test_engine.engine.history(&CALLER, *id).await.unwrap();
                 let kept: Vec<Vec<Link>> = kept.into_iter().map(|version| version.links).collect();
                 assert_eq!(&kept, versions, "seed {seed}, step {at}");
             }
         }
-        assert_eq!(laboratory.engine.check(&CALLER, false).await.unwrap().damage, []);
+        assert_eq!(test_engine.engine.check(&CALLER, false).await.unwrap().damage, []);
     }
 }
 
 #[tokio::test]
 async fn links_are_kept_with_their_version_and_go_with_their_target() {
     let directory = tempfile::tempdir().unwrap();
-    let laboratory = Laboratory::open(directory.path()).await.unwrap();
+    let test_engine = TestEngine::open(directory.path()).await.unwrap();
     let scope = user("ann").unwrap();
     let facts = ["Ann has a beagle", "b", "c", "Clara lives in Lisbon"].map(fact).to_vec();
-    let ids = laboratory.engine.remember_memories(&CALLER, memories(&scope, facts)).await.unwrap().memories;
+    let ids = test_engine.engine.remember_memories(&CALLER, memories(&scope, facts)).await.unwrap().memories;
     let mut note = fact("Ann's household");
     note.links = vec![link(ids[0], "about", 0.75), link(ids[3], "about", 1.0)];
-    let note = laboratory.engine.remember_memories(&CALLER, memories(&scope, vec![note])).await.unwrap();
+    let note = test_engine.engine.remember_memories(&CALLER, memories(&scope, vec![note])).await.unwrap();
     let id = note.memories[0];
     let linking = |links| Edit { links: Some(links), ..Edit::default() };
     for (bad, field) in [
@@ -138,37 +138,37 @@ async fn links_are_kept_with_their_version_and_go_with_their_target() {
         (vec![link(ids[0], "a", 1.0), link(ids[0], "a", 0.5)], "links[1]"),
         (vec![link(ids[0], "a", 1.5)], "links[0].weight"),
     ] {
-        let refused = laboratory.engine.edit(&CALLER, id, linking(bad), None).await;
+        let refused = test_engine.engine.edit(&CALLER, id, linking(bad), None).await;
         assert!(matches!(&refused, Err(Error::Invalid { field: at, .. }) if at == field), "{refused:?}");
     }
     let many = (0..65).map(|at| link(ids[0], &at.to_string(), 1.0)).collect();
-    let refused = laboratory.engine.edit(&CALLER, id, linking(many), None).await;
+    let refused = test_engine.engine.edit(&CALLER, id, linking(many), None).await;
     assert!(matches!(refused, Err(Error::OverLimit { limit: 64, .. })));
-    let edited = laboratory.engine.edit(&CALLER, id, linking(vec![link(ids[3], "of", 0.5)]), None).await;
+    let edited = test_engine.engine.edit(&CALLER, id, linking(vec![link(ids[3], "of", 0.5)]), None).await;
     assert_eq!(edited.unwrap().version, 2);
-    laboratory.engine.erase(&CALLER, ids[0], None).await.unwrap();
-    let history = laboratory.engine.history(&CALLER, id).await.unwrap();
+    test_engine.engine.erase(&CALLER, ids[0], None).await.unwrap();
+    let history = test_engine.engine.history(&CALLER, id).await.unwrap();
     let links: Vec<_> = history.into_iter().map(|version| version.links).collect();
     assert_eq!(links, [vec![link(ids[3], "about", 1.0)], vec![link(ids[3], "of", 0.5)]]);
-    let gone = laboratory.engine.edit(&CALLER, id, linking(vec![link(ids[0], "of", 0.5)]), None).await;
+    let gone = test_engine.engine.edit(&CALLER, id, linking(vec![link(ids[0], "of", 0.5)]), None).await;
     assert!(matches!(gone, Err(Error::NotFound { .. })));
-    let answer = laboratory.engine.recall(&CALLER, question(&scope, "household")).await.unwrap();
+    let answer = test_engine.engine.recall(&CALLER, question(&scope, "household")).await.unwrap();
     assert_eq!(answer.memories[0].memory.links, [link(ids[3], "of", 0.5)]);
-    assert_eq!(laboratory.engine.check(&CALLER, false).await.unwrap().damage, []);
+    assert_eq!(test_engine.engine.check(&CALLER, false).await.unwrap().damage, []);
 }
 
 /// An edit that names no links may have read one to what is erased before it is committed: it is done all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn edits_beside_erasures_of_what_is_linked_to_are_done() {
     let directory = tempfile::tempdir().unwrap();
-    let laboratory = Laboratory::open(directory.path()).await.unwrap();
+    let test_engine = TestEngine::open(directory.path()).await.unwrap();
     let scope = user("ann").unwrap();
     let facts = (0..48).map(|at| fact(&format!("fact {at}"))).collect();
-    let ids = laboratory.engine.remember_memories(&CALLER, memories(&scope, facts)).await.unwrap().memories;
+    let ids = test_engine.engine.remember_memories(&CALLER, memories(&scope, facts)).await.unwrap().memories;
     let mut note = fact("note");
     note.links = ids.iter().map(|id| link(*id, "a", 1.0)).collect();
-    let note = laboratory.engine.remember_memories(&CALLER, memories(&scope, vec![note])).await.unwrap();
-    let (engine, note) = (laboratory.engine.clone(), note.memories[0]);
+    let note = test_engine.engine.remember_memories(&CALLER, memories(&scope, vec![note])).await.unwrap();
+    let (engine, note) = (test_engine.engine.clone(), note.memories[0]);
     let editing = tokio::spawn(async move {
         for at in 0..48u8 {
             let edit = Edit { importance: Some(f32::from(at) / 48.0), ..Edit::default() };
@@ -176,11 +176,11 @@ async fn edits_beside_erasures_of_what_is_linked_to_are_done() {
         }
     });
     for id in &ids {
-        laboratory.engine.erase(&CALLER, *id, None).await.unwrap();
+        test_engine.engine.erase(&CALLER, *id, None).await.unwrap();
     }
     editing.await.unwrap();
-    let history = laboratory.engine.history(&CALLER, note).await.unwrap();
+    let history = test_engine.engine.history(&CALLER, note).await.unwrap();
     assert_eq!(history.len(), 49);
     assert!(history.iter().all(|version| version.links.is_empty()), "a link to what is gone");
-    assert_eq!(laboratory.engine.check(&CALLER, false).await.unwrap().damage, []);
+    assert_eq!(test_engine.engine.check(&CALLER, false).await.unwrap().damage, []);
 }

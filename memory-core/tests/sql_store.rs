@@ -7,8 +7,8 @@ use std::path::Path;
 use memory_core::domain::derivation::Source;
 use memory_core::domain::id::{MemoryId, PartitionId, TenantId};
 use memory_core::store::sql::{DATABASE_FILE, SqlStore, StoreOptions};
-use memory_core::store::{Commit, Damage, IndexSource, Indexed, Memories, StoreError, Upkeep};
-use memory_core::testing::material::{Material, link, owner, revised};
+use memory_core::store::{Commit, Damage, IndexSource, Indexed, Maintenance, Memories, StoreError};
+use memory_core::testing::fixtures::{Fixtures, link, owner, revised};
 use sqlx::Connection as _;
 
 async fn open(directory: &Path) -> SqlStore {
@@ -18,24 +18,24 @@ async fn open(directory: &Path) -> SqlStore {
 /// A store with a bit of everything: turns, facts made of them, a document with two versions, an edited memory.
 async fn filled(directory: &Path) -> (SqlStore, Vec<MemoryId>) {
     let store = open(directory).await;
-    let material = Material::for_store(&store).await.unwrap();
+    let fixtures = Fixtures::for_store(&store).await.unwrap();
     let ann = owner("ann");
-    let said = material.saying(&ann, "s", &["a", "b|c"]);
+    let said = fixtures.saying(&ann, "s", &["a", "b|c"]);
     let turn = said.turns.as_ref().unwrap().turns[0].0.id;
     let edited = said.turns.as_ref().unwrap().turns[1].1.memory.id;
     store.commit(&[said]).await.unwrap();
-    let derived = material.made_of(material.fact("derived"), &[Source::Turn(turn)]);
-    let first = material.made_of(material.document("n", "k", "one"), &[Source::Turn(turn)]);
+    let derived = fixtures.made_of(fixtures.fact("derived"), &[Source::Turn(turn)]);
+    let first = fixtures.made_of(fixtures.document("n", "k", "one"), &[Source::Turn(turn)]);
     let document = first.memory.id;
     let ids = vec![edited, derived.memory.id, document];
-    let mut second = material.document("n", "k", "two");
+    let mut second = fixtures.document("n", "k", "two");
     second.memory.links = vec![link(edited, "about", 0.5)];
     let present = store.memory(TenantId::DEFAULT, edited).await.unwrap().unwrap().memory;
     let sets = [
-        material.adding(&ann, vec![derived, first]),
-        material.adding(&ann, vec![second]),
-        material.revising(&ann, revised(&present, Some("edited"))),
-        material.adding(&owner("bob"), vec![material.ornate()]),
+        fixtures.adding(&ann, vec![derived, first]),
+        fixtures.adding(&ann, vec![second]),
+        fixtures.revising(&ann, revised(&present, Some("edited"))),
+        fixtures.adding(&owner("bob"), vec![fixtures.ornate()]),
     ];
     assert!(store.commit(&sets).await.unwrap().iter().all(Result::is_ok));
     (store, ids)
@@ -85,7 +85,7 @@ async fn a_copy_opens_and_is_the_same() {
     let file = to.path().join(DATABASE_FILE);
     store.copy_to(&file).await.unwrap();
     assert!(store.copy_to(&file).await.is_err(), "a copy overwrites nothing");
-    let more = Material::for_store(&store).await.unwrap();
+    let more = Fixtures::for_store(&store).await.unwrap();
     let gone = before[1].1[0].memory.id;
     store.commit(&[more.erasing(&owner("bob"), vec![gone])]).await.unwrap();
     let copy = open(to.path()).await;

@@ -5,28 +5,28 @@
 use std::sync::Arc;
 
 use memory_core::Error;
-use memory_core::curate::request::{Confirmed, Edit, ListMemories};
 use memory_core::domain::change::Idempotency;
 use memory_core::domain::filter::{Field, Filter, Scalar, Test};
 use memory_core::domain::memory::{DocumentName, Kind, Visibility};
 use memory_core::domain::name::Name;
 use memory_core::domain::scope::{Caller, Rights, Scope};
 use memory_core::domain::turn::Role;
+use memory_core::memories::request::{Confirmed, Edit, ListMemories};
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::recall::request::Verdict;
-use memory_core::testing::{CALLER, Laboratory, START, fact, memories, question, turn, turns, user};
+use memory_core::testing::{CALLER, START, TestEngine, fact, memories, question, turn, turns, user};
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
 
-async fn laboratory() -> (tempfile::TempDir, Laboratory) {
+async fn test_engine() -> (tempfile::TempDir, TestEngine) {
     let directory = tempfile::tempdir().unwrap();
-    let laboratory = Laboratory::open(directory.path()).await.unwrap();
-    (directory, laboratory)
+    let test_engine = TestEngine::open(directory.path()).await.unwrap();
+    (directory, test_engine)
 }
 
-async fn remember_a_week(laboratory: &Laboratory, scope: &Scope) -> Vec<memory_core::domain::id::MemoryId> {
+async fn remember_a_week(test_engine: &TestEngine, scope: &Scope) -> Vec<memory_core::domain::id::MemoryId> {
     let monday = START.plus_days(-7);
     let mut ids = Vec::new();
     for (session, said) in [
@@ -48,7 +48,7 @@ async fn remember_a_week(laboratory: &Laboratory, scope: &Scope) -> Vec<memory_c
     ] {
         let said = said.into_iter().map(|(role, text)| turn(role, text, monday)).collect();
         let made =
-            laboratory.engine.remember_turns(&CALLER, turns(scope, session, said).unwrap()).await.unwrap();
+            test_engine.engine.remember_turns(&CALLER, turns(scope, session, said).unwrap()).await.unwrap();
         assert!(!made.repeated);
         ids.extend(made.memories);
     }
@@ -57,10 +57,10 @@ async fn remember_a_week(laboratory: &Laboratory, scope: &Scope) -> Vec<memory_c
 
 #[tokio::test]
 async fn what_is_remembered_is_recalled_with_its_origin_and_a_context() {
-    let (_directory, laboratory) = laboratory().await;
+    let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
-    let ids = remember_a_week(&laboratory, &scope).await;
-    let answer = laboratory
+    let ids = remember_a_week(&test_engine, &scope).await;
+    let answer = test_engine
         .engine
         .recall(&CALLER, question(&scope, "Where did the beagle Biscuit come from?"))
         .await
@@ -80,12 +80,12 @@ async fn what_is_remembered_is_recalled_with_its_origin_and_a_context() {
 
 #[tokio::test]
 async fn the_context_keeps_its_budget_and_does_not_depend_on_the_question() {
-    let (_directory, laboratory) = laboratory().await;
+    let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
-    remember_a_week(&laboratory, &scope).await;
+    remember_a_week(&test_engine, &scope).await;
     let mut blocks = Vec::new();
     for query in ["Where does Clara live?", "Tell me about the dog and the sister"] {
-        let answer = laboratory.engine.recall(&CALLER, question(&scope, query)).await.unwrap();
+        let answer = test_engine.engine.recall(&CALLER, question(&scope, query)).await.unwrap();
         assert_eq!(answer.context.memories.len(), 5);
         blocks.push(answer.context.text);
     }
@@ -93,58 +93,58 @@ async fn the_context_keeps_its_budget_and_does_not_depend_on_the_question() {
     for budget_tokens in [0, 10, 40, 60] {
         let mut asked = question(&scope, "Where does Clara live?");
         asked.budget_tokens = budget_tokens;
-        let answer = laboratory.engine.recall(&CALLER, asked).await.unwrap();
+        let answer = test_engine.engine.recall(&CALLER, asked).await.unwrap();
         assert!(answer.context.tokens <= budget_tokens, "{} of {budget_tokens}", answer.context.tokens);
     }
 }
 
 #[tokio::test]
 async fn a_repeated_request_makes_nothing_twice() {
-    let (_directory, laboratory) = laboratory().await;
+    let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
     let mut request = turns(&scope, "s", vec![turn(Role::User, "I like tea", START)]).unwrap();
     request.idempotency = Some(Idempotency { key: name("k"), request_hash: [1; 32] });
-    let first = laboratory.engine.remember_turns(&CALLER, request.clone()).await.unwrap();
-    let again = laboratory.engine.remember_turns(&CALLER, request.clone()).await.unwrap();
+    let first = test_engine.engine.remember_turns(&CALLER, request.clone()).await.unwrap();
+    let again = test_engine.engine.remember_turns(&CALLER, request.clone()).await.unwrap();
     assert!(again.repeated && !first.repeated);
     assert_eq!(first.memories, again.memories);
     request.idempotency = Some(Idempotency { key: name("k"), request_hash: [2; 32] });
-    let other = laboratory.engine.remember_turns(&CALLER, request).await;
+    let other = test_engine.engine.remember_turns(&CALLER, request).await;
     assert!(matches!(other, Err(Error::IdempotencyKeyReused)));
-    let answer = laboratory.engine.recall(&CALLER, question(&scope, "tea")).await.unwrap();
+    let answer = test_engine.engine.recall(&CALLER, question(&scope, "tea")).await.unwrap();
     assert_eq!(answer.searched_memories, 1);
 }
 
 #[tokio::test]
 async fn tenants_and_owners_never_see_each_other() {
-    let (_directory, laboratory) = laboratory().await;
+    let (_directory, test_engine) = test_engine().await;
     let ann = user("ann").unwrap();
-    let ids = remember_a_week(&laboratory, &ann).await;
+    let ids = remember_a_week(&test_engine, &ann).await;
     let stranger =
         Caller { tenant: memory_core::domain::id::TenantId(uuid::Uuid::from_u128(9)), rights: Rights::ALL };
     for (caller, scope) in [(stranger, &ann), (CALLER, &user("bob").unwrap())] {
-        let answer = laboratory.engine.recall(&caller, question(scope, "beagle Biscuit")).await.unwrap();
+        let answer = test_engine.engine.recall(&caller, question(scope, "beagle Biscuit")).await.unwrap();
         assert!(answer.memories.is_empty() && answer.context.text.is_empty());
     }
-    assert!(matches!(laboratory.engine.memory(&stranger, ids[0]).await, Err(Error::NotFound { .. })));
-    assert!(matches!(laboratory.engine.erase(&stranger, ids[0], None).await, Err(Error::NotFound { .. })));
+    assert!(matches!(test_engine.engine.memory(&stranger, ids[0]).await, Err(Error::NotFound { .. })));
+    assert!(matches!(test_engine.engine.erase(&stranger, ids[0], None).await, Err(Error::NotFound { .. })));
     let reader =
         Caller { rights: Rights { read: true, write: false, delete: false, admin: false }, ..CALLER };
-    assert!(matches!(laboratory.engine.erase(&reader, ids[0], None).await, Err(Error::Forbidden { .. })));
+    assert!(matches!(test_engine.engine.erase(&reader, ids[0], None).await, Err(Error::Forbidden { .. })));
 }
 
 #[tokio::test]
 async fn an_agent_reaches_what_its_users_share() {
-    let (_directory, laboratory) = laboratory().await;
+    let (_directory, test_engine) = test_engine().await;
     for (id, visibility) in [("ann", Visibility::Shared), ("bob", Visibility::Owner)] {
         let scope = Scope { agent: Some(name("guide")), ..user(id).unwrap() };
         let text = format!("{id} likes mountain huts");
         let mut request = turns(&scope, "s", vec![turn(Role::User, &text, START)]).unwrap();
         request.visibility = visibility;
-        laboratory.engine.remember_turns(&CALLER, request).await.unwrap();
+        test_engine.engine.remember_turns(&CALLER, request).await.unwrap();
     }
     let agent = Scope { agent: Some(name("guide")), ..Scope::default() };
-    let answer = laboratory.engine.recall(&CALLER, question(&agent, "mountain huts")).await.unwrap();
+    let answer = test_engine.engine.recall(&CALLER, question(&agent, "mountain huts")).await.unwrap();
     let texts: Vec<&str> = answer.memories.iter().map(|one| one.memory.text.as_str()).collect();
     assert_eq!(texts, ["ann likes mountain huts"]);
     assert_eq!(answer.partitions, 2);
@@ -152,94 +152,94 @@ async fn an_agent_reaches_what_its_users_share() {
 
 #[tokio::test]
 async fn an_edit_is_a_new_version_and_the_old_one_stays_readable() {
-    let (_directory, laboratory) = laboratory().await;
+    let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
-    let ids = remember_a_week(&laboratory, &scope).await;
+    let ids = remember_a_week(&test_engine, &scope).await;
     let edit = Edit {
         text: Some("I adopted a poodle called Crumb".to_owned()),
         if_version: Some(1),
         ..Edit::default()
     };
-    let edited = laboratory.engine.edit(&CALLER, ids[0], edit.clone(), None).await.unwrap();
+    let edited = test_engine.engine.edit(&CALLER, ids[0], edit.clone(), None).await.unwrap();
     assert_eq!(edited.version, 2);
-    let history = laboratory.engine.history(&CALLER, ids[0]).await.unwrap();
+    let history = test_engine.engine.history(&CALLER, ids[0]).await.unwrap();
     assert_eq!(history.len(), 2);
     assert!(history[0].text.contains("Biscuit") && history[1].text.contains("Crumb"));
-    let stale = laboratory.engine.edit(&CALLER, ids[0], edit, None).await;
+    let stale = test_engine.engine.edit(&CALLER, ids[0], edit, None).await;
     assert!(matches!(stale, Err(Error::VersionConflict { expected: 1, present: 2, .. })));
-    let answer = laboratory.engine.recall(&CALLER, question(&scope, "poodle Crumb")).await.unwrap();
+    let answer = test_engine.engine.recall(&CALLER, question(&scope, "poodle Crumb")).await.unwrap();
     assert_eq!(answer.memories[0].memory.id, ids[0]);
     assert_eq!(answer.memories[0].memory.version, 2);
     assert_eq!(answer.searched_memories, 5, "a new version is not a new memory");
     let tagged = Edit { tags: Some(vec![name("dogs")]), ..Edit::default() };
-    laboratory.engine.edit(&CALLER, ids[0], tagged, None).await.unwrap();
+    test_engine.engine.edit(&CALLER, ids[0], tagged, None).await.unwrap();
     let mut asked = question(&scope, "poodle Crumb");
     asked.filter = Filter::Field(Field::Tags, Test::Contains("dogs".to_owned()));
-    let answer = laboratory.engine.recall(&CALLER, asked).await.unwrap();
+    let answer = test_engine.engine.recall(&CALLER, asked).await.unwrap();
     assert_eq!(answer.memories.iter().map(|one| one.memory.id).collect::<Vec<_>>(), [ids[0]]);
 }
 
 #[tokio::test]
 async fn an_erasure_takes_along_what_was_made_of_it() {
-    let (_directory, laboratory) = laboratory().await;
+    let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
-    let ids = remember_a_week(&laboratory, &scope).await;
+    let ids = remember_a_week(&test_engine, &scope).await;
     let mut derived = fact("Ann has a dog");
     derived.sources = vec![ids[0].0];
-    let first = laboratory.engine.remember_memories(&CALLER, memories(&scope, vec![derived])).await.unwrap();
+    let first = test_engine.engine.remember_memories(&CALLER, memories(&scope, vec![derived])).await.unwrap();
     let mut second = fact("Ann likes animals");
     second.sources = vec![first.memories[0].0];
-    let second = laboratory.engine.remember_memories(&CALLER, memories(&scope, vec![second])).await.unwrap();
-    laboratory.engine.recall(&CALLER, question(&scope, "dog")).await.unwrap();
-    let mut gone = laboratory.engine.erase(&CALLER, ids[0], None).await.unwrap();
+    let second = test_engine.engine.remember_memories(&CALLER, memories(&scope, vec![second])).await.unwrap();
+    test_engine.engine.recall(&CALLER, question(&scope, "dog")).await.unwrap();
+    let mut gone = test_engine.engine.erase(&CALLER, ids[0], None).await.unwrap();
     gone.sort_unstable();
     let mut expected = vec![ids[0], first.memories[0], second.memories[0]];
     expected.sort_unstable();
     assert_eq!(gone, expected);
     for id in expected {
-        assert!(matches!(laboratory.engine.memory(&CALLER, id).await, Err(Error::NotFound { .. })));
+        assert!(matches!(test_engine.engine.memory(&CALLER, id).await, Err(Error::NotFound { .. })));
     }
-    let answer = laboratory.engine.recall(&CALLER, question(&scope, "beagle Biscuit dog")).await.unwrap();
+    let answer = test_engine.engine.recall(&CALLER, question(&scope, "beagle Biscuit dog")).await.unwrap();
     assert_eq!(answer.searched_memories, 4);
-    let report = laboratory.engine.check(&CALLER, false).await.unwrap();
+    let report = test_engine.engine.check(&CALLER, false).await.unwrap();
     assert_eq!(report.damage, []);
 }
 
 #[tokio::test]
 async fn a_repeated_edit_or_erasure_is_done_once() {
-    let (_directory, laboratory) = laboratory().await;
+    let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
-    let ids = remember_a_week(&laboratory, &scope).await;
+    let ids = remember_a_week(&test_engine, &scope).await;
     let key = |text: &str| Some(Idempotency { key: name(text), request_hash: [3; 32] });
     let edit = Edit { text: Some("I adopted a poodle".to_owned()), ..Edit::default() };
     for _ in 0..2 {
-        let edited = laboratory.engine.edit(&CALLER, ids[0], edit.clone(), key("edit")).await.unwrap();
+        let edited = test_engine.engine.edit(&CALLER, ids[0], edit.clone(), key("edit")).await.unwrap();
         assert_eq!((edited.version, edited.text.as_str()), (2, "I adopted a poodle"));
     }
     for _ in 0..2 {
-        assert_eq!(laboratory.engine.erase(&CALLER, ids[1], key("erase")).await.unwrap(), [ids[1]]);
+        assert_eq!(test_engine.engine.erase(&CALLER, ids[1], key("erase")).await.unwrap(), [ids[1]]);
     }
     let monday = Filter::Field(Field::Session, Test::Eq(Scalar::Text("monday".to_owned())));
-    let preview = laboratory.engine.preview_erasure(&CALLER, &scope, monday.clone()).await.unwrap();
+    let preview = test_engine.engine.preview_erasure(&CALLER, &scope, monday.clone()).await.unwrap();
     for _ in 0..2 {
         let confirmed = Confirmed { confirmation: &preview.confirmation, idempotency: key("sweep") };
         let (matched, gone) =
-            laboratory.engine.erase_matching(&CALLER, &scope, monday.clone(), confirmed).await.unwrap();
+            test_engine.engine.erase_matching(&CALLER, &scope, monday.clone(), confirmed).await.unwrap();
         assert_eq!((matched, gone.len()), (2, 2));
     }
 }
 
 #[tokio::test]
 async fn a_deletion_by_filter_needs_to_be_seen_first() {
-    let (_directory, laboratory) = laboratory().await;
+    let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
-    remember_a_week(&laboratory, &scope).await;
+    remember_a_week(&test_engine, &scope).await;
     let monday = Filter::Field(Field::Session, Test::Eq(Scalar::Text("monday".to_owned())));
-    let preview = laboratory.engine.preview_erasure(&CALLER, &scope, monday.clone()).await.unwrap();
+    let preview = test_engine.engine.preview_erasure(&CALLER, &scope, monday.clone()).await.unwrap();
     assert_eq!((preview.matched, preview.sample.len()), (3, 3));
     let more = turns(&scope, "monday", vec![turn(Role::User, "one more thing", START)]).unwrap();
-    laboratory.engine.remember_turns(&CALLER, more).await.unwrap();
-    let stale = laboratory
+    test_engine.engine.remember_turns(&CALLER, more).await.unwrap();
+    let stale = test_engine
         .engine
         .erase_matching(
             &CALLER,
@@ -249,8 +249,8 @@ async fn a_deletion_by_filter_needs_to_be_seen_first() {
         )
         .await;
     assert!(matches!(stale, Err(Error::ConfirmationStale)));
-    let preview = laboratory.engine.preview_erasure(&CALLER, &scope, monday.clone()).await.unwrap();
-    let (matched, gone) = laboratory
+    let preview = test_engine.engine.preview_erasure(&CALLER, &scope, monday.clone()).await.unwrap();
+    let (matched, gone) = test_engine
         .engine
         .erase_matching(
             &CALLER,
@@ -268,13 +268,13 @@ async fn a_deletion_by_filter_needs_to_be_seen_first() {
         limit: 10,
         after: None,
     };
-    assert_eq!(laboratory.engine.list(&CALLER, left).await.unwrap().total, 2);
-    assert_eq!(laboratory.engine.sessions(&CALLER, &scope, 0, 10).await.unwrap().len(), 1);
+    assert_eq!(test_engine.engine.list(&CALLER, left).await.unwrap().total, 2);
+    assert_eq!(test_engine.engine.sessions(&CALLER, &scope, 0, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn a_document_of_the_same_name_is_a_new_version() {
-    let (_directory, laboratory) = laboratory().await;
+    let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
     let mut settings = fact("theme: dark");
     settings.kind = Kind::Document;
@@ -282,28 +282,29 @@ async fn a_document_of_the_same_name_is_a_new_version() {
     let mut light = settings.clone();
     light.text = "theme: light".to_owned();
     let both =
-        laboratory.engine.remember_memories(&CALLER, memories(&scope, vec![settings, light])).await.unwrap();
+        test_engine.engine.remember_memories(&CALLER, memories(&scope, vec![settings, light])).await.unwrap();
     assert_eq!(both.memories[0], both.memories[1]);
-    let kept = laboratory.engine.memory(&CALLER, both.memories[0]).await.unwrap();
+    let kept = test_engine.engine.memory(&CALLER, both.memories[0]).await.unwrap();
     assert_eq!((kept.memory.version, kept.memory.text.as_str()), (2, "theme: light"));
-    let answer = laboratory.engine.recall(&CALLER, question(&scope, "theme")).await.unwrap();
+    let answer = test_engine.engine.recall(&CALLER, question(&scope, "theme")).await.unwrap();
     assert_eq!(answer.memories.len(), 1);
     assert_eq!(answer.memories[0].memory.text, "theme: light");
 }
 
 #[tokio::test]
 async fn why_not_tells_the_reason() {
-    let (_directory, laboratory) = laboratory().await;
+    let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
-    let ids = remember_a_week(&laboratory, &scope).await;
+    let ids = remember_a_week(&test_engine, &scope).await;
     let mut lent = fact("the code of the garage is 4711");
     lent.expires_at = Some(START.plus_days(1));
     let lent =
-        laboratory.engine.remember_memories(&CALLER, memories(&scope, vec![lent])).await.unwrap().memories[0];
+        test_engine.engine.remember_memories(&CALLER, memories(&scope, vec![lent])).await.unwrap().memories
+            [0];
     let mut asked = question(&scope, "beagle Biscuit");
     asked.limit = 1;
     let verdict =
-        async |memory, asked| laboratory.engine.why_not(&CALLER, memory, asked).await.unwrap().verdict;
+        async |memory, asked| test_engine.engine.why_not(&CALLER, memory, asked).await.unwrap().verdict;
     assert_eq!(verdict(ids[0], asked.clone()).await, Verdict::Returned);
     assert_eq!(verdict(ids[3], asked.clone()).await, Verdict::Outranked);
     let mut later = question(&scope, "garage code");
@@ -323,21 +324,21 @@ async fn a_reopened_store_recalls_the_same() {
     let scope = user("ann").unwrap();
     let asked = || question(&scope, "Who lives in Lisbon?");
     let before = {
-        let laboratory = Laboratory::open(directory.path()).await.unwrap();
-        remember_a_week(&laboratory, &scope).await;
-        let answer = laboratory.engine.recall(&CALLER, asked()).await.unwrap();
-        laboratory.engine.stop().await;
-        laboratory.store.close().await;
+        let test_engine = TestEngine::open(directory.path()).await.unwrap();
+        remember_a_week(&test_engine, &scope).await;
+        let answer = test_engine.engine.recall(&CALLER, asked()).await.unwrap();
+        test_engine.engine.stop().await;
+        test_engine.store.close().await;
         answer
     };
     // The task of the commit queue lets go of the store when the engine is dropped.
-    let laboratory = loop {
-        match Laboratory::open(directory.path()).await {
-            Ok(laboratory) => break laboratory,
+    let test_engine = loop {
+        match TestEngine::open(directory.path()).await {
+            Ok(test_engine) => break test_engine,
             Err(_) => tokio::task::yield_now().await,
         }
     };
-    let after = laboratory.engine.recall(&CALLER, asked()).await.unwrap();
+    let after = test_engine.engine.recall(&CALLER, asked()).await.unwrap();
     assert_eq!(before.memories, after.memories);
     assert_eq!(before.context, after.context);
 }
@@ -346,12 +347,12 @@ async fn a_reopened_store_recalls_the_same() {
 async fn another_embedder_is_refused_until_everything_is_embedded_anew() {
     let directory = tempfile::tempdir().unwrap();
     let scope = user("ann").unwrap();
-    let laboratory = Laboratory::open(directory.path()).await.unwrap();
-    let ids = remember_a_week(&laboratory, &scope).await;
+    let test_engine = TestEngine::open(directory.path()).await.unwrap();
+    let ids = remember_a_week(&test_engine, &scope).await;
     let wider = Arc::new(HashingEmbedder::new(96));
-    let job = laboratory.engine.start_reindex(&CALLER, wider.clone()).await.unwrap();
+    let job = test_engine.engine.start_reindex(&CALLER, wider.clone()).await.unwrap();
     let done = loop {
-        let job = laboratory.engine.job(&CALLER, job.id).await.unwrap();
+        let job = test_engine.engine.job(&CALLER, job.id).await.unwrap();
         if job.state != memory_core::store::JobState::Running
             && job.state != memory_core::store::JobState::Waiting
         {
@@ -360,12 +361,12 @@ async fn another_embedder_is_refused_until_everything_is_embedded_anew() {
         tokio::task::yield_now().await;
     };
     assert_eq!((done.state, done.done, done.total), (memory_core::store::JobState::Done, 5, 5));
-    assert_eq!(laboratory.engine.dimension(), 96);
-    let answer = laboratory.engine.recall(&CALLER, question(&scope, "beagle Biscuit")).await.unwrap();
+    assert_eq!(test_engine.engine.dimension(), 96);
+    let answer = test_engine.engine.recall(&CALLER, question(&scope, "beagle Biscuit")).await.unwrap();
     assert_eq!(answer.memories[0].memory.id, ids[0]);
-    drop(laboratory);
+    drop(test_engine);
     let refused = loop {
-        match Laboratory::open(directory.path()).await {
+        match TestEngine::open(directory.path()).await {
             Err(Error::EmbedderMismatch { .. }) => break true,
             Err(_) => tokio::task::yield_now().await,
             Ok(_) => break false,

@@ -7,12 +7,13 @@
 //!
 //! Invariant: whatever comes in, what goes out is an answer of the API or a problem with a stable code.
 
-mod body;
-mod bounds;
-mod caller;
+mod admission;
+mod auth;
 pub mod cli;
 pub mod config;
+mod convert;
 mod discovery;
+mod extract;
 mod metrics;
 mod observe;
 pub mod openapi;
@@ -20,7 +21,6 @@ mod problem;
 mod routes;
 pub mod serve;
 mod telemetry;
-mod wire;
 pub mod wiring;
 
 use std::sync::{Arc, OnceLock};
@@ -35,7 +35,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::bounds::{Places, bound, bound_admin};
+use crate::admission::{Places, bound, bound_admin};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
-use memory_core::recall::request::Took;
+use memory_core::recall::request::Timings;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -86,13 +86,13 @@ fn known_method(method: &Method) -> metrics::SharedString {
 }
 
 /// Notes where the time of a recall went.
-pub(crate) fn recall(took: &Took) {
+pub(crate) fn recall(timings: &Timings) {
     let steps = [
-        ("embed", took.embed),
-        ("search", took.search),
-        ("rerank", took.rerank),
-        ("assemble", took.assemble),
-        ("total", took.total),
+        ("embed", timings.embed),
+        ("search", timings.search),
+        ("rerank", timings.rerank),
+        ("assemble", timings.assemble),
+        ("total", timings.total),
     ];
     for (step, duration) in steps {
         histogram!(RECALL_SECONDS, "step" => step).record(duration.as_secs_f64());

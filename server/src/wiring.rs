@@ -102,7 +102,7 @@ fn recall_settings(config: &Config) -> RecallSettings {
             retention: weights.retention,
             importance: weights.importance,
             lexical: weights.lexical,
-            passage: weights.passage,
+            window: weights.window,
             neighbours: weights.neighbours,
             replies: weights.replies,
             speaker: weights.speaker,

@@ -179,7 +179,7 @@ async fn recall(
                 for count in 0..each {
                     let request = made.question(&args, (number + 1) * 1_000_003 + count * 31 + clients);
                     let began = Instant::now();
-                    let took = client.recall(&request).await?.took;
+                    let took = client.recall(&request).await?.timings;
                     times.each.push(began.elapsed());
                     times.search_ms.push(took.search_ms);
                     times.assemble_ms.push(took.assemble_ms);

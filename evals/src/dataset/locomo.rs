@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use engrain::formats::locomo::{Conversation, Qa, conversations};
-use engrain::formats::{FormatError, ImportOptions, Place};
+use engrain::formats::{FormatError, ImportOptions, SourceLocation};
 
 use super::dialogue_id::{DialogueId, parse, parse_all};
 use super::{Counted, Haystack, LeftOut, Question, Unit};
@@ -30,7 +30,7 @@ pub(super) fn haystacks(
 fn haystack(
     conversation: &Conversation,
     options: &ImportOptions,
-    place: &Place,
+    place: &SourceLocation,
 ) -> Result<Haystack, FormatError> {
     let mut haystack = Haystack::new(conversation.scope(options), conversation.batches(options, place)?);
     let keys = haystack.batches.iter().flat_map(|batch| &batch.turns).filter_map(|turn| turn.key.clone());
@@ -105,7 +105,8 @@ mod tests {
             "qa": [qa(&["D1:1; D2:01", "D"], 1), qa(&["D1:9", "D:1:2"], 4), qa(&["D9:9"], 3), qa(&[], 5)],
         });
         let conversation: Conversation = serde_json::from_value(conversation).unwrap();
-        let haystack = haystack(&conversation, &ImportOptions::default(), &Place::default()).unwrap();
+        let haystack =
+            haystack(&conversation, &ImportOptions::default(), &SourceLocation::default()).unwrap();
         let expected =
             LeftOut { abstention: 0, without_evidence: 2, malformed_evidence: 1, unknown_evidence: 2 };
         assert_eq!(haystack.left_out, expected);

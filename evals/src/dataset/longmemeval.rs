@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use engrain::formats::longmemeval::{Question as Asked, questions};
-use engrain::formats::{FormatError, ImportOptions, Place};
+use engrain::formats::{FormatError, ImportOptions, SourceLocation};
 
 use super::{Counted, Haystack, LeftOut, Question, Unit};
 
@@ -35,7 +35,7 @@ pub(super) fn haystacks(
     }))
 }
 
-fn haystack(asked: &Asked, options: &ImportOptions, place: &Place) -> Result<Haystack, FormatError> {
+fn haystack(asked: &Asked, options: &ImportOptions, place: &SourceLocation) -> Result<Haystack, FormatError> {
     let mut haystack = Haystack::new(asked.scope(options), asked.batches(options, place)?);
     let names = asked.session_names(options);
     let ids: HashMap<String, String> =
@@ -95,7 +95,7 @@ mod tests {
 
     fn read(record: serde_json::Value) -> Haystack {
         let asked: Asked = serde_json::from_value(record).unwrap();
-        haystack(&asked, &ImportOptions::default(), &Place::default()).unwrap()
+        haystack(&asked, &ImportOptions::default(), &SourceLocation::default()).unwrap()
     }
 
     fn record(id: &str, evidence: &[&str]) -> serde_json::Value {

@@ -15,14 +15,14 @@ use uuid::Uuid;
 
 /// What the server has got and has.
 #[derive(Default)]
-struct Kept {
+struct StoredMemory {
     asked: Vec<(String, String)>,
     memories: BTreeMap<String, Vec<Value>>,
 }
 
 /// The server.
 #[derive(Clone, Default)]
-pub(crate) struct Remembering(Arc<Mutex<Kept>>);
+pub(crate) struct Remembering(Arc<Mutex<StoredMemory>>);
 
 impl Remembering {
     /// Starts it; its address comes back beside it.
@@ -70,7 +70,7 @@ async fn answer(State(server): State<Remembering>, uri: Uri, headers: HeaderMap,
     }
 }
 
-fn add(kept: &mut Kept, request: AddTurns) -> Response {
+fn add(kept: &mut StoredMemory, request: AddTurns) -> Response {
     let memories = kept.memories.entry(request.scope.user_id.unwrap()).or_default();
     let first = memories.len();
     for turn in request.turns {
@@ -89,13 +89,13 @@ fn add(kept: &mut Kept, request: AddTurns) -> Response {
         .into_response()
 }
 
-fn list(kept: &mut Kept, request: &ListMemories) -> Response {
+fn list(kept: &mut StoredMemory, request: &ListMemories) -> Response {
     let memories = kept.memories.entry(request.scope.user_id.clone().unwrap()).or_default();
     let page: Vec<&Value> = memories.iter().take(request.limit.unwrap() as usize).collect();
     Json(json!({"memories": page, "total": memories.len()})).into_response()
 }
 
-fn delete(kept: &mut Kept, request: &DeleteMatching) -> Response {
+fn delete(kept: &mut StoredMemory, request: &DeleteMatching) -> Response {
     assert_eq!(serde_json::to_value(&request.filter).unwrap(), json!({"and": []}));
     let memories = kept.memories.entry(request.scope.user_id.clone().unwrap()).or_default();
     let (matched, done) = (memories.len(), request.confirmation.as_deref() == Some("yes"));
@@ -107,7 +107,7 @@ fn delete(kept: &mut Kept, request: &DeleteMatching) -> Response {
         .into_response()
 }
 
-fn recall(kept: &mut Kept, request: &RecallRequest) -> Response {
+fn recall(kept: &mut StoredMemory, request: &RecallRequest) -> Response {
     let memories = kept.memories.entry(request.scope.user_id.clone().unwrap()).or_default();
     let asked = words(&request.query);
     let shared = |memory: &Value| words(memory["text"].as_str().unwrap()).intersection(&asked).count();

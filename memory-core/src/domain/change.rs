@@ -154,12 +154,12 @@ pub enum Outcome {
     /// It is in the store, durably.
     Committed(Committed),
     /// The same request had been committed before; this is what it made.
-    Repeated(Made),
+    Repeated(CreatedIds),
 }
 
 /// What a committed set made, by id only: it is kept for repeated requests, and must hold no text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Made {
+pub struct CreatedIds {
     /// The session that took the turns.
     pub session: Option<SessionId>,
     /// The memories written, in the order of the set: of turns, then others, then revised ones.
@@ -176,7 +176,7 @@ pub struct Committed {
     /// The partition.
     pub partition: PartitionId,
     /// The ids.
-    pub made: Made,
+    pub created: CreatedIds,
     /// The change log's last number before this set and after it: the set wrote `before + 1 ..= after`.
     pub seq_before: u64,
     /// See `seq_before`.

@@ -32,7 +32,7 @@ pub enum IndexError {
         found: usize,
     },
     /// A vector without a direction, or weights that cannot be.
-    #[error("the question cannot be scored: {0}")]
+    #[error("the query cannot be scored: {0}")]
     Unscorable(String),
     /// More rows than it can number.
     #[error("the scope has more rows than the index can hold")]
@@ -55,7 +55,7 @@ pub struct View {
 
 /// What is asked of one partition.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct IndexQuery {
     /// The question's vector; none if only words count.
     pub vector: Option<Arc<[f32]>>,
     /// The question's text: its words.
@@ -74,24 +74,24 @@ pub struct Candidate {
     /// The memory.
     pub memory: MemoryId,
     /// Whether a signal put it forward; otherwise it stands beside one that was.
-    pub put_forward: bool,
+    pub retrieved: bool,
     /// The dense signal's say, where the memory has a vector and the question too.
     pub dense: Option<DenseScore>,
     /// BM25 of its best row; 0 without a word in common.
     pub lexical: f32,
-    /// BM25 of the passage that it stands in: itself and the turns right before and after it, as far as they are in
+    /// BM25 of the window that it stands in: itself and the turns right before and after it, as far as they are in
     /// view, read as one text.
-    pub passage: f32,
+    pub window: f32,
     /// The bytes of the memory's text that matched best.
     pub best_span: (u32, u32),
     /// Where it stands in a conversation, if it is a turn.
-    pub place: Option<Place>,
+    pub position: Option<TurnPosition>,
     /// When it happened.
     pub happened_at: Timestamp,
     /// Whether it ends with a question.
-    pub asks: bool,
+    pub ends_with_question: bool,
     /// Whether the question names who said it.
-    pub is_of_named: bool,
+    pub speaker_named: bool,
 }
 
 /// What the scan says of a memory: of its best row.
@@ -118,7 +118,7 @@ pub struct Answer {
 
 /// What the index knows of one memory, seen through a question.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sighting {
+pub struct Inspection {
     /// Whether it had expired.
     pub expired: bool,
     /// Whether the question may see it, apart from filter and expiry.
@@ -144,7 +144,7 @@ pub struct Update {
 
 /// A turn's place: neighbours in a conversation are found by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Place {
+pub struct TurnPosition {
     /// The session's ordinal in the partition.
     pub session: u32,
     /// The turn's place in the session.
@@ -159,32 +159,32 @@ pub struct Place {
 #[async_trait]
 pub trait Index: Send + Sync + Debug {
     /// Searches a partition.
-    async fn search(&self, partition: PartitionId, question: &Question) -> Result<Answer, IndexError>;
+    async fn search(&self, partition: PartitionId, query: &IndexQuery) -> Result<Answer, IndexError>;
 
     /// All memories in view, in the order of their ids.
     async fn in_view(&self, partition: PartitionId, view: &View) -> Result<Vec<MemoryId>, IndexError>;
 
     /// One memory, seen through a question; none if it is not in the partition.
-    async fn sight(
+    async fn inspect(
         &self,
         partition: PartitionId,
         memory: MemoryId,
-        question: &Question,
-    ) -> Result<Option<Sighting>, IndexError>;
+        query: &IndexQuery,
+    ) -> Result<Option<Inspection>, IndexError>;
 
     /// The memories of the turns at these places that are in view; places where there are none are left out.
-    async fn at_places(
+    async fn turns_at(
         &self,
         partition: PartitionId,
-        places: &[Place],
+        positions: &[TurnPosition],
         view: &View,
-    ) -> Result<Vec<(Place, MemoryId)>, IndexError>;
+    ) -> Result<Vec<(TurnPosition, MemoryId)>, IndexError>;
 
     /// Brings a partition up to date. Updates of one partition come in the order of their numbers.
     async fn apply(&self, partition: PartitionId, update: Update);
 
     /// Forgets all that is in memory: it will be read from the store anew.
-    async fn forget_all(&self);
+    async fn clear_cache(&self);
 
     /// How many of the store's memories differ in the index, in a partition that is in memory; 0 if it is not.
     async fn differences(&self, partition: PartitionId) -> Result<u64, IndexError>;

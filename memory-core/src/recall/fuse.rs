@@ -11,14 +11,14 @@
 //! it was (ADR 0018).
 
 use crate::domain::id::{MemoryId, PartitionId};
-use crate::index::{Candidate, Place};
-use crate::recall::request::{Explanation, SignalName, SignalSay};
+use crate::index::{Candidate, TurnPosition};
+use crate::recall::request::{Explanation, SignalName, SignalScore};
 use crate::recall::settings::Weights;
-use crate::recall::when::{self, Mention};
+use crate::recall::time_expressions::{self, Mention};
 
 /// How the signals are heard.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Hearing {
+pub(super) struct ScoringContext {
     /// What counts how much.
     pub(super) weights: Weights,
     /// The times that the question names.
@@ -32,40 +32,44 @@ pub(super) struct Fused {
     pub(super) memory: MemoryId,
     pub(super) score: f32,
     pub(super) explain: Explanation,
-    pub(super) place: Option<Place>,
+    pub(super) position: Option<TurnPosition>,
 }
 
 /// The best `wanted` of the candidates in order, best first; equals by id.
-pub(super) fn fuse(candidates: &[(PartitionId, Candidate)], hearing: &Hearing, wanted: usize) -> Vec<Fused> {
-    let conversation = Conversation::of(candidates, hearing);
-    let heard: Vec<Says> = candidates.iter().map(|one| conversation.hear(one)).collect();
-    let key = |at: usize| (heard[at].total(), candidates[at].1.memory);
+pub(super) fn fuse(
+    candidates: &[(PartitionId, Candidate)],
+    scoring: &ScoringContext,
+    wanted: usize,
+) -> Vec<Fused> {
+    let conversation = Conversation::of(candidates, scoring);
+    let scores: Vec<SignalScores> = candidates.iter().map(|one| conversation.score(one)).collect();
+    let key = |at: usize| (scores[at].total(), candidates[at].1.memory);
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_unstable_by(|a, b| {
         let ((score, id), (other_score, other_id)) = (key(*a), key(*b));
         other_score.total_cmp(&score).then(id.cmp(&other_id))
     });
     order.truncate(wanted);
-    order.into_iter().map(|at| explained(&candidates[at], &heard[at], &heard, hearing)).collect()
+    order.into_iter().map(|at| explained(&candidates[at], &scores[at], &scores, scoring)).collect()
 }
 
 /// What one memory would score among these candidates.
 pub(super) fn fuse_alone(
     candidates: &[(PartitionId, Candidate)],
     one: &(PartitionId, Candidate),
-    hearing: &Hearing,
+    scoring: &ScoringContext,
 ) -> Fused {
-    let conversation = Conversation::of(candidates, hearing);
-    let heard: Vec<Says> = candidates.iter().map(|one| conversation.hear(one)).collect();
-    explained(one, &conversation.hear(one), &heard, hearing)
+    let conversation = Conversation::of(candidates, scoring);
+    let scores: Vec<SignalScores> = candidates.iter().map(|one| conversation.score(one)).collect();
+    explained(one, &conversation.score(one), &scores, scoring)
 }
 
 /// What each signal says of a candidate, by its place in [`SignalName::OF_SEARCH`]: its own score, and what it adds to
 /// the fused one. None where it has nothing to say.
 #[derive(Clone, Copy, Debug, Default)]
-struct Says([Option<(f32, f32)>; SignalName::OF_SEARCH.len()]);
+struct SignalScores([Option<(f32, f32)>; SignalName::OF_SEARCH.len()]);
 
-impl Says {
+impl SignalScores {
     fn total(&self) -> f32 {
         self.0.iter().flatten().map(|(_, contribution)| contribution).sum()
     }
@@ -73,47 +77,48 @@ impl Says {
 
 /// The candidates as turns of conversations.
 struct Conversation<'a> {
-    hearing: &'a Hearing,
+    scoring: &'a ScoringContext,
     scale: Scale,
     /// By place: what a turn says itself, and whether it asks.
-    turns: Vec<(PartitionId, Place, f32, bool)>,
+    turns: Vec<(PartitionId, TurnPosition, f32, bool)>,
 }
 
 impl<'a> Conversation<'a> {
-    fn of(candidates: &[(PartitionId, Candidate)], hearing: &'a Hearing) -> Self {
+    fn of(candidates: &[(PartitionId, Candidate)], scoring: &'a ScoringContext) -> Self {
         let scale = Scale::over(candidates);
         let turns = candidates.iter().filter_map(|(partition, candidate)| {
-            let said = Says(own(candidate, &scale, &hearing.weights)).total();
-            Some((*partition, candidate.place?, said, candidate.asks))
+            let said = SignalScores(own(candidate, &scale, &scoring.weights)).total();
+            Some((*partition, candidate.position?, said, candidate.ends_with_question))
         });
         let mut turns: Vec<_> = turns.collect();
-        turns.sort_unstable_by_key(|(partition, place, ..)| (*partition, *place));
-        Self { hearing, turns, scale }
+        turns.sort_unstable_by_key(|(partition, position, ..)| (*partition, *position));
+        Self { scoring, turns, scale }
     }
 
-    fn hear(&self, (partition, candidate): &(PartitionId, Candidate)) -> Says {
-        let [dense, lexical, passage, ..] = own(candidate, &self.scale, &self.hearing.weights);
-        let beside = self.beside(*partition, candidate.place);
+    fn score(&self, (partition, candidate): &(PartitionId, Candidate)) -> SignalScores {
+        let [dense, lexical, window, ..] = own(candidate, &self.scale, &self.scoring.weights);
+        let beside = self.neighbour_share(*partition, candidate.position);
         let neighbours = (beside > 0.0).then_some((beside, beside));
-        let Weights { speaker, time, .. } = self.hearing.weights;
-        let speaker = (candidate.is_of_named && speaker > 0.0).then_some((1.0, speaker));
-        let fit = when::fit(&self.hearing.times, candidate.happened_at);
+        let Weights { speaker, time, .. } = self.scoring.weights;
+        let speaker = (candidate.speaker_named && speaker > 0.0).then_some((1.0, speaker));
+        let fit = time_expressions::fit(&self.scoring.times, candidate.happened_at);
         let time = (fit > 0.0).then_some((fit, time * fit));
-        Says([dense, lexical, passage, neighbours, speaker, time])
+        SignalScores([dense, lexical, window, neighbours, speaker, time])
     }
 
     /// The share of what is said right before and after a place.
-    fn beside(&self, partition: PartitionId, place: Option<Place>) -> f32 {
-        let Some(Place { session, seq }) = place else { return 0.0 };
-        let weights = &self.hearing.weights;
+    fn neighbour_share(&self, partition: PartitionId, position: Option<TurnPosition>) -> f32 {
+        let Some(TurnPosition { session, seq }) = position else { return 0.0 };
+        let weights = &self.scoring.weights;
         let at = |seq: Option<u32>| {
-            let wanted = (partition, Place { session, seq: seq? });
+            let wanted = (partition, TurnPosition { session, seq: seq? });
             let found =
-                self.turns.binary_search_by_key(&wanted, |(partition, place, ..)| (*partition, *place));
+                self.turns.binary_search_by_key(&wanted, |(partition, position, ..)| (*partition, *position));
             self.turns.get(found.ok()?)
         };
-        let before = at(seq.checked_sub(1))
-            .map_or(0.0, |(.., said, asks)| said * if *asks { weights.replies } else { weights.neighbours });
+        let before = at(seq.checked_sub(1)).map_or(0.0, |(.., said, ends_with_question)| {
+            said * if *ends_with_question { weights.replies } else { weights.neighbours }
+        });
         let after = at(seq.checked_add(1)).map_or(0.0, |(.., said, _)| said * weights.neighbours);
         before + after
     }
@@ -130,36 +135,36 @@ fn own(
         (score > 0.0).then(|| (score, weight * (score / high).clamp(0.0, 1.0)))
     };
     let lexical = words(candidate.lexical, weights.lexical, scale.lexical_high);
-    let passage = words(candidate.passage, weights.passage, scale.passage_high);
-    [dense, lexical, passage, None, None, None]
+    let window = words(candidate.window, weights.window, scale.window_high);
+    [dense, lexical, window, None, None, None]
 }
 
 /// A candidate with everything that was said of it, and its rank by every signal: equal scores share the better one.
 fn explained(
     (partition, candidate): &(PartitionId, Candidate),
-    says: &Says,
-    heard: &[Says],
-    Hearing { weights, .. }: &Hearing,
+    scores_of_one: &SignalScores,
+    scores: &[SignalScores],
+    ScoringContext { weights, .. }: &ScoringContext,
 ) -> Fused {
-    let counted = [1.0, weights.lexical, weights.passage, 1.0, weights.speaker, weights.time];
-    let signals = SignalName::OF_SEARCH.iter().zip(says.0).zip(counted).enumerate();
+    let counted = [1.0, weights.lexical, weights.window, 1.0, weights.speaker, weights.time];
+    let signals = SignalName::OF_SEARCH.iter().zip(scores_of_one.0).zip(counted).enumerate();
     let signals = signals.filter_map(|(signal, ((name, said), weight))| {
         let (score, contribution) = said?;
-        let is_better = |other: &&Says| other.0[signal].is_some_and(|(other, _)| other > score);
-        let rank = u32::try_from(heard.iter().filter(is_better).count() + 1).unwrap_or(u32::MAX);
-        Some(SignalSay { name: *name, score, rank, weight, contribution })
+        let is_better = |other: &&SignalScores| other.0[signal].is_some_and(|(other, _)| other > score);
+        let rank = u32::try_from(scores.iter().filter(is_better).count() + 1).unwrap_or(u32::MAX);
+        Some(SignalScore { name: *name, score, rank, weight, contribution })
     });
     let has_clock = weights.retention > 0.0;
     Fused {
         partition: *partition,
         memory: candidate.memory,
-        score: says.total(),
+        score: scores_of_one.total(),
         explain: Explanation {
             signals: signals.collect(),
             best_span: Some(candidate.best_span),
             retention: candidate.dense.filter(|_| has_clock).map(|dense| dense.retention),
         },
-        place: candidate.place,
+        position: candidate.position,
     }
 }
 
@@ -168,7 +173,7 @@ struct Scale {
     dense_low: f32,
     dense_high: f32,
     lexical_high: f32,
-    passage_high: f32,
+    window_high: f32,
 }
 
 impl Scale {
@@ -176,12 +181,12 @@ impl Scale {
         let all = || candidates.iter().map(|(_, candidate)| candidate);
         let dense = |candidate: &Candidate| candidate.dense.map(|dense| dense.score);
         // What only stands beside others says nothing of where the scan's answers end.
-        let forward = all().filter(|candidate| candidate.put_forward).filter_map(dense);
+        let forward = all().filter(|candidate| candidate.retrieved).filter_map(dense);
         Self {
             dense_low: forward.fold(f32::INFINITY, f32::min),
             dense_high: all().filter_map(dense).fold(f32::NEG_INFINITY, f32::max),
             lexical_high: all().map(|candidate| candidate.lexical).fold(f32::MIN_POSITIVE, f32::max),
-            passage_high: all().map(|candidate| candidate.passage).fold(f32::MIN_POSITIVE, f32::max),
+            window_high: all().map(|candidate| candidate.window).fold(f32::MIN_POSITIVE, f32::max),
         }
     }
 
@@ -204,15 +209,15 @@ mod tests {
         let memory = MemoryId(uuid::Uuid::from_u128(id));
         let candidate = Candidate {
             memory,
-            put_forward: true,
+            retrieved: true,
             dense,
             lexical,
-            passage: 0.0,
+            window: 0.0,
             best_span: (0, 1),
-            place: None,
+            position: None,
             happened_at: Timestamp::from_micros(0),
-            asks: false,
-            is_of_named: false,
+            ends_with_question: false,
+            speaker_named: false,
         };
         (PartitionId(1), candidate)
     }
@@ -221,21 +226,29 @@ mod tests {
     fn conversation(turns: &[(f32, bool)]) -> Vec<(PartitionId, Candidate)> {
         let turns = turns.iter().zip(0_u32..);
         turns
-            .map(|((dense, asks), seq)| {
+            .map(|((dense, ends_with_question), seq)| {
                 let (partition, one) = candidate(u128::from(seq), Some(*dense), 0.0);
-                let place = Some(Place { session: 0, seq });
-                (partition, Candidate { place, asks: *asks, put_forward: *dense > 0.0, ..one })
+                let position = Some(TurnPosition { session: 0, seq });
+                (
+                    partition,
+                    Candidate {
+                        position,
+                        ends_with_question: *ends_with_question,
+                        retrieved: *dense > 0.0,
+                        ..one
+                    },
+                )
             })
             .collect()
     }
 
     fn all_of(candidates: &[(PartitionId, Candidate)], weights: &Weights) -> Vec<Fused> {
-        fuse(candidates, &Hearing { weights: *weights, times: Vec::new() }, usize::MAX)
+        fuse(candidates, &ScoringContext { weights: *weights, times: Vec::new() }, usize::MAX)
     }
 
     /// What its neighbours say for it.
-    fn said(fused: &Fused) -> Option<&SignalSay> {
-        fused.explain.signals.iter().find(|say| say.name == SignalName::Neighbours)
+    fn said(fused: &Fused) -> Option<&SignalScore> {
+        fused.explain.signals.iter().find(|signal| signal.name == SignalName::Neighbours)
     }
 
     fn order(fused: &[Fused]) -> Vec<u128> {
@@ -256,7 +269,7 @@ mod tests {
                 && (scores[1] - 0.75).abs() < 1e-6
                 && (scores[2] - 0.5).abs() < 1e-6
         );
-        assert_eq!(fused[1].explain.signals.iter().map(|say| say.rank).collect::<Vec<_>>(), [2, 2]);
+        assert_eq!(fused[1].explain.signals.iter().map(|signal| signal.rank).collect::<Vec<_>>(), [2, 2]);
     }
 
     #[test]
@@ -265,7 +278,7 @@ mod tests {
         let turns = conversation(&[(0.1, false), (0.9, true), (0.0, false), (0.8, false), (0.0, false)]);
         let fused = all_of(&turns, &Weights::default());
         assert_eq!(order(&fused), [1, 3, 2, 0, 4]);
-        let answer = said(&fused[2]).expect("its question says something");
+        let answer = said(&fused[2]).expect("its question scores_of_one something");
         assert!((answer.contribution - (0.6 + 0.2 * 0.875)).abs() < 1e-6, "{answer:?}");
         let alone = Weights { neighbours: 0.0, replies: 0.0, ..Weights::default() };
         assert!(all_of(&turns, &alone).iter().all(|one| said(one).is_none()));
@@ -275,11 +288,11 @@ mod tests {
     fn neighbours_do_not_stretch_the_scale_and_passages_and_names_count() {
         let mut turns = conversation(&[(0.5, false), (0.9, false)]);
         let (partition, beside) = candidate(9, Some(-0.5), 0.0);
-        turns.push((partition, Candidate { put_forward: false, passage: 3.0, is_of_named: true, ..beside }));
+        turns.push((partition, Candidate { retrieved: false, window: 3.0, speaker_named: true, ..beside }));
         let fused = all_of(&turns, &Weights::default());
         let of = |id: u128| fused.iter().find(|one| one.memory.0.as_u128() == id).expect("it is there");
         assert!((of(0).score - 0.2).abs() < 1e-6, "the lowest that was put forward is 0: {}", of(0).score);
-        assert!((of(9).score - 0.9).abs() < 1e-6, "a passage and a name: {}", of(9).score);
+        assert!((of(9).score - 0.9).abs() < 1e-6, "a window and a name: {}", of(9).score);
     }
 
     #[test]
@@ -291,8 +304,8 @@ mod tests {
             one.happened_at = day("2023-03-02");
         }
         candidates[1].1.happened_at = day("2023-05-09");
-        let times = when::read("What did I buy three weeks ago?", day("2023-05-30"));
-        let fused = fuse(&candidates, &Hearing { times, ..Hearing::default() }, 2);
+        let times = time_expressions::read("What did I buy three weeks ago?", day("2023-05-30"));
+        let fused = fuse(&candidates, &ScoringContext { times, ..ScoringContext::default() }, 2);
         assert_eq!(order(&fused), [2, 1]);
         let time = fused[0].explain.signals.last().expect("it fits");
         assert_eq!((time.name, time.rank), (SignalName::Time, 1));
@@ -337,8 +350,8 @@ mod tests {
                 .enumerate()
                 .map(|(id, (dense, lexical))| candidate(id as u128, Some(*dense), *lexical))
                 .collect();
-            let place = |candidates: &[_]| order(&all_of(candidates, &Weights::default())).iter().position(|id| *id == 0);
-            let before = place(&candidates);
+            let position = |candidates: &[_]| order(&all_of(candidates, &Weights::default())).iter().position(|id| *id == 0);
+            let before = position(&candidates);
             let mut lifted = candidates.clone();
             lifted[0] = candidate(0, Some(scores[0].0 + lift), scores[0].1);
             // Lifting one memory may move the scale under the others, but never it behind where it was by more than
@@ -346,7 +359,7 @@ mod tests {
             let only_dense = |all: &[(PartitionId, Candidate)]| -> Vec<_> {
                 all.iter().map(|(_, one)| candidate(one.memory.0.as_u128(), one.dense.map(|dense| dense.score), 0.0)).collect()
             };
-            prop_assert!(place(&only_dense(&lifted)) <= place(&only_dense(&candidates)));
+            prop_assert!(position(&only_dense(&lifted)) <= position(&only_dense(&candidates)));
             prop_assert!(before.is_some());
         }
     }

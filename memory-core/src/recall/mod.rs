@@ -3,7 +3,7 @@
 //! Only the steps that must wait for something are here; what decides (fusion, the layout of the context) is pure and
 //! in files of its own.
 
-pub(crate) mod access;
+pub(crate) mod access_log;
 mod assemble;
 mod fuse;
 mod neighbours;
@@ -11,7 +11,7 @@ pub mod request;
 mod rerank;
 pub(crate) mod scope;
 pub mod settings;
-pub mod when;
+pub mod time_expressions;
 mod why_not;
 
 use std::collections::HashMap;
@@ -27,18 +27,18 @@ use crate::domain::scope::Caller;
 use crate::domain::time::Timestamp;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
-use crate::index::{Candidate, Question};
+use crate::index::{Candidate, IndexQuery};
 use crate::store::RecallRecord;
 use assemble::Piece;
-use fuse::{Fused, Hearing};
+use fuse::{Fused, ScoringContext};
 use neighbours::Neighbour;
-use request::{Degraded, Exactness, NamedTime, Recall, Recalled, RecalledMemory, Took};
-use scope::Reach;
+use request::{Degraded, Exactness, NamedTime, Recall, Recalled, RecalledMemory, Timings};
+use scope::SearchTargets;
 
 /// The most memories that a signal can put forward.
-const MOST_CANDIDATES: u32 = 1_024;
+const MAX_CANDIDATES: u32 = 1_024;
 /// The greatest weight: more would only drown the others.
-const MOST_WEIGHT: f32 = 100.0;
+const MAX_WEIGHT: f32 = 100.0;
 
 impl Engine {
     /// What is remembered that bears on a question.
@@ -59,27 +59,27 @@ impl Engine {
         needs_read(caller)?;
         self.check_recall(&request)?;
         let deadline = request.deadline_ms.map(|ms| began + Duration::from_millis(u64::from(ms)));
-        let mut took = Took::default();
+        let mut timings = Timings::default();
         let mut degraded = Vec::new();
 
-        let reach =
-            self.reach(caller, &request.scope, &request.filter, now).instrument(debug_span!("scope")).await?;
-        if reach.left_out > 0 {
+        let targets = self
+            .search_targets(caller, &request.scope, &request.filter, now)
+            .instrument(debug_span!("scope"))
+            .await?;
+        if targets.left_out > 0 {
             degraded.push(Degraded::PartitionsLeftOut);
         }
-        let vector = self
-            .question_vector(&request, deadline, &mut degraded)
-            .instrument(debug_span!("question"))
-            .await?;
-        took.embed = began.elapsed();
-        let searched = self.search(&reach, &request, vector).instrument(debug_span!("search")).await?;
-        let hearing = self.hearing(&request, now);
+        let vector =
+            self.query_vector(&request, deadline, &mut degraded).instrument(debug_span!("question")).await?;
+        timings.embed = began.elapsed();
+        let searched = self.search(&targets, &request, vector).instrument(debug_span!("search")).await?;
+        let scoring = self.scoring(&request, now);
         let wanted = self.most_wanted(&request);
-        let mut fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &hearing, wanted));
-        took.search = began.elapsed().saturating_sub(took.embed);
+        let mut fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &scoring, wanted));
+        timings.search = began.elapsed().saturating_sub(timings.embed);
 
         let neighbours =
-            if request.budget_tokens > 0 { self.neighbours(&reach, &fused).await? } else { Vec::new() };
+            if request.budget_tokens > 0 { self.neighbours(&targets, &fused).await? } else { Vec::new() };
         let mut loaded = self.load(&fused, &neighbours).instrument(debug_span!("load")).await?;
         // What was erased since it was found is not there to be loaded.
         fused.retain(|one| loaded.contains_key(&one.memory));
@@ -87,7 +87,7 @@ impl Engine {
         self.rerank(&request, &mut fused, &loaded, deadline, &mut degraded)
             .instrument(debug_span!("rerank"))
             .await;
-        took.rerank = began.elapsed().saturating_sub(before_rerank);
+        timings.rerank = began.elapsed().saturating_sub(before_rerank);
 
         fused.truncate(request.limit as usize);
         let context =
@@ -100,19 +100,19 @@ impl Engine {
                 Some(RecalledMemory { partition, memory, score, explain })
             })
             .collect();
-        took.total = began.elapsed();
-        took.assemble = took.total.saturating_sub(took.embed + took.search + took.rerank);
+        timings.total = began.elapsed();
+        timings.assemble = timings.total.saturating_sub(timings.embed + timings.search + timings.rerank);
         Ok(Recalled {
             id: RecallId(self.ids.next(self.now())),
             memories,
             context,
-            times: named_times(&request.query, &hearing),
+            times: named_times(&request.query, &scoring),
             exactness: searched.exactness,
             degraded,
-            partitions: u32::try_from(reach.partitions.len()).unwrap_or(u32::MAX),
-            partitions_left_out: reach.left_out,
+            partitions: u32::try_from(targets.partitions.len()).unwrap_or(u32::MAX),
+            partitions_left_out: targets.left_out,
             searched_memories: searched.memories,
-            took,
+            timings,
         })
     }
 
@@ -127,14 +127,14 @@ impl Engine {
             ("weights.retention", weights.retention),
             ("weights.importance", weights.importance),
             ("weights.lexical", weights.lexical),
-            ("weights.passage", weights.passage),
+            ("weights.window", weights.window),
             ("weights.neighbours", weights.neighbours),
             ("weights.replies", weights.replies),
             ("weights.speaker", weights.speaker),
             ("weights.time", weights.time),
         ] {
-            if weight.is_some_and(|weight| !(0.0..=MOST_WEIGHT).contains(&weight)) {
-                return Err(Error::invalid(field, format!("must be between 0 and {MOST_WEIGHT}")));
+            if weight.is_some_and(|weight| !(0.0..=MAX_WEIGHT).contains(&weight)) {
+                return Err(Error::invalid(field, format!("must be between 0 and {MAX_WEIGHT}")));
             }
         }
         request.filter.check().map_err(|error| Error::invalid("filter", error))?;
@@ -177,7 +177,7 @@ impl Engine {
     }
 
     /// STEP 2: the question's vector. Without an embedder that answers, and in time, words alone must do.
-    pub(crate) async fn question_vector(
+    pub(crate) async fn query_vector(
         &self,
         request: &Recall,
         deadline: Option<Instant>,
@@ -212,40 +212,40 @@ impl Engine {
         }
     }
 
-    pub(crate) fn question(
+    pub(crate) fn index_query(
         &self,
         request: &Recall,
         vector: Option<Arc<[f32]>>,
         view: crate::index::View,
-    ) -> Question {
+    ) -> IndexQuery {
         let wanted = u32::try_from(self.most_wanted(request)).unwrap_or(u32::MAX);
         let settings = &self.recall_settings;
         let candidates = wanted.saturating_mul(settings.candidates_per_result).max(settings.least_candidates);
-        Question {
+        IndexQuery {
             vector,
             text: request.query.as_str().into(),
             view,
             weights: settings.weights.with(request.weights).of_scan(),
-            candidates: candidates.min(MOST_CANDIDATES) as usize,
+            candidates: candidates.min(MAX_CANDIDATES) as usize,
         }
     }
 
     /// What the signals are weighed by, and the times that the question names.
-    fn hearing(&self, request: &Recall, now: Timestamp) -> Hearing {
+    fn scoring(&self, request: &Recall, now: Timestamp) -> ScoringContext {
         let weights = self.recall_settings.weights.with(request.weights);
-        let times = if weights.time > 0.0 { when::read(&request.query, now) } else { Vec::new() };
-        Hearing { weights, times }
+        let times = if weights.time > 0.0 { time_expressions::read(&request.query, now) } else { Vec::new() };
+        ScoringContext { weights, times }
     }
 
     /// STEP 3: every partition's candidates.
     pub(crate) async fn search(
         &self,
-        reach: &Reach,
+        targets: &SearchTargets,
         request: &Recall,
         vector: Option<Arc<[f32]>>,
     ) -> Result<Searched, Error> {
-        let searches = reach.partitions.iter().map(|(partition, view)| {
-            let question = self.question(request, vector.clone(), view.clone());
+        let searches = targets.partitions.iter().map(|(partition, view)| {
+            let question = self.index_query(request, vector.clone(), view.clone());
             async move { Ok::<_, Error>((*partition, self.index.search(*partition, &question).await?)) }
         });
         let mut searched = Searched { candidates: Vec::new(), memories: 0, exactness: Exactness::Exact };
@@ -304,13 +304,13 @@ impl Engine {
             hits.entry(one.partition).or_default().push((one.memory.id, one.score));
         }
         for (partition, hits) in hits {
-            self.access.note(RecallRecord { id: recalled.id, partition, recalled_at: now, hits });
+            self.access_log.record(RecallRecord { id: recalled.id, partition, recalled_at: now, hits });
         }
     }
 }
 
-fn named_times(query: &str, hearing: &Hearing) -> Vec<NamedTime> {
-    let named = hearing.times.iter().map(|mention| NamedTime {
+fn named_times(query: &str, scoring: &ScoringContext) -> Vec<NamedTime> {
+    let named = scoring.times.iter().map(|mention| NamedTime {
         words: query.get(mention.span.clone()).unwrap_or_default().to_owned(),
         days: mention.days,
     });

@@ -5,7 +5,7 @@ use crate::domain::id::{MemoryId, PartitionId, RecallId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::Scope;
 use crate::domain::time::Timestamp;
-use crate::recall::when::Days;
+use crate::recall::time_expressions::Days;
 
 /// A recall.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub struct RequestedWeights {
     /// Of BM25, against the dense signal as a whole.
     pub lexical: Option<f32>,
     /// Of BM25 over a turn and those beside it.
-    pub passage: Option<f32>,
+    pub window: Option<f32>,
     /// Of what the turns before and after say.
     pub neighbours: Option<f32>,
     /// Of what a question says, for the turn after it.
@@ -79,7 +79,7 @@ pub struct Recalled {
     /// Memories in those searched.
     pub searched_memories: u64,
     /// Where the time went.
-    pub took: Took,
+    pub timings: Timings,
 }
 
 /// Words of a question that name days.
@@ -108,7 +108,7 @@ pub struct RecalledMemory {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Explanation {
     /// The signals that had something to say.
-    pub signals: Vec<SignalSay>,
+    pub signals: Vec<SignalScore>,
     /// The bytes of the text that matched best.
     pub best_span: Option<(u32, u32)>,
     /// Retention at the recall's moment, where it had a weight.
@@ -123,7 +123,7 @@ pub enum SignalName {
     /// Words in common.
     Lexical,
     /// Words in common with the turn and those beside it, read as one text.
-    Passage,
+    Window,
     /// What the turns before and after say.
     Neighbours,
     /// It was said by somebody whom the question names.
@@ -139,7 +139,7 @@ impl SignalName {
     pub(crate) const OF_SEARCH: [SignalName; 6] = [
         SignalName::Dense,
         SignalName::Lexical,
-        SignalName::Passage,
+        SignalName::Window,
         SignalName::Neighbours,
         SignalName::Speaker,
         SignalName::Time,
@@ -150,7 +150,7 @@ impl SignalName {
         match self {
             SignalName::Dense => "dense",
             SignalName::Lexical => "lexical",
-            SignalName::Passage => "passage",
+            SignalName::Window => "window",
             SignalName::Neighbours => "neighbours",
             SignalName::Speaker => "speaker",
             SignalName::Time => "time",
@@ -161,7 +161,7 @@ impl SignalName {
 
 /// One signal's say.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SignalSay {
+pub struct SignalScore {
     /// Which.
     pub name: SignalName,
     /// Its own score.
@@ -228,7 +228,7 @@ impl Degraded {
 
 /// Where the time went.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Took {
+pub struct Timings {
     /// Turning the question into a vector.
     pub embed: std::time::Duration,
     /// Searching.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::fuse::Fused;
-use super::request::{Degraded, Recall, SignalName, SignalSay};
+use super::request::{Degraded, Recall, SignalName, SignalScore};
 use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
 use crate::engine::Engine;
@@ -77,7 +77,7 @@ fn reorder(fused: &mut Vec<Fused>, scores: &[f32]) {
         let better = order.partition_point(|other| other > score);
         let rank = u32::try_from(better + 1).unwrap_or(u32::MAX);
         let say =
-            SignalSay { name: SignalName::Rerank, score: *score, rank, weight: 1.0, contribution: *score };
+            SignalScore { name: SignalName::Rerank, score: *score, rank, weight: 1.0, contribution: *score };
         one.explain.signals.push(say);
         one.score = *score;
     }
@@ -100,7 +100,7 @@ mod tests {
 
     fn fused(id: u128, score: f32) -> Fused {
         let memory = MemoryId(uuid::Uuid::from_u128(id));
-        Fused { partition: PartitionId(1), memory, score, explain: Explanation::default(), place: None }
+        Fused { partition: PartitionId(1), memory, score, explain: Explanation::default(), position: None }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::index::View;
 
 /// Partitions with what may be seen of each.
 #[derive(Debug, Default)]
-pub(crate) struct Reach {
+pub(crate) struct SearchTargets {
     pub(crate) partitions: Vec<(PartitionId, View)>,
     pub(crate) left_out: u32,
 }
@@ -18,21 +18,21 @@ pub(crate) struct Reach {
 impl Engine {
     /// A scope that names a user means that user's partition. One that names only an agent, app or run means what it
     /// owns itself, and what is shared of its memories in the partitions of others.
-    pub(crate) async fn reach(
+    pub(crate) async fn search_targets(
         &self,
         caller: &Caller,
         scope: &Scope,
         filter: &Filter,
         now: Timestamp,
-    ) -> Result<Reach, Error> {
+    ) -> Result<SearchTargets, Error> {
         let owner = crate::remember::owner(scope)?;
-        let mut reach = Reach::default();
+        let mut targets = SearchTargets::default();
         if let Some(own) = self.store.partition_of(caller.tenant, &owner).await? {
             let filter = narrowed(filter, scope, Some(owner.kind));
-            reach.partitions.push((own, View { filter, now, shared_only: false }));
+            targets.partitions.push((own, View { filter, now, shared_only: false }));
         }
         if owner.kind == OwnerKind::User {
-            return Ok(reach);
+            return Ok(targets);
         }
         let most = self.limits.fan_out_partitions;
         let one_more = most.saturating_add(1);
@@ -40,13 +40,13 @@ impl Engine {
             self.store.partitions_with(caller.tenant, owner.kind, owner.id.as_str(), one_more).await?;
         let filter = narrowed(filter, scope, None);
         for other in others {
-            if reach.partitions.len() >= most as usize {
-                reach.left_out += 1;
-            } else if !reach.partitions.iter().any(|(known, _)| *known == other) {
-                reach.partitions.push((other, View { filter: filter.clone(), now, shared_only: true }));
+            if targets.partitions.len() >= most as usize {
+                targets.left_out += 1;
+            } else if !targets.partitions.iter().any(|(known, _)| *known == other) {
+                targets.partitions.push((other, View { filter: filter.clone(), now, shared_only: true }));
             }
         }
-        Ok(reach)
+        Ok(targets)
     }
 }
 

@@ -46,14 +46,14 @@ pub struct Weights {
     /// Of words in common, against the scan as 1.
     pub lexical: f32,
     /// Of words in common with the turn and those beside it, read as one text.
-    pub passage: f32,
+    pub window: f32,
     /// Of what the turns right before and after say themselves.
     pub neighbours: f32,
     /// Of what a question says itself, for the turn after it: an answer repeats little of what it answers.
     pub replies: f32,
     /// Of being said by somebody whom the question names.
     pub speaker: f32,
-    /// Of having happened at a time that the question names, see [`super::when`].
+    /// Of having happened at a time that the question names, see [`super::time_expressions`].
     pub time: f32,
 }
 
@@ -65,7 +65,7 @@ impl Default for Weights {
             retention: 0.0,
             importance: 0.0,
             lexical: 0.6,
-            passage: 0.6,
+            window: 0.6,
             neighbours: 0.2,
             replies: 0.6,
             speaker: 0.3,
@@ -82,7 +82,7 @@ impl Weights {
             retention: requested.retention.unwrap_or(self.retention),
             importance: requested.importance.unwrap_or(self.importance),
             lexical: requested.lexical.unwrap_or(self.lexical),
-            passage: requested.passage.unwrap_or(self.passage),
+            window: requested.window.unwrap_or(self.window),
             neighbours: requested.neighbours.unwrap_or(self.neighbours),
             replies: requested.replies.unwrap_or(self.replies),
             speaker: requested.speaker.unwrap_or(self.speaker),

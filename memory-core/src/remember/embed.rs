@@ -22,14 +22,14 @@ const INLINE_BYTES: usize = 32 * 1024;
 
 /// A text that is to get rows, with its vector if the caller has it.
 #[derive(Clone, Debug)]
-pub(crate) struct TextToKey {
+pub(crate) struct TextToIndex {
     pub(crate) text: Arc<str>,
     /// Who said it, if it was said.
     pub(crate) author: Option<Name>,
     pub(crate) vector: Option<Vec<f32>>,
 }
 
-impl TextToKey {
+impl TextToIndex {
     pub(super) fn of_turn(turn: &TurnToRemember) -> Self {
         Self { text: turn.text.as_str().into(), author: turn.author.clone(), vector: turn.vector.clone() }
     }
@@ -45,7 +45,7 @@ impl TextToKey {
 }
 
 /// Rows for each text, and the embedder that made their vectors.
-pub(crate) struct Keyed {
+pub(crate) struct IndexedTexts {
     pub(crate) embedder: EmbedderId,
     pub(crate) rows: Vec<Vec<IndexRow>>,
 }
@@ -53,17 +53,21 @@ pub(crate) struct Keyed {
 impl Engine {
     /// Makes the rows of texts, vectors included. `field` names the list in the request.
     #[instrument(level = "debug", skip_all)]
-    pub(crate) async fn key(&self, texts: &[TextToKey], field: &str) -> Result<Keyed, Error> {
+    pub(crate) async fn index_texts(
+        &self,
+        texts: &[TextToIndex],
+        field: &str,
+    ) -> Result<IndexedTexts, Error> {
         let ActiveEmbedder { id, embedder } = self.active_embedder();
-        let rows = key_with(&*embedder, texts, field).await?;
-        Ok(Keyed { embedder: id, rows })
+        let rows = index_texts_with(&*embedder, texts, field).await?;
+        Ok(IndexedTexts { embedder: id, rows })
     }
 }
 
 /// Makes the rows of texts with an embedder.
-pub(crate) async fn key_with(
+pub(crate) async fn index_texts_with(
     embedder: &dyn Embedder,
-    texts: &[TextToKey],
+    texts: &[TextToIndex],
     field: &str,
 ) -> Result<Vec<Vec<IndexRow>>, Error> {
     let cut: Vec<Cut> = cut(embedder, texts);
@@ -111,7 +115,7 @@ struct Cut {
     rows: Vec<IndexRow>,
 }
 
-fn cut(embedder: &dyn Embedder, texts: &[TextToKey]) -> Vec<Cut> {
+fn cut(embedder: &dyn Embedder, texts: &[TextToIndex]) -> Vec<Cut> {
     let work = || texts.iter().map(|text| cut_one(embedder, text)).collect();
     let bytes: usize = texts.iter().map(|text| text.text.len()).sum();
     let can_block = tokio::runtime::Handle::try_current()
@@ -119,7 +123,7 @@ fn cut(embedder: &dyn Embedder, texts: &[TextToKey]) -> Vec<Cut> {
     if bytes > INLINE_BYTES && can_block { tokio::task::block_in_place(work) } else { work() }
 }
 
-fn cut_one(embedder: &dyn Embedder, text: &TextToKey) -> Cut {
+fn cut_one(embedder: &dyn Embedder, text: &TextToIndex) -> Cut {
     let key = Key::new(&text.text, text.author.as_ref());
     let mut spans = spans(embedder, &key.text);
     // A vector that came along is of the text: the name before it cannot make it too long.

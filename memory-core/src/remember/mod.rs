@@ -21,7 +21,7 @@ use crate::text::TokenCounter;
 pub(crate) use check::{
     importance as check_importance, links as check_links, names as check_names, owner, text as check_text,
 };
-pub(crate) use embed::{TextToKey, key_with};
+pub(crate) use embed::{TextToIndex, index_texts_with};
 use request::{MemoryToRemember, RememberMemories, RememberTurns, Remembered, TurnToRemember};
 use tracing::instrument;
 
@@ -38,18 +38,18 @@ impl Engine {
     pub async fn remember_turns(&self, caller: &Caller, request: RememberTurns) -> Result<Remembered, Error> {
         needs_write(caller)?;
         let owner = check::turns(&request, &self.limits)?;
-        let texts: Vec<TextToKey> = request.turns.iter().map(TextToKey::of_turn).collect();
+        let texts: Vec<TextToIndex> = request.turns.iter().map(TextToIndex::of_turn).collect();
         if let Some(repeated) = self.repeated(caller, request.idempotency.as_ref(), &texts).await? {
             return Ok(repeated);
         }
         for _ in 0..EMBEDDER_CHANGES {
-            let keyed = self.key(&texts, "turns").await?;
+            let indexed = self.index_texts(&texts, "turns").await?;
             let now = self.now();
             let mut set = ChangeSet::new(caller.tenant, owner.clone(), now);
             set.idempotency = request.idempotency.clone();
-            set.embedder = Some(keyed.embedder);
+            set.embedder = Some(indexed.embedder);
             let session_id = SessionId(self.ids.next(now));
-            let turns = request.turns.iter().zip(keyed.rows).enumerate();
+            let turns = request.turns.iter().zip(indexed.rows).enumerate();
             set.turns = Some(NewTurns {
                 session_key: request.session.clone(),
                 session_id_if_new: session_id,
@@ -64,7 +64,7 @@ impl Engine {
                     .collect(),
             });
             match self.commits.commit(set).await {
-                Err(Error::Busy) if self.active_embedder().id != keyed.embedder => {}
+                Err(Error::Busy) if self.active_embedder().id != indexed.embedder => {}
                 outcome => return outcome.map(remembered),
             }
         }
@@ -80,18 +80,18 @@ impl Engine {
     ) -> Result<Remembered, Error> {
         needs_write(caller)?;
         let owner = check::memories(&request, &self.limits)?;
-        let texts: Vec<TextToKey> = request.memories.iter().map(TextToKey::of_new).collect();
+        let texts: Vec<TextToIndex> = request.memories.iter().map(TextToIndex::of_new).collect();
         if let Some(repeated) = self.repeated(caller, request.idempotency.as_ref(), &texts).await? {
             return Ok(repeated);
         }
         let sources = self.sources(caller, &owner, &request.memories).await?;
         for _ in 0..EMBEDDER_CHANGES {
-            let keyed = self.key(&texts, "memories").await?;
+            let indexed = self.index_texts(&texts, "memories").await?;
             let now = self.now();
             let mut set = ChangeSet::new(caller.tenant, owner.clone(), now);
             set.idempotency = request.idempotency.clone();
-            set.embedder = Some(keyed.embedder);
-            for ((new, rows), sources) in request.memories.iter().zip(keyed.rows).zip(&sources) {
+            set.embedder = Some(indexed.embedder);
+            for ((new, rows), sources) in request.memories.iter().zip(indexed.rows).zip(&sources) {
                 let derivation = self.derivation_by_caller(sources, now);
                 let id = MemoryId(self.ids.next(now));
                 let mut memory = finished_memory(&request.scope, &owner, new, id, now);
@@ -99,7 +99,7 @@ impl Engine {
                 set.memories.push(NewMemory { memory, derivation, rows });
             }
             match self.commits.commit(set).await {
-                Err(Error::Busy) if self.active_embedder().id != keyed.embedder => {}
+                Err(Error::Busy) if self.active_embedder().id != indexed.embedder => {}
                 outcome => return outcome.map(remembered),
             }
         }
@@ -111,13 +111,13 @@ impl Engine {
         &self,
         caller: &Caller,
         idempotency: Option<&Idempotency>,
-        texts: &[TextToKey],
+        texts: &[TextToIndex],
     ) -> Result<Option<Remembered>, Error> {
         if texts.iter().all(|text| text.vector.is_some()) {
             return Ok(None);
         }
-        let made = self.earlier(caller, idempotency).await?;
-        Ok(made.map(|made| remembered(Outcome::Repeated(made))))
+        let created = self.earlier(caller, idempotency).await?;
+        Ok(created.map(|created| remembered(Outcome::Repeated(created))))
     }
 
     fn derivation_by_caller(&self, sources: &[Source], now: Timestamp) -> Option<Derivation> {
@@ -176,11 +176,11 @@ impl Engine {
 }
 
 fn remembered(outcome: Outcome) -> Remembered {
-    let (made, repeated) = match outcome {
-        Outcome::Committed(committed) => (committed.made, false),
-        Outcome::Repeated(made) => (made, true),
+    let (created, repeated) = match outcome {
+        Outcome::Committed(committed) => (committed.created, false),
+        Outcome::Repeated(created) => (created, true),
     };
-    Remembered { session: made.session, turns: made.turns, memories: made.memories, repeated }
+    Remembered { session: created.session, turns: created.turns, memories: created.memories, repeated }
 }
 
 fn turn_record(turn: &TurnToRemember, seq: usize, now: Timestamp) -> Turn {

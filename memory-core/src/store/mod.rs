@@ -18,7 +18,7 @@ use async_trait::async_trait;
 
 pub use jobs::{Job, JobState, Jobs};
 
-use crate::domain::change::{ChangeSet, Idempotency, IndexRow, Made, Outcome, Refusal};
+use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, IndexRow, Outcome, Refusal};
 use crate::domain::derivation::Derivation;
 use crate::domain::id::{MemoryId, PartitionId, RecallId, SessionId, TenantId, TurnId};
 use crate::domain::memory::Memory;
@@ -51,8 +51,8 @@ pub enum StoreError {
 }
 
 /// Everything that is kept.
-pub trait Store: Commit + Memories + IndexSource + Embedders + Jobs + AccessLog + Upkeep {}
-impl<T: Commit + Memories + IndexSource + Embedders + Jobs + AccessLog + Upkeep> Store for T {}
+pub trait Store: Commit + Memories + IndexSource + Embedders + Jobs + AccessLog + Maintenance {}
+impl<T: Commit + Memories + IndexSource + Embedders + Jobs + AccessLog + Maintenance> Store for T {}
 
 /// Writing.
 #[async_trait]
@@ -70,12 +70,12 @@ pub trait Commit: Send + Sync + Debug {
         &self,
         tenant: TenantId,
         idempotency: &Idempotency,
-    ) -> Result<Option<Result<Made, Refusal>>, StoreError>;
+    ) -> Result<Option<Result<CreatedIds, Refusal>>, StoreError>;
 }
 
 /// A memory with whose it is.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Kept {
+pub struct StoredMemory {
     /// The partition it lies in.
     pub partition: PartitionId,
     /// Its owner.
@@ -124,7 +124,7 @@ pub trait Memories: Send + Sync + Debug {
     async fn memories(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Memory>, StoreError>;
 
     /// A memory by its id alone, in whichever partition of the tenant.
-    async fn memory(&self, tenant: TenantId, id: MemoryId) -> Result<Option<Kept>, StoreError>;
+    async fn memory(&self, tenant: TenantId, id: MemoryId) -> Result<Option<StoredMemory>, StoreError>;
 
     /// The versions of a memory before the present one, oldest first.
     async fn earlier_versions(&self, partition: PartitionId, id: MemoryId)
@@ -301,8 +301,11 @@ pub struct RecallRecord {
 pub trait AccessLog: Send + Sync + Debug {
     /// Writes records without the hits that have been erased meanwhile, and drops the oldest of each partition over
     /// `keep_per_partition`.
-    async fn note_recalls(&self, records: &[RecallRecord], keep_per_partition: u32)
-    -> Result<(), StoreError>;
+    async fn record_recalls(
+        &self,
+        records: &[RecallRecord],
+        keep_per_partition: u32,
+    ) -> Result<(), StoreError>;
 
     /// A partition's records, newest first, at most `limit`.
     async fn recalls(&self, partition: PartitionId, limit: u32) -> Result<Vec<RecallRecord>, StoreError>;
@@ -323,7 +326,7 @@ pub struct Damage {
 
 /// Looking after the store.
 #[async_trait]
-pub trait Upkeep: Send + Sync + Debug {
+pub trait Maintenance: Send + Sync + Debug {
     /// Looks for damage; mends what can be mended without loss if `repair` is set.
     async fn check(&self, repair: bool) -> Result<Vec<Damage>, StoreError>;
 

@@ -2,11 +2,11 @@
 //! that stands still, ids that count, and an embedder that needs no files.
 
 pub mod corpus;
-pub mod dice;
+pub mod fixtures;
 pub mod index_contract;
-pub mod material;
-pub mod naive;
-pub mod shelf;
+pub mod memory_source;
+pub mod reference;
+pub mod rng;
 pub mod store_contract;
 
 use std::path::Path;
@@ -40,7 +40,7 @@ pub const CALLER: Caller = Caller { tenant: TenantId::DEFAULT, rights: Rights::A
 
 /// An engine with the parts that tests reach for.
 #[derive(Debug)]
-pub struct Laboratory {
+pub struct TestEngine {
     /// The engine.
     pub engine: Arc<Engine>,
     /// Its store.
@@ -51,13 +51,13 @@ pub struct Laboratory {
     pub clock: Arc<FrozenClock>,
 }
 
-impl Laboratory {
-    /// Opens a laboratory in `directory`.
+impl TestEngine {
+    /// Opens a test_engine in `directory`.
     pub async fn open(directory: &Path) -> Result<Self, Error> {
         Self::open_with(directory, Arc::new(HashingEmbedder::new(64)), 64 << 20).await
     }
 
-    /// Opens a laboratory with an embedder of its own and a memory budget for the index.
+    /// Opens a test_engine with an embedder of its own and a memory budget for the index.
     pub async fn open_with(
         directory: &Path,
         embedder: Arc<dyn Embedder>,

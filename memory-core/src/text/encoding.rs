@@ -28,8 +28,8 @@ pub enum TermVectorError {
 impl TermVector {
     /// Appends the encoded vector to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let asks = if self.asks { ASKS } else { 0 };
-        out.extend([VERSION, self.language.to_byte() | asks]);
+        let ends_with_question = if self.ends_with_question { ASKS } else { 0 };
+        out.extend([VERSION, self.language.to_byte() | ends_with_question]);
         varint::write(self.length_tokens, out);
         varint::write(u32::try_from(self.terms.len()).unwrap_or(u32::MAX), out);
         let mut previous = 0;
@@ -51,7 +51,7 @@ impl TermVector {
         if *version != VERSION {
             return Err(TermVectorError::Version(*version));
         }
-        let asks = *language & ASKS != 0;
+        let ends_with_question = *language & ASKS != 0;
         let language = Language::from_byte(*language & !ASKS).ok_or(TermVectorError::Language(*language))?;
         let mut rest = rest;
         let mut number = || varint::read(&mut rest).ok_or(TermVectorError::Malformed("number"));
@@ -62,7 +62,7 @@ impl TermVector {
             return Err(TermVectorError::Malformed("bytes left over"));
         }
         check_length(&terms, length_tokens)?;
-        Ok(Self { terms, length_tokens, language, asks })
+        Ok(Self { terms, length_tokens, language, ends_with_question })
     }
 }
 
@@ -114,8 +114,8 @@ mod tests {
 
     fn vectors() -> impl Strategy<Value = TermVector> {
         let hashes = proptest::collection::vec(prop_oneof![any::<u32>(), 0_u32..8], 0..60);
-        (hashes, 0..Language::ALL.len(), any::<bool>()).prop_map(|(hashes, language, asks)| {
-            TermVector::from_hashes(hashes, Language::ALL[language]).asking(asks)
+        (hashes, 0..Language::ALL.len(), any::<bool>()).prop_map(|(hashes, language, ends_with_question)| {
+            TermVector::from_hashes(hashes, Language::ALL[language]).asking(ends_with_question)
         })
     }
 

@@ -11,7 +11,7 @@ pub struct TermVector {
     pub(super) terms: Vec<Term>,
     pub(super) length_tokens: u32,
     pub(super) language: Language,
-    pub(super) asks: bool,
+    pub(super) ends_with_question: bool,
 }
 
 /// A term and how often a document has it.
@@ -32,12 +32,12 @@ impl TermVector {
             .chunk_by(|left, right| left == right)
             .map(|run| Term { hash: run[0], count: u16::try_from(run.len()).unwrap_or(u16::MAX) })
             .collect();
-        Self { terms, length_tokens, language, asks: false }
+        Self { terms, length_tokens, language, ends_with_question: false }
     }
 
     /// The same, of a document that ends with a question, or does not.
-    pub fn asking(self, asks: bool) -> Self {
-        Self { asks, ..self }
+    pub fn asking(self, ends_with_question: bool) -> Self {
+        Self { ends_with_question, ..self }
     }
 
     /// The distinct terms, by ascending hash.
@@ -56,8 +56,8 @@ impl TermVector {
     }
 
     /// Whether the document ends with a question: what is said next answers it.
-    pub fn asks(&self) -> bool {
-        self.asks
+    pub fn ends_with_question(&self) -> bool {
+        self.ends_with_question
     }
 
     /// Whether the document has no tokens at all.

@@ -124,9 +124,16 @@ mod tests {
 
     #[test]
     fn a_document_may_end_with_a_question() {
-        let asks = |text: &str| Tokenizer.document(text).asks();
-        assert!(asks("I moved. And you?") && asks("你好吗？") && asks("Really? :)"));
-        assert!(!asks("Is it? I have been told so, again and again, by everybody here.") && !asks(""));
+        let ends_with_question = |text: &str| Tokenizer.document(text).ends_with_question();
+        assert!(
+            ends_with_question("I moved. And you?")
+                && ends_with_question("你好吗？")
+                && ends_with_question("Really? :)")
+        );
+        assert!(
+            !ends_with_question("Is it? I have been told so, again and again, by everybody here.")
+                && !ends_with_question("")
+        );
     }
 
     #[test]

@@ -8,14 +8,14 @@ mod args;
 mod connect;
 mod doctor;
 mod failure;
-mod look;
+mod import_export;
 #[cfg(feature = "local-models")]
 mod models;
 mod print;
+mod query;
 mod remember;
 mod serve;
 mod store;
-mod transfer;
 
 use std::process::ExitCode;
 
@@ -47,12 +47,12 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => serve::serve(&global, args).await,
         Command::Remember(args) => Box::pin(remember::remember(&global, args)).await,
-        Command::Recall(args) => Box::pin(look::recall(&global, args)).await,
-        Command::List(args) => Box::pin(look::list(&global, args)).await,
-        Command::Show(args) => Box::pin(look::show(&global, args)).await,
+        Command::Recall(args) => Box::pin(query::recall(&global, args)).await,
+        Command::List(args) => Box::pin(query::list(&global, args)).await,
+        Command::Show(args) => Box::pin(query::show(&global, args)).await,
         Command::Delete(args) => Box::pin(store::delete(&global, args)).await,
-        Command::Import(args) => Box::pin(transfer::import(&global, args)).await,
-        Command::Export(args) => Box::pin(transfer::export(&global, args)).await,
+        Command::Import(args) => Box::pin(import_export::import(&global, args)).await,
+        Command::Export(args) => Box::pin(import_export::export(&global, args)).await,
         Command::Reindex(args) => Box::pin(store::reindex(&global, args)).await,
         Command::Backup(args) => Box::pin(store::backup(&global, args)).await,
         Command::Restore(args) => Box::pin(store::restore(&global, args)).await,

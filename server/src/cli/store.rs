@@ -6,15 +6,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use engrain::wire::{DeleteMatching, Erased, Filter, JobState, ReindexRequest};
-use memory_core::store::Upkeep;
+use memory_core::store::Maintenance;
 use memory_core::store::sql::{DATABASE_FILE, DirectoryLock, SqlStore, StoreOptions};
 
 use super::args::{BackupArgs, DeleteArgs, Global, ReindexArgs, RestoreArgs};
 use super::connect::{Connection, configuration, running_at, with_server};
 use super::failure::Failure;
-use super::look::filter;
+use super::import_export::progress_bar;
 use super::print;
-use super::transfer::progress_bar;
+use super::query::filter;
 use crate::config::Overrides;
 
 /// How often a job is asked how it stands.

@@ -79,7 +79,7 @@ impl Config {
             ("recall.weights.retention", recall.weights.retention),
             ("recall.weights.importance", recall.weights.importance),
             ("recall.weights.lexical", recall.weights.lexical),
-            ("recall.weights.passage", recall.weights.passage),
+            ("recall.weights.window", recall.weights.window),
             ("recall.weights.neighbours", recall.weights.neighbours),
             ("recall.weights.replies", recall.weights.replies),
             ("recall.weights.speaker", recall.weights.speaker),

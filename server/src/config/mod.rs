@@ -133,7 +133,7 @@ pub struct Weights {
     /// BM25.
     pub lexical: f32,
     /// BM25 over a turn and those beside it.
-    pub passage: f32,
+    pub window: f32,
     /// What the turns before and after say.
     pub neighbours: f32,
     /// What a question says, for the turn after it.

@@ -13,11 +13,11 @@ use tempfile::TempPath;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
-use crate::body::JsonBody;
-use crate::bounds::Admission;
-use crate::caller::Authenticated;
+use crate::admission::Admission;
+use crate::auth::Authenticated;
+use crate::convert::responses;
+use crate::extract::JsonBody;
 use crate::problem::{Code, Problem};
-use crate::wire::answers;
 use crate::{App, wiring};
 
 /// What the copies in the data directory are named, before their id.
@@ -50,7 +50,7 @@ pub(crate) async fn reindex(
         .await
         .map_err(|error| Problem::at(Code::InvalidRequest, "embedder", error.to_string()))?;
     let job = engine.start_reindex(&caller, embedder).await?;
-    Ok((StatusCode::ACCEPTED, Json(answers::job(job))))
+    Ok((StatusCode::ACCEPTED, Json(responses::job(job))))
 }
 
 /// Check the store
@@ -72,7 +72,7 @@ pub(crate) async fn check(
     JsonBody(request): JsonBody<CheckRequest>,
 ) -> Result<Json<CheckReport>, Problem> {
     let report = app.engine()?.check(&caller, request.repair).await?;
-    Ok(Json(answers::check_report(report)))
+    Ok(Json(responses::check_report(report)))
 }
 
 /// Download a copy of the store

@@ -13,13 +13,13 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use engrain::wire::{ExportLine, Scope as WireScope};
-use memory_core::curate::request::ListMemories;
 use memory_core::domain::derivation::Source;
 use memory_core::domain::filter::Filter;
 use memory_core::domain::id::TurnId;
 use memory_core::domain::memory::Memory;
 use memory_core::domain::scope::{Caller, Owner, OwnerKind, Scope};
 use memory_core::domain::turn::Turn;
+use memory_core::memories::request::ListMemories;
 use memory_core::store::OwnerEntry;
 use memory_core::{Engine, Error};
 use serde::Deserialize;
@@ -27,11 +27,11 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::App;
-use crate::body::QueryString;
-use crate::bounds::Admission;
-use crate::caller::Authenticated;
+use crate::admission::Admission;
+use crate::auth::Authenticated;
+use crate::convert::{responses, scope};
+use crate::extract::QueryString;
 use crate::problem::{Problem, causes};
-use crate::wire::{answers, scope};
 
 /// Memories that are read at a time; each may be a megabyte.
 const MEMORIES_PER_PAGE: u32 = 64;
@@ -147,7 +147,7 @@ impl Export {
         let Some(owner) = scope.owner() else {
             return Ok(());
         };
-        self.send(&[ExportLine::Owner { scope: answers::owner_scope(&owner) }]).await?;
+        self.send(&[ExportLine::Owner { scope: responses::owner_scope(&owner) }]).await?;
         let mut after = None;
         loop {
             let request = ListMemories {
@@ -180,13 +180,13 @@ impl Export {
         for memory in memories {
             let said = memory.origin.as_ref().and_then(|origin| {
                 let session = (origin.session.0, origin.session_key.as_str());
-                Some(answers::turn(turns.remove(&origin.turn)?, session))
+                Some(responses::turn(turns.remove(&origin.turn)?, session))
             });
             lines.push(match said {
-                Some(turn) => ExportLine::Turn { turn, memory: answers::memory(memory) },
+                Some(turn) => ExportLine::Turn { turn, memory: responses::memory(memory) },
                 None => {
                     let sources = self.sources_of(&memory).await?;
-                    ExportLine::Memory { memory: answers::memory(memory), sources }
+                    ExportLine::Memory { memory: responses::memory(memory), sources }
                 }
             });
         }

@@ -8,10 +8,10 @@ use engrain::wire::Job;
 use memory_core::domain::id::JobId;
 
 use crate::App;
-use crate::body::PathId;
-use crate::caller::Authenticated;
+use crate::auth::Authenticated;
+use crate::convert::responses;
+use crate::extract::PathId;
 use crate::problem::Problem;
-use crate::wire::answers;
 
 /// Show how a job stands
 ///
@@ -33,5 +33,5 @@ pub(crate) async fn show_job(
     PathId(id): PathId,
 ) -> Result<Json<Job>, Problem> {
     let job = app.engine()?.job(&caller, JobId(id)).await?;
-    Ok(Json(answers::job(job)))
+    Ok(Json(responses::job(job)))
 }

@@ -9,14 +9,14 @@ use engrain::wire::{
     AddMemories, AddedMemories, DeleteMatching, DeletedMatching, EditMemory, Erased, History, ListMemories,
     Memory, MemoryPage,
 };
-use memory_core::curate::request::Confirmed;
 use memory_core::domain::id::MemoryId;
+use memory_core::memories::request::Confirmed;
 
 use super::created;
-use crate::body::{IdempotencyKey, JsonBody, PathId};
-use crate::caller::Authenticated;
+use crate::auth::Authenticated;
+use crate::convert::{memories, remember, responses};
+use crate::extract::{IdempotencyKey, JsonBody, PathId};
 use crate::problem::Problem;
-use crate::wire::{answers, curate, remember};
 use crate::{App, metrics};
 
 /// Add finished memories
@@ -56,7 +56,7 @@ pub(crate) async fn add_memories(
         metrics::memories_remembered(remembered.memories.len());
     }
     let repeated = remembered.repeated;
-    Ok(created(answers::added_memories(remembered), repeated))
+    Ok(created(responses::added_memories(remembered), repeated))
 }
 
 /// List the memories of a scope
@@ -86,10 +86,10 @@ pub(crate) async fn list_memories(
     Authenticated(caller): Authenticated,
     JsonBody(request): JsonBody<ListMemories>,
 ) -> Result<Json<MemoryPage>, Problem> {
-    let request = curate::list(&request, app.limits())?;
+    let request = memories::list(&request, app.limits())?;
     let page = app.engine()?.list(&caller, request).await?;
-    let next_cursor = curate::next_cursor(page.memories.last().map(|memory| memory.id), page.has_more);
-    let memories = page.memories.into_iter().map(answers::memory).collect();
+    let next_cursor = memories::next_cursor(page.memories.last().map(|memory| memory.id), page.has_more);
+    let memories = page.memories.into_iter().map(responses::memory).collect();
     Ok(Json(MemoryPage { memories, total: page.total, next_cursor }))
 }
 
@@ -114,7 +114,7 @@ pub(crate) async fn show_memory(
     PathId(id): PathId,
 ) -> Result<Json<Memory>, Problem> {
     let kept = app.engine()?.memory(&caller, MemoryId(id)).await?;
-    Ok(Json(answers::memory(kept.memory)))
+    Ok(Json(responses::memory(kept.memory)))
 }
 
 /// Show all versions of a memory
@@ -133,7 +133,7 @@ pub(crate) async fn memory_history(
     PathId(id): PathId,
 ) -> Result<Json<History>, Problem> {
     let versions = app.engine()?.history(&caller, MemoryId(id)).await?;
-    Ok(Json(History { versions: versions.into_iter().map(answers::memory).collect() }))
+    Ok(Json(History { versions: versions.into_iter().map(responses::memory).collect() }))
 }
 
 /// Edit a memory
@@ -164,9 +164,9 @@ pub(crate) async fn edit_memory(
     JsonBody(edit): JsonBody<EditMemory>,
 ) -> Result<Json<Memory>, Problem> {
     let idempotency = key.of("edit_memory", &(id, &edit));
-    let edit = curate::edit(edit, app.limits())?;
+    let edit = memories::edit(edit, app.limits())?;
     let memory = app.engine()?.edit(&caller, MemoryId(id), edit, idempotency).await?;
-    Ok(Json(answers::memory(memory)))
+    Ok(Json(responses::memory(memory)))
 }
 
 /// Erase a memory
@@ -217,10 +217,10 @@ pub(crate) async fn delete_matching(
     JsonBody(request): JsonBody<DeleteMatching>,
 ) -> Result<Json<DeletedMatching>, Problem> {
     let idempotency = key.of("delete_matching", &request);
-    let (scope, filter) = curate::delete(&request)?;
+    let (scope, filter) = memories::delete(&request)?;
     let engine = app.engine()?;
     let Some(confirmation) = &request.confirmation else {
-        return Ok(Json(answers::preview(engine.preview_erasure(&caller, &scope, filter).await?)));
+        return Ok(Json(responses::preview(engine.preview_erasure(&caller, &scope, filter).await?)));
     };
     let confirmed = Confirmed { confirmation, idempotency };
     let (matched, erased) = engine.erase_matching(&caller, &scope, filter, confirmed).await?;

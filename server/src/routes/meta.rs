@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use engrain::wire::{Health, Version};
 
 use crate::App;
-use crate::caller::Authenticated;
+use crate::auth::Authenticated;
 use crate::problem::Problem;
 
 /// Say whether the server is alive

@@ -9,10 +9,10 @@ use serde::Deserialize;
 
 use super::more_behind;
 use crate::App;
-use crate::body::QueryString;
-use crate::caller::Authenticated;
+use crate::auth::Authenticated;
+use crate::convert::{cursor, memories, responses};
+use crate::extract::QueryString;
 use crate::problem::Problem;
-use crate::wire::{answers, curate, cursor};
 
 /// The query of [`list_owners`].
 #[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
@@ -42,7 +42,7 @@ pub(crate) async fn list_owners(
     Authenticated(caller): Authenticated,
     QueryString(query): QueryString<OwnersQuery>,
 ) -> Result<Json<OwnerPage>, Problem> {
-    let limit = curate::page(query.limit, app.limits())?;
+    let limit = memories::page(query.limit, app.limits())?;
     let after = cursor::read(query.cursor.as_deref(), cursor::owner)?;
     let engine = app.engine()?;
     let owners = engine.owners(&caller, after, limit).await?;
@@ -50,7 +50,7 @@ pub(crate) async fn list_owners(
     let peek = async { engine.owners(&caller, last, 1).await.map(|more| !more.is_empty()) };
     let has_more = more_behind(owners.len(), limit, peek).await?;
     Ok(Json(OwnerPage {
-        owners: owners.iter().map(answers::owner).collect(),
+        owners: owners.iter().map(responses::owner).collect(),
         next_cursor: last.filter(|_| has_more).map(cursor::of_owner),
     }))
 }

@@ -6,10 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use engrain::wire::{RecallRequest, RecallResponse, WhyNotRequest, WhyNotResponse};
 
-use crate::body::JsonBody;
-use crate::caller::Authenticated;
+use crate::auth::Authenticated;
+use crate::convert::recall as wire;
+use crate::extract::JsonBody;
 use crate::problem::Problem;
-use crate::wire::recall as wire;
 use crate::{App, metrics};
 
 /// Recall what bears on a question
@@ -42,7 +42,7 @@ use crate::{App, metrics};
         "exactness": "exact",
         "degraded": [],
         "searched": {"partitions": 1, "partitions_left_out": 0, "memories": 1},
-        "took": {"embed_ms": 6.1, "search_ms": 0.2, "rerank_ms": 0.0, "assemble_ms": 0.4, "total_ms": 6.8}
+        "timings": {"embed_ms": 6.1, "search_ms": 0.2, "rerank_ms": 0.0, "assemble_ms": 0.4, "total_ms": 6.8}
     })))
 )]
 pub(crate) async fn recall(
@@ -52,7 +52,7 @@ pub(crate) async fn recall(
 ) -> Result<Json<RecallResponse>, Problem> {
     let request = wire::recall(request, "", &app.config().recall, app.limits())?;
     let recalled = app.engine()?.recall(&caller, request).await?;
-    metrics::recall(&recalled.took);
+    metrics::recall(&recalled.timings);
     Ok(Json(wire::recalled(recalled)))
 }
 

@@ -10,10 +10,10 @@ use serde::Deserialize;
 
 use super::more_behind;
 use crate::App;
-use crate::body::{PathId, QueryString};
-use crate::caller::Authenticated;
+use crate::auth::Authenticated;
+use crate::convert::{cursor, memories, responses, scope};
+use crate::extract::{PathId, QueryString};
 use crate::problem::Problem;
-use crate::wire::{answers, curate, cursor, scope};
 
 /// The query of [`list_sessions`].
 #[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
@@ -56,7 +56,7 @@ pub(crate) async fn list_sessions(
 ) -> Result<Json<SessionPage>, Problem> {
     let SessionsQuery { user_id, agent_id, app_id, run_id, limit, cursor: from } = query;
     let scope = scope(&Scope { user_id, agent_id, app_id, run_id }, "scope")?;
-    let limit = curate::page(limit, app.limits())?;
+    let limit = memories::page(limit, app.limits())?;
     let from = cursor::read(from.as_deref(), cursor::place)?.unwrap_or(0);
     let engine = app.engine()?;
     let sessions = engine.sessions(&caller, &scope, from, limit).await?;
@@ -64,7 +64,7 @@ pub(crate) async fn list_sessions(
     let peek = async { engine.sessions(&caller, &scope, next, 1).await.map(|more| !more.is_empty()) };
     let has_more = more_behind(sessions.len(), limit, peek).await?;
     Ok(Json(SessionPage {
-        sessions: sessions.into_iter().map(answers::session).collect(),
+        sessions: sessions.into_iter().map(responses::session).collect(),
         next_cursor: has_more.then(|| cursor::of_place(next)),
     }))
 }
@@ -103,7 +103,7 @@ pub(crate) async fn session_turns(
     PathId(id): PathId,
     QueryString(query): QueryString<TurnsQuery>,
 ) -> Result<Json<TurnPage>, Problem> {
-    let limit = curate::page(query.limit, app.limits())?;
+    let limit = memories::page(query.limit, app.limits())?;
     let from = cursor::read(query.cursor.as_deref(), cursor::place)?.unwrap_or(0);
     let engine = app.engine()?;
     let (session, turns) = engine.session_turns(&caller, SessionId(id), from, limit).await?;
@@ -115,7 +115,7 @@ pub(crate) async fn session_turns(
     let has_more = more_behind(turns.len(), limit, peek).await?;
     let of_session = (session.id.0, session.key.as_str());
     Ok(Json(TurnPage {
-        turns: turns.into_iter().map(|turn| answers::turn(turn, of_session)).collect(),
+        turns: turns.into_iter().map(|turn| responses::turn(turn, of_session)).collect(),
         next_cursor: has_more.then(|| cursor::of_place(next)),
     }))
 }

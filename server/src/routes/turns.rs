@@ -8,10 +8,10 @@ use axum::http::StatusCode;
 use engrain::wire::{AddTurns, AddedTurns};
 
 use super::created;
-use crate::body::{IdempotencyKey, JsonBody};
-use crate::caller::Authenticated;
+use crate::auth::Authenticated;
+use crate::convert::{remember, responses};
+use crate::extract::{IdempotencyKey, JsonBody};
 use crate::problem::Problem;
-use crate::wire::{answers, remember};
 use crate::{App, metrics};
 
 /// Append turns to a session
@@ -54,5 +54,5 @@ pub(crate) async fn add_turns(
         metrics::turns_remembered(remembered.turns.len());
     }
     let repeated = remembered.repeated;
-    Ok(created(answers::added_turns(remembered), repeated))
+    Ok(created(responses::added_turns(remembered), repeated))
 }

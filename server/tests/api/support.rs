@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use engrain_server::config::{Config, Overrides, load};
 use engrain_server::{App, router};
-use memory_core::testing::Laboratory;
+use memory_core::testing::TestEngine;
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -64,8 +64,8 @@ impl TestServer {
     pub(crate) async fn working() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let app = App::new(config(&directory, &[]));
-        let laboratory = Laboratory::open(directory.path()).await.expect("an engine");
-        app.attach(Arc::clone(&laboratory.engine));
+        let test_engine = TestEngine::open(directory.path()).await.expect("an engine");
+        app.attach(Arc::clone(&test_engine.engine));
         Self { router: router(app), directory }
     }
 

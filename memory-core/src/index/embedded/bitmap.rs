@@ -95,7 +95,7 @@ impl Bitmap {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        super::weight::of_vec(&self.words)
+        super::heap_size::of_vec(&self.words)
     }
 
     fn clear_tail(&mut self) {

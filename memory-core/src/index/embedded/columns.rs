@@ -1,6 +1,6 @@
 //! The columns of a partition's memories: what filters test, laid out by field so that a test runs down one array.
 //!
-//! Slots number the memories in the order in which they came. A new version of a memory gets a new slot; the old one
+//! Ordinals number the memories in the order in which they came. A new version of a memory gets a new ordinal; the old one
 //! is dead and stays so until the partition is read anew.
 
 use std::collections::HashMap;
@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::bitmap::Bitmap;
-use super::symbols::{Symbol, Symbols};
-use super::weight;
+use super::heap_size;
+use super::interner::{Interner, Symbol};
 use crate::domain::filter::Field;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::{Memory, Visibility};
 use crate::domain::name::Name;
 use crate::domain::time::Timestamp;
-use crate::index::Place;
+use crate::index::TurnPosition;
 
 /// No moment: a field that a memory lacks.
 pub(super) const NEVER: i64 = i64::MIN;
@@ -24,13 +24,13 @@ pub(super) const NEVER: i64 = i64::MIN;
 #[derive(Debug, Default)]
 pub(super) struct Columns {
     ids: Vec<MemoryId>,
-    slots: HashMap<MemoryId, u32>,
-    places: HashMap<Place, u32>,
-    place_of: Vec<Option<Place>>,
+    ordinals: HashMap<MemoryId, u32>,
+    positions: HashMap<TurnPosition, u32>,
+    position_of: Vec<Option<TurnPosition>>,
     alive: Bitmap,
     shared: Bitmap,
     expiring: usize,
-    symbols: Symbols,
+    interner: Interner,
     texts: [Vec<Symbol>; TEXT_FIELDS.len()],
     times: [Vec<i64>; TIME_FIELDS.len()],
     importance: Vec<f32>,
@@ -66,10 +66,10 @@ pub(super) enum Datum {
 }
 
 impl Columns {
-    /// Adds a memory; the slot of its earlier version, if there is one, is answered too, and dead from now on.
+    /// Adds a memory; the ordinal of its earlier version, if there is one, is answered too, and dead from now on.
     pub(super) fn put(&mut self, memory: &Memory) -> (u32, Option<u32>) {
-        let slot = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
-        let before = self.slots.insert(memory.id, slot);
+        let ordinal = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
+        let before = self.ordinals.insert(memory.id, ordinal);
         if let Some(before) = before {
             self.alive.clear(before as usize);
         }
@@ -77,11 +77,13 @@ impl Columns {
         self.alive.push(true);
         self.shared.push(memory.visibility == Visibility::Shared);
         self.expiring += usize::from(memory.expires_at.is_some());
-        let place =
-            memory.origin.as_ref().map(|origin| Place { session: origin.session_ordinal, seq: origin.seq });
-        self.place_of.push(place);
-        if let Some(place) = place {
-            self.places.insert(place, slot);
+        let position = memory
+            .origin
+            .as_ref()
+            .map(|origin| TurnPosition { session: origin.session_ordinal, seq: origin.seq });
+        self.position_of.push(position);
+        if let Some(position) = position {
+            self.positions.insert(position, ordinal);
         }
         self.put_texts(memory);
         let moment = |at: Option<Timestamp>| at.map_or(NEVER, Timestamp::as_micros);
@@ -96,21 +98,21 @@ impl Columns {
         self.importance.push(memory.strength.importance);
         self.version.push(memory.version);
         for tag in &memory.tags {
-            self.tags.entry(self.symbols.of(tag.as_str())).or_default().push(slot);
+            self.tags.entry(self.interner.intern(tag.as_str())).or_default().push(ordinal);
         }
         for subject in &memory.subjects {
-            self.subjects.entry(self.symbols.of(subject.as_str())).or_default().push(slot);
+            self.subjects.entry(self.interner.intern(subject.as_str())).or_default().push(ordinal);
         }
         for (path, value) in memory.metadata.scalars() {
             let datum = match value {
-                Value::String(text) => Datum::Text(self.symbols.of(text)),
+                Value::String(text) => Datum::Text(self.interner.intern(text)),
                 Value::Number(number) => Datum::Number(number.as_f64().unwrap_or(f64::NAN)),
                 Value::Bool(bool) => Datum::Bool(*bool),
                 Value::Null | Value::Array(_) | Value::Object(_) => continue,
             };
-            self.metadata.entry(path).or_default().push((slot, datum));
+            self.metadata.entry(path).or_default().push((ordinal, datum));
         }
-        (slot, before)
+        (ordinal, before)
     }
 
     fn put_texts(&mut self, memory: &Memory) {
@@ -129,50 +131,50 @@ impl Columns {
             name(document.map(|document| &document.key)),
         ];
         for (column, text) in self.texts.iter_mut().zip(texts) {
-            column.push(text.map_or(Symbol::NONE, |text| self.symbols.of(&text)));
+            column.push(text.map_or(Symbol::NONE, |text| self.interner.intern(&text)));
         }
     }
 
-    /// Takes a memory out; answers its slot.
+    /// Takes a memory out; answers its ordinal.
     pub(super) fn erase(&mut self, id: MemoryId) -> Option<u32> {
-        let slot = self.slots.remove(&id)?;
-        self.alive.clear(slot as usize);
-        Some(slot)
+        let ordinal = self.ordinals.remove(&id)?;
+        self.alive.clear(ordinal as usize);
+        Some(ordinal)
     }
 
-    /// How many slots there are, dead ones included.
+    /// How many ordinals there are, dead ones included.
     pub(super) fn len(&self) -> usize {
         self.ids.len()
     }
 
     /// How many memories there are.
     pub(super) fn live(&self) -> usize {
-        self.slots.len()
+        self.ordinals.len()
     }
 
-    pub(super) fn id(&self, slot: u32) -> Option<MemoryId> {
-        self.ids.get(slot as usize).copied()
+    pub(super) fn id(&self, ordinal: u32) -> Option<MemoryId> {
+        self.ids.get(ordinal as usize).copied()
     }
 
-    pub(super) fn slot(&self, id: MemoryId) -> Option<u32> {
-        self.slots.get(&id).copied()
+    pub(super) fn ordinal(&self, id: MemoryId) -> Option<u32> {
+        self.ordinals.get(&id).copied()
     }
 
-    pub(super) fn version(&self, slot: u32) -> u32 {
-        self.version.get(slot as usize).copied().unwrap_or(0)
+    pub(super) fn version(&self, ordinal: u32) -> u32 {
+        self.version.get(ordinal as usize).copied().unwrap_or(0)
     }
 
-    pub(super) fn happened_at(&self, slot: u32) -> Timestamp {
+    pub(super) fn happened_at(&self, ordinal: u32) -> Timestamp {
         let [happened, ..] = &self.times;
-        Timestamp::from_micros(happened.get(slot as usize).copied().unwrap_or(0))
+        Timestamp::from_micros(happened.get(ordinal as usize).copied().unwrap_or(0))
     }
 
-    pub(super) fn place(&self, slot: u32) -> Option<Place> {
-        self.place_of.get(slot as usize).copied().flatten()
+    pub(super) fn position(&self, ordinal: u32) -> Option<TurnPosition> {
+        self.position_of.get(ordinal as usize).copied().flatten()
     }
 
-    pub(super) fn at_place(&self, place: Place) -> Option<u32> {
-        self.places.get(&place).copied().filter(|slot| self.alive.contains(*slot as usize))
+    pub(super) fn turn_at(&self, position: TurnPosition) -> Option<u32> {
+        self.positions.get(&position).copied().filter(|ordinal| self.alive.contains(*ordinal as usize))
     }
 
     pub(super) fn alive(&self) -> &Bitmap {
@@ -191,7 +193,9 @@ impl Columns {
     /// The memories that have not expired at `now`; none if nothing here ever expires.
     pub(super) fn unexpired(&self, now: Timestamp) -> Option<Bitmap> {
         let expires = self.times.last().filter(|_| self.expiring > 0)?;
-        Some(Bitmap::of(self.len(), |slot| expires[slot] == NEVER || expires[slot] > now.as_micros()))
+        Some(Bitmap::of(self.len(), |ordinal| {
+            expires[ordinal] == NEVER || expires[ordinal] > now.as_micros()
+        }))
     }
 
     pub(super) fn text_column(&self, field: &Field) -> Option<&[Symbol]> {
@@ -222,31 +226,31 @@ impl Columns {
         self.metadata.get(path).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn symbols(&self) -> &Symbols {
-        &self.symbols
+    pub(super) fn interner(&self) -> &Interner {
+        &self.interner
     }
 
     /// About how much memory the columns take.
     pub(super) fn bytes(&self) -> usize {
         let lists = [&self.tags, &self.subjects];
-        let lists =
-            lists.map(|lists| weight::of_table(lists) + lists.values().map(weight::of_vec).sum::<usize>());
+        let lists = lists
+            .map(|lists| heap_size::of_table(lists) + lists.values().map(heap_size::of_vec).sum::<usize>());
         let named = |(name, column): (&String, &Vec<_>)| {
-            weight::of_vec(column) + name.capacity() + weight::PIECE_BYTES
+            heap_size::of_vec(column) + name.capacity() + heap_size::PIECE_BYTES
         };
-        let metadata = weight::of_table(&self.metadata) + self.metadata.iter().map(named).sum::<usize>();
+        let metadata = heap_size::of_table(&self.metadata) + self.metadata.iter().map(named).sum::<usize>();
         let bitmaps = self.alive.bytes() + self.shared.bytes();
-        weight::of_vec(&self.ids)
-            + weight::of_table(&self.slots)
-            + weight::of_table(&self.places)
-            + weight::of_vec(&self.place_of)
-            + self.texts.iter().map(weight::of_vec).sum::<usize>()
-            + self.times.iter().map(weight::of_vec).sum::<usize>()
-            + weight::of_vec(&self.importance)
-            + weight::of_vec(&self.version)
+        heap_size::of_vec(&self.ids)
+            + heap_size::of_table(&self.ordinals)
+            + heap_size::of_table(&self.positions)
+            + heap_size::of_vec(&self.position_of)
+            + self.texts.iter().map(heap_size::of_vec).sum::<usize>()
+            + self.times.iter().map(heap_size::of_vec).sum::<usize>()
+            + heap_size::of_vec(&self.importance)
+            + heap_size::of_vec(&self.version)
             + lists.iter().sum::<usize>()
             + metadata
             + bitmaps
-            + self.symbols.bytes()
+            + self.interner.bytes()
     }
 }

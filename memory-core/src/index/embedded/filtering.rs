@@ -1,12 +1,12 @@
-//! A filter over the columns, as a bitmap of slots. Each test runs down one column; AND, OR and NOT work on words of
-//! bits. The result holds for dead slots too: the caller takes those out.
+//! A filter over the columns, as a bitmap of ordinals. Each test runs down one column; AND, OR and NOT work on words of
+//! bits. The result holds for dead ordinals too: the caller takes those out.
 
 use super::bitmap::Bitmap;
 use super::columns::{Columns, Datum, NEVER};
-use super::symbols::SymbolSet;
+use super::interner::SymbolSet;
 use crate::domain::filter::{Field, FieldType, Filter, Range, Scalar, Test};
 
-/// The slots for which `filter` holds.
+/// The ordinals for which `filter` holds.
 pub(super) fn evaluate(filter: &Filter, columns: &Columns) -> Bitmap {
     match filter {
         Filter::And(parts) => {
@@ -38,23 +38,23 @@ fn evaluate_test(field: &Field, test: &Test, columns: &Columns) -> Bitmap {
         Field::Metadata(path) => metadata(columns.metadata_column(path), test, columns),
         Field::Importance => {
             let column = columns.importance_column();
-            Bitmap::of(columns.len(), |slot| holds_for_number(test, f64::from(column[slot])))
+            Bitmap::of(columns.len(), |ordinal| holds_for_number(test, f64::from(column[ordinal])))
         }
         Field::Version => {
             let column = columns.version_column();
-            Bitmap::of(columns.len(), |slot| holds_for_number(test, f64::from(column[slot])))
+            Bitmap::of(columns.len(), |ordinal| holds_for_number(test, f64::from(column[ordinal])))
         }
         Field::Tags | Field::Subjects => set(field, test, columns),
         _ if field.value_type() == FieldType::Time => match columns.time_column(field) {
-            Some(column) => {
-                Bitmap::of(columns.len(), |slot| column[slot] != NEVER && holds_for_time(test, column[slot]))
-            }
+            Some(column) => Bitmap::of(columns.len(), |ordinal| {
+                column[ordinal] != NEVER && holds_for_time(test, column[ordinal])
+            }),
             None => Bitmap::none(columns.len()),
         },
         _ => match columns.text_column(field) {
             Some(column) => {
                 let wanted = matching_symbols(test, columns, false);
-                Bitmap::of(columns.len(), |slot| wanted.contains(column[slot]))
+                Bitmap::of(columns.len(), |ordinal| wanted.contains(column[ordinal]))
             }
             None => Bitmap::none(columns.len()),
         },
@@ -66,9 +66,9 @@ fn set(field: &Field, test: &Test, columns: &Columns) -> Bitmap {
     let mut found = Bitmap::none(columns.len());
     let Some(members) = columns.set_column(field) else { return found };
     let wanted = matching_symbols(test, columns, true);
-    for (symbol, slots) in members {
+    for (symbol, ordinals) in members {
         if wanted.contains(*symbol) {
-            slots.iter().for_each(|slot| found.set(*slot as usize));
+            ordinals.iter().for_each(|ordinal| found.set(*ordinal as usize));
         }
     }
     found
@@ -77,14 +77,14 @@ fn set(field: &Field, test: &Test, columns: &Columns) -> Bitmap {
 fn metadata(column: &[(u32, Datum)], test: &Test, columns: &Columns) -> Bitmap {
     let mut found = Bitmap::none(columns.len());
     let wanted = matching_symbols(test, columns, false);
-    for (slot, datum) in column {
+    for (ordinal, datum) in column {
         let holds = match datum {
             Datum::Text(symbol) => wanted.contains(*symbol),
             Datum::Number(number) => holds_for_number(test, *number),
             Datum::Bool(bool) => holds_for_bool(test, *bool),
         };
         if holds {
-            found.set(*slot as usize);
+            found.set(*ordinal as usize);
         }
     }
     found
@@ -92,21 +92,21 @@ fn metadata(column: &[(u32, Datum)], test: &Test, columns: &Columns) -> Bitmap {
 
 /// The texts that pass, looked at once each however often they occur.
 fn matching_symbols(test: &Test, columns: &Columns, is_set: bool) -> SymbolSet {
-    let symbols = columns.symbols();
+    let interner = columns.interner();
     let is = |scalar: &Scalar| match scalar {
-        Scalar::Text(text) => symbols.find(text),
+        Scalar::Text(text) => interner.find(text),
         _ => None,
     };
     match test {
-        Test::Eq(value) => symbols.set_of(is(value)),
-        Test::In(values) => symbols.set_of(values.iter().filter_map(is)),
-        Test::Contains(part) if is_set => symbols.set_of(symbols.find(part)),
+        Test::Eq(value) => interner.set_of(is(value)),
+        Test::In(values) => interner.set_of(values.iter().filter_map(is)),
+        Test::Contains(part) if is_set => interner.set_of(interner.find(part)),
         Test::Contains(part) => {
             let part = part.to_lowercase();
-            symbols.matching(|text| text.to_lowercase().contains(&part))
+            interner.matching(|text| text.to_lowercase().contains(&part))
         }
-        Test::Range(range) => symbols.matching(|text| in_range(range, |bound| text_order(bound, text))),
-        Test::IsNull(is_null) => symbols.matching(|_| !is_null),
+        Test::Range(range) => interner.matching(|text| in_range(range, |bound| text_order(bound, text))),
+        Test::IsNull(is_null) => interner.matching(|_| !is_null),
     }
 }
 

@@ -4,28 +4,28 @@
 //! A partition is read at one moment of the store (its number in the change log) while commits go on; what they change
 //! meanwhile waits and is applied on top. So a partition in memory always bears every commit that was applied.
 
-mod asking;
-mod beside;
+mod adjacent_turns;
 mod bitmap;
 mod columns;
 mod filtering;
-mod lanes;
+mod heap_size;
+mod hybrid_search;
+mod interner;
 pub mod lexical;
 mod partition;
-mod residents;
-mod searching;
-mod symbols;
-mod weight;
+mod partition_cache;
+mod scan_queue;
+mod workers;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use self::asking::Askers;
-use self::lanes::Lanes;
 use self::partition::Partition;
-use self::residents::{Resident, Residents};
-use super::{Answer, Index, IndexError, Place, Question, Sighting, Update, View};
+use self::partition_cache::{CachedPartition, PartitionCache};
+use self::scan_queue::ScanQueue;
+use self::workers::Workers;
+use super::{Answer, Index, IndexError, IndexQuery, Inspection, TurnPosition, Update, View};
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::store::IndexSource;
 
@@ -54,9 +54,9 @@ impl EmbeddedIndexOptions {
 #[derive(Debug)]
 pub struct EmbeddedIndex {
     source: Arc<dyn IndexSource>,
-    residents: Residents,
+    cache: PartitionCache,
     inline_rows: usize,
-    askers: Arc<Askers>,
+    scan_queue: Arc<ScanQueue>,
     /// For what is done with a large partition besides searching it.
     looking: Arc<tokio::sync::Semaphore>,
 }
@@ -66,16 +66,16 @@ impl EmbeddedIndex {
     pub fn new(source: Arc<dyn IndexSource>, options: EmbeddedIndexOptions) -> Self {
         Self {
             source,
-            residents: Residents::new(options.budget_bytes),
+            cache: PartitionCache::new(options.budget_bytes),
             inline_rows: options.inline_rows,
-            askers: Arc::new(Askers::new(options.threads)),
+            scan_queue: Arc::new(ScanQueue::new(options.threads)),
             looking: Arc::new(tokio::sync::Semaphore::new(options.threads.max(1))),
         }
     }
 
     /// What partitions in memory take, in bytes, and how many they are.
     pub fn in_memory(&self) -> (usize, usize) {
-        self.residents.in_memory()
+        self.cache.in_memory()
     }
 
     /// Lets `work` see a partition: at once if it is small, else on a thread of its own.
@@ -84,9 +84,9 @@ impl EmbeddedIndex {
         id: PartitionId,
         work: impl FnOnce(&Partition) -> T + Send + 'static,
     ) -> Result<T, IndexError> {
-        let resident = self.resident(id).await?;
+        let cached = self.cached(id).await?;
         {
-            let state = resident.state.read();
+            let state = cached.state.read();
             if let Some(partition) = self.small(&state)? {
                 return Ok(work(partition));
             }
@@ -94,7 +94,7 @@ impl EmbeddedIndex {
         let permit = self.looking.clone().acquire_owned().await.map_err(|_| IndexError::Abandoned)?;
         let done = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            resident.state.read().as_ref().map(work)
+            cached.state.read().as_ref().map(work)
         });
         done.await.ok().flatten().ok_or(IndexError::Abandoned)
     }
@@ -109,25 +109,25 @@ impl EmbeddedIndex {
     }
 
     /// The partition in memory; read now if it is not there.
-    async fn resident(&self, id: PartitionId) -> Result<Arc<Resident>, IndexError> {
-        let resident = self.residents.touch(id);
-        if resident.state.read().is_none() {
-            self.fill(id, &resident).await?;
+    async fn cached(&self, id: PartitionId) -> Result<Arc<CachedPartition>, IndexError> {
+        let cached = self.cache.touch(id);
+        if cached.state.read().is_none() {
+            self.fill(id, &cached).await?;
         }
-        Ok(resident)
+        Ok(cached)
     }
 
     /// Reads a partition into its place, unless somebody else has done so meanwhile.
-    async fn fill(&self, id: PartitionId, resident: &Resident) -> Result<(), IndexError> {
-        let _reading = resident.reading.lock().await;
-        if resident.state.read().is_some() {
+    async fn fill(&self, id: PartitionId, cached: &CachedPartition) -> Result<(), IndexError> {
+        let _reading = cached.reading.lock().await;
+        if cached.state.read().is_some() {
             return Ok(());
         }
         for _ in 0..READS {
-            let reading = resident.begin_reading();
+            let reading = cached.begin_load();
             let partition = self.read(id).await?;
             if reading.install(partition)? {
-                self.residents.weigh(id);
+                self.cache.measure(id);
                 return Ok(());
             }
         }
@@ -152,16 +152,16 @@ impl EmbeddedIndex {
 
 #[async_trait]
 impl Index for EmbeddedIndex {
-    async fn search(&self, partition: PartitionId, question: &Question) -> Result<Answer, IndexError> {
-        let resident = self.resident(partition).await?;
+    async fn search(&self, partition: PartitionId, query: &IndexQuery) -> Result<Answer, IndexError> {
+        let cached = self.cached(partition).await?;
         {
-            let state = resident.state.read();
+            let state = cached.state.read();
             if let Some(partition) = self.small(&state)? {
-                let answers = partition.search(std::slice::from_ref(question), &Lanes::own());
+                let answers = partition.search(std::slice::from_ref(query), &Workers::own());
                 return answers.into_iter().next().unwrap_or(Err(IndexError::Abandoned));
             }
         }
-        self.askers.ask(resident, question.clone()).await
+        self.scan_queue.search(cached, query.clone()).await
     }
 
     async fn in_view(&self, partition: PartitionId, view: &View) -> Result<Vec<MemoryId>, IndexError> {
@@ -169,39 +169,39 @@ impl Index for EmbeddedIndex {
         self.with(partition, move |partition| partition.in_view(&view)).await
     }
 
-    async fn sight(
+    async fn inspect(
         &self,
         partition: PartitionId,
         memory: MemoryId,
-        question: &Question,
-    ) -> Result<Option<Sighting>, IndexError> {
-        let question = question.clone();
-        self.with(partition, move |partition| partition.sight(memory, &question)).await?
+        query: &IndexQuery,
+    ) -> Result<Option<Inspection>, IndexError> {
+        let query = query.clone();
+        self.with(partition, move |partition| partition.inspect(memory, &query)).await?
     }
 
-    async fn at_places(
+    async fn turns_at(
         &self,
         partition: PartitionId,
-        places: &[Place],
+        positions: &[TurnPosition],
         view: &View,
-    ) -> Result<Vec<(Place, MemoryId)>, IndexError> {
-        let resident = self.resident(partition).await?;
-        let state = resident.state.read();
-        Ok(state.as_ref().map(|partition| partition.at_places(places, view)).unwrap_or_default())
+    ) -> Result<Vec<(TurnPosition, MemoryId)>, IndexError> {
+        let cached = self.cached(partition).await?;
+        let state = cached.state.read();
+        Ok(state.as_ref().map(|partition| partition.turns_at(positions, view)).unwrap_or_default())
     }
 
     async fn apply(&self, partition: PartitionId, update: Update) {
-        self.residents.apply(partition, update);
+        self.cache.apply(partition, update);
     }
 
-    async fn forget_all(&self) {
-        self.residents.forget_all();
+    async fn clear_cache(&self) {
+        self.cache.clear();
     }
 
     async fn differences(&self, partition: PartitionId) -> Result<u64, IndexError> {
-        let Some(resident) = self.residents.peek(partition) else { return Ok(0) };
+        let Some(cached) = self.cache.peek(partition) else { return Ok(0) };
         let Some((seq, held)) =
-            resident.state.read().as_ref().map(|partition| (partition.seq(), partition.versions()))
+            cached.state.read().as_ref().map(|partition| (partition.seq(), partition.versions()))
         else {
             return Ok(0);
         };

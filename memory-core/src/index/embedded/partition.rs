@@ -1,7 +1,7 @@
 //! One owner's memories, held in memory and searched exactly: columns for filters, fp16 rows for meaning, BM25 for
 //! words. All synchronous; [`super::EmbeddedIndex`] loads partitions and decides on which thread they work.
 //!
-//! Memories are numbered by slot (in the columns, and as groups of the scan), rows by row number (in the scan and in
+//! Memories are numbered by ordinal (in the columns, and as groups of the scan), rows by row number (in the scan and in
 //! BM25 alike). Both only grow; what is replaced or erased is dead until the partition is read anew.
 
 use gpu_retrieval::{Row, Rows};
@@ -10,11 +10,11 @@ use half::f16;
 use super::bitmap::Bitmap;
 use super::columns::Columns;
 use super::filtering;
+use super::heap_size;
 use super::lexical::LexicalIndex;
-use super::weight;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
-use crate::index::{IndexError, Place, Update, View};
+use crate::index::{IndexError, TurnPosition, Update, View};
 use crate::retention;
 use crate::store::Indexed;
 use crate::text::TermVector;
@@ -28,8 +28,8 @@ pub(super) struct Partition {
     pub(super) lexical: LexicalIndex,
     pub(super) rows: Vec<RowEntry>,
     pub(super) row_alive: Bitmap,
-    /// By slot: whether the memory ends with a question.
-    pub(super) asks: Bitmap,
+    /// By ordinal: whether the memory ends with a question.
+    pub(super) ends_with_question: Bitmap,
     first_row: Vec<u32>,
 }
 
@@ -50,7 +50,7 @@ impl Partition {
             lexical: LexicalIndex::default(),
             rows: Vec::new(),
             row_alive: Bitmap::default(),
-            asks: Bitmap::default(),
+            ends_with_question: Bitmap::default(),
             first_row: Vec::new(),
         })
     }
@@ -73,8 +73,8 @@ impl Partition {
             self.put(indexed)?;
         }
         for id in &update.erased {
-            if let Some(slot) = self.columns.erase(*id) {
-                self.kill_rows(slot)?;
+            if let Some(ordinal) = self.columns.erase(*id) {
+                self.kill_rows(ordinal)?;
             }
         }
         self.seq = update.seq_after;
@@ -83,25 +83,25 @@ impl Partition {
 
     /// Adds a memory, or its new version.
     pub(super) fn put(&mut self, indexed: &Indexed) -> Result<(), IndexError> {
-        let (slot, before) = self.columns.put(&indexed.memory);
+        let (ordinal, before) = self.columns.put(&indexed.memory);
         if let Some(before) = before {
             self.kill_rows(before)?;
         }
         self.first_row.push(u32::try_from(self.rows.len()).map_err(|_| IndexError::Full)?);
         let group = self.dense.add_group(indexed.memory.id.0.as_u128()).map_err(|_| IndexError::Full)?;
-        debug_assert_eq!(group, slot, "slots and groups are counted alike");
-        let mut asks = false;
+        debug_assert_eq!(group, ordinal, "ordinals and groups are counted alike");
+        let mut ends_with_question = false;
         for row in &indexed.rows {
-            asks = self.put_row(slot, &indexed.memory, row)?;
+            ends_with_question = self.put_row(ordinal, &indexed.memory, row)?;
         }
-        self.asks.push(asks);
+        self.ends_with_question.push(ends_with_question);
         Ok(())
     }
 
     /// Answers whether the row ends with a question.
     fn put_row(
         &mut self,
-        slot: u32,
+        ordinal: u32,
         memory: &Memory,
         row: &crate::domain::change::IndexRow,
     ) -> Result<bool, IndexError> {
@@ -119,21 +119,21 @@ impl Partition {
         };
         let number = self
             .dense
-            .push(&Row { vector, group: slot, ordinal: row.chunk, terms })
+            .push(&Row { vector, group: ordinal, ordinal: row.chunk, terms })
             .map_err(|error| IndexError::Unscorable(error.to_string()))?;
         if row.vector.is_none() {
             // Keeps the numbers of scan and words in step; a dead row is never scored.
             self.dense.delete(number).map_err(|error| IndexError::Unscorable(error.to_string()))?;
         }
         let words = TermVector::decode(&row.terms).map_err(|_| corrupt_terms(memory.id))?;
-        self.lexical.insert(number, slot, &words).map_err(|_| IndexError::Full)?;
+        self.lexical.insert(number, ordinal, &words).map_err(|_| IndexError::Full)?;
         self.rows.push(RowEntry { span: row.span, has_vector: row.vector.is_some() });
         self.row_alive.push(true);
-        Ok(words.asks())
+        Ok(words.ends_with_question())
     }
 
-    fn kill_rows(&mut self, slot: u32) -> Result<(), IndexError> {
-        for row in self.rows_of(slot) {
+    fn kill_rows(&mut self, ordinal: u32) -> Result<(), IndexError> {
+        for row in self.rows_of(ordinal) {
             self.row_alive.clear(row as usize);
             self.lexical.remove(row);
             self.dense.delete(row).map_err(|error| IndexError::Unscorable(error.to_string()))?;
@@ -141,10 +141,10 @@ impl Partition {
         Ok(())
     }
 
-    pub(super) fn rows_of(&self, slot: u32) -> std::ops::Range<u32> {
-        let start = self.first_row.get(slot as usize).copied().unwrap_or(0);
+    pub(super) fn rows_of(&self, ordinal: u32) -> std::ops::Range<u32> {
+        let start = self.first_row.get(ordinal as usize).copied().unwrap_or(0);
         let all = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
-        start..self.first_row.get(slot as usize + 1).copied().unwrap_or(all)
+        start..self.first_row.get(ordinal as usize + 1).copied().unwrap_or(all)
     }
 
     /// Rows, dead ones included.
@@ -163,13 +163,13 @@ impl Partition {
         self.columns.bytes()
             + self.dense.bytes()
             + self.lexical.bytes()
-            + weight::of_vec(&self.rows)
+            + heap_size::of_vec(&self.rows)
             + self.row_alive.bytes()
-            + self.asks.bytes()
-            + weight::of_vec(&self.first_row)
+            + self.ends_with_question.bytes()
+            + heap_size::of_vec(&self.first_row)
     }
 
-    /// The slots in view.
+    /// The ordinals in view.
     fn view(&self, view: &View) -> Bitmap {
         let mut seen = self.columns.alive().clone();
         if !view.filter.is_everything() {
@@ -193,10 +193,10 @@ impl Partition {
         if self.hides_nothing(view) {
             return None;
         }
-        let slots = self.view(view);
+        let ordinals = self.view(view);
         let mut rows = Bitmap::none(self.rows.len());
-        for slot in slots.iter() {
-            for row in self.rows_of(u32::try_from(slot).unwrap_or(u32::MAX)) {
+        for ordinal in ordinals.iter() {
+            for row in self.rows_of(u32::try_from(ordinal).unwrap_or(u32::MAX)) {
                 rows.set(row as usize);
             }
         }
@@ -208,21 +208,21 @@ impl Partition {
         let mut ids: Vec<MemoryId> = self
             .view(view)
             .iter()
-            .filter_map(|slot| self.columns.id(u32::try_from(slot).unwrap_or(u32::MAX)))
+            .filter_map(|ordinal| self.columns.id(u32::try_from(ordinal).unwrap_or(u32::MAX)))
             .collect();
         ids.sort_unstable();
         ids
     }
 
     /// The memories of the turns at these places that are in view.
-    pub(super) fn at_places(&self, places: &[Place], view: &View) -> Vec<(Place, MemoryId)> {
+    pub(super) fn turns_at(&self, positions: &[TurnPosition], view: &View) -> Vec<(TurnPosition, MemoryId)> {
         let seen = (!self.hides_nothing(view)).then(|| self.view(view));
-        let visible = |place: &Place| {
-            let slot = self.columns.at_place(*place)?;
-            let is_seen = seen.as_ref().is_none_or(|seen| seen.contains(slot as usize));
-            is_seen.then(|| self.columns.id(slot)).flatten().map(|id| (*place, id))
+        let visible = |position: &TurnPosition| {
+            let ordinal = self.columns.turn_at(*position)?;
+            let is_seen = seen.as_ref().is_none_or(|seen| seen.contains(ordinal as usize));
+            is_seen.then(|| self.columns.id(ordinal)).flatten().map(|id| (*position, id))
         };
-        places.iter().filter_map(visible).collect()
+        positions.iter().filter_map(visible).collect()
     }
 
     /// What a check compares with the store: each memory's id and version.
@@ -231,9 +231,9 @@ impl Partition {
             .columns
             .alive()
             .iter()
-            .filter_map(|slot| {
-                let slot = u32::try_from(slot).ok()?;
-                Some((self.columns.id(slot)?, self.columns.version(slot)))
+            .filter_map(|ordinal| {
+                let ordinal = u32::try_from(ordinal).ok()?;
+                Some((self.columns.id(ordinal)?, self.columns.version(ordinal)))
             })
             .collect();
         versions.sort_unstable();

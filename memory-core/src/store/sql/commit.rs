@@ -1,17 +1,19 @@
-//! Writing change sets: many requests, one transaction.
+//! WriteTransaction change sets: many requests, one transaction.
 //!
 //! Each set is first held against what is there and refused whole if it does not fit; only then is anything of it
-//! written. Plain additions of all sets are gathered and written together in a few multi-row statements; revisions
-//! and erasures look at what is there, so what was gathered is written before them.
+//! written. Plain additions of all sets are inserts and written together in a few multi-row statements; revisions
+//! and erasures look at what is there, so what was inserts is written before them.
 
 use async_trait::async_trait;
 
-use super::gather::Gathered;
+use super::counters::Counters;
+use super::idempotency::earlier_request;
+use super::insert_buffer::InsertBuffer;
 use super::links::written;
-use super::numbering::Numbers;
-use super::requests::earlier_request;
 use super::{Connection, NO_EMBEDDER, SqlStore, StoreError, dialect, unavailable};
-use crate::domain::change::{Appended, ChangeSet, Committed, Idempotency, Made, NewTurns, Outcome, Refusal};
+use crate::domain::change::{
+    Appended, ChangeSet, Committed, CreatedIds, Idempotency, NewTurns, Outcome, Refusal,
+};
 use crate::domain::id::{PartitionId, TenantId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::OwnerKind;
@@ -24,15 +26,15 @@ const MAX_MEMORIES_PER_PARTITION: u64 = 50_000_000;
 impl Commit for SqlStore {
     async fn commit(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
         let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
-        let mut writing = Writing::new(&mut transaction, self.embedder().0);
+        let mut write = WriteTransaction::new(&mut transaction, self.embedder().0);
         let mut outcomes = Vec::with_capacity(sets.len());
         for set in sets {
-            outcomes.push(writing.take(set).await?);
+            outcomes.push(write.take(set).await?);
         }
-        writing.finish().await?;
+        write.finish().await?;
         transaction.commit().await.map_err(unavailable)?;
         if sets.iter().any(|set| !set.erasures.is_empty()) {
-            self.fold_log().await;
+            self.checkpoint_wal().await;
         }
         Ok(outcomes)
     }
@@ -41,7 +43,7 @@ impl Commit for SqlStore {
         &self,
         tenant: TenantId,
         idempotency: &Idempotency,
-    ) -> Result<Option<Result<Made, Refusal>>, StoreError> {
+    ) -> Result<Option<Result<CreatedIds, Refusal>>, StoreError> {
         earlier_request(&self.readers, tenant, idempotency).await
     }
 }
@@ -49,8 +51,8 @@ impl Commit for SqlStore {
 impl SqlStore {
     /// Folds the log away if nobody reads at this moment. Not part of what was promised: with a reader in the way it
     /// is left to the next erasure or checkpoint, since waiting would hold up every write.
-    async fn fold_log(&self) {
-        for statement in dialect::FOLD_LOG {
+    async fn checkpoint_wal(&self) {
+        for statement in dialect::CHECKPOINT_WAL {
             if let Err(error) = sqlx::query(statement).execute(&self.writer).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the log could not be folded");
             }
@@ -58,24 +60,24 @@ impl SqlStore {
     }
 }
 
-/// A transaction at work: the counters it has taken numbers from, and what is gathered but not yet written.
-pub(super) struct Writing<'c, 'a> {
+/// A transaction at work: the counters it has taken numbers from, and what is inserts but not yet written.
+pub(super) struct WriteTransaction<'c, 'a> {
     pub(super) connection: &'c mut Connection,
-    pub(super) gathered: Gathered<'a>,
-    pub(super) numbers: Numbers,
+    pub(super) inserts: InsertBuffer<'a>,
+    pub(super) counters: Counters,
     embedder: i64,
 }
 
-impl<'c, 'a> Writing<'c, 'a> {
+impl<'c, 'a> WriteTransaction<'c, 'a> {
     fn new(connection: &'c mut Connection, embedder: i64) -> Self {
-        Self { connection, gathered: Gathered::default(), numbers: Numbers::default(), embedder }
+        Self { connection, inserts: InsertBuffer::default(), counters: Counters::default(), embedder }
     }
 
     /// Takes one set whole, or refuses it having changed nothing.
     async fn take(&mut self, set: &'a ChangeSet) -> Result<Result<Outcome, Refusal>, StoreError> {
         if let Some(idempotency) = &set.idempotency {
             match earlier_request(&mut *self.connection, set.tenant, idempotency).await? {
-                Some(Ok(made)) => return Ok(Ok(Outcome::Repeated(made))),
+                Some(Ok(created)) => return Ok(Ok(Outcome::Repeated(created))),
                 Some(Err(refusal)) => return Ok(Err(refusal)),
                 None => {}
             }
@@ -93,7 +95,7 @@ impl<'c, 'a> Writing<'c, 'a> {
         };
         let committed = self.write(partition, set).await?;
         if let Some(idempotency) = &set.idempotency {
-            self.remember_request(set, idempotency, &committed.made).await?;
+            self.remember_request(set, idempotency, &committed.created).await?;
         }
         Ok(Ok(Outcome::Committed(committed)))
     }
@@ -112,7 +114,7 @@ impl<'c, 'a> Writing<'c, 'a> {
             self.flush().await?;
         }
         let added = set.memories.len() + set.turns.as_ref().map_or(0, |turns| turns.turns.len());
-        let present = known.map_or(0, |partition| self.numbers.of(partition).memory_count);
+        let present = known.map_or(0, |partition| self.counters.of(partition).memory_count);
         if present.saturating_add(added as u64) > MAX_MEMORIES_PER_PARTITION {
             return Ok(Some(Refusal::Full { what: "the scope", limit: MAX_MEMORIES_PER_PARTITION }));
         }
@@ -132,33 +134,33 @@ impl<'c, 'a> Writing<'c, 'a> {
     }
 
     async fn write(&mut self, partition: PartitionId, set: &'a ChangeSet) -> Result<Committed, StoreError> {
-        let seq_before = self.numbers.of(partition).last_seq;
-        let mut made = Made::default();
+        let seq_before = self.counters.of(partition).last_seq;
+        let mut created = CreatedIds::default();
         let mut appended = None;
         if let Some(new) = &set.turns {
-            appended = Some(self.append(partition, set, new, &mut made).await?);
+            appended = Some(self.append(partition, set, new, &mut created).await?);
         }
         let mut replaced = Vec::with_capacity(set.memories.len());
         for new in &set.memories {
-            replaced.push(self.add(partition, set, new, &mut made).await?);
+            replaced.push(self.add(partition, set, new, &mut created).await?);
         }
         for revision in &set.revisions {
             self.revise(partition, (&revision.memory, revision.keeps_links), revision.rows.as_deref(), None)
                 .await?;
             self.log(partition, ChangeOp::Put, &revision.memory, set.now);
-            made.memories.push(revision.memory.id);
+            created.memories.push(revision.memory.id);
         }
         if !set.erasures.is_empty() {
-            self.erase(partition, &set.erasures, set.now, &mut made).await?;
+            self.erase(partition, &set.erasures, set.now, &mut created).await?;
             for memory in replaced.iter_mut().flatten() {
-                memory.links.retain(|link| !made.erased.contains(&link.to));
+                memory.links.retain(|link| !created.erased.contains(&link.to));
             }
         }
         for job in &set.jobs {
             super::jobs::insert(&mut *self.connection, job).await?;
         }
-        let seq_after = self.numbers.of(partition).last_seq;
-        Ok(Committed { partition, made, seq_before, seq_after, appended, replaced })
+        let seq_after = self.counters.of(partition).last_seq;
+        Ok(Committed { partition, created, seq_before, seq_after, appended, replaced })
     }
 
     async fn append(
@@ -166,24 +168,24 @@ impl<'c, 'a> Writing<'c, 'a> {
         partition: PartitionId,
         set: &'a ChangeSet,
         new: &'a NewTurns,
-        made: &mut Made,
+        created: &mut CreatedIds,
     ) -> Result<Appended, StoreError> {
         let started = new.turns.first().map_or(set.now, |(turn, _)| turn.said_at);
         let (session, session_ordinal, first_seq) = self.session(partition, set.now, new, started).await?;
         for (turn, memory) in &new.turns {
-            self.gathered.turn(partition, session, first_seq + turn.seq, turn);
-            self.gathered.memory(partition, memory);
+            self.inserts.turn(partition, session, first_seq + turn.seq, turn);
+            self.inserts.memory(partition, memory);
             self.log(partition, ChangeOp::Put, &memory.memory, set.now);
-            made.turns.push(turn.id);
-            made.memories.push(memory.memory.id);
+            created.turns.push(turn.id);
+            created.memories.push(memory.memory.id);
         }
         let count = u32::try_from(new.turns.len()).unwrap_or(u32::MAX);
-        self.numbers.next_turn(session, first_seq.saturating_add(count));
-        self.numbers.of(partition).memory_count += u64::from(count);
+        self.counters.next_turn(session, first_seq.saturating_add(count));
+        self.counters.of(partition).memory_count += u64::from(count);
         if let Some((_, memory)) = new.turns.first() {
             self.reachable_by(partition, set, &memory.memory).await?;
         }
-        made.session = Some(session);
+        created.session = Some(session);
         Ok(Appended { session, session_ordinal, first_seq })
     }
 
@@ -193,10 +195,10 @@ impl<'c, 'a> Writing<'c, 'a> {
         partition: PartitionId,
         set: &'a ChangeSet,
         new: &'a crate::domain::change::NewMemory,
-        made: &mut Made,
+        created: &mut CreatedIds,
     ) -> Result<Option<Memory>, StoreError> {
         if let Some(derivation) = &new.derivation {
-            self.gathered.derivation(partition, derivation);
+            self.inserts.derivation(partition, derivation);
         }
         let present = match &new.memory.document {
             Some(name) => self.document(partition, name).await?,
@@ -211,14 +213,14 @@ impl<'c, 'a> Writing<'c, 'a> {
                 Some(memory)
             }
             None => {
-                self.gathered.memory(partition, new);
-                self.numbers.of(partition).memory_count += 1;
+                self.inserts.memory(partition, new);
+                self.counters.of(partition).memory_count += 1;
                 None
             }
         };
         let memory = written.as_ref().unwrap_or(&new.memory);
         self.reachable_by(partition, set, memory).await?;
-        made.memories.push(memory.id);
+        created.memories.push(memory.id);
         self.log(partition, ChangeOp::Put, memory, set.now);
         Ok(written)
     }
@@ -252,15 +254,15 @@ impl<'c, 'a> Writing<'c, 'a> {
         Ok(())
     }
 
-    /// Writes what is gathered.
+    /// Writes what is inserts.
     pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
-        self.gathered.write(&mut *self.connection, self.embedder).await
+        self.inserts.write(&mut *self.connection, self.embedder).await
     }
 
-    /// Writes what is gathered, and the counters.
+    /// Writes what is inserts, and the counters.
     async fn finish(mut self) -> Result<(), StoreError> {
         self.flush().await?;
-        self.numbers.write(&mut *self.connection).await
+        self.counters.write(&mut *self.connection).await
     }
 }
 
@@ -268,8 +270,12 @@ impl<'c, 'a> Writing<'c, 'a> {
 fn first_reference(set: &ChangeSet) -> Option<uuid::Uuid> {
     let revised = set.revisions.first().map(|revision| revision.memory.id.0);
     let erased = set.erasures.first().map(|id| id.0);
-    let source =
-        set.memories.iter().filter_map(|new| new.derivation.as_ref()).flat_map(|made| &made.inputs).next();
+    let source = set
+        .memories
+        .iter()
+        .filter_map(|new| new.derivation.as_ref())
+        .flat_map(|created| &created.inputs)
+        .next();
     let linked = written(set).flat_map(|memory| &memory.links).next();
     let source = source.map(|input| super::erase::source_id(input.source));
     revised.or(erased).or(source).or(linked.map(|link| link.to.0))

@@ -27,5 +27,5 @@ pub(super) const INTEGRITY_CHECK: &str = "PRAGMA quick_check(10)";
 pub(super) const COPY_TO: &str = "VACUUM INTO $1";
 
 /// Folds the write-ahead log away without waiting for anybody, so that erased text does not linger in it.
-pub(super) const FOLD_LOG: [&str; 3] =
+pub(super) const CHECKPOINT_WAL: [&str; 3] =
     ["PRAGMA busy_timeout = 0", "PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA busy_timeout = 5000"];

@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::gather::write_index;
+use super::insert_buffer::write_index;
 use super::rows::{self, MEMORY_COLUMNS, Reader, memory_columns};
 use super::{SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::IndexRow;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::time::Timestamp;
-use crate::store::{EmbedderId, Embedders, Unembedded, Upkeep};
+use crate::store::{EmbedderId, Embedders, Maintenance, Unembedded};
 
 const IN_USE: &str = "embedder_in_use";
 

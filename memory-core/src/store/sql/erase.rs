@@ -6,10 +6,10 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use uuid::Uuid;
 
-use super::access::{pack_hits, unpack_hits};
-use super::commit::Writing;
+use super::access_log::{pack_hits, unpack_hits};
+use super::commit::WriteTransaction;
 use super::{StoreError, unavailable};
-use crate::domain::change::{Made, NewMemory, Refusal};
+use crate::domain::change::{CreatedIds, NewMemory, Refusal};
 use crate::domain::derivation::Source;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::time::Timestamp;
@@ -23,7 +23,7 @@ pub(super) fn source_id(source: Source) -> Uuid {
     }
 }
 
-impl Writing<'_, '_> {
+impl WriteTransaction<'_, '_> {
     /// Whether everything that is to be erased is in this partition.
     pub(super) async fn check_erasures(
         &mut self,
@@ -47,7 +47,8 @@ impl Writing<'_, '_> {
         partition: PartitionId,
         memories: &[NewMemory],
     ) -> Result<Option<Refusal>, StoreError> {
-        let inputs = memories.iter().filter_map(|new| new.derivation.as_ref()).flat_map(|made| &made.inputs);
+        let inputs =
+            memories.iter().filter_map(|new| new.derivation.as_ref()).flat_map(|created| &created.inputs);
         for input in inputs {
             let statement = match input.source {
                 Source::Turn(_) => "SELECT 1 FROM turns WHERE partition_id = $1 AND id = $2",
@@ -82,7 +83,7 @@ impl Writing<'_, '_> {
         partition: PartitionId,
         roots: &[MemoryId],
         now: Timestamp,
-        made: &mut Made,
+        created: &mut CreatedIds,
     ) -> Result<(), StoreError> {
         self.flush().await?;
         let mut waiting: VecDeque<MemoryId> = roots.iter().copied().collect();
@@ -100,10 +101,10 @@ impl Writing<'_, '_> {
                 waiting.extend(self.made_from(partition, turn).await?);
             }
             self.log_version(partition, ChangeOp::Erase, (id, version), now);
-            made.erased.push(id);
+            created.erased.push(id);
         }
         self.erase_links(partition, &linking, &erased, now).await?;
-        self.forget_count(partition, made.erased.len() as u64);
+        self.forget_count(partition, created.erased.len() as u64);
         self.erase_empty_sessions(&sessions).await?;
         self.erase_from_access_log(partition, &erased).await
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
-use super::commit::Writing;
+use super::commit::WriteTransaction;
 use super::read::{IDS_PER_STATEMENT, push_ids};
 use super::{Db, StoreError, unavailable};
 use crate::domain::change::{ChangeSet, Refusal};
@@ -79,7 +79,7 @@ pub(super) fn written(set: &ChangeSet) -> impl Iterator<Item = &Memory> {
     turns.chain(memories).chain(revised.map(|revision| &revision.memory))
 }
 
-impl Writing<'_, '_> {
+impl WriteTransaction<'_, '_> {
     /// Whether everything that the set links to is in this partition, and nothing links to itself.
     pub(super) async fn check_links(
         &mut self,
@@ -119,7 +119,7 @@ impl Writing<'_, '_> {
     ) -> Result<(), StoreError> {
         let version = i64::from(memory.version);
         self.put_list(PUT_PRESENT_LIST, (partition, memory.id, version), &memory.links).await?;
-        self.gathered.links(partition, memory);
+        self.inserts.links(partition, memory);
         Ok(())
     }
 

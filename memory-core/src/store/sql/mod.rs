@@ -2,24 +2,24 @@
 //! few that differ. The files of this folder speak of [`Db`] only, so that they can be compiled once per database
 //! (ADR 0001); SQLite is the one that is connected.
 
-mod access;
+mod access_log;
 mod bulk;
 mod commit;
+mod counters;
 mod dialect;
-mod directory;
+mod dir_lock;
 mod embedders;
 mod erase;
-mod gather;
+mod idempotency;
+mod insert_buffer;
+mod integrity;
 mod jobs;
 mod links;
 mod load;
-mod numbering;
+mod maintenance;
 mod read;
-mod requests;
-mod revise;
 mod rows;
-mod rules;
-mod upkeep;
+mod versions;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-pub use directory::DirectoryLock;
+pub use dir_lock::DirectoryLock;
 
 use super::{EmbedderId, StoreError};
 use crate::domain::id::{PartitionId, TenantId};

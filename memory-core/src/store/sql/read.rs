@@ -14,7 +14,7 @@ use crate::domain::memory::Memory;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
 use crate::domain::turn::{Session, Turn};
-use crate::store::{Kept, Memories, OwnerEntry};
+use crate::store::{Memories, OwnerEntry, StoredMemory};
 
 /// Ids per statement: a power of two, so that few statements stay prepared (see `bulk`).
 pub(super) const IDS_PER_STATEMENT: usize = 512;
@@ -114,7 +114,7 @@ impl Memories for SqlStore {
         Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
     }
 
-    async fn memory(&self, tenant: TenantId, id: MemoryId) -> Result<Option<Kept>, StoreError> {
+    async fn memory(&self, tenant: TenantId, id: MemoryId) -> Result<Option<StoredMemory>, StoreError> {
         let row = sqlx::query(concat!(
             "SELECT ",
             memory_columns!("COALESCE(m.text, t.text), p.id, p.owner_kind, p.owner_id"),
@@ -132,7 +132,7 @@ impl Memories for SqlStore {
             id: at.required_name(MEMORY_COLUMNS + 2, "owner_id")?,
         };
         let partition = PartitionId(at.get(MEMORY_COLUMNS, "id")?);
-        Ok(Some(Kept { partition, owner, memory: rows::memory(&row)? }))
+        Ok(Some(StoredMemory { partition, owner, memory: rows::memory(&row)? }))
     }
 
     async fn earlier_versions(

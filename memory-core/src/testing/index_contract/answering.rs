@@ -6,14 +6,14 @@ use super::{AMPLE_BYTES, Make, PARTITION, any_question, by_id, ids, is_right, qu
 use crate::domain::filter::{Field, Filter, Scalar, Test};
 use crate::domain::id::MemoryId;
 use crate::domain::memory::{Kind, Visibility};
-use crate::index::{Place, Question, View};
+use crate::index::{IndexQuery, TurnPosition, View};
 use crate::store::Indexed;
 use crate::testing::START;
 use crate::testing::corpus;
-use crate::testing::dice::Dice;
-use crate::testing::material::{name, plain, rows};
-use crate::testing::naive;
-use crate::testing::shelf::Shelf;
+use crate::testing::fixtures::{name, plain, rows};
+use crate::testing::memory_source::MemorySource;
+use crate::testing::reference;
+use crate::testing::rng::Rng;
 
 /// A fact that is found by the words of its text.
 fn fact(number: u128, text: &str) -> Indexed {
@@ -24,32 +24,32 @@ fn fact(number: u128, text: &str) -> Indexed {
 /// Over random memories that come, change and go, every answer is what the definitions say, and an index that reads
 /// everything anew answers the same to the last bit.
 pub async fn search_is_naive_search(make: Make<'_>, seed: u64) {
-    let mut dice = Dice::new(seed);
-    let shelf = Arc::new(Shelf::default());
-    let index = make(shelf.clone(), AMPLE_BYTES);
+    let mut rng = Rng::new(seed);
+    let source = Arc::new(MemorySource::default());
+    let index = make(source.clone(), AMPLE_BYTES);
     let mut next = 0;
     for step in 0..12 {
         let mut put = Vec::new();
-        for _ in 0..dice.below(12) {
-            put.push(corpus::memory(&mut dice, next));
+        for _ in 0..rng.below(12) {
+            put.push(corpus::memory(&mut rng, next));
             next += 1;
         }
-        let present = shelf.memories(PARTITION);
+        let present = source.memories(PARTITION);
         let mut erased = Vec::new();
         for indexed in &present {
-            match dice.below(12) {
-                0 => put.push(corpus::edited(&mut dice, indexed)),
+            match rng.below(12) {
+                0 => put.push(corpus::edited(&mut rng, indexed)),
                 1 => erased.push(indexed.memory.id),
                 _ => {}
             }
         }
-        let update = shelf.write(PARTITION, put, erased);
+        let update = source.write(PARTITION, put, erased);
         index.apply(PARTITION, update).await;
-        let anew = make(shelf.clone(), AMPLE_BYTES);
+        let anew = make(source.clone(), AMPLE_BYTES);
         for _ in 0..3 {
-            let asked = any_question(&mut dice);
+            let asked = any_question(&mut rng);
             let context = format!("seed {seed}, step {step}");
-            is_right(&*index, &shelf, PARTITION, &asked, &context).await;
+            is_right(&*index, &source, PARTITION, &asked, &context).await;
             let (one, other) = (index.search(PARTITION, &asked).await, anew.search(PARTITION, &asked).await);
             assert_eq!(by_id(one.unwrap()), by_id(other.unwrap()), "{context}: read anew");
         }
@@ -59,12 +59,12 @@ pub async fn search_is_naive_search(make: Make<'_>, seed: u64) {
 
 /// Questions that are asked at the same time are answered as each would be alone, even if one cannot be answered.
 pub async fn company_changes_no_answer(make: Make<'_>, seed: u64) {
-    let mut dice = Dice::new(seed);
-    let shelf = Arc::new(Shelf::default());
-    let all: Vec<Indexed> = (0..300).map(|number| corpus::memory(&mut dice, number)).collect();
-    shelf.write(PARTITION, all, Vec::new());
-    let index = make(shelf, AMPLE_BYTES);
-    let mut asked: Vec<Question> = (0..24).map(|_| any_question(&mut dice)).collect();
+    let mut rng = Rng::new(seed);
+    let source = Arc::new(MemorySource::default());
+    let all: Vec<Indexed> = (0..300).map(|number| corpus::memory(&mut rng, number)).collect();
+    source.write(PARTITION, all, Vec::new());
+    let index = make(source, AMPLE_BYTES);
+    let mut asked: Vec<IndexQuery> = (0..24).map(|_| any_question(&mut rng)).collect();
     asked[7].vector = Some([0.0].into());
     let together =
         futures::future::join_all(asked.iter().map(|question| index.search(PARTITION, question))).await;
@@ -78,17 +78,17 @@ pub async fn company_changes_no_answer(make: Make<'_>, seed: u64) {
 
 /// A view is all memories that pass its filter, may be seen, and have not expired, in the order of ids.
 pub async fn a_view_is_what_passes(make: Make<'_>, seed: u64) {
-    let mut dice = Dice::new(seed);
-    let shelf = Arc::new(Shelf::default());
-    let all: Vec<Indexed> = (0..90).map(|number| corpus::memory(&mut dice, number)).collect();
-    shelf.write(PARTITION, all, Vec::new());
-    let index = make(shelf.clone(), AMPLE_BYTES);
+    let mut rng = Rng::new(seed);
+    let source = Arc::new(MemorySource::default());
+    let all: Vec<Indexed> = (0..90).map(|number| corpus::memory(&mut rng, number)).collect();
+    source.write(PARTITION, all, Vec::new());
+    let index = make(source.clone(), AMPLE_BYTES);
     let mut passed = 0;
     for _ in 0..60 {
-        let filter = corpus::filter(&mut dice, 4);
-        let view = View { filter, now: corpus::moment(&mut dice), shared_only: dice.chance(20) };
-        let mut expected = shelf.memories(PARTITION);
-        expected.retain(|indexed| naive::sees(&view, &indexed.memory));
+        let filter = corpus::filter(&mut rng, 4);
+        let view = View { filter, now: corpus::moment(&mut rng), shared_only: rng.chance(20) };
+        let mut expected = source.memories(PARTITION);
+        expected.retain(|indexed| reference::sees(&view, &indexed.memory));
         passed += expected.len();
         assert_eq!(index.in_view(PARTITION, &view).await.unwrap(), ids(&expected), "seed {seed}: {view:?}");
     }
@@ -98,7 +98,7 @@ pub async fn a_view_is_what_passes(make: Make<'_>, seed: u64) {
 /// What a view hides neither shows nor takes the place of what it lets be seen, however well it matches; and it
 /// changes no score.
 pub async fn what_is_hidden_takes_no_place(make: Make<'_>) {
-    let shelf = Arc::new(Shelf::default());
+    let source = Arc::new(MemorySource::default());
     let mut all: Vec<Indexed> = (1..=40).map(|number| fact(number, "beagle Biscuit walks")).collect();
     all.push(fact(41, "beagle garden tea running shoes"));
     for (indexed, at) in all.iter_mut().zip(0..) {
@@ -110,8 +110,8 @@ pub async fn what_is_hidden_takes_no_place(make: Make<'_>) {
             _ => indexed.memory.tags = vec![name("hidden")],
         }
     }
-    shelf.write(PARTITION, all, Vec::new());
-    let index = make(shelf.clone(), AMPLE_BYTES);
+    source.write(PARTITION, all, Vec::new());
+    let index = make(source.clone(), AMPLE_BYTES);
     let mut asked = question("beagle Biscuit walks", 1);
     let hidden = Filter::Field(Field::Tags, Test::Eq(Scalar::Text("hidden".to_owned())));
     asked.view = View { filter: Filter::Not(Box::new(hidden)), now: START, shared_only: true };
@@ -120,14 +120,14 @@ pub async fn what_is_hidden_takes_no_place(make: Make<'_>) {
     assert_eq!(seen.candidates.iter().map(|candidate| candidate.memory).collect::<Vec<_>>(), [last]);
     let mut open = asked.clone();
     open.view = View { filter: Filter::everything(), now: START.plus_days(-1), shared_only: false };
-    let unhidden = index.sight(PARTITION, last, &open).await.unwrap().unwrap();
+    let unhidden = index.inspect(PARTITION, last, &open).await.unwrap().unwrap();
     assert_eq!(seen.candidates[0], unhidden.candidate);
-    is_right(&*index, &shelf, PARTITION, &asked, "hidden").await;
+    is_right(&*index, &source, PARTITION, &asked, "hidden").await;
 }
 
 /// A memory counts once, however many of its chunks match, and by the best of them.
 pub async fn a_memory_of_many_chunks_counts_once(make: Make<'_>) {
-    let shelf = Arc::new(Shelf::default());
+    let source = Arc::new(MemorySource::default());
     let long = vec!["beagle Biscuit"; 30].join("|");
     let all = vec![
         fact(1, &format!("tea garden|{long}")),
@@ -135,21 +135,21 @@ pub async fn a_memory_of_many_chunks_counts_once(make: Make<'_>) {
         fact(3, "beagle sister Lisbon"),
         fact(4, "garden"),
     ];
-    shelf.write(PARTITION, all, Vec::new());
-    let index = make(shelf.clone(), AMPLE_BYTES);
+    source.write(PARTITION, all, Vec::new());
+    let index = make(source.clone(), AMPLE_BYTES);
     let asked = question("beagle Biscuit", 3);
     let found = by_id(index.search(PARTITION, &asked).await.unwrap());
     let first = found.iter().find(|candidate| candidate.memory.0.as_u128() == 1).unwrap();
     assert_eq!(first.best_span, (11, 25), "the first of the equal chunks");
     assert!(found.len() >= 3, "one memory's chunks took the place of others");
-    is_right(&*index, &shelf, PARTITION, &asked, "chunks").await;
+    is_right(&*index, &source, PARTITION, &asked, "chunks").await;
 }
 
 /// A memory without a vector is found by its words, and a question without one finds by words alone.
 pub async fn words_find_what_has_no_vector(make: Make<'_>) {
-    let shelf = Arc::new(Shelf::default());
-    shelf.write(PARTITION, vec![fact(1, "4711"), fact(2, "garden"), fact(3, "17 4711 beagle")], Vec::new());
-    let index = make(shelf.clone(), AMPLE_BYTES);
+    let source = Arc::new(MemorySource::default());
+    source.write(PARTITION, vec![fact(1, "4711"), fact(2, "garden"), fact(3, "17 4711 beagle")], Vec::new());
+    let index = make(source.clone(), AMPLE_BYTES);
     let mut asked = question("code 4711", 8);
     let found = by_id(index.search(PARTITION, &asked).await.unwrap());
     assert_eq!((found[0].memory.0.as_u128(), found[0].dense), (1, None));
@@ -162,34 +162,34 @@ pub async fn words_find_what_has_no_vector(make: Make<'_>) {
 
 /// Turns are found by their place while they are there and in view; a new version is found at the old place.
 pub async fn turns_are_found_by_their_place(make: Make<'_>, seed: u64) {
-    let mut dice = Dice::new(seed);
-    let shelf = Arc::new(Shelf::default());
-    let index = make(shelf.clone(), AMPLE_BYTES);
-    let all: Vec<Indexed> = (0..60).map(|number| corpus::memory(&mut dice, number)).collect();
-    index.apply(PARTITION, shelf.write(PARTITION, all.clone(), Vec::new())).await;
-    assert_eq!(index.in_view(PARTITION, &question("x", 1).view).await.unwrap().len(), shelf_view(&shelf));
-    let edited: Vec<Indexed> = all[..20].iter().map(|indexed| corpus::edited(&mut dice, indexed)).collect();
+    let mut rng = Rng::new(seed);
+    let source = Arc::new(MemorySource::default());
+    let index = make(source.clone(), AMPLE_BYTES);
+    let all: Vec<Indexed> = (0..60).map(|number| corpus::memory(&mut rng, number)).collect();
+    index.apply(PARTITION, source.write(PARTITION, all.clone(), Vec::new())).await;
+    assert_eq!(index.in_view(PARTITION, &question("x", 1).view).await.unwrap().len(), shelf_view(&source));
+    let edited: Vec<Indexed> = all[..20].iter().map(|indexed| corpus::edited(&mut rng, indexed)).collect();
     let erased: Vec<MemoryId> = ids(&all[20..30]);
-    index.apply(PARTITION, shelf.write(PARTITION, edited, erased)).await;
-    let places: Vec<Place> =
-        (0..4).flat_map(|session| (0..25).map(move |seq| Place { session, seq })).collect();
+    index.apply(PARTITION, source.write(PARTITION, edited, erased)).await;
+    let places: Vec<TurnPosition> =
+        (0..4).flat_map(|session| (0..25).map(move |seq| TurnPosition { session, seq })).collect();
     for shared_only in [false, true] {
         let view = View { filter: Filter::everything(), now: START, shared_only };
-        let left = shelf.memories(PARTITION);
-        let at = |place: &Place| {
+        let left = source.memories(PARTITION);
+        let at = |place: &TurnPosition| {
             let there = left.iter().find(|indexed| {
                 let origin = indexed.memory.origin.as_ref();
                 origin.is_some_and(|it| (it.session_ordinal, it.seq) == (place.session, place.seq))
             })?;
-            naive::sees(&view, &there.memory).then_some((*place, there.memory.id))
+            reference::sees(&view, &there.memory).then_some((*place, there.memory.id))
         };
-        let expected: Vec<(Place, MemoryId)> = places.iter().filter_map(at).collect();
+        let expected: Vec<(TurnPosition, MemoryId)> = places.iter().filter_map(at).collect();
         assert!(shared_only || !expected.is_empty(), "seed {seed}: nothing to be found");
-        assert_eq!(index.at_places(PARTITION, &places, &view).await.unwrap(), expected, "seed {seed}");
+        assert_eq!(index.turns_at(PARTITION, &places, &view).await.unwrap(), expected, "seed {seed}");
     }
 }
 
-fn shelf_view(shelf: &Shelf) -> usize {
+fn shelf_view(source: &MemorySource) -> usize {
     let view = question("x", 1).view;
-    shelf.memories(PARTITION).iter().filter(|indexed| naive::sees(&view, &indexed.memory)).count()
+    source.memories(PARTITION).iter().filter(|indexed| reference::sees(&view, &indexed.memory)).count()
 }

@@ -4,37 +4,37 @@ use std::sync::Arc;
 
 use super::{AMPLE_BYTES, Make, PARTITION, any_question, is_right, question};
 use crate::domain::id::PartitionId;
-use crate::index::{Index, Question, Update};
+use crate::index::{Index, IndexQuery, Update};
 use crate::testing::corpus;
-use crate::testing::dice::Dice;
-use crate::testing::shelf::Shelf;
+use crate::testing::memory_source::MemorySource;
+use crate::testing::rng::Rng;
 
-/// A shelf with `count` memories.
-fn filled(dice: &mut Dice, count: u128) -> Arc<Shelf> {
-    let shelf = Arc::new(Shelf::default());
-    shelf.write(PARTITION, (0..count).map(|number| corpus::memory(dice, number)).collect(), Vec::new());
-    shelf
+/// A source with `count` memories.
+fn filled(rng: &mut Rng, count: u128) -> Arc<MemorySource> {
+    let source = Arc::new(MemorySource::default());
+    source.write(PARTITION, (0..count).map(|number| corpus::memory(rng, number)).collect(), Vec::new());
+    source
 }
 
 /// Edits one memory, erases another, adds two.
-fn change(dice: &mut Dice, shelf: &Shelf, partition: PartitionId, next: u128) -> Update {
-    let present = shelf.memories(partition);
-    let edited = present.first().map(|indexed| corpus::edited(dice, indexed));
+fn change(rng: &mut Rng, source: &MemorySource, partition: PartitionId, next: u128) -> Update {
+    let present = source.memories(partition);
+    let edited = present.first().map(|indexed| corpus::edited(rng, indexed));
     let erased = present.get(1).map(|indexed| indexed.memory.id).into_iter().collect();
-    let added = [corpus::memory(dice, next), corpus::memory(dice, next + 1)];
-    shelf.write(partition, edited.into_iter().chain(added).collect(), erased)
+    let added = [corpus::memory(rng, next), corpus::memory(rng, next + 1)];
+    source.write(partition, edited.into_iter().chain(added).collect(), erased)
 }
 
 /// Begins a search, and waits until it reads the partition; reads must be held.
 async fn begin_reading(
     index: &Arc<dyn Index>,
-    shelf: &Shelf,
-    asked: &Question,
+    source: &MemorySource,
+    asked: &IndexQuery,
 ) -> tokio::task::JoinHandle<bool> {
-    let before = shelf.reads_begun();
+    let before = source.reads_begun();
     let (index, asked) = (index.clone(), asked.clone());
     let search = tokio::spawn(async move { index.search(PARTITION, &asked).await.is_ok() });
-    while shelf.reads_begun() == before {
+    while source.reads_begun() == before {
         tokio::task::yield_now().await;
     }
     search
@@ -43,118 +43,118 @@ async fn begin_reading(
 /// Updates that come while a partition is being read are neither lost nor done twice, whether the read has seen them
 /// already or not.
 pub async fn updates_while_reading_are_kept(make: Make<'_>, seed: u64) {
-    let mut dice = Dice::new(seed);
-    let shelf = filled(&mut dice, 30);
-    let index = make(shelf.clone(), AMPLE_BYTES);
-    let held = shelf.hold_reads().await;
+    let mut rng = Rng::new(seed);
+    let source = filled(&mut rng, 30);
+    let index = make(source.clone(), AMPLE_BYTES);
+    let held = source.hold_reads().await;
     // Committed before the read begins, shown to the index while it reads: the read has it already.
-    let early = change(&mut dice, &shelf, PARTITION, 100);
-    let asked = any_question(&mut dice);
-    let search = begin_reading(&index, &shelf, &asked).await;
+    let early = change(&mut rng, &source, PARTITION, 100);
+    let asked = any_question(&mut rng);
+    let search = begin_reading(&index, &source, &asked).await;
     index.apply(PARTITION, early).await;
     for round in 0..5 {
-        let update = change(&mut dice, &shelf, PARTITION, 200 + round * 10);
+        let update = change(&mut rng, &source, PARTITION, 200 + round * 10);
         index.apply(PARTITION, update).await;
     }
     drop(held);
     assert!(search.await.unwrap());
-    is_right(&*index, &shelf, PARTITION, &asked, &format!("seed {seed}")).await;
+    is_right(&*index, &source, PARTITION, &asked, &format!("seed {seed}")).await;
     assert_eq!(index.differences(PARTITION).await.unwrap(), 0);
-    assert_eq!(shelf.reads_begun(), 2, "one read for the question, one for the comparison");
+    assert_eq!(source.reads_begun(), 2, "one read for the question, one for the comparison");
 }
 
 /// An update that leaves a gap makes the partition be read anew, also one that comes while it is being read; one that
 /// is in already changes nothing.
 pub async fn a_gap_makes_it_read_anew(make: Make<'_>, seed: u64) {
-    let mut dice = Dice::new(seed);
-    let shelf = filled(&mut dice, 20);
-    let index = make(shelf.clone(), AMPLE_BYTES);
+    let mut rng = Rng::new(seed);
+    let source = filled(&mut rng, 20);
+    let index = make(source.clone(), AMPLE_BYTES);
     let asked = question("beagle tea", 10);
     index.search(PARTITION, &asked).await.unwrap();
-    let first = change(&mut dice, &shelf, PARTITION, 100);
-    let second = change(&mut dice, &shelf, PARTITION, 110);
+    let first = change(&mut rng, &source, PARTITION, 100);
+    let second = change(&mut rng, &source, PARTITION, 110);
     index.apply(PARTITION, second.clone()).await;
     index.apply(PARTITION, first.clone()).await;
-    is_right(&*index, &shelf, PARTITION, &asked, "out of order").await;
+    is_right(&*index, &source, PARTITION, &asked, "out of order").await;
     index.apply(PARTITION, first).await;
     index.apply(PARTITION, second).await;
-    is_right(&*index, &shelf, PARTITION, &asked, "shown twice").await;
-    index.forget_all().await;
-    let held = shelf.hold_reads().await;
-    let search = begin_reading(&index, &shelf, &asked).await;
-    let _lost = change(&mut dice, &shelf, PARTITION, 120);
-    let after_the_gap = change(&mut dice, &shelf, PARTITION, 130);
+    is_right(&*index, &source, PARTITION, &asked, "shown twice").await;
+    index.clear_cache().await;
+    let held = source.hold_reads().await;
+    let search = begin_reading(&index, &source, &asked).await;
+    let _lost = change(&mut rng, &source, PARTITION, 120);
+    let after_the_gap = change(&mut rng, &source, PARTITION, 130);
     index.apply(PARTITION, after_the_gap).await;
     drop(held);
     assert!(search.await.unwrap());
-    is_right(&*index, &shelf, PARTITION, &asked, "a gap while reading").await;
+    is_right(&*index, &source, PARTITION, &asked, "a gap while reading").await;
 }
 
 /// Whoever asks may go away while a partition is being read: the next answer is right all the same.
 pub async fn an_abandoned_read_does_no_harm(make: Make<'_>, seed: u64) {
-    let mut dice = Dice::new(seed);
-    let shelf = filled(&mut dice, 20);
-    let index = make(shelf.clone(), AMPLE_BYTES);
-    let asked = any_question(&mut dice);
-    let held = shelf.hold_reads().await;
-    let search = begin_reading(&index, &shelf, &asked).await;
-    let update = change(&mut dice, &shelf, PARTITION, 100);
+    let mut rng = Rng::new(seed);
+    let source = filled(&mut rng, 20);
+    let index = make(source.clone(), AMPLE_BYTES);
+    let asked = any_question(&mut rng);
+    let held = source.hold_reads().await;
+    let search = begin_reading(&index, &source, &asked).await;
+    let update = change(&mut rng, &source, PARTITION, 100);
     index.apply(PARTITION, update).await;
     search.abort();
     assert!(search.await.is_err());
-    let update = change(&mut dice, &shelf, PARTITION, 110);
+    let update = change(&mut rng, &source, PARTITION, 110);
     index.apply(PARTITION, update).await;
     drop(held);
-    is_right(&*index, &shelf, PARTITION, &asked, &format!("seed {seed}")).await;
+    is_right(&*index, &source, PARTITION, &asked, &format!("seed {seed}")).await;
 }
 
 /// What is forgotten while it is being read is read anew for the next question.
 pub async fn forgetting_while_reading_forgets(make: Make<'_>, seed: u64) {
-    let mut dice = Dice::new(seed);
-    let shelf = filled(&mut dice, 20);
-    let index = make(shelf.clone(), AMPLE_BYTES);
-    let asked = any_question(&mut dice);
-    let held = shelf.hold_reads().await;
-    let search = begin_reading(&index, &shelf, &asked).await;
+    let mut rng = Rng::new(seed);
+    let source = filled(&mut rng, 20);
+    let index = make(source.clone(), AMPLE_BYTES);
+    let asked = any_question(&mut rng);
+    let held = source.hold_reads().await;
+    let search = begin_reading(&index, &source, &asked).await;
     // Nobody tells the index: it is only told to forget.
-    let _untold = change(&mut dice, &shelf, PARTITION, 100);
-    index.forget_all().await;
+    let _untold = change(&mut rng, &source, PARTITION, 100);
+    index.clear_cache().await;
     drop(held);
     assert!(search.await.unwrap());
-    is_right(&*index, &shelf, PARTITION, &asked, &format!("seed {seed}")).await;
+    is_right(&*index, &source, PARTITION, &asked, &format!("seed {seed}")).await;
 }
 
 /// A budget for less than one partition costs time, never an answer.
 pub async fn a_tiny_budget_keeps_answers_right(make: Make<'_>, seed: u64) {
-    let mut dice = Dice::new(seed);
-    let shelf = Arc::new(Shelf::default());
-    let index = make(shelf.clone(), 1);
+    let mut rng = Rng::new(seed);
+    let source = Arc::new(MemorySource::default());
+    let index = make(source.clone(), 1);
     let partitions: Vec<PartitionId> = (1..=5).map(PartitionId).collect();
     for step in 0..40u128 {
-        let partition = *dice.pick(&partitions);
+        let partition = *rng.pick(&partitions);
         let number = u128::try_from(partition.0).unwrap() << 32 | step << 1;
-        let update = change(&mut dice, &shelf, partition, number);
+        let update = change(&mut rng, &source, partition, number);
         index.apply(partition, update).await;
-        let asked = any_question(&mut dice);
-        let other = *dice.pick(&partitions);
-        is_right(&*index, &shelf, other, &asked, &format!("seed {seed}, step {step}")).await;
+        let asked = any_question(&mut rng);
+        let other = *rng.pick(&partitions);
+        is_right(&*index, &source, other, &asked, &format!("seed {seed}, step {step}")).await;
     }
-    assert!(shelf.reads_begun() > 5, "nothing was ever let go");
+    assert!(source.reads_begun() > 5, "nothing was ever let go");
 }
 
 /// Memories that the index holds otherwise than the store are counted; a partition not in memory has none.
 pub async fn differences_are_counted(make: Make<'_>) {
-    let mut dice = Dice::new(1);
-    let shelf = filled(&mut dice, 10);
-    let index = make(shelf.clone(), AMPLE_BYTES);
+    let mut rng = Rng::new(1);
+    let source = filled(&mut rng, 10);
+    let index = make(source.clone(), AMPLE_BYTES);
     assert_eq!(index.differences(PARTITION).await.unwrap(), 0);
     index.search(PARTITION, &question("tea", 5)).await.unwrap();
-    let mut tampered = change(&mut dice, &shelf, PARTITION, 100);
+    let mut tampered = change(&mut rng, &source, PARTITION, 100);
     tampered.put.remove(0);
     tampered.erased.clear();
     index.apply(PARTITION, tampered).await;
     // The edited one in either version, and the erased one that is still held.
     assert_eq!(index.differences(PARTITION).await.unwrap(), 3);
-    index.forget_all().await;
+    index.clear_cache().await;
     assert_eq!(index.differences(PARTITION).await.unwrap(), 0);
 }

@@ -1,5 +1,5 @@
-//! What every [`Index`] must keep, as one function per rule, over sources in memory ([`Shelf`]). What an index answers
-//! is held against [`naive`], which knows no index.
+//! What every [`Index`] must keep, as one function per rule, over sources in memory ([`MemorySource`]). What an index answers
+//! is held against [`reference`], which knows no index.
 //!
 //! The functions panic when a rule is broken, as a test does.
 
@@ -11,26 +11,26 @@ pub mod keeping_up;
 use std::sync::Arc;
 
 use super::corpus;
-use super::dice::Dice;
-use super::material::vector_of;
-use super::naive;
-use super::shelf::Shelf;
+use super::fixtures::vector_of;
+use super::memory_source::MemorySource;
+use super::reference;
+use super::rng::Rng;
 use crate::domain::filter::Filter;
 use crate::domain::id::{MemoryId, PartitionId};
-use crate::index::{Answer, Candidate, Index, Question, View};
+use crate::index::{Answer, Candidate, Index, IndexQuery, View};
 use crate::store::Indexed;
 use crate::testing::START;
 
 /// Makes an index over a source, with a budget of memory in bytes.
-pub type Make<'a> = &'a (dyn Fn(Arc<Shelf>, usize) -> Arc<dyn Index> + Sync);
+pub type Make<'a> = &'a (dyn Fn(Arc<MemorySource>, usize) -> Arc<dyn Index> + Sync);
 
 /// Room for everything.
 const AMPLE_BYTES: usize = 1 << 30;
 const PARTITION: PartitionId = PartitionId(7);
 
 /// A question about words that some memories have, with everything in view.
-fn question(text: &str, candidates: usize) -> Question {
-    Question {
+fn question(text: &str, candidates: usize) -> IndexQuery {
+    IndexQuery {
         vector: Some(vector_of(text).into()),
         text: text.into(),
         view: View { filter: Filter::everything(), now: START, shared_only: false },
@@ -40,20 +40,20 @@ fn question(text: &str, candidates: usize) -> Question {
 }
 
 /// Any question: with and without a vector, a filter, weights of all signals.
-fn any_question(dice: &mut Dice) -> Question {
-    let mut asked = question(&corpus::text(dice), 1 + dice.below(12));
-    if dice.chance(20) {
+fn any_question(rng: &mut Rng) -> IndexQuery {
+    let mut asked = question(&corpus::text(rng), 1 + rng.below(12));
+    if rng.chance(20) {
         asked.vector = None;
     }
-    if dice.chance(60) {
-        asked.view.filter = corpus::filter(dice, 3);
+    if rng.chance(60) {
+        asked.view.filter = corpus::filter(rng, 3);
     }
-    asked.view.now = corpus::moment(dice);
-    asked.view.shared_only = dice.chance(25);
+    asked.view.now = corpus::moment(rng);
+    asked.view.shared_only = rng.chance(25);
     asked.weights = gpu_retrieval::Weights {
-        similarity: *dice.pick(&[0.0, 1.0, 1.0, 2.0]),
-        retention: *dice.pick(&[0.0, 0.0, 0.5]),
-        importance: *dice.pick(&[0.0, 0.0, 1.0]),
+        similarity: *rng.pick(&[0.0, 1.0, 1.0, 2.0]),
+        retention: *rng.pick(&[0.0, 0.0, 0.5]),
+        importance: *rng.pick(&[0.0, 0.0, 1.0]),
     };
     asked
 }
@@ -72,22 +72,37 @@ fn ids(indexed: &[Indexed]) -> Vec<MemoryId> {
 type Seen = (MemoryId, Option<(f32, (u32, u32))>, f32);
 
 /// Holds an answer against the definitions: exactly those that a signal puts forward, with what each signal says.
-async fn is_right(index: &dyn Index, shelf: &Shelf, partition: PartitionId, asked: &Question, context: &str) {
-    let all = shelf.memories(partition);
+async fn is_right(
+    index: &dyn Index,
+    source: &MemorySource,
+    partition: PartitionId,
+    asked: &IndexQuery,
+    context: &str,
+) {
+    let all = source.memories(partition);
     let answer = index.search(partition, asked).await.unwrap();
     assert_eq!(answer.memories, all.len() as u64, "{context}: how many there are");
-    let words = naive::Bm25::new(asked, &all);
+    let words = reference::Bm25::new(asked, &all);
     let mut seen: Vec<Seen> = Vec::new();
     for indexed in &all {
         let (id, expected) = (indexed.memory.id, words.best_row(indexed));
-        let sighting = index.sight(partition, id, asked).await.unwrap().expect("it is there");
-        let lexical = sighting.candidate.lexical;
+        let inspection = index.inspect(partition, id, asked).await.unwrap().expect("it is there");
+        let lexical = inspection.candidate.lexical;
         assert!((f64::from(lexical) - expected).abs() < 1e-4, "{context}: BM25 {lexical}, not {expected}");
-        assert_eq!(sighting.passes_filter, naive::passes(&asked.view.filter, &indexed.memory), "{context}");
-        let in_sight = sighting.passes_filter && sighting.visible && !sighting.expired;
-        assert_eq!(in_sight, naive::sees(&asked.view, &indexed.memory), "{context}: {:?}", indexed.memory);
+        assert_eq!(
+            inspection.passes_filter,
+            reference::passes(&asked.view.filter, &indexed.memory),
+            "{context}"
+        );
+        let in_sight = inspection.passes_filter && inspection.visible && !inspection.expired;
+        assert_eq!(
+            in_sight,
+            reference::sees(&asked.view, &indexed.memory),
+            "{context}: {:?}",
+            indexed.memory
+        );
         if in_sight {
-            seen.push((id, naive::dense(asked, indexed), lexical));
+            seen.push((id, reference::dense(asked, indexed), lexical));
         }
     }
     let mut by_meaning: Vec<_> =
@@ -99,10 +114,11 @@ async fn is_right(index: &dyn Index, shelf: &Shelf, partition: PartitionId, aske
         order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         forward.extend(order.iter().take(asked.candidates).map(|(_, id)| *id));
     }
-    let (found, beside): (Vec<Candidate>, _) = by_id(answer).into_iter().partition(|one| one.put_forward);
+    let (found, beside): (Vec<Candidate>, _) = by_id(answer).into_iter().partition(|one| one.retrieved);
     let found_ids: Vec<MemoryId> = found.iter().map(|candidate| candidate.memory).collect();
     assert_eq!(found_ids, Vec::from_iter(forward), "{context}: who is put forward for {asked:?}");
-    let in_sight: Vec<&Indexed> = all.iter().filter(|one| naive::sees(&asked.view, &one.memory)).collect();
+    let in_sight: Vec<&Indexed> =
+        all.iter().filter(|one| reference::sees(&asked.view, &one.memory)).collect();
     let stands_beside = |one: &&&Indexed| {
         let is_beside = |other: &&Indexed| are_beside(one, other) && found_ids.contains(&other.memory.id);
         !found_ids.contains(&one.memory.id) && in_sight.iter().any(is_beside)
@@ -125,15 +141,12 @@ async fn is_right(index: &dyn Index, shelf: &Shelf, partition: PartitionId, aske
         let indexed = in_sight.iter().find(|one| one.memory.id == candidate.memory).unwrap();
         let neighbours: Vec<&Indexed> =
             in_sight.iter().filter(|other| are_beside(indexed, other)).copied().collect();
-        let passage = words.passage(indexed, &neighbours);
-        let found_passage = candidate.passage;
-        assert!(
-            (f64::from(found_passage) - passage).abs() < 1e-4,
-            "{context}: {found_passage}, not {passage}"
-        );
-        assert_eq!(candidate.asks, naive::asks(indexed), "{context}");
+        let window = words.window(indexed, &neighbours);
+        let found_window = candidate.window;
+        assert!((f64::from(found_window) - window).abs() < 1e-4, "{context}: {found_window}, not {window}");
+        assert_eq!(candidate.ends_with_question, reference::ends_with_question(indexed), "{context}");
         assert_eq!(candidate.happened_at, indexed.memory.happened.at, "{context}");
-        assert_eq!(candidate.is_of_named, naive::names_author(asked, &indexed.memory), "{context}");
+        assert_eq!(candidate.speaker_named, reference::names_author(asked, &indexed.memory), "{context}");
     }
 }
 

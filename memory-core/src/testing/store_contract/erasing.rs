@@ -6,26 +6,26 @@ use crate::domain::derivation::Source;
 use crate::domain::id::{MemoryId, RecallId, TenantId};
 use crate::store::{RecallRecord, Store};
 use crate::testing::START;
-use crate::testing::material::{Material, owner, revised};
+use crate::testing::fixtures::{Fixtures, owner, revised};
 
 /// Erasing a turn takes the facts made of it and the facts made of those, whether it was their evidence or merely in
 /// view, and whether the turn or its memory is named as the source.
 pub async fn takes_along_what_was_made_of_it(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let said = commit(store, &material.saying(&ann, "s", &["a", "b"])).await.made;
-    let of_turn = material.made_of(material.fact("of a turn"), &[Source::Turn(said.turns[0])]);
-    let of_memory = material.made_of(
-        material.fact("of its memory, in view only"),
+    let said = commit(store, &fixtures.saying(&ann, "s", &["a", "b"])).await.created;
+    let of_turn = fixtures.made_of(fixtures.fact("of a turn"), &[Source::Turn(said.turns[0])]);
+    let of_memory = fixtures.made_of(
+        fixtures.fact("of its memory, in view only"),
         &[Source::Memory(said.memories[1]), Source::Memory(said.memories[0])],
     );
-    let first = commit(store, &material.adding(&ann, vec![of_turn, of_memory])).await.made.memories;
-    let of_fact = material.made_of(material.fact("of a fact"), &[Source::Memory(first[0])]);
-    let second = commit(store, &material.adding(&ann, vec![of_fact])).await;
-    let gone = commit(store, &material.erasing(&ann, vec![said.memories[0]])).await;
-    let mut expected = vec![said.memories[0], first[0], first[1], second.made.memories[0]];
+    let first = commit(store, &fixtures.adding(&ann, vec![of_turn, of_memory])).await.created.memories;
+    let of_fact = fixtures.made_of(fixtures.fact("of a fact"), &[Source::Memory(first[0])]);
+    let second = commit(store, &fixtures.adding(&ann, vec![of_fact])).await;
+    let gone = commit(store, &fixtures.erasing(&ann, vec![said.memories[0]])).await;
+    let mut expected = vec![said.memories[0], first[0], first[1], second.created.memories[0]];
     expected.sort_unstable();
-    let mut erased = gone.made.erased.clone();
+    let mut erased = gone.created.erased.clone();
     erased.sort_unstable();
     assert_eq!(erased, expected);
     let left: Vec<MemoryId> = loaded(store, gone.partition).await.1.iter().map(|one| one.memory.id).collect();
@@ -36,15 +36,15 @@ pub async fn takes_along_what_was_made_of_it(store: &dyn Store) {
 
 /// A memory made of two that are erased together goes once; a root named twice, or reached from another root, too.
 pub async fn takes_a_diamond_once(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let root = commit(store, &material.adding(&ann, vec![material.fact("root")])).await.made.memories[0];
-    let sides = ["left", "right"].map(|text| material.made_of(material.fact(text), &[Source::Memory(root)]));
-    let sides = commit(store, &material.adding(&ann, sides.to_vec())).await.made.memories;
-    let tip = material.made_of(material.fact("tip"), &[Source::Memory(sides[0]), Source::Memory(sides[1])]);
-    let tip = commit(store, &material.adding(&ann, vec![tip])).await.made.memories[0];
-    let gone = commit(store, &material.erasing(&ann, vec![root, tip, root])).await;
-    let mut erased = gone.made.erased.clone();
+    let root = commit(store, &fixtures.adding(&ann, vec![fixtures.fact("root")])).await.created.memories[0];
+    let sides = ["left", "right"].map(|text| fixtures.made_of(fixtures.fact(text), &[Source::Memory(root)]));
+    let sides = commit(store, &fixtures.adding(&ann, sides.to_vec())).await.created.memories;
+    let tip = fixtures.made_of(fixtures.fact("tip"), &[Source::Memory(sides[0]), Source::Memory(sides[1])]);
+    let tip = commit(store, &fixtures.adding(&ann, vec![tip])).await.created.memories[0];
+    let gone = commit(store, &fixtures.erasing(&ann, vec![root, tip, root])).await;
+    let mut erased = gone.created.erased.clone();
     erased.sort_unstable();
     let mut expected = vec![root, sides[0], sides[1], tip];
     expected.sort_unstable();
@@ -56,90 +56,93 @@ pub async fn takes_a_diamond_once(store: &dyn Store) {
 
 /// A document goes if one of its earlier versions was made of what is erased, though the present one was not.
 pub async fn follows_earlier_versions(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let said = commit(store, &material.saying(&ann, "s", &["secret"])).await.made;
-    let derived = material.made_of(material.document("n", "k", "secret"), &[Source::Turn(said.turns[0])]);
-    let id = commit(store, &material.adding(&ann, vec![derived])).await.made.memories[0];
-    commit(store, &material.adding(&ann, vec![material.document("n", "k", "harmless")])).await;
+    let said = commit(store, &fixtures.saying(&ann, "s", &["secret"])).await.created;
+    let derived = fixtures.made_of(fixtures.document("n", "k", "secret"), &[Source::Turn(said.turns[0])]);
+    let id = commit(store, &fixtures.adding(&ann, vec![derived])).await.created.memories[0];
+    commit(store, &fixtures.adding(&ann, vec![fixtures.document("n", "k", "harmless")])).await;
     assert_eq!(present(store, id).await.derivation, None);
-    let of_document = material.made_of(material.fact("of the document"), &[Source::Memory(id)]);
-    let third = commit(store, &material.adding(&ann, vec![of_document])).await.made.memories[0];
-    let gone = commit(store, &material.erasing(&ann, said.memories.clone())).await;
-    assert_eq!(gone.made.erased, [said.memories[0], id, third]);
+    let of_document = fixtures.made_of(fixtures.fact("of the document"), &[Source::Memory(id)]);
+    let third = commit(store, &fixtures.adding(&ann, vec![of_document])).await.created.memories[0];
+    let gone = commit(store, &fixtures.erasing(&ann, said.memories.clone())).await;
+    assert_eq!(gone.created.erased, [said.memories[0], id, third]);
     assert_eq!(store.earlier_versions(gone.partition, id).await.unwrap(), []);
     assert!(loaded(store, gone.partition).await.1.is_empty());
-    let again = commit(store, &material.adding(&ann, vec![material.document("n", "k", "anew")])).await;
-    assert_eq!(present(store, again.made.memories[0]).await.version, 1, "the name is free again");
+    let again = commit(store, &fixtures.adding(&ann, vec![fixtures.document("n", "k", "anew")])).await;
+    assert_eq!(present(store, again.created.memories[0]).await.version, 1, "the name is free again");
     log_is_sound(store, gone.partition).await;
 }
 
 /// What is erased leaves the access log, and a session without turns goes; its key may be used anew.
 pub async fn leaves_no_trace(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let said = commit(store, &material.saying(&ann, "s", &["a", "b"])).await;
-    let kept = commit(store, &material.adding(&ann, vec![material.fact("kept")])).await.made.memories[0];
-    let (partition, ids) = (said.partition, said.made.memories.clone());
-    let id = RecallId(material.id());
+    let said = commit(store, &fixtures.saying(&ann, "s", &["a", "b"])).await;
+    let kept = commit(store, &fixtures.adding(&ann, vec![fixtures.fact("kept")])).await.created.memories[0];
+    let (partition, ids) = (said.partition, said.created.memories.clone());
+    let id = RecallId(fixtures.id());
     let hits = vec![(ids[0], 0.75), (kept, 0.5), (ids[1], 0.25)];
-    store.note_recalls(&[RecallRecord { id, partition, recalled_at: START, hits }], 10).await.unwrap();
-    commit(store, &material.erasing(&ann, vec![ids[0]])).await;
+    store.record_recalls(&[RecallRecord { id, partition, recalled_at: START, hits }], 10).await.unwrap();
+    commit(store, &fixtures.erasing(&ann, vec![ids[0]])).await;
     assert_eq!(store.sessions(partition, 0, 10).await.unwrap().len(), 1, "a turn is left");
-    commit(store, &material.erasing(&ann, vec![ids[1]])).await;
+    commit(store, &fixtures.erasing(&ann, vec![ids[1]])).await;
     assert_eq!(store.sessions(partition, 0, 10).await.unwrap(), []);
-    assert_eq!(store.session(TenantId::DEFAULT, said.made.session.unwrap()).await.unwrap(), None);
+    assert_eq!(store.session(TenantId::DEFAULT, said.created.session.unwrap()).await.unwrap(), None);
     assert_eq!(store.recalls(partition, 10).await.unwrap()[0].hits, [(kept, 0.5)]);
     let late = RecallRecord {
-        id: RecallId(material.id()),
+        id: RecallId(fixtures.id()),
         partition,
         recalled_at: START,
         hits: vec![(ids[0], 1.0), (kept, 0.5)],
     };
-    store.note_recalls(&[late], 10).await.unwrap();
+    store.record_recalls(&[late], 10).await.unwrap();
     let hits = store.recalls(partition, 1).await.unwrap()[0].hits.clone();
     assert_eq!(hits, [(kept, 0.5)], "a note that comes late brings nothing back");
-    let anew = commit(store, &material.saying(&ann, "s", &["c"])).await.appended.unwrap();
+    let anew = commit(store, &fixtures.saying(&ann, "s", &["c"])).await.appended.unwrap();
     assert_eq!((anew.session_ordinal, anew.first_seq), (1, 0), "an ordinal is never given twice");
     log_is_sound(store, partition).await;
 }
 
 /// Ids that are not in the partition are refused, those of another owner or tenant included.
 pub async fn unknown_ids_are_refused(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let (ann, bob) = (owner("ann"), owner("bob"));
-    let of_ann = commit(store, &material.saying(&ann, "s", &["a"])).await.made;
-    commit(store, &material.adding(&bob, vec![material.fact("bob's")])).await;
+    let of_ann = commit(store, &fixtures.saying(&ann, "s", &["a"])).await.created;
+    commit(store, &fixtures.adding(&bob, vec![fixtures.fact("bob's")])).await;
     let id = of_ann.memories[0];
     let refusal = Err(Refusal::NotFound(id.0));
-    assert_eq!(answer(store, &material.erasing(&bob, vec![id])).await, refusal);
-    assert_eq!(answer(store, &material.erasing(&owner("new"), vec![id])).await, refusal);
-    let mut elsewhere = material.erasing(&ann, vec![id]);
-    elsewhere.tenant = TenantId(material.id());
+    assert_eq!(answer(store, &fixtures.erasing(&bob, vec![id])).await, refusal);
+    assert_eq!(answer(store, &fixtures.erasing(&owner("new"), vec![id])).await, refusal);
+    let mut elsewhere = fixtures.erasing(&ann, vec![id]);
+    elsewhere.tenant = TenantId(fixtures.id());
     assert_eq!(answer(store, &elsewhere).await, refusal);
     let memory = present(store, id).await;
-    assert_eq!(answer(store, &material.revising(&bob, revised(&memory, None))).await, refusal);
+    assert_eq!(answer(store, &fixtures.revising(&bob, revised(&memory, None))).await, refusal);
     for source in [Source::Memory(id), Source::Turn(of_ann.turns[0])] {
-        let made = material.made_of(material.fact("x"), &[source]);
-        assert!(matches!(answer(store, &material.adding(&bob, vec![made])).await, Err(Refusal::NotFound(_))));
+        let created = fixtures.made_of(fixtures.fact("x"), &[source]);
+        assert!(matches!(
+            answer(store, &fixtures.adding(&bob, vec![created])).await,
+            Err(Refusal::NotFound(_))
+        ));
     }
-    commit(store, &material.erasing(&ann, vec![id])).await;
-    assert_eq!(answer(store, &material.erasing(&ann, vec![id])).await, refusal);
+    commit(store, &fixtures.erasing(&ann, vec![id])).await;
+    assert_eq!(answer(store, &fixtures.erasing(&ann, vec![id])).await, refusal);
 }
 
 /// Another partition keeps everything, however alike it is.
 pub async fn leaves_other_partitions_alone(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let mut partitions = Vec::new();
     for who in ["ann", "bob"] {
         let who = owner(who);
-        let said = commit(store, &material.saying(&who, "s", &["a"])).await;
-        let fact = material.made_of(material.fact("f"), &[Source::Turn(said.made.turns[0])]);
-        commit(store, &material.adding(&who, vec![fact])).await;
-        partitions.push((said.partition, said.made.memories[0]));
+        let said = commit(store, &fixtures.saying(&who, "s", &["a"])).await;
+        let fact = fixtures.made_of(fixtures.fact("f"), &[Source::Turn(said.created.turns[0])]);
+        commit(store, &fixtures.adding(&who, vec![fact])).await;
+        partitions.push((said.partition, said.created.memories[0]));
     }
     let before = loaded(store, partitions[1].0).await;
-    commit(store, &material.erasing(&owner("ann"), vec![partitions[0].1])).await;
+    commit(store, &fixtures.erasing(&owner("ann"), vec![partitions[0].1])).await;
     assert!(loaded(store, partitions[0].0).await.1.is_empty());
     assert_eq!(loaded(store, partitions[1].0).await, before);
     assert_eq!(store.sessions(partitions[1].0, 0, 10).await.unwrap().len(), 1);
@@ -147,24 +150,24 @@ pub async fn leaves_other_partitions_alone(store: &dyn Store) {
 
 /// Additions, revisions and erasures in one set, and over sets of one call, end as if done one after the other.
 pub async fn what_is_written_with_it_is_consistent(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let base = commit(store, &material.saying(&ann, "s", &["a", "b"])).await;
-    let root = base.made.memories[0];
-    let mut mixed = material.saying(&ann, "s", &["c"]);
-    mixed.memories.push(material.made_of(material.fact("doomed"), &[Source::Memory(root)]));
-    mixed.memories.push(material.fact("kept"));
+    let base = commit(store, &fixtures.saying(&ann, "s", &["a", "b"])).await;
+    let root = base.created.memories[0];
+    let mut mixed = fixtures.saying(&ann, "s", &["c"]);
+    mixed.memories.push(fixtures.made_of(fixtures.fact("doomed"), &[Source::Memory(root)]));
+    mixed.memories.push(fixtures.fact("kept"));
     mixed.revisions.push(revised(&present(store, root).await, Some("edited, then erased")));
     mixed.erasures.push(root);
     let doomed = mixed.memories[0].memory.id;
-    let gone_already = material.made_of(material.fact("too late"), &[Source::Memory(root)]);
-    let sets = [mixed, material.adding(&ann, vec![gone_already]), material.saying(&ann, "s", &["d"])];
+    let gone_already = fixtures.made_of(fixtures.fact("too late"), &[Source::Memory(root)]);
+    let sets = [mixed, fixtures.adding(&ann, vec![gone_already]), fixtures.saying(&ann, "s", &["d"])];
     let answers = store.commit(&sets).await.unwrap();
     let Ok(Outcome::Committed(mixed)) = &answers[0] else { panic!("refused: {answers:?}") };
-    assert_eq!(mixed.made.erased, [root, doomed]);
+    assert_eq!(mixed.created.erased, [root, doomed]);
     assert_eq!(answers[1], Err(Refusal::NotFound(root.0)), "a source that has just gone");
     assert_eq!(loaded(store, base.partition).await.1.len(), 4);
-    let turns = store.turns(base.made.session.unwrap(), 0, 10).await.unwrap();
+    let turns = store.turns(base.created.session.unwrap(), 0, 10).await.unwrap();
     assert_eq!(turns.iter().map(|turn| turn.seq).collect::<Vec<_>>(), [1, 2, 3]);
     log_is_sound(store, base.partition).await;
 }

@@ -6,26 +6,26 @@ use crate::domain::derivation::Source;
 use crate::domain::id::{MemoryId, TenantId};
 use crate::domain::link::Link;
 use crate::store::{ChangeOp, Store};
-use crate::testing::material::{Material, link, name, owner, revised};
+use crate::testing::fixtures::{Fixtures, link, name, owner, revised};
 
 fn linking(mut new: NewMemory, links: Vec<Link>) -> NewMemory {
     new.memory.links = links;
     new
 }
 
-async fn add(store: &dyn Store, material: &Material, new: NewMemory) -> MemoryId {
-    commit(store, &material.adding(&owner("ann"), vec![new])).await.made.memories[0]
+async fn add(store: &dyn Store, fixtures: &Fixtures, new: NewMemory) -> MemoryId {
+    commit(store, &fixtures.adding(&owner("ann"), vec![new])).await.created.memories[0]
 }
 
 /// Links return exactly with every way of reading; a new version has its own, and the earlier ones keep theirs. A
 /// document that is replaced by its name has the links of its new version.
 pub async fn links_belong_to_their_version(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let said = commit(store, &material.saying(&ann, "s", &["a"])).await;
-    let (turn, fact) = (said.made.memories[0], add(store, &material, material.fact("f")).await);
+    let said = commit(store, &fixtures.saying(&ann, "s", &["a"])).await;
+    let (turn, fact) = (said.created.memories[0], add(store, &fixtures, fixtures.fact("f")).await);
     let both = vec![link(turn, "größer \"als\"\u{200b}", 0.1), link(fact, "b", 1.0), link(turn, "b", 0.0)];
-    let id = add(store, &material, linking(material.ornate(), both.clone())).await;
+    let id = add(store, &fixtures, linking(fixtures.ornate(), both.clone())).await;
     let first = present(store, id).await;
     assert_eq!(first.links, both);
     assert_eq!(store.memories(said.partition, &[id]).await.unwrap().first(), Some(&first));
@@ -35,17 +35,17 @@ pub async fn links_belong_to_their_version(store: &dyn Store) {
 
     let mut second = revised(&first, Some("another text"));
     second.memory.links = vec![link(fact, "c", f32::MIN_POSITIVE)];
-    commit(store, &material.revising(&ann, second.clone())).await;
+    commit(store, &fixtures.revising(&ann, second.clone())).await;
     let mut third = revised(&second.memory, None);
     third.memory.links = Vec::new();
-    commit(store, &material.revising(&ann, third.clone())).await;
+    commit(store, &fixtures.revising(&ann, third.clone())).await;
     assert_eq!(present(store, id).await, third.memory);
     assert_eq!(store.earlier_versions(said.partition, id).await.unwrap(), [first, second.memory]);
 
     let one =
-        add(store, &material, linking(material.document("n", "k", "1"), vec![link(turn, "a", 0.5)])).await;
-    let replacing = linking(material.document("n", "k", "2"), vec![link(fact, "a", 0.25)]);
-    let replaced = commit(store, &material.adding(&ann, vec![replacing])).await;
+        add(store, &fixtures, linking(fixtures.document("n", "k", "1"), vec![link(turn, "a", 0.5)])).await;
+    let replacing = linking(fixtures.document("n", "k", "2"), vec![link(fact, "a", 0.25)]);
+    let replaced = commit(store, &fixtures.adding(&ann, vec![replacing])).await;
     assert_eq!(present(store, one).await.links, [link(fact, "a", 0.25)]);
     assert_eq!(replaced.replaced[0].as_ref().unwrap().links, [link(fact, "a", 0.25)]);
     let earlier = store.earlier_versions(said.partition, one).await.unwrap();
@@ -56,34 +56,34 @@ pub async fn links_belong_to_their_version(store: &dyn Store) {
 /// A set that links to what is not in the partition before it is refused whole, and so is a memory that links to
 /// itself: as a revision, or as a document that takes the place of the one it links to.
 pub async fn unknown_targets_are_refused(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let of_bob = commit(store, &material.adding(&owner("bob"), vec![material.fact("bob's")])).await.made;
-    let both = vec![material.document("n", "k", "d"), material.fact("other")];
-    let of_ann = commit(store, &material.adding(&ann, both)).await;
-    let (id, other) = (of_ann.made.memories[0], of_ann.made.memories[1]);
+    let of_bob = commit(store, &fixtures.adding(&owner("bob"), vec![fixtures.fact("bob's")])).await.created;
+    let both = vec![fixtures.document("n", "k", "d"), fixtures.fact("other")];
+    let of_ann = commit(store, &fixtures.adding(&ann, both)).await;
+    let (id, other) = (of_ann.created.memories[0], of_ann.created.memories[1]);
     let to = |to: MemoryId| vec![link(id, "ok", 1.0), link(to, "a", 1.0)];
-    for nobody in [of_bob.memories[0], MemoryId(material.id())] {
+    for nobody in [of_bob.memories[0], MemoryId(fixtures.id())] {
         let refusal = Err(Refusal::NotFound(nobody.0));
-        let added = linking(material.fact("x"), to(nobody));
-        let elsewhere = linking(material.fact("x"), vec![link(nobody, "a", 1.0)]);
-        assert_eq!(answer(store, &material.adding(&owner("new"), vec![elsewhere])).await, refusal);
-        let set = material.adding(&ann, vec![material.fact("never kept"), added]);
+        let added = linking(fixtures.fact("x"), to(nobody));
+        let elsewhere = linking(fixtures.fact("x"), vec![link(nobody, "a", 1.0)]);
+        assert_eq!(answer(store, &fixtures.adding(&owner("new"), vec![elsewhere])).await, refusal);
+        let set = fixtures.adding(&ann, vec![fixtures.fact("never kept"), added]);
         assert_eq!(answer(store, &set).await, refusal);
         let mut edit = revised(&present(store, other).await, None);
         edit.memory.links = to(nobody);
-        assert_eq!(answer(store, &material.revising(&ann, edit)).await, refusal);
+        assert_eq!(answer(store, &fixtures.revising(&ann, edit)).await, refusal);
     }
     let mut edit = revised(&present(store, id).await, None);
     edit.memory.links = vec![link(id, "a", 1.0)];
-    assert_eq!(answer(store, &material.revising(&ann, edit)).await, Err(Refusal::LinkToItself(id)));
-    let replacing = linking(material.document("n", "k", "e"), vec![link(id, "a", 1.0)]);
-    assert_eq!(answer(store, &material.adding(&ann, vec![replacing])).await, Err(Refusal::LinkToItself(id)));
+    assert_eq!(answer(store, &fixtures.revising(&ann, edit)).await, Err(Refusal::LinkToItself(id)));
+    let replacing = linking(fixtures.document("n", "k", "e"), vec![link(id, "a", 1.0)]);
+    assert_eq!(answer(store, &fixtures.adding(&ann, vec![replacing])).await, Err(Refusal::LinkToItself(id)));
     assert_eq!(loaded(store, of_ann.partition).await.0, 2, "nothing of what was refused is there");
     assert_eq!(store.partition_of(TenantId::DEFAULT, &owner("new")).await.unwrap(), None);
-    let first = material.adding(&ann, vec![material.fact("first")]);
+    let first = fixtures.adding(&ann, vec![fixtures.fact("first")]);
     let links = vec![link(first.memories[0].memory.id, "a", 1.0)];
-    let second = material.adding(&ann, vec![linking(material.fact("second"), links)]);
+    let second = fixtures.adding(&ann, vec![linking(fixtures.fact("second"), links)]);
     let answers = store.commit(&[first, second]).await.unwrap();
     assert!(answers.iter().all(Result::is_ok), "what an earlier set of the call wrote is there: {answers:?}");
     log_is_sound(store, of_ann.partition).await;
@@ -92,24 +92,24 @@ pub async fn unknown_targets_are_refused(store: &dyn Store) {
 /// When a memory is erased, links to it vanish from the present and the earlier versions of those that stay, which
 /// make no new version for it but one line each in the change log. What only links to it is not erased.
 pub async fn links_go_with_their_target(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let said = commit(store, &material.saying(&ann, "s", &["secret"])).await;
-    let (turn, partition) = (said.made.memories[0], said.partition);
-    let derived = material.made_of(material.fact("derived"), &[Source::Turn(said.made.turns[0])]);
-    let derived = add(store, &material, derived).await;
-    let kept = add(store, &material, material.fact("kept")).await;
+    let said = commit(store, &fixtures.saying(&ann, "s", &["secret"])).await;
+    let (turn, partition) = (said.created.memories[0], said.partition);
+    let derived = fixtures.made_of(fixtures.fact("derived"), &[Source::Turn(said.created.turns[0])]);
+    let derived = add(store, &fixtures, derived).await;
+    let kept = add(store, &fixtures, fixtures.fact("kept")).await;
     let to_kept = link(kept, "a", 0.5);
     let links = vec![link(turn, "a", 1.0), to_kept.clone(), link(derived, "b", 1.0)];
-    let now = add(store, &material, linking(material.fact("now"), links.clone())).await;
-    let before = add(store, &material, linking(material.fact("before"), links)).await;
+    let now = add(store, &fixtures, linking(fixtures.fact("now"), links.clone())).await;
+    let before = add(store, &fixtures, linking(fixtures.fact("before"), links)).await;
     let mut edit = revised(&present(store, before).await, None);
     edit.memory.links = vec![to_kept.clone()];
-    commit(store, &material.revising(&ann, edit)).await;
-    add(store, &material, linking(material.fact("untouched"), vec![to_kept.clone()])).await;
+    commit(store, &fixtures.revising(&ann, edit)).await;
+    add(store, &fixtures, linking(fixtures.fact("untouched"), vec![to_kept.clone()])).await;
 
-    let gone = commit(store, &material.erasing(&ann, vec![turn])).await;
-    assert_eq!(gone.made.erased, [turn, derived]);
+    let gone = commit(store, &fixtures.erasing(&ann, vec![turn])).await;
+    assert_eq!(gone.created.erased, [turn, derived]);
     assert_eq!(gone.seq_after - gone.seq_before, 4, "two went, two lost links");
     let log = store.changes(partition, gone.seq_before, 10).await.unwrap();
     let put: Vec<MemoryId> =
@@ -121,7 +121,7 @@ pub async fn links_go_with_their_target(store: &dyn Store) {
     }
     assert_eq!(store.earlier_versions(partition, before).await.unwrap()[0].links, [to_kept]);
     log_is_sound(store, partition).await;
-    let last = commit(store, &material.erasing(&ann, vec![kept])).await;
+    let last = commit(store, &fixtures.erasing(&ann, vec![kept])).await;
     assert_eq!(last.seq_after - last.seq_before, 4, "one went, three lost links");
     assert!(loaded(store, partition).await.1.iter().all(|one| one.memory.links.is_empty()));
     log_is_sound(store, partition).await;
@@ -130,21 +130,21 @@ pub async fn links_go_with_their_target(store: &dyn Store) {
 /// A revision that keeps the links keeps those that are there by then, whatever it has read: what an erasure has taken
 /// does not come back, and does not stand in its way.
 pub async fn links_that_are_kept_are_those_that_are_left(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let doomed = add(store, &material, material.fact("doomed")).await;
-    let kept = add(store, &material, material.fact("kept")).await;
+    let doomed = add(store, &fixtures, fixtures.fact("doomed")).await;
+    let kept = add(store, &fixtures, fixtures.fact("kept")).await;
     let links = vec![link(doomed, "a", 1.0), link(kept, "a", 0.5)];
-    let id = add(store, &material, linking(material.fact("x"), links)).await;
+    let id = add(store, &fixtures, linking(fixtures.fact("x"), links)).await;
     let mut edit = revised(&present(store, id).await, None);
     edit.keeps_links = true;
-    let gone = commit(store, &material.erasing(&ann, vec![doomed])).await;
-    commit(store, &material.revising(&ann, revised(&present(store, id).await, None))).await;
+    let gone = commit(store, &fixtures.erasing(&ann, vec![doomed])).await;
+    commit(store, &fixtures.revising(&ann, revised(&present(store, id).await, None))).await;
     edit.memory.version += 1;
-    commit(store, &material.revising(&ann, edit)).await;
+    commit(store, &fixtures.revising(&ann, edit)).await;
     let memory = present(store, id).await;
     assert_eq!((memory.version, memory.links), (3, vec![link(kept, "a", 0.5)]));
-    let last = commit(store, &material.erasing(&ann, vec![kept])).await;
+    let last = commit(store, &fixtures.erasing(&ann, vec![kept])).await;
     assert_eq!(last.seq_after - last.seq_before, 2, "one went, one lost links");
     let versions = store.earlier_versions(gone.partition, id).await.unwrap();
     assert!(versions.iter().all(|version| version.links.is_empty()));
@@ -154,31 +154,31 @@ pub async fn links_that_are_kept_are_those_that_are_left(store: &dyn Store) {
 /// A set may link to what it erases itself, and an erasure may take both ends of a link: what is answered is what is
 /// kept.
 pub async fn links_and_erasures_of_one_set_agree(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let doomed = add(store, &material, material.fact("doomed")).await;
-    let kept = add(store, &material, material.fact("kept")).await;
-    let document = add(store, &material, material.document("n", "k", "one")).await;
+    let doomed = add(store, &fixtures, fixtures.fact("doomed")).await;
+    let kept = add(store, &fixtures, fixtures.fact("kept")).await;
+    let document = add(store, &fixtures, fixtures.document("n", "k", "one")).await;
     let links = vec![link(doomed, "a", 1.0), link(kept, "a", 1.0)];
-    let mut set = ChangeSet { erasures: vec![doomed], ..material.set(&ann) };
+    let mut set = ChangeSet { erasures: vec![doomed], ..fixtures.set(&ann) };
     set.memories = vec![
-        linking(material.fact("new"), links.clone()),
-        linking(material.document("n", "k", "two"), links.clone()),
+        linking(fixtures.fact("new"), links.clone()),
+        linking(fixtures.document("n", "k", "two"), links.clone()),
     ];
     let mut edit = revised(&present(store, kept).await, None);
     edit.memory.links = vec![link(doomed, "b", 1.0)];
     edit.memory.tags = vec![name("edited")];
     set.revisions.push(edit);
     let done = commit(store, &set).await;
-    assert_eq!(done.made.erased, [doomed]);
+    assert_eq!(done.created.erased, [doomed]);
     let answered = done.replaced[1].clone().unwrap();
     assert_eq!((answered.id, &answered.links), (document, &vec![link(kept, "a", 1.0)]));
     assert_eq!(present(store, document).await, answered);
-    assert_eq!(present(store, done.made.memories[0]).await.links, [link(kept, "a", 1.0)]);
+    assert_eq!(present(store, done.created.memories[0]).await.links, [link(kept, "a", 1.0)]);
     let edited = present(store, kept).await;
     assert_eq!((edited.version, edited.tags, edited.links), (2, vec![name("edited")], vec![]));
     log_is_sound(store, done.partition).await;
-    let both = commit(store, &material.erasing(&ann, vec![document, kept])).await;
+    let both = commit(store, &fixtures.erasing(&ann, vec![document, kept])).await;
     assert_eq!(both.seq_after - both.seq_before, 3, "two went, one lost a link");
     log_is_sound(store, done.partition).await;
 }

@@ -10,26 +10,26 @@ use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::turn::Turn;
 use crate::store::{ChangeOp, Indexed, Store};
 use crate::testing::START;
-use crate::testing::material::{Material, name, owner, revised};
+use crate::testing::fixtures::{Fixtures, name, owner, revised};
 
 /// Every field of a memory, a turn and a derivation returns as it was given, set or unset.
 pub async fn fields_return_exactly(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let mut set = material.saying(&ann, "Sitzung ß/1", &["plain", "Größe\r\n\u{0}🦀|ornate"]);
-    let ornate = material.ornate();
+    let mut set = fixtures.saying(&ann, "Sitzung ß/1", &["plain", "Größe\r\n\u{0}🦀|ornate"]);
+    let ornate = fixtures.ornate();
     if let Some((turn, new)) = set.turns.as_mut().and_then(|turns| turns.turns.last_mut()) {
         adorn(turn, new, &ornate.memory);
     }
-    set.memories = vec![ornate, material.fact("bare"), material.document("n/ü", "k", "document")];
+    set.memories = vec![ornate, fixtures.fact("bare"), fixtures.document("n/ü", "k", "document")];
     let expected = set.clone();
     let committed = commit(store, &set).await;
-    for (id, new) in committed.made.memories[2..].iter().zip(&expected.memories) {
+    for (id, new) in committed.created.memories[2..].iter().zip(&expected.memories) {
         assert_eq!(present(store, *id).await, new.memory);
     }
     let turns = expected.turns.unwrap().turns;
     let at = committed.appended.unwrap();
-    for (id, (turn, new)) in committed.made.memories.iter().zip(&turns) {
+    for (id, (turn, new)) in committed.created.memories.iter().zip(&turns) {
         let mut memory = Memory { text: turn.text.clone(), ..new.memory.clone() };
         if let Some(origin) = &mut memory.origin {
             (origin.session, origin.session_ordinal) = (at.session, at.session_ordinal);
@@ -38,15 +38,15 @@ pub async fn fields_return_exactly(store: &dyn Store) {
     }
     let kept = store.turns(at.session, 0, 10).await.unwrap();
     assert_eq!(kept, turns.into_iter().map(|(turn, _)| turn).collect::<Vec<_>>());
-    let sources = [Source::Turn(kept[0].id), Source::Memory(committed.made.memories[1])];
-    let made = material.made_of(material.fact("derived"), &sources);
-    let derived = commit(store, &material.adding(&ann, vec![made.clone()])).await.made.memories[0];
+    let sources = [Source::Turn(kept[0].id), Source::Memory(committed.created.memories[1])];
+    let created = fixtures.made_of(fixtures.fact("derived"), &sources);
+    let derived = commit(store, &fixtures.adding(&ann, vec![created.clone()])).await.created.memories[0];
     let mut derivation = store.derivation(committed.partition, derived).await.unwrap().unwrap();
-    let mut asked = made.derivation.unwrap();
+    let mut asked = created.derivation.unwrap();
     derivation.inputs.sort_by_key(|input| format!("{input:?}"));
     asked.inputs.sort_by_key(|input| format!("{input:?}"));
     assert_eq!(derivation, asked);
-    assert_eq!(store.derivation(committed.partition, committed.made.memories[0]).await.unwrap(), None);
+    assert_eq!(store.derivation(committed.partition, committed.created.memories[0]).await.unwrap(), None);
     let kept = store.memory(TenantId::DEFAULT, derived).await.unwrap().unwrap();
     assert_eq!((kept.partition, kept.owner), (committed.partition, ann));
 }
@@ -72,7 +72,7 @@ fn adorn(turn: &mut Turn, new: &mut NewMemory, like: &Memory) {
 
 /// Numbers of the metadata return to the last bit, over the whole range of doubles.
 pub async fn numbers_in_metadata_return_exactly(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let mut bits = 0x9E37_79B9_7F4A_7C15_u64;
     let mut numbers = serde_json::Map::new();
     while numbers.len() < 400 {
@@ -81,30 +81,30 @@ pub async fn numbers_in_metadata_return_exactly(store: &dyn Store) {
             numbers.insert(format!("n{}", numbers.len()), number.into());
         }
     }
-    let mut fact = material.fact("numbers");
+    let mut fact = fixtures.fact("numbers");
     fact.memory.metadata = Metadata::new(numbers).unwrap();
     let expected = fact.memory.metadata.clone();
-    let id = commit(store, &material.adding(&owner("ann"), vec![fact])).await.made.memories[0];
+    let id = commit(store, &fixtures.adding(&owner("ann"), vec![fact])).await.created.memories[0];
     assert_eq!(present(store, id).await.metadata, expected);
 }
 
 /// What is loaded, what is looked up singly for the index, and what was committed are the same: memories in the order
 /// of ids without their texts, rows with every byte.
 pub async fn loaded_is_indexed_is_committed(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    assert_eq!(store.dimension().await.unwrap(), crate::testing::material::DIMENSION);
-    let facts: Vec<NewMemory> = (0..2_500).map(|at| material.fact(&format!("fact {at}|part"))).collect();
-    let mut set = material.adding(&ann, facts);
-    set.memories.insert(1_000, material.ornate());
+    assert_eq!(store.dimension().await.unwrap(), crate::testing::fixtures::DIMENSION);
+    let facts: Vec<NewMemory> = (0..2_500).map(|at| fixtures.fact(&format!("fact {at}|part"))).collect();
+    let mut set = fixtures.adding(&ann, facts);
+    set.memories.insert(1_000, fixtures.ornate());
     let mut expected: Vec<Indexed> = set.memories.iter().map(as_indexed).collect();
     expected.sort_by_key(|one| one.memory.id);
     let committed = commit(store, &set).await;
     let (seq, all) = loaded(store, committed.partition).await;
     assert_eq!(seq, 2_501);
     assert!(all == expected, "what is loaded is not what was committed");
-    let mut asked: Vec<MemoryId> = committed.made.memories.iter().step_by(7).copied().collect();
-    asked.push(MemoryId(material.id()));
+    let mut asked: Vec<MemoryId> = committed.created.memories.iter().step_by(7).copied().collect();
+    asked.push(MemoryId(fixtures.id()));
     let mut single = store.indexed(committed.partition, &asked).await.unwrap();
     single.sort_by_key(|one| one.memory.id);
     expected.retain(|one| asked.contains(&one.memory.id));
@@ -124,13 +124,13 @@ fn as_indexed(new: &NewMemory) -> Indexed {
 
 /// The change log is read after a number, in order, as far as asked.
 pub async fn changes_come_in_order(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let made = commit(store, &material.saying(&ann, "s", &["a", "b"])).await;
-    let memory = present(store, made.made.memories[1]).await;
-    commit(store, &material.revising(&ann, revised(&memory, Some("c")))).await;
-    commit(store, &material.erasing(&ann, vec![made.made.memories[0]])).await;
-    let ids = &made.made.memories;
+    let created = commit(store, &fixtures.saying(&ann, "s", &["a", "b"])).await;
+    let memory = present(store, created.created.memories[1]).await;
+    commit(store, &fixtures.revising(&ann, revised(&memory, Some("c")))).await;
+    commit(store, &fixtures.erasing(&ann, vec![created.created.memories[0]])).await;
+    let ids = &created.created.memories;
     let expected = [
         (1, ChangeOp::Put, ids[0]),
         (2, ChangeOp::Put, ids[1]),
@@ -139,7 +139,7 @@ pub async fn changes_come_in_order(store: &dyn Store) {
     ];
     for after in 0..5u64 {
         for limit in [1, 2, 10] {
-            let entries = store.changes(made.partition, after, limit).await.unwrap();
+            let entries = store.changes(created.partition, after, limit).await.unwrap();
             let seen: Vec<_> = entries.iter().map(|entry| (entry.seq, entry.op, entry.memory)).collect();
             let wanted: Vec<_> =
                 expected.iter().filter(|(seq, ..)| *seq > after).take(limit as usize).copied().collect();
@@ -150,46 +150,46 @@ pub async fn changes_come_in_order(store: &dyn Store) {
 
 /// The same owner in two tenants is two partitions, and nothing is found through the other tenant.
 pub async fn tenants_never_mix(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let other = TenantId(material.id());
+    let other = TenantId(fixtures.id());
     let agent = |set: ChangeSet| {
         let mut set = set;
         let memory = &mut set.turns.as_mut().unwrap().turns[0].1.memory;
         memory.agent = Some(name("guide"));
         set
     };
-    let ours = commit(store, &agent(material.saying(&ann, "s", &["ours"]))).await;
-    let theirs = ChangeSet { tenant: other, ..agent(material.saying(&ann, "s", &["theirs"])) };
+    let ours = commit(store, &agent(fixtures.saying(&ann, "s", &["ours"]))).await;
+    let theirs = ChangeSet { tenant: other, ..agent(fixtures.saying(&ann, "s", &["theirs"])) };
     let theirs = commit(store, &theirs).await;
     assert_ne!(ours.partition, theirs.partition);
     assert_eq!(store.partition_of(other, &ann).await.unwrap(), Some(theirs.partition));
-    assert_eq!(store.memory(other, ours.made.memories[0]).await.unwrap(), None);
-    assert_eq!(store.session(other, ours.made.session.unwrap()).await.unwrap(), None);
+    assert_eq!(store.memory(other, ours.created.memories[0]).await.unwrap(), None);
+    assert_eq!(store.session(other, ours.created.session.unwrap()).await.unwrap(), None);
     let reach = store.partitions_with(other, OwnerKind::Agent, "guide", 10).await.unwrap();
     assert_eq!(reach, [theirs.partition]);
     let owners = store.owners(other, None, 10).await.unwrap();
     assert_eq!(owners.iter().map(|owner| owner.partition).collect::<Vec<_>>(), [theirs.partition]);
-    assert_eq!(store.memories(theirs.partition, &ours.made.memories).await.unwrap(), []);
-    assert_eq!(store.turns_by_id(theirs.partition, &ours.made.turns).await.unwrap(), []);
-    assert_eq!(store.earlier_versions(theirs.partition, ours.made.memories[0]).await.unwrap(), []);
+    assert_eq!(store.memories(theirs.partition, &ours.created.memories).await.unwrap(), []);
+    assert_eq!(store.turns_by_id(theirs.partition, &ours.created.turns).await.unwrap(), []);
+    assert_eq!(store.earlier_versions(theirs.partition, ours.created.memories[0]).await.unwrap(), []);
 }
 
 /// Partitions of other owners are found through each agent, app and run that a memory in them has, the oldest first;
 /// an owner does not reach their own partition that way.
 pub async fn reachable_partitions_are_listed(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let mut partitions = Vec::new();
     for who in ["ann", "bob", "cem"] {
-        let mut fact = material.fact("f");
+        let mut fact = fixtures.fact("f");
         (fact.memory.agent, fact.memory.run) = (Some(name("guide")), Some(name(who)));
-        let mut said = material.saying(&owner(who), "s", &["a"]);
+        let mut said = fixtures.saying(&owner(who), "s", &["a"]);
         said.turns.as_mut().unwrap().turns[0].1.memory.app = Some(name("app"));
         said.memories.push(fact);
         partitions.push(commit(store, &said).await.partition);
     }
     let own = Owner { kind: OwnerKind::Agent, id: name("guide") };
-    commit(store, &material.adding(&own, vec![material.fact("own")])).await;
+    commit(store, &fixtures.adding(&own, vec![fixtures.fact("own")])).await;
     let found =
         async |kind, id, limit| store.partitions_with(TenantId::DEFAULT, kind, id, limit).await.unwrap();
     assert_eq!(found(OwnerKind::Agent, "guide", 10).await, partitions);
@@ -201,10 +201,10 @@ pub async fn reachable_partitions_are_listed(store: &dyn Store) {
 
 /// Owners come page by page in the order of partitions, each once, with what they own.
 pub async fn owners_come_in_pages(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     for at in 0..5i64 {
-        let facts = (0..=at).map(|_| material.fact("f")).collect();
-        let mut set = material.adding(&owner(&format!("o{at}")), facts);
+        let facts = (0..=at).map(|_| fixtures.fact("f")).collect();
+        let mut set = fixtures.adding(&owner(&format!("o{at}")), facts);
         set.now = START.plus_days(at);
         commit(store, &set).await;
     }
@@ -226,11 +226,11 @@ pub async fn owners_come_in_pages(store: &dyn Store) {
 
 /// Sessions from an ordinal, turns from a place, as many as asked.
 pub async fn sessions_and_turns_come_in_pages(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let mut last = None;
     for session in ["a", "b", "c"] {
-        last = Some(commit(store, &material.saying(&ann, session, &["0", "1", "2"])).await);
+        last = Some(commit(store, &fixtures.saying(&ann, session, &["0", "1", "2"])).await);
     }
     let last = last.unwrap();
     let keys = async |from, limit| -> Vec<String> {
@@ -240,7 +240,7 @@ pub async fn sessions_and_turns_come_in_pages(store: &dyn Store) {
     assert_eq!(keys(0, 2).await, ["a", "b"]);
     assert_eq!(keys(1, 9).await, ["b", "c"]);
     assert_eq!(keys(3, 9).await, Vec::<String>::new());
-    let session = last.made.session.unwrap();
+    let session = last.created.session.unwrap();
     let texts = async |from, limit| -> Vec<String> {
         store.turns(session, from, limit).await.unwrap().into_iter().map(|turn| turn.text).collect()
     };
@@ -252,14 +252,14 @@ pub async fn sessions_and_turns_come_in_pages(store: &dyn Store) {
 
 /// The memory of a turn may get another text; the turn keeps the words that were said, and so does version 1.
 pub async fn edited_turns_keep_what_was_said(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let said = commit(store, &material.saying(&ann, "s", &["as said"])).await;
-    let id = said.made.memories[0];
+    let said = commit(store, &fixtures.saying(&ann, "s", &["as said"])).await;
+    let id = said.created.memories[0];
     let first = present(store, id).await;
-    let edit = material.revising(&ann, revised(&first, Some("as edited")));
+    let edit = fixtures.revising(&ann, revised(&first, Some("as edited")));
     assert!(matches!(answer(store, &edit).await, Ok(Outcome::Committed(_))));
     assert_eq!(present(store, id).await.text, "as edited");
-    assert_eq!(store.turns_by_id(said.partition, &said.made.turns).await.unwrap()[0].text, "as said");
+    assert_eq!(store.turns_by_id(said.partition, &said.created.turns).await.unwrap()[0].text, "as said");
     assert_eq!(store.earlier_versions(said.partition, id).await.unwrap(), [first]);
 }

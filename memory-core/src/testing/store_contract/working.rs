@@ -6,13 +6,13 @@ use crate::domain::id::{JobId, MemoryId, PartitionId, RecallId, TenantId};
 use crate::domain::time::Timestamp;
 use crate::store::{EmbedderId, Job, JobState, RecallRecord, Store};
 use crate::testing::START;
-use crate::testing::material::{Material, name, owner, revised, rows};
+use crate::testing::fixtures::{Fixtures, name, owner, revised, rows};
 
 const LEASE_US: i64 = 1_000;
 
-fn job(material: &Material, kind: &str, created_at: Timestamp) -> Job {
+fn job(fixtures: &Fixtures, kind: &str, created_at: Timestamp) -> Job {
     Job {
-        id: JobId(material.id()),
+        id: JobId(fixtures.id()),
         tenant: TenantId::DEFAULT,
         kind: kind.to_owned(),
         unique_key: None,
@@ -30,10 +30,10 @@ fn job(material: &Material, kind: &str, created_at: Timestamp) -> Job {
 
 /// Jobs are claimed oldest first, not before they are due, each by one worker.
 pub async fn the_oldest_job_comes_first(store: &dyn Store) {
-    let material = Material::default();
+    let fixtures = Fixtures::default();
     let now = START.plus_days(1);
     for (kind, days) in [("second", 0), ("first", -1), ("later", 2)] {
-        store.enqueue(job(&material, kind, START.plus_days(days))).await.unwrap();
+        store.enqueue(job(&fixtures, kind, START.plus_days(days))).await.unwrap();
     }
     let mut kinds = Vec::new();
     while let Some(claimed) = store.claim(now, LEASE_US).await.unwrap() {
@@ -45,8 +45,8 @@ pub async fn the_oldest_job_comes_first(store: &dyn Store) {
 
 /// A job whose lease has run out is claimed again, not before; progress extends the lease.
 pub async fn a_lease_runs_out(store: &dyn Store) {
-    let material = Material::default();
-    let asked = store.enqueue(job(&material, "k", START)).await.unwrap();
+    let fixtures = Fixtures::default();
+    let asked = store.enqueue(job(&fixtures, "k", START)).await.unwrap();
     let mut held = store.claim(START, LEASE_US).await.unwrap().unwrap();
     assert_eq!(store.claim(START.plus_micros(LEASE_US), LEASE_US).await.unwrap(), None);
     (held.done, held.position) = (3, Some("here".to_owned()));
@@ -60,8 +60,8 @@ pub async fn a_lease_runs_out(store: &dyn Store) {
 /// Whoever lost a job to another can neither move nor end it. What a job ends as is kept; one that is to be tried
 /// again waits until it is due.
 pub async fn only_the_holder_moves_a_job(store: &dyn Store) {
-    let material = Material::default();
-    let id = store.enqueue(job(&material, "k", START)).await.unwrap().id;
+    let fixtures = Fixtures::default();
+    let id = store.enqueue(job(&fixtures, "k", START)).await.unwrap().id;
     let mut lost = store.claim(START, LEASE_US).await.unwrap().unwrap();
     let later = START.plus_micros(LEASE_US + 1);
     let mut held = store.claim(later, LEASE_US).await.unwrap().unwrap();
@@ -81,13 +81,13 @@ pub async fn only_the_holder_moves_a_job(store: &dyn Store) {
     assert_eq!(kept().await.state, JobState::Done);
     assert!(!store.progress(&last, later, LEASE_US).await.unwrap(), "a job that is over does not move");
     assert_eq!(store.claim(START.plus_days(9), LEASE_US).await.unwrap(), None);
-    assert_eq!(store.job(TenantId(material.id()), id).await.unwrap(), None, "jobs have a tenant");
+    assert_eq!(store.job(TenantId(fixtures.id()), id).await.unwrap(), None, "jobs have a tenant");
 }
 
 /// While a job with a key waits or runs, asking again answers it; when it is over, a new one is made.
 pub async fn a_unique_key_makes_one_job(store: &dyn Store) {
-    let material = Material::default();
-    let keyed = || Job { unique_key: Some("only".to_owned()), ..job(&material, "k", START) };
+    let fixtures = Fixtures::default();
+    let keyed = || Job { unique_key: Some("only".to_owned()), ..job(&fixtures, "k", START) };
     let first = store.enqueue(keyed()).await.unwrap();
     assert_eq!(store.enqueue(keyed()).await.unwrap().id, first.id);
     for end in [JobState::Done, JobState::Failed] {
@@ -103,19 +103,19 @@ pub async fn a_unique_key_makes_one_job(store: &dyn Store) {
 /// The jobs of a set are there when the set is: a refused one and a repeated one write none, and one whose unique key
 /// waits or runs is left out, within a set as well.
 pub async fn a_job_comes_with_its_set_or_not_at_all(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let asking = |kind: &str, unique_key: Option<&str>| {
         let unique_key = unique_key.map(str::to_owned);
-        let mut set = material.adding(&ann, vec![material.fact(kind)]);
-        set.jobs = vec![Job { unique_key, ..job(&material, kind, START) }];
+        let mut set = fixtures.adding(&ann, vec![fixtures.fact(kind)]);
+        set.jobs = vec![Job { unique_key, ..job(&fixtures, kind, START) }];
         set
     };
     let mut refused = asking("refused", None);
-    refused.erasures.push(MemoryId(material.id()));
+    refused.erasures.push(MemoryId(fixtures.id()));
     let mut keyed = asking("keyed", Some("only"));
-    keyed.jobs.push(Job { unique_key: Some("only".to_owned()), ..job(&material, "left out", START) });
-    keyed.jobs.push(job(&material, "also", START));
+    keyed.jobs.push(Job { unique_key: Some("only".to_owned()), ..job(&fixtures, "left out", START) });
+    keyed.jobs.push(job(&fixtures, "also", START));
     keyed.idempotency = Some(Idempotency { key: name("k"), request_hash: [1; 32] });
     let mut repeated = asking("repeated", None);
     repeated.idempotency.clone_from(&keyed.idempotency);
@@ -141,28 +141,28 @@ pub async fn a_job_comes_with_its_set_or_not_at_all(store: &dyn Store) {
 
 /// Of each partition the newest records are kept, as many as asked, and read newest first.
 pub async fn recalls_are_bounded_per_partition(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let mut partitions = Vec::new();
     for who in ["ann", "bob"] {
-        let set = material.adding(&owner(who), vec![material.fact("f")]);
-        let made = commit(store, &set).await;
-        partitions.push((made.partition, made.made.memories[0]));
+        let set = fixtures.adding(&owner(who), vec![fixtures.fact("f")]);
+        let created = commit(store, &set).await;
+        partitions.push((created.partition, created.created.memories[0]));
     }
     let note = |(partition, memory): (PartitionId, MemoryId), minute: i64| RecallRecord {
-        id: RecallId(material.id()),
+        id: RecallId(fixtures.id()),
         partition,
         recalled_at: START.plus_micros(minute),
         hits: vec![(memory, 0.1 * 3.0)],
     };
     let of_ann: Vec<RecallRecord> = (0..7).map(|minute| note(partitions[0], minute)).collect();
     let of_bob = note(partitions[1], 9);
-    store.note_recalls(&of_ann[..5], 3).await.unwrap();
-    store.note_recalls(&[of_ann[5].clone(), of_bob.clone(), of_ann[6].clone()], 3).await.unwrap();
+    store.record_recalls(&of_ann[..5], 3).await.unwrap();
+    store.record_recalls(&[of_ann[5].clone(), of_bob.clone(), of_ann[6].clone()], 3).await.unwrap();
     let newest: Vec<RecallRecord> = of_ann[4..].iter().rev().cloned().collect();
     assert_eq!(store.recalls(partitions[0].0, 10).await.unwrap(), newest);
     assert_eq!(store.recalls(partitions[0].0, 2).await.unwrap(), newest[..2]);
     assert_eq!(store.recalls(partitions[1].0, 10).await.unwrap(), [of_bob]);
-    store.note_recalls(&[note(partitions[0], 10)], 0).await.unwrap();
+    store.record_recalls(&[note(partitions[0], 10)], 0).await.unwrap();
     assert_eq!(store.recalls(partitions[0].0, 10).await.unwrap(), []);
 }
 
@@ -179,10 +179,10 @@ pub async fn settings_are_kept(store: &dyn Store) {
 /// Rows of another embedder lie beside those in use until it is put to use; then the others can be dropped in runs.
 pub async fn rows_of_another_embedder_take_over(store: &dyn Store) {
     assert_eq!(store.embedder_in_use().await.unwrap(), None);
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let (ann, bob) = (owner("ann"), owner("bob"));
-    let said = commit(store, &material.saying(&ann, "s", &["a|b", "c"])).await;
-    commit(store, &material.adding(&bob, vec![material.fact("d")])).await;
+    let said = commit(store, &fixtures.saying(&ann, "s", &["a|b", "c"])).await;
+    commit(store, &fixtures.adding(&bob, vec![fixtures.fact("d")])).await;
     let old = store.embedder_in_use().await.unwrap().unwrap();
     let new = store.register_embedder("other", 16, START).await.unwrap();
     assert_eq!(store.register_embedder("other", 16, START).await.unwrap(), new, "known already");
@@ -195,12 +195,12 @@ pub async fn rows_of_another_embedder_take_over(store: &dyn Store) {
     let after = first.last().map(|one| (one.partition, one.memory.id));
     assert_eq!(store.unembedded(new, after, 10).await.unwrap(), wanting[2..]);
     let before = loaded(store, said.partition).await;
-    let made: Vec<_> = wanting
+    let created: Vec<_> = wanting
         .iter()
         .map(|one| (one.partition, one.memory.id, one.memory.version, rows("one row of the other")))
         .collect();
-    store.put_rows(new, &made).await.unwrap();
-    store.put_rows(new, &made).await.unwrap();
+    store.put_rows(new, &created).await.unwrap();
+    store.put_rows(new, &created).await.unwrap();
     assert_eq!(store.unembedded(new, None, 10).await.unwrap(), []);
     assert_eq!(loaded(store, said.partition).await, before, "what is not in use is not seen");
     store.use_embedder(new).await.unwrap();
@@ -216,22 +216,22 @@ pub async fn rows_of_another_embedder_take_over(store: &dyn Store) {
 
 /// Rows made for a version that is no longer the present one, or for a memory that has gone, are left out.
 pub async fn rows_of_a_stale_version_are_left_out(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let said = commit(store, &material.saying(&ann, "s", &["a", "b", "c"])).await;
+    let said = commit(store, &fixtures.saying(&ann, "s", &["a", "b", "c"])).await;
     let new: EmbedderId = store.register_embedder("other", 8, START).await.unwrap();
-    let [edited, erased, kept] = said.made.memories[..] else { panic!("three memories") };
-    let made: Vec<_> = [edited, erased, kept].map(|id| (said.partition, id, 1, rows("x"))).to_vec();
+    let [edited, erased, kept] = said.created.memories[..] else { panic!("three memories") };
+    let created: Vec<_> = [edited, erased, kept].map(|id| (said.partition, id, 1, rows("x"))).to_vec();
     let memory = present(store, edited).await;
-    commit(store, &material.revising(&ann, revised(&memory, Some("edited")))).await;
-    commit(store, &material.erasing(&ann, vec![erased])).await;
-    store.put_rows(new, &made).await.unwrap();
+    commit(store, &fixtures.revising(&ann, revised(&memory, Some("edited")))).await;
+    commit(store, &fixtures.erasing(&ann, vec![erased])).await;
+    store.put_rows(new, &created).await.unwrap();
     let wanting = async || -> Vec<MemoryId> {
         store.unembedded(new, None, 10).await.unwrap().iter().map(|one| one.memory.id).collect()
     };
     assert_eq!(wanting().await, [edited]);
     let memory = present(store, kept).await;
-    commit(store, &material.revising(&ann, revised(&memory, Some("another text")))).await;
+    commit(store, &fixtures.revising(&ann, revised(&memory, Some("another text")))).await;
     assert_eq!(wanting().await, [edited, kept], "a new text takes the rows of all embedders with it");
     log_is_sound(store, said.partition).await;
 }

@@ -6,26 +6,26 @@ use crate::domain::derivation::Source;
 use crate::domain::id::{MemoryId, TenantId};
 use crate::store::{EmbedderId, Store};
 use crate::testing::START;
-use crate::testing::material::{Material, name, owner, revised};
+use crate::testing::fixtures::{Fixtures, name, owner, revised};
 
 /// A set is taken whole or refused whole, and a refused one hinders no other in the same call.
 pub async fn a_set_is_whole_or_refused_whole(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let (ann, bob) = (owner("ann"), owner("bob"));
-    let first = commit(store, &material.adding(&ann, vec![material.fact("one")])).await;
-    let nobody = MemoryId(material.id());
-    let mut refused = material.saying(&ann, "s", &["never said"]);
-    refused.memories.push(material.fact("never kept"));
+    let first = commit(store, &fixtures.adding(&ann, vec![fixtures.fact("one")])).await;
+    let nobody = MemoryId(fixtures.id());
+    let mut refused = fixtures.saying(&ann, "s", &["never said"]);
+    refused.memories.push(fixtures.fact("never kept"));
     refused.erasures.push(nobody);
-    let mut refused_new = material.adding(&bob, vec![material.fact("never kept")]);
+    let mut refused_new = fixtures.adding(&bob, vec![fixtures.fact("never kept")]);
     refused_new.erasures.push(nobody);
-    let orphan = material.made_of(material.fact("never kept"), &[Source::Memory(nobody)]);
+    let orphan = fixtures.made_of(fixtures.fact("never kept"), &[Source::Memory(nobody)]);
     let sets = [
-        material.adding(&ann, vec![material.fact("two")]),
+        fixtures.adding(&ann, vec![fixtures.fact("two")]),
         refused,
         refused_new,
-        material.adding(&ann, vec![orphan]),
-        material.adding(&ann, vec![material.fact("three")]),
+        fixtures.adding(&ann, vec![orphan]),
+        fixtures.adding(&ann, vec![fixtures.fact("three")]),
     ];
     let answers = store.commit(&sets).await.unwrap();
     let taken: Vec<bool> = answers.iter().map(Result::is_ok).collect();
@@ -37,7 +37,7 @@ pub async fn a_set_is_whole_or_refused_whole(store: &dyn Store) {
     assert_eq!(
         store.partition_of(TenantId::DEFAULT, &bob).await.unwrap(),
         None,
-        "a refused set made an owner"
+        "a refused set created an owner"
     );
     log_is_sound(store, first.partition).await;
 }
@@ -45,7 +45,7 @@ pub async fn a_set_is_whole_or_refused_whole(store: &dyn Store) {
 /// Each memory written or erased takes the next number of its partition, over any mix of sets in any mix of calls;
 /// what a set answers says which numbers it took.
 pub async fn the_log_has_no_gaps(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let owners = [owner("ann"), owner("bob")];
     let mut next = [0u64; 2];
     let mut last_added: [Option<MemoryId>; 2] = [None; 2];
@@ -54,9 +54,9 @@ pub async fn the_log_has_no_gaps(store: &dyn Store) {
         for step in 0..4usize {
             let who = (round + step) % 2;
             let mut set = match (round + step) % 3 {
-                0 => material.saying(&owners[who], "s", &["a", "b"]),
-                1 => material.adding(&owners[who], vec![material.document("n", "k", "d")]),
-                _ => material.adding(&owners[who], vec![material.fact("f")]),
+                0 => fixtures.saying(&owners[who], "s", &["a", "b"]),
+                1 => fixtures.adding(&owners[who], vec![fixtures.document("n", "k", "d")]),
+                _ => fixtures.adding(&owners[who], vec![fixtures.fact("f")]),
             };
             if let Some(gone) = last_added[who].take() {
                 set.erasures.push(gone);
@@ -68,7 +68,7 @@ pub async fn the_log_has_no_gaps(store: &dyn Store) {
         let only_sets: Vec<ChangeSet> = sets.iter().map(|(_, set)| set.clone()).collect();
         for ((who, _), answer) in sets.iter().zip(store.commit(&only_sets).await.unwrap()) {
             let Ok(Outcome::Committed(committed)) = answer else { panic!("refused: {answer:?}") };
-            let writes = committed.made.memories.len() + committed.made.erased.len();
+            let writes = committed.created.memories.len() + committed.created.erased.len();
             assert_eq!(committed.seq_before, next[*who]);
             assert_eq!(committed.seq_after, next[*who] + writes as u64);
             next[*who] = committed.seq_after;
@@ -83,26 +83,26 @@ pub async fn the_log_has_no_gaps(store: &dyn Store) {
 /// The same key with the same request answers what the first one made, within one call and later; with another
 /// request it is refused. Another tenant's keys are its own.
 pub async fn a_repetition_makes_nothing_twice(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let keyed = |hash: u8| {
-        let mut set = material.saying(&ann, "s", &["tea"]);
+        let mut set = fixtures.saying(&ann, "s", &["tea"]);
         set.idempotency = Some(Idempotency { key: name("k"), request_hash: [hash; 32] });
         set
     };
     let answers = store.commit(&[keyed(1), keyed(1), keyed(2)]).await.unwrap();
     let Ok(Outcome::Committed(first)) = &answers[0] else { panic!("refused: {answers:?}") };
-    assert_eq!(answers[1], Ok(Outcome::Repeated(first.made.clone())));
+    assert_eq!(answers[1], Ok(Outcome::Repeated(first.created.clone())));
     assert_eq!(answers[2], Err(Refusal::IdempotencyKeyReused));
-    assert_eq!(answer(store, &keyed(1)).await, Ok(Outcome::Repeated(first.made.clone())));
+    assert_eq!(answer(store, &keyed(1)).await, Ok(Outcome::Repeated(first.created.clone())));
     assert_eq!(answer(store, &keyed(3)).await, Err(Refusal::IdempotencyKeyReused));
     assert_eq!(loaded(store, first.partition).await.1.len(), 1);
-    let elsewhere = ChangeSet { tenant: TenantId(material.id()), ..keyed(9) };
+    let elsewhere = ChangeSet { tenant: TenantId(fixtures.id()), ..keyed(9) };
     assert!(matches!(answer(store, &elsewhere).await, Ok(Outcome::Committed(_))));
-    let mut refused = material.erasing(&ann, vec![MemoryId(material.id())]);
+    let mut refused = fixtures.erasing(&ann, vec![MemoryId(fixtures.id())]);
     refused.idempotency = Some(Idempotency { key: name("r"), request_hash: [1; 32] });
     assert!(answer(store, &refused).await.is_err());
-    refused.erasures = first.made.memories.clone();
+    refused.erasures = first.created.memories.clone();
     assert!(
         matches!(answer(store, &refused).await, Ok(Outcome::Committed(_))),
         "a refused request holds no key"
@@ -111,9 +111,9 @@ pub async fn a_repetition_makes_nothing_twice(store: &dyn Store) {
 
 /// Keys older than a moment are forgotten, and only those.
 pub async fn requests_are_forgotten_by_age(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let keyed = |key: &str, days: i64| {
-        let mut set = material.adding(&owner("ann"), vec![material.fact("x")]);
+        let mut set = fixtures.adding(&owner("ann"), vec![fixtures.fact("x")]);
         set.now = START.plus_days(days);
         set.idempotency = Some(Idempotency { key: name(key), request_hash: [0; 32] });
         set
@@ -127,93 +127,93 @@ pub async fn requests_are_forgotten_by_age(store: &dyn Store) {
 
 /// A revision makes the next version and keeps the earlier ones as they were, rows aside.
 pub async fn a_new_version_keeps_the_earlier_ones(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let made = commit(store, &material.adding(&ann, vec![material.ornate()])).await;
-    let id = made.made.memories[0];
+    let created = commit(store, &fixtures.adding(&ann, vec![fixtures.ornate()])).await;
+    let id = created.created.memories[0];
     let first = present(store, id).await;
-    commit(store, &material.revising(&ann, revised(&first, Some("the second|text")))).await;
+    commit(store, &fixtures.revising(&ann, revised(&first, Some("the second|text")))).await;
     let second = present(store, id).await;
     assert_eq!((second.version, second.text.as_str()), (2, "the second|text"));
     let mut tagged = revised(&second, None);
     tagged.memory.tags = vec![name("only")];
     tagged.memory.expires_at = None;
-    commit(store, &material.revising(&ann, tagged.clone())).await;
+    commit(store, &fixtures.revising(&ann, tagged.clone())).await;
     assert_eq!(present(store, id).await, tagged.memory);
-    assert_eq!(store.earlier_versions(made.partition, id).await.unwrap(), [first, second]);
-    let (_, all) = loaded(store, made.partition).await;
+    assert_eq!(store.earlier_versions(created.partition, id).await.unwrap(), [first, second]);
+    let (_, all) = loaded(store, created.partition).await;
     assert_eq!(all[0].rows.len(), 2, "the rows are those of the present text");
-    log_is_sound(store, made.partition).await;
+    log_is_sound(store, created.partition).await;
 }
 
 /// A revision builds on the present version: two of them in one set, or one beside a replacement of the document,
 /// cannot both make it. In one set, revisions may build on each other.
 pub async fn one_version_is_made_once(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let made = commit(store, &material.adding(&ann, vec![material.document("n", "k", "one")])).await;
-    let id = made.made.memories[0];
+    let created = commit(store, &fixtures.adding(&ann, vec![fixtures.document("n", "k", "one")])).await;
+    let id = created.created.memories[0];
     let first = present(store, id).await;
     let conflict = Err(Refusal::VersionConflict { id, expected: 1, present: 2 });
-    let mut twice = material.revising(&ann, revised(&first, Some("two")));
+    let mut twice = fixtures.revising(&ann, revised(&first, Some("two")));
     twice.revisions.push(revised(&first, Some("also two")));
     assert_eq!(answer(store, &twice).await, conflict);
-    let mut beside = material.revising(&ann, revised(&first, Some("two")));
-    beside.memories.push(material.document("n", "k", "replaced"));
+    let mut beside = fixtures.revising(&ann, revised(&first, Some("two")));
+    beside.memories.push(fixtures.document("n", "k", "replaced"));
     assert_eq!(answer(store, &beside).await, conflict);
-    let stale = material.revising(&ann, revised(&revised(&first, None).memory, None));
+    let stale = fixtures.revising(&ann, revised(&revised(&first, None).memory, None));
     assert_eq!(answer(store, &stale).await, Err(Refusal::VersionConflict { id, expected: 2, present: 1 }));
     let second = revised(&first, Some("two"));
-    let mut chain = material.revising(&ann, second.clone());
+    let mut chain = fixtures.revising(&ann, second.clone());
     chain.revisions.push(revised(&second.memory, Some("three")));
     commit(store, &chain).await;
     assert_eq!(present(store, id).await.text, "three");
-    assert_eq!(store.earlier_versions(made.partition, id).await.unwrap(), [first, second.memory]);
-    let unknown = plain_revision(&material);
-    assert!(matches!(answer(store, &material.revising(&ann, unknown)).await, Err(Refusal::NotFound(_))));
-    log_is_sound(store, made.partition).await;
+    assert_eq!(store.earlier_versions(created.partition, id).await.unwrap(), [first, second.memory]);
+    let unknown = plain_revision(&fixtures);
+    assert!(matches!(answer(store, &fixtures.revising(&ann, unknown)).await, Err(Refusal::NotFound(_))));
+    log_is_sound(store, created.partition).await;
 }
 
-fn plain_revision(material: &Material) -> crate::domain::change::Revision {
-    revised(&material.fact("nobody").memory, None)
+fn plain_revision(fixtures: &Fixtures) -> crate::domain::change::Revision {
+    revised(&fixtures.fact("nobody").memory, None)
 }
 
 /// A document takes the place of the one of its name as a new version under the same id, also twice in one set;
 /// namespace and key together are the name, and each partition has its own.
 pub async fn a_document_replaces_its_name(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let twice = vec![material.document("n", "k", "one"), material.document("n", "k", "two")];
-    let made = commit(store, &material.adding(&ann, twice)).await;
-    assert_eq!(made.made.memories[0], made.made.memories[1]);
+    let twice = vec![fixtures.document("n", "k", "one"), fixtures.document("n", "k", "two")];
+    let created = commit(store, &fixtures.adding(&ann, twice)).await;
+    assert_eq!(created.created.memories[0], created.created.memories[1]);
     let others = vec![
-        material.document("n", "other", "o"),
-        material.document("m", "k", "o"),
-        material.document("n", "k", "three"),
+        fixtures.document("n", "other", "o"),
+        fixtures.document("m", "k", "o"),
+        fixtures.document("n", "k", "three"),
     ];
-    let more = commit(store, &material.adding(&ann, others)).await;
-    commit(store, &material.adding(&owner("bob"), vec![material.document("n", "k", "bob's")])).await;
-    let id = made.made.memories[0];
-    assert_eq!(more.made.memories[2], id);
+    let more = commit(store, &fixtures.adding(&ann, others)).await;
+    commit(store, &fixtures.adding(&owner("bob"), vec![fixtures.document("n", "k", "bob's")])).await;
+    let id = created.created.memories[0];
+    assert_eq!(more.created.memories[2], id);
     let kept = present(store, id).await;
     assert_eq!((kept.version, kept.text.as_str()), (3, "three"));
-    let earlier = store.earlier_versions(made.partition, id).await.unwrap();
+    let earlier = store.earlier_versions(created.partition, id).await.unwrap();
     assert_eq!(earlier.iter().map(|memory| memory.text.as_str()).collect::<Vec<_>>(), ["one", "two"]);
-    assert_eq!(loaded(store, made.partition).await.1.len(), 3);
+    assert_eq!(loaded(store, created.partition).await.1.len(), 3);
     let owners = store.owners(TenantId::DEFAULT, None, 10).await.unwrap();
     assert_eq!(owners.iter().map(|owner| owner.memory_count).collect::<Vec<_>>(), [3, 1]);
-    log_is_sound(store, made.partition).await;
+    log_is_sound(store, created.partition).await;
 }
 
 /// What a commit answers for a replaced document is what is kept, to the last field: the index shows the answer.
 pub async fn a_replaced_document_is_what_was_answered(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    commit(store, &material.adding(&ann, vec![material.document("n", "k", "one")])).await;
-    let mut ornate = material.ornate();
+    commit(store, &fixtures.adding(&ann, vec![fixtures.document("n", "k", "one")])).await;
+    let mut ornate = fixtures.ornate();
     ornate.memory.kind = crate::domain::memory::Kind::Document;
-    ornate.memory.document = material.document("n", "k", "").memory.document;
-    let replaced = commit(store, &material.adding(&ann, vec![ornate])).await;
+    ornate.memory.document = fixtures.document("n", "k", "").memory.document;
+    let replaced = commit(store, &fixtures.adding(&ann, vec![ornate])).await;
     let answered = replaced.replaced[0].clone().unwrap();
     assert_eq!(answered.version, 2);
     assert_eq!(present(store, answered.id).await, answered);
@@ -222,12 +222,12 @@ pub async fn a_replaced_document_is_what_was_answered(store: &dyn Store) {
 /// Sessions are numbered as they are first heard of; turns go on where the session ended, over calls, over sets of
 /// one call, and after erasures. What a commit answers is where they are.
 pub async fn sessions_keep_their_order(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let sets = [
-        material.saying(&ann, "monday", &["a", "b"]),
-        material.saying(&ann, "tuesday", &["c"]),
-        material.saying(&ann, "monday", &["d", "e"]),
+        fixtures.saying(&ann, "monday", &["a", "b"]),
+        fixtures.saying(&ann, "tuesday", &["c"]),
+        fixtures.saying(&ann, "monday", &["d", "e"]),
     ];
     let mut places = Vec::new();
     let mut erased = None;
@@ -235,10 +235,10 @@ pub async fn sessions_keep_their_order(store: &dyn Store) {
         let Ok(Outcome::Committed(committed)) = answer else { panic!("refused: {answer:?}") };
         let at = committed.appended.unwrap();
         places.push((at.session_ordinal, at.first_seq));
-        erased = Some(committed.made.memories[1.min(committed.made.memories.len() - 1)]);
+        erased = Some(committed.created.memories[1.min(committed.created.memories.len() - 1)]);
     }
-    commit(store, &material.erasing(&ann, vec![erased.unwrap()])).await;
-    let last = commit(store, &material.saying(&ann, "monday", &["f"])).await;
+    commit(store, &fixtures.erasing(&ann, vec![erased.unwrap()])).await;
+    let last = commit(store, &fixtures.saying(&ann, "monday", &["f"])).await;
     let at = last.appended.unwrap();
     places.push((at.session_ordinal, at.first_seq));
     assert_eq!(places, [(0, 0), (1, 0), (0, 2), (0, 4)], "a place is never given twice");
@@ -248,16 +248,16 @@ pub async fn sessions_keep_their_order(store: &dyn Store) {
     let turns = store.turns(at.session, 0, 10).await.unwrap();
     let seen: Vec<_> = turns.iter().map(|turn| (turn.seq, turn.text.as_str())).collect();
     assert_eq!(seen, [(0, "a"), (1, "b"), (2, "d"), (4, "f")]);
-    let origin = present(store, last.made.memories[0]).await.origin.unwrap();
+    let origin = present(store, last.created.memories[0]).await.origin.unwrap();
     assert_eq!((origin.session, origin.session_ordinal, origin.seq), (at.session, 0, 4));
     log_is_sound(store, last.partition).await;
 }
 
 /// Rows of an embedder that is not in use are refused with the set.
 pub async fn an_embedder_not_in_use_is_refused(store: &dyn Store) {
-    let material = Material::for_store(store).await.unwrap();
+    let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let mut set = material.adding(&ann, vec![material.fact("x")]);
+    let mut set = fixtures.adding(&ann, vec![fixtures.fact("x")]);
     set.embedder = set.embedder.map(|id| EmbedderId(id.0 + 1));
     assert_eq!(answer(store, &set).await, Err(Refusal::EmbedderChanged));
     set.embedder = None;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::error::{FormatError, Place};
+use super::error::{FormatError, SourceLocation};
 use super::{Batch, Edit, Format, ImportItem, ImportOptions, MAX_TEXT_BYTES};
 use crate::wire::{AddMemories, AddTurns, NewMemory, NewTurn, Scope, Visibility};
 
@@ -41,7 +41,7 @@ pub(super) struct Batcher {
 
 /// The batch that is being filled.
 struct Open {
-    place: Place,
+    place: SourceLocation,
     /// What tells this batch from one with the same content.
     salt: String,
     bytes: usize,
@@ -93,7 +93,7 @@ impl Batcher {
     /// Adds a turn. `salt` tells apart batches whose content is the same; it is looked at where a batch begins.
     pub(super) fn turn(
         &mut self,
-        place: &Place,
+        place: &SourceLocation,
         conversation: &Conversation,
         salt: impl FnOnce() -> String,
         turn: NewTurn,
@@ -104,7 +104,7 @@ impl Batcher {
     /// Adds a turn that is known elsewhere under `OldIds`, and perhaps edited there.
     pub(super) fn turn_with_history(
         &mut self,
-        place: &Place,
+        place: &SourceLocation,
         conversation: &Conversation,
         salt: impl FnOnce() -> String,
         (turn, old_ids, edit): (NewTurn, OldIds, Option<crate::wire::EditMemory>),
@@ -134,7 +134,7 @@ impl Batcher {
     /// Adds a finished memory.
     pub(super) fn memory(
         &mut self,
-        place: &Place,
+        place: &SourceLocation,
         scope: &Scope,
         salt: impl FnOnce() -> String,
         (memory, old_ids): (NewMemory, OldIds),
@@ -164,7 +164,7 @@ impl Batcher {
         open.old_ids.len() < self.max_items && open.bytes + bytes <= self.max_bytes
     }
 
-    fn has_words(&mut self, place: &Place, text: &str) -> Result<bool, FormatError> {
+    fn has_words(&mut self, place: &SourceLocation, text: &str) -> Result<bool, FormatError> {
         if text.len() > MAX_TEXT_BYTES {
             let (place, bytes) = (place.clone(), text.len());
             return Err(FormatError::TextTooLong { place, bytes, limit_bytes: MAX_TEXT_BYTES });
@@ -176,7 +176,7 @@ impl Batcher {
 }
 
 impl Open {
-    fn new(place: &Place, salt: String, content: Content) -> Self {
+    fn new(place: &SourceLocation, salt: String, content: Content) -> Self {
         Self { place: place.at(""), salt, bytes: 0, content, old_ids: Vec::new(), edits: Vec::new() }
     }
 

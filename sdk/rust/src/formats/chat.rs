@@ -27,9 +27,9 @@
 use serde_json::{Map, Value};
 
 use super::batch::{Batcher, Conversation};
-use super::error::{FormatError, Place};
+use super::error::{FormatError, SourceLocation};
 use super::reader::RecordReader;
-use super::{ImportOptions, moment};
+use super::{ImportOptions, timestamp};
 use crate::wire::{NewTurn, Role, Scope};
 
 type Fields = Map<String, Value>;
@@ -47,7 +47,7 @@ impl ChatReader {
         &self,
         fields: &Fields,
         messages: &Value,
-        place: &Place,
+        place: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
         let Some(messages) = messages.as_array() else {
@@ -79,7 +79,12 @@ impl ChatReader {
 }
 
 impl RecordReader for ChatReader {
-    fn record(&mut self, record: &[u8], place: &Place, batcher: &mut Batcher) -> Result<(), FormatError> {
+    fn record(
+        &mut self,
+        record: &[u8],
+        place: &SourceLocation,
+        batcher: &mut Batcher,
+    ) -> Result<(), FormatError> {
         let fields: Fields = serde_json::from_slice(record)
             .map_err(|source| FormatError::Shape { place: place.clone(), source })?;
         if let Some(messages) = first(&fields, &["messages", "conversations"]) {
@@ -107,7 +112,11 @@ pub(super) fn role_of(word: &str) -> Option<Role> {
 }
 
 /// Whose a record is: as it says itself, else `default`.
-pub(super) fn scope_of(fields: &Fields, default: &Scope, place: &Place) -> Result<Scope, FormatError> {
+pub(super) fn scope_of(
+    fields: &Fields,
+    default: &Scope,
+    place: &SourceLocation,
+) -> Result<Scope, FormatError> {
     let named = Scope {
         user_id: id_of(fields, &["user_id"]),
         agent_id: id_of(fields, &["agent_id"]),
@@ -139,14 +148,14 @@ pub(super) fn id_of(fields: &Fields, names: &[&str]) -> Option<String> {
 pub(super) fn moment_of(
     fields: &Fields,
     names: &[&str],
-    place: &Place,
+    place: &SourceLocation,
 ) -> Result<Option<String>, FormatError> {
     let Some(value) = first(fields, names) else { return Ok(None) };
-    let moment = moment::of_value(value);
+    let moment = timestamp::of_value(value);
     moment.map(Some).ok_or_else(|| wrong(place, names[0], &format!("{} is not a moment", shown(value))))
 }
 
-pub(super) fn wrong(place: &Place, field: &str, detail: &str) -> FormatError {
+pub(super) fn wrong(place: &SourceLocation, field: &str, detail: &str) -> FormatError {
     let part = match (place.part.as_str(), field) {
         (part, "") => part.to_owned(),
         ("", field) => field.to_owned(),
@@ -155,7 +164,7 @@ pub(super) fn wrong(place: &Place, field: &str, detail: &str) -> FormatError {
     FormatError::Value { place: place.at(part), detail: detail.to_owned() }
 }
 
-fn turn_of(fields: &Fields, place: &Place) -> Result<NewTurn, FormatError> {
+fn turn_of(fields: &Fields, place: &SourceLocation) -> Result<NewTurn, FormatError> {
     let role = first(fields, &["role", "from"]).unwrap_or(&Value::Null);
     let Some(role) = role.as_str().and_then(role_of) else {
         return Err(wrong(place, "role", &format!("{} is not a role", shown(role))));
@@ -177,7 +186,7 @@ fn turn_of(fields: &Fields, place: &Place) -> Result<NewTurn, FormatError> {
     })
 }
 
-fn said_at(fields: &Fields, place: &Place) -> Result<Option<String>, FormatError> {
+fn said_at(fields: &Fields, place: &SourceLocation) -> Result<Option<String>, FormatError> {
     moment_of(fields, &["timestamp", "created_at", "said_at", "time", "date"], place)
 }
 

@@ -13,9 +13,9 @@ use serde_json::{Map, Value};
 
 use super::batch::{Batcher, Conversation};
 use super::chat::{role_of, text_of_parts, wrong};
-use super::error::{FormatError, Place};
+use super::error::{FormatError, SourceLocation};
 use super::reader::RecordReader;
-use super::{ImportOptions, moment};
+use super::{ImportOptions, timestamp};
 use crate::wire::{NewTurn, Scope};
 
 pub(super) struct ChatGptReader {
@@ -86,7 +86,12 @@ struct Visibility {
 }
 
 impl RecordReader for ChatGptReader {
-    fn record(&mut self, record: &[u8], place: &Place, batcher: &mut Batcher) -> Result<(), FormatError> {
+    fn record(
+        &mut self,
+        record: &[u8],
+        place: &SourceLocation,
+        batcher: &mut Batcher,
+    ) -> Result<(), FormatError> {
         let export: Export = serde_json::from_slice(record)
             .map_err(|source| FormatError::Shape { place: place.clone(), source })?;
         if self.scope == Scope::default() {
@@ -132,7 +137,7 @@ impl RecordReader for ChatGptReader {
 
 impl Export {
     /// The messages of the branch in view, first to last, each with its node's id.
-    fn branch(&self, place: &Place) -> Result<Vec<(&str, &Message)>, FormatError> {
+    fn branch(&self, place: &SourceLocation) -> Result<Vec<(&str, &Message)>, FormatError> {
         let mut branch = Vec::new();
         let mut next = self.current_node.as_deref().or_else(|| self.newest());
         for _ in 0..=self.mapping.len() {
@@ -173,8 +178,8 @@ impl Message {
     }
 }
 
-fn moment_of(time: Option<f64>, place: &Place, field: &str) -> Result<Option<String>, FormatError> {
+fn moment_of(time: Option<f64>, place: &SourceLocation, field: &str) -> Result<Option<String>, FormatError> {
     let Some(time) = time else { return Ok(None) };
-    let moment = moment::from_number(time);
+    let moment = timestamp::from_number(time);
     moment.map(Some).ok_or_else(|| wrong(place, field, &format!("{time} is not a moment")))
 }

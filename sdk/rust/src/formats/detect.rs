@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde::de::IgnoredAny;
 
 use super::Format;
-use super::error::{FormatError, Place};
+use super::error::{FormatError, SourceLocation};
 
 /// How much of the list of fields is shown of a record of no known format.
 const MAX_SHOWN_CHARS: usize = 200;
 
 /// The format that `record` is of.
-pub(super) fn detect(record: &[u8], place: &Place) -> Result<Format, FormatError> {
+pub(super) fn detect(record: &[u8], place: &SourceLocation) -> Result<Format, FormatError> {
     let unknown = |fields: &str| FormatError::UnknownFormat {
         place: place.clone(),
         fields: fields.chars().take(MAX_SHOWN_CHARS).collect(),

@@ -6,7 +6,7 @@
 //! An export without its last line, or with too few records before it, is an error: what came before it is sound.
 
 use super::batch::{Batcher, Conversation, OldIds};
-use super::error::{FormatError, Place};
+use super::error::{FormatError, SourceLocation};
 use super::reader::RecordReader;
 use crate::wire::{EditMemory, ExportLine, Kind, Memory, NewMemory, NewTurn, Scope, Turn};
 
@@ -21,7 +21,12 @@ pub(super) struct EngrainReader {
 }
 
 impl RecordReader for EngrainReader {
-    fn record(&mut self, record: &[u8], place: &Place, batcher: &mut Batcher) -> Result<(), FormatError> {
+    fn record(
+        &mut self,
+        record: &[u8],
+        place: &SourceLocation,
+        batcher: &mut Batcher,
+    ) -> Result<(), FormatError> {
         if self.announced.is_some() {
             return Err(cut_short(place, "something follows its last line"));
         }
@@ -70,7 +75,7 @@ impl RecordReader for EngrainReader {
         }
     }
 
-    fn finish(&mut self, place: &Place) -> Result<(), FormatError> {
+    fn finish(&mut self, place: &SourceLocation) -> Result<(), FormatError> {
         match self.announced {
             Some(records) if records == self.records => Ok(()),
             Some(records) => {
@@ -83,7 +88,7 @@ impl RecordReader for EngrainReader {
 
 impl EngrainReader {
     /// The owner, with what else the memory belongs to.
-    fn scope_of(&self, memory: &Memory, place: &Place) -> Result<Scope, FormatError> {
+    fn scope_of(&self, memory: &Memory, place: &SourceLocation) -> Result<Scope, FormatError> {
         let Some(owner) = self.owner.clone() else {
             let detail = "no line before says whose it is".to_owned();
             return Err(FormatError::Value { place: place.clone(), detail });
@@ -149,6 +154,6 @@ fn memory_of(memory: Memory) -> NewMemory {
     }
 }
 
-fn cut_short(place: &Place, detail: &str) -> FormatError {
+fn cut_short(place: &SourceLocation, detail: &str) -> FormatError {
     FormatError::CutShort { place: place.clone(), detail: detail.to_owned() }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A place in a file of conversations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct SourceLocation {
     /// The file, as it was named.
     pub file: String,
     /// The record, from 1: an element of a JSON array, or a line; 0 before the first.
@@ -15,14 +15,14 @@ pub struct Place {
     pub part: String,
 }
 
-impl Place {
+impl SourceLocation {
     /// The same record, more precisely.
     pub(super) fn at(&self, part: impl Into<String>) -> Self {
         Self { part: part.into(), ..self.clone() }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SourceLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, record {} (line {})", self.file, self.record, self.line)?;
         if self.part.is_empty() { Ok(()) } else { write!(f, ", {}", self.part) }
@@ -52,7 +52,7 @@ pub enum FormatError {
     #[error("{place}: of no known format; its fields are: {fields}")]
     UnknownFormat {
         /// The record that was looked at.
-        place: Place,
+        place: SourceLocation,
         /// The beginning of the list of its fields.
         fields: String,
     },
@@ -60,7 +60,7 @@ pub enum FormatError {
     #[error("{place}, line {at_line}: not JSON: {detail}")]
     Syntax {
         /// The record in which it shows.
-        place: Place,
+        place: SourceLocation,
         /// The line of the file on which it shows.
         at_line: u64,
         /// What is wrong.
@@ -70,7 +70,7 @@ pub enum FormatError {
     #[error("{place}: the record is longer than {limit_bytes} bytes")]
     RecordTooLong {
         /// The record.
-        place: Place,
+        place: SourceLocation,
         /// The bound.
         limit_bytes: usize,
     },
@@ -78,7 +78,7 @@ pub enum FormatError {
     #[error("{place}: the file is cut short: {detail}")]
     CutShort {
         /// The last record.
-        place: Place,
+        place: SourceLocation,
         /// How that shows.
         detail: String,
     },
@@ -86,7 +86,7 @@ pub enum FormatError {
     #[error("{place}: the export is of version {found}; this reader knows version {known}")]
     Version {
         /// The record that says so.
-        place: Place,
+        place: SourceLocation,
         /// The version it names.
         found: u32,
         /// The version known here.
@@ -96,7 +96,7 @@ pub enum FormatError {
     #[error("{place}: not a record of its format")]
     Shape {
         /// The record.
-        place: Place,
+        place: SourceLocation,
         /// What is wrong, with line and column within the record.
         #[source]
         source: serde_json::Error,
@@ -105,7 +105,7 @@ pub enum FormatError {
     #[error("{place}: {detail}")]
     Value {
         /// The field.
-        place: Place,
+        place: SourceLocation,
         /// What is wrong with it.
         detail: String,
     },
@@ -113,7 +113,7 @@ pub enum FormatError {
     #[error("{place}: a text of {bytes} bytes; a memory has at most {limit_bytes}")]
     TextTooLong {
         /// The text.
-        place: Place,
+        place: SourceLocation,
         /// Its length.
         bytes: usize,
         /// The bound.

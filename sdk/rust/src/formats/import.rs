@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
 use super::batch::digest;
-use super::later::{Later, Linking};
+use super::deferred_links::{DeferredLinks, Linking};
 use super::{Batch, Edit, FormatError, ImportItem};
 use crate::client::{Client, Error};
 use crate::wire::{EditMemory, Link};
@@ -23,7 +23,7 @@ pub struct Import<'a> {
     /// New ids by old ones. Stays empty for formats that have none.
     new_ids: HashMap<Uuid, Uuid>,
     /// Memories with links whose targets have not come yet.
-    later: Later,
+    later: DeferredLinks,
     /// The key of a batch that was added, but the links that it made ready could not be set.
     half_done: Option<String>,
     imported: Imported,
@@ -54,7 +54,7 @@ pub enum ImportError {
     #[error("{place}: cannot be added")]
     Add {
         /// Where the batch begins.
-        place: super::Place,
+        place: super::SourceLocation,
         /// Why.
         #[source]
         source: Error,
@@ -67,7 +67,7 @@ impl<'a> Import<'a> {
         Self {
             client,
             new_ids: HashMap::new(),
-            later: Later::default(),
+            later: DeferredLinks::default(),
             half_done: None,
             imported: Imported::default(),
         }

@@ -13,10 +13,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::batch::{self, Batcher};
-use super::error::{FormatError, Place};
+use super::error::{FormatError, SourceLocation};
 use super::reader::{RecordReader, Source, unpacked};
 use super::records::Records;
-use super::{Format, ImportItem, ImportOptions, moment};
+use super::{Format, ImportItem, ImportOptions, timestamp};
 use crate::wire::{NewTurn, Role, Scope};
 
 /// A conversation with its questions.
@@ -64,13 +64,22 @@ impl Conversation {
     ///
     /// # Errors
     /// [`FormatError::Shape`] and [`FormatError::Value`] for sessions that are none, and those of texts.
-    pub fn batches(&self, options: &ImportOptions, place: &Place) -> Result<Vec<ImportItem>, FormatError> {
+    pub fn batches(
+        &self,
+        options: &ImportOptions,
+        place: &SourceLocation,
+    ) -> Result<Vec<ImportItem>, FormatError> {
         let mut batcher = Batcher::new(Format::Locomo, options);
         self.fill(options, place, &mut batcher)?;
         Ok(std::iter::from_fn(|| batcher.next()).collect())
     }
 
-    fn fill(&self, options: &ImportOptions, place: &Place, batcher: &mut Batcher) -> Result<(), FormatError> {
+    fn fill(
+        &self,
+        options: &ImportOptions,
+        place: &SourceLocation,
+        batcher: &mut Batcher,
+    ) -> Result<(), FormatError> {
         if self.sample_id.is_empty() {
             let detail = "a conversation needs an id".to_owned();
             return Err(FormatError::Value { place: place.at("sample_id"), detail });
@@ -110,10 +119,10 @@ impl Conversation {
         numbered.into_values()
     }
 
-    fn date_of(&self, session: &str, place: &Place) -> Result<String, FormatError> {
+    fn date_of(&self, session: &str, place: &SourceLocation) -> Result<String, FormatError> {
         let name = format!("{session}_date_time");
         let date = self.conversation.get(&name).unwrap_or(&Value::Null);
-        moment::of_value(date).ok_or_else(|| FormatError::Value {
+        timestamp::of_value(date).ok_or_else(|| FormatError::Value {
             place: place.at(format!("conversation.{name}")),
             detail: format!("{date} is not a moment"),
         })
@@ -145,7 +154,7 @@ pub struct Conversations {
 }
 
 impl Iterator for Conversations {
-    type Item = Result<(Conversation, Place), FormatError>;
+    type Item = Result<(Conversation, SourceLocation), FormatError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.records.next(&mut self.record) {
@@ -159,7 +168,7 @@ impl Iterator for Conversations {
     }
 }
 
-fn parse(record: &[u8], place: &Place) -> Result<Conversation, FormatError> {
+fn parse(record: &[u8], place: &SourceLocation) -> Result<Conversation, FormatError> {
     serde_json::from_slice(record).map_err(|source| FormatError::Shape { place: place.clone(), source })
 }
 
@@ -174,7 +183,12 @@ impl LocomoReader {
 }
 
 impl RecordReader for LocomoReader {
-    fn record(&mut self, record: &[u8], place: &Place, batcher: &mut Batcher) -> Result<(), FormatError> {
+    fn record(
+        &mut self,
+        record: &[u8],
+        place: &SourceLocation,
+        batcher: &mut Batcher,
+    ) -> Result<(), FormatError> {
         parse(record, place)?.fill(&self.options, place, batcher)
     }
 }

@@ -15,10 +15,10 @@ use serde::Deserialize;
 
 use super::batch::{Batcher, Conversation, digest};
 use super::chat::role_of;
-use super::error::{FormatError, Place};
+use super::error::{FormatError, SourceLocation};
 use super::reader::{RecordReader, Source, unpacked};
 use super::records::Records;
-use super::{Format, ImportItem, ImportOptions, moment};
+use super::{Format, ImportItem, ImportOptions, timestamp};
 use crate::wire::{NewTurn, Scope};
 
 /// A question with its haystack. The answer is not read: nothing here needs it.
@@ -95,7 +95,7 @@ impl Question {
     /// The end of the day on which the question is asked, in RFC 3339: some sessions of that day are stamped later than
     /// the question and still belong to its past.
     pub fn asked_at(&self) -> Option<String> {
-        let asked = moment::parse(&self.question_date)?;
+        let asked = timestamp::parse(&self.question_date)?;
         Some(format!("{}T23:59:59Z", asked.get(..10)?))
     }
 
@@ -103,13 +103,22 @@ impl Question {
     ///
     /// # Errors
     /// [`FormatError::Value`] for dates that are none and lists that do not fit together, and those of texts.
-    pub fn batches(&self, options: &ImportOptions, place: &Place) -> Result<Vec<ImportItem>, FormatError> {
+    pub fn batches(
+        &self,
+        options: &ImportOptions,
+        place: &SourceLocation,
+    ) -> Result<Vec<ImportItem>, FormatError> {
         let mut batcher = Batcher::new(Format::LongMemEval, options);
         self.fill(options, place, &mut batcher)?;
         Ok(std::iter::from_fn(|| batcher.next()).collect())
     }
 
-    fn fill(&self, options: &ImportOptions, place: &Place, batcher: &mut Batcher) -> Result<(), FormatError> {
+    fn fill(
+        &self,
+        options: &ImportOptions,
+        place: &SourceLocation,
+        batcher: &mut Batcher,
+    ) -> Result<(), FormatError> {
         let (sessions, dates, ids) =
             (self.haystack_sessions.len(), self.haystack_dates.len(), self.haystack_session_ids.len());
         if sessions != dates || sessions != ids {
@@ -118,7 +127,7 @@ impl Question {
         }
         let names = self.session_names(options);
         let moments = self.haystack_dates.iter().enumerate().map(|(index, date)| {
-            moment::parse(date).ok_or_else(|| FormatError::Value {
+            timestamp::parse(date).ok_or_else(|| FormatError::Value {
                 place: place.at(format!("haystack_dates[{index}]")),
                 detail: format!("`{date}` is not a moment"),
             })
@@ -168,7 +177,7 @@ pub struct Questions {
 }
 
 impl Iterator for Questions {
-    type Item = Result<(Question, Place), FormatError>;
+    type Item = Result<(Question, SourceLocation), FormatError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.records.next(&mut self.record) {
@@ -182,7 +191,7 @@ impl Iterator for Questions {
     }
 }
 
-fn parse(record: &[u8], place: &Place) -> Result<Question, FormatError> {
+fn parse(record: &[u8], place: &SourceLocation) -> Result<Question, FormatError> {
     serde_json::from_slice(record).map_err(|source| FormatError::Shape { place: place.clone(), source })
 }
 
@@ -197,7 +206,12 @@ impl LongMemEvalReader {
 }
 
 impl RecordReader for LongMemEvalReader {
-    fn record(&mut self, record: &[u8], place: &Place, batcher: &mut Batcher) -> Result<(), FormatError> {
+    fn record(
+        &mut self,
+        record: &[u8],
+        place: &SourceLocation,
+        batcher: &mut Batcher,
+    ) -> Result<(), FormatError> {
         parse(record, place)?.fill(&self.options, place, batcher)
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::ImportOptions;
 use super::batch::{Batcher, OldIds};
 use super::chat::{first, id_of, moment_of, scope_of, wrong};
-use super::error::{FormatError, Place};
+use super::error::{FormatError, SourceLocation};
 use super::reader::RecordReader;
 use crate::wire::{Kind, NewMemory, Scope};
 
@@ -25,7 +25,7 @@ impl Mem0Reader {
     fn memory(
         &self,
         fields: &Map<String, Value>,
-        place: &Place,
+        place: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
         let scope = scope_of(fields, &self.scope, place)?;
@@ -37,7 +37,12 @@ impl Mem0Reader {
 }
 
 impl RecordReader for Mem0Reader {
-    fn record(&mut self, record: &[u8], place: &Place, batcher: &mut Batcher) -> Result<(), FormatError> {
+    fn record(
+        &mut self,
+        record: &[u8],
+        place: &SourceLocation,
+        batcher: &mut Batcher,
+    ) -> Result<(), FormatError> {
         let fields: Map<String, Value> = serde_json::from_slice(record)
             .map_err(|source| FormatError::Shape { place: place.clone(), source })?;
         let Some((name, list)) =
@@ -56,7 +61,7 @@ impl RecordReader for Mem0Reader {
     }
 }
 
-fn memory_of(fields: &Map<String, Value>, place: &Place) -> Result<NewMemory, FormatError> {
+fn memory_of(fields: &Map<String, Value>, place: &SourceLocation) -> Result<NewMemory, FormatError> {
     let Some(text) = first(fields, &["memory", "text", "data"]).and_then(Value::as_str) else {
         return Err(wrong(place, "memory", "must be a text"));
     };

@@ -20,23 +20,23 @@
 mod batch;
 pub mod chat;
 mod chatgpt;
+#[cfg(feature = "client")]
+mod deferred_links;
 mod detect;
 mod engrain;
 mod error;
 #[cfg(feature = "client")]
 mod import;
-#[cfg(feature = "client")]
-mod later;
 pub mod locomo;
 pub mod longmemeval;
 mod mem0;
-mod moment;
 mod reader;
 mod records;
+mod timestamp;
 
 use uuid::Uuid;
 
-pub use error::{FormatError, Place};
+pub use error::{FormatError, SourceLocation};
 #[cfg(feature = "client")]
 pub use import::{Import, ImportError, Imported};
 pub use reader::{ImportItems, open, read};
@@ -52,7 +52,7 @@ pub struct ImportItem {
     /// The idempotency key to add it under: the same for the same content at the same place of a conversation.
     pub key: String,
     /// Where in the file it begins.
-    pub place: Place,
+    pub place: SourceLocation,
     /// What to add.
     pub batch: Batch,
     /// For an export of our own: the id that each turn had, in the order of the batch.

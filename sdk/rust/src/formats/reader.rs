@@ -11,7 +11,7 @@ use super::chat::ChatReader;
 use super::chatgpt::ChatGptReader;
 use super::detect::detect;
 use super::engrain::EngrainReader;
-use super::error::{FormatError, Place};
+use super::error::{FormatError, SourceLocation};
 use super::locomo::LocomoReader;
 use super::longmemeval::LongMemEvalReader;
 use super::mem0::Mem0Reader;
@@ -72,10 +72,15 @@ pub(super) type Source = Box<dyn BufRead + Send>;
 /// Makes turns and memories of the records of one format.
 pub(super) trait RecordReader {
     /// Puts what is in `record` into `batcher`. After an error nothing of the rest of the record is there.
-    fn record(&mut self, record: &[u8], place: &Place, batcher: &mut Batcher) -> Result<(), FormatError>;
+    fn record(
+        &mut self,
+        record: &[u8],
+        place: &SourceLocation,
+        batcher: &mut Batcher,
+    ) -> Result<(), FormatError>;
 
     /// The file has ended after the record at `place`.
-    fn finish(&mut self, _place: &Place) -> Result<(), FormatError> {
+    fn finish(&mut self, _place: &SourceLocation) -> Result<(), FormatError> {
         Ok(())
     }
 }

@@ -6,12 +6,12 @@
 
 use std::io::BufRead;
 
-use super::error::{FormatError, Place};
+use super::error::{FormatError, SourceLocation};
 
 /// The records of a file.
 pub(super) struct Records<R> {
     source: R,
-    place: Place,
+    place: SourceLocation,
     line: u64,
     layout: Layout,
     limit_bytes: usize,
@@ -45,12 +45,12 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl<R: BufRead> Records<R> {
     pub(super) fn new(source: R, file: impl Into<String>, limit_bytes: usize) -> Self {
-        let place = Place { file: file.into(), ..Place::default() };
+        let place = SourceLocation { file: file.into(), ..SourceLocation::default() };
         Self { source, place, line: 1, layout: Layout::Unknown, limit_bytes }
     }
 
     /// Where the record that was read last begins.
-    pub(super) fn place(&self) -> &Place {
+    pub(super) fn place(&self) -> &SourceLocation {
         &self.place
     }
 

@@ -64,7 +64,7 @@ pub struct Weights {
     pub lexical: Option<f32>,
     /// Words in common (BM25) with the turn and those right before and after it, read as one text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub passage: Option<f32>,
+    pub window: Option<f32>,
     /// What the turns right before and after say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub neighbours: Option<f32>,
@@ -100,7 +100,7 @@ pub struct RecallResponse {
     /// What was searched.
     pub searched: Searched,
     /// Where the time went.
-    pub took: Took,
+    pub timings: Timings,
 }
 
 /// Words of a question that name days, counted from the recall's moment.
@@ -159,7 +159,7 @@ pub struct Explain {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Signal {
-    /// `dense`, `lexical`, `passage`, `neighbours`, `speaker`, `time`, `rerank`.
+    /// `dense`, `lexical`, `window`, `neighbours`, `speaker`, `time`, `rerank`.
     pub name: String,
     /// The signal's own score.
     pub score: f32,
@@ -200,7 +200,7 @@ pub struct Searched {
 /// Where the time of a recall went, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Took {
+pub struct Timings {
     /// Turning the question into a vector.
     pub embed_ms: f32,
     /// Searching the index.

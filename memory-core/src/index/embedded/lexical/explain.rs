@@ -24,16 +24,16 @@ impl LexicalIndex {
     /// What each word of the question adds to the score of `row`, for the words that the row has, in the
     /// order of the question's words. `None` when there is no such row.
     pub fn explain(&self, terms: &QueryTerms, row: u32) -> Option<Vec<TermExplanation>> {
-        let slot = self.rows.slot_of(row)?;
-        Some(terms.words().iter().filter_map(|word| self.explain_word(word, slot)).collect())
+        let doc = self.rows.doc_of(row)?;
+        Some(terms.words().iter().filter_map(|word| self.explain_word(word, doc)).collect())
     }
 
-    fn explain_word(&self, word: &QueryWord, slot: u32) -> Option<TermExplanation> {
-        let length_tokens = self.rows.lengths_tokens()[slot as usize];
+    fn explain_word(&self, word: &QueryWord, doc: u32) -> Option<TermExplanation> {
+        let length_tokens = self.rows.lengths_tokens()[doc as usize];
         let norm = self.bm25.length_norm(self.rows.average_length());
         let explained = word.alternatives().iter().filter_map(|&hash| {
             let (id, postings) = self.vocabulary.find(hash)?;
-            let (_, count) = self.forward.terms(slot).find(|(other, _)| *other == id)?;
+            let (_, count) = self.forward.terms(doc).find(|(other, _)| *other == id)?;
             let document_frequency = postings.document_frequency;
             let idf = idf(self.rows.live(), document_frequency);
             let contribution = idf * norm.saturation(f32::from(count), length_tokens);

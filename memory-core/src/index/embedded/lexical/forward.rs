@@ -1,16 +1,16 @@
-//! The forward index: the terms of each slot.
+//! The forward index: the terms of each doc.
 //!
 //! It makes a removal exact (each term of the row has one document less) and scores single rows without
-//! searching postings. Each slot is a run of bytes: for each term, by ascending id, the difference to the id
+//! searching postings. Each doc is a run of bytes: for each term, by ascending id, the difference to the id
 //! before, doubled, plus one if a count above 1 follows; numbers are LEB128. Some two bytes a term.
-//! Invariant: `starts` has one entry more than there are slots, so that slot `s` is
+//! Invariant: `starts` has one entry more than there are docs, so that doc `s` is
 //! `bytes[starts[s]..starts[s + 1]]`.
 
-use super::super::weight;
+use super::super::heap_size;
 use super::LexicalError;
 use crate::text::varint;
 
-/// Term ids and counts by slot.
+/// Term ids and counts by doc.
 #[derive(Debug)]
 pub(super) struct Forward {
     bytes: Vec<u8>,
@@ -24,13 +24,13 @@ impl Default for Forward {
 }
 
 impl Forward {
-    /// Fails unless a slot of so many terms can be addressed.
+    /// Fails unless a doc of so many terms can be addressed.
     pub(super) fn check_room(&self, term_count: usize) -> Result<(), LexicalError> {
         let worst = self.bytes.len().saturating_add(term_count.saturating_mul(MAX_BYTES_PER_TERM));
         if worst > MAX_BYTES { Err(LexicalError::Full) } else { Ok(()) }
     }
 
-    /// Appends the next slot: its terms by ascending id, each with its count.
+    /// Appends the next doc: its terms by ascending id, each with its count.
     pub(super) fn push(&mut self, terms: &[(u32, u16)]) {
         let worst = terms.len() * MAX_BYTES_PER_TERM;
         if self.bytes.capacity() - self.bytes.len() < worst {
@@ -49,44 +49,44 @@ impl Forward {
         self.starts.push(self.bytes.len() as u32);
     }
 
-    /// The terms of `slot` by ascending id, each with its count.
+    /// The terms of `doc` by ascending id, each with its count.
     #[inline]
-    pub(super) fn terms(&self, slot: u32) -> SlotTerms<'_> {
-        let slot = slot as usize;
-        let (start, end) = (self.starts[slot] as usize, self.starts[slot + 1] as usize);
-        SlotTerms { rest: &self.bytes[start..end], id: 0 }
+    pub(super) fn terms(&self, doc: u32) -> DocTerms<'_> {
+        let doc = doc as usize;
+        let (start, end) = (self.starts[doc] as usize, self.starts[doc + 1] as usize);
+        DocTerms { rest: &self.bytes[start..end], id: 0 }
     }
 
-    /// Drops the slots without a new number and closes the gaps.
-    pub(super) fn renumber(&mut self, new_slots: &[Option<u32>]) {
+    /// Drops the docs without a new number and closes the gaps.
+    pub(super) fn renumber(&mut self, new_docs: &[Option<u32>]) {
         let mut kept_bytes = 0;
-        let mut kept_slots = 0;
-        for (slot, _) in new_slots.iter().enumerate().filter(|(_, new_slot)| new_slot.is_some()) {
-            let range = self.starts[slot] as usize..self.starts[slot + 1] as usize;
+        let mut kept_docs = 0;
+        for (doc, _) in new_docs.iter().enumerate().filter(|(_, new_doc)| new_doc.is_some()) {
+            let range = self.starts[doc] as usize..self.starts[doc + 1] as usize;
             let length = range.len();
             self.bytes.copy_within(range, kept_bytes);
             kept_bytes += length;
-            kept_slots += 1;
-            self.starts[kept_slots] = kept_bytes as u32;
+            kept_docs += 1;
+            self.starts[kept_docs] = kept_bytes as u32;
         }
         self.bytes.truncate(kept_bytes);
-        self.starts.truncate(kept_slots + 1);
+        self.starts.truncate(kept_docs + 1);
         self.bytes.shrink_to(kept_bytes + kept_bytes / 4);
-        self.starts.shrink_to(kept_slots + kept_slots / 4);
+        self.starts.shrink_to(kept_docs + kept_docs / 4);
     }
 
     pub(super) fn bytes(&self) -> usize {
-        weight::of_vec(&self.bytes) + weight::of_vec(&self.starts)
+        heap_size::of_vec(&self.bytes) + heap_size::of_vec(&self.starts)
     }
 }
 
-/// Iterator over the terms of a slot: id and count.
-pub(super) struct SlotTerms<'a> {
+/// Iterator over the terms of a doc: id and count.
+pub(super) struct DocTerms<'a> {
     rest: &'a [u8],
     id: u32,
 }
 
-impl Iterator for SlotTerms<'_> {
+impl Iterator for DocTerms<'_> {
     type Item = (u32, u16);
 
     #[inline]
@@ -108,23 +108,23 @@ const MAX_BYTES: usize = u32::MAX as usize;
 mod tests {
     use super::*;
 
-    fn terms(forward: &Forward, slot: u32) -> Vec<(u32, u16)> {
-        forward.terms(slot).collect()
+    fn terms(forward: &Forward, doc: u32) -> Vec<(u32, u16)> {
+        forward.terms(doc).collect()
     }
 
     #[test]
-    fn slots_come_back_and_survive_renumbering() {
-        let slots: [&[(u32, u16)]; 3] = [&[(0, 1), (7, 300), (1 << 30, 2)], &[], &[(5, u16::MAX)]];
+    fn docs_come_back_and_survive_renumbering() {
+        let docs: [&[(u32, u16)]; 3] = [&[(0, 1), (7, 300), (1 << 30, 2)], &[], &[(5, u16::MAX)]];
         let mut forward = Forward::default();
-        slots.iter().for_each(|slot| forward.push(slot));
-        for (number, slot) in (0..).zip(slots) {
-            assert_eq!(terms(&forward, number), slot);
+        docs.iter().for_each(|doc| forward.push(doc));
+        for (number, doc) in (0..).zip(docs) {
+            assert_eq!(terms(&forward, number), doc);
         }
         forward.renumber(&[None, Some(0), Some(1)]);
-        assert_eq!(terms(&forward, 0), slots[1]);
-        assert_eq!(terms(&forward, 1), slots[2]);
-        forward.push(slots[0]);
-        assert_eq!(terms(&forward, 2), slots[0]);
+        assert_eq!(terms(&forward, 0), docs[1]);
+        assert_eq!(terms(&forward, 1), docs[2]);
+        forward.push(docs[0]);
+        assert_eq!(terms(&forward, 2), docs[0]);
     }
 
     #[test]

@@ -7,33 +7,33 @@
 //! the same ones each time, since a score is always added up in the order of the question's words.
 //!
 //! ```text
-//! vocabulary   term hash -> term id -> postings: (slot, count), ascending     searched
-//! forward      slot -> (term id, count), ascending                            scored, removed
-//! rows         slot -> row, group, length, language, live?                    filtered, reported
+//! vocabulary   term hash -> term id -> postings: (doc, count), ascending     searched
+//! forward      doc -> (term id, count), ascending                            scored, removed
+//! rows         doc -> row, group, length, language, live?                    filtered, reported
 //! ```
 //!
-//! Slots number the rows without holes in the order of insertion. A removed row keeps its slot until
+//! Docs number the rows without holes in the order of insertion. A removed row keeps its doc until
 //! enough of them are dead; then all are renumbered at once ([`LexicalIndex::purge`]).
 
 mod bm25;
 mod explain;
 mod forward;
-mod passages;
 mod postings;
-mod prepared;
 mod rows;
 mod search;
 #[cfg(test)]
 mod tests;
 mod top_groups;
 mod vocabulary;
+mod weighted_terms;
+mod windows;
 
 use thiserror::Error;
 
 pub use bm25::Bm25;
 pub use explain::TermExplanation;
-pub use passages::Passages;
 pub use search::{LexicalHit, LexicalQuery, LexicalScratch};
+pub use windows::Windows;
 
 use self::{forward::Forward, rows::RowTable, vocabulary::Vocabulary};
 use crate::text::{Language, TermVector};
@@ -79,11 +79,11 @@ impl LexicalIndex {
     pub fn insert(&mut self, row: u32, group: u32, document: &TermVector) -> Result<(), LexicalError> {
         self.rows.check_next(row)?;
         self.forward.check_room(document.terms().len())?;
-        let slot = self.rows.next_slot();
+        let doc = self.rows.next_doc();
         let length_tokens = document.length_tokens();
         self.inserting.clear();
         for term in document.terms() {
-            let id = self.vocabulary.push(term.hash, slot, term.count, length_tokens);
+            let id = self.vocabulary.push(term.hash, doc, term.count, length_tokens);
             self.inserting.push((id, term.count));
         }
         self.inserting.sort_unstable();
@@ -93,15 +93,15 @@ impl LexicalIndex {
     }
 
     /// Takes `row` out; whether it was there. Its memory is freed by a later purge, which removals set off
-    /// when a quarter of all slots are dead, so that the cost per removal is constant on average.
+    /// when a quarter of all docs are dead, so that the cost per removal is constant on average.
     pub fn remove(&mut self, row: u32) -> bool {
-        let Some(slot) = self.rows.slot_of(row) else { return false };
-        for (id, _) in self.forward.terms(slot) {
+        let Some(doc) = self.rows.doc_of(row) else { return false };
+        for (id, _) in self.forward.terms(doc) {
             self.vocabulary.forget_document(id);
         }
-        self.rows.kill(slot);
+        self.rows.kill(doc);
         let dead = self.rows.dead();
-        if dead >= MIN_DEAD_TO_PURGE && dead >= self.rows.slots() / 4 {
+        if dead >= MIN_DEAD_TO_PURGE && dead >= self.rows.docs() / 4 {
             self.purge();
         }
         true
@@ -112,10 +112,10 @@ impl LexicalIndex {
         if self.rows.dead() == 0 {
             return;
         }
-        let new_slots = self.rows.renumbering();
-        self.vocabulary.renumber(&new_slots);
-        self.forward.renumber(&new_slots);
-        self.rows.renumber(&new_slots);
+        let new_docs = self.rows.renumbering();
+        self.vocabulary.renumber(&new_docs);
+        self.forward.renumber(&new_docs);
+        self.rows.renumber(&new_docs);
     }
 
     /// Live rows.

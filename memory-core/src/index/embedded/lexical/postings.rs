@@ -1,24 +1,24 @@
-//! One term's postings: which slots have it, and how often.
+//! One term's postings: which docs have it, and how often.
 //!
-//! A posting is four bytes, since postings are most of the index: 27 bits of slot and 5 bits of count. Counts
-//! that do not fit are marked, and read from the forward index where they matter. Invariants: slots ascend
+//! A posting is four bytes, since postings are most of the index: 27 bits of doc and 5 bits of count. Counts
+//! that do not fit are marked, and read from the forward index where they matter. Invariants: docs ascend
 //! strictly; `document_frequency` counts live rows only, the list may hold dead ones; the extremes bound what
 //! any posting can add to a score.
 
-/// A slot and a count.
+/// A doc and a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Posting(u32);
 
 impl Posting {
-    /// Slots are below this.
-    pub(super) const MAX_SLOTS: usize = 1 << (u32::BITS - COUNT_BITS);
+    /// Docs are below this.
+    pub(super) const MAX_DOCS: usize = 1 << (u32::BITS - COUNT_BITS);
 
-    fn new(slot: u32, count: u16) -> Self {
-        Self(slot << COUNT_BITS | u32::from(count).min(LARGE_COUNT))
+    fn new(doc: u32, count: u16) -> Self {
+        Self(doc << COUNT_BITS | u32::from(count).min(LARGE_COUNT))
     }
 
     #[inline]
-    pub(super) fn slot(self) -> u32 {
+    pub(super) fn doc(self) -> u32 {
         self.0 >> COUNT_BITS
     }
 
@@ -57,28 +57,28 @@ impl TermPostings {
         Self { hash, document_frequency: 0, max_count: 0, min_length_tokens: u32::MAX, list: Vec::new() }
     }
 
-    /// Dead and live postings, by ascending slot.
+    /// Dead and live postings, by ascending doc.
     pub(super) fn list(&self) -> &[Posting] {
         &self.list
     }
 
-    /// Appends a posting; `slot` comes after all others.
-    pub(super) fn push(&mut self, slot: u32, count: u16, length_tokens: u32) {
+    /// Appends a posting; `doc` comes after all others.
+    pub(super) fn push(&mut self, doc: u32, count: u16, length_tokens: u32) {
         if self.list.len() == self.list.capacity() {
             // Doubling would leave a third of the index empty.
             self.list.reserve_exact((self.list.len() / 4).max(2));
         }
-        self.list.push(Posting::new(slot, count));
+        self.list.push(Posting::new(doc, count));
         self.document_frequency += 1;
         self.max_count = self.max_count.max(count);
         self.min_length_tokens = self.min_length_tokens.min(length_tokens);
     }
 
-    /// Drops dead postings and gives the others their new slots.
-    pub(super) fn renumber(&mut self, new_slots: &[Option<u32>]) {
-        self.list.retain_mut(|posting| match new_slots.get(posting.slot() as usize).copied().flatten() {
-            Some(slot) => {
-                posting.0 = slot << COUNT_BITS | posting.0 & LARGE_COUNT;
+    /// Drops dead postings and gives the others their new docs.
+    pub(super) fn renumber(&mut self, new_docs: &[Option<u32>]) {
+        self.list.retain_mut(|posting| match new_docs.get(posting.doc() as usize).copied().flatten() {
+            Some(doc) => {
+                posting.0 = doc << COUNT_BITS | posting.0 & LARGE_COUNT;
                 true
             }
             None => false,
@@ -98,10 +98,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_posting_keeps_its_slot_and_bounds_its_count() {
-        let last = u32::try_from(Posting::MAX_SLOTS - 1).unwrap();
+    fn a_posting_keeps_its_doc_and_bounds_its_count() {
+        let last = u32::try_from(Posting::MAX_DOCS - 1).unwrap();
         let posting = Posting::new(last, 30);
-        assert_eq!((posting.slot(), posting.count_bound()), (last, 30.0));
+        assert_eq!((posting.doc(), posting.count_bound()), (last, 30.0));
         assert!(Posting::new(0, 31).count_bound() >= 31.0);
         assert!(Posting::new(0, u16::MAX).count_bound() >= f32::from(u16::MAX));
     }
@@ -109,10 +109,10 @@ mod tests {
     #[test]
     fn renumbering_drops_the_dead() {
         let mut postings = TermPostings::new(7);
-        (0..4).for_each(|slot| postings.push(slot, 40, 9));
+        (0..4).for_each(|doc| postings.push(doc, 40, 9));
         postings.renumber(&[None, Some(0), None, Some(1)]);
-        let slots: Vec<u32> = postings.list().iter().map(|posting| posting.slot()).collect();
-        assert_eq!(slots, [0, 1]);
+        let docs: Vec<u32> = postings.list().iter().map(|posting| posting.doc()).collect();
+        assert_eq!(docs, [0, 1]);
         assert!(postings.list().iter().all(|posting| posting.count_bound() >= 40.0));
     }
 }

@@ -1,20 +1,20 @@
-//! The rows of the index by slot: their numbers, groups, lengths and languages, and which are alive.
+//! The rows of the index by doc: their numbers, groups, lengths and languages, and which are alive.
 //!
-//! Invariants: rows ascend with slots, so a row is found by bisection and holes cost nothing; the totals are
+//! Invariants: rows ascend with docs, so a row is found by bisection and holes cost nothing; the totals are
 //! those of the live rows.
 
-use super::super::weight;
+use super::super::heap_size;
 use super::{LexicalError, postings::Posting};
 use crate::text::Language;
 
-/// What the index knows of each slot.
+/// What the index knows of each doc.
 #[derive(Debug, Default)]
 pub(super) struct RowTable {
     rows: Vec<u32>,
     groups: Vec<u32>,
     lengths_tokens: Vec<u32>,
     languages: Vec<Language>,
-    /// One bit a slot.
+    /// One bit a doc.
     live_bits: Vec<u64>,
     live: usize,
     total_length_tokens: u64,
@@ -28,22 +28,22 @@ impl RowTable {
     pub(super) fn check_next(&self, row: u32) -> Result<(), LexicalError> {
         match self.last_row {
             Some(last) if row <= last => Err(LexicalError::RowNotAscending { row, last }),
-            _ if self.slots() >= Posting::MAX_SLOTS => Err(LexicalError::Full),
+            _ if self.docs() >= Posting::MAX_DOCS => Err(LexicalError::Full),
             _ => Ok(()),
         }
     }
 
-    /// The slot that the next push takes.
-    pub(super) fn next_slot(&self) -> u32 {
-        self.slots() as u32
+    /// The doc that the next push takes.
+    pub(super) fn next_doc(&self) -> u32 {
+        self.docs() as u32
     }
 
     pub(super) fn push(&mut self, row: u32, group: u32, length_tokens: u32, language: Language) {
-        let slot = self.slots();
-        if slot.is_multiple_of(64) {
+        let doc = self.docs();
+        if doc.is_multiple_of(64) {
             self.live_bits.push(0);
         }
-        self.live_bits[slot / 64] |= 1 << (slot % 64);
+        self.live_bits[doc / 64] |= 1 << (doc % 64);
         self.rows.push(row);
         self.groups.push(group);
         self.lengths_tokens.push(length_tokens);
@@ -54,44 +54,44 @@ impl RowTable {
         self.last_row = Some(row);
     }
 
-    /// Marks a live slot dead.
-    pub(super) fn kill(&mut self, slot: u32) {
-        let slot = slot as usize;
-        self.live_bits[slot / 64] &= !(1 << (slot % 64));
+    /// Marks a live doc dead.
+    pub(super) fn kill(&mut self, doc: u32) {
+        let doc = doc as usize;
+        self.live_bits[doc / 64] &= !(1 << (doc % 64));
         self.live -= 1;
-        self.total_length_tokens -= u64::from(self.lengths_tokens[slot]);
-        self.rows_by_language[usize::from(self.languages[slot].to_byte())] -= 1;
+        self.total_length_tokens -= u64::from(self.lengths_tokens[doc]);
+        self.rows_by_language[usize::from(self.languages[doc].to_byte())] -= 1;
     }
 
-    /// The slot of a live row.
-    pub(super) fn slot_of(&self, row: u32) -> Option<u32> {
-        let slot = self.rows.binary_search(&row).ok()? as u32;
-        self.is_live(slot).then_some(slot)
-    }
-
-    #[inline]
-    pub(super) fn is_live(&self, slot: u32) -> bool {
-        self.live_bits[slot as usize / 64] >> (slot % 64) & 1 == 1
+    /// The doc of a live row.
+    pub(super) fn doc_of(&self, row: u32) -> Option<u32> {
+        let doc = self.rows.binary_search(&row).ok()? as u32;
+        self.is_live(doc).then_some(doc)
     }
 
     #[inline]
-    pub(super) fn row(&self, slot: u32) -> u32 {
-        self.rows[slot as usize]
+    pub(super) fn is_live(&self, doc: u32) -> bool {
+        self.live_bits[doc as usize / 64] >> (doc % 64) & 1 == 1
     }
 
     #[inline]
-    pub(super) fn group(&self, slot: u32) -> u32 {
-        self.groups[slot as usize]
+    pub(super) fn row(&self, doc: u32) -> u32 {
+        self.rows[doc as usize]
     }
 
-    /// Lengths in tokens by slot.
+    #[inline]
+    pub(super) fn group(&self, doc: u32) -> u32 {
+        self.groups[doc as usize]
+    }
+
+    /// Lengths in tokens by doc.
     #[inline]
     pub(super) fn lengths_tokens(&self) -> &[u32] {
         &self.lengths_tokens
     }
 
-    /// Slots in use, dead ones included.
-    pub(super) fn slots(&self) -> usize {
+    /// Docs in use, dead ones included.
+    pub(super) fn docs(&self) -> usize {
         self.rows.len()
     }
 
@@ -100,7 +100,7 @@ impl RowTable {
     }
 
     pub(super) fn dead(&self) -> usize {
-        self.slots() - self.live
+        self.docs() - self.live
     }
 
     /// Mean length of the live rows, in tokens; 0 when there are none.
@@ -113,12 +113,12 @@ impl RowTable {
         Language::ALL.into_iter().filter(has_rows).collect()
     }
 
-    /// For each slot its number once the dead ones are gone; `None` for those.
+    /// For each doc its number once the dead ones are gone; `None` for those.
     pub(super) fn renumbering(&self) -> Vec<Option<u32>> {
         let mut next = 0;
-        (0..self.slots() as u32)
-            .map(|slot| {
-                self.is_live(slot).then(|| {
+        (0..self.docs() as u32)
+            .map(|doc| {
+                self.is_live(doc).then(|| {
                     next += 1;
                     next - 1
                 })
@@ -126,12 +126,12 @@ impl RowTable {
             .collect()
     }
 
-    /// Drops the slots without a new number and closes the gaps.
-    pub(super) fn renumber(&mut self, new_slots: &[Option<u32>]) {
-        retain_renumbered(&mut self.rows, new_slots);
-        retain_renumbered(&mut self.groups, new_slots);
-        retain_renumbered(&mut self.lengths_tokens, new_slots);
-        retain_renumbered(&mut self.languages, new_slots);
+    /// Drops the docs without a new number and closes the gaps.
+    pub(super) fn renumber(&mut self, new_docs: &[Option<u32>]) {
+        retain_renumbered(&mut self.rows, new_docs);
+        retain_renumbered(&mut self.groups, new_docs);
+        retain_renumbered(&mut self.lengths_tokens, new_docs);
+        retain_renumbered(&mut self.languages, new_docs);
         self.live_bits.clear();
         self.live_bits.resize(self.live.div_ceil(64), u64::MAX);
         if let Some(last) = self.live_bits.last_mut()
@@ -142,15 +142,15 @@ impl RowTable {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        [&self.rows, &self.groups, &self.lengths_tokens].into_iter().map(weight::of_vec).sum::<usize>()
-            + weight::of_vec(&self.languages)
-            + weight::of_vec(&self.live_bits)
+        [&self.rows, &self.groups, &self.lengths_tokens].into_iter().map(heap_size::of_vec).sum::<usize>()
+            + heap_size::of_vec(&self.languages)
+            + heap_size::of_vec(&self.live_bits)
     }
 }
 
-fn retain_renumbered<T>(values: &mut Vec<T>, new_slots: &[Option<u32>]) {
-    let mut slots = new_slots.iter();
-    values.retain(|_| slots.next().is_some_and(Option::is_some));
+fn retain_renumbered<T>(values: &mut Vec<T>, new_docs: &[Option<u32>]) {
+    let mut docs = new_docs.iter();
+    values.retain(|_| docs.next().is_some_and(Option::is_some));
     values.shrink_to(values.len() + values.len() / 4);
 }
 
@@ -166,15 +166,15 @@ mod tests {
         }
         table.push(1_000, 7, 140, Language::German);
         assert_eq!(table.average_length(), 1_440.0 / 131.0);
-        let german = table.slot_of(1_000).unwrap();
+        let german = table.doc_of(1_000).unwrap();
         table.kill(german);
         assert_eq!(table.average_length(), 10.0);
         assert_eq!(table.languages(), [Language::English]);
-        assert_eq!(table.slot_of(1_000), None);
-        assert_eq!(table.slot_of(1), None);
+        assert_eq!(table.doc_of(1_000), None);
+        assert_eq!(table.doc_of(1), None);
         table.renumber(&table.renumbering());
-        assert_eq!((table.slots(), table.live(), table.dead()), (130, 130, 0));
-        assert_eq!(table.slot_of(129 * 3), Some(129));
+        assert_eq!((table.docs(), table.live(), table.dead()), (130, 130, 0));
+        assert_eq!(table.doc_of(129 * 3), Some(129));
         assert_eq!(table.check_next(1_000), Err(LexicalError::RowNotAscending { row: 1_000, last: 1_000 }));
     }
 }

@@ -1,17 +1,17 @@
 //! Search: the best groups for a question, exactly, without looking at most postings.
 //!
-//! MaxScore (Turtle and Flood, 1995) in windows: frequent terms add little to a score, so once `k` groups are
+//! MaxScore (Turtle and Flood, 1995) in ranges: frequent terms add little to a score, so once `k` groups are
 //! held, rows that have nothing but those terms cannot get in any more, and their postings are not read. In
-//! each window of slots the other, essential terms are added up term by term in an array that stays in the
+//! each range of docs the other, essential terms are added up term by term in an array that stays in the
 //! first-level cache; rows whose sum, plus the most that the rest can add, reaches the threshold are scored
 //! anew from the forward index. Invariant: sums in the array are upper bounds only, and what is pruned by
-//! them could not have been among the results; scores come from [`PreparedQuery::score`] alone.
+//! them could not have been among the results; scores come from [`WeightedTerms::score`] alone.
 
 use super::{
     LexicalIndex,
-    passages::{self, Passages},
-    prepared::PreparedQuery,
     top_groups::TopGroups,
+    weighted_terms::WeightedTerms,
+    windows::{self, Windows},
 };
 use crate::text::QueryTerms;
 
@@ -53,41 +53,41 @@ impl LexicalIndex {
             return;
         }
         scratch.reset(self, query);
-        while let Some(window_start) = scratch.next_window(self) {
-            scratch.add_up_essential(self, window_start);
-            scratch.collect_candidates(window_start);
+        while let Some(range_start) = scratch.next_range(self) {
+            scratch.add_up_essential(self, range_start);
+            scratch.collect_candidates(range_start);
             scratch.drop_hidden_candidates(self, query.mask);
-            let bound_left_out = scratch.refine_candidates(self, window_start);
+            let bound_left_out = scratch.refine_candidates(self, range_start);
             scratch.score_candidates(self, bound_left_out, &tie_key);
             scratch.drop_inessential_terms();
         }
         scratch.top.write_to(out);
     }
 
-    /// Writes the score of each of `passages` to `out`, in their order; 0 for those that have none of the question's
+    /// Writes the score of each of `windows` to `out`, in their order; 0 for those that have none of the question's
     /// words. A row that is not there has none. A single row's score is the one that [`search`](Self::search) gives it.
     pub fn scores_of(
         &self,
         terms: &QueryTerms,
-        passages: &Passages,
+        windows: &Windows,
         scratch: &mut LexicalScratch,
         out: &mut Vec<f32>,
     ) {
         out.clear();
-        scratch.prepared.prepare(self, terms);
-        passages::score(self, &mut scratch.prepared, passages, out);
+        scratch.weighted.prepare(self, terms);
+        windows::score(self, &mut scratch.weighted, windows, out);
     }
 }
 
 /// Working memory of a search, some 20 KiB and what the question needs. One per thread; any index can use it.
 #[derive(Debug)]
 pub struct LexicalScratch {
-    pub(super) prepared: PreparedQuery,
+    pub(super) weighted: WeightedTerms,
     /// The question's terms, the greatest bound first.
     cursors: Vec<Cursor>,
     /// How many of them are essential: no row gets in by the others alone.
     essential: usize,
-    /// Sums of the window, by slot; all zero between windows.
+    /// Sums of the range, by doc; all zero between ranges.
     sums: Vec<f32>,
     candidates: Vec<Candidate>,
     top: TopGroups,
@@ -98,15 +98,15 @@ pub struct LexicalScratch {
 impl LexicalScratch {
     /// Working memory for any number of searches.
     pub fn new() -> Self {
-        Self::with_window(WINDOW_SLOTS)
+        Self::with_range(RANGE_DOCS)
     }
 
-    pub(super) fn with_window(window_slots: usize) -> Self {
+    pub(super) fn with_range(range_docs: usize) -> Self {
         Self {
-            prepared: PreparedQuery::default(),
+            weighted: WeightedTerms::default(),
             cursors: Vec::new(),
             essential: 0,
-            sums: vec![0.0; window_slots],
+            sums: vec![0.0; range_docs],
             candidates: Vec::new(),
             top: TopGroups::default(),
             rounding: 0.0,
@@ -115,8 +115,8 @@ impl LexicalScratch {
 
     fn reset(&mut self, index: &LexicalIndex, query: &LexicalQuery<'_>) {
         self.top.reset(query.k.min(index.len()));
-        self.prepared.prepare(index, query.terms);
-        let terms = &self.prepared.terms;
+        self.weighted.prepare(index, query.terms);
+        let terms = &self.weighted.terms;
         self.rounding = 1.0 + (terms.len() + 8) as f32 * f32::EPSILON;
         self.cursors.clear();
         self.cursors.extend(terms.iter().map(|term| Cursor {
@@ -135,31 +135,31 @@ impl LexicalScratch {
         self.essential = self.cursors.len();
     }
 
-    /// The first slot of the next window that has any essential posting.
-    fn next_window(&self, index: &LexicalIndex) -> Option<u32> {
-        let next_slots = self.cursors[..self.essential].iter().filter_map(|cursor| {
+    /// The first doc of the next range that has any essential posting.
+    fn next_range(&self, index: &LexicalIndex) -> Option<u32> {
+        let next_docs = self.cursors[..self.essential].iter().filter_map(|cursor| {
             let posting = index.vocabulary.term(cursor.id).list().get(cursor.next)?;
-            Some(posting.slot())
+            Some(posting.doc())
         });
-        let window_slots = self.sums.len() as u32;
-        next_slots.min().map(|slot| slot - slot % window_slots)
+        let range_docs = self.sums.len() as u32;
+        next_docs.min().map(|doc| doc - doc % range_docs)
     }
 
-    /// Adds up what the essential terms give to each slot of the window.
-    fn add_up_essential(&mut self, index: &LexicalIndex, window_start: u32) {
+    /// Adds up what the essential terms give to each doc of the range.
+    fn add_up_essential(&mut self, index: &LexicalIndex, range_start: u32) {
         for position in 0..self.essential {
-            self.add_up_term(index, window_start, position);
+            self.add_up_term(index, range_start, position);
         }
     }
 
-    fn add_up_term(&mut self, index: &LexicalIndex, window_start: u32, position: usize) {
-        let norm = self.prepared.norm;
-        let slots = window_start as usize..index.rows.slots().min(window_start as usize + self.sums.len());
-        let lengths_tokens = &index.rows.lengths_tokens()[slots];
+    fn add_up_term(&mut self, index: &LexicalIndex, range_start: u32, position: usize) {
+        let norm = self.weighted.norm;
+        let docs = range_start as usize..index.rows.docs().min(range_start as usize + self.sums.len());
+        let lengths_tokens = &index.rows.lengths_tokens()[docs];
         let cursor = &mut self.cursors[position];
         let mut read = 0;
         for posting in &index.vocabulary.term(cursor.id).list()[cursor.next..] {
-            let at = (posting.slot() - window_start) as usize;
+            let at = (posting.doc() - range_start) as usize;
             let (Some(sum), Some(length_tokens)) = (self.sums.get_mut(at), lengths_tokens.get(at)) else {
                 break;
             };
@@ -169,56 +169,56 @@ impl LexicalScratch {
         cursor.next += read;
     }
 
-    /// Finds the slots of the window that may get in, given what the other terms may add.
-    fn collect_candidates(&mut self, window_start: u32) {
+    /// Finds the docs of the range that may get in, given what the other terms may add.
+    fn collect_candidates(&mut self, range_start: u32) {
         let least = self.least_sum(self.bound_from(self.essential));
         // As many as could be, then cut to as many as there are: where candidates are frequent, a branch on
-        // each slot would be mispredicted more often than not.
+        // each doc would be mispredicted more often than not.
         self.candidates.resize(self.sums.len(), Candidate::default());
         let mut found = 0;
-        let mut collect = |sums: &[f32], first_slot: u32| {
-            for (&sum, slot) in sums.iter().zip(first_slot..) {
+        let mut collect = |sums: &[f32], first_doc: u32| {
+            for (&sum, doc) in sums.iter().zip(first_doc..) {
                 if let Some(candidate) = self.candidates.get_mut(found) {
-                    *candidate = Candidate { sum, slot };
+                    *candidate = Candidate { sum, doc };
                 }
                 found += usize::from(sum >= least);
             }
         };
-        let (blocks, rest) = self.sums.as_chunks::<BLOCK_SLOTS>();
-        for (block, first_slot) in blocks.iter().zip((window_start..).step_by(BLOCK_SLOTS)) {
+        let (blocks, rest) = self.sums.as_chunks::<BLOCK_DOCS>();
+        for (block, first_doc) in blocks.iter().zip((range_start..).step_by(BLOCK_DOCS)) {
             // Counting compiles to vector comparisons.
             if block.iter().map(|sum| u32::from(*sum >= least)).sum::<u32>() > 0 {
-                collect(block, first_slot);
+                collect(block, first_doc);
             }
         }
-        collect(rest, window_start + (blocks.len() * BLOCK_SLOTS) as u32);
+        collect(rest, range_start + (blocks.len() * BLOCK_DOCS) as u32);
         self.candidates.truncate(found);
     }
 
     /// Drops what the mask hides, before effort goes into it.
     fn drop_hidden_candidates(&mut self, index: &LexicalIndex, mask: Option<&[u64]>) {
         if let Some(mask) = mask {
-            self.candidates.retain(|candidate| is_allowed(mask, index.rows.row(candidate.slot)));
+            self.candidates.retain(|candidate| is_allowed(mask, index.rows.row(candidate.doc)));
         }
     }
 
     /// Adds the other terms to the sums, the greatest bound first, for as long as that is cheaper than to
     /// score the candidates; drops those that fall behind, and clears the sums. Returns what the terms left
     /// out give at most.
-    fn refine_candidates(&mut self, index: &LexicalIndex, window_start: u32) -> f32 {
+    fn refine_candidates(&mut self, index: &LexicalIndex, range_start: u32) -> f32 {
         let mut position = self.essential;
         while let Some(cursor) = self.cursors.get_mut(position) {
             let postings = index.vocabulary.term(cursor.id).list().len();
-            let postings_in_window = postings * self.sums.len() / index.rows.slots().max(1);
-            if self.candidates.len() * POSTINGS_PER_SCORING <= postings_in_window {
+            let postings_in_range = postings * self.sums.len() / index.rows.docs().max(1);
+            if self.candidates.len() * POSTINGS_PER_SCORING <= postings_in_range {
                 break;
             }
-            cursor.seek(index, window_start);
-            self.add_up_term(index, window_start, position);
+            cursor.seek(index, range_start);
+            self.add_up_term(index, range_start, position);
             position += 1;
             let least = self.least_sum(self.bound_from(position));
             self.candidates.retain_mut(|candidate| {
-                candidate.sum = self.sums[(candidate.slot - window_start) as usize];
+                candidate.sum = self.sums[(candidate.doc - range_start) as usize];
                 candidate.sum >= least
             });
         }
@@ -241,12 +241,12 @@ impl LexicalScratch {
         }
         let mut least = self.least_sum(bound_left_out);
         for candidate in &candidates {
-            let slot = candidate.slot;
-            if candidate.sum < least || !index.rows.is_live(slot) {
+            let doc = candidate.doc;
+            if candidate.sum < least || !index.rows.is_live(doc) {
                 continue;
             }
-            let score = self.prepared.score(index, slot);
-            let hit = LexicalHit { row: index.rows.row(slot), group: index.rows.group(slot), score };
+            let score = self.weighted.score(index, doc);
+            let hit = LexicalHit { row: index.rows.row(doc), group: index.rows.group(doc), score };
             self.top.offer(hit, tie_key);
             least = self.least_sum(bound_left_out);
         }
@@ -291,31 +291,31 @@ struct Cursor {
 }
 
 impl Cursor {
-    /// Skips the postings before `slot`, in steps that double, as few are skipped most of the time.
-    fn seek(&mut self, index: &LexicalIndex, slot: u32) {
+    /// Skips the postings before `doc`, in steps that double, as few are skipped most of the time.
+    fn seek(&mut self, index: &LexicalIndex, doc: u32) {
         let list = &index.vocabulary.term(self.id).list()[self.next..];
         let mut step = 1;
-        while list.get(step).is_some_and(|posting| posting.slot() < slot) {
+        while list.get(step).is_some_and(|posting| posting.doc() < doc) {
             step *= 2;
         }
         let within = &list[step / 2..list.len().min(step + 1)];
-        self.next += step / 2 + within.partition_point(|posting| posting.slot() < slot);
+        self.next += step / 2 + within.partition_point(|posting| posting.doc() < doc);
     }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Candidate {
     sum: f32,
-    slot: u32,
+    doc: u32,
 }
 
 /// To score a row takes about as long as to add up so many postings.
 const POSTINGS_PER_SCORING: usize = 64;
 
-/// Sums and lengths of a window are 32 KiB together, which a first-level cache holds.
-const WINDOW_SLOTS: usize = 4_096;
+/// Sums and lengths of a range are 32 KiB together, which a first-level cache holds.
+const RANGE_DOCS: usize = 4_096;
 
-const BLOCK_SLOTS: usize = 16;
+const BLOCK_DOCS: usize = 16;
 
 fn is_allowed(mask: &[u64], row: u32) -> bool {
     mask.get(row as usize / 64).is_some_and(|bits| bits >> (row % 64) & 1 == 1)

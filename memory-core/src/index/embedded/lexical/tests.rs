@@ -142,17 +142,17 @@ fn masks() -> impl Strategy<Value = Option<Vec<u64>>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
-    /// Small windows make a small corpus go through all that a large one does: skipped windows, a rising
+    /// Small ranges make a small corpus go through all that a large one does: skipped ranges, a rising
     /// threshold, terms that become inessential.
     #[test]
     fn search_is_a_naive_bm25(
-        steps in steps(), query in queries(), mask in masks(), k in 0_usize..8, window_slots in 1_usize..24,
+        steps in steps(), query in queries(), mask in masks(), k in 0_usize..8, range_docs in 1_usize..24,
     ) {
         let pair = Pair::run(&steps);
         let rows: Vec<u32> = pair.documents.keys().copied().collect();
-        let mut scratch = LexicalScratch::with_window(window_slots);
+        let mut scratch = LexicalScratch::with_range(range_docs);
         let mut scores = Vec::new();
-        pair.index.scores_of(&query, &Passages::single(&rows), &mut scratch, &mut scores);
+        pair.index.scores_of(&query, &Windows::single(&rows), &mut scratch, &mut scores);
         for (&row, &score) in rows.iter().zip(&scores) {
             let naive = pair.naive_score(row, &query);
             prop_assert!((f64::from(score) - naive).abs() <= 1e-5 * naive.max(1e-3), "{} for {}", score, naive);
@@ -180,10 +180,10 @@ proptest! {
         let rows: Vec<u32> = pair.documents.keys().copied().collect();
         let mut scratch = LexicalScratch::new();
         let (mut lived, mut purged, mut pristine) = (Vec::new(), Vec::new(), Vec::new());
-        pair.index.scores_of(&query, &Passages::single(&rows), &mut scratch, &mut lived);
+        pair.index.scores_of(&query, &Windows::single(&rows), &mut scratch, &mut lived);
         pair.index.purge();
-        pair.index.scores_of(&query, &Passages::single(&rows), &mut scratch, &mut purged);
-        fresh.scores_of(&query, &Passages::single(&rows), &mut scratch, &mut pristine);
+        pair.index.scores_of(&query, &Windows::single(&rows), &mut scratch, &mut purged);
+        fresh.scores_of(&query, &Windows::single(&rows), &mut scratch, &mut pristine);
         prop_assert_eq!(&lived, &pristine);
         prop_assert_eq!(&purged, &pristine);
         prop_assert_eq!((pair.index.len(), pair.index.languages()), (fresh.len(), fresh.languages()));
@@ -194,7 +194,7 @@ proptest! {
         let pair = Pair::run(&steps);
         let rows: Vec<u32> = pair.documents.keys().copied().collect();
         let mut scores = Vec::new();
-        pair.index.scores_of(&query, &Passages::single(&rows), &mut LexicalScratch::new(), &mut scores);
+        pair.index.scores_of(&query, &Windows::single(&rows), &mut LexicalScratch::new(), &mut scores);
         for (&row, score) in rows.iter().zip(scores) {
             let explained = pair.index.explain(&query, row).unwrap();
             prop_assert_eq!(explained.iter().map(|term| term.contribution).sum::<f32>(), score);
@@ -240,7 +240,7 @@ fn an_unknown_row_has_no_score_and_no_explanation() {
     index.insert(3, 0, &vector(&[1, 2])).unwrap();
     let query = QueryTerms::from_words([vec![1]]);
     let mut scores = Vec::new();
-    index.scores_of(&query, &Passages::single(&[2, 3, 4]), &mut LexicalScratch::new(), &mut scores);
+    index.scores_of(&query, &Windows::single(&[2, 3, 4]), &mut LexicalScratch::new(), &mut scores);
     assert!(scores[0] == 0.0 && scores[1] > 0.0 && scores[2] == 0.0);
     assert!(index.explain(&query, 4).is_none());
 }

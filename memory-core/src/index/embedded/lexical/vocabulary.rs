@@ -1,12 +1,12 @@
 //! The terms of a partition: from hash to id to postings.
 //!
 //! Ids are small numbers in order of appearance, so frequent terms have short ones in the forward index.
-//! Invariant: an id belongs to one term for as long as any slot, live or dead, has that term; a purge hands
+//! Invariant: an id belongs to one term for as long as any doc, live or dead, has that term; a purge hands
 //! the ids of forgotten terms out again, so the vocabulary is bounded by the most that the partition held.
 
 use std::collections::HashMap;
 
-use super::super::weight;
+use super::super::heap_size;
 use super::postings::TermPostings;
 
 /// All terms and their postings.
@@ -21,7 +21,7 @@ pub(super) struct Vocabulary {
 
 impl Vocabulary {
     /// Adds a posting to the term with `hash`, which may be new; its id.
-    pub(super) fn push(&mut self, hash: u32, slot: u32, count: u16, length_tokens: u32) -> u32 {
+    pub(super) fn push(&mut self, hash: u32, doc: u32, count: u16, length_tokens: u32) -> u32 {
         let id = *self.ids.entry(hash).or_insert_with(|| match self.free_ids.pop() {
             Some(id) => {
                 self.terms[id as usize] = TermPostings::new(hash);
@@ -34,7 +34,7 @@ impl Vocabulary {
         });
         let term = &mut self.terms[id as usize];
         let bytes_before = term.bytes();
-        term.push(slot, count, length_tokens);
+        term.push(doc, count, length_tokens);
         self.posting_bytes += term.bytes() - bytes_before;
         id
     }
@@ -57,11 +57,11 @@ impl Vocabulary {
     }
 
     /// Drops dead postings, renumbers the others, and forgets terms that have none left.
-    pub(super) fn renumber(&mut self, new_slots: &[Option<u32>]) {
+    pub(super) fn renumber(&mut self, new_docs: &[Option<u32>]) {
         self.posting_bytes = 0;
         for (id, term) in self.terms.iter_mut().enumerate() {
             let was_in_use = !term.list().is_empty();
-            term.renumber(new_slots);
+            term.renumber(new_docs);
             self.posting_bytes += term.bytes();
             if was_in_use && term.list().is_empty() {
                 self.ids.remove(&term.hash);
@@ -72,8 +72,11 @@ impl Vocabulary {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let of_lists = self.posting_bytes + self.terms.len() * weight::PIECE_BYTES;
-        weight::of_table(&self.ids) + weight::of_vec(&self.terms) + weight::of_vec(&self.free_ids) + of_lists
+        let of_lists = self.posting_bytes + self.terms.len() * heap_size::PIECE_BYTES;
+        heap_size::of_table(&self.ids)
+            + heap_size::of_vec(&self.terms)
+            + heap_size::of_vec(&self.free_ids)
+            + of_lists
     }
 }
 

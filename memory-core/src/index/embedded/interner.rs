@@ -1,0 +1,78 @@
+//! Texts as small numbers: a column of user-chosen texts becomes a column of `u32`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::heap_size;
+
+/// A text's number in its partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Symbol(u32);
+
+impl Symbol {
+    /// No text.
+    pub(super) const NONE: Symbol = Symbol(u32::MAX);
+}
+
+/// The texts of a partition's columns.
+#[derive(Debug, Default)]
+pub(super) struct Interner {
+    texts: Vec<Arc<str>>,
+    numbers: HashMap<Arc<str>, Symbol>,
+    text_bytes: usize,
+}
+
+impl Interner {
+    /// The text's number, given out now if it is new.
+    pub(super) fn intern(&mut self, text: &str) -> Symbol {
+        if let Some(known) = self.numbers.get(text) {
+            return *known;
+        }
+        let symbol = Symbol(u32::try_from(self.texts.len()).unwrap_or(u32::MAX - 1));
+        let text: Arc<str> = text.into();
+        self.text_bytes += heap_size::of_arc(text.len());
+        self.texts.push(text.clone());
+        self.numbers.insert(text, symbol);
+        symbol
+    }
+
+    /// The text's number, if it has one.
+    pub(super) fn find(&self, text: &str) -> Option<Symbol> {
+        self.numbers.get(text).copied()
+    }
+
+    /// The text of a number; none for [`Symbol::NONE`].
+    pub(super) fn text(&self, symbol: Symbol) -> Option<&str> {
+        self.texts.get(symbol.0 as usize).map(|text| &**text)
+    }
+
+    /// For each number, whether `holds` is true of its text.
+    pub(super) fn matching(&self, mut holds: impl FnMut(&str) -> bool) -> SymbolSet {
+        SymbolSet(self.texts.iter().map(|text| holds(text)).collect())
+    }
+
+    /// These numbers.
+    pub(super) fn set_of(&self, wanted: impl IntoIterator<Item = Symbol>) -> SymbolSet {
+        let mut set = vec![false; self.texts.len()];
+        for symbol in wanted {
+            if let Some(member) = set.get_mut(symbol.0 as usize) {
+                *member = true;
+            }
+        }
+        SymbolSet(set)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.text_bytes + heap_size::of_vec(&self.texts) + heap_size::of_table(&self.numbers)
+    }
+}
+
+/// Numbers for whose texts something holds.
+pub(super) struct SymbolSet(Vec<bool>);
+
+impl SymbolSet {
+    /// Never true of [`Symbol::NONE`].
+    pub(super) fn contains(&self, symbol: Symbol) -> bool {
+        self.0.get(symbol.0 as usize).copied().unwrap_or(false)
+    }
+}

@@ -1,0 +1,121 @@
+//! Threads that share the work of one search.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Threads that join a search; it begins on one of its own.
+#[derive(Clone, Debug)]
+pub(super) struct WorkerPool(Option<Arc<rayon::ThreadPool>>);
+
+impl WorkerPool {
+    /// So many, or none where they cannot be started.
+    pub(super) fn start(count: usize) -> Self {
+        // rayon reads 0 as one per processor.
+        if count == 0 {
+            return Self(None);
+        }
+        let started = rayon::ThreadPoolBuilder::new()
+            .num_threads(count)
+            .thread_name(|number| format!("engrain-search-{number}"))
+            .build()
+            .inspect_err(|error| tracing::warn!(%error, "searches use one thread each"));
+        Self(started.ok().map(Arc::new))
+    }
+}
+
+/// The threads of one search: the one it is on, and others that join.
+#[derive(Debug)]
+pub(super) struct Workers {
+    count: usize,
+    pool: WorkerPool,
+}
+
+impl Workers {
+    /// The thread that asks and no other.
+    pub(super) fn own() -> Self {
+        Self { count: 1, pool: WorkerPool(None) }
+    }
+
+    pub(super) fn new(count: usize, pool: WorkerPool) -> Self {
+        Self { count, pool }
+    }
+
+    /// Does `work` on `most` workers or as many as there are, this thread being one of them; answers what each has come
+    /// to. Work is shared by taking from it until nothing is left: a lane that comes late finds nothing to do.
+    pub(super) fn share<T: Send>(&self, most: usize, work: impl Fn() -> T + Sync) -> Vec<T> {
+        let others = self.count.min(most).saturating_sub(1);
+        let Some(pool) = self.pool.0.as_ref().filter(|_| others > 0) else { return vec![work()] };
+        let mut done: Vec<Option<T>> = std::iter::repeat_with(|| None).take(others).collect();
+        let own = pool.in_place_scope(|scope| {
+            for place in &mut done {
+                let work = &work;
+                scope.spawn(move |_| *place = Some(work()));
+            }
+            work()
+        });
+        done.into_iter().flatten().chain([own]).collect()
+    }
+
+    /// Does `work` on each piece, on as many workers as there are; answers in their order.
+    pub(super) fn each<'a, T: Sync, U: Send>(
+        &self,
+        pieces: &'a [T],
+        work: impl Fn(&'a T) -> U + Sync,
+    ) -> Vec<U> {
+        let shares = Shares::of(pieces);
+        in_order(self.share(pieces.len(), || shares.take_part(&work))).collect()
+    }
+}
+
+/// Pieces of work, each for one lane.
+#[derive(Debug)]
+pub(super) struct Shares<'a, T> {
+    all: &'a [T],
+    taken: AtomicUsize,
+}
+
+impl<'a, T> Shares<'a, T> {
+    pub(super) fn of(all: &'a [T]) -> Self {
+        Self { all, taken: AtomicUsize::new(0) }
+    }
+
+    /// Does `work` on pieces that no other lane has taken until there are none; answers them with their places.
+    pub(super) fn take_part<U>(&self, work: impl Fn(&'a T) -> U) -> Vec<(usize, U)> {
+        std::iter::from_fn(|| {
+            let place = self.taken.fetch_add(1, Ordering::Relaxed);
+            Some((place, work(self.all.get(place)?)))
+        })
+        .collect()
+    }
+}
+
+/// What all workers have done, in the order of the pieces.
+pub(super) fn in_order<U>(done: impl IntoIterator<Item = Vec<(usize, U)>>) -> impl Iterator<Item = U> {
+    let mut done: Vec<(usize, U)> = done.into_iter().flatten().collect();
+    done.sort_unstable_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, done)| done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_work_is_done_once() {
+        for (workers, most, expected) in [(4, 9, 4), (4, 2, 2), (1, 9, 1), (4, 0, 1)] {
+            let left = AtomicUsize::new(1_000);
+            let take = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+            let workers = Workers::new(workers, WorkerPool::start(3));
+            let done = workers.share(most, || std::iter::from_fn(|| take().ok()).count());
+            assert_eq!((done.len(), done.iter().sum::<usize>()), (expected, 1_000));
+        }
+        assert_eq!(Workers::own().share(5, || 7), [7]);
+    }
+
+    #[test]
+    fn pieces_come_back_in_order() {
+        let pieces: Vec<u32> = (0..100).collect();
+        let doubled: Vec<u32> = pieces.iter().map(|piece| piece * 2).collect();
+        assert_eq!(Workers::new(3, WorkerPool::start(2)).each(&pieces, |piece| piece * 2), doubled);
+    }
+}

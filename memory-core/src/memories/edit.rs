@@ -1,0 +1,110 @@
+//! Editing: the memory as it is to be becomes a new version. The source turn of an edited memory stays as it was said.
+
+use super::request::Edit;
+use crate::domain::change::{ChangeSet, Idempotency, Outcome, Revision};
+use crate::domain::id::MemoryId;
+use crate::domain::memory::Memory;
+use crate::domain::scope::Caller;
+use crate::engine::{Engine, needs_write};
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::remember::{TextToIndex, check_importance, check_links, check_names, check_text, count_tokens};
+use crate::store::StoredMemory;
+
+/// How often an edit without a version is done again because another came first.
+const TRIES: usize = 8;
+
+impl Engine {
+    /// Makes a new version of a memory; answers it. A repetition under the same key answers the present version.
+    pub async fn edit(
+        &self,
+        caller: &Caller,
+        id: MemoryId,
+        edit: Edit,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Memory, Error> {
+        needs_write(caller)?;
+        check(id, &edit, &self.limits)?;
+        if self.earlier(caller, idempotency.as_ref()).await?.is_some() {
+            return Ok(self.stored_memory(caller, id).await?.memory);
+        }
+        let mut last = Error::Busy;
+        for _ in 0..TRIES {
+            let stored = self.stored_memory(caller, id).await?;
+            match self.edit_version(caller, &stored, &edit, idempotency.clone()).await {
+                Err(Error::VersionConflict { .. } | Error::Busy) if edit.if_version.is_none() => {
+                    last = Error::Busy
+                }
+                outcome => return outcome,
+            }
+        }
+        Err(last)
+    }
+
+    async fn edit_version(
+        &self,
+        caller: &Caller,
+        stored: &StoredMemory,
+        edit: &Edit,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Memory, Error> {
+        let present = stored.memory.version;
+        if let Some(expected) = edit.if_version.filter(|expected| *expected != present) {
+            return Err(Error::VersionConflict { id: stored.memory.id.to_string(), expected, present });
+        }
+        let now = self.now();
+        let mut memory = edited(&stored.memory, edit)?;
+        memory.version = present + 1;
+        memory.recorded_at = now;
+        let mut set = ChangeSet::new(caller.tenant, stored.owner.clone(), now);
+        set.idempotency = idempotency;
+        let rows = if memory.text == stored.memory.text {
+            None
+        } else {
+            memory.tokens = count_tokens(&memory.text);
+            let mut indexed = self.index_texts(&[TextToIndex::of_memory(&memory)], "text").await?;
+            set.embedder = Some(indexed.embedder);
+            indexed.rows.pop()
+        };
+        let keeps_links = edit.links.is_none();
+        set.revisions.push(Revision { memory: memory.clone(), rows, keeps_links });
+        match self.commits.commit(set).await? {
+            Outcome::Committed(_) => Ok(memory),
+            Outcome::Repeated(_) => Ok(self.stored_memory(caller, stored.memory.id).await?.memory),
+        }
+    }
+}
+
+fn check(id: MemoryId, edit: &Edit, limits: &Limits) -> Result<(), Error> {
+    if let Some(text) = &edit.text {
+        check_text("text".to_owned(), text, limits)?;
+    }
+    check_names("tags".to_owned(), edit.tags.as_ref().map_or(0, Vec::len), limits)?;
+    check_names("subjects".to_owned(), edit.subjects.as_ref().map_or(0, Vec::len), limits)?;
+    check_links("links", Some(id), edit.links.as_deref().unwrap_or_default(), limits)?;
+    check_importance("importance".to_owned(), edit.importance)
+}
+
+/// The memory as the edit wants it.
+fn edited(present: &Memory, edit: &Edit) -> Result<Memory, Error> {
+    let edit = edit.clone();
+    let mut memory = present.clone();
+    memory.text = edit.text.unwrap_or(memory.text);
+    memory.tags = edit.tags.unwrap_or(memory.tags);
+    memory.subjects = edit.subjects.unwrap_or(memory.subjects);
+    memory.links = edit.links.unwrap_or(memory.links);
+    memory.metadata = edit.metadata.unwrap_or(memory.metadata);
+    memory.happened.at = edit.happened_at.unwrap_or(memory.happened.at);
+    memory.valid.start = edit.valid_from.unwrap_or(memory.valid.start);
+    memory.valid.end = edit.valid_to.unwrap_or(memory.valid.end);
+    memory.expires_at = edit.expires_at.unwrap_or(memory.expires_at);
+    memory.strength.importance = edit.importance.unwrap_or(memory.strength.importance);
+    memory.visibility = edit.visibility.unwrap_or(memory.visibility);
+    if !memory.valid.is_ordered() {
+        return Err(Error::invalid("valid_to", "must not lie before valid_from"));
+    }
+    if memory.happened.until.is_some_and(|until| until < memory.happened.at) {
+        return Err(Error::invalid("happened_at", "must not lie after the end of what happened"));
+    }
+    Ok(memory)
+}

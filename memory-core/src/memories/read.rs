@@ -1,0 +1,197 @@
+//! Looking: lists, single memories with their history and making, sessions and turns, owners.
+
+use super::request::{ListMemories, MemoryPage};
+use crate::domain::derivation::Derivation;
+use crate::domain::filter::Filter;
+use crate::domain::id::{MemoryId, PartitionId, SessionId, TurnId};
+use crate::domain::memory::Memory;
+use crate::domain::scope::{Caller, Scope};
+use crate::domain::turn::{Session, Turn};
+use crate::engine::{Engine, needs_read};
+use crate::error::Error;
+use crate::index::View;
+use crate::recall::scope::narrowed;
+use crate::store::{OwnerEntry, StoredMemory};
+
+impl Engine {
+    /// A page of a scope's own memories, in the order in which they were first recorded.
+    pub async fn list(&self, caller: &Caller, request: ListMemories) -> Result<MemoryPage, Error> {
+        needs_read(caller)?;
+        let limit = self.page(request.limit)?;
+        let Some((partition, ids)) = self.own_in_view(caller, &request.scope, &request.filter).await? else {
+            return Ok(MemoryPage { memories: Vec::new(), total: 0, has_more: false });
+        };
+        let total = ids.len() as u64;
+        let page = page_of(&ids, request.after, request.newest_first, limit as usize);
+        let memories = self.store.memories(partition, page.ids).await?;
+        let memories = if request.newest_first { memories.into_iter().rev().collect() } else { memories };
+        Ok(MemoryPage { memories, total, has_more: page.has_more })
+    }
+
+    /// A memory, with whose it is.
+    pub async fn memory(&self, caller: &Caller, id: MemoryId) -> Result<StoredMemory, Error> {
+        needs_read(caller)?;
+        self.stored_memory(caller, id).await
+    }
+
+    /// All versions of a memory, the oldest first.
+    pub async fn history(&self, caller: &Caller, id: MemoryId) -> Result<Vec<Memory>, Error> {
+        needs_read(caller)?;
+        let stored = self.stored_memory(caller, id).await?;
+        let mut versions = self.store.earlier_versions(stored.partition, id).await?;
+        // An edit may have come between the two looks: what was the present one is then among the earlier ones.
+        versions.retain(|version| version.version < stored.memory.version);
+        versions.push(stored.memory);
+        Ok(versions)
+    }
+
+    /// How a memory was made, if it was derived.
+    pub async fn derivation(&self, caller: &Caller, id: MemoryId) -> Result<Option<Derivation>, Error> {
+        needs_read(caller)?;
+        let stored = self.stored_memory(caller, id).await?;
+        Ok(self.store.derivation(stored.partition, id).await?)
+    }
+
+    /// A scope's sessions from an ordinal on.
+    pub async fn sessions(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+        from_ordinal: u32,
+        limit: u32,
+    ) -> Result<Vec<Session>, Error> {
+        needs_read(caller)?;
+        let limit = self.page(limit)?;
+        match self.own_partition(caller, scope).await? {
+            Some(partition) => Ok(self.store.sessions(partition, from_ordinal, limit).await?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// A session's turns from a place on.
+    pub async fn session_turns(
+        &self,
+        caller: &Caller,
+        id: SessionId,
+        from_seq: u32,
+        limit: u32,
+    ) -> Result<(Session, Vec<Turn>), Error> {
+        needs_read(caller)?;
+        let limit = self.page(limit)?;
+        let found = self.store.session(caller.tenant, id).await?;
+        let (_, session) = found.ok_or_else(|| Error::NotFound { what: "session", id: id.to_string() })?;
+        let turns = self.store.turns(id, from_seq, limit).await?;
+        Ok((session, turns))
+    }
+
+    /// Single turns of a scope, those that are there.
+    pub async fn turns(&self, caller: &Caller, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, Error> {
+        needs_read(caller)?;
+        match self.own_partition(caller, scope).await? {
+            Some(partition) => Ok(self.store.turns_by_id(partition, ids).await?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Everyone who owns memories.
+    pub async fn owners(
+        &self,
+        caller: &Caller,
+        after: Option<PartitionId>,
+        limit: u32,
+    ) -> Result<Vec<OwnerEntry>, Error> {
+        needs_read(caller)?;
+        let limit = self.page(limit)?;
+        Ok(self.store.owners(caller.tenant, after, limit).await?)
+    }
+
+    pub(super) async fn stored_memory(&self, caller: &Caller, id: MemoryId) -> Result<StoredMemory, Error> {
+        let stored = self.store.memory(caller.tenant, id).await?;
+        stored.ok_or_else(|| Error::NotFound { what: "memory", id: id.to_string() })
+    }
+
+    /// The partition that a scope owns.
+    pub(super) async fn own_partition(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+    ) -> Result<Option<PartitionId>, Error> {
+        let owner = crate::remember::owner(scope)?;
+        Ok(self.store.partition_of(caller.tenant, &owner).await?)
+    }
+
+    /// The memories that a scope owns and a filter lets pass, expired ones included, in the order of their ids.
+    pub(super) async fn own_in_view(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+        filter: &Filter,
+    ) -> Result<Option<(PartitionId, Vec<MemoryId>)>, Error> {
+        filter.check().map_err(|error| Error::invalid("filter", error))?;
+        let Some(partition) = self.own_partition(caller, scope).await? else { return Ok(None) };
+        let filter = narrowed(filter, scope, scope.owner().map(|owner| owner.kind));
+        let view = View { filter, now: crate::domain::time::Timestamp::MIN, shared_only: false };
+        Ok(Some((partition, self.index.in_view(partition, &view).await?)))
+    }
+
+    fn page(&self, limit: u32) -> Result<u32, Error> {
+        let most = self.limits.page_size;
+        match limit {
+            0 => Err(Error::invalid("limit", "must be at least 1")),
+            limit if limit > most => Err(Error::OverLimit {
+                field: "limit".to_owned(),
+                what: "the size of a page",
+                limit: u64::from(most),
+            }),
+            limit => Ok(limit),
+        }
+    }
+}
+
+struct Page<'a> {
+    /// In the order of ids.
+    ids: &'a [MemoryId],
+    has_more: bool,
+}
+
+/// The part of `ids` (ascending) after the cursor, in either direction. A cursor whose memory has gone still works.
+fn page_of(ids: &[MemoryId], after: Option<MemoryId>, newest_first: bool, limit: usize) -> Page<'_> {
+    if newest_first {
+        let end = after.map_or(ids.len(), |after| ids.partition_point(|id| *id < after));
+        let start = end.saturating_sub(limit);
+        Page { ids: ids.get(start..end).unwrap_or_default(), has_more: start > 0 }
+    } else {
+        let start = after.map_or(0, |after| ids.partition_point(|id| *id <= after));
+        let end = ids.len().min(start + limit);
+        Page { ids: ids.get(start..end).unwrap_or_default(), has_more: end < ids.len() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_cover_everything_once_in_both_directions() {
+        let ids: Vec<MemoryId> = (1..=10).map(|id| MemoryId(uuid::Uuid::from_u128(id))).collect();
+        for newest_first in [false, true] {
+            let (mut seen, mut after) = (Vec::new(), None);
+            loop {
+                let page = page_of(&ids, after, newest_first, 3);
+                let mut part = page.ids.to_vec();
+                if newest_first {
+                    part.reverse();
+                }
+                after = part.last().copied();
+                seen.extend(part);
+                if !page.has_more {
+                    break;
+                }
+            }
+            if newest_first {
+                seen.reverse();
+            }
+            assert_eq!(seen, ids);
+        }
+    }
+}

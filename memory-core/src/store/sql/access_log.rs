@@ -1,0 +1,116 @@
+//! The access log: one row per recall and partition.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use async_trait::async_trait;
+use sqlx::QueryBuilder;
+use uuid::Uuid;
+
+use super::read::{IDS_PER_STATEMENT, push_ids};
+use super::{Connection, Db, SqlStore, StoreError, bulk, dialect, unavailable};
+use crate::domain::id::{MemoryId, PartitionId, RecallId};
+use crate::domain::time::Timestamp;
+use crate::store::{AccessLog, RecallRecord};
+
+/// A hit in a packed row: 16 bytes of id, 4 of score.
+const HIT_BYTES: usize = 20;
+
+#[async_trait]
+impl AccessLog for SqlStore {
+    async fn record_recalls(
+        &self,
+        records: &[RecallRecord],
+        keep_per_partition: u32,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
+        let present = present(&mut transaction, records).await?;
+        let head = "INSERT INTO recalls (partition_id, id, recalled_us, hits) ";
+        bulk::insert(&mut transaction, head, records, &|values, record| {
+            let hits =
+                record.hits.iter().filter(|(memory, _)| present.contains(&(record.partition, *memory)));
+            values
+                .push_bind(record.partition.0)
+                .push_bind(record.id.0)
+                .push_bind(record.recalled_at.as_micros())
+                .push_bind(pack_hits(&hits.copied().collect::<Vec<_>>()));
+        })
+        .await?;
+        let partitions: BTreeSet<PartitionId> = records.iter().map(|record| record.partition).collect();
+        for partition in partitions {
+            sqlx::query(
+                "DELETE FROM recalls WHERE partition_id = $1 AND id <=
+                     (SELECT id FROM recalls WHERE partition_id = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
+            )
+            .bind(partition.0)
+            .bind(i64::from(keep_per_partition))
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
+        }
+        transaction.commit().await.map_err(unavailable)
+    }
+
+    async fn recalls(&self, partition: PartitionId, limit: u32) -> Result<Vec<RecallRecord>, StoreError> {
+        let rows: Vec<(Uuid, i64, Vec<u8>)> = sqlx::query_as(
+            "SELECT id, recalled_us, hits FROM recalls WHERE partition_id = $1 ORDER BY id DESC LIMIT $2",
+        )
+        .bind(partition.0)
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, recalled_us, hits)| RecallRecord {
+                id: RecallId(id),
+                partition,
+                recalled_at: Timestamp::from_micros(recalled_us),
+                hits: unpack_hits(&hits),
+            })
+            .collect())
+    }
+}
+
+/// The memories of the records that are still there: a note is written a moment after its recall, and what was erased
+/// in between must not come back into the log.
+async fn present(
+    connection: &mut Connection,
+    records: &[RecallRecord],
+) -> Result<HashSet<(PartitionId, MemoryId)>, StoreError> {
+    let mut named: BTreeMap<PartitionId, BTreeSet<MemoryId>> = BTreeMap::new();
+    for record in records {
+        named.entry(record.partition).or_default().extend(record.hits.iter().map(|(memory, _)| *memory));
+    }
+    let mut present = HashSet::new();
+    for (partition, ids) in named {
+        let ids: Vec<Uuid> = ids.into_iter().map(|id| id.0).collect();
+        for some in ids.chunks(IDS_PER_STATEMENT) {
+            let mut statement = QueryBuilder::<Db>::new("SELECT id FROM memories WHERE partition_id = ");
+            statement.push_bind(partition.0).push(" AND id IN (");
+            push_ids(&mut statement, some.iter().copied());
+            let rows: Vec<Uuid> =
+                statement.build_query_scalar().fetch_all(&mut *connection).await.map_err(unavailable)?;
+            present.extend(rows.into_iter().map(|id| (partition, MemoryId(id))));
+        }
+    }
+    Ok(present)
+}
+
+pub(super) fn pack_hits(hits: &[(MemoryId, f32)]) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(hits.len() * HIT_BYTES);
+    for (memory, score) in hits {
+        packed.extend_from_slice(memory.0.as_bytes());
+        packed.extend_from_slice(&score.to_le_bytes());
+    }
+    packed
+}
+
+pub(super) fn unpack_hits(packed: &[u8]) -> Vec<(MemoryId, f32)> {
+    packed
+        .chunks_exact(HIT_BYTES)
+        .filter_map(|hit| {
+            let (id, score) = hit.split_at(16);
+            Some((MemoryId(Uuid::from_slice(id).ok()?), f32::from_le_bytes(score.try_into().ok()?)))
+        })
+        .collect()
+}

@@ -1,0 +1,222 @@
+//! What a transaction has still to insert, over all its change sets, table by table.
+
+use super::bulk::{insert, insert_missing};
+use super::links::{links_json, targets};
+use super::rows::{metadata_json, names_json, vector_bytes};
+use super::{Connection, StoreError};
+use crate::domain::change::{IndexRow, NewMemory};
+use crate::domain::derivation::{Derivation, Input, Source};
+use crate::domain::id::{DerivationId, MemoryId, PartitionId, SessionId};
+use crate::domain::memory::{Kind, Memory};
+use crate::domain::time::Timestamp;
+use crate::domain::turn::Turn;
+use crate::store::ChangeOp;
+
+/// Rows in waiting. Borrowed from the change sets: no text is copied before it reaches the database.
+#[derive(Default)]
+pub(super) struct InsertBuffer<'a> {
+    turns: Vec<(PartitionId, SessionId, u32, &'a Turn)>,
+    memories: Vec<(PartitionId, &'a Memory)>,
+    derivations: Vec<(PartitionId, &'a Derivation)>,
+    inputs: Vec<(PartitionId, DerivationId, &'a Input)>,
+    link_targets: Vec<(PartitionId, MemoryId, MemoryId)>,
+    index_rows: Vec<(PartitionId, MemoryId, &'a IndexRow)>,
+    changes: Vec<Change>,
+}
+
+/// A line of the change log.
+pub(super) struct Change {
+    pub(super) partition: PartitionId,
+    pub(super) seq: u64,
+    pub(super) op: ChangeOp,
+    pub(super) memory: MemoryId,
+    pub(super) version: u32,
+    pub(super) now: Timestamp,
+}
+
+impl<'a> InsertBuffer<'a> {
+    pub(super) fn turn(&mut self, partition: PartitionId, session: SessionId, seq: u32, turn: &'a Turn) {
+        self.turns.push((partition, session, seq, turn));
+    }
+
+    pub(super) fn memory(&mut self, partition: PartitionId, new: &'a NewMemory) {
+        self.memories.push((partition, &new.memory));
+        self.links(partition, &new.memory);
+        self.rows(partition, new.memory.id, &new.rows);
+    }
+
+    /// What a memory links to. Its list is not written here: it is in the memory's row.
+    pub(super) fn links(&mut self, partition: PartitionId, memory: &Memory) {
+        self.link_targets.extend(targets(memory).into_iter().map(|to| (partition, to, memory.id)));
+    }
+
+    pub(super) fn rows(&mut self, partition: PartitionId, memory: MemoryId, rows: &'a [IndexRow]) {
+        self.index_rows.extend(rows.iter().map(|row| (partition, memory, row)));
+    }
+
+    pub(super) fn derivation(&mut self, partition: PartitionId, derivation: &'a Derivation) {
+        self.derivations.push((partition, derivation));
+        self.inputs.extend(derivation.inputs.iter().map(|input| (partition, derivation.id, input)));
+    }
+
+    pub(super) fn change(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    /// Writes all of it, and is empty afterwards.
+    pub(super) async fn write(&mut self, to: &mut Connection, embedder: i64) -> Result<(), StoreError> {
+        let rows = std::mem::take(self);
+        write_turns(to, &rows.turns).await?;
+        write_memories(to, &rows.memories).await?;
+        write_link_targets(to, &rows.link_targets).await?;
+        write_derivations(to, &rows.derivations, &rows.inputs).await?;
+        write_index(to, &rows.index_rows, embedder).await?;
+        write_changes(to, &rows.changes).await
+    }
+}
+
+async fn write_turns(
+    to: &mut Connection,
+    turns: &[(PartitionId, SessionId, u32, &Turn)],
+) -> Result<(), StoreError> {
+    let head = "INSERT INTO turns (partition_id, id, session_id, seq, key, role, author, text, said_us, recorded_us, \
+                participants, place, metadata) ";
+    insert(to, head, turns, &|values, (partition, session, seq, turn)| {
+        values
+            .push_bind(partition.0)
+            .push_bind(turn.id.0)
+            .push_bind(session.0)
+            .push_bind(i64::from(*seq))
+            .push_bind(turn.key.as_ref().map(|name| name.as_str().to_owned()))
+            .push_bind(turn.role.as_str())
+            .push_bind(turn.author.as_ref().map(|name| name.as_str().to_owned()))
+            .push_bind(turn.text.clone())
+            .push_bind(turn.said_at.as_micros())
+            .push_bind(turn.recorded_at.as_micros())
+            .push_bind(names_json(&turn.participants))
+            .push_bind(turn.place.as_ref().map(|name| name.as_str().to_owned()))
+            .push_bind(metadata_json(&turn.metadata));
+    })
+    .await
+}
+
+async fn write_memories(to: &mut Connection, memories: &[(PartitionId, &Memory)]) -> Result<(), StoreError> {
+    let head = "INSERT INTO memories (partition_id, id, version, kind, text, tokens, agent_id, app_id, run_id, \
+                visibility, subjects, tags, metadata, namespace, key, turn_id, derivation_id, happened_us, \
+                happened_until_us, recorded_us, created_us, valid_from_us, valid_to_us, expires_us, importance, \
+                strength, refreshed_us, links) ";
+    insert(to, head, memories, &|values, (partition, memory)| {
+        let document = memory.document.as_ref();
+        values
+            .push_bind(partition.0)
+            .push_bind(memory.id.0)
+            .push_bind(i64::from(memory.version))
+            .push_bind(memory.kind.as_str())
+            .push_bind((memory.kind != Kind::Turn).then(|| memory.text.clone()))
+            .push_bind(i64::from(memory.tokens))
+            .push_bind(memory.agent.as_ref().map(|name| name.as_str().to_owned()))
+            .push_bind(memory.app.as_ref().map(|name| name.as_str().to_owned()))
+            .push_bind(memory.run.as_ref().map(|name| name.as_str().to_owned()))
+            .push_bind(memory.visibility.as_str())
+            .push_bind(names_json(&memory.subjects))
+            .push_bind(names_json(&memory.tags))
+            .push_bind(metadata_json(&memory.metadata))
+            .push_bind(document.map(|document| document.namespace.as_str().to_owned()))
+            .push_bind(document.map(|document| document.key.as_str().to_owned()))
+            .push_bind(memory.origin.as_ref().map(|origin| origin.turn.0))
+            .push_bind(memory.derivation.map(|id| id.0))
+            .push_bind(memory.happened.at.as_micros())
+            .push_bind(memory.happened.until.map(Timestamp::as_micros))
+            .push_bind(memory.recorded_at.as_micros())
+            .push_bind(memory.created_at.as_micros())
+            .push_bind(memory.valid.start.map(Timestamp::as_micros))
+            .push_bind(memory.valid.end.map(Timestamp::as_micros))
+            .push_bind(memory.expires_at.map(Timestamp::as_micros))
+            .push_bind(f64::from(memory.strength.importance))
+            .push_bind(f64::from(memory.strength.strength))
+            .push_bind(memory.strength.refreshed_at.as_micros())
+            .push_bind(links_json(&memory.links));
+    })
+    .await
+}
+
+/// An earlier version may have noted the same.
+async fn write_link_targets(
+    to: &mut Connection,
+    targets: &[(PartitionId, MemoryId, MemoryId)],
+) -> Result<(), StoreError> {
+    let head = "INSERT INTO link_targets (partition_id, to_id, from_id) ";
+    insert_missing(to, head, targets, &|values, (partition, to, from)| {
+        values.push_bind(partition.0).push_bind(to.0).push_bind(from.0);
+    })
+    .await
+}
+
+async fn write_derivations(
+    to: &mut Connection,
+    derivations: &[(PartitionId, &Derivation)],
+    inputs: &[(PartitionId, DerivationId, &Input)],
+) -> Result<(), StoreError> {
+    let head = "INSERT INTO derivations (id, partition_id, maker, model, prompt, made_us) ";
+    insert(to, head, derivations, &|values, (partition, derivation)| {
+        values
+            .push_bind(derivation.id.0)
+            .push_bind(partition.0)
+            .push_bind(derivation.maker.name.clone())
+            .push_bind(derivation.maker.model.clone())
+            .push_bind(derivation.maker.prompt.clone())
+            .push_bind(derivation.made_at.as_micros());
+    })
+    .await?;
+    let head =
+        "INSERT INTO derivation_inputs (partition_id, source_id, derivation_id, source_kind, is_evidence) ";
+    insert(to, head, inputs, &|values, (partition, derivation, input)| {
+        let (kind, id) = match input.source {
+            Source::Turn(id) => ("turn", id.0),
+            Source::Memory(id) => ("memory", id.0),
+        };
+        values
+            .push_bind(partition.0)
+            .push_bind(id)
+            .push_bind(derivation.0)
+            .push_bind(kind)
+            .push_bind(input.is_evidence);
+    })
+    .await
+}
+
+pub(super) async fn write_index(
+    to: &mut Connection,
+    rows: &[(PartitionId, MemoryId, &IndexRow)],
+    embedder: i64,
+) -> Result<(), StoreError> {
+    let head = "INSERT INTO index_rows (partition_id, embedder_id, memory_id, key_kind, chunk, span_start, \
+                span_end, terms, vector) ";
+    insert(to, head, rows, &|values, (partition, memory, row)| {
+        values
+            .push_bind(partition.0)
+            .push_bind(embedder)
+            .push_bind(memory.0)
+            .push_bind(row.key.code())
+            .push_bind(i64::from(row.chunk))
+            .push_bind(i64::from(row.span.0))
+            .push_bind(i64::from(row.span.1))
+            .push_bind(row.terms.to_vec())
+            .push_bind(row.vector.as_deref().map(vector_bytes));
+    })
+    .await
+}
+
+async fn write_changes(to: &mut Connection, changes: &[Change]) -> Result<(), StoreError> {
+    let head = "INSERT INTO changes (partition_id, seq, op, memory_id, version, recorded_us) ";
+    insert(to, head, changes, &|values, change| {
+        values
+            .push_bind(change.partition.0)
+            .push_bind(change.seq.cast_signed())
+            .push_bind(change.op.code())
+            .push_bind(change.memory.0)
+            .push_bind(i64::from(change.version))
+            .push_bind(change.now.as_micros());
+    })
+    .await
+}

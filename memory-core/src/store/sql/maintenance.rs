@@ -1,0 +1,81 @@
+//! Looking after the store: checks, copies, settings.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+
+use super::integrity::RULES;
+use super::{SqlStore, StoreError, dialect, unavailable};
+use crate::domain::time::Timestamp;
+use crate::store::{Damage, Maintenance};
+
+#[async_trait]
+impl Maintenance for SqlStore {
+    async fn check(&self, repair: bool) -> Result<Vec<Damage>, StoreError> {
+        let mut found = Vec::new();
+        let complaints: Vec<String> = sqlx::query_scalar(dialect::INTEGRITY_CHECK)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        if complaints != ["ok"] {
+            let count = complaints.len() as u64;
+            found.push(Damage { code: "database", detail: complaints.join("; "), count, repaired: false });
+        }
+        for rule in RULES {
+            let count: i64 =
+                sqlx::query_scalar(rule.count).fetch_one(&self.readers).await.map_err(unavailable)?;
+            if count == 0 {
+                continue;
+            }
+            let repaired = match rule.repair {
+                Some(statement) if repair => {
+                    sqlx::query(statement).execute(&self.writer).await.map_err(unavailable)?;
+                    true
+                }
+                _ => false,
+            };
+            let detail = rule.detail.to_owned();
+            found.push(Damage { code: rule.code, detail, count: count.unsigned_abs(), repaired });
+        }
+        Ok(found)
+    }
+
+    async fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
+        sqlx::query(dialect::COPY_TO)
+            .bind(file.to_string_lossy().into_owned())
+            .execute(&self.writer)
+            .await
+            .map_err(unavailable)?;
+        Ok(())
+    }
+
+    async fn forget_requests(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let result = sqlx::query("DELETE FROM idempotent_requests WHERE created_us < $1")
+            .bind(before.as_micros())
+            .execute(&self.writer)
+            .await
+            .map_err(unavailable)?;
+        Ok(result.rows_affected())
+    }
+
+    async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        sqlx::query_scalar("SELECT value FROM settings WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)
+    }
+
+    async fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO settings (name, value) VALUES ($1, $2)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(name)
+        .bind(value)
+        .execute(&self.writer)
+        .await
+        .map_err(unavailable)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,194 @@
+//! New versions: the present one moves to the earlier ones, and the new one takes its place.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::commit::WriteTransaction;
+use super::rows::{metadata_json, names_json};
+use super::{StoreError, unavailable};
+use crate::domain::change::{ChangeSet, IndexRow, Refusal, Revision};
+use crate::domain::id::{DerivationId, MemoryId, PartitionId};
+use crate::domain::memory::{DocumentName, Memory};
+use crate::domain::time::Timestamp;
+
+impl<'a> WriteTransaction<'_, 'a> {
+    /// Whether every revision builds on the version that the set finds, or has made itself by then: documents are
+    /// replaced before anything is revised, and revisions are done in order.
+    pub(super) async fn check_revisions(
+        &mut self,
+        partition: PartitionId,
+        set: &ChangeSet,
+    ) -> Result<Option<Refusal>, StoreError> {
+        let mut made: HashMap<MemoryId, u32> = HashMap::new();
+        for Revision { memory, .. } in &set.revisions {
+            let id = memory.id;
+            let present = match made.get(&id) {
+                Some(version) => *version,
+                None => match self.present_version(partition, id).await? {
+                    Some(version) => version.saturating_add(replacements(set, memory)),
+                    None => return Ok(Some(Refusal::NotFound(id.0))),
+                },
+            };
+            let expected = memory.version.saturating_sub(1);
+            if present != expected {
+                return Ok(Some(Refusal::VersionConflict { id, expected, present }));
+            }
+            made.insert(id, memory.version);
+        }
+        Ok(None)
+    }
+
+    async fn present_version(
+        &mut self,
+        partition: PartitionId,
+        id: MemoryId,
+    ) -> Result<Option<u32>, StoreError> {
+        let version: Option<i64> =
+            sqlx::query_scalar("SELECT version FROM memories WHERE partition_id = $1 AND id = $2")
+                .bind(partition.0)
+                .bind(id.0)
+                .fetch_optional(&mut *self.connection)
+                .await
+                .map_err(unavailable)?;
+        Ok(version.map(|version| u32::try_from(version).unwrap_or(u32::MAX)))
+    }
+
+    /// The document of that name: id, version, and when it was first recorded.
+    pub(super) async fn document(
+        &mut self,
+        partition: PartitionId,
+        name: &DocumentName,
+    ) -> Result<Option<(MemoryId, u32, Timestamp)>, StoreError> {
+        self.flush().await?;
+        let row: Option<(Uuid, i64, i64)> = sqlx::query_as(
+            "SELECT id, version, created_us FROM memories
+             WHERE partition_id = $1 AND namespace = $2 AND key = $3",
+        )
+        .bind(partition.0)
+        .bind(name.namespace.as_str())
+        .bind(name.key.as_str())
+        .fetch_optional(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
+        Ok(row.map(|(id, version, created_us)| {
+            let version = u32::try_from(version).unwrap_or(u32::MAX);
+            (MemoryId(id), version, Timestamp::from_micros(created_us))
+        }))
+    }
+
+    /// Makes the memory of a revision the present version. Its text is written only if its rows are new, its links
+    /// unless it keeps those of the version before; `derivation` is written if it is given.
+    pub(super) async fn revise(
+        &mut self,
+        partition: PartitionId,
+        (memory, keeps_links): (&Memory, bool),
+        rows: Option<&'a [IndexRow]>,
+        derivation: Option<Option<DerivationId>>,
+    ) -> Result<(), StoreError> {
+        self.flush().await?;
+        self.keep_present_version(partition, memory.id).await?;
+        self.update(partition, memory, rows.is_some()).await?;
+        if !keeps_links {
+            self.put_links(partition, memory).await?;
+        }
+        if let Some(derivation) = derivation {
+            sqlx::query("UPDATE memories SET derivation_id = $3 WHERE partition_id = $1 AND id = $2")
+                .bind(partition.0)
+                .bind(memory.id.0)
+                .bind(derivation.map(|id| id.0))
+                .execute(&mut *self.connection)
+                .await
+                .map_err(unavailable)?;
+        }
+        if let Some(rows) = rows {
+            self.delete_rows(partition, memory.id).await?;
+            self.inserts.rows(partition, memory.id, rows);
+        }
+        Ok(())
+    }
+
+    async fn keep_present_version(&mut self, partition: PartitionId, id: MemoryId) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO memory_versions (partition_id, id, version, text, tokens, visibility, subjects, tags,
+                 metadata, derivation_id, happened_us, happened_until_us, recorded_us, valid_from_us, valid_to_us,
+                 expires_us, importance, links)
+             SELECT partition_id, id, version, text, tokens, visibility, subjects, tags, metadata, derivation_id,
+                 happened_us, happened_until_us, recorded_us, valid_from_us, valid_to_us, expires_us, importance,
+                 links
+             FROM memories WHERE partition_id = $1 AND id = $2",
+        )
+        .bind(partition.0)
+        .bind(id.0)
+        .execute(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
+        Ok(())
+    }
+
+    async fn update(
+        &mut self,
+        partition: PartitionId,
+        memory: &Memory,
+        with_text: bool,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE memories SET version = $3, text = COALESCE($4, text), tokens = $5, visibility = $6,
+                 subjects = $7, tags = $8, metadata = $9, happened_us = $10, happened_until_us = $11,
+                 recorded_us = $12, valid_from_us = $13, valid_to_us = $14, expires_us = $15, importance = $16,
+                 kind = $17, agent_id = $18, app_id = $19, run_id = $20, strength = $21, refreshed_us = $22
+             WHERE partition_id = $1 AND id = $2",
+        )
+        .bind(partition.0)
+        .bind(memory.id.0)
+        .bind(i64::from(memory.version))
+        .bind(with_text.then_some(memory.text.as_str()))
+        .bind(i64::from(memory.tokens))
+        .bind(memory.visibility.as_str())
+        .bind(names_json(&memory.subjects))
+        .bind(names_json(&memory.tags))
+        .bind(metadata_json(&memory.metadata))
+        .bind(memory.happened.at.as_micros())
+        .bind(memory.happened.until.map(Timestamp::as_micros))
+        .bind(memory.recorded_at.as_micros())
+        .bind(memory.valid.start.map(Timestamp::as_micros))
+        .bind(memory.valid.end.map(Timestamp::as_micros))
+        .bind(memory.expires_at.map(Timestamp::as_micros))
+        .bind(f64::from(memory.strength.importance))
+        .bind(memory.kind.as_str())
+        .bind(memory.agent.as_ref().map(|name| name.as_str()))
+        .bind(memory.app.as_ref().map(|name| name.as_str()))
+        .bind(memory.run.as_ref().map(|name| name.as_str()))
+        .bind(f64::from(memory.strength.strength))
+        .bind(memory.strength.refreshed_at.as_micros())
+        .execute(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
+        Ok(())
+    }
+
+    pub(super) async fn delete_rows(
+        &mut self,
+        partition: PartitionId,
+        id: MemoryId,
+    ) -> Result<(), StoreError> {
+        // The embedder comes second in the key: unless it is named, all of the partition is read.
+        sqlx::query(
+            "DELETE FROM index_rows
+             WHERE partition_id = $1 AND embedder_id IN (SELECT id FROM embedders) AND memory_id = $2",
+        )
+        .bind(partition.0)
+        .bind(id.0)
+        .execute(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
+        Ok(())
+    }
+}
+
+/// How many versions of a document the set makes by its name.
+fn replacements(set: &ChangeSet, memory: &Memory) -> u32 {
+    let Some(name) = &memory.document else { return 0 };
+    let replacing = set.memories.iter().filter(|new| new.memory.document.as_ref() == Some(name));
+    u32::try_from(replacing.count()).unwrap_or(u32::MAX)
+}

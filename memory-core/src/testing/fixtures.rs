@@ -1,0 +1,263 @@
+//! What contracts write: change sets made by hand, without an engine and without a model, so that a rule can say
+//! exactly what it commits. Ids count, vectors follow from texts, and nothing depends on the machine.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::domain::change::{ChangeSet, IndexRow, KeyKind, NewMemory, NewTurns, Revision};
+use crate::domain::derivation::{Derivation, Input, Maker, Source};
+use crate::domain::id::{CountingIds, DerivationId, IdSource, MemoryId, SessionId, TenantId, TurnId};
+use crate::domain::link::Link;
+use crate::domain::memory::{DocumentName, Happened, Kind, Memory, Origin, Strength, Visibility};
+use crate::domain::metadata::Metadata;
+use crate::domain::name::Name;
+use crate::domain::scope::{Owner, OwnerKind};
+use crate::domain::time::{Interval, Timestamp};
+use crate::domain::turn::{Role, Turn};
+use crate::store::{EmbedderId, Store, StoreError};
+use crate::testing::START;
+use crate::text::Tokenizer;
+
+/// Components of the vectors.
+pub const DIMENSION: usize = 8;
+
+/// Separates the chunks of a text: `one|two` has two rows.
+pub const CHUNK_MARK: char = '|';
+
+/// Makes change sets whose ids never repeat.
+#[derive(Debug, Default)]
+pub struct Fixtures {
+    ids: CountingIds,
+    embedder: Option<EmbedderId>,
+}
+
+impl Fixtures {
+    /// Fixtures for a store, in which an embedder of [`DIMENSION`] is put to use.
+    pub async fn for_store(store: &dyn Store) -> Result<Self, StoreError> {
+        let dimension = u32::try_from(DIMENSION).unwrap_or(u32::MAX);
+        let embedder = store.register_embedder("contract", dimension, START).await?;
+        store.use_embedder(embedder).await?;
+        Ok(Self { ids: CountingIds::default(), embedder: Some(embedder) })
+    }
+
+    /// An id that was not given out before.
+    pub fn id(&self) -> uuid::Uuid {
+        self.ids.next(START)
+    }
+
+    /// A set of the default tenant that writes nothing yet.
+    pub fn set(&self, owner: &Owner) -> ChangeSet {
+        ChangeSet { embedder: self.embedder, ..ChangeSet::new(TenantId::DEFAULT, owner.clone(), START) }
+    }
+
+    /// A set that adds memories.
+    pub fn adding(&self, owner: &Owner, memories: Vec<NewMemory>) -> ChangeSet {
+        ChangeSet { memories, ..self.set(owner) }
+    }
+
+    /// A set that appends turns of these texts, said by user and assistant in turn, a minute apart.
+    pub fn saying(&self, owner: &Owner, session: &str, texts: &[&str]) -> ChangeSet {
+        let session_id = SessionId(self.id());
+        let turns = texts.iter().zip(0..).map(|(text, seq)| self.turn(session, session_id, text, seq));
+        let turns =
+            NewTurns { session_key: name(session), session_id_if_new: session_id, turns: turns.collect() };
+        ChangeSet { turns: Some(turns), ..self.set(owner) }
+    }
+
+    /// A set that erases.
+    pub fn erasing(&self, owner: &Owner, erasures: Vec<MemoryId>) -> ChangeSet {
+        ChangeSet { erasures, ..self.set(owner) }
+    }
+
+    /// A set that makes one new version.
+    pub fn revising(&self, owner: &Owner, revision: Revision) -> ChangeSet {
+        ChangeSet { revisions: vec![revision], ..self.set(owner) }
+    }
+
+    fn turn(&self, session: &str, session_id: SessionId, text: &str, seq: u32) -> (Turn, NewMemory) {
+        let role = if seq.is_multiple_of(2) { Role::User } else { Role::Assistant };
+        let turn = Turn {
+            id: TurnId(self.id()),
+            seq,
+            key: None,
+            role,
+            author: None,
+            text: text.to_owned(),
+            said_at: START.plus_micros(i64::from(seq) * 60_000_000),
+            recorded_at: START,
+            participants: Vec::new(),
+            place: None,
+            metadata: Metadata::default(),
+        };
+        let memory =
+            Memory { text: String::new(), ..memory_of_turn(MemoryId(self.id()), &turn, session, session_id) };
+        (turn, NewMemory { memory, derivation: None, rows: rows(text) })
+    }
+
+    /// A fact with nothing but its text.
+    pub fn fact(&self, text: &str) -> NewMemory {
+        let memory = plain(MemoryId(self.id()), Kind::Fact, text);
+        NewMemory { memory, derivation: None, rows: rows(text) }
+    }
+
+    /// A named document.
+    pub fn document(&self, namespace: &str, key: &str, text: &str) -> NewMemory {
+        let document = DocumentName { namespace: name(namespace), key: name(key) };
+        let memory = Memory { document: Some(document), ..plain(MemoryId(self.id()), Kind::Document, text) };
+        NewMemory { memory, derivation: None, rows: rows(text) }
+    }
+
+    /// The memory as made with `sources` in view; the first of them is its evidence.
+    pub fn made_of(&self, new: NewMemory, sources: &[Source]) -> NewMemory {
+        let id = DerivationId(self.id());
+        let inputs = sources.iter().enumerate();
+        let derivation = Derivation {
+            id,
+            maker: Maker {
+                name: "contract".to_owned(),
+                model: Some("m".to_owned()),
+                prompt: Some("p/1".to_owned()),
+            },
+            inputs: inputs.map(|(at, source)| Input { source: *source, is_evidence: at == 0 }).collect(),
+            made_at: START,
+        };
+        let memory = Memory { derivation: Some(id), ..new.memory };
+        NewMemory { memory, derivation: Some(derivation), ..new }
+    }
+
+    /// A fact with every optional field set, letters of many scripts, and the first and last moments there are.
+    pub fn ornate(&self) -> NewMemory {
+        let mut new = self.fact("Größe 日本語 🦀 e\u{301} \u{200b}|второй кусок|123");
+        let memory = &mut new.memory;
+        memory.agent = Some(name("агент"));
+        memory.app = Some(name("app/1"));
+        memory.run = Some(name("🏃"));
+        memory.visibility = Visibility::Shared;
+        memory.subjects = vec![name("Zoë"), name("\"quoted\"")];
+        memory.tags = vec![name("b"), name("a"), name("b c")];
+        memory.metadata = ornate_metadata();
+        memory.happened = Happened { at: Timestamp::MIN, until: Some(Timestamp::MAX) };
+        memory.valid = Interval { start: Some(Timestamp::MIN), end: Some(Timestamp::MAX) };
+        memory.expires_at = Some(Timestamp::MAX);
+        memory.recorded_at = Timestamp::MIN;
+        memory.created_at = Timestamp::MIN;
+        memory.strength = Strength { importance: 0.1, strength: 3.3, refreshed_at: Timestamp::MIN };
+        new
+    }
+}
+
+/// Metadata of every JSON type, with numbers that a careless reader rounds.
+fn ornate_metadata() -> Metadata {
+    let object = json!({
+        "text": "line\nbreak \u{0} \u{1F980}", "nested": { "list": [1, "two", null, false, [3.5]] },
+        "tenth": 0.1, "sum": 0.1 + 0.2, "awkward": 1.000_000_000_000_000_2e-5, "huge": 1.797_693_134_862_315_7e308,
+        "tiny": 5e-324, "wide": u64::MAX, "low": i64::MIN, "empty": {}, "": "no name",
+    });
+    object.as_object().cloned().and_then(|object| Metadata::new(object).ok()).unwrap_or_default()
+}
+
+/// The next version of a memory: with another text and its rows, or with the text it has.
+pub fn revised(present: &Memory, text: Option<&str>) -> Revision {
+    let mut memory = Memory { version: present.version + 1, ..present.clone() };
+    memory.recorded_at = present.recorded_at.plus_micros(1);
+    if let Some(text) = text {
+        text.clone_into(&mut memory.text);
+    }
+    Revision { memory, rows: text.map(rows), keeps_links: false }
+}
+
+/// The rows of a text: one for each chunk (see [`CHUNK_MARK`]), without a vector where a chunk has no letter.
+pub fn rows(text: &str) -> Vec<IndexRow> {
+    let mut start = 0;
+    let chunks = text.split(CHUNK_MARK).zip(0..).map(|(part, chunk)| {
+        let end = start + u32::try_from(part.len()).unwrap_or(u32::MAX);
+        let mut terms = Vec::new();
+        Tokenizer.document(part).encode(&mut terms);
+        let vector = part.chars().any(char::is_alphabetic).then(|| vector_of(part));
+        let vector = vector.and_then(|vector| gpu_retrieval::unit_fp16(&vector).ok()).map(Arc::from);
+        let row = IndexRow { key: KeyKind::Text, chunk, span: (start, end), terms: terms.into(), vector };
+        start = end + 1;
+        row
+    });
+    chunks.collect()
+}
+
+/// A vector that follows from the words of a text: texts that share words lie near each other.
+pub fn vector_of(text: &str) -> Vec<f32> {
+    let mut sum = vec![0.0; DIMENSION];
+    for word in text.split_whitespace() {
+        let hash = xxhash_rust::xxh3::xxh3_64(word.as_bytes());
+        for (component, shift) in sum.iter_mut().zip((0..64).step_by(64 / DIMENSION)) {
+            let byte = u8::try_from(hash >> shift & 0xFF).unwrap_or(0);
+            *component += f32::from(byte) - 127.5;
+        }
+    }
+    if sum.iter().all(|component| *component == 0.0) {
+        sum[0] = 1.0;
+    }
+    sum
+}
+
+/// A fact or document with nothing but its text.
+pub fn plain(id: MemoryId, kind: Kind, text: &str) -> Memory {
+    Memory {
+        id,
+        version: 1,
+        kind,
+        text: text.to_owned(),
+        tokens: u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX),
+        agent: None,
+        app: None,
+        run: None,
+        visibility: Visibility::Owner,
+        subjects: Vec::new(),
+        tags: Vec::new(),
+        links: Vec::new(),
+        metadata: Metadata::default(),
+        document: None,
+        origin: None,
+        derivation: None,
+        happened: Happened { at: START, until: None },
+        recorded_at: START,
+        created_at: START,
+        valid: Interval::default(),
+        expires_at: None,
+        strength: Strength { importance: 0.5, strength: 1.0, refreshed_at: START },
+    }
+}
+
+/// The memory of a turn, text included.
+fn memory_of_turn(id: MemoryId, turn: &Turn, session: &str, session_id: SessionId) -> Memory {
+    let origin = Origin {
+        turn: turn.id,
+        session: session_id,
+        session_key: name(session),
+        session_ordinal: 0,
+        seq: turn.seq,
+        role: turn.role,
+        author: turn.author.clone(),
+        turn_key: turn.key.clone(),
+    };
+    let happened = Happened { at: turn.said_at, until: None };
+    Memory { origin: Some(origin), happened, ..plain(id, Kind::Turn, &turn.text) }
+}
+
+/// A link.
+pub fn link(to: MemoryId, relation: &str, weight: f32) -> Link {
+    Link { to, relation: name(relation), weight }
+}
+
+/// A user.
+pub fn owner(id: &str) -> Owner {
+    Owner { kind: OwnerKind::User, id: name(id) }
+}
+
+/// A name that is known to be one.
+///
+/// # Panics
+/// If it is none.
+#[expect(clippy::expect_used, reason = "contracts write the names themselves")]
+pub fn name(text: &str) -> Name {
+    Name::new(text).expect("a name")
+}

@@ -1,0 +1,90 @@
+//! A source for the index without a database: partitions in memory that are written at once and read when the test
+//! lets them be read, so that a test decides what happens while a partition is being read.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::sync::{RwLock, RwLockWriteGuard};
+
+use crate::domain::id::{MemoryId, PartitionId};
+use crate::index::Update;
+use crate::store::{ChangeEntry, IndexSource, Indexed, StoreError};
+use crate::testing::fixtures::DIMENSION;
+
+/// Partitions in memory.
+#[derive(Debug, Default)]
+pub struct MemorySource {
+    partitions: Mutex<BTreeMap<PartitionId, SourcePartition>>,
+    reads_begun: AtomicUsize,
+    gate: RwLock<()>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct SourcePartition {
+    seq: u64,
+    memories: BTreeMap<MemoryId, Indexed>,
+}
+
+impl MemorySource {
+    /// Writes, and answers what the index is to be told.
+    pub fn write(&self, partition: PartitionId, put: Vec<Indexed>, erased: Vec<MemoryId>) -> Update {
+        let mut partitions = self.partitions.lock();
+        let stored = partitions.entry(partition).or_default();
+        let seq_before = stored.seq;
+        stored.seq += (put.len() + erased.len()) as u64;
+        for indexed in &put {
+            stored.memories.insert(indexed.memory.id, indexed.clone());
+        }
+        for id in &erased {
+            stored.memories.remove(id);
+        }
+        Update { seq_before, seq_after: stored.seq, put, erased }
+    }
+
+    /// What is in a partition.
+    pub fn memories(&self, partition: PartitionId) -> Vec<Indexed> {
+        let partitions = self.partitions.lock();
+        partitions.get(&partition).map(|it| it.memories.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// How often a partition has begun to be read.
+    pub fn reads_begun(&self) -> usize {
+        self.reads_begun.load(Ordering::SeqCst)
+    }
+
+    /// While the guard lives, a read sees the moment at which it began but does not come to an end.
+    pub async fn hold_reads(&self) -> RwLockWriteGuard<'_, ()> {
+        self.gate.write().await
+    }
+}
+
+#[async_trait]
+impl IndexSource for MemorySource {
+    async fn dimension(&self) -> Result<usize, StoreError> {
+        Ok(DIMENSION)
+    }
+
+    async fn load(
+        &self,
+        partition: PartitionId,
+        each: &mut (dyn FnMut(Indexed) + Send),
+    ) -> Result<u64, StoreError> {
+        let snapshot = self.partitions.lock().get(&partition).cloned().unwrap_or_default();
+        self.reads_begun.fetch_add(1, Ordering::SeqCst);
+        let _through = self.gate.read().await;
+        snapshot.memories.into_values().for_each(each);
+        Ok(snapshot.seq)
+    }
+
+    async fn changes(&self, _: PartitionId, _: u64, _: u32) -> Result<Vec<ChangeEntry>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn indexed(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Indexed>, StoreError> {
+        let partitions = self.partitions.lock();
+        let Some(stored) = partitions.get(&partition) else { return Ok(Vec::new()) };
+        Ok(ids.iter().filter_map(|id| stored.memories.get(id).cloned()).collect())
+    }
+}

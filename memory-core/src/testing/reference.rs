@@ -1,0 +1,218 @@
+//! What an index must answer, worked out memory by memory and row by row from the definitions: filters, visibility,
+//! expiry, the fused score and BM25. Slow, and written without a look at any index.
+
+use gpu_retrieval::Weights;
+use serde_json::Value;
+
+use crate::domain::filter::{Field, Filter, Range, Scalar, Test};
+use crate::domain::memory::{Memory, Visibility};
+use crate::domain::name::Name;
+use crate::domain::time::Timestamp;
+use crate::index::{IndexQuery, View};
+use crate::retention;
+use crate::store::Indexed;
+use crate::text::{TermVector, Tokenizer};
+
+/// Whether a view lets a memory be seen.
+pub fn sees(view: &View, memory: &Memory) -> bool {
+    let expired = memory.expires_at.is_some_and(|at| at <= view.now);
+    let visible = !view.shared_only || memory.visibility == Visibility::Shared;
+    !expired && visible && passes(&view.filter, memory)
+}
+
+/// Whether a filter lets a memory pass.
+pub fn passes(filter: &Filter, memory: &Memory) -> bool {
+    match filter {
+        Filter::And(parts) => parts.iter().all(|part| passes(part, memory)),
+        Filter::Or(parts) => parts.iter().any(|part| passes(part, memory)),
+        Filter::Not(part) => !passes(part, memory),
+        Filter::Field(field, test) => {
+            let values = values(field, memory);
+            match test {
+                Test::IsNull(wanted) => values.is_empty() == *wanted,
+                _ => values.iter().any(|value| holds(test, value, field.is_set())),
+            }
+        }
+    }
+}
+
+/// All values of a field that a memory has.
+fn values(field: &Field, memory: &Memory) -> Vec<Scalar> {
+    let origin = memory.origin.as_ref();
+    let document = memory.document.as_ref();
+    let text = |text: &str| vec![Scalar::Text(text.to_owned())];
+    let maybe = |name: Option<&Name>| name.map(|name| text(name.as_str())).unwrap_or_default();
+    let time = |at: Option<Timestamp>| at.map(Scalar::Time).into_iter().collect();
+    let all = |names: &[Name]| names.iter().map(|name| Scalar::Text(name.to_string())).collect();
+    match field {
+        Field::Kind => text(memory.kind.as_str()),
+        Field::Role => origin.map(|origin| text(origin.role.as_str())).unwrap_or_default(),
+        Field::Author => maybe(origin.and_then(|origin| origin.author.as_ref())),
+        Field::Agent => maybe(memory.agent.as_ref()),
+        Field::App => maybe(memory.app.as_ref()),
+        Field::Run => maybe(memory.run.as_ref()),
+        Field::Session => maybe(origin.map(|origin| &origin.session_key)),
+        Field::Namespace => maybe(document.map(|document| &document.namespace)),
+        Field::Key => maybe(document.map(|document| &document.key)),
+        Field::HappenedAt => time(Some(memory.happened.at)),
+        Field::RecordedAt => time(Some(memory.recorded_at)),
+        Field::ValidFrom => time(memory.valid.start),
+        Field::ValidTo => time(memory.valid.end),
+        Field::ExpiresAt => time(memory.expires_at),
+        Field::Importance => vec![Scalar::Number(f64::from(memory.strength.importance))],
+        Field::Version => vec![Scalar::Number(f64::from(memory.version))],
+        Field::Tags => all(&memory.tags),
+        Field::Subjects => all(&memory.subjects),
+        Field::Metadata(path) => {
+            let mut found = Vec::new();
+            follow(&Value::Object(memory.metadata.as_map().clone()), Some(path), &mut found);
+            found
+        }
+    }
+}
+
+/// Follows a path into a value; where it ends (`None`), scalars count. Arrays are gone through on the way.
+fn follow(value: &Value, path: Option<&str>, found: &mut Vec<Scalar>) {
+    match (value, path) {
+        (Value::Array(values), _) => values.iter().for_each(|value| follow(value, path, found)),
+        (Value::Object(object), Some(path)) => {
+            for (key, value) in object {
+                match path.strip_prefix(key.as_str()) {
+                    Some("") => follow(value, None, found),
+                    Some(rest) => {
+                        if let Some(rest) = rest.strip_prefix('.') {
+                            follow(value, Some(rest), found);
+                        }
+                    }
+                    None => {}
+                }
+            }
+        }
+        (Value::String(text), None) => found.push(Scalar::Text(text.clone())),
+        (Value::Number(number), None) => found.extend(number.as_f64().map(Scalar::Number)),
+        (Value::Bool(bool), None) => found.push(Scalar::Bool(*bool)),
+        _ => {}
+    }
+}
+
+fn holds(test: &Test, value: &Scalar, is_set: bool) -> bool {
+    match test {
+        Test::Eq(wanted) => wanted == value,
+        Test::In(wanted) => wanted.contains(value),
+        Test::Range(Range { gte, gt, lte, lt }) => {
+            let order = |bound: &Scalar| compare(value, bound);
+            gte.as_ref().is_none_or(|bound| order(bound).is_some_and(|order| order.is_ge()))
+                && gt.as_ref().is_none_or(|bound| order(bound).is_some_and(|order| order.is_gt()))
+                && lte.as_ref().is_none_or(|bound| order(bound).is_some_and(|order| order.is_le()))
+                && lt.as_ref().is_none_or(|bound| order(bound).is_some_and(|order| order.is_lt()))
+        }
+        Test::Contains(part) => match value {
+            Scalar::Text(text) if is_set => text == part,
+            Scalar::Text(text) => text.to_lowercase().contains(&part.to_lowercase()),
+            _ => false,
+        },
+        Test::IsNull(_) => false,
+    }
+}
+
+fn compare(value: &Scalar, bound: &Scalar) -> Option<std::cmp::Ordering> {
+    match (value, bound) {
+        (Scalar::Text(value), Scalar::Text(bound)) => Some(value.as_bytes().cmp(bound.as_bytes())),
+        (Scalar::Number(value), Scalar::Number(bound)) => value.partial_cmp(bound),
+        (Scalar::Time(value), Scalar::Time(bound)) => Some(value.cmp(bound)),
+        _ => None,
+    }
+}
+
+/// The best row's fused score, and the span of that row: the first of the highest; none without a vector.
+pub fn dense(question: &IndexQuery, indexed: &Indexed) -> Option<(f32, (u32, u32))> {
+    let query = gpu_retrieval::unit_fp16(question.vector.as_ref()?).ok()?;
+    let terms = retention::memorybank_paper(&indexed.memory.strength);
+    let elapsed = gpu_retrieval::elapsed_us(question.view.now.as_micros(), terms.t0_us);
+    let retention = gpu_retrieval::retention(elapsed, terms.rate_per_us, terms.shape);
+    let weights: Weights = question.weights;
+    let bias = gpu_retrieval::bias(&weights, retention, terms.importance);
+    let mut best: Option<(f32, (u32, u32))> = None;
+    for row in &indexed.rows {
+        let Some(vector) = &row.vector else { continue };
+        let score = gpu_retrieval::fuse(&weights, gpu_retrieval::dot(&query, vector), bias);
+        if best.is_none_or(|(before, _)| score > before) {
+            best = Some((score, row.span));
+        }
+    }
+    best
+}
+
+/// BM25 over all rows of the partition, in double precision (k1 1.2, b 0.75).
+#[derive(Debug)]
+pub struct Bm25 {
+    rows: Vec<TermVector>,
+    average: f64,
+    /// The question's words, each as its alternatives.
+    words: Vec<Vec<u32>>,
+}
+
+impl Bm25 {
+    /// For a question put to these memories.
+    pub fn new(question: &IndexQuery, all: &[Indexed]) -> Self {
+        let rows: Vec<TermVector> = all.iter().flat_map(decoded).collect();
+        let mut languages: Vec<_> = rows.iter().map(TermVector::language).collect();
+        languages.sort_unstable();
+        languages.dedup();
+        let words = Tokenizer.query(&question.text, &languages);
+        let average =
+            rows.iter().map(|row| f64::from(row.length_tokens())).sum::<f64>() / (rows.len().max(1)) as f64;
+        Self { rows, average, words: words.words().iter().map(|word| word.alternatives().to_vec()).collect() }
+    }
+
+    /// Of a memory's best row.
+    pub fn best_row(&self, indexed: &Indexed) -> f64 {
+        decoded(indexed).map(|row| self.score(std::slice::from_ref(&row), 1)).fold(0.0, f64::max)
+    }
+
+    /// Of a memory and those beside it, read as one text of three turns.
+    pub fn window(&self, indexed: &Indexed, beside: &[&Indexed]) -> f64 {
+        let rows: Vec<TermVector> =
+            decoded(indexed).chain(beside.iter().copied().flat_map(decoded)).collect();
+        self.score(&rows, 3)
+    }
+
+    fn score(&self, rows: &[TermVector], turns: u32) -> f64 {
+        let length: u32 = rows.iter().map(TermVector::length_tokens).sum();
+        let of_term = |hash: u32| {
+            let here: f64 = rows.iter().map(|row| count(row, hash)).sum();
+            if here == 0.0 {
+                return 0.0;
+            }
+            let n = self.rows.len() as f64;
+            let df = self.rows.iter().filter(|row| count(row, hash) > 0.0).count() as f64;
+            let idf = (1.0 + (n - df + 0.5) / (df + 0.5)).ln();
+            idf * here / (here + 1.2 * (0.25 + 0.75 * f64::from(length / turns) / self.average))
+        };
+        self.words.iter().map(|word| word.iter().map(|hash| of_term(*hash)).fold(0.0, f64::max)).sum()
+    }
+}
+
+/// Whether a memory's last row ends with a question.
+pub fn ends_with_question(indexed: &Indexed) -> bool {
+    decoded(indexed).last().is_some_and(|row| row.ends_with_question())
+}
+
+fn decoded(indexed: &Indexed) -> impl Iterator<Item = TermVector> + '_ {
+    indexed.rows.iter().filter_map(|row| TermVector::decode(&row.terms).ok())
+}
+
+fn count(row: &TermVector, hash: u32) -> f64 {
+    row.terms().iter().find(|term| term.hash == hash).map_or(0.0, |term| f64::from(term.count))
+}
+
+/// Whether a question has the first word of the name of who said it.
+pub fn names_author(question: &IndexQuery, memory: &Memory) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.map(str::to_lowercase).collect()
+    };
+    let author = memory.origin.as_ref().and_then(|origin| origin.author.as_ref());
+    let first = author.and_then(|author| words(author.as_str()).into_iter().next());
+    first.is_some_and(|first| words(&question.text).contains(&first))
+}

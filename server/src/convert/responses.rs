@@ -1,0 +1,205 @@
+//! Answers: from the domain's types to the wire's. Nothing here can fail.
+
+use engrain::wire;
+use memory_core::domain::link::Link;
+use memory_core::domain::memory::{DocumentName, Kind, Memory, Origin, Visibility};
+use memory_core::domain::name::Name;
+use memory_core::domain::scope::{Owner, OwnerKind};
+use memory_core::domain::turn::{Role, Session, Turn};
+use memory_core::maintenance::CheckReport;
+use memory_core::memories::request::ErasurePreview;
+use memory_core::remember::request::Remembered;
+use memory_core::store::{Job, JobState, OwnerEntry};
+use uuid::Uuid;
+
+/// A memory.
+pub(crate) fn memory(memory: Memory) -> wire::Memory {
+    wire::Memory {
+        id: memory.id.0,
+        version: memory.version,
+        kind: kind(memory.kind),
+        text: memory.text,
+        tokens: memory.tokens,
+        agent_id: memory.agent.as_ref().map(Name::to_string),
+        app_id: memory.app.as_ref().map(Name::to_string),
+        run_id: memory.run.as_ref().map(Name::to_string),
+        visibility: match memory.visibility {
+            Visibility::Owner => wire::Visibility::Owner,
+            Visibility::Shared => wire::Visibility::Shared,
+        },
+        subjects: texts(&memory.subjects),
+        tags: texts(&memory.tags),
+        links: memory.links.iter().map(link).collect(),
+        metadata: memory.metadata.as_map().clone(),
+        document: memory.document.as_ref().map(document),
+        origin: memory.origin.as_ref().map(origin),
+        happened_at: memory.happened.at.to_string(),
+        happened_until: memory.happened.until.map(|at| at.to_string()),
+        recorded_at: memory.recorded_at.to_string(),
+        created_at: memory.created_at.to_string(),
+        valid_from: memory.valid.start.map(|at| at.to_string()),
+        valid_to: memory.valid.end.map(|at| at.to_string()),
+        expires_at: memory.expires_at.map(|at| at.to_string()),
+        importance: memory.strength.importance,
+    }
+}
+
+fn link(link: &Link) -> wire::Link {
+    wire::Link { to: link.to.0, relation: link.relation.to_string(), weight: link.weight }
+}
+
+fn texts(names: &[Name]) -> Vec<String> {
+    names.iter().map(Name::to_string).collect()
+}
+
+fn kind(kind: Kind) -> wire::Kind {
+    match kind {
+        Kind::Turn => wire::Kind::Turn,
+        Kind::Fact => wire::Kind::Fact,
+        Kind::Note => wire::Kind::Note,
+        Kind::Document => wire::Kind::Document,
+    }
+}
+
+fn role(role: Role) -> wire::Role {
+    match role {
+        Role::User => wire::Role::User,
+        Role::Assistant => wire::Role::Assistant,
+        Role::System => wire::Role::System,
+        Role::Tool => wire::Role::Tool,
+    }
+}
+
+fn document(name: &DocumentName) -> wire::DocumentName {
+    wire::DocumentName { namespace: name.namespace.to_string(), key: name.key.to_string() }
+}
+
+fn origin(origin: &Origin) -> wire::Origin {
+    wire::Origin {
+        turn_id: origin.turn.0,
+        turn_key: origin.turn_key.as_ref().map(Name::to_string),
+        session_id: origin.session.0,
+        session: origin.session_key.to_string(),
+        seq: origin.seq,
+        role: role(origin.role),
+        author: origin.author.as_ref().map(Name::to_string),
+    }
+}
+
+/// What turns made. The engine names a session whenever it took turns.
+pub(crate) fn added_turns(remembered: Remembered) -> wire::AddedTurns {
+    wire::AddedTurns {
+        session_id: remembered.session.map_or(Uuid::nil(), |session| session.0),
+        turn_ids: remembered.turns.into_iter().map(|id| id.0).collect(),
+        memory_ids: remembered.memories.into_iter().map(|id| id.0).collect(),
+        repeated: remembered.repeated,
+    }
+}
+
+/// What finished memories made.
+pub(crate) fn added_memories(remembered: Remembered) -> wire::AddedMemories {
+    wire::AddedMemories {
+        memory_ids: remembered.memories.into_iter().map(|id| id.0).collect(),
+        repeated: remembered.repeated,
+    }
+}
+
+/// What a deletion would erase.
+pub(crate) fn preview(preview: ErasurePreview) -> wire::DeletedMatching {
+    wire::DeletedMatching {
+        done: false,
+        matched: preview.matched,
+        sample: preview.sample.into_iter().map(memory).collect(),
+        confirmation: Some(preview.confirmation),
+        erased: 0,
+    }
+}
+
+/// A session.
+pub(crate) fn session(session: Session) -> wire::Session {
+    wire::Session {
+        id: session.id.0,
+        session: session.key.to_string(),
+        turns: session.turn_count,
+        started_at: session.started_at.to_string(),
+        recorded_at: session.recorded_at.to_string(),
+    }
+}
+
+/// A turn of `session` (its id and its key).
+pub(crate) fn turn(turn: Turn, session: (Uuid, &str)) -> wire::Turn {
+    wire::Turn {
+        origin: wire::Origin {
+            turn_id: turn.id.0,
+            turn_key: turn.key.as_ref().map(Name::to_string),
+            session_id: session.0,
+            session: session.1.to_owned(),
+            seq: turn.seq,
+            role: role(turn.role),
+            author: turn.author.as_ref().map(Name::to_string),
+        },
+        text: turn.text,
+        said_at: turn.said_at.to_string(),
+        recorded_at: turn.recorded_at.to_string(),
+        participants: texts(&turn.participants),
+        place: turn.place.as_ref().map(Name::to_string),
+        metadata: turn.metadata.as_map().clone(),
+    }
+}
+
+/// An owner with what they own.
+pub(crate) fn owner(entry: &OwnerEntry) -> wire::OwnerSummary {
+    wire::OwnerSummary {
+        kind: entry.owner.kind.as_str().to_owned(),
+        id: entry.owner.id.to_string(),
+        memories: entry.memory_count,
+        created_at: entry.created_at.to_string(),
+    }
+}
+
+/// An owner as the scope that names them and nobody else.
+pub(crate) fn owner_scope(owner: &Owner) -> wire::Scope {
+    let id = |kind: OwnerKind| (owner.kind == kind).then(|| owner.id.to_string());
+    wire::Scope {
+        user_id: id(OwnerKind::User),
+        agent_id: id(OwnerKind::Agent),
+        app_id: id(OwnerKind::App),
+        run_id: id(OwnerKind::Run),
+    }
+}
+
+/// A job. Why it failed is kept from the wire where it may quote what failed: `error` is the job's own words.
+pub(crate) fn job(job: Job) -> wire::Job {
+    wire::Job {
+        id: job.id.0,
+        kind: job.kind,
+        state: match job.state {
+            JobState::Waiting => wire::JobState::Waiting,
+            JobState::Running => wire::JobState::Running,
+            JobState::Done => wire::JobState::Done,
+            JobState::Failed => wire::JobState::Failed,
+        },
+        done: job.done,
+        total: job.total,
+        error: job.error,
+        created_at: job.created_at.to_string(),
+        updated_at: job.updated_at.to_string(),
+    }
+}
+
+/// What a check found. All is well if nothing is wrong, or what was wrong is mended.
+pub(crate) fn check_report(report: CheckReport) -> wire::CheckReport {
+    let findings = report.damage.into_iter().map(|damage| wire::Finding {
+        code: damage.code.to_owned(),
+        detail: damage.detail,
+        count: damage.count,
+        repaired: damage.repaired,
+    });
+    let findings: Vec<wire::Finding> = findings.collect();
+    wire::CheckReport {
+        healthy: findings.iter().all(|finding| finding.repaired),
+        partitions: report.partitions,
+        memories: report.memories,
+        findings,
+    }
+}
