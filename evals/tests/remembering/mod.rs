@@ -119,9 +119,9 @@ fn recall(kept: &mut StoredMemory, request: &RecallRequest) -> Response {
         memory["explain"] = json!({"signals": []});
         memory
     });
-    let took = json!({"embed_ms": 0, "search_ms": 0, "rerank_ms": 0, "assemble_ms": 0, "total_ms": 0});
+    let timings = json!({"embed_ms": 0, "search_ms": 0, "rerank_ms": 0, "assemble_ms": 0, "total_ms": 0});
     Json(json!({
-        "recall_id": Uuid::nil(), "memories": Vec::from_iter(memories), "exactness": "exact", "took": took,
+        "recall_id": Uuid::nil(), "memories": Vec::from_iter(memories), "exactness": "exact", "timings": timings,
         "context": {"text": "", "tokens": 0, "memory_ids": [], "left_out": 0},
         "degraded": if request.rerank == Some(true) { vec!["rerank_unavailable"] } else { vec![] },
         "searched": {"partitions": 1, "partitions_left_out": 0, "memories": 1},
