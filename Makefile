@@ -5,8 +5,20 @@ CARGO  ?= cargo
 # What the tests compile with: every feature, so that one build serves all of them.
 FEATURES := --workspace --all-features
 
+# The test features of `make test-core`: everything that needs no models.
+CORE := -p gpu-retrieval -p memory-core -p engrain \
+	--features memory-core/sqlite,memory-core/openai,memory-core/testing,engrain/formats
+CLIPPY := $(CARGO) clippy --locked --all-targets
+
+# What `make check` uses besides the toolchain: from crates.io, once, into the cache. Unoptimised, which builds quicker.
+TOOLS := $(or $(ENGRAIN_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/engrain)/tools
+DENY := cargo-deny@0.20.2
+MACHETE := cargo-machete@0.9.2
+# In a build folder of its own, which cargo clears away: neither waits for the other build.
+INSTALL := env -u CARGO_TARGET_DIR $(CARGO) install --debug --locked
+
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long lint openapi bench evals
+.PHONY: help setup run test test-core test-long check lint docs deny unused openapi bench evals
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -20,13 +32,38 @@ run: setup ## Set up, build, and serve on http://127.0.0.1:7070
 test: setup ## Set up, build, and run every test
 	$(CARGO) test --locked $(FEATURES)
 
+test-core: ## The tests that need no models and no set-up, without those of documentation: for the quick loop
+	$(CARGO) test --locked $(CORE) --lib --tests
+
 test-long: setup ## The same, with the full form of what `make test` samples
 	ENGRAIN_TEST_LONG=1 $(CARGO) test --locked $(FEATURES)
 
-lint: ## Formatting, clippy and documentation, warnings denied
+check: lint docs deny unused ## All that CI checks besides the tests
+
+lint: ## Formatting, and clippy with all, the default and no features, warnings denied
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked $(FEATURES) --all-targets -- -D warnings
+	$(CLIPPY) $(FEATURES) -- -D warnings
+	$(CLIPPY) --workspace -- -D warnings
+	$(CLIPPY) --no-default-features -p memory-core -- -D warnings
+	$(CLIPPY) --no-default-features -p engrain -- -D warnings
+	$(CLIPPY) --no-default-features -p engrain-server -- -D warnings
+
+docs: ## The documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked $(FEATURES) --no-deps --document-private-items
+
+deny: $(TOOLS)/$(DENY)/bin/cargo-deny ## Licences, sources and known vulnerabilities of all dependencies
+	$< --locked check bans licenses sources
+	@if $< --locked fetch db; then $< --locked check advisories; else \
+	  echo "SKIPPED: advisories are not checked, because their database (github.com/rustsec) cannot be fetched"; fi
+
+unused: $(TOOLS)/$(MACHETE)/bin/cargo-machete ## Dependencies that nothing uses
+	$< --with-metadata
+
+$(TOOLS)/$(DENY)/bin/cargo-deny:
+	$(INSTALL) --root $(TOOLS)/$(DENY) $(DENY)
+
+$(TOOLS)/$(MACHETE)/bin/cargo-machete:
+	$(INSTALL) --root $(TOOLS)/$(MACHETE) $(MACHETE)
 
 openapi: ## Write server/openapi.json anew from the code
 	$(CARGO) run --locked --quiet -p engrain-server --all-features --bin engrain -- openapi > server/openapi.json.new

@@ -2,8 +2,6 @@
 //!
 //! A library that is too old is made here with the C compiler (which the build needs anyway): real old ones are large.
 
-#![cfg(feature = "fastembed")]
-
 use std::path::Path;
 use std::process::Command;
 

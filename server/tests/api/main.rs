@@ -1,7 +1,0 @@
-//! Tests of the API, from the request to the answer. One program, because linking is what takes time.
-#![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
-
-mod openapi;
-mod refusals;
-mod story;
-mod support;

@@ -1,0 +1,128 @@
+//! The committed OpenAPI document is what the server serves, and it is complete.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+
+use super::support::TestServer;
+use serde_json::Value;
+
+const COMMITTED: &str = include_str!("../../../openapi.json");
+
+#[test]
+fn the_committed_document_is_up_to_date() {
+    assert!(
+        engrain_server::openapi::document_text() == COMMITTED,
+        "the API has changed: run `make openapi` and look at the diff"
+    );
+}
+
+fn operations(document: &Value) -> Vec<(String, &Value)> {
+    let paths = document["paths"].as_object().expect("paths");
+    let operations = paths.iter().flat_map(|(path, item)| {
+        let item = item.as_object().expect("an item");
+        item.iter().map(move |(method, operation)| (format!("{} {path}", method.to_uppercase()), operation))
+    });
+    operations.collect()
+}
+
+#[test]
+fn every_operation_is_there_and_described() {
+    let document: Value = serde_json::from_str(COMMITTED).expect("JSON");
+    assert_eq!(document["openapi"], "3.1.0");
+    let operations = operations(&document);
+    let found: BTreeSet<&str> = operations.iter().map(|(name, _)| name.as_str()).collect();
+    let expected = BTreeSet::from([
+        "POST /v1/turns",
+        "POST /v1/memories",
+        "POST /v1/memories/list",
+        "POST /v1/memories/delete",
+        "GET /v1/memories/{id}",
+        "PATCH /v1/memories/{id}",
+        "DELETE /v1/memories/{id}",
+        "GET /v1/memories/{id}/history",
+        "POST /v1/recall",
+        "POST /v1/recall/why-not",
+        "GET /v1/sessions",
+        "GET /v1/sessions/{id}/turns",
+        "GET /v1/owners",
+        "GET /v1/jobs/{id}",
+        "GET /v1/export",
+        "POST /v1/admin/reindex",
+        "POST /v1/admin/check",
+        "GET /v1/admin/backup",
+        "GET /health",
+        "GET /ready",
+        "GET /version",
+        "GET /metrics",
+    ]);
+    assert_eq!(found, expected);
+    for (name, operation) in &operations {
+        for field in ["summary", "description", "operationId"] {
+            assert!(operation[field].as_str().is_some_and(|text| !text.is_empty()), "{name}: {field}");
+        }
+        let answers = operation["responses"].as_object().expect("answers");
+        let good = answers.iter().filter(|(status, _)| status.starts_with('2'));
+        let contents = good.flat_map(|(_, answer)| answer["content"].as_object().into_iter().flatten());
+        let has_example = contents.filter(|(_, content)| !content["example"].is_null()).count() > 0;
+        assert!(has_example, "{name}: no good answer has an example");
+        assert!(answers.contains_key("500"), "{name}: no problems");
+        if let Some(body) = operation["requestBody"]["content"]["application/json"].as_object() {
+            assert!(!body["example"].is_null(), "{name}: the body has no example");
+            assert!(answers.contains_key("422") && answers.contains_key("413"), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    let document: Value = serde_json::from_str(COMMITTED).expect("JSON");
+    let mut left = vec![&document];
+    let mut references = 0;
+    while let Some(value) = left.pop() {
+        match value {
+            Value::Object(object) => {
+                if let Some(Value::String(reference)) = object.get("$ref") {
+                    let pointer = reference.strip_prefix('#').expect("a local reference");
+                    assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+                    references += 1;
+                }
+                left.extend(object.values());
+            }
+            Value::Array(values) => left.extend(values),
+            _ => {}
+        }
+    }
+    assert!(references > 50, "only {references} references");
+}
+
+/// The examples are what a reader copies: the server must take them.
+#[tokio::test]
+async fn the_examples_are_good_requests() {
+    let document: Value = serde_json::from_str(COMMITTED).expect("JSON");
+    let server = TestServer::starting(&[]);
+    for (name, operation) in operations(&document) {
+        let example = &operation["requestBody"]["content"]["application/json"]["example"];
+        if example.is_null() {
+            continue;
+        }
+        let (method, path) = name.split_once(' ').expect("a name");
+        let path = path.replace("{id}", "01890a5d-ac96-774b-bcce-b30209900003");
+        let method = method.parse().expect("a method");
+        let answer = server.json(method, &path, example.to_string()).await;
+        assert_eq!(answer.problem().1, "starting", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_document_and_its_page_are_served() {
+    let server = TestServer::starting(&[]);
+    let served = server.get("/openapi.json").await;
+    let committed: Value = serde_json::from_str(COMMITTED).expect("JSON");
+    assert!(served.json() == committed, "what is served is not what is committed");
+    let page = server.get("/docs/").await;
+    assert_eq!(page.headers["content-encoding"], "gzip");
+    let mut html = String::new();
+    flate2::read::GzDecoder::new(&page.body[..]).read_to_string(&mut html).expect("packed text");
+    assert!(page.status.is_success() && html.contains("swagger-ui"), "{}: {html:.200}", page.status);
+    assert!(!html.contains("https://"), "the page loads something from elsewhere: {html}");
+}

@@ -1,0 +1,18 @@
+//! The integration tests of the crate. One program, because linking is what takes time.
+//!
+//! With the feature `testing` the binary has the embedder that needs no files, which the tests that start it use.
+
+mod api;
+#[cfg(feature = "testing")]
+mod crash;
+#[cfg(feature = "testing")]
+mod end_to_end;
+#[cfg(feature = "hub")]
+#[path = "../../../memory-core/tests/it/fake_hub.rs"]
+mod fake_hub;
+#[cfg(feature = "hub")]
+mod models;
+#[cfg(feature = "testing")]
+mod process;
+#[cfg(feature = "testing")]
+mod upgrade;

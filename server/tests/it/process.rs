@@ -1,0 +1,69 @@
+//! A real server process over a data directory, driven through the SDK: what end-to-end and crash tests share.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use engrain::Client;
+use engrain::client::RetryPolicy;
+
+/// How long a server may take to get ready before a test gives up on it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running server. Killed when it is dropped.
+pub(crate) struct ServerProcess {
+    _process: Process,
+    pub(crate) client: Client,
+}
+
+/// A process that does not outlive its value.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl ServerProcess {
+    /// Starts `engrain serve` over `directory`, with the embedder that needs no files, and waits until it is ready.
+    pub(crate) async fn start(directory: &Path) -> Self {
+        let spawned = Command::new(env!("CARGO_BIN_EXE_engrain"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--embedder", "hashing", "--data-dir"])
+            .arg(directory)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the server's binary starts");
+        let process = Process(spawned);
+        let pid = process.0.id();
+        let began = Instant::now();
+        loop {
+            if let Some(client) = announced(directory, pid)
+                && client.ready().await.is_ok()
+            {
+                return Self { _process: process, client };
+            }
+            assert!(began.elapsed() < PATIENCE, "the server was not ready after {PATIENCE:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Ends the process as a power cut would: without a word.
+    pub(crate) fn kill(self) {
+        drop(self);
+    }
+}
+
+/// A client of the server that announced itself in the directory, if it is process `pid`.
+fn announced(directory: &Path, pid: u32) -> Option<Client> {
+    let text = std::fs::read(directory.join("server.json")).ok()?;
+    let announcement: serde_json::Value = serde_json::from_slice(&text).ok()?;
+    (announcement["pid"].as_u64() == Some(u64::from(pid))).then_some(())?;
+    // A test wants to see what the server does, not how patient the client is.
+    let never = RetryPolicy { retries: 0, ..RetryPolicy::default() };
+    Client::builder(announcement["url"].as_str()?).retry(never).build().ok()
+}
