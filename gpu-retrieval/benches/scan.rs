@@ -1,10 +1,10 @@
-//! How long a search takes, by rows, mask, batch and terms, and how many rows the int8 pass leaves to rescore.
+//! How long a search takes, by rows, mask, batch and score, and how many rows the int8 pass leaves to rescore.
 //!
 //! Vectors resemble sentence embeddings, since uniform noise would flatter the first pass: a common direction with
 //! a few large elements, a thousand centres, and noise. Two sorts: `spread` has noise of varying strength, best
 //! cosines of 0.6 to 0.9 and a middle near 0.2; `squeezed` has a strong common direction, a middle of 0.5 and best
 //! cosines near 0.8, as bge-small's vectors of sentences lie. Everything is seeded. Names read
-//! `vectors-rows/mask/k/batch/terms/pass`.
+//! `vectors-rows/mask/k/batch/score/pass`.
 //!
 //! `cargo bench -p gpu-retrieval -- 'squeezed-10k/'` runs a part; a line per store tells the survivors.
 
@@ -15,7 +15,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use gpu_retrieval::{Batch, Pass, PassChoice, Query, Row, Rows, SearchOptions, Terms, Weights, unit_fp16};
+use gpu_retrieval::{Batch, Decay, Pass, PassChoice, Query, Row, Rows, SearchOptions, Weights, unit_fp16};
 
 const DIMS: usize = 384;
 const CENTRES: usize = 1000;
@@ -27,7 +27,7 @@ const NOW_US: i64 = 365 * DAY_US;
 
 const PLAIN: Weights = Weights::SIMILARITY;
 const FUSED: Weights = Weights { similarity: 1.0, retention: 0.3, importance: 0.2 };
-const TERMS: [(&str, Weights); 2] = [("plain", PLAIN), ("fused", FUSED)];
+const SCORES: [(&str, Weights); 2] = [("plain", PLAIN), ("fused", FUSED)];
 
 /// SplitMix64, so that a run can be repeated without a dependency.
 struct Random(u64);
@@ -123,7 +123,7 @@ impl Corpus {
             if row % ROWS_PER_GROUP == 0 {
                 rows.add_group(u128::from(source.random.next())).unwrap();
             }
-            let terms = Terms {
+            let decay = Decay {
                 t0_us: i64::from(row) * (NOW_US / i64::from(count)),
                 rate_per_us: 1.0 / (DAY_US as f32 * (1.0 + 60.0 * source.random.unit())),
                 shape: if row % 2 == 0 { 0.0 } else { 0.5 },
@@ -131,14 +131,14 @@ impl Corpus {
             };
             let vector = unit_fp16(&source.draw()).unwrap();
             let (group, ordinal) = (row / ROWS_PER_GROUP, row % ROWS_PER_GROUP);
-            rows.push(&Row { vector: &vector, group, ordinal, terms }).unwrap();
+            rows.push(&Row { vector: &vector, group, ordinal, decay }).unwrap();
         }
         let queries = (0..64).map(|_| source.draw()).collect();
         let masks = [100, 50, 1].map(|percent| {
             let word = |random: &mut Random| {
                 (0..64).fold(0, |w, bit| w | u64::from(random.below(100) < percent) << bit)
             };
-            let words = rows.slots().div_ceil(64);
+            let words = rows.len().div_ceil(64);
             (percent, (percent < 100).then(|| (0..words).map(|_| word(&mut source.random)).collect()))
         });
         Self { name: format!("{}-{size}", shape.name), rows, queries, masks: masks.into() }
@@ -164,22 +164,22 @@ impl Corpus {
             self.rows.search(&Batch { now_us: NOW_US, queries: &queries }).unwrap()
         };
         let mut cosines: Vec<f32> =
-            ask(1, None, PLAIN).iter().map(|found| found.hits[0].similarity).collect();
+            ask(1, None, PLAIN).iter().map(|answer| answer.hits[0].similarity).collect();
         cosines.sort_by(f32::total_cmp);
         let (low, middle, high) = (cosines[6], cosines[cosines.len() / 2], cosines[cosines.len() - 7]);
         println!("{name}: best cosine {low:.2} / {middle:.2} / {high:.2} (10th, 50th, 90th percentile)");
-        let slots: Vec<u32> = (0..1000).collect();
-        let scored = self.rows.score_rows(&self.queries[0], PLAIN, NOW_US, &slots).unwrap();
+        let rows: Vec<u32> = (0..1000).collect();
+        let scored = self.rows.score_rows(&self.queries[0], PLAIN, NOW_US, &rows).unwrap();
         let mean = scored.iter().map(|row| row.similarity).sum::<f32>() / scored.len() as f32;
         println!("{name}: mean cosine {mean:.2}; {} MiB", self.rows.bytes() >> 20);
         for (percent, mask) in &self.masks {
-            for (k, (terms, weights)) in KS.into_iter().flat_map(|k| TERMS.map(|terms| (k, terms))) {
+            for (k, (score, weights)) in KS.into_iter().flat_map(|k| SCORES.map(|score| (k, score))) {
                 let answers = ask(k, mask.as_deref(), weights);
                 let mut rescored: Vec<u64> = answers.iter().map(|answer| answer.rows_rescored).collect();
                 rescored.sort_unstable();
                 let (middle, most) = (rescored[rescored.len() / 2], rescored[rescored.len() - 1]);
                 let scanned = answers[0].rows_scanned;
-                println!("{name}/{percent}%/k{k}/{terms}: {middle} of {scanned} rescored, at most {most}");
+                println!("{name}/{percent}%/k{k}/{score}: {middle} of {scanned} rescored, at most {most}");
             }
         }
     }
@@ -199,8 +199,8 @@ impl Corpus {
                 (KS[0], 16, "certified", certified),
                 (KS[0], 1, "exact", exact),
             ] {
-                for (terms, weights) in TERMS {
-                    let id = BenchmarkId::from_parameter(format!("{percent}%/k{k}/{size}/{terms}/{pass}"));
+                for (score, weights) in SCORES {
+                    let id = BenchmarkId::from_parameter(format!("{percent}%/k{k}/{size}/{score}/{pass}"));
                     group.bench_function(id, |bencher| {
                         let mut first = 0;
                         bencher.iter(|| {

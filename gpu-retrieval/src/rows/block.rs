@@ -1,63 +1,62 @@
-//! One block of rows: planes of a fixed capacity.
+//! A block: fixed-capacity column storage for consecutive rows.
 //!
-//! It exists so that growth copies little and so that a scan walks few, long, aligned runs of memory. The
-//! invariant: planes are zeroed and have room for every row that was written, each row begins at a multiple of 64
-//! bytes, and a row is found by a search only if its alive bit is set. A block has room for all of its rows from the
-//! start, except for the vectors of one of a single tile: it begins with eight and doubles, since most stores have
-//! few rows, and there are many of them.
+//! One allocation holds four columns: fp16 vectors, int8 codes, row metadata and int8 parameters. Invariants: unwritten
+//! memory is zero; each vector begins at a multiple of 64 bytes; a search finds a row only if its live bit is set.
+//! A block reserves its full capacity at once. The exception is a block of one tile: its vectors begin with room for
+//! eight rows and double, because most stores have few rows and there are many stores.
 
 use half::f16;
 
-use super::quantise::{Quantised, quantise_row};
+use super::block_sizes::TILE_ROWS;
+use super::quantise::{Int8Params, quantise_row};
+use super::row::{Decay, Row};
 use super::zeroed::Zeroed;
-use super::{Row, TILE_ROWS, Terms};
 
-/// What the scan needs of a row beside its vector: one half of a cache line.
+/// The metadata of a row: its decay, group and ordinal. Half a cache line.
 #[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
-pub(crate) struct Entry {
+pub(crate) struct RowMeta {
     pub(crate) t0_us: i64,
     pub(crate) rate_per_us: f32,
     pub(crate) shape: f32,
     pub(crate) importance: f32,
     pub(crate) group: u32,
     pub(crate) ordinal: u32,
-    /// Fills it up to 32 bytes, so that no entry lies across two cache lines.
+    /// Padding to 32 bytes, so that no element crosses a cache line.
     pub(crate) unused: u32,
 }
 
-impl Entry {
-    pub(crate) fn terms(&self) -> Terms {
+impl RowMeta {
+    pub(crate) fn decay(&self) -> Decay {
         let Self { t0_us, rate_per_us, shape, importance, .. } = *self;
-        Terms { t0_us, rate_per_us, shape, importance }
+        Decay { t0_us, rate_per_us, shape, importance }
     }
 
-    pub(crate) fn set_terms(&mut self, terms: Terms) {
-        self.t0_us = terms.t0_us;
-        self.rate_per_us = terms.rate_per_us;
-        self.shape = terms.shape;
-        self.importance = terms.importance;
+    pub(crate) fn set_decay(&mut self, decay: Decay) {
+        self.t0_us = decay.t0_us;
+        self.rate_per_us = decay.rate_per_us;
+        self.shape = decay.shape;
+        self.importance = decay.importance;
     }
 }
 
-/// Vectors for which a block of one tile has room at first.
+/// Vectors for which a block of one tile has room initially.
 const FIRST_VECTORS: usize = 8;
 
-/// All that is kept of its rows lies in one piece of memory: first the fp16 rows, then their int8 images, the
-/// entries, and what the images are worth.
+/// Columns of consecutive rows in one allocation, in this order: fp16 vectors, int8 codes, metadata, int8 parameters.
 pub(crate) struct Block {
     memory: Zeroed,
     /// One word per tile of rows.
     alive: Vec<u64>,
     capacity: usize,
-    /// Rows for whose vectors there is room: an even number, since kernels take two at a time.
+    /// Capacity for vectors, in rows: an even number, since kernels take two at a time.
     vectors: usize,
     /// Elements from one row to the next.
     stride: usize,
 }
 
 impl Block {
-    /// Room for `capacity` rows (a multiple of [`TILE_ROWS`]) of `stride` elements (a multiple of 64).
+    /// An empty block for `capacity` rows (a multiple of [`TILE_ROWS`]) of `stride` elements (a multiple of 64).
     pub(crate) fn new(capacity: usize, stride: usize) -> Self {
         let vectors = if capacity == TILE_ROWS { FIRST_VECTORS } else { capacity };
         Self::with_vectors(capacity, vectors, stride)
@@ -65,54 +64,54 @@ impl Block {
 
     fn with_vectors(capacity: usize, vectors: usize, stride: usize) -> Self {
         let of_vectors = vectors * stride * (size_of::<f16>() + 1);
-        let memory = Zeroed::new(of_vectors + capacity * (size_of::<Entry>() + size_of::<Quantised>()));
+        let memory = Zeroed::new(of_vectors + capacity * (size_of::<RowMeta>() + size_of::<Int8Params>()));
         Self { memory, alive: vec![0; capacity / TILE_ROWS], capacity, vectors, stride }
     }
 
-    /// Makes room for the vector of row `at`.
+    /// Reserves memory for the vector of row `at`.
     fn make_room(&mut self, at: usize) {
         if at < self.vectors {
             return;
         }
         let vectors = (at + 1).next_power_of_two().min(self.capacity);
         let mut larger = Self::with_vectors(self.capacity, vectors, self.stride);
-        let Planes { halves, levels, entries, quantised } = larger.planes_mut();
-        halves[..self.vectors * self.stride].copy_from_slice(self.halves());
-        levels[..self.vectors * self.stride].copy_from_slice(self.levels());
-        entries.copy_from_slice(self.entries());
-        quantised.copy_from_slice(self.quantised());
+        let Columns { fp16, codes, metadata, int8_params } = larger.columns_mut();
+        fp16[..self.vectors * self.stride].copy_from_slice(self.fp16());
+        codes[..self.vectors * self.stride].copy_from_slice(self.codes());
+        metadata.copy_from_slice(self.metadata());
+        int8_params.copy_from_slice(self.int8_params());
         larger.alive.copy_from_slice(&self.alive);
         *self = larger;
     }
 
-    /// Fills row `at`; `row.vector` is at most `stride` long, its rest stays zero.
+    /// Writes row `at`; `row.vector` is at most `stride` long, its rest stays zero.
     pub(crate) fn write(&mut self, at: usize, row: &Row<'_>) {
         self.make_room(at);
         let start = at * self.stride;
-        let Planes { halves, levels, entries, quantised } = self.planes_mut();
-        halves[start..start + row.vector.len()].copy_from_slice(row.vector);
-        quantised[at] = quantise_row(row.vector, &mut levels[start..start + row.vector.len()]);
-        let entry = &mut entries[at];
-        entry.group = row.group;
-        entry.ordinal = row.ordinal;
-        entry.set_terms(row.terms);
+        let Columns { fp16, codes, metadata, int8_params } = self.columns_mut();
+        fp16[start..start + row.vector.len()].copy_from_slice(row.vector);
+        int8_params[at] = quantise_row(row.vector, &mut codes[start..start + row.vector.len()]);
+        let meta = &mut metadata[at];
+        meta.group = row.group;
+        meta.ordinal = row.ordinal;
+        meta.set_decay(row.decay);
         self.alive[at / TILE_ROWS] |= 1 << (at % TILE_ROWS);
     }
 
-    /// Copies row `from` of another block of the same stride, which spares quantising it again.
+    /// Copies row `from` of another block of the same stride, codes included.
     pub(crate) fn copy_row(&mut self, at: usize, source: &Self, from: usize, group: u32) {
         self.make_room(at);
         let row = at * self.stride..(at + 1) * self.stride;
-        let Planes { halves, levels, entries, quantised } = self.planes_mut();
-        halves[row.clone()].copy_from_slice(source.half_row(from));
-        levels[row].copy_from_slice(source.level_row(from));
-        quantised[at] = source.quantised()[from];
-        entries[at] = Entry { group, ..source.entries()[from] };
+        let Columns { fp16, codes, metadata, int8_params } = self.columns_mut();
+        fp16[row.clone()].copy_from_slice(source.fp16_row(from));
+        codes[row].copy_from_slice(source.code_row(from));
+        int8_params[at] = source.int8_params()[from];
+        metadata[at] = RowMeta { group, ..source.metadata()[from] };
         self.alive[at / TILE_ROWS] |= 1 << (at % TILE_ROWS);
     }
 
-    /// Clears the alive bit; whether it was set.
-    pub(crate) fn kill(&mut self, at: usize) -> bool {
+    /// Clears the live bit; returns whether it was set.
+    pub(crate) fn delete(&mut self, at: usize) -> bool {
         let (word, bit) = (&mut self.alive[at / TILE_ROWS], 1 << (at % TILE_ROWS));
         let was_alive = *word & bit != 0;
         *word &= !bit;
@@ -129,81 +128,81 @@ impl Block {
     }
 
     /// Row `at` with its padding.
-    pub(crate) fn half_row(&self, at: usize) -> &[f16] {
-        &self.halves()[at * self.stride..(at + 1) * self.stride]
+    pub(crate) fn fp16_row(&self, at: usize) -> &[f16] {
+        &self.fp16()[at * self.stride..(at + 1) * self.stride]
     }
 
-    /// The int8 image of row `at` with its padding.
-    pub(crate) fn level_row(&self, at: usize) -> &[i8] {
-        &self.levels()[at * self.stride..(at + 1) * self.stride]
+    /// The int8 codes of row `at` with their padding.
+    pub(crate) fn code_row(&self, at: usize) -> &[i8] {
+        &self.codes()[at * self.stride..(at + 1) * self.stride]
     }
 
-    /// The int8 images of a tile's rows, one after the other: of all [`TILE_ROWS`], or of those for which there is room.
-    pub(crate) fn level_tile(&self, tile: usize) -> &[i8] {
+    /// The int8 codes of a tile, row after row: of all [`TILE_ROWS`], or of those for which memory is reserved.
+    pub(crate) fn code_tile(&self, tile: usize) -> &[i8] {
         let length = TILE_ROWS * self.stride;
-        let levels = self.levels();
-        &levels[tile * length..levels.len().min((tile + 1) * length)]
+        let codes = self.codes();
+        &codes[tile * length..codes.len().min((tile + 1) * length)]
     }
 
-    pub(crate) fn entry_mut(&mut self, at: usize) -> &mut Entry {
-        &mut self.planes_mut().entries[at]
+    pub(crate) fn meta_mut(&mut self, at: usize) -> &mut RowMeta {
+        &mut self.columns_mut().metadata[at]
     }
 
-    /// Bytes reserved. Of large blocks, rows that were never written cost no memory yet.
+    /// Bytes reserved. Unwritten rows of large blocks are not resident yet.
     pub(crate) fn bytes(&self) -> usize {
         size_of::<Self>() + self.memory.bytes().len() + size_of_val(self.alive.as_slice())
     }
 
-    pub(crate) fn quantised(&self) -> &[Quantised] {
-        let start = self.quantised_start();
-        bytemuck::cast_slice(&self.memory.bytes()[start..start + self.capacity * size_of::<Quantised>()])
+    pub(crate) fn int8_params(&self) -> &[Int8Params] {
+        let start = self.int8_params_start();
+        bytemuck::cast_slice(&self.memory.bytes()[start..start + self.capacity * size_of::<Int8Params>()])
     }
 
-    pub(crate) fn entries(&self) -> &[Entry] {
-        bytemuck::cast_slice(&self.memory.bytes()[self.entries_start()..self.quantised_start()])
+    pub(crate) fn metadata(&self) -> &[RowMeta] {
+        bytemuck::cast_slice(&self.memory.bytes()[self.metadata_start()..self.int8_params_start()])
     }
 
-    fn levels(&self) -> &[i8] {
-        bytemuck::cast_slice(&self.memory.bytes()[self.levels_start()..self.entries_start()])
+    fn codes(&self) -> &[i8] {
+        bytemuck::cast_slice(&self.memory.bytes()[self.codes_start()..self.metadata_start()])
     }
 
-    fn halves(&self) -> &[f16] {
-        bytemuck::cast_slice(&self.memory.bytes()[..self.levels_start()])
+    fn fp16(&self) -> &[f16] {
+        bytemuck::cast_slice(&self.memory.bytes()[..self.codes_start()])
     }
 
-    fn planes_mut(&mut self) -> Planes<'_> {
-        let (halves, levels) = (self.levels_start(), self.vectors * self.stride);
-        let (entries, quantised) =
-            (self.capacity * size_of::<Entry>(), self.capacity * size_of::<Quantised>());
-        let (halves, rest) = self.memory.bytes_mut().split_at_mut(halves);
-        let (levels, rest) = rest.split_at_mut(levels);
-        let (entries, rest) = rest.split_at_mut(entries);
-        Planes {
-            halves: bytemuck::cast_slice_mut(halves),
-            levels: bytemuck::cast_slice_mut(levels),
-            entries: bytemuck::cast_slice_mut(entries),
-            quantised: bytemuck::cast_slice_mut(&mut rest[..quantised]),
+    fn columns_mut(&mut self) -> Columns<'_> {
+        let (fp16, codes) = (self.codes_start(), self.vectors * self.stride);
+        let (metadata, int8_params) =
+            (self.capacity * size_of::<RowMeta>(), self.capacity * size_of::<Int8Params>());
+        let (fp16, rest) = self.memory.bytes_mut().split_at_mut(fp16);
+        let (codes, rest) = rest.split_at_mut(codes);
+        let (metadata, rest) = rest.split_at_mut(metadata);
+        Columns {
+            fp16: bytemuck::cast_slice_mut(fp16),
+            codes: bytemuck::cast_slice_mut(codes),
+            metadata: bytemuck::cast_slice_mut(metadata),
+            int8_params: bytemuck::cast_slice_mut(&mut rest[..int8_params]),
         }
     }
 
-    /// Where the planes begin in memory, in bytes: always at a multiple of 64, since strides are.
-    fn levels_start(&self) -> usize {
+    /// Byte offset of a column: always a multiple of 64, since strides are.
+    fn codes_start(&self) -> usize {
         self.vectors * self.stride * size_of::<f16>()
     }
 
-    fn entries_start(&self) -> usize {
-        self.levels_start() + self.vectors * self.stride
+    fn metadata_start(&self) -> usize {
+        self.codes_start() + self.vectors * self.stride
     }
 
-    fn quantised_start(&self) -> usize {
-        self.entries_start() + self.capacity * size_of::<Entry>()
+    fn int8_params_start(&self) -> usize {
+        self.metadata_start() + self.capacity * size_of::<RowMeta>()
     }
 }
 
-/// A block's memory, cut up for writing.
-struct Planes<'a> {
-    halves: &'a mut [f16],
-    levels: &'a mut [i8],
-    entries: &'a mut [Entry],
-    quantised: &'a mut [Quantised],
+/// The columns of a block, for writing.
+struct Columns<'a> {
+    fp16: &'a mut [f16],
+    codes: &'a mut [i8],
+    metadata: &'a mut [RowMeta],
+    int8_params: &'a mut [Int8Params],
 }

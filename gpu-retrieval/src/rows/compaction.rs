@@ -1,61 +1,61 @@
-//! Compaction: live rows move together, and the memory of dead ones returns.
+//! Compaction: removal of deleted rows and of groups without live rows.
 //!
-//! It exists because deletion only clears a bit. The invariant: rows keep their order, their bits and their
-//! groups' ids, so a search answers as before but for the renumbering, which the caller gets as two maps.
+//! Deletion only clears a live bit; compaction reclaims the memory. Invariant: live rows keep their order, their bits and
+//! the ids of their groups, so search results differ only in row and group numbers. The caller gets both maps.
 
-use super::{Block, Rows, TILE_ROWS, growth};
+use super::block::Block;
+use super::block_sizes::{TILE_ROWS, capacity, first_row, locate};
+use super::row::DELETED;
+use super::store::Rows;
 
-/// In a map of a [`Compaction`]: nothing lives there any more.
-pub const GONE: u32 = u32::MAX;
-
-/// Where everything went.
+/// The maps from old to new numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compaction {
-    /// For every old slot its new one, or [`GONE`].
-    pub slots: Vec<u32>,
-    /// For every old group its new number, or [`GONE`] where no live row was left.
+    /// For every old row number the new one, or [`DELETED`].
+    pub rows: Vec<u32>,
+    /// For every old group its new number, or [`DELETED`] where no live row was left.
     pub groups: Vec<u32>,
 }
 
 impl Rows {
-    /// Drops dead rows and groups without live rows, and renumbers the rest in their old order.
+    /// Drops deleted rows and groups without live rows, and renumbers the rest in their old order.
     ///
-    /// Worth its copying when [`Rows::live`] is well below [`Rows::slots`]. At most one block more than before is
+    /// Worth its copying when [`Rows::live`] is well below [`Rows::len`]. At most one block more than before is
     /// held at any time.
     pub fn compact(&mut self) -> Compaction {
         let groups = self.compact_groups();
-        let mut slots = vec![GONE; self.len];
+        let mut rows = vec![DELETED; self.len];
         let mut kept: Vec<Block> = Vec::new();
         let mut next = 0usize;
         for (index, block) in std::mem::take(&mut self.blocks).into_iter().enumerate() {
             for at in live_rows(&block) {
-                let (to_block, to) = growth::locate(next);
+                let (to_block, to) = locate(next);
                 if to_block == kept.len() {
-                    kept.push(Block::new(growth::capacity(to_block), self.stride));
+                    kept.push(Block::new(capacity(to_block), self.stride));
                 }
-                let group = groups[block.entries()[at].group as usize];
+                let group = groups[block.metadata()[at].group as usize];
                 kept[to_block].copy_row(to, &block, at, group);
-                slots[growth::first_slot(index) + at] = u32::try_from(next).unwrap_or(GONE);
+                rows[first_row(index) + at] = u32::try_from(next).unwrap_or(DELETED);
                 next += 1;
             }
         }
         self.blocks = kept;
         self.len = next;
-        Compaction { slots, groups }
+        Compaction { rows, groups }
     }
 
-    /// Forgets the ids of empty groups; the map from old numbers to new ones.
+    /// Removes groups without live rows; returns the map from old numbers to new ones.
     fn compact_groups(&mut self) -> Vec<u32> {
-        let mut groups = vec![GONE; self.group_ids.len()];
+        let mut groups = vec![DELETED; self.group_ids.len()];
         for block in &self.blocks {
             for at in live_rows(block) {
-                groups[block.entries()[at].group as usize] = 0;
+                groups[block.metadata()[at].group as usize] = 0;
             }
         }
         let mut ids = Vec::new();
         for (group, id) in groups.iter_mut().zip(&self.group_ids) {
-            if *group != GONE {
-                *group = u32::try_from(ids.len()).unwrap_or(GONE);
+            if *group != DELETED {
+                *group = u32::try_from(ids.len()).unwrap_or(DELETED);
                 ids.push(*id);
             }
         }

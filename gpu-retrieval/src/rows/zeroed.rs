@@ -1,8 +1,8 @@
-//! Zeroed memory of a block: from the allocator if small, mapped from the system if large.
+//! Zero-initialised memory of a block: a heap allocation if small, an anonymous mapping if large.
 //!
-//! It exists because a block reserves room for all its rows at once. Invariants: the bytes begin at a multiple of
-//! 64, are zero until written and never move; of a mapping, what was never written is not resident, and all of it
-//! goes back to the system with the block.
+//! A block reserves memory for its full capacity before its rows exist. Invariants: the bytes begin at a multiple of 64,
+//! are zero until written, and never move. Unwritten pages of a mapping are not resident. Dropping a mapping returns its
+//! memory to the system.
 
 use memmap2::MmapMut;
 

@@ -1,29 +1,20 @@
-//! The int8 pass: most rows are proved too low from half the bytes, only the others get their canonical score.
+//! The certified pass: int8 upper bounds prune rows, the survivors get their canonical score.
 //!
-//! It exists because the scan is bound by memory. The invariant makes it exact: a row is passed over only if an
-//! upper bound of its canonical score (`rows::quantise` has the proof) is below the score of the k-th best group
-//! found so far, which only rises. Doubtful rows are scored one tile later, when their fp16 values, asked for at
-//! once, have arrived; so the threshold is never older than a tile, the buffer never holds more than two tiles,
-//! and when nothing can be sorted out this is the reference pass plus the int8 bytes.
-//! `docs/adr/0011-certified-int8-pass.md` weighs the alternatives.
+//! The scan is memory-bound, and int8 codes are half the bytes of fp16. Invariant: a row is pruned only if an upper bound
+//! of its canonical score (proof in `rows::quantise`) is below the current k-th best group score, which never falls.
+//! Survivors are rescored one tile later, when their prefetched fp16 vectors have arrived. The threshold is therefore at
+//! most one tile old, and the survivor buffer holds at most two tiles. The worst case, no row pruned, costs the exact
+//! pass plus the int8 bytes. `docs/adr/0011-certified-int8-pass.md` weighs the alternatives.
 
 use super::exact;
-use super::scan::{BlockScan, DENSE_ROWS, Tile, set_bits};
-use super::scratch::Running;
+use super::query_state::{QueryState, Survivor};
+use super::tile::{BlockScan, DENSE_ROWS, Tile, set_bits};
 use crate::rows::TILE_ROWS;
 use crate::simd::TileBounds;
 
-/// A row that its bound did not prove too low.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Doubtful {
-    at: usize,
-    upper: f32,
-    bias: f32,
-}
-
-/// Bounds every allowed row of a tile, and scores the doubtful rows of the tile before.
-pub(super) fn visit(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut Running<'_>, allowed: u64) {
-    let earlier = query.found.doubtful.len();
+/// Bounds every allowed row of a tile, and rescores the survivors of the previous tile.
+pub(super) fn visit(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut QueryState<'_>, allowed: u64) {
+    let earlier = query.collector.survivors.len();
     if query.threshold().is_none() {
         exact::visit(scan, tile, query, allowed);
     } else if allowed.count_ones() < DENSE_ROWS {
@@ -31,37 +22,37 @@ pub(super) fn visit(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut Running<'
     } else {
         bound_dense(scan, tile, query, allowed);
     }
-    settle(scan, query, earlier);
+    rescore(scan, query, earlier);
 }
 
-/// Scores what is left at the end of a run.
-pub(super) fn finish(scan: &BlockScan<'_>, query: &mut Running<'_>) {
-    settle(scan, query, query.found.doubtful.len());
+/// Rescores the remaining survivors at the end of a run.
+pub(super) fn finish(scan: &BlockScan<'_>, query: &mut QueryState<'_>) {
+    rescore(scan, query, query.collector.survivors.len());
 }
 
-fn bound_sparse(scan: &BlockScan<'_>, tile: &Tile, query: &mut Running<'_>, allowed: u64) {
+fn bound_sparse(scan: &BlockScan<'_>, tile: &Tile, query: &mut QueryState<'_>, allowed: u64) {
     for place in set_bits(allowed) {
-        let at = tile.first_row() + place;
+        let at = tile.start() + place;
         let bias = exact::row_bias(scan, query, at);
-        let (levels, quantised) = (scan.block.level_row(at), scan.block.quantised()[at]);
+        let (codes, params) = (scan.block.code_row(at), scan.block.int8_params()[at]);
         let upper =
-            (scan.kernels.upper)(levels, quantised, &query.asked.quantised, &query.asked.weights, bias);
-        doubt(scan, query, Doubtful { at, upper, bias });
+            (scan.kernels.upper)(codes, params, &query.prepared.quantised, &query.prepared.weights, bias);
+        keep_survivor(scan, query, Survivor { at, upper, bias });
     }
 }
 
-fn bound_dense(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut Running<'_>, allowed: u64) {
+fn bound_dense(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut QueryState<'_>, allowed: u64) {
     let mut biases = [0.0; TILE_ROWS];
-    if !query.asked.has_no_bias() {
-        tile.biases(scan, &query.asked.weights, &mut biases);
+    if !query.prepared.has_no_bias() {
+        tile.biases(scan, &query.prepared.weights, &mut biases);
     }
-    let Some(quantised) = scan.block.quantised()[tile.first_row()..].first_chunk() else { return };
+    let Some(int8_params) = scan.block.int8_params()[tile.start()..].first_chunk() else { return };
     let bounds = TileBounds {
-        levels: scan.block.level_tile(tile.number),
-        quantised,
+        codes: scan.block.code_tile(tile.number),
+        int8_params,
         biases: &biases,
-        query: &query.asked.quantised,
-        weights: &query.asked.weights,
+        query: &query.prepared.quantised,
+        weights: &query.prepared.weights,
     };
     let mut uppers = [0.0; TILE_ROWS];
     let largest = (scan.kernels.tile_uppers)(bounds, &mut uppers);
@@ -69,30 +60,30 @@ fn bound_dense(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut Running<'_>, a
         return;
     }
     for place in set_bits(allowed) {
-        let at = tile.first_row() + place;
-        doubt(scan, query, Doubtful { at, upper: uppers[place], bias: biases[place] });
+        let at = tile.start() + place;
+        keep_survivor(scan, query, Survivor { at, upper: uppers[place], bias: biases[place] });
     }
 }
 
-/// Keeps a row that may matter for later, and asks for its memory.
-fn doubt(scan: &BlockScan<'_>, query: &mut Running<'_>, row: Doubtful) {
-    if may_matter(query, row) {
-        (scan.kernels.prefetch)(bytemuck::cast_slice(scan.block.half_row(row.at)));
-        query.found.doubtful.push(row);
+/// Buffers a competitive row for rescoring, and prefetches its vector.
+fn keep_survivor(scan: &BlockScan<'_>, query: &mut QueryState<'_>, row: Survivor) {
+    if is_competitive(query, row) {
+        (scan.kernels.prefetch)(bytemuck::cast_slice(scan.block.fp16_row(row.at)));
+        query.collector.survivors.push(row);
     }
 }
 
-/// Scores the first `count` doubtful rows, as far as the threshold has not passed them meanwhile.
-fn settle(scan: &BlockScan<'_>, query: &mut Running<'_>, count: usize) {
+/// Rescores the first `count` survivors that are still competitive.
+fn rescore(scan: &BlockScan<'_>, query: &mut QueryState<'_>, count: usize) {
     for place in 0..count {
-        let row = query.found.doubtful[place];
-        if may_matter(query, row) {
+        let row = query.collector.survivors[place];
+        if is_competitive(query, row) {
             exact::score(scan, query, row.at, row.bias);
         }
     }
-    query.found.doubtful.drain(..count);
+    query.collector.survivors.drain(..count);
 }
 
-fn may_matter(query: &Running<'_>, row: Doubtful) -> bool {
+fn is_competitive(query: &QueryState<'_>, row: Survivor) -> bool {
     query.threshold().is_none_or(|threshold| row.upper >= threshold)
 }

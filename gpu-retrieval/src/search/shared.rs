@@ -1,48 +1,52 @@
-//! A search as work that can be shared: runs of rows, each taken by one thread.
+//! Parallel scan: runs of tiles taken from a shared counter by any number of threads.
 //!
-//! It exists so that one question over many rows is answered by all processors that are free, and so that a thread
-//! that comes late, or not at all, costs nothing: whoever is there takes the next run. Invariants: each run is taken
-//! once; what is found does not depend on who took what. A group's rows may lie in the runs of several threads: its
-//! best row is among what the thread of that row has found, since no more than k − 1 groups are better there than
-//! anywhere; so the best of all findings are the best of all rows. Likewise the k-th best score of any thread is a
-//! floor for all: k groups reach it.
+//! Threads take runs dynamically, so a thread that joins late or never delays nobody. Invariants: each run is scanned
+//! once; the result does not depend on which thread scanned it. The rows of a group may be spread over threads. The best
+//! row of a top-k group is always in the partial top-k of the thread that scanned it, since at most k − 1 groups are
+//! better there than overall; so merging the partial top-k lists gives the exact top-k. The k-th best score of any
+//! thread is a lower bound of the final k-th score, since k groups reach it; threads share the highest one as a floor.
 //!
-//! Runs are taken from the newest, because forgetting makes new rows score high, and an early high threshold spares
-//! work; correctness does not depend on the order.
+//! Runs are taken newest first: with decay in the score, new rows tend to rank high, and an early high threshold prunes
+//! more. Correctness does not depend on the order.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use super::scan::{BlockScan, choose, scan_tiles};
-use super::scratch::{Prepared, Running, with_running};
+use super::answer::{Answer, Hit};
+use super::query_state::{PreparedQuery, QueryState, with_query_states};
+use super::request::{Batch, MAX_QUERIES, SearchOptions};
+use super::scan::{choose_pass, scan_tiles};
+use super::tile::BlockScan;
 use super::top_groups::{Candidate, TopGroups};
-use super::{Answer, Batch, Hit, MAX_QUERIES, SearchError, SearchOptions, check_query};
-use crate::rows::{Rows, first_slot};
+use super::validate::{SearchError, check_query};
+use crate::rows::{Rows, first_row};
 use crate::simd::Kernels;
 
-/// Tiles in a run: 1,024 rows take some 30 µs, more than it costs to take a run and less than anybody waits for.
+/// Tiles in a run. 1,024 rows take some 30 µs: far more than taking a run, and short against a request.
 const RUN_TILES: usize = 16;
 
-/// Tiles of one block, one after the other.
+/// Consecutive tiles of one block.
 #[derive(Debug)]
 struct Run {
     block: usize,
     tiles: Range<usize>,
 }
 
-/// A batch under way, made by [`Rows::share`]. Any number of threads [take part](Self::take_part), at any time; from
-/// what all of them have found comes the [answer](Self::answers).
+/// The scan of a batch, made by [`Rows::share`]. Any number of threads may [join](Self::join), at any time.
 pub struct SharedSearch<'a> {
     rows: &'a Rows,
     kernels: &'static Kernels,
     now_us: i64,
-    queries: Vec<Prepared<'a>>,
+    queries: Vec<PreparedQuery<'a>>,
     /// The oldest first.
     runs: Vec<Run>,
-    /// Runs that nobody has taken.
-    left: AtomicUsize,
-    /// For each query the best k-th score of any thread, as [`ordered`].
+    /// The number of runs not taken yet.
+    runs_left: AtomicUsize,
+    /// For each query the best k-th score of any thread, as [`order_key`].
     floors: Vec<AtomicU32>,
+    /// The results of each thread that joined, per query.
+    partials: Mutex<Vec<Vec<PartialTopK>>>,
 }
 
 impl std::fmt::Debug for SharedSearch<'_> {
@@ -50,23 +54,40 @@ impl std::fmt::Debug for SharedSearch<'_> {
         f.debug_struct("SharedSearch")
             .field("queries", &self.queries.len())
             .field("runs", &self.runs.len())
-            .field("left", &self.left)
+            .field("runs_left", &self.runs_left)
             .finish_non_exhaustive()
     }
 }
 
-/// What one thread has found.
+/// The partial top-k of one thread for a query.
 #[derive(Debug)]
-pub struct Findings(Vec<Finding>);
-
-#[derive(Debug)]
-struct Finding {
+struct PartialTopK {
     best_first: Vec<Candidate>,
     rows_scanned: u64,
     rows_rescored: u64,
 }
 
 impl Rows {
+    /// The best groups of every query, in the order of the batch.
+    ///
+    /// # Errors
+    /// The batch is refused as a whole for the first query that is not valid: see [`SearchError`].
+    pub fn search(&self, batch: &Batch<'_>) -> Result<Vec<Answer>, SearchError> {
+        self.search_with(batch, &SearchOptions::default())
+    }
+
+    /// [`Rows::search`] by a given way, for tests and measurements.
+    ///
+    /// # Errors
+    /// Those of [`Rows::search`], and [`SearchError::InstructionSet`].
+    pub fn search_with(
+        &self,
+        batch: &Batch<'_>,
+        options: &SearchOptions,
+    ) -> Result<Vec<Answer>, SearchError> {
+        Ok(self.share_with(batch, options)?.finish())
+    }
+
     /// Makes a batch ready to be searched by several threads. [`Rows::search`] is the same with one.
     ///
     /// # Errors
@@ -89,8 +110,9 @@ impl Rows {
             check_query(index, query)?;
         }
         let prepare = |(index, query)| {
-            let pass = choose(self, query, options.pass);
-            Prepared::new(self, query, pass).map_err(|reason| SearchError::Vector { query: index, reason })
+            let pass = choose_pass(self, query, options.pass);
+            PreparedQuery::new(self, query, pass)
+                .map_err(|reason| SearchError::Vector { query: index, reason })
         };
         let queries = batch.queries.iter().enumerate().map(prepare).collect::<Result<Vec<_>, _>>()?;
         let runs: Vec<Run> = runs(self).collect();
@@ -98,9 +120,10 @@ impl Rows {
             rows: self,
             kernels,
             now_us: batch.now_us,
-            left: AtomicUsize::new(runs.len()),
+            runs_left: AtomicUsize::new(runs.len()),
             runs,
             floors: queries.iter().map(|_| AtomicU32::new(0)).collect(),
+            partials: Mutex::default(),
             queries,
         })
     }
@@ -116,97 +139,109 @@ fn runs(rows: &Rows) -> impl Iterator<Item = Run> + '_ {
 }
 
 impl SharedSearch<'_> {
-    /// Searches runs of rows until none is left.
-    #[must_use]
-    pub fn take_part(&self) -> Findings {
-        with_running(&self.queries, |running| {
+    /// Scans runs until none is left.
+    pub fn join(&self) {
+        if self.runs_left.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let partials = with_query_states(&self.queries, |queries| {
             while let Some(run) = self.next_run() {
-                self.learn(running);
-                self.scan(run, running);
-                self.tell(running);
+                self.load_floors(queries);
+                self.scan(run, queries);
+                self.publish_thresholds(queries);
             }
-            Findings(running.iter().map(finding).collect())
-        })
+            queries.iter().map(partial_top_k).collect()
+        });
+        // A poisoned lock only means that another thread panicked between whole entries.
+        self.partials.lock().unwrap_or_else(PoisonError::into_inner).push(partials);
     }
 
-    fn scan(&self, run: &Run, running: &mut [Running<'_>]) {
+    fn scan(&self, run: &Run, queries: &mut [QueryState<'_>]) {
         let Self { rows, kernels, now_us, .. } = *self;
         let Some(block) = rows.blocks().get(run.block) else { return };
-        let scan = BlockScan { rows, kernels, block, first_slot: first_slot(run.block), now_us };
-        scan_tiles(&scan, run.tiles.clone(), running);
+        let scan = BlockScan { rows, kernels, block, first_row: first_row(run.block), now_us };
+        scan_tiles(&scan, run.tiles.clone(), queries);
     }
 
     fn next_run(&self) -> Option<&Run> {
-        let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        self.runs.get(left.ok()?.checked_sub(1)?)
+        let runs_left = self
+            .runs_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |runs_left| runs_left.checked_sub(1));
+        self.runs.get(runs_left.ok()?.checked_sub(1)?)
     }
 
-    fn learn(&self, running: &mut [Running<'_>]) {
-        for (query, floor) in running.iter_mut().zip(&self.floors) {
-            query.found.floor = score_of(floor.load(Ordering::Relaxed));
+    fn load_floors(&self, queries: &mut [QueryState<'_>]) {
+        for (query, floor) in queries.iter_mut().zip(&self.floors) {
+            query.collector.floor = score_of_key(floor.load(Ordering::Relaxed));
         }
     }
 
-    fn tell(&self, running: &[Running<'_>]) {
-        for (query, floor) in running.iter().zip(&self.floors) {
-            if let Some(threshold) = query.found.top.threshold() {
-                floor.fetch_max(ordered(threshold), Ordering::Relaxed);
+    fn publish_thresholds(&self, queries: &[QueryState<'_>]) {
+        for (query, floor) in queries.iter().zip(&self.floors) {
+            if let Some(threshold) = query.collector.top.threshold() {
+                floor.fetch_max(order_key(threshold), Ordering::Relaxed);
             }
         }
     }
 
-    /// The answers, in the order of the batch, from what all that took part have found.
+    /// Scans the runs that no thread has taken, and returns the answers in the order of the batch.
     #[must_use]
-    pub fn answers(&self, findings: &[Findings]) -> Vec<Answer> {
-        let of_query = |index: usize| findings.iter().filter_map(move |of_thread| of_thread.0.get(index));
+    pub fn finish(self) -> Vec<Answer> {
+        self.join();
+        let partials = self.partials.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_query = |index: usize| partials.iter().filter_map(move |of_thread| of_thread.get(index));
         let queries = self.queries.iter().enumerate();
-        queries.map(|(index, asked)| self.answer(asked, of_query(index))).collect()
+        queries.map(|(index, prepared)| self.answer(prepared, of_query(index))).collect()
     }
 
-    fn answer<'f>(&self, asked: &Prepared<'_>, findings: impl Iterator<Item = &'f Finding>) -> Answer {
+    fn answer<'f>(
+        &self,
+        prepared: &PreparedQuery<'_>,
+        partials: impl Iterator<Item = &'f PartialTopK>,
+    ) -> Answer {
         let mut top = TopGroups::default();
-        top.reset(asked.query.k);
+        top.reset(prepared.query.k);
         let (mut rows_scanned, mut rows_rescored) = (0, 0);
-        for finding in findings {
-            rows_scanned += finding.rows_scanned;
-            rows_rescored += finding.rows_rescored;
-            finding.best_first.iter().for_each(|candidate| top.offer(*candidate));
+        for partial in partials {
+            rows_scanned += partial.rows_scanned;
+            rows_rescored += partial.rows_rescored;
+            partial.best_first.iter().for_each(|candidate| top.offer(*candidate));
         }
         let hits = top.best_first().iter().map(|best| self.hit(best)).collect();
-        Answer { hits, rows_scanned, rows_rescored, pass: asked.pass }
+        Answer { hits, rows_scanned, rows_rescored, pass: prepared.pass }
     }
 
     fn hit(&self, best: &Candidate) -> Hit {
         let retention = self
             .rows
-            .find(best.slot)
-            .map_or(0.0, |(block, at)| (self.kernels.retention)(&block.entries()[at], self.now_us));
-        let Candidate { slot, group, group_id, score, similarity, .. } = *best;
-        Hit { slot, group, group_id, score, similarity, retention }
+            .find(best.row)
+            .map_or(0.0, |(block, at)| (self.kernels.retention)(&block.metadata()[at], self.now_us));
+        let Candidate { row, group, group_id, score, similarity, .. } = *best;
+        Hit { row, group, group_id, score, similarity, retention }
     }
 }
 
-fn finding(running: &Running<'_>) -> Finding {
-    let found = &running.found;
-    Finding {
-        best_first: found.top.best_first().to_vec(),
-        rows_scanned: found.rows_scanned,
-        rows_rescored: found.rows_rescored,
+fn partial_top_k(query: &QueryState<'_>) -> PartialTopK {
+    let collector = &query.collector;
+    PartialTopK {
+        best_first: collector.top.best_first().to_vec(),
+        rows_scanned: collector.rows_scanned,
+        rows_rescored: collector.rows_rescored,
     }
 }
 
-/// A number that is the greater the greater the score is; 0 is below all of them.
-fn ordered(score: f32) -> u32 {
+/// An integer in the order of scores; 0 is below the key of every score.
+fn order_key(score: f32) -> u32 {
     const SIGN: u32 = 1 << 31;
     let bits = score.to_bits();
     if bits & SIGN == 0 { bits | SIGN } else { !bits }
 }
 
-/// The score of a number from [`ordered`]; none for 0.
-fn score_of(ordered: u32) -> Option<f32> {
+/// The inverse of [`order_key`]; none for 0.
+fn score_of_key(key: u32) -> Option<f32> {
     const SIGN: u32 = 1 << 31;
-    let bits = if ordered & SIGN == 0 { !ordered } else { ordered & !SIGN };
-    (ordered != 0).then(|| f32::from_bits(bits))
+    let bits = if key & SIGN == 0 { !key } else { key & !SIGN };
+    (key != 0).then(|| f32::from_bits(bits))
 }
 
 #[cfg(test)]
@@ -218,9 +253,9 @@ mod tests {
     proptest! {
         #[test]
         fn ordered_numbers_are_in_the_order_of_scores(a in -1e3f32..1e3, b in -1e3f32..1e3) {
-            prop_assert_eq!(ordered(a).cmp(&ordered(b)), a.total_cmp(&b));
-            prop_assert_eq!(score_of(ordered(a)), Some(a));
-            prop_assert!(ordered(a) > 0 && score_of(0).is_none());
+            prop_assert_eq!(order_key(a).cmp(&order_key(b)), a.total_cmp(&b));
+            prop_assert_eq!(score_of_key(order_key(a)), Some(a));
+            prop_assert!(order_key(a) > 0 && score_of_key(0).is_none());
         }
     }
 }

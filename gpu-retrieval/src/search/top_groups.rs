@@ -1,8 +1,7 @@
-//! The best k groups seen so far.
+//! Top-k collector over groups: the best k groups, each represented by its best row.
 //!
-//! It exists to keep the roll-up from rows to groups inside the search. The invariant: after any sequence of
-//! candidates, in any order, it holds the k best groups of them, each by its best row, in final order. Candidates
-//! pass a threshold first, so they are few, and a sorted vector beats cleverer structures.
+//! Invariant: after any sequence of offered rows, in any order, it holds the k best groups in final order. Rows pass a
+//! score threshold before they are offered, so insertions are rare and a sorted vector is faster than a heap.
 
 use std::cmp::Ordering;
 
@@ -14,11 +13,11 @@ pub(super) struct Candidate {
     pub(super) group_id: u128,
     pub(super) group: u32,
     pub(super) ordinal: u32,
-    pub(super) slot: u32,
+    pub(super) row: u32,
 }
 
 impl Candidate {
-    /// `Less` if this one's group comes first. Scores are never NaN and never −0.
+    /// `Less` if this group ranks first. Scores are never NaN and never −0.
     fn group_order(&self, other: &Self) -> Ordering {
         other
             .score
@@ -27,10 +26,10 @@ impl Candidate {
             .then(self.group.cmp(&other.group))
     }
 
-    /// Whether this one rather than another of the same group stands for it.
+    /// Whether this row represents the group rather than another of it.
     fn represents_before(&self, other: &Self) -> bool {
         let order = other.score.total_cmp(&self.score);
-        order.then((self.ordinal, self.slot).cmp(&(other.ordinal, other.slot))).is_lt()
+        order.then((self.ordinal, self.row).cmp(&(other.ordinal, other.row))).is_lt()
     }
 }
 
@@ -38,12 +37,12 @@ impl Candidate {
 pub(super) struct TopGroups {
     k: usize,
     best_first: Vec<Candidate>,
-    /// Their groups alone, in the same order: to look for one of a thousand reads 4 KB instead of 48.
+    /// The groups alone, in the same order: a lookup among a thousand reads 4 KB instead of 48.
     groups: Vec<u32>,
 }
 
 impl TopGroups {
-    /// Empties it for another query.
+    /// Clears it for another query.
     pub(super) fn reset(&mut self, k: usize) {
         self.k = k;
         self.best_first.clear();
@@ -77,7 +76,7 @@ impl TopGroups {
         self.groups.insert(place, candidate.group);
     }
 
-    /// What it keeps allocated for the next query.
+    /// Bytes allocated, kept for the next query.
     pub(super) fn kept_bytes(&self) -> usize {
         self.best_first.capacity() * size_of::<Candidate>() + self.groups.capacity() * size_of::<u32>()
     }
@@ -92,10 +91,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn candidate(score: u8, group: u32, ordinal: u32, slot: u32) -> Candidate {
+    fn candidate(score: u8, group: u32, ordinal: u32, row: u32) -> Candidate {
         // Ids run against the numbers, so that the two cannot be confused.
         let group_id = u128::from(u32::MAX - group);
-        Candidate { score: f32::from(score), similarity: 0.0, group_id, group, ordinal, slot }
+        Candidate { score: f32::from(score), similarity: 0.0, group_id, group, ordinal, row }
     }
 
     proptest! {
@@ -106,15 +105,15 @@ mod tests {
             let mut top = TopGroups::default();
             top.reset(k);
             let mut all = Vec::new();
-            for (slot, (score, group, ordinal)) in (0u32..).zip(rows) {
-                let row = candidate(score, group, ordinal, slot);
-                if top.threshold().is_none_or(|threshold| row.score >= threshold) {
-                    top.offer(row);
+            for (row, (score, group, ordinal)) in (0u32..).zip(rows) {
+                let candidate = candidate(score, group, ordinal, row);
+                if top.threshold().is_none_or(|threshold| candidate.score >= threshold) {
+                    top.offer(candidate);
                 }
-                all.push(row);
+                all.push(candidate);
             }
             all.sort_by(|a, b| {
-                a.group_order(b).then((a.ordinal, a.slot).cmp(&(b.ordinal, b.slot)))
+                a.group_order(b).then((a.ordinal, a.row).cmp(&(b.ordinal, b.row)))
             });
             let mut seen = std::collections::HashSet::new();
             all.retain(|row| seen.insert(row.group));

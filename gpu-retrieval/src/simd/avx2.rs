@@ -16,9 +16,9 @@ use std::arch::x86_64::{
 use half::f16;
 
 use super::generic::{self, DotProducts, kernels_with_features};
-use super::{Kernels, PerRow, TileBounds};
-use crate::contract::{LANES, Weights};
-use crate::rows::{Entry, Quantised, QuantisedQuery};
+use super::kernels::{Kernels, PerRow, TileBounds};
+use crate::rows::{Int8Params, QuantisedQuery, RowMeta};
+use crate::scoring::{LANES, Weights};
 
 kernels_with_features!(KERNELS, Avx2, "avx2,fma,f16c");
 
@@ -107,8 +107,8 @@ fn integer_tile(tile: &[i8], query: &[i16], dots: &mut PerRow<i32>) {
         for ((first, second), q) in pieces.zip(query.as_chunks::<32>().0) {
             prefetch_line(ahead);
             ahead = ahead.wrapping_add(64);
-            let halves = first.as_chunks::<16>().0.iter().zip(second.as_chunks::<16>().0);
-            for ((first, second), q) in halves.zip(q.as_chunks::<16>().0) {
+            let pairs = first.as_chunks::<16>().0.iter().zip(second.as_chunks::<16>().0);
+            for ((first, second), q) in pairs.zip(q.as_chunks::<16>().0) {
                 let q = load_i16(q);
                 sums[0] = add_products(sums[0], first, q);
                 sums[1] = add_products(sums[1], second, q);

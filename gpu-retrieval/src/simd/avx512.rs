@@ -16,9 +16,9 @@ use half::f16;
 
 use super::avx2::{prefetch_lines, sum_eight, sum_integers};
 use super::generic::{self, DotProducts, kernels_with_features};
-use super::{Kernels, PerRow, TileBounds};
-use crate::contract::{LANES, Weights};
-use crate::rows::{Entry, Quantised, QuantisedQuery};
+use super::kernels::{Kernels, PerRow, TileBounds};
+use crate::rows::{Int8Params, QuantisedQuery, RowMeta};
+use crate::scoring::{LANES, Weights};
 
 kernels_with_features!(KERNELS, Avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c");
 kernels_with_features!(VNNI_KERNELS, Vnni, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c");

@@ -1,14 +1,14 @@
-//! Kernel bodies that are the same for every instruction set.
+//! Kernel bodies shared by all instruction sets.
 //!
-//! They exist so that each set writes only its two dot products; the rest is plain arithmetic that the compiler
-//! turns into vectors of whatever width the calling function has enabled. The invariant: IEEE operations in the
-//! contract's order, so the width cannot show.
+//! Each set implements only its dot products. The remaining kernels are scalar loops that the compiler vectorises for the
+//! target features of the calling function. Invariant: IEEE operations in the contract's order, so the vector width
+//! cannot change a result.
 
 use half::f16;
 
-use super::{PerRow, TileBounds};
-use crate::contract::{Weights, bias, elapsed_us, fuse, retention};
-use crate::rows::{Entry, Quantised, QuantisedQuery, TILE_ROWS};
+use super::kernels::{PerRow, TileBounds};
+use crate::rows::{Int8Params, QuantisedQuery, RowMeta, TILE_ROWS};
+use crate::scoring::{Weights, bias, elapsed_us, fuse, retention};
 
 /// The part that is written by hand for each instruction set.
 pub(super) trait DotProducts {
@@ -23,36 +23,36 @@ pub(super) trait DotProducts {
 }
 
 #[inline(always)]
-pub(super) fn row_retention(entry: &Entry, now_us: i64) -> f32 {
-    retention(elapsed_us(now_us, entry.t0_us), entry.rate_per_us, entry.shape)
+pub(super) fn row_retention(meta: &RowMeta, now_us: i64) -> f32 {
+    retention(elapsed_us(now_us, meta.t0_us), meta.rate_per_us, meta.shape)
 }
 
 #[inline(always)]
-pub(super) fn row_bias(weights: &Weights, entry: &Entry, now_us: i64) -> f32 {
-    let left = if weights.retention == 0.0 { 0.0 } else { row_retention(entry, now_us) };
-    bias(weights, left, entry.importance)
+pub(super) fn row_bias(weights: &Weights, meta: &RowMeta, now_us: i64) -> f32 {
+    let left = if weights.retention == 0.0 { 0.0 } else { row_retention(meta, now_us) };
+    bias(weights, left, meta.importance)
 }
 
 #[inline(always)]
 pub(super) fn row_upper<D: DotProducts>(
-    levels: &[i8],
-    quantised: Quantised,
+    codes: &[i8],
+    params: Int8Params,
     query: &QuantisedQuery,
     weights: &Weights,
     bias: f32,
 ) -> f32 {
-    let dot = D::integer(levels, &query.levels);
-    fuse(weights, query.bound.upper(dot, quantised), bias)
+    let dot = D::integer(codes, &query.codes);
+    fuse(weights, query.bound.upper(dot, params), bias)
 }
 
 #[inline(always)]
-pub(super) fn tile_retentions(entries: &PerRow<Entry>, now_us: i64, out: &mut PerRow<f32>) {
+pub(super) fn tile_retentions(metadata: &PerRow<RowMeta>, now_us: i64, out: &mut PerRow<f32>) {
     // Taken apart first: the loop with the polynomials then reads plain arrays and becomes vector code.
     let (mut elapsed, mut rate, mut shape) = ([0.0; TILE_ROWS], [0.0; TILE_ROWS], [0.0; TILE_ROWS]);
     for row in 0..TILE_ROWS {
-        elapsed[row] = elapsed_us(now_us, entries[row].t0_us);
-        rate[row] = entries[row].rate_per_us;
-        shape[row] = entries[row].shape;
+        elapsed[row] = elapsed_us(now_us, metadata[row].t0_us);
+        rate[row] = metadata[row].rate_per_us;
+        shape[row] = metadata[row].shape;
     }
     for row in 0..TILE_ROWS {
         out[row] = retention(elapsed[row], rate[row], shape[row]);
@@ -62,21 +62,21 @@ pub(super) fn tile_retentions(entries: &PerRow<Entry>, now_us: i64, out: &mut Pe
 #[inline(always)]
 pub(super) fn tile_biases(
     weights: &Weights,
-    entries: &PerRow<Entry>,
+    metadata: &PerRow<RowMeta>,
     retentions: &PerRow<f32>,
     out: &mut PerRow<f32>,
 ) {
     for row in 0..TILE_ROWS {
-        out[row] = bias(weights, retentions[row], entries[row].importance);
+        out[row] = bias(weights, retentions[row], metadata[row].importance);
     }
 }
 
 #[inline(always)]
 pub(super) fn tile_uppers<D: DotProducts>(tile: TileBounds<'_>, out: &mut PerRow<f32>) -> f32 {
     let mut dots = [0; TILE_ROWS];
-    D::integer_tile(tile.levels, &tile.query.levels, &mut dots);
+    D::integer_tile(tile.codes, &tile.query.codes, &mut dots);
     for row in 0..TILE_ROWS {
-        let upper = tile.query.bound.upper(dots[row], tile.quantised[row]);
+        let upper = tile.query.bound.upper(dots[row], tile.int8_params[row]);
         out[row] = fuse(tile.weights, upper, tile.biases[row]);
     }
     // Eight maxima at a time: a single one would be a chain as long as the tile.
@@ -94,24 +94,24 @@ pub(super) fn tile_uppers<D: DotProducts>(tile: TileBounds<'_>, out: &mut PerRow
 /// `available` must be true only if the CPU has all of them: then no call through the table is undefined.
 macro_rules! kernels_with_features {
     ($name:ident, $products:ty, $features:literal) => {
-        static $name: $crate::simd::Kernels = $crate::simd::Kernels {
+        static $name: $crate::simd::kernels::Kernels = $crate::simd::kernels::Kernels {
             dot: $crate::simd::generic::with_features!($features, (row: &[f16], query: &[f32]) -> f32,
                 <$products as DotProducts>::canonical(row, query)),
             fuse: $crate::simd::generic::with_features!($features, (weights: &Weights, dot: f32, bias: f32) -> f32,
-                crate::contract::fuse(weights, dot, bias)),
-            retention: $crate::simd::generic::with_features!($features, (entry: &Entry, now_us: i64) -> f32,
-                generic::row_retention(entry, now_us)),
+                crate::scoring::fuse(weights, dot, bias)),
+            retention: $crate::simd::generic::with_features!($features, (meta: &RowMeta, now_us: i64) -> f32,
+                generic::row_retention(meta, now_us)),
             bias: $crate::simd::generic::with_features!($features,
-                (weights: &Weights, entry: &Entry, now_us: i64) -> f32, generic::row_bias(weights, entry, now_us)),
+                (weights: &Weights, meta: &RowMeta, now_us: i64) -> f32, generic::row_bias(weights, meta, now_us)),
             upper: $crate::simd::generic::with_features!($features,
-                (row: &[i8], quantised: Quantised, query: &QuantisedQuery, weights: &Weights, bias: f32) -> f32,
-                generic::row_upper::<$products>(row, quantised, query, weights, bias)),
+                (row: &[i8], params: Int8Params, query: &QuantisedQuery, weights: &Weights, bias: f32) -> f32,
+                generic::row_upper::<$products>(row, params, query, weights, bias)),
             tile_retentions: $crate::simd::generic::with_features!($features,
-                (entries: &PerRow<Entry>, now_us: i64, out: &mut PerRow<f32>) -> (),
-                generic::tile_retentions(entries, now_us, out)),
+                (metadata: &PerRow<RowMeta>, now_us: i64, out: &mut PerRow<f32>) -> (),
+                generic::tile_retentions(metadata, now_us, out)),
             tile_biases: $crate::simd::generic::with_features!($features,
-                (weights: &Weights, entries: &PerRow<Entry>, retentions: &PerRow<f32>, out: &mut PerRow<f32>) -> (),
-                generic::tile_biases(weights, entries, retentions, out)),
+                (weights: &Weights, metadata: &PerRow<RowMeta>, retentions: &PerRow<f32>, out: &mut PerRow<f32>) -> (),
+                generic::tile_biases(weights, metadata, retentions, out)),
             tile_uppers: $crate::simd::generic::with_features!($features,
                 (tile: TileBounds<'_>, out: &mut PerRow<f32>) -> f32,
                 generic::tile_uppers::<$products>(tile, out)),

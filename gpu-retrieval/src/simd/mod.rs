@@ -1,29 +1,23 @@
-//! Instruction sets and the table of kernels that each fills.
+//! SIMD dispatch: instruction sets, and the kernel table of each.
 //!
-//! It exists to run the same contract as fast as the machine at hand can, chosen at run time. Invariants: all
-//! tables return the same bits for the same arguments, and a table is handed out only after the CPU was seen to
-//! have its instructions, which is what makes its safe functions safe to call.
+//! The table is chosen at run time. Invariants: all tables return the same bits for the same arguments; a table is
+//! handed out only after the CPU has reported its features, which makes its safe functions sound.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod generic;
+mod kernels;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
 #[cfg(test)]
 mod tests;
 
-use half::f16;
+pub(crate) use kernels::{Kernels, PerRow, TileBounds};
 
-use crate::contract::Weights;
-use crate::rows::{Entry, Quantised, QuantisedQuery, TILE_ROWS};
-
-/// One number per row of a tile.
-pub(crate) type PerRow<T> = [T; TILE_ROWS];
-
-/// The instructions that a search runs on. They differ in speed, never in results.
+/// An instruction set. Sets differ in speed, never in results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InstructionSet {
@@ -70,39 +64,4 @@ impl InstructionSet {
             _ => None,
         }
     }
-}
-
-/// What the scan calls, a tile or a row at a time so that a call through a pointer costs little.
-///
-/// Rows and queries are padded to the same multiple of 64 elements.
-pub(crate) struct Kernels {
-    /// The canonical dot product of a row with a widened query.
-    pub(crate) dot: fn(&[f16], &[f32]) -> f32,
-    /// `fuse`.
-    pub(crate) fuse: fn(&Weights, f32, f32) -> f32,
-    /// The retention of a row at `now_us`.
-    pub(crate) retention: fn(&Entry, i64) -> f32,
-    /// The bias of a row at `now_us`; retention is computed only if it weighs.
-    pub(crate) bias: fn(&Weights, &Entry, i64) -> f32,
-    /// An upper bound of a row's score from its int8 image and its bias.
-    pub(crate) upper: fn(&[i8], Quantised, &QuantisedQuery, &Weights, f32) -> f32,
-    /// `retention` of a tile.
-    pub(crate) tile_retentions: fn(&PerRow<Entry>, i64, &mut PerRow<f32>),
-    /// `bias` of a tile whose retentions are known.
-    pub(crate) tile_biases: fn(&Weights, &PerRow<Entry>, &PerRow<f32>, &mut PerRow<f32>),
-    /// `upper` of a tile, given its biases; returns the largest.
-    pub(crate) tile_uppers: fn(TileBounds<'_>, &mut PerRow<f32>) -> f32,
-    /// Asks for a row's memory ahead of its use.
-    pub(crate) prefetch: fn(&[i8]),
-}
-
-/// What [`Kernels::tile_uppers`] reads.
-#[derive(Clone, Copy)]
-pub(crate) struct TileBounds<'a> {
-    /// The int8 rows of the tile, one after the other.
-    pub(crate) levels: &'a [i8],
-    pub(crate) quantised: &'a PerRow<Quantised>,
-    pub(crate) biases: &'a PerRow<f32>,
-    pub(crate) query: &'a QuantisedQuery,
-    pub(crate) weights: &'a Weights,
 }

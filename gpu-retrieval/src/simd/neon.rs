@@ -15,9 +15,9 @@ use std::arch::aarch64::{
 use half::f16;
 
 use super::generic::{self, DotProducts, kernels_with_features};
-use super::{Kernels, PerRow, TileBounds};
-use crate::contract::{LANES, Weights};
-use crate::rows::{Entry, Quantised, QuantisedQuery};
+use super::kernels::{Kernels, PerRow, TileBounds};
+use crate::rows::{Int8Params, QuantisedQuery, RowMeta};
+use crate::scoring::{LANES, Weights};
 
 kernels_with_features!(KERNELS, Neon, "neon");
 

@@ -1,22 +1,25 @@
-//! Kernels in plain Rust: the reference that every other table must equal, and the path of unknown machines.
+//! Kernels in plain Rust: the reference for every other table, and the fallback for unknown machines.
 //!
-//! The invariant: no `unsafe`, no intrinsics, the contract's functions as they stand.
+//! Invariant: no `unsafe`, no intrinsics, the functions of the scoring contract unchanged.
 
 use half::f16;
 
-use super::{Kernels, PerRow, generic, generic::DotProducts};
-use crate::contract::{dot_padded, fuse};
+use super::generic::{self, DotProducts};
+use super::kernels::{Kernels, PerRow};
+use crate::scoring::{dot_padded, fuse};
 
 pub(super) static KERNELS: Kernels = Kernels {
     dot: dot_padded,
     fuse: |weights, dot, bias| fuse(weights, dot, bias),
-    retention: |entry, now_us| generic::row_retention(entry, now_us),
-    bias: |weights, entry, now_us| generic::row_bias(weights, entry, now_us),
-    upper: |row, quantised, query, weights, bias| {
-        generic::row_upper::<Portable>(row, quantised, query, weights, bias)
+    retention: |meta, now_us| generic::row_retention(meta, now_us),
+    bias: |weights, meta, now_us| generic::row_bias(weights, meta, now_us),
+    upper: |row, params, query, weights, bias| {
+        generic::row_upper::<Portable>(row, params, query, weights, bias)
     },
-    tile_retentions: |entries, now_us, out| generic::tile_retentions(entries, now_us, out),
-    tile_biases: |weights, entries, retentions, out| generic::tile_biases(weights, entries, retentions, out),
+    tile_retentions: |metadata, now_us, out| generic::tile_retentions(metadata, now_us, out),
+    tile_biases: |weights, metadata, retentions, out| {
+        generic::tile_biases(weights, metadata, retentions, out)
+    },
     tile_uppers: |tile, out| generic::tile_uppers::<Portable>(tile, out),
     prefetch: Portable::prefetch,
 };

@@ -1,13 +1,13 @@
-//! Every table of this machine against the portable one, bit for bit.
+//! Kernel tables of this machine compared with the portable one, bit for bit.
 //!
-//! The whole search is compared elsewhere (`tests/`); here each kernel alone, so that a difference has a name.
+//! The whole search is compared in `tests/`; these tests compare one kernel at a time, so a difference is localised.
 
 use half::f16;
 use proptest::prelude::*;
 
 use super::*;
-use crate::contract::unit_fp16;
-use crate::rows::quantise_row;
+use crate::rows::{Int8Params, QuantisedQuery, RowMeta, TILE_ROWS, quantise_row};
+use crate::scoring::{Weights, unit_fp16};
 
 /// Tables to compare: whatever the machine has.
 fn tables() -> Vec<(InstructionSet, &'static Kernels)> {
@@ -27,13 +27,13 @@ fn finite() -> impl Strategy<Value = f32> {
     ]
 }
 
-fn entry() -> impl Strategy<Value = Entry> {
+fn meta() -> impl Strategy<Value = RowMeta> {
     let rate = prop_oneof![Just(0.0f32), 0.0f32..1e-6, finite().prop_map(f32::abs)];
     let shape = prop_oneof![Just(0.0f32), 0.0f32..3.0, finite().prop_map(f32::abs)];
     (any::<i64>(), any::<bool>(), rate, shape, finite()).prop_map(
         |(t0, is_near, rate_per_us, shape, importance)| {
             let t0_us = if is_near { t0 >> 20 } else { t0 };
-            Entry { t0_us, rate_per_us, shape, importance, ..Entry::default() }
+            RowMeta { t0_us, rate_per_us, shape, importance, ..RowMeta::default() }
         },
     )
 }
@@ -86,16 +86,16 @@ proptest! {
             else { return Ok(()) };
         let mut query = QuantisedQuery::default();
         query.assign(&unit.iter().map(|value| value.to_f32()).collect::<Vec<_>>());
-        let mut levels = vec![0i8; TILE_ROWS * dims];
-        let mut quantised = [Quantised::default(); TILE_ROWS];
-        for (row, (levels, quantised)) in levels.chunks_exact_mut(dims).zip(&mut quantised).enumerate() {
+        let mut codes = vec![0i8; TILE_ROWS * dims];
+        let mut int8_params = [Int8Params::default(); TILE_ROWS];
+        for (row, (codes, int8_params)) in codes.chunks_exact_mut(dims).zip(&mut int8_params).enumerate() {
             let values: Vec<f16> = (0..dims).map(|at| unit[(at + row * 11) % dims]).collect();
-            *quantised = quantise_row(&values, levels);
+            *int8_params = quantise_row(&values, codes);
         }
         let biases: PerRow<f32> = std::array::from_fn(|row| biases[row % 32]);
         let weights = Weights { similarity, ..Weights::SIMILARITY };
         let tile =
-            TileBounds { levels: &levels, quantised: &quantised, biases: &biases, query: &query, weights: &weights };
+            TileBounds { codes: &codes, int8_params: &int8_params, biases: &biases, query: &query, weights: &weights };
         let mut expected = [0.0; TILE_ROWS];
         let largest = (portable::KERNELS.tile_uppers)(tile, &mut expected);
         for (set, kernels) in tables() {
@@ -103,29 +103,29 @@ proptest! {
             prop_assert_eq!((kernels.tile_uppers)(tile, &mut uppers), largest, "{:?}", set);
             prop_assert_eq!(bits(&uppers), bits(&expected), "{:?}", set);
             for row in 0..TILE_ROWS {
-                let levels = &levels[row * dims..(row + 1) * dims];
-                let upper = (kernels.upper)(levels, quantised[row], &query, &weights, biases[row]);
+                let codes = &codes[row * dims..(row + 1) * dims];
+                let upper = (kernels.upper)(codes, int8_params[row], &query, &weights, biases[row]);
                 prop_assert_eq!(upper.to_bits(), expected[row].to_bits(), "{:?} row {}", set, row);
             }
         }
     }
 
     #[test]
-    fn terms_agree(
-        some in prop::collection::vec(entry(), 16), now_us in any::<i64>(), retention in 0.0f32..4.0,
+    fn retentions_and_biases_agree(
+        some in prop::collection::vec(meta(), 16), now_us in any::<i64>(), retention in 0.0f32..4.0,
         importance in 0.0f32..4.0, dot in -1.02f32..1.02,
     ) {
-        let entries: PerRow<Entry> = std::array::from_fn(|row| some[row % some.len()]);
+        let metadata: PerRow<RowMeta> = std::array::from_fn(|row| some[row % some.len()]);
         let weights = Weights { similarity: 1.5, retention, importance };
         let expected: PerRow<f32> =
-            std::array::from_fn(|row| (portable::KERNELS.retention)(&entries[row], now_us));
+            std::array::from_fn(|row| (portable::KERNELS.retention)(&metadata[row], now_us));
         for (set, kernels) in tables() {
             let (mut retentions, mut biases) = ([0.0; TILE_ROWS], [0.0; TILE_ROWS]);
-            (kernels.tile_retentions)(&entries, now_us, &mut retentions);
+            (kernels.tile_retentions)(&metadata, now_us, &mut retentions);
             prop_assert_eq!(bits(&retentions), bits(&expected), "{:?}", set);
-            (kernels.tile_biases)(&weights, &entries, &retentions, &mut biases);
+            (kernels.tile_biases)(&weights, &metadata, &retentions, &mut biases);
             for row in 0..TILE_ROWS {
-                let bias = (kernels.bias)(&weights, &entries[row], now_us);
+                let bias = (kernels.bias)(&weights, &metadata[row], now_us);
                 prop_assert_eq!(bias.to_bits(), biases[row].to_bits(), "{:?}", set);
                 let score = (kernels.fuse)(&weights, dot, bias);
                 prop_assert_eq!(score.to_bits(), (portable::KERNELS.fuse)(&weights, dot, bias).to_bits());

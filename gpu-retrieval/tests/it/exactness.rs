@@ -1,7 +1,7 @@
-//! The promise of the crate: every pass on every instruction set returns what the oracle returns, bit for bit.
+//! Exactness: every pass on every instruction set returns what the oracle returns, bit for bit.
 //!
-//! Random stores are small but awkward on purpose: ties, duplicates, several blocks, deletions, masks, ranges,
-//! rows from the future, and every dimension from 1 to 130 besides the usual ones.
+//! Random stores are small and cover the edge cases: ties, duplicates, several blocks, deletions, masks, ranges, rows
+//! from the future, and every dimension from 1 to 130 besides the usual ones.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -9,8 +9,7 @@ use std::ops::Range;
 
 use crate::oracle::Twin;
 use gpu_retrieval::{
-    Answer, Batch, Findings, InstructionSet, Pass, PassChoice, Query, Rows, SearchOptions, Terms, Weights,
-    unit_fp16,
+    Answer, Batch, Decay, InstructionSet, Pass, PassChoice, Query, Rows, SearchOptions, Weights, unit_fp16,
 };
 use half::f16;
 use proptest::prelude::*;
@@ -30,7 +29,7 @@ struct Store {
     rows_per_group: usize,
     /// Of every hundred rows, how many are deleted.
     dead_percent: u64,
-    with_terms: bool,
+    with_decay: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -38,7 +37,7 @@ struct Question {
     seed: u64,
     k: usize,
     weights: Weights,
-    /// Of every hundred slots, how many are allowed; above 100 means no mask.
+    /// Of every hundred rows, how many are allowed; above 100 means no mask.
     mask_percent: u64,
     ranges: Option<Vec<(u32, u32)>>,
 }
@@ -76,9 +75,9 @@ impl Random {
         own.iter().zip(Self(1).direction(dims)).map(|(own, shared)| own + squeeze * shared).collect()
     }
 
-    fn terms(&mut self) -> Terms {
+    fn decay(&mut self) -> Decay {
         let pick = self.next() % 8;
-        Terms {
+        Decay {
             // Around `now`, so that some rows come from the future, and far from it.
             t0_us: if pick == 0 { self.next().cast_signed() } else { self.next().cast_signed() >> 24 },
             rate_per_us: [0.0, 1e-12, 1e-11, 1e-9, 1e30, f32::MAX, 3e-12, 1e-10][(self.next() % 8) as usize],
@@ -90,7 +89,7 @@ impl Random {
 
 fn build(store: &Store) -> Twin {
     let mut random = Random(store.seed);
-    let mut twin = Twin::new(store.dims);
+    let mut twin = Twin::over(Rows::new(store.dims).unwrap());
     let centres: Vec<Vec<f32>> =
         (0..store.centres).map(|_| random.leaning(store.dims, store.squeeze)).collect();
     for row in 0..store.rows {
@@ -105,27 +104,27 @@ fn build(store: &Store) -> Twin {
         let centre = &centres[(random.next() % centres.len() as u64) as usize];
         let stray: Vec<f32> = centre.iter().map(|value| value + store.spread * random.signed()).collect();
         let vector: Vec<f16> = unit_fp16(&stray).or_else(|_| unit_fp16(centre)).unwrap();
-        let terms = if store.with_terms { random.terms() } else { Terms::default() };
+        let decay = if store.with_decay { random.decay() } else { Decay::default() };
         let ordinal = (random.next() % 3) as u32;
-        twin.push(vector, group, ordinal, terms);
+        twin.push(vector, group, ordinal, decay);
     }
-    for slot in 0..store.rows as u32 {
+    for row in 0..store.rows as u32 {
         if random.percent(store.dead_percent) {
-            twin.delete(slot);
-        } else if store.with_terms && random.percent(5) {
-            twin.set_terms(slot, random.terms());
+            twin.delete(row);
+        } else if store.with_decay && random.percent(5) {
+            twin.set_decay(row, random.decay());
         }
     }
     twin
 }
 
-fn mask(question: &Question, slots: usize) -> Option<Vec<u64>> {
+fn mask(question: &Question, rows: usize) -> Option<Vec<u64>> {
     let mut random = Random(question.seed ^ 0xabcd);
     let word = |random: &mut Random| {
         (0..64).fold(0u64, |word, bit| word | u64::from(random.percent(question.mask_percent)) << bit)
     };
     // Now and then a word short, since rows may have been added after the mask was made.
-    let words = slots.div_ceil(64).saturating_sub(usize::from(question.seed.is_multiple_of(4)));
+    let words = rows.div_ceil(64).saturating_sub(usize::from(question.seed.is_multiple_of(4)));
     (question.mask_percent <= 100).then(|| (0..words).map(|_| word(&mut random)).collect())
 }
 
@@ -148,7 +147,7 @@ fn ways() -> Vec<SearchOptions> {
 fn bits(answer: &Answer) -> Vec<(u32, u32, u128, u32, u32, u32)> {
     let bits = |hit: &gpu_retrieval::Hit| {
         let (score, similarity) = (hit.score.to_bits(), hit.similarity.to_bits());
-        (hit.slot, hit.group, hit.group_id, score, similarity, hit.retention.to_bits())
+        (hit.row, hit.group, hit.group_id, score, similarity, hit.retention.to_bits())
     };
     answer.hits.iter().map(bits).collect()
 }
@@ -156,12 +155,11 @@ fn bits(answer: &Answer) -> Vec<(u32, u32, u128, u32, u32, u32)> {
 /// What three threads find together.
 fn shared(rows: &Rows, batch: &Batch<'_>) -> Vec<Answer> {
     let search = rows.share(batch).unwrap();
-    let findings: Vec<Findings> = std::thread::scope(|threads| {
-        let others: Vec<_> = (0..2).map(|_| threads.spawn(|| search.take_part())).collect();
-        let own = search.take_part();
-        others.into_iter().map(|other| other.join().unwrap()).chain([own]).collect()
+    std::thread::scope(|threads| {
+        (0..2).for_each(|_| drop(threads.spawn(|| search.join())));
+        search.join();
     });
-    search.answers(&findings)
+    search.finish()
 }
 
 /// Asks all questions in one batch, in every way, and compares with the oracle.
@@ -197,10 +195,10 @@ fn check(store: &Store, questions: &[Question], now_us: i64) {
             if options.pass == PassChoice::Forced(Pass::Exact) {
                 assert_eq!(answer.rows_rescored, rows_scanned);
             }
-            let slots: Vec<u32> = answer.hits.iter().map(|hit| hit.slot).collect();
-            let scored = twin.rows.score_rows(query.vector, query.weights, now_us, &slots).unwrap();
+            let rows: Vec<u32> = answer.hits.iter().map(|hit| hit.row).collect();
+            let scored = twin.rows.score_rows(query.vector, query.weights, now_us, &rows).unwrap();
             for (scored, hit) in scored.iter().zip(&answer.hits) {
-                assert_eq!((scored.slot, scored.score.to_bits()), (hit.slot, hit.score.to_bits()));
+                assert_eq!((scored.row, scored.score.to_bits()), (hit.row, hit.score.to_bits()));
                 assert_eq!(scored.similarity.to_bits(), hit.similarity.to_bits());
             }
         }
@@ -231,7 +229,7 @@ fn store(dims: impl Strategy<Value = usize>, rows: Range<usize>) -> impl Strateg
     let rows_per_group = prop_oneof![Just(1usize), 2usize..10, Just(1000usize)];
     let shape = (1usize..30, spread, prop_oneof![Just(0.0f32), 0.5f32..4.0]);
     (dims, any::<u64>(), shape, rows, rows_per_group, dead_percent, any::<bool>()).prop_map(
-        |(dims, seed, (centres, spread, squeeze), rows, rows_per_group, dead_percent, with_terms)| Store {
+        |(dims, seed, (centres, spread, squeeze), rows, rows_per_group, dead_percent, with_decay)| Store {
             dims,
             seed,
             centres,
@@ -240,7 +238,7 @@ fn store(dims: impl Strategy<Value = usize>, rows: Range<usize>) -> impl Strateg
             rows,
             rows_per_group,
             dead_percent,
-            with_terms,
+            with_decay,
         },
     )
 }
@@ -279,19 +277,19 @@ proptest! {
         let before = twin.rows.search(&batch).unwrap().remove(0);
         let live = twin.rows.live();
         let map = twin.rows.compact();
-        prop_assert_eq!((twin.rows.live(), twin.rows.slots()), (live, live));
+        prop_assert_eq!((twin.rows.live(), twin.rows.len()), (live, live));
         let after = twin.rows.search(&batch).unwrap().remove(0);
         let renumbered = Answer {
             hits: before.hits.iter().map(|hit| gpu_retrieval::Hit {
-                slot: map.slots[hit.slot as usize], group: map.groups[hit.group as usize], ..*hit
+                row: map.rows[hit.row as usize], group: map.groups[hit.group as usize], ..*hit
             }).collect(),
             ..before
         };
         prop_assert_eq!(bits(&after), bits(&renumbered));
         for (old, kept) in twin.kept.iter().enumerate().filter(|(_, kept)| kept.is_alive) {
-            let new = map.slots[old];
+            let new = map.rows[old];
             prop_assert_eq!(twin.rows.vector(new), Some(kept.vector.as_slice()));
-            prop_assert_eq!(twin.rows.terms(new), Some(kept.terms));
+            prop_assert_eq!(twin.rows.decay(new), Some(kept.decay));
             let id = twin.group_ids[kept.group as usize];
             prop_assert_eq!(twin.rows.group(new), Some((map.groups[kept.group as usize], id)));
         }
@@ -302,14 +300,14 @@ proptest! {
 #[test]
 fn rising_scores_are_answered_exactly() {
     for falls in [false, true] {
-        let mut twin = Twin::new(64);
+        let mut twin = Twin::over(Rows::new(64).unwrap());
         for row in 0..9000u32 {
             let step = if falls { row } else { 9000 - row };
             let angle = step as f32 / 9000.0;
             let mut direction = vec![0.0; 64];
             (direction[3], direction[40]) = (angle.cos(), angle.sin());
             let group = twin.add_group(u128::from(row));
-            twin.push(unit_fp16(&direction).unwrap(), group, 0, Terms::default());
+            twin.push(unit_fp16(&direction).unwrap(), group, 0, Decay::default());
         }
         let mut vector = vec![0.0; 64];
         vector[3] = 1.0;

@@ -1,10 +1,10 @@
-//! What is refused, with which error, and that a refused write or search leaves nothing behind.
+//! Validation: which input is refused, with which error, and that a refused write or search changes nothing.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
 use gpu_retrieval::{
-    Batch, InstructionSet, MAX_DIMS, MAX_K, MAX_QUERIES, Pass, PassChoice, Query, Row, Rows, RowsError,
-    SearchError, SearchOptions, Terms, VectorError, Weights, unit_fp16,
+    Batch, Decay, InstructionSet, MAX_DIMS, MAX_K, MAX_QUERIES, Pass, PassChoice, Query, Row, Rows,
+    RowsError, SearchError, SearchOptions, VectorError, Weights, unit_fp16,
 };
 use half::f16;
 
@@ -13,7 +13,7 @@ fn two_rows() -> Rows {
     let group = rows.add_group(1).unwrap();
     for direction in [[1.0, 0.0], [0.0, 1.0]] {
         let vector = unit_fp16(&direction).unwrap();
-        rows.push(&Row { vector: &vector, group, ordinal: 0, terms: Terms::default() }).unwrap();
+        rows.push(&Row { vector: &vector, group, ordinal: 0, decay: Decay::default() }).unwrap();
     }
     rows
 }
@@ -25,7 +25,7 @@ fn query(vector: &[f32]) -> Query<'_> {
 #[test]
 fn shapes_out_of_range() {
     for dims in [0, MAX_DIMS + 1] {
-        assert_eq!(Rows::new(dims).err(), Some(RowsError::Shape));
+        assert_eq!(Rows::new(dims).err(), Some(RowsError::Dims));
     }
     assert!(Rows::new(MAX_DIMS).is_ok());
 }
@@ -34,10 +34,10 @@ fn shapes_out_of_range() {
 fn rows_that_could_make_a_nan_or_break_the_bound() {
     let mut rows = two_rows();
     let (one, zero) = (f16::ONE, f16::ZERO);
-    let push = |rows: &mut Rows, vector: &[f16], group: u32, terms: Terms| {
-        rows.push(&Row { vector, group, ordinal: 0, terms }).unwrap_err()
+    let push = |rows: &mut Rows, vector: &[f16], group: u32, decay: Decay| {
+        rows.push(&Row { vector, group, ordinal: 0, decay }).unwrap_err()
     };
-    let fine = Terms::default();
+    let fine = Decay::default();
     let vectors: [(&[f16], VectorError); 4] = [
         (&[one], VectorError::Dims { expected: 2, given: 1 }),
         (&[one, f16::NAN], VectorError::NotFinite { index: 1 }),
@@ -48,32 +48,32 @@ fn rows_that_could_make_a_nan_or_break_the_bound() {
         assert_eq!(push(&mut rows, vector, 0, fine), RowsError::Vector(reason));
     }
     assert_eq!(push(&mut rows, &[one, zero], 1, fine), RowsError::NoSuchGroup(1));
-    for terms in [
-        Terms { rate_per_us: f32::INFINITY, ..fine },
-        Terms { rate_per_us: -1.0, ..fine },
-        Terms { shape: -0.5, ..fine },
-        Terms { shape: f32::INFINITY, ..fine },
-        Terms { importance: f32::NEG_INFINITY, ..fine },
+    for decay in [
+        Decay { rate_per_us: f32::INFINITY, ..fine },
+        Decay { rate_per_us: -1.0, ..fine },
+        Decay { shape: -0.5, ..fine },
+        Decay { shape: f32::INFINITY, ..fine },
+        Decay { importance: f32::NEG_INFINITY, ..fine },
     ] {
-        assert_eq!(push(&mut rows, &[one, zero], 0, terms), RowsError::Terms(terms));
-        assert_eq!(rows.set_terms(0, terms), Err(RowsError::Terms(terms)));
+        assert_eq!(push(&mut rows, &[one, zero], 0, decay), RowsError::Decay(decay));
+        assert_eq!(rows.set_decay(0, decay), Err(RowsError::Decay(decay)));
     }
-    let nan = Terms { importance: f32::NAN, ..fine };
-    assert!(matches!(push(&mut rows, &[one, zero], 0, nan), RowsError::Terms(_)));
-    assert_eq!((rows.slots(), rows.live(), rows.terms(0)), (2, 2, Some(fine)));
+    let nan = Decay { importance: f32::NAN, ..fine };
+    assert!(matches!(push(&mut rows, &[one, zero], 0, nan), RowsError::Decay(_)));
+    assert_eq!((rows.len(), rows.live(), rows.decay(0)), (2, 2, Some(fine)));
 }
 
 #[test]
-fn slots_that_hold_nothing() {
+fn row_numbers_without_a_live_row() {
     let mut rows = two_rows();
     assert_eq!(rows.delete(2), Err(RowsError::NoSuchRow(2)));
     assert_eq!((rows.delete(1), rows.delete(1)), (Ok(true), Ok(false)));
-    assert_eq!((rows.slots(), rows.live()), (2, 1));
-    for slot in [1, 2, u32::MAX] {
-        assert_eq!(rows.set_terms(slot, Terms::default()), Err(RowsError::NoSuchRow(slot)));
-        let scored = rows.score_rows(&[1.0, 0.0], Weights::SIMILARITY, 0, &[0, slot]);
-        assert_eq!(scored, Err(SearchError::NoSuchRow(slot)));
-        assert_eq!((rows.vector(slot), rows.terms(slot), rows.group(slot)), (None, None, None));
+    assert_eq!((rows.len(), rows.live()), (2, 1));
+    for row in [1, 2, u32::MAX] {
+        assert_eq!(rows.set_decay(row, Decay::default()), Err(RowsError::NoSuchRow(row)));
+        let scored = rows.score_rows(&[1.0, 0.0], Weights::SIMILARITY, 0, &[0, row]);
+        assert_eq!(scored, Err(SearchError::NoSuchRow(row)));
+        assert_eq!((rows.vector(row), rows.decay(row), rows.group(row)), (None, None, None));
     }
 }
 

@@ -2,7 +2,7 @@
 //! (`gpu_retrieval::retention`). A curve is a pure function from a memory's strength to these numbers; it knows no
 //! clock and no store.
 
-use gpu_retrieval::Terms;
+use gpu_retrieval::Decay;
 
 use crate::domain::memory::Strength;
 
@@ -11,10 +11,10 @@ const MICROS_PER_DAY: f64 = 86_400_000_000.0;
 /// MemoryBank's curve as the paper gives it: R = e^(-t/S), t in days since the memory was learned or last recalled,
 /// S its strength, 1 when new (Zhong et al. 2023, arXiv 2305.10250). The released code computes e^(-tS/5) instead,
 /// which forgets what is recalled often *faster*; that is not what is meant.
-pub fn memorybank_paper(strength: &Strength) -> Terms {
+pub fn memorybank_paper(strength: &Strength) -> Decay {
     let s_days = f64::from(strength.strength).max(f64::from(f32::EPSILON));
     let rate_per_us = std::f64::consts::LOG2_E / (s_days * MICROS_PER_DAY);
-    Terms {
+    Decay {
         t0_us: strength.refreshed_at.as_micros(),
         rate_per_us: narrow(rate_per_us),
         shape: 0.0,
@@ -46,12 +46,12 @@ mod tests {
             (5.0, 168, 0.246_6),
             (5.0, 720, 0.002_5),
         ] {
-            let terms = memorybank_paper(&Strength { importance: 0.5, strength, refreshed_at: learned });
+            let decay = memorybank_paper(&Strength { importance: 0.5, strength, refreshed_at: learned });
             let dt = gpu_retrieval::elapsed_us(
                 learned.plus_micros(hours * 3_600_000_000).as_micros(),
-                terms.t0_us,
+                decay.t0_us,
             );
-            let retention = gpu_retrieval::retention(dt, terms.rate_per_us, terms.shape);
+            let retention = gpu_retrieval::retention(dt, decay.rate_per_us, decay.shape);
             assert!((retention - expected).abs() < 1e-4, "S {strength}, {hours} h: {retention}");
         }
     }

@@ -127,11 +127,11 @@ fn compare(value: &Scalar, bound: &Scalar) -> Option<std::cmp::Ordering> {
 /// The best row's fused score, and the span of that row: the first of the highest; none without a vector.
 pub fn dense(question: &IndexQuery, indexed: &Indexed) -> Option<(f32, (u32, u32))> {
     let query = gpu_retrieval::unit_fp16(question.vector.as_ref()?).ok()?;
-    let terms = retention::memorybank_paper(&indexed.memory.strength);
-    let elapsed = gpu_retrieval::elapsed_us(question.view.now.as_micros(), terms.t0_us);
-    let retention = gpu_retrieval::retention(elapsed, terms.rate_per_us, terms.shape);
+    let decay = retention::memorybank_paper(&indexed.memory.strength);
+    let elapsed = gpu_retrieval::elapsed_us(question.view.now.as_micros(), decay.t0_us);
+    let retention = gpu_retrieval::retention(elapsed, decay.rate_per_us, decay.shape);
     let weights: Weights = question.weights;
-    let bias = gpu_retrieval::bias(&weights, retention, terms.importance);
+    let bias = gpu_retrieval::bias(&weights, retention, decay.importance);
     let mut best: Option<(f32, (u32, u32))> = None;
     for row in &indexed.rows {
         let Some(vector) = &row.vector else { continue };

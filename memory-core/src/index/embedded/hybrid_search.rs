@@ -42,14 +42,16 @@ impl Partition {
         let prepared: Vec<PreparedQuery<'_>> = prepared.into_iter().collect::<Result<_, _>>()?;
         let scan_queries: Vec<Query<'_>> = prepared.iter().filter_map(PreparedQuery::query).collect();
         let now_us = queries.first().map_or(0, |query| query.view.now.as_micros());
-        let scan = self.dense.share(&Batch { now_us, queries: &scan_queries }).map_err(unscorable)?;
+        let scan = self.dense.begin(&Batch { now_us, queries: &scan_queries }).map_err(unscorable)?;
 
         // Words first: they cannot be cut into pieces, and the scan fills what is left of each lane.
         let words = Shares::of(&prepared);
-        let done = workers
-            .share(usize::MAX, || (words.take_part(|prepared| self.match_words(prepared)), scan.take_part()));
-        let (words_done, findings): (Vec<_>, Vec<_>) = done.into_iter().unzip();
-        let mut scanned = scan.answers(&findings).into_iter();
+        let words_done = workers.share(usize::MAX, || {
+            let matched = words.take_part(|prepared| self.match_words(prepared));
+            scan.join();
+            matched
+        });
+        let mut scanned = scan.finish().map_err(unscorable)?.into_iter();
         let found = prepared
             .iter()
             .zip(in_order(words_done))
@@ -96,7 +98,7 @@ impl Partition {
         };
         let hits = scanned.map(|answer| answer.hits.as_slice()).unwrap_or_default();
         let dense = hits.iter().map(|hit| PartialCandidate {
-            dense: Some((hit.slot, self.dense_score(prepared, hit))),
+            dense: Some((hit.row, self.dense_score(prepared, hit))),
             ..PartialCandidate::retrieved(hit.group)
         });
         let lexical = words.iter().map(|hit| PartialCandidate {
@@ -115,8 +117,8 @@ impl Partition {
         let now_us = prepared.query.view.now.as_micros();
         let retained = self
             .dense
-            .terms(hit.slot)
-            .map_or(0.0, |terms| retention(elapsed_us(now_us, terms.t0_us), terms.rate_per_us, terms.shape));
+            .decay(hit.row)
+            .map_or(0.0, |decay| retention(elapsed_us(now_us, decay.t0_us), decay.rate_per_us, decay.shape));
         DenseScore { score: hit.score, similarity: hit.similarity, retention: retained }
     }
 
@@ -146,7 +148,7 @@ impl Partition {
             };
             let best = &mut found[place].dense;
             if best.is_none_or(|(_, before)| score.score > before.score) {
-                *best = Some((scored.slot, score));
+                *best = Some((scored.row, score));
             }
         }
         Ok(())

@@ -4,7 +4,7 @@
 //! Memories are numbered by ordinal (in the columns, and as groups of the scan), rows by row number (in the scan and in
 //! BM25 alike). Both only grow; what is replaced or erased is dead until the partition is read anew.
 
-use gpu_retrieval::{Row, Rows};
+use gpu_retrieval::{Row, Rows, ScanBackend};
 use half::f16;
 
 use super::bitmap::Bitmap;
@@ -24,7 +24,7 @@ use crate::text::TermVector;
 pub(super) struct Partition {
     seq: u64,
     pub(super) columns: Columns,
-    pub(super) dense: Rows,
+    pub(super) dense: Box<dyn ScanBackend>,
     pub(super) lexical: LexicalIndex,
     pub(super) rows: Vec<RowEntry>,
     pub(super) row_alive: Bitmap,
@@ -46,7 +46,7 @@ impl Partition {
         Ok(Self {
             seq: 0,
             columns: Columns::default(),
-            dense: Rows::new(dimension).map_err(|error| IndexError::Unscorable(error.to_string()))?,
+            dense: scan_backend(dimension)?,
             lexical: LexicalIndex::default(),
             rows: Vec::new(),
             row_alive: Bitmap::default(),
@@ -105,7 +105,7 @@ impl Partition {
         memory: &Memory,
         row: &crate::domain::change::IndexRow,
     ) -> Result<bool, IndexError> {
-        let terms = retention::memorybank_paper(&memory.strength);
+        let decay = retention::memorybank_paper(&memory.strength);
         let stand_in;
         let vector = match row.vector.as_deref() {
             Some(vector) if vector.len() == self.dense.dims() => vector,
@@ -119,7 +119,7 @@ impl Partition {
         };
         let number = self
             .dense
-            .push(&Row { vector, group: ordinal, ordinal: row.chunk, terms })
+            .push(&Row { vector, group: ordinal, ordinal: row.chunk, decay })
             .map_err(|error| IndexError::Unscorable(error.to_string()))?;
         if row.vector.is_none() {
             // Keeps the numbers of scan and words in step; a dead row is never scored.
@@ -239,6 +239,12 @@ impl Partition {
         versions.sort_unstable();
         versions
     }
+}
+
+/// The one place that chooses a scan back end.
+fn scan_backend(dimension: usize) -> Result<Box<dyn ScanBackend>, IndexError> {
+    let rows = Rows::new(dimension).map_err(|error| IndexError::Unscorable(error.to_string()))?;
+    Ok(Box::new(rows))
 }
 
 fn unit_stand_in(dimension: usize) -> Vec<f16> {

@@ -1,10 +1,9 @@
-//! `exp2` and `log2` on the ranges that retention needs, as polynomials.
+//! `exp2` and `log2` as polynomials, on the ranges that retention needs.
 //!
-//! They exist because libm differs between platforms in the last bits, and a score must not. The invariant: only
-//! fp32 additions, multiplications, fused multiply-adds and integer operations on bits, in the order written, no
-//! branch but selections, so that a compiler may run eight or sixteen at once and a GPU thirty-two with equal bits.
-//! The coefficients are minimax (Remez exchange in binary64), rounded to fp32
-//! (the first of each is then that constant's own fp32 value).
+//! libm differs between platforms in the last bits, and a score must not. The invariant: only fp32 additions,
+//! multiplications, fused multiply-adds and integer operations on bits, in the order written, no branch but selections,
+//! so that a compiler may run eight or sixteen at once and a GPU thirty-two with equal bits. The coefficients are minimax
+//! (Remez exchange in binary64), rounded to fp32 (the first of each is then that constant's own fp32 value).
 
 use std::f32::consts::{LN_2, LOG2_E};
 

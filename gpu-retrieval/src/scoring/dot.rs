@@ -1,13 +1,16 @@
-//! The canonical dot product and the rounding of vectors to fp16.
+//! The canonical dot product, and normalisation of vectors to fp16.
 //!
-//! It exists so that a similarity has one value, whatever the width of the registers that computed it. The
-//! invariant: 32 chains of fused multiply-adds in ascending element order, then one fixed butterfly sum. Products
-//! of two fp16 numbers are exact in fp32 (22 bits), so a fused and a separate multiply-add agree; only the order
-//! of the additions has to be kept.
+//! A similarity has one value, whatever the width of the registers that computed it. The invariant: 32 chains of fused
+//! multiply-adds in ascending element order, then one fixed butterfly sum. Products of two fp16 numbers are exact in
+//! fp32 (22 bits), so a fused and a separate multiply-add agree; only the order of the additions has to be kept.
 
 use half::f16;
 
-use super::{LANES, MAX_DIMS};
+/// Partial sums of the canonical dot product: element `i` belongs to lane `i mod LANES`.
+pub const LANES: usize = 32;
+
+/// The longest vector, in elements. The bound keeps the integer sums of the int8 pass within 32 bits.
+pub const MAX_DIMS: usize = 4096;
 
 /// Why a vector was refused.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]

@@ -1,10 +1,9 @@
-//! How much of a row is left at a moment: one function of age for two families of forgetting curves.
+//! Retention: the decay of a row as a function of its age, for two families of forgetting curves.
 //!
-//! It exists inside the crate, not at the caller, because the scan needs it for every row and the score's bits
-//! depend on it. The invariant: for any finite parameters the result is a number in [0, 1], and a rate of 0 means
-//! exactly 1 for ever.
+//! The scan evaluates it for every row and the score's bits depend on it, so it is part of the contract. The invariant:
+//! for any finite parameters the result is a number in [0, 1], and a rate of 0 gives exactly 1 at any age.
 
-use super::{exp2_nonpositive, log2_from_one};
+use super::exp2::{exp2_nonpositive, log2_from_one};
 
 /// The age of a row in µs as an fp32 number: `max(now − t0, 0)`, the subtraction saturating, converted to nearest.
 ///
@@ -29,12 +28,12 @@ pub fn elapsed_us(now_us: i64, t0_us: i64) -> f32 {
 #[inline(always)]
 #[must_use]
 pub fn retention(elapsed_us: f32, rate_per_us: f32, shape: f32) -> f32 {
-    let growth = rate_per_us * elapsed_us;
+    let exponent = rate_per_us * elapsed_us;
     let base = rate_per_us.mul_add(elapsed_us, 1.0);
     let base = if base < 1.0 { 1.0 } else { base };
     let base = if base > f32::MAX { f32::MAX } else { base };
     let power = shape * log2_from_one(base);
-    exp2_nonpositive(-(if shape == 0.0 { growth } else { power }))
+    exp2_nonpositive(-(if shape == 0.0 { exponent } else { power }))
 }
 
 #[cfg(test)]

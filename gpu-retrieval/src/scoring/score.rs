@@ -1,8 +1,8 @@
-//! The fused score: similarity, retention and importance in one number.
+//! The fused score: a weighted sum of similarity, retention and importance.
 //!
-//! It exists so that ranking, not only similarity, is exact. The invariant: the score is a non-decreasing function
-//! of the dot product (weights are not negative, rounding is monotone), which the integer pass relies on, and it is
-//! never NaN and never −0, so that comparing numbers and comparing bits agree.
+//! Ranking, not only similarity, is exact. The invariant: the score is a non-decreasing function of the dot product
+//! (weights are not negative, rounding is monotone), which the int8 bound relies on; it is never NaN and never −0, so
+//! comparing numbers and comparing bits agree.
 
 /// The largest weight. Beyond it a caller has confused units.
 pub const MAX_WEIGHT: f32 = 65_536.0;

@@ -1,0 +1,78 @@
+//! A tile of 64 rows during a scan: the unit that a mask word covers, and what queries of a batch share of it.
+
+use crate::rows::{Block, Rows, TILE_ROWS};
+use crate::scoring::Weights;
+use crate::simd::{Kernels, PerRow};
+
+/// Allowed rows from which the kernels compute a whole tile rather than single rows.
+pub(super) const DENSE_ROWS: u32 = 12;
+
+/// The constants of the scan of one block.
+pub(super) struct BlockScan<'a> {
+    pub(super) rows: &'a Rows,
+    pub(super) kernels: &'a Kernels,
+    pub(super) block: &'a Block,
+    pub(super) first_row: usize,
+    pub(super) now_us: i64,
+}
+
+/// A tile and the values that queries of a batch share.
+pub(super) struct Tile {
+    pub(super) number: usize,
+    retentions: PerRow<f32>,
+    has_retentions: bool,
+}
+
+impl Tile {
+    pub(super) fn new(number: usize) -> Self {
+        Self { number, retentions: [0.0; TILE_ROWS], has_retentions: false }
+    }
+
+    /// The offset of its first row in the block.
+    pub(super) fn start(&self) -> usize {
+        self.number * TILE_ROWS
+    }
+
+    /// The retentions of all rows, computed on first use.
+    pub(super) fn retentions(&mut self, scan: &BlockScan<'_>) -> &PerRow<f32> {
+        if !self.has_retentions
+            && let Some(metadata) = scan.block.metadata()[self.start()..].first_chunk()
+        {
+            (scan.kernels.tile_retentions)(metadata, scan.now_us, &mut self.retentions);
+            self.has_retentions = true;
+        }
+        &self.retentions
+    }
+
+    /// The biases of all rows for one query.
+    pub(super) fn biases(&mut self, scan: &BlockScan<'_>, weights: &Weights, out: &mut PerRow<f32>) {
+        let Some(metadata) = scan.block.metadata()[self.start()..].first_chunk() else { return };
+        let retentions = if weights.retention == 0.0 { &[0.0; TILE_ROWS] } else { self.retentions(scan) };
+        (scan.kernels.tile_biases)(weights, metadata, retentions, out);
+    }
+}
+
+/// The positions of the set bits, ascending.
+pub(super) fn set_bits(mut word: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let place = word.trailing_zeros() as usize;
+        (word != 0).then(|| {
+            word &= word - 1;
+            place
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn set_bits_are_the_set_bits(word in any::<u64>()) {
+            let folded = set_bits(word).fold(0u64, |folded, place| folded | 1 << place);
+            prop_assert_eq!((folded, set_bits(word).count() as u32), (word, word.count_ones()));
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The kernel table: the functions that the scan calls, one table per instruction set.
+
+use half::f16;
+
+use crate::rows::{Int8Params, QuantisedQuery, RowMeta, TILE_ROWS};
+use crate::scoring::Weights;
+
+/// One number per row of a tile.
+pub(crate) type PerRow<T> = [T; TILE_ROWS];
+
+/// The kernels of one instruction set. Calls are per tile or per row, so the cost of the indirect call is small.
+///
+/// Rows and queries are padded to the same multiple of 64 elements.
+pub(crate) struct Kernels {
+    /// The canonical dot product of a row with a widened query.
+    pub(crate) dot: fn(&[f16], &[f32]) -> f32,
+    /// `fuse`.
+    pub(crate) fuse: fn(&Weights, f32, f32) -> f32,
+    /// The retention of a row at `now_us`.
+    pub(crate) retention: fn(&RowMeta, i64) -> f32,
+    /// The bias of a row at `now_us`; retention is computed only if its weight is not 0.
+    pub(crate) bias: fn(&Weights, &RowMeta, i64) -> f32,
+    /// An upper bound of a row's score from its int8 codes and its bias.
+    pub(crate) upper: fn(&[i8], Int8Params, &QuantisedQuery, &Weights, f32) -> f32,
+    /// `retention` of a tile.
+    pub(crate) tile_retentions: fn(&PerRow<RowMeta>, i64, &mut PerRow<f32>),
+    /// `bias` of a tile whose retentions are known.
+    pub(crate) tile_biases: fn(&Weights, &PerRow<RowMeta>, &PerRow<f32>, &mut PerRow<f32>),
+    /// `upper` of a tile, given its biases; returns the largest.
+    pub(crate) tile_uppers: fn(TileBounds<'_>, &mut PerRow<f32>) -> f32,
+    /// Prefetches a row.
+    pub(crate) prefetch: fn(&[i8]),
+}
+
+/// What [`Kernels::tile_uppers`] reads.
+#[derive(Clone, Copy)]
+pub(crate) struct TileBounds<'a> {
+    /// The int8 codes of the tile, row after row.
+    pub(crate) codes: &'a [i8],
+    pub(crate) int8_params: &'a PerRow<Int8Params>,
+    pub(crate) biases: &'a PerRow<f32>,
+    pub(crate) query: &'a QuantisedQuery,
+    pub(crate) weights: &'a Weights,
+}

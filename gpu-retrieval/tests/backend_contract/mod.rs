@@ -1,0 +1,268 @@
+//! The contract of a scan back end: one function per clause, run by [`backend_contract!`] on an implementation.
+//!
+//! `backend_contract!(name, open)` makes a test of each; `open` gives an empty back end of so many dimensions.
+
+use gpu_retrieval::{
+    Answer, Batch, Decay, Hit, MAX_K, MAX_QUERIES, Query, Row, RowsError, ScanBackend, SearchError,
+    VectorError, Weights, unit_fp16,
+};
+use half::f16;
+
+use crate::oracle::Twin;
+
+macro_rules! backend_contract {
+    ($name:ident, $open:expr, $($clause:ident),+ $(,)?) => {
+        mod $name {
+            $(
+                #[test]
+                fn $clause() {
+                    crate::backend_contract::$clause($open);
+                }
+            )+
+        }
+    };
+    ($name:ident, $open:expr) => {
+        backend_contract!(
+            $name,
+            $open,
+            answers_are_the_oracles_bit_for_bit,
+            answers_depend_neither_on_the_batch_nor_on_threads,
+            scores_of_chosen_rows_are_those_of_their_hits,
+            ties_go_to_the_lower_id_ordinal_and_row,
+            decay_is_evaluated_at_the_instant_of_the_batch,
+            deleted_rows_are_not_found_and_their_numbers_not_reused,
+            refused_writes_change_nothing,
+            queries_that_make_no_sense_are_refused_with_their_place,
+            an_abandoned_scan_leaves_the_rows_writable,
+            an_empty_store_and_an_empty_batch_have_empty_answers,
+        );
+    };
+}
+pub(crate) use backend_contract;
+
+const FUSED: Weights = Weights { similarity: 1.0, retention: 0.3, importance: 0.2 };
+const NOW_US: i64 = 1 << 40;
+
+/// SplitMix64: the tests need reproducible numbers, not good ones.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let value = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        value ^ (value >> 31)
+    }
+
+    fn direction(&mut self, dims: usize) -> Vec<f32> {
+        (0..dims).map(|_| (self.next() >> 40) as f32 / (1u64 << 23) as f32 - 0.7).collect()
+    }
+
+    fn decay(&mut self) -> Decay {
+        Decay {
+            t0_us: (self.next() >> 23).cast_signed(),
+            rate_per_us: [0.0, 1e-12, 1e-9, f32::MAX][(self.next() % 4) as usize],
+            shape: [0.0, 0.5, 2.5][(self.next() % 3) as usize],
+            importance: [0.0, 0.5, -1.0][(self.next() % 3) as usize],
+        }
+    }
+}
+
+/// Rows in groups of three, a seventh of them deleted, some pairs of equal vectors.
+fn filled<B: ScanBackend>(open: impl Fn(usize) -> B, dims: usize, rows: u32) -> Twin<B> {
+    let (mut twin, mut random) = (Twin::over(open(dims)), Random(u64::from(rows)));
+    let mut vector = Vec::new();
+    for row in 0..rows {
+        if row % 3 == 0 {
+            twin.add_group(u128::from(random.next()) << 32 | u128::from(row));
+        }
+        if row % 5 != 4 {
+            vector = unit_fp16(&random.direction(dims)).unwrap();
+        }
+        twin.push(vector.clone(), row / 3, row % 2, random.decay());
+    }
+    for row in (0..rows).step_by(7) {
+        twin.delete(row);
+    }
+    for row in (1..rows).step_by(7) {
+        twin.set_decay(row, random.decay());
+    }
+    twin
+}
+
+fn plain(vector: &[f32], k: usize) -> Query<'_> {
+    Query { vector, k, weights: Weights::SIMILARITY, mask: None, ranges: None }
+}
+
+fn bits(hits: &[Hit]) -> Vec<(u32, u32, u128, [u32; 3])> {
+    let numbers = |hit: &Hit| [hit.score, hit.similarity, hit.retention].map(f32::to_bits);
+    hits.iter().map(|hit| (hit.row, hit.group, hit.group_id, numbers(hit))).collect()
+}
+
+fn search<B: ScanBackend>(rows: &B, now_us: i64, queries: &[Query<'_>]) -> Vec<Answer> {
+    rows.search(&Batch { now_us, queries }).unwrap()
+}
+
+/// Two rows at right angles, in one group.
+fn two_rows<B: ScanBackend>(open: impl Fn(usize) -> B) -> B {
+    let mut rows = open(2);
+    let group = rows.add_group(1).unwrap();
+    for vector in [[f16::ONE, f16::ZERO], [f16::ZERO, f16::ONE]] {
+        rows.push(&Row { vector: &vector, group, ordinal: 0, decay: Decay::default() }).unwrap();
+    }
+    rows
+}
+
+pub(crate) fn answers_are_the_oracles_bit_for_bit<B: ScanBackend>(open: impl Fn(usize) -> B) {
+    for (dims, rows) in [(1, 40), (3, 700), (64, 2000), (130, 500), (384, 1500)] {
+        let twin = filled(&open, dims, rows);
+        let mut random = Random(9);
+        let vectors: Vec<_> = (0..4).map(|_| random.direction(dims)).collect();
+        let mask: Vec<u64> = (0..rows.div_ceil(64)).map(|_| random.next() & random.next()).collect();
+        let (short, ranges) = (&mask[..mask.len() / 2], [5..37, 64..64, 70..70 + rows / 2]);
+        let queries = [
+            plain(&vectors[0], 10),
+            Query { weights: FUSED, mask: Some(&mask), ..plain(&vectors[1], 1) },
+            Query { weights: FUSED, ranges: Some(&ranges), mask: Some(short), ..plain(&vectors[2], MAX_K) },
+            Query { weights: Weights { similarity: 0.0, ..FUSED }, ..plain(&vectors[3], 50) },
+            Query { mask: Some(&[]), ..plain(&vectors[3], 5) },
+        ];
+        for (query, answer) in queries.iter().zip(search(&twin.rows, NOW_US, &queries)) {
+            let (hits, rows_scanned) = twin.expected(query, NOW_US);
+            assert_eq!(bits(&answer.hits), bits(&hits), "{dims} elements, {rows} rows");
+            assert_eq!(answer.rows_scanned, rows_scanned);
+        }
+    }
+}
+
+pub(crate) fn answers_depend_neither_on_the_batch_nor_on_threads<B: ScanBackend>(open: impl Fn(usize) -> B) {
+    let twin = filled(open, 64, 3000);
+    let mut random = Random(3);
+    let vectors: Vec<_> = (0..40).map(|_| random.direction(64)).collect();
+    let queries: Vec<_> =
+        vectors.iter().map(|vector| Query { weights: FUSED, ..plain(vector, 20) }).collect();
+    let alone: Vec<_> = queries
+        .iter()
+        .map(|query| bits(&search(&twin.rows, NOW_US, std::slice::from_ref(query))[0].hits))
+        .collect();
+    for threads in [0, 1, 3] {
+        let scan = twin.rows.begin(&Batch { now_us: NOW_US, queries: &queries }).unwrap();
+        std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(|| scan.join()))));
+        let together: Vec<_> = scan.finish().unwrap().iter().map(|answer| bits(&answer.hits)).collect();
+        assert_eq!(together, alone, "{threads} threads");
+    }
+}
+
+pub(crate) fn scores_of_chosen_rows_are_those_of_their_hits<B: ScanBackend>(open: impl Fn(usize) -> B) {
+    let twin = filled(open, 70, 400);
+    let vector = Random(4).direction(70);
+    let hits = search(&twin.rows, NOW_US, &[Query { weights: FUSED, ..plain(&vector, 30) }]).remove(0).hits;
+    let rows: Vec<u32> = hits.iter().map(|hit| hit.row).collect();
+    let scored = twin.rows.score_rows(&vector, FUSED, NOW_US, &rows).unwrap();
+    assert_eq!(scored.len(), hits.len());
+    for (scored, hit) in scored.iter().zip(&hits) {
+        assert_eq!(scored.row, hit.row);
+        let of_row = [scored.score, scored.similarity, scored.retention].map(f32::to_bits);
+        assert_eq!(of_row, [hit.score, hit.similarity, hit.retention].map(f32::to_bits));
+    }
+}
+
+pub(crate) fn ties_go_to_the_lower_id_ordinal_and_row<B: ScanBackend>(open: impl Fn(usize) -> B) {
+    let mut rows = open(2);
+    let vector = [f16::ONE, f16::ZERO];
+    for id in [30, 10, 20] {
+        let group = rows.add_group(id).unwrap();
+        for ordinal in [2, 1, 1] {
+            rows.push(&Row { vector: &vector, group, ordinal, decay: Decay::default() }).unwrap();
+        }
+    }
+    let hits = search(&rows, 0, &[plain(&[1.0, 0.0], 2)]).remove(0).hits;
+    let order: Vec<_> = hits.iter().map(|hit| (hit.group_id, hit.group, hit.row)).collect();
+    assert_eq!(order, [(10, 1, 4), (20, 2, 7)]);
+}
+
+pub(crate) fn decay_is_evaluated_at_the_instant_of_the_batch<B: ScanBackend>(open: impl Fn(usize) -> B) {
+    let mut rows = two_rows(open);
+    let decay = Decay { t0_us: 1000, rate_per_us: 0.25, shape: 0.0, importance: 0.0 };
+    rows.set_decay(1, decay).unwrap();
+    assert_eq!((rows.decay(0), rows.decay(1)), (Some(Decay::default()), Some(decay)));
+    for (now_us, retention) in [(i64::MIN, 1.0), (1000, 1.0), (1004, 0.5), (1008, 0.25), (i64::MAX, 0.0)] {
+        let hit = search(&rows, now_us, &[plain(&[0.0, 1.0], 1)])[0].hits[0];
+        assert_eq!((hit.row, hit.retention), (1, retention), "at {now_us}");
+    }
+}
+
+pub(crate) fn deleted_rows_are_not_found_and_their_numbers_not_reused<B: ScanBackend>(
+    open: impl Fn(usize) -> B,
+) {
+    let mut rows = two_rows(open);
+    assert_eq!((rows.delete(1), rows.delete(1)), (Ok(true), Ok(false)));
+    assert_eq!(rows.delete(2), Err(RowsError::NoSuchRow(2)));
+    assert_eq!(rows.decay(1), None);
+    assert_eq!(rows.set_decay(1, Decay::default()), Err(RowsError::NoSuchRow(1)));
+    let scored = rows.score_rows(&[1.0, 0.0], Weights::SIMILARITY, 0, &[0, 1]);
+    assert_eq!(scored, Err(SearchError::NoSuchRow(1)));
+    let vector = [f16::ZERO, f16::ONE];
+    assert_eq!(rows.push(&Row { vector: &vector, group: 0, ordinal: 0, decay: Decay::default() }), Ok(2));
+    let answer = search(&rows, 0, &[plain(&[0.0, 1.0], 1)]).remove(0);
+    assert_eq!((answer.hits[0].row, answer.rows_scanned), (2, 2));
+}
+
+pub(crate) fn refused_writes_change_nothing<B: ScanBackend>(open: impl Fn(usize) -> B) {
+    let mut rows = two_rows(open);
+    let (one, zero, fine) = (f16::ONE, f16::ZERO, Decay::default());
+    let bad = Decay { shape: -0.5, ..fine };
+    let refused: [(&[f16], u32, Decay, RowsError); 5] = [
+        (&[one], 0, fine, VectorError::Dims { expected: 2, given: 1 }.into()),
+        (&[one, f16::INFINITY], 0, fine, VectorError::NotFinite { index: 1 }.into()),
+        (&[one, one], 0, fine, VectorError::NotUnit { squared_norm: 2.0 }.into()),
+        (&[one, zero], 1, fine, RowsError::NoSuchGroup(1)),
+        (&[one, zero], 0, bad, RowsError::Decay(bad)),
+    ];
+    for (vector, group, decay, error) in refused {
+        assert_eq!(rows.push(&Row { vector, group, ordinal: 0, decay }), Err(error));
+    }
+    assert_eq!(rows.set_decay(0, bad), Err(RowsError::Decay(bad)));
+    assert_eq!((rows.dims(), rows.decay(0), rows.decay(2)), (2, Some(fine), None));
+    assert_eq!(search(&rows, 0, &[plain(&[1.0, 0.0], 5)])[0].rows_scanned, 2);
+}
+
+pub(crate) fn queries_that_make_no_sense_are_refused_with_their_place<B: ScanBackend>(
+    open: impl Fn(usize) -> B,
+) {
+    let rows = two_rows(open);
+    let fine = plain(&[1.0, 0.0], 1);
+    let (weights, overlap) = (Weights { importance: f32::NAN, ..FUSED }, [0..2, 1..3]);
+    let vector = |vector, reason| (Query { vector, ..fine }, SearchError::Vector { query: 1, reason });
+    for (query, error) in [
+        (Query { k: 0, ..fine }, SearchError::K { query: 1 }),
+        (Query { k: MAX_K + 1, ..fine }, SearchError::K { query: 1 }),
+        (Query { weights, ..fine }, SearchError::Weights { query: 1 }),
+        (Query { ranges: Some(&overlap), ..fine }, SearchError::Ranges { query: 1 }),
+        vector(&[1.0], VectorError::Dims { expected: 2, given: 1 }),
+        vector(&[0.0, 0.0], VectorError::Zero),
+    ] {
+        assert_eq!(rows.search(&Batch { now_us: 0, queries: &[fine, query] }), Err(error));
+    }
+    let many = vec![fine; MAX_QUERIES + 1];
+    let refused = rows.search(&Batch { now_us: 0, queries: &many });
+    assert_eq!(refused, Err(SearchError::TooManyQueries));
+    assert_eq!(search(&rows, 0, &many[1..]).len(), MAX_QUERIES);
+}
+
+pub(crate) fn an_abandoned_scan_leaves_the_rows_writable<B: ScanBackend>(open: impl Fn(usize) -> B) {
+    let mut rows = two_rows(open);
+    let queries = [plain(&[1.0, 0.0], 1)];
+    drop(rows.begin(&Batch { now_us: 0, queries: &queries }).unwrap());
+    assert_eq!(rows.delete(0), Ok(true));
+    assert_eq!(search(&rows, 0, &queries)[0].hits[0].row, 1);
+}
+
+pub(crate) fn an_empty_store_and_an_empty_batch_have_empty_answers<B: ScanBackend>(
+    open: impl Fn(usize) -> B,
+) {
+    let rows = open(2);
+    assert_eq!(search(&rows, 0, &[]), []);
+    let answer = search(&rows, 0, &[plain(&[1.0, 0.0], 1)]).remove(0);
+    assert!(answer.hits.is_empty() && answer.rows_scanned == 0);
+}

@@ -1,0 +1,10 @@
+//! Every back end against the one contract.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
+mod backend_contract;
+mod oracle;
+
+use backend_contract::backend_contract;
+
+backend_contract!(cpu, |dims| gpu_retrieval::Rows::new(dims).unwrap());
