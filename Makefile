@@ -4,6 +4,9 @@ PYTHON ?= python3
 CARGO  ?= cargo
 # What the tests compile with: every feature, so that one build serves all of them.
 FEATURES := --workspace --all-features
+# What `make test-long` tries: cases of each property, and the seed, which a call can set to repeat a failure.
+LONG_CASES ?= 4096
+SEED       ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
 # The test features of `make test-core`: everything that needs no models.
 CORE := -p gpu-retrieval -p memory-core -p engrain \
@@ -29,14 +32,17 @@ setup: ## Fetch the pinned models and ONNX Runtime (once, into the cache)
 run: setup ## Set up, build, and serve on http://127.0.0.1:7070
 	@$(CARGO) run --release --locked -p engrain-server --bin engrain -- serve
 
-test: setup ## Set up, build, and run every test
+test: setup ## Set up, build, and run every test, random ones from fixed seeds
 	$(CARGO) test --locked $(FEATURES)
 
 test-core: ## The tests that need no models and no set-up, without those of documentation: for the quick loop
 	$(CARGO) test --locked $(CORE) --lib --tests
 
-test-long: setup ## The same, with the full form of what `make test` samples
-	ENGRAIN_TEST_LONG=1 $(CARGO) test --locked $(FEATURES)
+test-long: SEED := $(SEED)
+test-long: setup ## The same, with the full form of what `make test` samples, from a random seed that SEED=... repeats
+	@echo "test-long: the seed is $(SEED); make test-long SEED=$(SEED) repeats this run"
+	@ENGRAIN_TEST_LONG=1 PROPTEST_RNG_SEED=$(SEED) PROPTEST_CASES=$(LONG_CASES) $(CARGO) test --locked $(FEATURES) \
+		|| { echo "test-long: failed with SEED=$(SEED)"; exit 1; }
 
 check: lint docs deny unused ## All that CI checks besides the tests
 

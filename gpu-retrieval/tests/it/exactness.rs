@@ -13,6 +13,7 @@ use gpu_retrieval::{
 };
 use half::f16;
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 /// A store to be built, small enough to shrink.
 #[derive(Debug, Clone)]
@@ -243,8 +244,15 @@ fn store(dims: impl Strategy<Value = usize>, rows: Range<usize>) -> impl Strateg
     )
 }
 
+/// So many cases, their failures kept beside those of `src`: proptest's default finds no place for a file of `tests`.
+fn cases(cases: u32) -> ProptestConfig {
+    let failures = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/tests/exactness.txt");
+    let failures = FileFailurePersistence::Direct(failures);
+    ProptestConfig { cases, failure_persistence: Some(Box::new(failures)), ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(160))]
+    #![proptest_config(cases(160))]
 
     #[test]
     fn every_way_is_the_oracles_at_short_dimensions(
@@ -256,7 +264,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(cases(24))]
 
     #[test]
     fn every_way_is_the_oracles_at_the_usual_dimensions(

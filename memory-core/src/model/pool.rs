@@ -290,9 +290,26 @@ mod tests {
 
     #[tokio::test]
     async fn an_idle_session_is_dropped_and_loaded_again() {
-        let (pool, loads) = doubling(options(1, 4, Some(Duration::from_millis(5))));
+        /// Counts when it is dropped.
+        struct Session(Arc<AtomicUsize>);
+        impl Drop for Session {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        let (loads, drops) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (loaded, dropped) = (Arc::clone(&loads), Arc::clone(&drops));
+        let load = move || {
+            loaded.fetch_add(1, Ordering::SeqCst);
+            Ok(Session(Arc::clone(&dropped)))
+        };
+        let double = |_: &mut Session, input: u32| Ok(input * 2);
+        let pool =
+            WorkerPool::start(options(1, 4, Some(Duration::from_millis(5))), None, load, double).unwrap();
         pool.run(1).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        while drops.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         assert_eq!((pool.run(1).await.unwrap(), loads.load(Ordering::SeqCst)), (2, 2));
     }
 

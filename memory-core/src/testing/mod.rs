@@ -7,6 +7,7 @@ pub mod index_contract;
 pub mod memory_source;
 pub mod reference;
 pub mod rng;
+pub mod seeds;
 pub mod store_contract;
 
 use std::path::Path;

@@ -8,9 +8,7 @@
 
 use std::ops::Range;
 
-use unicode_segmentation::UnicodeSegmentation;
-
-use super::chunk_pieces::{Piece, pieces};
+use super::chunk_pieces::{Piece, pieces, sentences};
 
 /// How large spans may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,14 +94,11 @@ impl<C: Fn(&str) -> usize> Packer<'_, C> {
     }
 }
 
-/// The last `sentences` sentences of `text`.
-fn last_sentences(text: &str, sentences: usize) -> &str {
-    if sentences == 0 {
-        return "";
-    }
-    let starts: Vec<usize> = text.split_sentence_bound_indices().map(|(at, _)| at).collect();
-    let start = starts[starts.len().saturating_sub(sentences)..].first().copied().unwrap_or(text.len());
-    &text[start..]
+/// The last `wanted` sentences of `text`.
+fn last_sentences(text: &str, wanted: usize) -> &str {
+    let all = sentences(text);
+    let first = all.len().saturating_sub(wanted);
+    all.get(first).map_or("", |sentence| &text[sentence.start..])
 }
 
 #[cfg(test)]
@@ -111,6 +106,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use proptest::prelude::*;
+    use unicode_segmentation::UnicodeSegmentation;
 
     use super::{super::TokenCounter, *};
 
@@ -178,6 +174,21 @@ mod tests {
         }
     }
 
+    /// UAX #29 ends a sentence between a full stop and a vowel sign, which are one grapheme.
+    #[test]
+    fn what_is_repeated_begins_between_graphemes() {
+        for (mark, after) in [("\u{E33}", "\r\n"), ("\u{EB3}", "\n"), ("\u{E33}", " on and on")] {
+            let text = format!(".{mark}{after}");
+            for max_tokens in 1..8 {
+                for span in spans_of(&text, max_tokens, 1) {
+                    assert!(!span.starts_with(mark), "{span:?} of {text:?} begins within a grapheme");
+                }
+            }
+        }
+        let repeated = last_sentences(".\u{E33}", 1);
+        assert_eq!(repeated, ".\u{E33}");
+    }
+
     /// A megabyte of every awkward kind takes a moment even without optimisation; were anything quadratic, it
     /// would take hours.
     #[test]
@@ -190,8 +201,15 @@ mod tests {
         }
     }
 
+    /// Code points of every class that joins its neighbours into one grapheme, with the marks that sentences, words
+    /// and paragraphs end at: a boundary of each larger unit can fall within such a grapheme.
+    const JOINING: &str = ".?!。,\u{2026}\u{301}\u{FE0F}\u{1F3FD}\u{200D}\u{E33}\u{EB3}\u{903}กक\u{94D}षက\u{1039}\u{600}\
+        \u{110BD}\u{1100}\u{1161}\u{11A8}\u{AC00}🇫👩❤\r\n\u{85}\u{2029}\u{200B} 1a";
+
     fn texts() -> impl Strategy<Value = String> {
+        let joining = proptest::sample::select(JOINING.chars().collect::<Vec<char>>());
         let unit = prop_oneof![
+            proptest::collection::vec(joining, 1..6).prop_map(String::from_iter),
             "[a-zé ]{1,12}",
             "\\PC{1,6}",
             Just(". ".to_owned()),

@@ -24,6 +24,11 @@ pub(super) fn pieces(text: &str, max_tokens: usize, count: &impl Fn(&str) -> usi
     pieces
 }
 
+/// The sentences of `text`, in order and without gap. Each begins and ends between two graphemes.
+pub(super) fn sentences(text: &str) -> Vec<Range<usize>> {
+    parts(text, Unit::Sentence)
+}
+
 /// What a text is taken apart into, from large to small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
@@ -103,7 +108,8 @@ fn parts(text: &str, unit: Unit) -> Vec<Range<usize>> {
 }
 
 /// The parts of `text` that begin at the ascending `starts` (0 is implied), leaving out those within a
-/// grapheme: word boundaries split some Burmese and Khmer clusters.
+/// grapheme: word boundaries split some Burmese and Khmer clusters, sentence boundaries split a full stop from the
+/// vowel sign that joins it (Thai SARA AM). So every boundary that this module gives passes through here.
 fn cut(text: &str, starts: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let mut graphemes = text.grapheme_indices(true).map(|(at, _)| at).peekable();

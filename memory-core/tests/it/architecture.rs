@@ -279,6 +279,14 @@ fn the_scan_knows_nothing_of_memories() {
     assert_none(&broken, "gpu-retrieval speaks of rows and groups");
 }
 
+/// Without a seed, proptest draws one for each run, and no failure repeats.
+#[test]
+fn cargo_test_has_a_fixed_seed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let settings = std::fs::read_to_string(root.join(".cargo/config.toml")).unwrap();
+    assert!(settings.lines().any(|line| line == "PROPTEST_RNG_SEED = \"0\""), "{settings}");
+}
+
 #[test]
 fn code_is_told_from_words() {
     let text =

@@ -1,5 +1,5 @@
 //! Many callers at once, over few owners: whatever order they come in, store and index agree afterwards, and what was
-//! acknowledged is there. `ENGRAIN_TEST_LONG=1` makes them work longer.
+//! acknowledged is there. In `make test-long` they work longer.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,13 +17,13 @@ use memory_core::memories::request::{Edit, ListMemories};
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::store::{Job, JobState, Jobs, Memories};
 use memory_core::testing::rng::Rng;
+use memory_core::testing::seeds::{first_seed, is_long_form};
 use memory_core::testing::{CALLER, START, TestEngine, fact, memories, question, turn, turns, user};
 
 const OWNERS: [&str; 3] = ["ann", "bob", "cem"];
 
 fn steps(few: usize) -> usize {
-    let is_long = std::env::var("ENGRAIN_TEST_LONG").is_ok_and(|value| value == "1");
-    if is_long { few * 20 } else { few }
+    if is_long_form() { few * 20 } else { few }
 }
 
 /// A memory that a task alone edits and erases, as the engine has acknowledged it last.
@@ -34,7 +34,7 @@ struct Acknowledged {
 }
 
 async fn work(engine: Arc<Engine>, task: usize, steps: usize) -> Acknowledged {
-    let mut rng = Rng::new(task as u64);
+    let mut rng = Rng::new(first_seed().wrapping_add(task as u64));
     let mut known = Acknowledged::default();
     for step in 0..steps {
         let scope = user(rng.pick::<&str>(&OWNERS)).unwrap();

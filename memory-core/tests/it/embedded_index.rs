@@ -1,4 +1,4 @@
-//! Every rule of the index's contract, over the embedded index. `ENGRAIN_TEST_LONG=1` rolls more rng.
+//! Every rule of the index's contract, over the embedded index. `make test-long` tries more seeds.
 
 use std::sync::Arc;
 
@@ -17,10 +17,9 @@ fn in_lanes(source: Arc<MemorySource>, budget_bytes: usize) -> Arc<dyn Index> {
     Arc::new(EmbeddedIndex::new(source, EmbeddedIndexOptions { budget_bytes, threads: 3, inline_rows: 0 }))
 }
 
-/// Seeds to try: few as a rule, many in the long form.
+/// Seeds to try: `few` as a rule, fifty times as many in the long form.
 fn seeds(few: u64) -> std::ops::Range<u64> {
-    let is_long = std::env::var("ENGRAIN_TEST_LONG").is_ok_and(|value| value == "1");
-    0..if is_long { few * 50 } else { few }
+    memory_core::testing::seeds::seeds(few, few * 50)
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Links through the engine: how they are kept and refused, and, under any mix of adding, editing, replacing and
 //! erasing, that what is kept is what a plain model keeps in all versions, and that neither the rules of the store nor
-//! the index are broken. `ENGRAIN_TEST_LONG=1` does more.
+//! the index are broken. `make test-long` tries more seeds.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +13,7 @@ use memory_core::domain::scope::Scope;
 use memory_core::memories::request::Edit;
 use memory_core::testing::fixtures::{link, name};
 use memory_core::testing::rng::Rng;
+use memory_core::testing::seeds::seeds;
 use memory_core::testing::{CALLER, TestEngine, fact, memories, question, user};
 
 /// The links of all versions of all memories, oldest first, and what each was made of.
@@ -101,8 +102,7 @@ async fn step(test_engine: &TestEngine, scope: &Scope, model: &mut Model, rng: &
 
 #[tokio::test]
 async fn links_are_as_a_plain_model_has_them() {
-    let long = std::env::var("ENGRAIN_TEST_LONG").is_ok_and(|value| value == "1");
-    for seed in 0..if long { 40 } else { 4 } {
+    for seed in seeds(4, 40) {
         let directory = tempfile::tempdir().unwrap();
         let test_engine = TestEngine::open(directory.path()).await.unwrap();
         let scope = user("ann").unwrap();

@@ -13,6 +13,7 @@ use engrain::Client;
 use engrain::wire::{
     AddTurns, CheckRequest, EditMemory, ListMemories, NewTurn, RecallRequest, Role, Scope, Weights,
 };
+use memory_core::testing::seeds::is_long_form;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
@@ -123,7 +124,7 @@ async fn verify(client: &Client, acknowledged: &Acknowledged, sample: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_writes_survive_kill_9() {
-    let kills: u64 = if std::env::var_os("ENGRAIN_TEST_LONG").is_some() { 200 } else { 6 };
+    let kills: u64 = if is_long_form() { 200 } else { 6 };
     let directory = tempfile::tempdir().unwrap();
     let acknowledged = Acknowledged::default();
     let mut counts = vec![0; usize::try_from(WRITERS).unwrap()];
@@ -138,9 +139,10 @@ async fn acknowledged_writes_survive_kill_9() {
                 tokio::spawn(write(no_retries.clone(), writer, first, acknowledged.clone(), stopped.clone()))
             })
             .collect();
-        // A spread of moments without a random source, from the first acknowledged write on.
-        let before = acknowledged.lock().len();
-        while acknowledged.lock().len() == before {
+        // A spread of moments without a random source: after 1 to 51 acknowledged writes, so that a slow disk does not
+        // leave the test empty, and a while.
+        let enough = acknowledged.lock().len() + 1 + usize::try_from(round % 6 * 10).unwrap();
+        while acknowledged.lock().len() < enough {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         tokio::time::sleep(Duration::from_millis((round * 137) % 400)).await;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::*;
 
@@ -165,7 +165,10 @@ async fn silence_and_absence_end_in_time() {
     assert!(matches!(error, ModelError::TimedOut { .. }), "{error:?}");
     assert!(begun.elapsed() < Duration::from_secs(5));
 
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Bound and not listening: nobody else gets the port while the test runs.
+    let reserved = TcpSocket::new_v4().unwrap();
+    reserved.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nobody = reserved.local_addr().unwrap();
     let error = RemoteEmbedder::new(settings(format!("http://{nobody}/v1"))).unwrap().embed_query("hi").await;
     assert!(matches!(error, Err(ModelError::Unreachable { .. })), "{error:?}");
 }

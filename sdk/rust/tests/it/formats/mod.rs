@@ -14,6 +14,7 @@ use engrain::formats::{
 use engrain::wire::{AddTurns, Kind, Role, Scope};
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use serde_json::{Value, json};
 
 const LONGMEMEVAL: &str = include_str!("../../fixtures/longmemeval.json");
@@ -276,7 +277,16 @@ fn the_same_words_at_two_places_have_two_keys() {
     assert_eq!(keys(), keys());
 }
 
+/// Failures are kept beside those of `src`: proptest's default would put them into `tests`.
+fn keeping_failures() -> ProptestConfig {
+    let failures = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/tests/formats.txt");
+    let failures = FileFailurePersistence::Direct(failures);
+    ProptestConfig { failure_persistence: Some(Box::new(failures)), ..ProptestConfig::default() }
+}
+
 proptest! {
+    #![proptest_config(keeping_failures())]
+
     #[test]
     fn no_file_makes_a_reader_panic(
         format in 0_usize..6, cut in 0_usize..4000, at in 0_usize..4000, byte: u8, which in 0_usize..4,
