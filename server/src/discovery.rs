@@ -1,17 +1,22 @@
-//! How a command finds the server of a data directory: `server.json`, written there by the server and removed when it
+//! Discovery of the server of a data directory through `server.json`, which the server writes there and removes when it
 //! stops.
 //!
-//! The file is a hint and may be stale. What decides is the answer of `/health`, and the directory's lock, which the
-//! operating system drops with the process.
+//! The file may be stale: a killed server leaves it behind, and another server may answer at its address. A server is
+//! that of the directory only if the directory is locked (the operating system drops the lock with the process) and
+//! `/health` answers the instance id that stands in the file.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use memory_core::store::StoreError;
 use memory_core::store::sql::DirectoryLock;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 const FILE: &str = "server.json";
+/// The longest `server.json` that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 64 << 10;
 
 /// What a server tells about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,17 +27,27 @@ pub(crate) struct Announcement {
     pub(crate) url: String,
     /// Its version.
     pub(crate) version: String,
+    /// The id of this run of it, which it answers at `/health`.
+    pub(crate) instance: Uuid,
 }
 
 impl Announcement {
-    /// This process, at `url`.
-    pub(crate) fn here(url: String) -> Self {
-        Self { pid: std::process::id(), url, version: env!("CARGO_PKG_VERSION").to_owned() }
+    /// This process, at `url`, with the id of this run.
+    pub(crate) fn here(url: String, instance: Uuid) -> Self {
+        Self { pid: std::process::id(), url, version: env!("CARGO_PKG_VERSION").to_owned(), instance }
     }
 
-    /// What stands in the data directory, if anything legible does.
-    pub(crate) fn read(data_dir: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(data_dir.join(FILE)).ok()?).ok()
+    /// What stands in the data directory; none without a file. An error if the file cannot be read as an announcement:
+    /// another user's, a damaged one, or one of a version without instance ids.
+    pub(crate) fn read(data_dir: &Path) -> io::Result<Option<Self>> {
+        let file = match File::open(data_dir.join(FILE)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut text = Vec::new();
+        file.take(MAX_FILE_BYTES).read_to_end(&mut text)?;
+        Ok(Some(serde_json::from_slice(&text)?))
     }
 
     /// Writes it, whole or not at all. Only for the holder of the directory's lock. The file is gone when the
@@ -61,14 +76,40 @@ impl Drop for Announced {
     }
 }
 
-/// Whether a process has the store of this directory open. A directory that is not there is nobody's.
-pub(crate) fn is_in_use(data_dir: &Path) -> Result<bool, StoreError> {
+/// Who has a data directory, as far as the directory tells.
+#[derive(Debug)]
+pub(crate) enum Holder {
+    /// No process.
+    Nobody {
+        /// Whether a `server.json` was there that a killed server had left behind. It has been removed.
+        left_behind: bool,
+    },
+    /// A process without a `server.json`: a command, or a server that is starting or stopping.
+    Unannounced,
+    /// A process, beside a `server.json` that cannot be read.
+    Illegible(io::Error),
+    /// A process, beside this announcement. Whether the two belong together, the server at that address has to say.
+    Announced(Announcement),
+}
+
+/// Tells who has the directory. One that is not there is nobody's.
+///
+/// A `server.json` in a directory without an owner is removed while its lock is held, so that it cannot be taken for
+/// the announcement of a later owner.
+pub(crate) fn holder(data_dir: &Path) -> Result<Holder, StoreError> {
     if !data_dir.is_dir() {
-        return Ok(false);
+        return Ok(Holder::Nobody { left_behind: false });
     }
     match DirectoryLock::take(data_dir) {
-        Ok(_dropped_at_once) => Ok(false),
-        Err(StoreError::InUse { .. }) => Ok(true),
+        Ok(_dropped_at_the_end) => {
+            let left_behind = std::fs::remove_file(data_dir.join(FILE)).is_ok();
+            Ok(Holder::Nobody { left_behind })
+        }
+        Err(StoreError::InUse { .. }) => Ok(match Announcement::read(data_dir) {
+            Ok(Some(announced)) => Holder::Announced(announced),
+            Ok(None) => Holder::Unannounced,
+            Err(error) => Holder::Illegible(error),
+        }),
         Err(error) => Err(error),
     }
 }
@@ -77,27 +118,49 @@ pub(crate) fn is_in_use(data_dir: &Path) -> Result<bool, StoreError> {
 mod tests {
     use super::*;
 
+    fn here() -> Announcement {
+        Announcement::here("http://127.0.0.1:1".to_owned(), Uuid::from_u128(7))
+    }
+
     #[test]
     fn an_announcement_lasts_as_long_as_it_is_held() {
         let folder = tempfile::tempdir().expect("a directory");
-        assert_eq!(Announcement::read(folder.path()), None);
-        let here = Announcement::here("http://127.0.0.1:1".to_owned());
-        let announced = here.write(folder.path()).expect("written");
-        assert_eq!(Announcement::read(folder.path()), Some(here));
+        let read = || Announcement::read(folder.path());
+        assert_eq!(read().expect("legible"), None);
+        let announced = here().write(folder.path()).expect("written");
+        assert_eq!(read().expect("legible"), Some(here()));
         drop(announced);
-        assert_eq!(Announcement::read(folder.path()), None);
-        std::fs::write(folder.path().join(FILE), "{").expect("written");
-        assert_eq!(Announcement::read(folder.path()), None, "an illegible file is none");
+        assert_eq!(read().expect("legible"), None);
+    }
+
+    #[test]
+    fn a_file_that_announces_no_instance_is_illegible() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let held = DirectoryLock::take(folder.path()).expect("free");
+        let of_an_earlier_version = r#"{"pid": 1, "url": "http://127.0.0.1:1", "version": "0.1.0"}"#;
+        let too_long = format!("{}{}", " ".repeat(1 << 16), serde_json::to_string(&here()).expect("JSON"));
+        for text in ["", "{", of_an_earlier_version, &too_long] {
+            std::fs::write(folder.path().join(FILE), text).expect("written");
+            assert!(Announcement::read(folder.path()).is_err(), "{text}");
+            let found = holder(folder.path()).expect("readable");
+            assert!(matches!(found, Holder::Illegible(_)), "{found:?}");
+        }
+        drop(held);
     }
 
     #[test]
     fn the_lock_tells_whether_a_store_is_open() {
         let folder = tempfile::tempdir().expect("a directory");
-        assert!(!is_in_use(folder.path()).expect("readable"));
+        let found = |path: &Path| holder(path).expect("readable");
+        assert!(matches!(found(folder.path()), Holder::Nobody { left_behind: false }));
+        assert!(matches!(found(&folder.path().join("none")), Holder::Nobody { left_behind: false }));
         let held = DirectoryLock::take(folder.path()).expect("free");
-        assert!(is_in_use(folder.path()).expect("readable"));
+        assert!(matches!(found(folder.path()), Holder::Unannounced));
+        let announced = here().write(folder.path()).expect("written");
+        assert!(matches!(found(folder.path()), Holder::Announced(one) if one == here()));
+        std::mem::forget(announced); // as a killed server does
         drop(held);
-        assert!(!is_in_use(folder.path()).expect("readable"));
-        assert!(!is_in_use(&folder.path().join("none")).expect("nobody's"));
+        assert!(matches!(found(folder.path()), Holder::Nobody { left_behind: true }));
+        assert!(matches!(found(folder.path()), Holder::Nobody { left_behind: false }), "it was removed");
     }
 }

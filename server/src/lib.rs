@@ -108,18 +108,21 @@ pub struct App {
     metrics: Metrics,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
+    instance: Uuid,
 }
 
 impl App {
     /// Without an engine yet: every request that needs one is told that the server is starting.
     pub fn new(config: Config) -> Arc<Self> {
+        let (clock, ids) = (SystemClock, RandomIds::default());
         Arc::new(Self {
+            instance: ids.next(clock.now()),
             limits: config.engine_limits(),
             places: Places::new(config.limits.concurrent_requests),
             engine: OnceLock::new(),
             metrics: Metrics::install(),
-            clock: Arc::new(SystemClock),
-            ids: Arc::new(RandomIds::default()),
+            clock: Arc::new(clock),
+            ids: Arc::new(ids),
             config,
         })
     }
@@ -150,6 +153,11 @@ impl App {
 
     fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// The id of this run of the server.
+    fn instance(&self) -> Uuid {
+        self.instance
     }
 
     /// A fresh id, for a request or a file.

@@ -102,7 +102,7 @@ async fn begin(
 ) -> Result<(Arc<Engine>, Option<Announced>), ServeError> {
     let engine = wiring::engine(app.config()).await?;
     remove_left_backups(data_dir);
-    match announce.map(|url| Announcement::here(url.to_owned()).write(data_dir)).transpose() {
+    match announce.map(|url| Announcement::here(url.to_owned(), app.instance()).write(data_dir)).transpose() {
         Ok(announced) => {
             app.attach(Arc::clone(&engine));
             Ok((engine, announced))
@@ -249,10 +249,11 @@ mod tests {
     async fn a_server_lives_alone_and_leaves_nothing_behind() {
         let folder = tempfile::tempdir().expect("a directory");
         let running = start(config(folder.path()), true).await.expect("a server");
-        let announced = Announcement::read(folder.path()).expect("an announcement");
+        let announced = Announcement::read(folder.path()).expect("legible").expect("an announcement");
         assert_eq!((announced.url.as_str(), announced.pid), (running.url(), std::process::id()));
 
         let client = engrain::Client::new(running.url()).expect("a client");
+        assert_eq!(client.health().await.expect("an answer").instance, Some(announced.instance));
         assert_eq!(client.version().await.expect("an answer").embedder, "hashing");
         let text = "Mara lives in Lisbon";
         let turns = vec![engrain::wire::NewTurn::new(engrain::wire::Role::User, text)];
@@ -262,10 +263,11 @@ mod tests {
 
         let second = start(config(folder.path()), true).await.err().expect("one server is enough");
         assert!(matches!(second, ServeError::Start(StartError::Store(StoreError::InUse { .. }))), "{second}");
-        assert!(Announcement::read(folder.path()).is_some(), "the second must not touch the first's file");
+        let kept = Announcement::read(folder.path()).expect("legible");
+        assert_eq!(kept, Some(announced), "the second must not touch the first's file");
 
         running.stop().await;
-        assert_eq!(Announcement::read(folder.path()), None);
+        assert_eq!(Announcement::read(folder.path()).expect("legible"), None);
         assert!(client.health().await.is_err());
 
         let again = start(config(folder.path()), false).await.expect("the store is free again");

@@ -1,19 +1,22 @@
 //! Finding a server to talk to, or starting one for as long as the command runs.
 //!
-//! In this order: `--server`; the server that `server.json` in the data directory names, if it answers; else this
-//! process becomes the server, on a free port of this machine. A store that another process holds without answering
-//! is left alone.
+//! In this order: `--server`; the server that `server.json` in the data directory names, if the directory is locked and
+//! that server answers with the instance id of the file; else this process becomes the server, on a free port of this
+//! machine. A store that another process holds without answering so is left alone.
 
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use engrain::Client;
 use engrain::client::RetryPolicy;
+use memory_core::store::StoreError;
 
 use super::args::Global;
 use super::failure::Failure;
 use crate::config::{Config, Overrides, load};
-use crate::discovery::{Announcement, is_in_use};
+use crate::discovery::{Announcement, Holder, holder};
+use crate::problem::causes;
 use crate::serve::{self, Running};
 use crate::telemetry;
 
@@ -80,37 +83,67 @@ pub(super) fn configuration(global: &Global, overrides: Overrides) -> Result<Con
     Ok(load(global.config.as_deref(), &environment, &overrides)?)
 }
 
-/// Where the server of the data directory answers, if it has one.
+/// Where the server of the data directory answers, if it has one. None if nobody has the directory.
+///
+/// Errors: [`Failure::Unreachable`] if a process has it that cannot be talked to.
 pub(super) async fn running_at(config: &Config) -> Result<Option<String>, Failure> {
     let data_dir = &config.store.data_dir;
-    let Some(announced) = Announcement::read(data_dir) else {
-        return match is_in_use(data_dir)? {
-            true => Err(Failure::Unreachable(format!(
-                "the store in {} is in use by another command, or by a server that is still starting",
-                data_dir.display()
-            ))),
-            false => Ok(None),
-        };
+    let shown = data_dir.display();
+    let unreachable = |sentence| Err(Failure::Unreachable(sentence));
+    let unknown = |error: StoreError| {
+        Failure::Failed(format!("cannot tell whether the store in {shown} is in use: {}", causes(&error)))
     };
-    if answers(&announced.url).await {
-        return Ok(Some(announced.url));
+    let announced = match holder(data_dir).map_err(unknown)? {
+        Holder::Announced(announced) => announced,
+        Holder::Nobody { left_behind } => {
+            if left_behind {
+                let sentence = format!("removed server.json of a server of {shown} that was killed");
+                let _ = writeln!(io::stderr(), "engrain: {sentence}");
+            }
+            return Ok(None);
+        }
+        Holder::Unannounced => {
+            return unreachable(format!(
+                "the store in {shown} is in use by another command, or by a server that is starting or stopping"
+            ));
+        }
+        Holder::Illegible(error) => {
+            return unreachable(format!(
+                "the store in {shown} is in use, and its server.json cannot be read ({error}): give the address of \
+                 its server with --server"
+            ));
+        }
+    };
+    let Announcement { pid, url, .. } = &announced;
+    match asked(&announced).await {
+        Answer::Right => Ok(Some(announced.url)),
+        Answer::Silence => {
+            unreachable(format!("the server of {shown} (process {pid}) does not answer at {url}"))
+        }
+        Answer::Wrong => unreachable(format!(
+            "the store in {shown} is in use, but not by what answers at {url}, where its server.json says that its \
+             server is (process {pid}): nothing was asked of it"
+        )),
     }
-    if is_in_use(data_dir)? {
-        return Err(Failure::Unreachable(format!(
-            "the server of {} (process {}) does not answer at {}",
-            data_dir.display(),
-            announced.pid,
-            announced.url
-        )));
-    }
-    Ok(None) // left behind by a server that was killed
 }
 
-async fn answers(url: &str) -> bool {
-    let builder = Client::builder(url).timeout(HEALTH_WITHIN).retry(RetryPolicy::NEVER);
-    match builder.build() {
-        Ok(client) => client.health().await.is_ok(),
-        Err(_) => false,
+/// What came back from the address of an announcement.
+enum Answer {
+    /// The id of the announcement.
+    Right,
+    /// Something else: another server, of Engrain or not, has the address now.
+    Wrong,
+    /// Nothing.
+    Silence,
+}
+
+async fn asked(announced: &Announcement) -> Answer {
+    let builder = Client::builder(&announced.url).timeout(HEALTH_WITHIN).retry(RetryPolicy::NEVER);
+    let Ok(client) = builder.build() else { return Answer::Silence };
+    match client.health().await {
+        Ok(health) if health.instance == Some(announced.instance) => Answer::Right,
+        Err(engrain::Error::Transport(_) | engrain::Error::TimedOut(_)) => Answer::Silence,
+        Ok(_) | Err(_) => Answer::Wrong,
     }
 }
 

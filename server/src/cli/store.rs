@@ -1,13 +1,15 @@
 //! `engrain delete`, `reindex`, `backup` and `restore`: what changes or copies a store as a whole.
 
 use std::fs;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
 use engrain::wire::{DeleteMatching, Erased, Filter, JobState, ReindexRequest};
 use memory_core::store::Maintenance;
-use memory_core::store::sql::{DATABASE_FILE, DirectoryLock, SqlStore, StoreOptions};
+use memory_core::store::sql::{
+    DATABASE_FILE, DirectoryLock, NotAStore, SqlStore, StoreOptions, check_database, check_file,
+};
 
 use super::args::{BackupArgs, DeleteArgs, Global, ReindexArgs, RestoreArgs};
 use super::connect::{Connection, configuration, running_at, with_server};
@@ -16,11 +18,12 @@ use super::import_export::progress_bar;
 use super::print;
 use super::query::filter;
 use crate::config::Overrides;
+use crate::problem::causes;
 
 /// How often a job is asked how it stands.
 const POLL_EVERY: Duration = Duration::from_millis(300);
-/// How every SQLite file begins.
-const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
+/// How the names of the files go on that SQLite keeps beside an open database.
+const LOGS: [&str; 2] = ["-wal", "-shm"];
 
 /// Erases memories by id, or what a filter matches.
 pub(super) async fn delete(global: &Global, args: DeleteArgs) -> Result<(), Failure> {
@@ -133,39 +136,35 @@ pub(super) async fn backup(global: &Global, args: BackupArgs) -> Result<(), Fail
     .await
 }
 
-/// Puts a copy of a store in place. The copy is opened and checked before anything is replaced.
+/// Puts a copy of a store in place. The copy is recognised, opened and checked before anything is replaced.
 pub(super) async fn restore(global: &Global, args: RestoreArgs) -> Result<(), Failure> {
+    let file = &args.file;
+    let refused = |reason: NotAStore| {
+        Failure::Failed(format!("cannot restore {}: {}", file.display(), causes(&reason)))
+    };
+    check_file(file).map_err(refused)?;
     let config = configuration(global, Overrides::default())?;
     let data_dir = &config.store.data_dir;
     if let Some(url) = running_at(&config).await? {
         let sentence = format!("the server at {url} uses {}: stop it first", data_dir.display());
         return Err(Failure::Unreachable(sentence));
     }
-    let cannot = |what: &str| {
-        let what = what.to_owned();
-        move |error: io::Error| Failure::io(&what, &error)
-    };
     let lock = DirectoryLock::take(data_dir)?; // from here on, nobody opens it
     let database = data_dir.join(DATABASE_FILE);
     if database.exists() && !args.force {
         let sentence = format!("{} is there already; --force replaces it", database.display());
         return Err(Failure::Usage(sentence));
     }
-    check_magic(&args.file)?;
-    let beside = tempfile::tempdir_in(data_dir).map_err(cannot("cannot write into the data directory"))?;
+    let beside = tempfile::tempdir_in(data_dir)
+        .map_err(|error| Failure::io("cannot write into the data directory", &error))?;
     let copy = beside.path().join(DATABASE_FILE);
-    fs::copy(&args.file, &copy).map_err(cannot("cannot copy the file"))?;
-    check_store(beside.path(), &args.file).await?;
-    for leftover in ["-wal", "-shm"] {
-        let path = data_dir.join(format!("{DATABASE_FILE}{leftover}"));
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(cannot("cannot remove the old store's log")(error));
-            }
-            _ => {}
-        }
-    }
-    fs::rename(&copy, &database).map_err(cannot("cannot put the copy in place"))?;
+    fs::copy(file, &copy).map_err(|error| Failure::io(&format!("cannot copy {}", file.display()), &error))?;
+    check_database(&copy).await.map_err(refused)?;
+    check_store(beside.path(), file).await?;
+    replace(&database, beside.path())
+        .map_err(|error| Failure::io("cannot put the copy in place; the store is as it was", &error))?;
+    sync_directory(data_dir)
+        .map_err(|error| Failure::io("the copy is in place, but may be lost in a power cut", &error))?;
     drop(lock);
     if global.json {
         return print::json(&serde_json::json!({"restored": database}));
@@ -173,16 +172,37 @@ pub(super) async fn restore(global: &Global, args: RestoreArgs) -> Result<(), Fa
     print::text(&format!("restored {}\n", database.display()))
 }
 
-fn check_magic(file: &Path) -> Result<(), Failure> {
-    let mut beginning = [0; SQLITE_MAGIC.len()];
-    let read = fs::File::open(file).and_then(|mut file| file.read_exact(&mut beginning));
-    match read {
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-            Err(Failure::io(&format!("cannot read {}", file.display()), &error))
+/// Puts the database in the folder `beside` in the place of `database`. After an error the old one is there with its
+/// logs.
+fn replace(database: &Path, beside: &Path) -> io::Result<()> {
+    let copy = beside.join(DATABASE_FILE);
+    fs::File::open(&copy)?.sync_all()?;
+    let mut set_aside = Vec::new();
+    // The logs of the old database must not be applied to the new one.
+    let replaced = LOGS.iter().try_for_each(|ending| {
+        let log = database.with_file_name(format!("{DATABASE_FILE}{ending}"));
+        let aside = beside.join(format!("replaced{ending}"));
+        match fs::rename(&log, &aside) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => {
+                set_aside.push((aside, log));
+                Ok(())
+            }
         }
-        Ok(()) if beginning == SQLITE_MAGIC => Ok(()),
-        _ => Err(Failure::Failed(format!("{} is no copy of a store", file.display()))),
+    });
+    let replaced = replaced.and_then(|()| fs::rename(&copy, database));
+    if replaced.is_err() {
+        for (aside, log) in set_aside {
+            fs::rename(aside, log)?;
+        }
     }
+    replaced
+}
+
+/// Makes the names in a directory durable, where the system has a call for that.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    if cfg!(unix) { fs::File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
 /// Opens the copy in `directory` as a store, which brings its tables up to date, and looks for damage.
@@ -190,6 +210,10 @@ async fn check_store(directory: &Path, file: &Path) -> Result<(), Failure> {
     let store = SqlStore::open(directory, StoreOptions::default()).await?;
     let damage = store.check(false).await;
     store.close().await;
+    let log = directory.join(format!("{DATABASE_FILE}-wal"));
+    if fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+        return Err(Failure::Failed(format!("the copy of {} could not be closed", file.display())));
+    }
     for damage in damage? {
         if damage.code == "database" {
             return Err(Failure::Failed(format!("{} is damaged: {}", file.display(), damage.detail)));
@@ -204,18 +228,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_sqlite_files_are_restored() {
+    fn a_replacement_takes_the_old_logs_along_and_a_failed_one_brings_them_back() {
         let folder = tempfile::tempdir().expect("a directory");
-        let file = folder.path().join("copy");
-        for (content, is_one) in [
-            (&b""[..], false),
-            (b"SQLite", false),
-            (b"PK\x03\x04 not a database", false),
-            (b"SQLite format 3\0...", true),
-        ] {
-            fs::write(&file, content).expect("written");
-            assert_eq!(check_magic(&file).is_ok(), is_one, "{content:?}");
-        }
-        assert_eq!(check_magic(&folder.path().join("none")).map_err(|f| f.exit_status()), Err(1));
+        let database = folder.path().join(DATABASE_FILE);
+        let log = folder.path().join(format!("{DATABASE_FILE}-wal"));
+        let beside = tempfile::tempdir_in(folder.path()).expect("a directory");
+        let copy = beside.path().join(DATABASE_FILE);
+        fs::write(&log, "old log").and_then(|()| fs::write(&copy, "new")).expect("written");
+
+        fs::create_dir(&database).expect("something that no file can replace");
+        assert!(replace(&database, beside.path()).is_err());
+        assert_eq!(fs::read(&log).expect("still there"), b"old log");
+        assert!(copy.exists());
+
+        fs::remove_dir(&database).and_then(|()| fs::write(&database, "old")).expect("written");
+        replace(&database, beside.path()).expect("replaced");
+        assert_eq!(fs::read(&database).expect("in place"), b"new");
+        assert!(!log.exists());
     }
 }

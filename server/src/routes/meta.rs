@@ -14,15 +14,18 @@ use crate::problem::Problem;
 
 /// Say whether the server is alive
 ///
-/// Answers as soon as the process listens, whatever the state of its parts.
+/// Answers as soon as the process listens, whatever the state of its parts. `instance` is another id after every start
+/// of the server: it tells this server from one that had the address before.
 #[utoipa::path(
     get,
     path = "/health",
     tag = "server",
-    responses((status = 200, description = "It is", body = Health, example = json!({"status": "ok"})))
+    responses((status = 200, description = "It is", body = Health, example = json!({
+        "status": "ok", "instance": "0190b6a5-0000-7000-8000-000000000001"
+    })))
 )]
-pub(crate) async fn health() -> Json<Health> {
-    Json(Health { status: "ok".to_owned() })
+pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
+    Json(ok(&app))
 }
 
 /// Say whether the server can serve
@@ -32,11 +35,17 @@ pub(crate) async fn health() -> Json<Health> {
     get,
     path = "/ready",
     tag = "server",
-    responses((status = 200, description = "It can", body = Health, example = json!({"status": "ok"})))
+    responses((status = 200, description = "It can", body = Health, example = json!({
+        "status": "ok", "instance": "0190b6a5-0000-7000-8000-000000000001"
+    })))
 )]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {
     app.engine()?;
-    Ok(Json(Health { status: "ok".to_owned() }))
+    Ok(Json(ok(&app)))
+}
+
+fn ok(app: &App) -> Health {
+    Health { status: "ok".to_owned(), instance: Some(app.instance()) }
 }
 
 /// Say which server this is

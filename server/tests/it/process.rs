@@ -31,8 +31,13 @@ impl Drop for Process {
 impl ServerProcess {
     /// Starts `engrain serve` over `directory`, with the embedder that needs no files, and waits until it is ready.
     pub(crate) async fn start(directory: &Path) -> Self {
+        Self::start_at(directory, "127.0.0.1:0").await
+    }
+
+    /// The same at an address.
+    pub(crate) async fn start_at(directory: &Path, listen: &str) -> Self {
         let spawned = Command::new(env!("CARGO_BIN_EXE_engrain"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--embedder", "hashing", "--data-dir"])
+            .args(["serve", "--listen", listen, "--embedder", "hashing", "--data-dir"])
             .arg(directory)
             .stdout(Stdio::null())
             .stderr(Stdio::null())

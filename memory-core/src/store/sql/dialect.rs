@@ -23,9 +23,15 @@ pub(super) const CLAIM_JOB: &str = "
 /// The database's own integrity check.
 pub(super) const INTEGRITY_CHECK: &str = "PRAGMA quick_check(10)";
 
+/// The same with all indexes held against their tables: takes as long as sorting them.
+pub(super) const FULL_INTEGRITY_CHECK: &str = "PRAGMA integrity_check(10)";
+
 /// A consistent copy into a new file.
 pub(super) const COPY_TO: &str = "VACUUM INTO $1";
 
 /// Folds the write-ahead log away without waiting for anybody, so that erased text does not linger in it.
 pub(super) const CHECKPOINT_WAL: [&str; 3] =
     ["PRAGMA busy_timeout = 0", "PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA busy_timeout = 5000"];
+
+/// The same at the end, when nobody has to be kept waiting: readers that are still closing are waited for.
+pub(super) const FOLD_LOG_AT_THE_END: &str = "PRAGMA wal_checkpoint(TRUNCATE)";

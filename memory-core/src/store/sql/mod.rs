@@ -18,6 +18,7 @@ mod links;
 mod load;
 mod maintenance;
 mod read;
+mod recognise;
 mod rows;
 mod versions;
 
@@ -29,6 +30,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 pub use dir_lock::DirectoryLock;
+pub use recognise::{NotAStore, check_database, check_file};
 
 use super::{EmbedderId, StoreError};
 use crate::domain::id::{PartitionId, TenantId};
@@ -86,11 +88,14 @@ const NO_EMBEDDER: i64 = -1;
 impl SqlStore {
     /// Opens the store in `directory`, which is made if it is missing, and brings its tables up to date.
     ///
-    /// Errors: [`StoreError::InUse`] if another process has it open, [`StoreError::Unavailable`] for the rest.
+    /// Errors: [`StoreError::InUse`] if another process has it open, [`StoreError::Unavailable`] for the rest, with
+    /// [`NotAStore`] as its cause if the database is another program's or a newer version's.
     pub async fn open(directory: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         let lock = DirectoryLock::take(directory)?;
+        let file = directory.join(DATABASE_FILE);
+        recognise::check_before_opening(&file).await.map_err(unavailable)?;
         let connect = SqliteConnectOptions::new()
-            .filename(directory.join(DATABASE_FILE))
+            .filename(file)
             .create_if_missing(true)
             .page_size(8192)
             .journal_mode(SqliteJournalMode::Wal)
@@ -111,7 +116,8 @@ impl SqlStore {
             .connect_with(connect.clone())
             .await
             .map_err(unavailable)?;
-        sqlx::migrate!("../migrations/sqlite").run(&writer).await.map_err(unavailable)?;
+        recognise::MIGRATIONS.run(&writer).await.map_err(unavailable)?;
+        recognise::mark(&mut *writer.acquire().await.map_err(unavailable)?).await.map_err(unavailable)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.read_connections.max(1))
             .min_connections(1)
@@ -136,6 +142,10 @@ impl SqlStore {
     /// Closes all connections: the write-ahead log is folded into the database file.
     pub async fn close(&self) {
         self.readers.close().await;
+        // SQLite does this itself with the last connection, but not if one is still on its way out.
+        if let Err(error) = sqlx::query(dialect::FOLD_LOG_AT_THE_END).execute(&self.writer).await {
+            tracing::warn!(%error, "the write-ahead log is left to the next opening");
+        }
         self.writer.close().await;
     }
 

@@ -9,6 +9,7 @@ mod operations;
 mod problem;
 mod recall;
 mod remember;
+mod server;
 
 pub use filter::*;
 pub use memory::*;
@@ -16,3 +17,4 @@ pub use operations::*;
 pub use problem::*;
 pub use recall::*;
 pub use remember::*;
+pub use server::*;

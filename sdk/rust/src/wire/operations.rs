@@ -373,27 +373,5 @@ pub struct Finding {
     pub repaired: bool,
 }
 
-/// `GET /version`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Version {
-    /// `engrain`.
-    pub name: String,
-    /// The server's version.
-    pub version: String,
-    /// The embedder in use.
-    pub embedder: String,
-    /// The dimension of its vectors; vectors you supply must have it.
-    pub dimension: u32,
-}
-
-/// `GET /health` and `GET /ready`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Health {
-    /// `ok`, or what is amiss.
-    pub status: String,
-}
-
 /// The kinds of memory that an application may add itself.
 pub const ADDABLE_KINDS: [Kind; 3] = [Kind::Fact, Kind::Note, Kind::Document];

@@ -207,7 +207,11 @@ async fn what_is_good_reaches_the_engine() {
         assert_eq!(answer.headers["retry-after"], "1");
     }
     assert_eq!(server.get("/ready").await.problem().1, "starting");
-    assert_eq!(server.get("/health").await.json(), json!({"status": "ok"}));
+    let health = server.get("/health").await.json();
+    let instance = health["instance"].as_str().expect("an id").parse::<uuid::Uuid>().expect("a UUID");
+    assert_eq!(health, json!({"status": "ok", "instance": instance}));
+    assert_eq!(server.get("/health").await.json(), health, "one id for a run");
+    assert_ne!(TestServer::starting(&[]).get("/health").await.json(), health, "another one for another run");
 }
 
 #[tokio::test]
