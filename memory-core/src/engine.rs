@@ -9,7 +9,7 @@ use crate::commit::CommitQueue;
 use crate::domain::change::{CreatedIds, Idempotency};
 use crate::domain::clock::Clock;
 use crate::domain::id::IdSource;
-use crate::domain::scope::Caller;
+use crate::domain::scope::{Caller, Owner};
 use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::index::Index;
@@ -122,15 +122,16 @@ impl Engine {
         self.clock.now()
     }
 
-    /// What an earlier request with this key made. The commit asks again; asking before spares a repetition the work
-    /// of being prepared.
+    /// What an earlier request with this key made; see [`crate::store::Commit::earlier`]. The commit asks again; asking
+    /// before spares a repetition the work of being prepared.
     pub(crate) async fn earlier(
         &self,
         caller: &Caller,
+        owner: Option<&Owner>,
         idempotency: Option<&Idempotency>,
     ) -> Result<Option<CreatedIds>, Error> {
         let Some(idempotency) = idempotency else { return Ok(None) };
-        Ok(self.store.earlier(caller.tenant, idempotency).await?.transpose()?)
+        Ok(self.store.earlier(caller.tenant, owner, idempotency).await?.transpose()?)
     }
 }
 

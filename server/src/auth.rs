@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
-use memory_core::domain::id::TenantId;
+use memory_core::domain::id::{CallerId, TenantId};
 use memory_core::domain::scope::{Caller, Rights};
 
 use crate::App;
@@ -32,7 +32,7 @@ impl FromRequestParts<Arc<App>> for Authenticated {
             let detail = "without API keys the server answers to localhost and IP addresses only";
             return Err(Problem::at(Code::WrongHost, "Host", detail));
         }
-        Ok(Self(Caller { tenant: TenantId::DEFAULT, rights: Rights::ALL }))
+        Ok(Self(Caller { tenant: TenantId::DEFAULT, id: CallerId::ANYONE, rights: Rights::ALL }))
     }
 }
 

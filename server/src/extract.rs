@@ -11,8 +11,9 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use memory_core::domain::change::Idempotency;
+use memory_core::domain::change::{Idempotency, Operation};
 use memory_core::domain::name::Name;
+use memory_core::domain::scope::Caller;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path as FieldPath, Segment};
@@ -85,13 +86,18 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
 impl IdempotencyKey {
     /// The key with a hash of what was asked. The hash is over the request as it was understood, so that a
     /// repetition may differ in white space and in the order of its fields.
-    pub(crate) fn of<T: Serialize>(self, operation: &str, request: &T) -> Option<Idempotency> {
+    pub(crate) fn of<T: Serialize>(
+        self,
+        caller: &Caller,
+        operation: Operation,
+        request: &T,
+    ) -> Option<Idempotency> {
         self.0.map(|key| {
             let mut hash = Sha256::new();
-            hash.update(operation.as_bytes());
+            hash.update(operation.as_str().as_bytes());
             hash.update([0]);
             hash.update(serde_json::to_vec(request).unwrap_or_default());
-            Idempotency { key, request_hash: hash.finalize().into() }
+            Idempotency { caller: caller.id, operation, key, request_hash: hash.finalize().into() }
         })
     }
 }
@@ -213,6 +219,9 @@ fn dotted(path: &FieldPath, last: Option<&str>) -> String {
 mod tests {
     use engrain::wire;
 
+    use memory_core::domain::id::{CallerId, TenantId};
+    use memory_core::domain::scope::Rights;
+
     use super::*;
 
     fn problem_of<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> (Code, String) {
@@ -279,17 +288,22 @@ mod tests {
 
     #[test]
     fn the_same_request_has_the_same_hash() {
-        let hash = |body: &str, operation: &str| {
+        let caller = Caller { tenant: TenantId::DEFAULT, id: CallerId::ANYONE, rights: Rights::ALL };
+        let hash = |body: &str, operation: Operation| {
             let request: wire::AddMemories = parse(body.as_bytes()).expect(body);
             let key = IdempotencyKey(Name::new("k").ok());
-            key.of(operation, &request).map(|idempotency| idempotency.request_hash)
+            key.of(&caller, operation, &request).map(|idempotency| idempotency.request_hash)
         };
-        let first =
-            hash(r#"{"scope":{"user_id":"u"},"memories":[{"text":"a","metadata":{"x":1,"y":2}}]}"#, "m");
-        let again =
-            hash(r#"{ "memories":[{"metadata":{"y":2,"x":1},"text":"a"}],"scope":{"user_id":"u"} }"#, "m");
-        let other = hash(r#"{"scope":{"user_id":"u"},"memories":[{"text":"b"}]}"#, "m");
-        let elsewhere = hash(r#"{"scope":{"user_id":"u"},"memories":[{"text":"b"}]}"#, "n");
+        let first = hash(
+            r#"{"scope":{"user_id":"u"},"memories":[{"text":"a","metadata":{"x":1,"y":2}}]}"#,
+            Operation::AddMemories,
+        );
+        let again = hash(
+            r#"{ "memories":[{"metadata":{"y":2,"x":1},"text":"a"}],"scope":{"user_id":"u"} }"#,
+            Operation::AddMemories,
+        );
+        let other = hash(r#"{"scope":{"user_id":"u"},"memories":[{"text":"b"}]}"#, Operation::AddMemories);
+        let elsewhere = hash(r#"{"scope":{"user_id":"u"},"memories":[{"text":"b"}]}"#, Operation::AddTurns);
         assert_eq!(first, again);
         assert!(first != other && other != elsewhere);
     }

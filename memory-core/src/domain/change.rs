@@ -8,7 +8,7 @@ use std::sync::Arc;
 use half::f16;
 
 use super::derivation::Derivation;
-use super::id::{MemoryId, PartitionId, SessionId, TenantId};
+use super::id::{CallerId, MemoryId, PartitionId, SessionId, TenantId};
 use super::memory::Memory;
 use super::name::Name;
 use super::scope::Owner;
@@ -59,13 +59,46 @@ impl ChangeSet {
     }
 }
 
-/// The key of a request, and what it asked.
+/// The key of a request, and what it asked. While it is remembered, the key stands for one request of one caller, for
+/// one owner and one operation; the tenant and the owner are those of the [`ChangeSet`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
-    /// The caller's key, unique per tenant while it is remembered.
+    /// Whose key it is.
+    pub caller: CallerId,
+    /// What was to be done.
+    pub operation: Operation,
+    /// The key that the caller chose.
     pub key: Name,
     /// SHA-256 of the request: the same key with another request is refused.
     pub request_hash: [u8; 32],
+}
+
+/// The operations that can have an idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Appends turns to a session.
+    AddTurns,
+    /// Adds finished memories.
+    AddMemories,
+    /// Makes a new version of a memory.
+    EditMemory,
+    /// Erases one memory.
+    DeleteMemory,
+    /// Erases what a filter matches.
+    DeleteMatching,
+}
+
+impl Operation {
+    /// The name in the store, never empty, and in the hash of a request.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Operation::AddTurns => "add_turns",
+            Operation::AddMemories => "add_memories",
+            Operation::EditMemory => "edit_memory",
+            Operation::DeleteMemory => "delete_memory",
+            Operation::DeleteMatching => "delete_matching",
+        }
+    }
 }
 
 /// Turns for one session. Each is remembered word for word as one memory of kind `turn`.

@@ -4,6 +4,7 @@
 //! Two-valued logic: a test on a field that a memory lacks is false, so its negation is true.
 
 use super::name::Name;
+use super::number::Number;
 use super::time::Timestamp;
 
 /// A condition on memories.
@@ -80,8 +81,8 @@ pub enum FieldType {
 pub enum Scalar {
     /// Text, compared byte by byte.
     Text(String),
-    /// A number; integers are exact up to 2^53.
-    Number(f64),
+    /// A number, compared by its exact value.
+    Number(Number),
     /// A truth value.
     Bool(bool),
     /// A moment.
@@ -139,9 +140,6 @@ pub enum BadFilter {
     /// A range without a bound.
     #[error("a range needs at least one of gte, gt, lte, lt")]
     EmptyRange,
-    /// NaN or infinite.
-    #[error("numbers must be finite")]
-    NotFinite,
 }
 
 impl Field {
@@ -289,9 +287,6 @@ impl Test {
 
 impl Scalar {
     fn check(&self, field: &Field) -> Result<(), BadFilter> {
-        if matches!(self, Scalar::Number(number) if !number.is_finite()) {
-            return Err(BadFilter::NotFinite);
-        }
         match (field.value_type(), self) {
             (FieldType::Any, _)
             | (FieldType::Text, Scalar::Text(_))
@@ -326,8 +321,8 @@ mod tests {
     fn refuses_wrong_types_and_excess() {
         let text = || Scalar::Text("x".to_owned());
         assert!(Filter::Field(Field::HappenedAt, Test::Eq(text())).check().is_err());
-        assert!(Filter::Field(Field::Tags, Test::Eq(Scalar::Number(1.0))).check().is_err());
-        assert!(Filter::Field(Field::Importance, Test::Eq(Scalar::Number(f64::NAN))).check().is_err());
+        assert!(Filter::Field(Field::Tags, Test::Eq(Scalar::Number(Number::from(1_u64)))).check().is_err());
+        assert!(Filter::Field(Field::Importance, Test::Eq(text())).check().is_err());
         assert!(Filter::Field(Field::Kind, Test::Range(Range::default())).check().is_err());
         assert!(Filter::Field(Field::Kind, Test::In(vec![text(); 1_001])).check().is_err());
         let mut deep = Filter::everything();

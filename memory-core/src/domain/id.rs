@@ -28,6 +28,7 @@ macro_rules! id {
 }
 
 id!(/** A tenant: the wall that nothing crosses. */ TenantId);
+id!(/** Who makes a request, among the callers of a tenant. */ CallerId);
 id!(/** A conversation, or any other ordered run of turns. */ SessionId);
 id!(/** One immutable utterance. */ TurnId);
 id!(/** One memory, over all its versions. */ MemoryId);
@@ -38,6 +39,11 @@ id!(/** One recall, as the access log and the answer name it. */ RecallId);
 impl TenantId {
     /// The tenant of a server that knows no others. It is the nil UUID, so that it needs no creation.
     pub const DEFAULT: TenantId = TenantId(Uuid::nil());
+}
+
+impl CallerId {
+    /// Whoever reaches a server that tells no callers apart.
+    pub const ANYONE: CallerId = CallerId(Uuid::nil());
 }
 
 /// A partition: all the memories of one owner in one tenant. It is the unit that is loaded, searched and evicted,

@@ -98,8 +98,8 @@ pub struct Origin {
 /// What forgetting curves work on. How fast a memory fades is a curve's business; this is what it fades from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Strength {
-    /// How much it matters, 0 to 1.
-    pub importance: f32,
+    /// How much it matters, 0 to 1. A double, so that a filter finds the very number that was given.
+    pub importance: f64,
     /// MemoryBank's S: 1 when new.
     pub strength: f32,
     /// When it was learned or last recalled.

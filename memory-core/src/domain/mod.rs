@@ -13,6 +13,7 @@ pub mod link;
 pub mod memory;
 pub mod metadata;
 pub mod name;
+pub mod number;
 pub mod scope;
 pub mod time;
 pub mod turn;

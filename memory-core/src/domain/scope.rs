@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::id::TenantId;
+use super::id::{CallerId, TenantId};
 use super::name::Name;
 
 /// Who asks, and what they may do. Made by the door that let them in, never from a request's body.
@@ -13,6 +13,8 @@ use super::name::Name;
 pub struct Caller {
     /// The wall they live behind.
     pub tenant: TenantId,
+    /// Which of the tenant's callers they are: idempotency keys are each caller's own.
+    pub id: CallerId,
     /// What they may do there.
     pub rights: Rights,
 }

@@ -25,7 +25,8 @@ impl Engine {
     ) -> Result<Memory, Error> {
         needs_write(caller)?;
         check(id, &edit, &self.limits)?;
-        if self.earlier(caller, idempotency.as_ref()).await?.is_some() {
+        let owner = self.stored_memory(caller, id).await?.owner;
+        if self.earlier(caller, Some(&owner), idempotency.as_ref()).await?.is_some() {
             return Ok(self.stored_memory(caller, id).await?.memory);
         }
         let mut last = Error::Busy;

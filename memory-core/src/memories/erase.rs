@@ -24,11 +24,14 @@ impl Engine {
         idempotency: Option<Idempotency>,
     ) -> Result<Vec<MemoryId>, Error> {
         needs_delete(caller)?;
-        if let Some(created) = self.earlier(caller, idempotency.as_ref()).await? {
-            return Ok(created.erased);
+        match self.stored_memory(caller, id).await {
+            Ok(stored) => self.erase_all(caller, stored.owner, vec![id], idempotency).await,
+            Err(gone @ Error::NotFound { .. }) => {
+                let created = self.earlier(caller, None, idempotency.as_ref()).await?;
+                created.map(|created| created.erased).ok_or(gone)
+            }
+            Err(error) => Err(error),
         }
-        let stored = self.stored_memory(caller, id).await?;
-        self.erase_all(caller, stored.owner, vec![id], idempotency).await
     }
 
     /// What a deletion by filter would erase. Only memories that the scope owns are looked at.
@@ -65,10 +68,10 @@ impl Engine {
     ) -> Result<(u64, Vec<MemoryId>), Error> {
         needs_delete(caller)?;
         let Confirmed { confirmation: confirmed, idempotency } = confirmed;
-        if let Some(created) = self.earlier(caller, idempotency.as_ref()).await? {
+        let owner = crate::remember::owner(scope)?;
+        if let Some(created) = self.earlier(caller, Some(&owner), idempotency.as_ref()).await? {
             return Ok((created.erased.len() as u64, created.erased));
         }
-        let owner = crate::remember::owner(scope)?;
         let (partition, ids) = match self.own_in_view(caller, scope, &filter).await? {
             Some((partition, ids)) => (Some(partition), ids),
             None => (None, Vec::new()),

@@ -60,7 +60,7 @@ pub struct Edit {
     /// When it expires; `Some(None)` clears.
     pub expires_at: Option<Option<Timestamp>>,
     /// How much it matters.
-    pub importance: Option<f32>,
+    pub importance: Option<f64>,
     /// Who may recall it.
     pub visibility: Option<Visibility>,
 }

@@ -112,7 +112,7 @@ pub(crate) fn links(
     }
 }
 
-pub(crate) fn importance(field: String, importance: Option<f32>) -> Result<(), Error> {
+pub(crate) fn importance(field: String, importance: Option<f64>) -> Result<(), Error> {
     match importance {
         Some(importance) if !(0.0..=1.0).contains(&importance) => {
             Err(Error::invalid(field, "must be between 0 and 1"))

@@ -26,7 +26,7 @@ use request::{MemoryToRemember, RememberMemories, RememberTurns, Remembered, Tur
 use tracing::instrument;
 
 /// Importance of what nobody has said anything about.
-const DEFAULT_IMPORTANCE: f32 = 0.5;
+const DEFAULT_IMPORTANCE: f64 = 0.5;
 /// MemoryBank's strength of what is new.
 const INITIAL_STRENGTH: f32 = 1.0;
 /// How often a request is done again because the store changed its embedder meanwhile.
@@ -39,7 +39,7 @@ impl Engine {
         needs_write(caller)?;
         let owner = check::turns(&request, &self.limits)?;
         let texts: Vec<TextToIndex> = request.turns.iter().map(TextToIndex::of_turn).collect();
-        if let Some(repeated) = self.repeated(caller, request.idempotency.as_ref(), &texts).await? {
+        if let Some(repeated) = self.repeated(caller, &owner, request.idempotency.as_ref(), &texts).await? {
             return Ok(repeated);
         }
         for _ in 0..EMBEDDER_CHANGES {
@@ -81,7 +81,7 @@ impl Engine {
         needs_write(caller)?;
         let owner = check::memories(&request, &self.limits)?;
         let texts: Vec<TextToIndex> = request.memories.iter().map(TextToIndex::of_new).collect();
-        if let Some(repeated) = self.repeated(caller, request.idempotency.as_ref(), &texts).await? {
+        if let Some(repeated) = self.repeated(caller, &owner, request.idempotency.as_ref(), &texts).await? {
             return Ok(repeated);
         }
         let sources = self.sources(caller, &owner, &request.memories).await?;
@@ -110,13 +110,14 @@ impl Engine {
     async fn repeated(
         &self,
         caller: &Caller,
+        owner: &Owner,
         idempotency: Option<&Idempotency>,
         texts: &[TextToIndex],
     ) -> Result<Option<Remembered>, Error> {
         if texts.iter().all(|text| text.vector.is_some()) {
             return Ok(None);
         }
-        let created = self.earlier(caller, idempotency).await?;
+        let created = self.earlier(caller, Some(owner), idempotency).await?;
         Ok(created.map(|created| remembered(Outcome::Repeated(created))))
     }
 
@@ -283,7 +284,7 @@ fn finished_memory(
 }
 
 /// What is new fades from when it happened, not from when it was imported.
-fn new_strength(importance: Option<f32>, happened_at: Timestamp) -> Strength {
+fn new_strength(importance: Option<f64>, happened_at: Timestamp) -> Strength {
     Strength {
         importance: importance.unwrap_or(DEFAULT_IMPORTANCE),
         strength: INITIAL_STRENGTH,

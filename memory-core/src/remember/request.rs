@@ -47,7 +47,7 @@ pub struct TurnToRemember {
     /// What the application keeps beside it.
     pub metadata: Metadata,
     /// How much it matters, 0 to 1.
-    pub importance: Option<f32>,
+    pub importance: Option<f64>,
     /// When it stops being recalled.
     pub expires_at: Option<Timestamp>,
     /// Its vector by the store's embedder, if the caller has it; the text must then fit in one chunk.
@@ -91,7 +91,7 @@ pub struct MemoryToRemember {
     /// When it stops being recalled.
     pub expires_at: Option<Timestamp>,
     /// How much it matters, 0 to 1.
-    pub importance: Option<f32>,
+    pub importance: Option<f64>,
     /// Who may recall it.
     pub visibility: Visibility,
     /// See [`TurnToRemember::vector`].

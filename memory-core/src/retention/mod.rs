@@ -18,13 +18,13 @@ pub fn memorybank_paper(strength: &Strength) -> Decay {
         t0_us: strength.refreshed_at.as_micros(),
         rate_per_us: narrow(rate_per_us),
         shape: 0.0,
-        importance: strength.importance,
+        importance: narrow(strength.importance),
     }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the scan computes in f32")]
-fn narrow(rate_per_us: f64) -> f32 {
-    rate_per_us as f32
+fn narrow(number: f64) -> f32 {
+    number as f32
 }
 
 #[cfg(test)]

@@ -64,11 +64,13 @@ pub trait Commit: Send + Sync + Debug {
     /// memory that lost a link because what it pointed to was erased.
     async fn commit(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError>;
 
-    /// What an earlier set with this key made, or the refusal of another request under the same key. For requests
-    /// that could not even be prepared a second time, such as the erasure of what is gone.
+    /// What an earlier set with this key made for `owner`, or the refusal of another request under the same key. For
+    /// requests that could not even be prepared a second time, such as the erasure of what is gone: its owner can no
+    /// longer be known, so without `owner` the same request is looked for whoever owned what it was about.
     async fn earlier(
         &self,
         tenant: TenantId,
+        owner: Option<&Owner>,
         idempotency: &Idempotency,
     ) -> Result<Option<Result<CreatedIds, Refusal>>, StoreError>;
 }

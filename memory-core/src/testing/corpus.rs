@@ -9,6 +9,7 @@ use crate::domain::id::{MemoryId, SessionId, TurnId};
 use crate::domain::memory::{DocumentName, Happened, Kind, Origin, Strength, Visibility};
 use crate::domain::metadata::Metadata;
 use crate::domain::name::Name;
+use crate::domain::number::Number;
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::Role;
 use crate::store::Indexed;
@@ -41,6 +42,8 @@ const WORDS: [&str; 24] = [
     "garden",
 ];
 const NAMES: [&str; 6] = ["a", "A", "b", "ab", "größe", "GRÖSSE"];
+/// Integers that a double cannot tell apart.
+const LARGE: [u64; 4] = [9_007_199_254_740_992, 9_007_199_254_740_993, u64::MAX - 1, u64::MAX];
 const PATHS: [&str; 8] = ["n", "city", "trip.year", "trip", "list", "list.deep", "flag", "x.y"];
 
 /// A memory, as the index gets it.
@@ -65,7 +68,7 @@ pub fn memory(rng: &mut Rng, number: u128) -> Indexed {
     memory.recorded_at = moment(rng);
     memory.valid = Interval { start: maybe_moment(rng), end: maybe_moment(rng) };
     memory.expires_at = maybe_moment(rng);
-    let importance = *rng.pick(&[0.0, 0.25, 0.5, 1.0]);
+    let importance = *rng.pick(&[0.0, 0.25, 0.5, 0.9, 1.0]);
     memory.strength =
         Strength { importance, strength: *rng.pick(&[0.5, 1.0, 4.0]), refreshed_at: moment(rng) };
     Indexed { memory, rows: rows(&text) }
@@ -154,10 +157,18 @@ fn scalar(rng: &mut Rng, field: &Field) -> Scalar {
             let known = ["turn", "fact", "document", "user", "tool", "s0", "s1", "Lisbon"];
             Scalar::Text((*if rng.chance(50) { rng.pick(&known) } else { rng.pick(&NAMES) }).to_owned())
         }
-        1 => Scalar::Number(*rng.pick(&[0.0, 0.25, 0.5, 1.0, 2.0, 3.0, -1.5])),
+        1 => Scalar::Number(number(rng)),
         2 => Scalar::Time(moment(rng)),
         _ => Scalar::Bool(rng.chance(50)),
     }
+}
+
+fn number(rng: &mut Rng) -> Number {
+    if rng.chance(30) {
+        return Number::from(*rng.pick(&LARGE));
+    }
+    let double = *rng.pick(&[0.0, 0.25, 0.5, 0.9, 1.0, 2.0, 3.0, -1.5, 9_007_199_254_740_992.0, 1e308]);
+    Number::from_f64(double).unwrap_or_else(|| Number::from(0_u64))
 }
 
 /// One of a few moments around [`START`].
@@ -217,10 +228,11 @@ fn metadata(rng: &mut Rng) -> Metadata {
 }
 
 fn value(rng: &mut Rng) -> Value {
-    match rng.below(7) {
+    match rng.below(8) {
         0 => json!(*rng.pick(&NAMES)),
         1 => json!(rng.below(4)),
-        2 => json!(*rng.pick(&[0.25, -1.5, 3.0])),
+        2 => json!(*rng.pick(&[0.25, -1.5, 3.0, 9_007_199_254_740_992.0, 1e308])),
+        7 => json!(*rng.pick(&LARGE)),
         3 => json!(rng.chance(50)),
         4 => Value::Null,
         5 => (0..rng.below(4)).map(|_| value(rng)).collect(),

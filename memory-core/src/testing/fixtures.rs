@@ -5,9 +5,13 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::domain::change::{ChangeSet, IndexRow, KeyKind, NewMemory, NewTurns, Revision};
+use crate::domain::change::{
+    ChangeSet, Idempotency, IndexRow, KeyKind, NewMemory, NewTurns, Operation, Revision,
+};
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
-use crate::domain::id::{CountingIds, DerivationId, IdSource, MemoryId, SessionId, TenantId, TurnId};
+use crate::domain::id::{
+    CallerId, CountingIds, DerivationId, IdSource, MemoryId, SessionId, TenantId, TurnId,
+};
 use crate::domain::link::Link;
 use crate::domain::memory::{DocumentName, Happened, Kind, Memory, Origin, Strength, Visibility};
 use crate::domain::metadata::Metadata;
@@ -246,6 +250,11 @@ fn memory_of_turn(id: MemoryId, turn: &Turn, session: &str, session_id: SessionI
 /// A link.
 pub fn link(to: MemoryId, relation: &str, weight: f32) -> Link {
     Link { to, relation: name(relation), weight }
+}
+
+/// A request of the one caller there is, under a key.
+pub fn keyed_request(operation: Operation, key: &str, hash: u8) -> Idempotency {
+    Idempotency { caller: CallerId::ANYONE, operation, key: name(key), request_hash: [hash; 32] }
 }
 
 /// A user.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use crate::domain::clock::FrozenClock;
 use crate::domain::filter::Filter;
-use crate::domain::id::{CountingIds, TenantId};
+use crate::domain::id::{CallerId, CountingIds, TenantId};
 use crate::domain::memory::{Kind, Visibility};
 use crate::domain::metadata::Metadata;
 use crate::domain::name::{BadName, Name};
@@ -37,7 +37,7 @@ use crate::store::sql::{SqlStore, StoreOptions};
 pub const START: Timestamp = Timestamp::from_micros(1_709_294_400_000_000);
 
 /// A caller of the default tenant who may do everything.
-pub const CALLER: Caller = Caller { tenant: TenantId::DEFAULT, rights: Rights::ALL };
+pub const CALLER: Caller = Caller { tenant: TenantId::DEFAULT, id: CallerId::ANYONE, rights: Rights::ALL };
 
 /// An engine with the parts that tests reach for.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::domain::filter::{Field, Filter, Range, Scalar, Test};
 use crate::domain::memory::{Memory, Visibility};
 use crate::domain::name::Name;
+use crate::domain::number::Number;
 use crate::domain::time::Timestamp;
 use crate::index::{IndexQuery, View};
 use crate::retention;
@@ -59,8 +60,10 @@ fn values(field: &Field, memory: &Memory) -> Vec<Scalar> {
         Field::ValidFrom => time(memory.valid.start),
         Field::ValidTo => time(memory.valid.end),
         Field::ExpiresAt => time(memory.expires_at),
-        Field::Importance => vec![Scalar::Number(f64::from(memory.strength.importance))],
-        Field::Version => vec![Scalar::Number(f64::from(memory.version))],
+        Field::Importance => {
+            Number::from_f64(memory.strength.importance).map(Scalar::Number).into_iter().collect()
+        }
+        Field::Version => vec![Scalar::Number(Number::from(memory.version))],
         Field::Tags => all(&memory.tags),
         Field::Subjects => all(&memory.subjects),
         Field::Metadata(path) => {
@@ -89,7 +92,7 @@ fn follow(value: &Value, path: Option<&str>, found: &mut Vec<Scalar>) {
             }
         }
         (Value::String(text), None) => found.push(Scalar::Text(text.clone())),
-        (Value::Number(number), None) => found.extend(number.as_f64().map(Scalar::Number)),
+        (Value::Number(number), None) => found.extend(Number::from_json(number).map(Scalar::Number)),
         (Value::Bool(bool), None) => found.push(Scalar::Bool(*bool)),
         _ => {}
     }
@@ -118,7 +121,7 @@ fn holds(test: &Test, value: &Scalar, is_set: bool) -> bool {
 fn compare(value: &Scalar, bound: &Scalar) -> Option<std::cmp::Ordering> {
     match (value, bound) {
         (Scalar::Text(value), Scalar::Text(bound)) => Some(value.as_bytes().cmp(bound.as_bytes())),
-        (Scalar::Number(value), Scalar::Number(bound)) => value.partial_cmp(bound),
+        (Scalar::Number(value), Scalar::Number(bound)) => Some(value.cmp(bound)),
         (Scalar::Time(value), Scalar::Time(bound)) => Some(value.cmp(bound)),
         _ => None,
     }

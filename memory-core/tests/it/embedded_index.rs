@@ -54,6 +54,12 @@ async fn a_view_is_what_passes() {
 }
 
 #[tokio::test]
+async fn numbers_are_compared_exactly() {
+    answering::numbers_are_compared_exactly(&embedded).await;
+    answering::importance_is_found_as_it_was_given(&embedded).await;
+}
+
+#[tokio::test]
 async fn what_is_hidden_takes_no_place() {
     answering::what_is_hidden_takes_no_place(&embedded).await;
 }

@@ -171,7 +171,7 @@ async fn edits_beside_erasures_of_what_is_linked_to_are_done() {
     let (engine, note) = (test_engine.engine.clone(), note.memories[0]);
     let editing = tokio::spawn(async move {
         for at in 0..48u8 {
-            let edit = Edit { importance: Some(f32::from(at) / 48.0), ..Edit::default() };
+            let edit = Edit { importance: Some(f64::from(at) / 48.0), ..Edit::default() };
             engine.edit(&CALLER, note, edit, None).await.unwrap();
         }
     });

@@ -4,11 +4,13 @@
 
 use std::path::Path;
 
+use memory_core::domain::change::{Operation, Outcome};
 use memory_core::domain::derivation::Source;
 use memory_core::domain::id::{MemoryId, PartitionId, TenantId};
 use memory_core::store::sql::{DATABASE_FILE, SqlStore, StoreOptions};
 use memory_core::store::{Commit, Damage, IndexSource, Indexed, Maintenance, Memories, StoreError};
-use memory_core::testing::fixtures::{Fixtures, link, owner, revised};
+use memory_core::testing::START;
+use memory_core::testing::fixtures::{Fixtures, keyed_request, link, owner, revised};
 use sqlx::Connection as _;
 
 async fn open(directory: &Path) -> SqlStore {
@@ -166,4 +168,59 @@ async fn damage_that_cannot_be_mended_is_found_and_left() {
         assert!(found.contains(&(code, false)), "{code}: {found:?}");
         assert!(left.iter().any(|damage| damage.code == code && !damage.repaired), "{code}: {left:?}");
     }
+}
+
+/// Runs statements on the database of a store that is closed.
+async fn alter(directory: &Path, statements: &str) {
+    let url = format!("sqlite://{}", directory.join(DATABASE_FILE).display());
+    let mut raw = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statements)).execute(&mut raw).await.unwrap();
+    raw.close().await.unwrap();
+}
+
+/// What a store was before migration 4: keys unique per tenant, importance rounded to single precision.
+const BEFORE_KEYS_HAD_OWNERS: &str = "
+    INSERT INTO idempotent_requests SELECT tenant_id, key, request_hash, made, created_us FROM keyed_requests;
+    DROP TABLE keyed_requests;
+    UPDATE memories SET importance = 0.8999999761581421 WHERE importance = 0.9;
+    UPDATE memories SET importance = 0.123456791043281555 WHERE importance = 0.123456789;
+    UPDATE memories SET importance = 0.009999999776482582 WHERE importance = 0.01;
+    DELETE FROM _sqlx_migrations WHERE version = 4;";
+
+#[tokio::test]
+async fn keys_and_importance_of_earlier_stores_are_taken_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let fixtures = Fixtures::for_store(&store).await.unwrap();
+    let given = [0.9, 0.01, 0.5, 0.123_456_789];
+    let facts = given.map(|importance| {
+        let mut fact = fixtures.fact("x");
+        fact.memory.strength.importance = importance;
+        fact
+    });
+    let mut set = fixtures.adding(&owner("ann"), facts.to_vec());
+    set.idempotency = Some(keyed_request(Operation::AddMemories, "msg-1", 1));
+    let Ok(Outcome::Committed(first)) = store.commit(&[set.clone()]).await.unwrap().remove(0) else {
+        panic!("refused")
+    };
+    store.close().await;
+    drop(store);
+    alter(directory.path(), BEFORE_KEYS_HAD_OWNERS).await;
+
+    let store = open(directory.path()).await;
+    let mut kept = Vec::new();
+    for id in &first.made.memories {
+        kept.push(store.memory(TenantId::DEFAULT, *id).await.unwrap().unwrap().memory.strength.importance);
+    }
+    assert_eq!(kept, [0.9, 0.01, 0.5, 0.123_456_791_043_281_555], "what cannot be known is left as it is");
+    let again = store.commit(&[set.clone()]).await.unwrap();
+    assert_eq!(again, [Ok(Outcome::Repeated(first.made.clone()))]);
+    let request = keyed_request(Operation::AddMemories, "msg-1", 1);
+    let earlier = store.earlier(TenantId::DEFAULT, None, &request).await.unwrap();
+    assert_eq!(earlier, Some(Ok(first.made.clone())));
+    let mut other = fixtures.adding(&owner("bob"), vec![fixtures.fact("y")]);
+    other.idempotency = Some(keyed_request(Operation::AddMemories, "msg-1", 2));
+    assert!(matches!(store.commit(&[other]).await.unwrap()[0], Ok(Outcome::Committed(_))));
+    assert_eq!(store.forget_requests(START.plus_days(1)).await.unwrap(), 2, "all go with their age");
+    assert_eq!(store.check(false).await.unwrap(), []);
 }

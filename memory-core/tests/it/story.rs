@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use memory_core::Error;
-use memory_core::domain::change::Idempotency;
+use memory_core::domain::change::Operation;
 use memory_core::domain::filter::{Field, Filter, Scalar, Test};
 use memory_core::domain::memory::{DocumentName, Kind, Visibility};
 use memory_core::domain::name::Name;
@@ -14,6 +14,7 @@ use memory_core::domain::turn::Role;
 use memory_core::memories::request::{Confirmed, Edit, ListMemories};
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::recall::request::Verdict;
+use memory_core::testing::fixtures::keyed_request;
 use memory_core::testing::{CALLER, START, TestEngine, fact, memories, question, turn, turns, user};
 
 fn name(text: &str) -> Name {
@@ -103,12 +104,12 @@ async fn a_repeated_request_makes_nothing_twice() {
     let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
     let mut request = turns(&scope, "s", vec![turn(Role::User, "I like tea", START)]).unwrap();
-    request.idempotency = Some(Idempotency { key: name("k"), request_hash: [1; 32] });
+    request.idempotency = Some(keyed_request(Operation::AddTurns, "k", 1));
     let first = test_engine.engine.remember_turns(&CALLER, request.clone()).await.unwrap();
     let again = test_engine.engine.remember_turns(&CALLER, request.clone()).await.unwrap();
     assert!(again.repeated && !first.repeated);
     assert_eq!(first.memories, again.memories);
-    request.idempotency = Some(Idempotency { key: name("k"), request_hash: [2; 32] });
+    request.idempotency = Some(keyed_request(Operation::AddTurns, "k", 2));
     let other = test_engine.engine.remember_turns(&CALLER, request).await;
     assert!(matches!(other, Err(Error::IdempotencyKeyReused)));
     let answer = test_engine.engine.recall(&CALLER, question(&scope, "tea")).await.unwrap();
@@ -120,8 +121,7 @@ async fn tenants_and_owners_never_see_each_other() {
     let (_directory, test_engine) = test_engine().await;
     let ann = user("ann").unwrap();
     let ids = remember_a_week(&test_engine, &ann).await;
-    let stranger =
-        Caller { tenant: memory_core::domain::id::TenantId(uuid::Uuid::from_u128(9)), rights: Rights::ALL };
+    let stranger = Caller { tenant: memory_core::domain::id::TenantId(uuid::Uuid::from_u128(9)), ..CALLER };
     for (caller, scope) in [(stranger, &ann), (CALLER, &user("bob").unwrap())] {
         let answer = test_engine.engine.recall(&caller, question(scope, "beagle Biscuit")).await.unwrap();
         assert!(answer.memories.is_empty() && answer.context.text.is_empty());
@@ -210,19 +210,24 @@ async fn a_repeated_edit_or_erasure_is_done_once() {
     let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
     let ids = remember_a_week(&test_engine, &scope).await;
-    let key = |text: &str| Some(Idempotency { key: name(text), request_hash: [3; 32] });
+    let key = |operation| Some(keyed_request(operation, "msg-1", 3));
     let edit = Edit { text: Some("I adopted a poodle".to_owned()), ..Edit::default() };
     for _ in 0..2 {
-        let edited = test_engine.engine.edit(&CALLER, ids[0], edit.clone(), key("edit")).await.unwrap();
+        let edited =
+            test_engine.engine.edit(&CALLER, ids[0], edit.clone(), key(Operation::EditMemory)).await.unwrap();
         assert_eq!((edited.version, edited.text.as_str()), (2, "I adopted a poodle"));
     }
     for _ in 0..2 {
-        assert_eq!(test_engine.engine.erase(&CALLER, ids[1], key("erase")).await.unwrap(), [ids[1]]);
+        assert_eq!(
+            test_engine.engine.erase(&CALLER, ids[1], key(Operation::DeleteMemory)).await.unwrap(),
+            [ids[1]]
+        );
     }
     let monday = Filter::Field(Field::Session, Test::Eq(Scalar::Text("monday".to_owned())));
     let preview = test_engine.engine.preview_erasure(&CALLER, &scope, monday.clone()).await.unwrap();
     for _ in 0..2 {
-        let confirmed = Confirmed { confirmation: &preview.confirmation, idempotency: key("sweep") };
+        let confirmed =
+            Confirmed { confirmation: &preview.confirmation, idempotency: key(Operation::DeleteMatching) };
         let (matched, gone) =
             test_engine.engine.erase_matching(&CALLER, &scope, monday.clone(), confirmed).await.unwrap();
         assert_eq!((matched, gone.len()), (2, 2));

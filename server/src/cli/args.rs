@@ -144,7 +144,7 @@ pub(super) struct RememberArgs {
     pub(super) at: Option<String>,
     /// How much it matters, 0 to 1
     #[arg(long, value_name = "NUMBER")]
-    pub(super) importance: Option<f32>,
+    pub(super) importance: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

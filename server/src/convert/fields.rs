@@ -108,7 +108,10 @@ pub(super) fn valid(
 }
 
 /// A number between `low` and `high`, both included; NaN is outside of everything.
-pub(super) fn within(number: Option<f32>, low: f32, high: f32, path: &str) -> Result<Option<f32>, Error> {
+pub(super) fn within<T>(number: Option<T>, low: T, high: T, path: &str) -> Result<Option<T>, Error>
+where
+    T: Copy + PartialOrd + std::fmt::Display,
+{
     match number {
         Some(number) if !(low..=high).contains(&number) => {
             Err(Error::invalid(path, format!("must be between {low} and {high}")))
@@ -117,7 +120,7 @@ pub(super) fn within(number: Option<f32>, low: f32, high: f32, path: &str) -> Re
     }
 }
 
-pub(super) fn importance(number: Option<f32>, path: &str) -> Result<Option<f32>, Error> {
+pub(super) fn importance(number: Option<f64>, path: &str) -> Result<Option<f64>, Error> {
     within(number, 0.0, 1.0, path)
 }
 

@@ -3,6 +3,7 @@
 use engrain::wire;
 use memory_core::domain::filter::{Field, FieldType, Filter, Range, Scalar, Test};
 use memory_core::domain::memory::Kind;
+use memory_core::domain::number::Number;
 use memory_core::domain::turn::Role;
 use memory_core::error::Error;
 use serde_json::Value;
@@ -110,7 +111,7 @@ fn scalar(field: &Field, value: &Value, path: &str) -> Result<Scalar, Error> {
         (FieldType::Text | FieldType::Any, Value::String(text)) => return Ok(Scalar::Text(text.clone())),
         (FieldType::Any, Value::Bool(truth)) => return Ok(Scalar::Bool(*truth)),
         (FieldType::Number | FieldType::Any, Value::Number(number)) => {
-            let number = number.as_f64().filter(|number| number.is_finite());
+            let number = Number::from_json(number);
             return number.map(Scalar::Number).ok_or_else(|| Error::invalid(path, "must be a finite number"));
         }
         (FieldType::Time, _) => "a moment such as 2023-05-20T02:21:00Z",
@@ -150,7 +151,7 @@ mod tests {
             Filter::Field(Field::Kind, Test::In(vec![text("fact"), text("note")])),
             Filter::Or(vec![
                 Filter::Field(Field::Tags, Test::Contains("travel".to_owned())),
-                Filter::Field(Field::Metadata("n".to_owned()), Test::Eq(Scalar::Number(3.0))),
+                Filter::Field(Field::Metadata("n".to_owned()), Test::Eq(Scalar::Number(Number::from(3_u64)))),
             ]),
             Filter::Not(Box::new(Filter::Field(Field::HappenedAt, Test::Range(since)))),
             Filter::Field(Field::Author, Test::IsNull(true)),

@@ -9,6 +9,7 @@ use engrain::wire::{
     AddMemories, AddedMemories, DeleteMatching, DeletedMatching, EditMemory, Erased, History, ListMemories,
     Memory, MemoryPage,
 };
+use memory_core::domain::change::Operation;
 use memory_core::domain::id::MemoryId;
 use memory_core::memories::request::Confirmed;
 
@@ -27,7 +28,7 @@ use crate::{App, metrics};
     post,
     path = "/v1/memories",
     tag = "remember",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body answers what the first call made, and makes nothing")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body answers what the first call made, and makes nothing. Keys are told apart by the owner of the memories and by the operation: the same key for another owner, or for another operation, is another key")),
     request_body(content = AddMemories, example = json!({
         "scope": {"user_id": "mara"},
         "memories": [
@@ -49,7 +50,7 @@ pub(crate) async fn add_memories(
     key: IdempotencyKey,
     JsonBody(request): JsonBody<AddMemories>,
 ) -> Result<(StatusCode, Json<AddedMemories>), Problem> {
-    let idempotency = key.of("add_memories", &request);
+    let idempotency = key.of(&caller, Operation::AddMemories, &request);
     let request = remember::memories(request, idempotency, app.limits())?;
     let remembered = app.engine()?.remember_memories(&caller, request).await?;
     if !remembered.repeated {
@@ -143,7 +144,7 @@ pub(crate) async fn memory_history(
     patch,
     path = "/v1/memories/{id}",
     tag = "memories",
-    params(("id" = uuid::Uuid, Path, description = "The memory"), ("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body is done once, and answers what it made then")),
+    params(("id" = uuid::Uuid, Path, description = "The memory"), ("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body is done once, and answers what it made then. Keys are told apart by the owner of the memories and by the operation: the same key for another owner, or for another operation, is another key")),
     request_body(content = EditMemory, example = json!({
         "if_version": 1, "text": "Mara is allergic to peanuts and cashews."
     })),
@@ -163,7 +164,7 @@ pub(crate) async fn edit_memory(
     key: IdempotencyKey,
     JsonBody(edit): JsonBody<EditMemory>,
 ) -> Result<Json<Memory>, Problem> {
-    let idempotency = key.of("edit_memory", &(id, &edit));
+    let idempotency = key.of(&caller, Operation::EditMemory, &(id, &edit));
     let edit = memories::edit(edit, app.limits())?;
     let memory = app.engine()?.edit(&caller, MemoryId(id), edit, idempotency).await?;
     Ok(Json(responses::memory(memory)))
@@ -177,7 +178,7 @@ pub(crate) async fn edit_memory(
     delete,
     path = "/v1/memories/{id}",
     tag = "memories",
-    params(("id" = uuid::Uuid, Path, description = "The memory"), ("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body is done once, and answers what it made then")),
+    params(("id" = uuid::Uuid, Path, description = "The memory"), ("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body is done once, and answers what it made then. Keys are told apart by the owner of the memories and by the operation: the same key for another owner, or for another operation, is another key")),
     responses((status = 200, description = "What was erased", body = Erased, example = json!({
         "memory_ids": ["01890a5d-ac96-774b-bcce-b30209900003"]
     })))
@@ -188,7 +189,8 @@ pub(crate) async fn delete_memory(
     PathId(id): PathId,
     key: IdempotencyKey,
 ) -> Result<Json<Erased>, Problem> {
-    let erased = app.engine()?.erase(&caller, MemoryId(id), key.of("delete_memory", &id)).await?;
+    let erased =
+        app.engine()?.erase(&caller, MemoryId(id), key.of(&caller, Operation::DeleteMemory, &id)).await?;
     Ok(Json(Erased { memory_ids: erased.into_iter().map(|id| id.0).collect() }))
 }
 
@@ -200,7 +202,7 @@ pub(crate) async fn delete_memory(
     post,
     path = "/v1/memories/delete",
     tag = "memories",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body is done once, and answers what it made then")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body is done once, and answers what it made then. Keys are told apart by the owner of the memories and by the operation: the same key for another owner, or for another operation, is another key")),
     request_body(content = DeleteMatching, example = json!({
         "scope": {"user_id": "mara"}, "filter": {"field": "session", "eq": "2023-05-20"}
     })),
@@ -216,7 +218,7 @@ pub(crate) async fn delete_matching(
     key: IdempotencyKey,
     JsonBody(request): JsonBody<DeleteMatching>,
 ) -> Result<Json<DeletedMatching>, Problem> {
-    let idempotency = key.of("delete_matching", &request);
+    let idempotency = key.of(&caller, Operation::DeleteMatching, &request);
     let (scope, filter) = memories::delete(&request)?;
     let engine = app.engine()?;
     let Some(confirmation) = &request.confirmation else {

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use engrain::wire::{AddTurns, AddedTurns};
+use memory_core::domain::change::Operation;
 
 use super::created;
 use crate::auth::Authenticated;
@@ -22,7 +23,7 @@ use crate::{App, metrics};
     post,
     path = "/v1/turns",
     tag = "remember",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body answers what the first call made, and makes nothing")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body answers what the first call made, and makes nothing. Keys are told apart by the owner of the memories and by the operation: the same key for another owner, or for another operation, is another key")),
     request_body(content = AddTurns, example = json!({
         "scope": {"user_id": "mara", "agent_id": "concierge"},
         "session": "2023-05-20",
@@ -47,7 +48,7 @@ pub(crate) async fn add_turns(
     key: IdempotencyKey,
     JsonBody(request): JsonBody<AddTurns>,
 ) -> Result<(StatusCode, Json<AddedTurns>), Problem> {
-    let idempotency = key.of("add_turns", &request);
+    let idempotency = key.of(&caller, Operation::AddTurns, &request);
     let request = remember::turns(request, idempotency, app.limits())?;
     let remembered = app.engine()?.remember_turns(&caller, request).await?;
     if !remembered.repeated {

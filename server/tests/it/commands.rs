@@ -1,13 +1,14 @@
 //! Commands as real processes: whose store they act on, and which files they put in its place. What they refuse to act
 //! on must be as it was, memory by memory or byte by byte.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::process::ServerProcess;
 use engrain::Client;
 use engrain::wire::{AddMemories, ListMemories, NewMemory, Scope};
 use memory_core::store::sql::DirectoryLock;
-use crate::process::ServerProcess;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -14,6 +14,7 @@ use crate::domain::filter::Field;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::{Memory, Visibility};
 use crate::domain::name::Name;
+use crate::domain::number::Number;
 use crate::domain::time::Timestamp;
 use crate::index::TurnPosition;
 
@@ -33,7 +34,7 @@ pub(super) struct Columns {
     interner: Interner,
     texts: [Vec<Symbol>; TEXT_FIELDS.len()],
     times: [Vec<i64>; TIME_FIELDS.len()],
-    importance: Vec<f32>,
+    importance: Vec<f64>,
     version: Vec<u32>,
     tags: HashMap<Symbol, Vec<u32>>,
     subjects: HashMap<Symbol, Vec<u32>>,
@@ -61,7 +62,7 @@ pub(super) const TIME_FIELDS: [Field; 5] =
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Datum {
     Text(Symbol),
-    Number(f64),
+    Number(Number),
     Bool(bool),
 }
 
@@ -106,7 +107,10 @@ impl Columns {
         for (path, value) in memory.metadata.scalars() {
             let datum = match value {
                 Value::String(text) => Datum::Text(self.interner.intern(text)),
-                Value::Number(number) => Datum::Number(number.as_f64().unwrap_or(f64::NAN)),
+                Value::Number(number) => match Number::from_json(number) {
+                    Some(number) => Datum::Number(number),
+                    None => continue,
+                },
                 Value::Bool(bool) => Datum::Bool(*bool),
                 Value::Null | Value::Array(_) | Value::Object(_) => continue,
             };
@@ -206,7 +210,7 @@ impl Columns {
         Some(&self.times[TIME_FIELDS.iter().position(|known| known == field)?])
     }
 
-    pub(super) fn importance_column(&self) -> &[f32] {
+    pub(super) fn importance_column(&self) -> &[f64] {
         &self.importance
     }
 

@@ -5,6 +5,7 @@ use super::bitmap::Bitmap;
 use super::columns::{Columns, Datum, NEVER};
 use super::interner::SymbolSet;
 use crate::domain::filter::{Field, FieldType, Filter, Range, Scalar, Test};
+use crate::domain::number::Number;
 
 /// The ordinals for which `filter` holds.
 pub(super) fn evaluate(filter: &Filter, columns: &Columns) -> Bitmap {
@@ -38,11 +39,12 @@ fn evaluate_test(field: &Field, test: &Test, columns: &Columns) -> Bitmap {
         Field::Metadata(path) => metadata(columns.metadata_column(path), test, columns),
         Field::Importance => {
             let column = columns.importance_column();
-            Bitmap::of(columns.len(), |ordinal| holds_for_number(test, f64::from(column[ordinal])))
+            let holds = |number: Number| holds_for_number(test, number);
+            Bitmap::of(columns.len(), |ordinal| Number::from_f64(column[ordinal]).is_some_and(holds))
         }
         Field::Version => {
             let column = columns.version_column();
-            Bitmap::of(columns.len(), |ordinal| holds_for_number(test, f64::from(column[ordinal])))
+            Bitmap::of(columns.len(), |ordinal| holds_for_number(test, Number::from(column[ordinal])))
         }
         Field::Tags | Field::Subjects => set(field, test, columns),
         _ if field.value_type() == FieldType::Time => match columns.time_column(field) {
@@ -110,13 +112,13 @@ fn matching_symbols(test: &Test, columns: &Columns, is_set: bool) -> SymbolSet {
     }
 }
 
-fn holds_for_number(test: &Test, number: f64) -> bool {
+fn holds_for_number(test: &Test, number: Number) -> bool {
     let is = |scalar: &Scalar| matches!(scalar, Scalar::Number(wanted) if *wanted == number);
     match test {
         Test::Eq(value) => is(value),
         Test::In(values) => values.iter().any(is),
         Test::Range(range) => in_range(range, |bound| match bound {
-            Scalar::Number(bound) => number.partial_cmp(bound),
+            Scalar::Number(bound) => Some(number.cmp(bound)),
             _ => None,
         }),
         Test::Contains(_) => false,

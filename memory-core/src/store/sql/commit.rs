@@ -7,7 +7,7 @@
 use async_trait::async_trait;
 
 use super::counters::Counters;
-use super::idempotency::earlier_request;
+use super::idempotency::{earlier_request, same_request};
 use super::insert_buffer::InsertBuffer;
 use super::links::written;
 use super::{Connection, NO_EMBEDDER, SqlStore, StoreError, dialect, unavailable};
@@ -16,7 +16,7 @@ use crate::domain::change::{
 };
 use crate::domain::id::{PartitionId, TenantId};
 use crate::domain::memory::Memory;
-use crate::domain::scope::OwnerKind;
+use crate::domain::scope::{Owner, OwnerKind};
 use crate::store::{ChangeOp, Commit};
 
 /// The most memories of one owner: what fits the index's 32-bit row numbers with room to spare.
@@ -42,9 +42,13 @@ impl Commit for SqlStore {
     async fn earlier(
         &self,
         tenant: TenantId,
+        owner: Option<&Owner>,
         idempotency: &Idempotency,
     ) -> Result<Option<Result<CreatedIds, Refusal>>, StoreError> {
-        earlier_request(&self.readers, tenant, idempotency).await
+        match owner {
+            Some(owner) => earlier_request(&self.readers, tenant, owner, idempotency).await,
+            None => Ok(same_request(&self.readers, tenant, idempotency).await?.map(Ok)),
+        }
     }
 }
 
@@ -76,7 +80,7 @@ impl<'c, 'a> WriteTransaction<'c, 'a> {
     /// Takes one set whole, or refuses it having changed nothing.
     async fn take(&mut self, set: &'a ChangeSet) -> Result<Result<Outcome, Refusal>, StoreError> {
         if let Some(idempotency) = &set.idempotency {
-            match earlier_request(&mut *self.connection, set.tenant, idempotency).await? {
+            match earlier_request(&mut *self.connection, set.tenant, &set.owner, idempotency).await? {
                 Some(Ok(created)) => return Ok(Ok(Outcome::Repeated(created))),
                 Some(Err(refusal)) => return Ok(Err(refusal)),
                 None => {}

@@ -1,10 +1,14 @@
 //! Repeated requests: what a request with an idempotency key made is kept with its key, by id only, in the
-//! transaction that made it.
+//! transaction that made it. A key is its caller's own, for one owner and one operation.
+//!
+//! Keys of stores from before migration 4 have neither caller, owner nor operation: their operation is empty, and they
+//! answer the request that their hash is of, which covers operation and scope. They go with their age like all others.
 
 use super::commit::WriteTransaction;
 use super::{Db, StoreError, unavailable};
 use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, Refusal};
 use crate::domain::id::{MemoryId, SessionId, TenantId, TurnId};
+use crate::domain::scope::Owner;
 
 impl WriteTransaction<'_, '_> {
     /// Keeps what a request made for as long as its key is remembered.
@@ -15,11 +19,16 @@ impl WriteTransaction<'_, '_> {
         created: &CreatedIds,
     ) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO idempotent_requests (tenant_id, key, request_hash, made, created_us)
-             VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO keyed_requests
+                 (tenant_id, key, operation, caller_id, owner_kind, owner_id, request_hash, made, created_us)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(set.tenant.0)
         .bind(idempotency.key.as_str())
+        .bind(idempotency.operation.as_str())
+        .bind(idempotency.caller.0)
+        .bind(set.owner.kind.as_str())
+        .bind(set.owner.id.as_str())
         .bind(&idempotency.request_hash[..])
         .bind(created_json(created))
         .bind(set.now.as_micros())
@@ -30,17 +39,28 @@ impl WriteTransaction<'_, '_> {
     }
 }
 
-/// What an earlier set with this key made, or the refusal of another request under it.
+/// What an earlier set of this owner with this key made, or the refusal of another request under it.
 pub(super) async fn earlier_request<'e>(
     from: impl sqlx::Executor<'e, Database = Db>,
     tenant: TenantId,
+    owner: &Owner,
     idempotency: &Idempotency,
 ) -> Result<Option<Result<CreatedIds, Refusal>>, StoreError> {
+    // A key without operation comes first: it is of this very request.
     let row: Option<(Vec<u8>, String)> = sqlx::query_as(
-        "SELECT request_hash, made FROM idempotent_requests WHERE tenant_id = $1 AND key = $2",
+        "SELECT request_hash, made FROM keyed_requests
+         WHERE tenant_id = $1 AND key = $2
+             AND ((operation = $3 AND caller_id = $4 AND owner_kind = $5 AND owner_id = $6)
+                 OR (operation = '' AND request_hash = $7))
+         ORDER BY operation LIMIT 1",
     )
     .bind(tenant.0)
     .bind(idempotency.key.as_str())
+    .bind(idempotency.operation.as_str())
+    .bind(idempotency.caller.0)
+    .bind(owner.kind.as_str())
+    .bind(owner.id.as_str())
+    .bind(&idempotency.request_hash[..])
     .fetch_optional(from)
     .await
     .map_err(unavailable)?;
@@ -48,9 +68,38 @@ pub(super) async fn earlier_request<'e>(
     if hash != idempotency.request_hash {
         return Ok(Some(Err(Refusal::IdempotencyKeyReused)));
     }
-    let damaged =
-        || StoreError::Corrupt { table: "idempotent_requests", column: "made", row: "a key".to_owned() };
-    Ok(Some(Ok(created_from_json(&created).ok_or_else(damaged)?)))
+    read_made(&created).map(|created| Some(Ok(created)))
+}
+
+/// What the same request with this key made earlier, whoever was the owner.
+pub(super) async fn same_request<'e>(
+    from: impl sqlx::Executor<'e, Database = Db>,
+    tenant: TenantId,
+    idempotency: &Idempotency,
+) -> Result<Option<CreatedIds>, StoreError> {
+    let created: Option<String> = sqlx::query_scalar(
+        "SELECT created FROM keyed_requests
+         WHERE tenant_id = $1 AND key = $2 AND request_hash = $3
+             AND (operation = '' OR (operation = $4 AND caller_id = $5))
+         ORDER BY created_us DESC LIMIT 1",
+    )
+    .bind(tenant.0)
+    .bind(idempotency.key.as_str())
+    .bind(&idempotency.request_hash[..])
+    .bind(idempotency.operation.as_str())
+    .bind(idempotency.caller.0)
+    .fetch_optional(from)
+    .await
+    .map_err(unavailable)?;
+    created.map(|created| read_made(&created)).transpose()
+}
+
+fn read_made(json: &str) -> Result<CreatedIds, StoreError> {
+    created_from_json(json).ok_or_else(|| StoreError::Corrupt {
+        table: "keyed_requests",
+        column: "made",
+        row: "a key".to_owned(),
+    })
 }
 
 /// The ids of what was made, as `[session, [memories], [turns], [erased]]`.

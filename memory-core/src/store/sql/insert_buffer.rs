@@ -132,7 +132,7 @@ async fn write_memories(to: &mut Connection, memories: &[(PartitionId, &Memory)]
             .push_bind(memory.valid.start.map(Timestamp::as_micros))
             .push_bind(memory.valid.end.map(Timestamp::as_micros))
             .push_bind(memory.expires_at.map(Timestamp::as_micros))
-            .push_bind(f64::from(memory.strength.importance))
+            .push_bind(memory.strength.importance)
             .push_bind(f64::from(memory.strength.strength))
             .push_bind(memory.strength.refreshed_at.as_micros())
             .push_bind(links_json(&memory.links));

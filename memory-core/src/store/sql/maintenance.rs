@@ -50,7 +50,7 @@ impl Maintenance for SqlStore {
     }
 
     async fn forget_requests(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let result = sqlx::query("DELETE FROM idempotent_requests WHERE created_us < $1")
+        let result = sqlx::query("DELETE FROM keyed_requests WHERE created_us < $1")
             .bind(before.as_micros())
             .execute(&self.writer)
             .await

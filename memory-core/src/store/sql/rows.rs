@@ -74,7 +74,7 @@ pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
         },
         expires_at: at.maybe_time(20, "expires_us")?,
         strength: Strength {
-            importance: at.fraction(21, "importance")?,
+            importance: at.get(21, "importance")?,
             strength: at.fraction(22, "strength")?,
             refreshed_at: at.time(23, "refreshed_us")?,
         },
@@ -121,7 +121,7 @@ pub(super) fn version(row: &Row, present: &Memory, turn_text: Option<&str>) -> R
     memory.valid =
         Interval { start: at.maybe_time(11, "valid_from_us")?, end: at.maybe_time(12, "valid_to_us")? };
     memory.expires_at = at.maybe_time(13, "expires_us")?;
-    memory.strength.importance = at.fraction(14, "importance")?;
+    memory.strength.importance = at.get(14, "importance")?;
     memory.links = at.links(15)?;
     Ok(memory)
 }

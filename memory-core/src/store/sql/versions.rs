@@ -154,7 +154,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         .bind(memory.valid.start.map(Timestamp::as_micros))
         .bind(memory.valid.end.map(Timestamp::as_micros))
         .bind(memory.expires_at.map(Timestamp::as_micros))
-        .bind(f64::from(memory.strength.importance))
+        .bind(memory.strength.importance)
         .bind(memory.kind.as_str())
         .bind(memory.agent.as_ref().map(|name| name.as_str()))
         .bind(memory.app.as_ref().map(|name| name.as_str()))

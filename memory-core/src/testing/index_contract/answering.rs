@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::{AMPLE_BYTES, Make, PARTITION, any_question, by_id, ids, is_right, question};
-use crate::domain::filter::{Field, Filter, Scalar, Test};
+use crate::domain::filter::{Field, Filter, Range, Scalar, Test};
 use crate::domain::id::MemoryId;
 use crate::domain::memory::{Kind, Visibility};
+use crate::domain::metadata::Metadata;
+use crate::domain::number::Number;
 use crate::index::{IndexQuery, TurnPosition, View};
 use crate::store::Indexed;
 use crate::testing::START;
@@ -93,6 +95,101 @@ pub async fn a_view_is_what_passes(make: Make<'_>, seed: u64) {
         assert_eq!(index.in_view(PARTITION, &view).await.unwrap(), ids(&expected), "seed {seed}: {view:?}");
     }
     assert!(passed > 90, "the filters let too little pass to tell anything");
+}
+
+/// Numbers are compared by their exact value, in metadata and where a memory has a number of its own: what doubles
+/// cannot tell apart is two numbers, and one number is found under each of its spellings.
+pub async fn numbers_are_compared_exactly(make: Make<'_>) {
+    let ascending = [
+        "-1e308",
+        "-9223372036854775808",
+        "-9007199254740993",
+        "-9007199254740992.0",
+        "-0.0",
+        "5e-324",
+        "0.9",
+        "1",
+        "1.0000000000000002",
+        "9007199254740992.0",
+        "9007199254740993",
+        "1234567890123456788",
+        "1234567890123456789",
+        "9223372036854775807",
+        "9223372036854775808.0",
+        "18446744073709551615",
+        "18446744073709551616",
+        "1e308",
+    ];
+    let number = |text: &str| {
+        let number: serde_json::Number = serde_json::from_str(text).unwrap();
+        (Number::from_json(&number).map(Scalar::Number).unwrap(), number)
+    };
+    let source = Arc::new(MemorySource::default());
+    let all = ascending.iter().zip(1..).map(|(text, at)| {
+        let mut one = fact(at, "tea");
+        let object = serde_json::Map::from_iter([("n".to_owned(), number(text).1.into())]);
+        one.memory.metadata = Metadata::new(object).unwrap();
+        one
+    });
+    source.write(PARTITION, all.collect(), Vec::new());
+    let index = make(source.clone(), AMPLE_BYTES);
+    let found = async |field: Field, test: Test| {
+        let view = View { filter: Filter::Field(field, test), now: START, shared_only: false };
+        let found = index.in_view(PARTITION, &view).await.unwrap();
+        found.iter().map(|id| id.0.as_u128() as usize - 1).collect::<Vec<usize>>()
+    };
+    let n = || Field::Metadata("n".to_owned());
+    let count = ascending.len();
+    for (at, text) in ascending.iter().enumerate() {
+        let bound = || Some(number(text).0);
+        let within = |range: Range| found(n(), Test::Range(range));
+        assert_eq!(found(n(), Test::Eq(number(text).0)).await, [at], "{text}");
+        assert_eq!(found(n(), Test::In(vec![number(text).0])).await, [at], "{text}");
+        let range = Range { gte: bound(), ..Range::default() };
+        assert_eq!(within(range).await, Vec::from_iter(at..count), "{text}");
+        let range = Range { gt: bound(), ..Range::default() };
+        assert_eq!(within(range).await, Vec::from_iter(at + 1..count), "{text}");
+        let range = Range { lte: bound(), ..Range::default() };
+        assert_eq!(within(range).await, Vec::from_iter(0..=at), "{text}");
+        let range = Range { lt: bound(), ..Range::default() };
+        assert_eq!(within(range).await, Vec::from_iter(0..at), "{text}");
+    }
+    for (one, other) in [("1.0", "1"), ("0", "-0.0"), ("9223372036854775808", "9223372036854775808.0")] {
+        let at = ascending.iter().position(|text| *text == other).unwrap();
+        assert_eq!(found(n(), Test::Eq(number(one).0)).await, [at], "{one}");
+    }
+    assert_eq!(found(Field::Version, Test::Eq(number("1.0").0)).await.len(), count);
+}
+
+/// Importance is found by the number that was given, whatever its nearest single-precision number is.
+pub async fn importance_is_found_as_it_was_given(make: Make<'_>) {
+    let given = [0.0, 0.1, 0.3, 0.7, 0.9, 0.900_000_001, 1.0];
+    let source = Arc::new(MemorySource::default());
+    let all = given.iter().zip(1..).map(|(importance, at)| {
+        let mut one = fact(at, "tea");
+        one.memory.strength.importance = *importance;
+        one
+    });
+    source.write(PARTITION, all.collect(), Vec::new());
+    let index = make(source, AMPLE_BYTES);
+    for (at, importance) in given.iter().enumerate() {
+        let exactly = Scalar::Number(Number::from_f64(*importance).unwrap());
+        let bound = || Some(exactly.clone());
+        for (test, expected) in [
+            (Test::Eq(exactly.clone()), at..at + 1),
+            (Test::In(vec![exactly.clone()]), at..at + 1),
+            (Test::Range(Range { gte: bound(), ..Range::default() }), at..given.len()),
+            (Test::Range(Range { lte: bound(), ..Range::default() }), 0..at + 1),
+            (Test::Range(Range { gt: bound(), ..Range::default() }), at + 1..given.len()),
+        ] {
+            let filter = Filter::Field(Field::Importance, test);
+            let view = View { filter, now: START, shared_only: false };
+            let found = index.in_view(PARTITION, &view).await.unwrap();
+            let expected: Vec<MemoryId> =
+                expected.map(|place| MemoryId(uuid::Uuid::from_u128(place as u128 + 1))).collect();
+            assert_eq!(found, expected, "{importance}: {view:?}");
+        }
+    }
 }
 
 /// What a view hides neither shows nor takes the place of what it lets be seen, however well it matches; and it

@@ -25,7 +25,8 @@ macro_rules! store_contract {
             writing: a_set_is_whole_or_refused_whole, the_log_has_no_gaps, a_repetition_makes_nothing_twice,
                 a_new_version_keeps_the_earlier_ones, one_version_is_made_once, a_document_replaces_its_name,
                 a_replaced_document_is_what_was_answered, sessions_keep_their_order,
-                an_embedder_not_in_use_is_refused, requests_are_forgotten_by_age;
+                an_embedder_not_in_use_is_refused,
+                a_key_is_for_one_caller_owner_and_operation, requests_are_forgotten_by_age;
             erasing: takes_along_what_was_made_of_it, takes_a_diamond_once, follows_earlier_versions,
                 leaves_no_trace, unknown_ids_are_refused, leaves_other_partitions_alone,
                 what_is_written_with_it_is_consistent;

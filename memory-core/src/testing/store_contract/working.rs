@@ -1,12 +1,12 @@
 //! Rules of everything beside memories: jobs, the access log, settings, and the change of embedder.
 
 use super::{commit, loaded, log_is_sound, present};
-use crate::domain::change::Idempotency;
+use crate::domain::change::Operation;
 use crate::domain::id::{JobId, MemoryId, PartitionId, RecallId, TenantId};
 use crate::domain::time::Timestamp;
 use crate::store::{EmbedderId, Job, JobState, RecallRecord, Store};
 use crate::testing::START;
-use crate::testing::fixtures::{Fixtures, name, owner, revised, rows};
+use crate::testing::fixtures::{Fixtures, keyed_request, owner, revised, rows};
 
 const LEASE_US: i64 = 1_000;
 
@@ -116,7 +116,7 @@ pub async fn a_job_comes_with_its_set_or_not_at_all(store: &dyn Store) {
     let mut keyed = asking("keyed", Some("only"));
     keyed.jobs.push(Job { unique_key: Some("only".to_owned()), ..job(&fixtures, "left out", START) });
     keyed.jobs.push(job(&fixtures, "also", START));
-    keyed.idempotency = Some(Idempotency { key: name("k"), request_hash: [1; 32] });
+    keyed.idempotency = Some(keyed_request(Operation::AddMemories, "k", 1));
     let mut repeated = asking("repeated", None);
     repeated.idempotency.clone_from(&keyed.idempotency);
     let sets = [refused, keyed.clone(), repeated, asking("left out", Some("only"))];

@@ -1,12 +1,13 @@
 //! Rules of committing: sets whole or refused, sequence numbers, repetition, versions, documents, sessions.
 
 use super::{answer, commit, loaded, log_is_sound, present};
-use crate::domain::change::{ChangeSet, Idempotency, Outcome, Refusal};
+use crate::domain::change::{ChangeSet, Idempotency, Operation, Outcome, Refusal};
 use crate::domain::derivation::Source;
-use crate::domain::id::{MemoryId, TenantId};
+use crate::domain::id::{CallerId, MemoryId, TenantId};
+use crate::domain::scope::{Owner, OwnerKind};
 use crate::store::{EmbedderId, Store};
 use crate::testing::START;
-use crate::testing::fixtures::{Fixtures, name, owner, revised};
+use crate::testing::fixtures::{Fixtures, keyed_request, name, owner, revised};
 
 /// A set is taken whole or refused whole, and a refused one hinders no other in the same call.
 pub async fn a_set_is_whole_or_refused_whole(store: &dyn Store) {
@@ -87,7 +88,7 @@ pub async fn a_repetition_makes_nothing_twice(store: &dyn Store) {
     let ann = owner("ann");
     let keyed = |hash: u8| {
         let mut set = fixtures.saying(&ann, "s", &["tea"]);
-        set.idempotency = Some(Idempotency { key: name("k"), request_hash: [hash; 32] });
+        set.idempotency = Some(keyed_request(Operation::AddTurns, "k", hash));
         set
     };
     let answers = store.commit(&[keyed(1), keyed(1), keyed(2)]).await.unwrap();
@@ -100,7 +101,7 @@ pub async fn a_repetition_makes_nothing_twice(store: &dyn Store) {
     let elsewhere = ChangeSet { tenant: TenantId(fixtures.id()), ..keyed(9) };
     assert!(matches!(answer(store, &elsewhere).await, Ok(Outcome::Committed(_))));
     let mut refused = fixtures.erasing(&ann, vec![MemoryId(fixtures.id())]);
-    refused.idempotency = Some(Idempotency { key: name("r"), request_hash: [1; 32] });
+    refused.idempotency = Some(keyed_request(Operation::DeleteMemory, "r", 1));
     assert!(answer(store, &refused).await.is_err());
     refused.erasures = first.created.memories.clone();
     assert!(
@@ -109,13 +110,60 @@ pub async fn a_repetition_makes_nothing_twice(store: &dyn Store) {
     );
 }
 
+/// A key is its caller's own, for one owner and one operation: elsewhere it is another key. Without an owner, only the
+/// very request is found, whoever it was for.
+pub async fn a_key_is_for_one_caller_owner_and_operation(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let (ann, ben) = (owner("ann"), owner("ben"));
+    let asking = |owner: &Owner, idempotency: Idempotency| {
+        let mut set = fixtures.adding(owner, vec![fixtures.fact("tea")]);
+        set.idempotency = Some(idempotency);
+        set
+    };
+    let first = keyed_request(Operation::AddMemories, "msg-1", 1);
+    let other_caller = Idempotency { caller: CallerId(fixtures.id()), ..first.clone() };
+    let other_operation = keyed_request(Operation::AddTurns, "msg-1", 2);
+    let app = Owner { kind: OwnerKind::App, ..ann.clone() };
+    let sets = [
+        asking(&ann, first.clone()),
+        asking(&ben, keyed_request(Operation::AddMemories, "msg-1", 3)),
+        asking(&app, keyed_request(Operation::AddMemories, "msg-1", 4)),
+        asking(&ann, other_operation.clone()),
+        asking(&ann, other_caller.clone()),
+    ];
+    let answers = store.commit(&sets).await.unwrap();
+    let mut created = Vec::new();
+    for (set, committed) in sets.iter().zip(&answers) {
+        let Ok(Outcome::Committed(committed)) = committed else { panic!("refused: {committed:?}") };
+        assert_eq!(answer(store, set).await, Ok(Outcome::Repeated(committed.created.clone())));
+        created.push(committed.created.clone());
+    }
+    assert_eq!(
+        answer(store, &asking(&ann, keyed_request(Operation::AddMemories, "msg-1", 5))).await,
+        Err(Refusal::IdempotencyKeyReused)
+    );
+    let tenant = TenantId::DEFAULT;
+    let earlier = store.earlier(tenant, Some(&ann), &first).await.unwrap();
+    assert_eq!(earlier, Some(Ok(created[0].clone())));
+    let reused = store.earlier(tenant, Some(&ben), &first).await.unwrap();
+    assert_eq!(reused, Some(Err(Refusal::IdempotencyKeyReused)));
+    assert_eq!(store.earlier(tenant, Some(&owner("cleo")), &first).await.unwrap(), None);
+    for (idempotency, created) in
+        [(first, &created[0]), (other_operation, &created[3]), (other_caller, &created[4])]
+    {
+        assert_eq!(store.earlier(tenant, None, &idempotency).await.unwrap(), Some(Ok(created.clone())));
+    }
+    let unasked = keyed_request(Operation::AddMemories, "msg-1", 9);
+    assert_eq!(store.earlier(tenant, None, &unasked).await.unwrap(), None);
+}
+
 /// Keys older than a moment are forgotten, and only those.
 pub async fn requests_are_forgotten_by_age(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let keyed = |key: &str, days: i64| {
         let mut set = fixtures.adding(&owner("ann"), vec![fixtures.fact("x")]);
         set.now = START.plus_days(days);
-        set.idempotency = Some(Idempotency { key: name(key), request_hash: [0; 32] });
+        set.idempotency = Some(keyed_request(Operation::AddMemories, key, 0));
         set
     };
     commit(store, &keyed("old", 0)).await;

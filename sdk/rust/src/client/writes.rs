@@ -14,7 +14,8 @@ use crate::wire::{
 /// Writing, each time under a new idempotency key, so that a lost answer can be asked for again.
 impl Client {
     /// The writing operations under a key of yours: use one key for one piece of work, over all attempts at it and
-    /// over restarts of your program, and it is done once.
+    /// over restarts of your program, and it is done once. The same key for another owner's memories, or with another
+    /// operation, is another key.
     pub fn keyed(&self, key: impl Into<String>) -> KeyedWrite<'_> {
         KeyedWrite { client: self, key: key.into() }
     }

@@ -9,6 +9,9 @@ use serde_json::Value;
 /// Fields: `kind`, `role`, `author`, `agent_id`, `app_id`, `run_id`, `session`, `namespace`, `key`, `happened_at`,
 /// `recorded_at`, `valid_from`, `valid_to`, `expires_at`, `importance`, `version`, `tags`, `subjects`, and
 /// `metadata.PATH` for any path of yours. A test on a field that a memory lacks is false, so its negation is true.
+///
+/// Numbers are compared by their exact value: 1 equals 1.0, and integers from -2^63 to 2^64 - 1 are never rounded. Any
+/// other number, in metadata as in a filter, is the nearest double.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

@@ -190,5 +190,5 @@ pub struct Memory {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
     /// How much it matters, 0 to 1.
-    pub importance: f32,
+    pub importance: f64,
 }

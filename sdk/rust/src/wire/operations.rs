@@ -93,7 +93,7 @@ pub struct EditMemory {
     pub expires_at: Option<Option<String>>,
     /// How much it matters, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub importance: Option<f32>,
+    pub importance: Option<f64>,
     /// Who may recall it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Visibility>,

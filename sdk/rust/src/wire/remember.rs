@@ -56,7 +56,7 @@ pub struct NewTurn {
     pub metadata: Map<String, Value>,
     /// How much it matters, 0 to 1. Default: 0.5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub importance: Option<f32>,
+    pub importance: Option<f64>,
     /// When it stops being recalled. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
@@ -156,7 +156,7 @@ pub struct NewMemory {
     pub expires_at: Option<String>,
     /// How much it matters, 0 to 1. Default: 0.5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub importance: Option<f32>,
+    pub importance: Option<f64>,
     /// Who may recall it. Default: `owner`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Visibility>,

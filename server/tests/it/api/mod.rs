@@ -1,7 +1,9 @@
 //! Tests of the API, from the request to the answer.
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
+mod numbers;
 mod openapi;
 mod refusals;
+mod repetition;
 mod story;
 mod support;

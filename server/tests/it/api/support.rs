@@ -90,6 +90,12 @@ impl TestServer {
         self.send(request.body(body.into()).expect("a request")).await
     }
 
+    pub(crate) async fn keyed(&self, method: Method, path: &str, key: &str, body: &Value) -> Answer {
+        let request = Request::builder().method(method).uri(path).header("idempotency-key", key);
+        let request = request.header("content-type", "application/json");
+        self.send(request.body(Body::from(body.to_string())).expect("a request")).await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.json(Method::POST, path, body.to_string()).await
     }
