@@ -209,15 +209,15 @@ async fn keys_and_importance_of_earlier_stores_are_taken_over() {
 
     let store = open(directory.path()).await;
     let mut kept = Vec::new();
-    for id in &first.made.memories {
+    for id in &first.created.memories {
         kept.push(store.memory(TenantId::DEFAULT, *id).await.unwrap().unwrap().memory.strength.importance);
     }
-    assert_eq!(kept, [0.9, 0.01, 0.5, 0.123_456_791_043_281_555], "what cannot be known is left as it is");
+    assert_eq!(kept, [0.9, 0.01, 0.5, 0.123_456_791_043_281_56], "what cannot be known is left as it is");
     let again = store.commit(&[set.clone()]).await.unwrap();
-    assert_eq!(again, [Ok(Outcome::Repeated(first.made.clone()))]);
+    assert_eq!(again, [Ok(Outcome::Repeated(first.created.clone()))]);
     let request = keyed_request(Operation::AddMemories, "msg-1", 1);
     let earlier = store.earlier(TenantId::DEFAULT, None, &request).await.unwrap();
-    assert_eq!(earlier, Some(Ok(first.made.clone())));
+    assert_eq!(earlier, Some(Ok(first.created.clone())));
     let mut other = fixtures.adding(&owner("bob"), vec![fixtures.fact("y")]);
     other.idempotency = Some(keyed_request(Operation::AddMemories, "msg-1", 2));
     assert!(matches!(store.commit(&[other]).await.unwrap()[0], Ok(Outcome::Committed(_))));

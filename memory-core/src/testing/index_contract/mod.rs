@@ -68,10 +68,10 @@ fn ids(indexed: &[Indexed]) -> Vec<MemoryId> {
     indexed.iter().map(|one| one.memory.id).collect()
 }
 
-/// A memory in sight: the similarity and the place of its part that matches best, if it has vectors; its BM25 score.
+/// A visible memory: its best fused score with the span of that row, if it has vectors; its BM25 score.
 type Seen = (MemoryId, Option<(f32, (u32, u32))>, f32);
 
-/// Holds an answer against the definitions: exactly those that a signal puts forward, with what each signal says.
+/// Checks a search against the reference: exactly the expected candidates, each with the expected score of every signal.
 async fn is_right(
     index: &dyn Index,
     source: &MemorySource,
@@ -83,40 +83,11 @@ async fn is_right(
     let answer = index.search(partition, asked).await.unwrap();
     assert_eq!(answer.memories, all.len() as u64, "{context}: how many there are");
     let words = reference::Bm25::new(asked, &all);
-    let mut seen: Vec<Seen> = Vec::new();
-    for indexed in &all {
-        let (id, expected) = (indexed.memory.id, words.best_row(indexed));
-        let inspection = index.inspect(partition, id, asked).await.unwrap().expect("it is there");
-        let lexical = inspection.candidate.lexical;
-        assert!((f64::from(lexical) - expected).abs() < 1e-4, "{context}: BM25 {lexical}, not {expected}");
-        assert_eq!(
-            inspection.passes_filter,
-            reference::passes(&asked.view.filter, &indexed.memory),
-            "{context}"
-        );
-        let in_sight = inspection.passes_filter && inspection.visible && !inspection.expired;
-        assert_eq!(
-            in_sight,
-            reference::sees(&asked.view, &indexed.memory),
-            "{context}: {:?}",
-            indexed.memory
-        );
-        if in_sight {
-            seen.push((id, reference::dense(asked, indexed), lexical));
-        }
-    }
-    let mut by_meaning: Vec<_> =
-        seen.iter().filter_map(|(id, dense, _)| Some((dense.as_ref()?.0, *id))).collect();
-    let mut by_words: Vec<_> =
-        seen.iter().filter(|(.., words)| *words > 0.0).map(|(id, _, words)| (*words, *id)).collect();
-    let mut forward = std::collections::BTreeSet::new();
-    for order in [&mut by_meaning, &mut by_words] {
-        order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        forward.extend(order.iter().take(asked.candidates).map(|(_, id)| *id));
-    }
+    let seen = visible_memories(index, partition, asked, (&all, &words), context).await;
+    let retrieved = expected_retrieved(&seen, asked.candidates);
     let (found, beside): (Vec<Candidate>, _) = by_id(answer).into_iter().partition(|one| one.retrieved);
     let found_ids: Vec<MemoryId> = found.iter().map(|candidate| candidate.memory).collect();
-    assert_eq!(found_ids, Vec::from_iter(forward), "{context}: who is put forward for {asked:?}");
+    assert_eq!(found_ids, retrieved, "{context}: memories retrieved for {asked:?}");
     let in_sight: Vec<&Indexed> =
         all.iter().filter(|one| reference::sees(&asked.view, &one.memory)).collect();
     let stands_beside = |one: &&&Indexed| {
@@ -148,6 +119,50 @@ async fn is_right(
         assert_eq!(candidate.happened_at, indexed.memory.happened.at, "{context}");
         assert_eq!(candidate.speaker_named, reference::names_author(asked, &indexed.memory), "{context}");
     }
+}
+
+/// The visible memories with their scores. Checks every inspection against the reference on the way.
+async fn visible_memories(
+    index: &dyn Index,
+    partition: PartitionId,
+    asked: &IndexQuery,
+    (all, words): (&[Indexed], &reference::Bm25),
+    context: &str,
+) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    for indexed in all {
+        let (id, expected) = (indexed.memory.id, words.best_row(indexed));
+        let inspection = index.inspect(partition, id, asked).await.unwrap().expect("it is there");
+        let lexical = inspection.candidate.lexical;
+        assert!((f64::from(lexical) - expected).abs() < 1e-4, "{context}: BM25 {lexical}, not {expected}");
+        let passes = reference::passes(&asked.view.filter, &indexed.memory);
+        assert_eq!(inspection.passes_filter, passes, "{context}");
+        let in_sight = inspection.passes_filter && inspection.visible && !inspection.expired;
+        assert_eq!(
+            in_sight,
+            reference::sees(&asked.view, &indexed.memory),
+            "{context}: {:?}",
+            indexed.memory
+        );
+        if in_sight {
+            seen.push((id, reference::dense(asked, indexed), lexical));
+        }
+    }
+    seen
+}
+
+/// The union of the top-k of both signals, by id.
+fn expected_retrieved(seen: &[Seen], k: usize) -> Vec<MemoryId> {
+    let mut by_meaning: Vec<_> =
+        seen.iter().filter_map(|(id, dense, _)| Some((dense.as_ref()?.0, *id))).collect();
+    let mut by_words: Vec<_> =
+        seen.iter().filter(|(.., words)| *words > 0.0).map(|(id, _, words)| (*words, *id)).collect();
+    let mut retrieved = std::collections::BTreeSet::new();
+    for order in [&mut by_meaning, &mut by_words] {
+        order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        retrieved.extend(order.iter().take(k).map(|(_, id)| *id));
+    }
+    Vec::from_iter(retrieved)
 }
 
 /// Whether two turns follow each other in a session.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::TestServer;
+use super::support::TestServer;
 
 fn mara() -> Value {
     json!({"user_id": "mara"})

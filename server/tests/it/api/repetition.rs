@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer};
+use super::support::{Answer, TestServer};
 
 fn fact(user: &str, text: &str) -> Value {
     json!({"scope": {"user_id": user}, "memories": [{"text": text}]})
