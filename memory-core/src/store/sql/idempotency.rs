@@ -68,7 +68,7 @@ pub(super) async fn earlier_request<'e>(
     if hash != idempotency.request_hash {
         return Ok(Some(Err(Refusal::IdempotencyKeyReused)));
     }
-    read_made(&created).map(|created| Some(Ok(created)))
+    read_created(&created).map(|created| Some(Ok(created)))
 }
 
 /// What the same request with this key made earlier, whoever was the owner.
@@ -78,7 +78,7 @@ pub(super) async fn same_request<'e>(
     idempotency: &Idempotency,
 ) -> Result<Option<CreatedIds>, StoreError> {
     let created: Option<String> = sqlx::query_scalar(
-        "SELECT created FROM keyed_requests
+        "SELECT made FROM keyed_requests
          WHERE tenant_id = $1 AND key = $2 AND request_hash = $3
              AND (operation = '' OR (operation = $4 AND caller_id = $5))
          ORDER BY created_us DESC LIMIT 1",
@@ -91,10 +91,10 @@ pub(super) async fn same_request<'e>(
     .fetch_optional(from)
     .await
     .map_err(unavailable)?;
-    created.map(|created| read_made(&created)).transpose()
+    created.map(|created| read_created(&created)).transpose()
 }
 
-fn read_made(json: &str) -> Result<CreatedIds, StoreError> {
+fn read_created(json: &str) -> Result<CreatedIds, StoreError> {
     created_from_json(json).ok_or_else(|| StoreError::Corrupt {
         table: "keyed_requests",
         column: "made",
