@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use crate::commit::CommitQueue;
 use crate::domain::change::{CreatedIds, Idempotency};
 use crate::domain::clock::Clock;
+use crate::domain::embedder::EmbedderId;
 use crate::domain::id::IdSource;
 use crate::domain::scope::{Caller, Owner};
 use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::index::Index;
+use crate::indexing::commit_queue::CommitQueue;
 use crate::limits::Limits;
 use crate::model::{Embedder, Reranker};
 use crate::recall::access_log::AccessLogWriter;
 use crate::recall::settings::RecallSettings;
-use crate::store::{EmbedderId, Store};
+use crate::store::Store;
 
 /// What an engine is made of.
 pub struct Parts {

@@ -13,11 +13,12 @@
 //! What this crate is not: it knows no HTTP, reads no configuration, picks no implementation, and asks for the time and
 //! for ids through parameters. Without features it has no database, no model runtime and no network in it.
 
-mod commit;
 pub mod domain;
 pub mod engine;
 pub mod error;
+mod field_checks;
 pub mod index;
+mod indexing;
 pub mod limits;
 pub mod maintenance;
 pub mod memories;
@@ -25,6 +26,7 @@ pub mod model;
 pub mod recall;
 pub mod remember;
 pub mod retention;
+mod scope;
 pub mod store;
 #[cfg(all(feature = "testing", feature = "sqlite"))]
 pub mod testing;

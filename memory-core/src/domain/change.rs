@@ -8,7 +8,9 @@ use std::sync::Arc;
 use half::f16;
 
 use super::derivation::Derivation;
+use super::embedder::EmbedderId;
 use super::id::{CallerId, MemoryId, PartitionId, SessionId, TenantId};
+use super::job::Job;
 use super::memory::Memory;
 use super::name::Name;
 use super::scope::Owner;
@@ -25,7 +27,7 @@ pub struct ChangeSet {
     /// The moment that all records of this set bear.
     pub now: Timestamp,
     /// Which embedder made the vectors in this set; it must be the one in use when the set is committed.
-    pub embedder: Option<crate::store::EmbedderId>,
+    pub embedder: Option<EmbedderId>,
     /// What makes a repetition of the request harmless.
     pub idempotency: Option<Idempotency>,
     /// Turns to append to a session, with the memories of them.
@@ -38,7 +40,7 @@ pub struct ChangeSet {
     pub erasures: Vec<MemoryId>,
     /// Work that is to follow, of the set's own tenant. It is there if the set is, and not otherwise; if one with the
     /// same unique key waits or runs, none is added.
-    pub jobs: Vec<crate::store::Job>,
+    pub jobs: Vec<Job>,
 }
 
 impl ChangeSet {

@@ -7,8 +7,10 @@
 pub mod change;
 pub mod clock;
 pub mod derivation;
+pub mod embedder;
 pub mod filter;
 pub mod id;
+pub mod job;
 pub mod link;
 pub mod memory;
 pub mod metadata;

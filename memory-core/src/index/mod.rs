@@ -14,7 +14,6 @@ use async_trait::async_trait;
 use crate::domain::filter::Filter;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::time::Timestamp;
-use crate::recall::request::Exactness;
 use crate::store::{Indexed, StoreError};
 
 /// Why an index did not answer.
@@ -114,6 +113,17 @@ pub struct Answer {
     pub memories: u64,
     /// How far the signals' orders can be trusted.
     pub exactness: Exactness,
+}
+
+/// How far an order can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exactness {
+    /// Every memory was scored.
+    Exact,
+    /// Some were ruled out by a proven bound.
+    Certified,
+    /// An index guessed.
+    Approximate,
 }
 
 /// What the index knows of one memory, seen through a question.

@@ -8,10 +8,10 @@ pub use check::CheckReport;
 use std::path::Path;
 
 use crate::domain::id::JobId;
+use crate::domain::job::Job;
 use crate::domain::scope::Caller;
 use crate::engine::{Engine, needs_admin, needs_read};
 use crate::error::Error;
-use crate::store::Job;
 
 impl Engine {
     /// A durable job.

@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
+use crate::domain::embedder::EmbedderId;
 use crate::domain::id::JobId;
+use crate::domain::job::{Job, JobState};
 use crate::domain::scope::Caller;
 use crate::engine::{ActiveEmbedder, Engine, needs_admin};
 use crate::error::Error;
+use crate::indexing::{TextToIndex, index_texts_with};
 use crate::model::Embedder;
-use crate::remember::{TextToIndex, index_texts_with};
-use crate::store::{EmbedderId, Job, JobState};
 
 /// The kind of these jobs.
 const KIND: &str = "reindex";

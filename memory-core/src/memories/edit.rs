@@ -7,9 +7,11 @@ use crate::domain::memory::Memory;
 use crate::domain::scope::Caller;
 use crate::engine::{Engine, needs_write};
 use crate::error::Error;
+use crate::field_checks;
+use crate::indexing::TextToIndex;
 use crate::limits::Limits;
-use crate::remember::{TextToIndex, check_importance, check_links, check_names, check_text, count_tokens};
 use crate::store::StoredMemory;
+use crate::text::count_tokens;
 
 /// How often an edit without a version is done again because another came first.
 const TRIES: usize = 8;
@@ -78,12 +80,12 @@ impl Engine {
 
 fn check(id: MemoryId, edit: &Edit, limits: &Limits) -> Result<(), Error> {
     if let Some(text) = &edit.text {
-        check_text("text".to_owned(), text, limits)?;
+        field_checks::text("text".to_owned(), text, limits)?;
     }
-    check_names("tags".to_owned(), edit.tags.as_ref().map_or(0, Vec::len), limits)?;
-    check_names("subjects".to_owned(), edit.subjects.as_ref().map_or(0, Vec::len), limits)?;
-    check_links("links", Some(id), edit.links.as_deref().unwrap_or_default(), limits)?;
-    check_importance("importance".to_owned(), edit.importance)
+    field_checks::names("tags".to_owned(), edit.tags.as_ref().map_or(0, Vec::len), limits)?;
+    field_checks::names("subjects".to_owned(), edit.subjects.as_ref().map_or(0, Vec::len), limits)?;
+    field_checks::links("links", Some(id), edit.links.as_deref().unwrap_or_default(), limits)?;
+    field_checks::importance("importance".to_owned(), edit.importance)
 }
 
 /// The memory as the edit wants it.

@@ -10,6 +10,7 @@ use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::scope::{Caller, Owner, Scope};
 use crate::engine::{Engine, needs_delete, needs_read};
 use crate::error::Error;
+use crate::scope::owner;
 
 /// Memories shown in a preview.
 const SAMPLE: usize = 20;
@@ -68,7 +69,7 @@ impl Engine {
     ) -> Result<(u64, Vec<MemoryId>), Error> {
         needs_delete(caller)?;
         let Confirmed { confirmation: confirmed, idempotency } = confirmed;
-        let owner = crate::remember::owner(scope)?;
+        let owner = owner(scope)?;
         if let Some(created) = self.earlier(caller, Some(&owner), idempotency.as_ref()).await? {
             return Ok((created.erased.len() as u64, created.erased));
         }

@@ -10,7 +10,7 @@ use crate::domain::turn::{Session, Turn};
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
 use crate::index::View;
-use crate::recall::scope::narrowed;
+use crate::scope::{narrowed, owner};
 use crate::store::{OwnerEntry, StoredMemory};
 
 impl Engine {
@@ -116,7 +116,7 @@ impl Engine {
         caller: &Caller,
         scope: &Scope,
     ) -> Result<Option<PartitionId>, Error> {
-        let owner = crate::remember::owner(scope)?;
+        let owner = owner(scope)?;
         Ok(self.store.partition_of(caller.tenant, &owner).await?)
     }
 

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use super::request::Context;
+use super::response::Context;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
 use crate::domain::turn::Role;

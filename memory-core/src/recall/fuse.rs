@@ -12,7 +12,7 @@
 
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::index::{Candidate, TurnPosition};
-use crate::recall::request::{Explanation, SignalName, SignalScore};
+use crate::recall::response::{Explanation, SignalName, SignalScore};
 use crate::recall::settings::Weights;
 use crate::recall::time_expressions::{self, Mention};
 

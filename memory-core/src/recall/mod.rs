@@ -5,11 +5,12 @@
 
 pub(crate) mod access_log;
 mod assemble;
+mod check;
 mod fuse;
 mod neighbours;
 pub mod request;
 mod rerank;
-pub(crate) mod scope;
+pub mod response;
 pub mod settings;
 pub mod time_expressions;
 mod why_not;
@@ -27,18 +28,17 @@ use crate::domain::scope::Caller;
 use crate::domain::time::Timestamp;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
-use crate::index::{Candidate, IndexQuery};
+use crate::index::{Candidate, Exactness, IndexQuery};
+use crate::scope::SearchTargets;
 use crate::store::RecallRecord;
 use assemble::Piece;
 use fuse::{Fused, ScoringContext};
 use neighbours::Neighbour;
-use request::{Degraded, Exactness, NamedTime, Recall, Recalled, RecalledMemory, Timings};
-use scope::SearchTargets;
+use request::Recall;
+use response::{Context, Degraded, NamedTime, Recalled, RecalledMemory, Timings};
 
 /// The most memories that a signal can put forward.
 const MAX_CANDIDATES: u32 = 1_024;
-/// The greatest weight: more would only drown the others.
-const MAX_WEIGHT: f32 = 100.0;
 
 impl Engine {
     /// What is remembered that bears on a question.
@@ -57,7 +57,7 @@ impl Engine {
     ) -> Result<Recalled, Error> {
         let began = Instant::now();
         needs_read(caller)?;
-        self.check_recall(&request)?;
+        check::recall(&request, &self.limits)?;
         let deadline = request.deadline_ms.map(|ms| began + Duration::from_millis(u64::from(ms)));
         let mut timings = Timings::default();
         let mut degraded = Vec::new();
@@ -114,66 +114,6 @@ impl Engine {
             searched_memories: searched.memories,
             timings,
         })
-    }
-
-    fn check_recall(&self, request: &Recall) -> Result<(), Error> {
-        let limits = &self.limits;
-        if request.query.trim().is_empty() {
-            return Err(Error::invalid("query", "must not be empty"));
-        }
-        let weights = request.weights;
-        for (field, weight) in [
-            ("weights.similarity", weights.similarity),
-            ("weights.retention", weights.retention),
-            ("weights.importance", weights.importance),
-            ("weights.lexical", weights.lexical),
-            ("weights.window", weights.window),
-            ("weights.neighbours", weights.neighbours),
-            ("weights.replies", weights.replies),
-            ("weights.speaker", weights.speaker),
-            ("weights.time", weights.time),
-        ] {
-            if weight.is_some_and(|weight| !(0.0..=MAX_WEIGHT).contains(&weight)) {
-                return Err(Error::invalid(field, format!("must be between 0 and {MAX_WEIGHT}")));
-            }
-        }
-        request.filter.check().map_err(|error| Error::invalid("filter", error))?;
-        let bounded = [
-            ("query", "a question's length in bytes", request.query.len() as u64, limits.query_bytes as u64),
-            ("limit", "the number of memories", u64::from(request.limit), u64::from(limits.recall_limit)),
-            (
-                "budget_tokens",
-                "the length of a context in tokens",
-                u64::from(request.budget_tokens),
-                u64::from(limits.budget_tokens),
-            ),
-            (
-                "rerank_candidates",
-                "the number of candidates read again",
-                u64::from(request.rerank_candidates.unwrap_or(1)),
-                u64::from(limits.rerank_candidates),
-            ),
-            (
-                "deadline_ms",
-                "the deadline in milliseconds",
-                u64::from(request.deadline_ms.unwrap_or(1)),
-                u64::from(limits.deadline_ms),
-            ),
-        ];
-        for (field, what, found, limit) in bounded {
-            if found > limit {
-                return Err(Error::OverLimit { field: field.to_owned(), what, limit });
-            }
-        }
-        let at_least_one = [
-            ("limit", request.limit),
-            ("rerank_candidates", request.rerank_candidates.unwrap_or(1)),
-            ("deadline_ms", request.deadline_ms.unwrap_or(1)),
-        ];
-        match at_least_one.into_iter().find(|(_, value)| *value == 0) {
-            Some((field, _)) => Err(Error::invalid(field, "must be at least 1")),
-            None => Ok(()),
-        }
     }
 
     /// STEP 2: the question's vector. Without an embedder that answers, and in time, words alone must do.
@@ -286,7 +226,7 @@ impl Engine {
         fused: &[Fused],
         neighbours: &[Neighbour],
         loaded: &HashMap<MemoryId, Memory>,
-    ) -> request::Context {
+    ) -> Context {
         let pieces: Vec<Piece<'_>> = fused
             .iter()
             .filter_map(|one| {

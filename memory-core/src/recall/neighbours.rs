@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::fuse::Fused;
-use super::scope::SearchTargets;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::memory::Memory;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::index::TurnPosition;
+use crate::scope::SearchTargets;
 
 impl Engine {
     /// The memories of turns beside those that were found, in view and not found themselves: per partition, with the

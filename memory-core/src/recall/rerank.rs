@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::fuse::Fused;
-use super::request::{Degraded, Recall, SignalName, SignalScore};
+use super::request::Recall;
+use super::response::{Degraded, SignalName, SignalScore};
 use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
 use crate::engine::Engine;
@@ -96,7 +97,7 @@ fn reorder(fused: &mut Vec<Fused>, scores: &[f32]) {
 mod tests {
     use super::*;
     use crate::domain::id::PartitionId;
-    use crate::recall::request::Explanation;
+    use crate::recall::response::Explanation;
 
     fn fused(id: u128, score: f32) -> Fused {
         let memory = MemoryId(uuid::Uuid::from_u128(id));

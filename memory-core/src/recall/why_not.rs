@@ -1,8 +1,9 @@
 //! Why a memory does or does not come back for a question: the recall is done again, and the memory looked at through
 //! the same question.
 
-use super::fuse;
-use super::request::{Explanation, Recall, Verdict, WhyNot};
+use super::request::Recall;
+use super::response::{Explanation, Recalled, Verdict, WhyNot};
+use super::{check, fuse};
 use crate::domain::id::MemoryId;
 use crate::domain::scope::Caller;
 use crate::engine::{Engine, needs_read};
@@ -15,7 +16,7 @@ impl Engine {
     pub async fn why_not(&self, caller: &Caller, memory: MemoryId, request: Recall) -> Result<WhyNot, Error> {
         needs_read(caller)?;
         let mut request = Recall { rerank: Some(false), ..request };
-        self.check_recall(&request)?;
+        check::recall(&request, &self.limits)?;
         let now = request.now.unwrap_or_else(|| self.now());
         let vector = self.query_vector(&request, None, &mut Vec::new()).await?;
         request.vector = vector.as_deref().map(<[f32]>::to_vec);
@@ -50,7 +51,7 @@ impl Engine {
     }
 }
 
-fn verdict(inspection: &Inspection, memory: MemoryId, recalled: &super::request::Recalled) -> Verdict {
+fn verdict(inspection: &Inspection, memory: MemoryId, recalled: &Recalled) -> Verdict {
     let came_back = recalled.memories.iter().any(|one| one.memory.id == memory);
     let in_context = recalled.context.memories.contains(&memory);
     if came_back && (in_context || recalled.context.left_out == 0) {

@@ -2,12 +2,12 @@
 //! with its place in the request; nothing is done by halves.
 
 use super::request::{MemoryToRemember, RememberMemories, RememberTurns};
-use crate::domain::id::MemoryId;
-use crate::domain::link::{Link, first_bad};
 use crate::domain::memory::Kind;
-use crate::domain::scope::{Owner, Scope};
+use crate::domain::scope::Owner;
 use crate::error::Error;
+use crate::field_checks::{count, importance, links, names, over, text};
 use crate::limits::Limits;
+use crate::scope::owner;
 
 /// Checks turns to remember; answers their owner.
 pub(super) fn turns(request: &RememberTurns, limits: &Limits) -> Result<Owner, Error> {
@@ -53,13 +53,6 @@ pub(super) fn memories(request: &RememberMemories, limits: &Limits) -> Result<Ow
     Ok(owner)
 }
 
-/// The owner of a scope that must have one.
-pub(crate) fn owner(scope: &Scope) -> Result<Owner, Error> {
-    scope
-        .owner()
-        .ok_or_else(|| Error::invalid("scope", "name at least one of user_id, agent_id, app_id, run_id"))
-}
-
 fn kind(index: usize, new: &MemoryToRemember) -> Result<(), Error> {
     let field = format!("memories[{index}].kind");
     match (new.kind, &new.document) {
@@ -85,42 +78,6 @@ fn times(index: usize, new: &MemoryToRemember) -> Result<(), Error> {
     }
 }
 
-/// Checks a text; answers its bytes.
-pub(crate) fn text(field: String, text: &str, limits: &Limits) -> Result<usize, Error> {
-    if text.trim().is_empty() {
-        return Err(Error::invalid(field, "must not be empty"));
-    }
-    over(field, text.len(), "a text's length in bytes", limits.text_bytes)?;
-    Ok(text.len())
-}
-
-pub(crate) fn names(field: String, found: usize, limits: &Limits) -> Result<(), Error> {
-    over(field, found, "the number of names", limits.names_per_list)
-}
-
-/// Checks a list of links. `from` is the memory that they start from, where it is known.
-pub(crate) fn links(
-    field: &str,
-    from: Option<MemoryId>,
-    links: &[Link],
-    limits: &Limits,
-) -> Result<(), Error> {
-    over(field.to_owned(), links.len(), "the number of links of a memory", limits.links_per_memory)?;
-    match first_bad(from, links) {
-        None => Ok(()),
-        Some((at, bad)) => Err(Error::invalid(format!("{field}[{at}]{}", bad.part()), bad)),
-    }
-}
-
-pub(crate) fn importance(field: String, importance: Option<f64>) -> Result<(), Error> {
-    match importance {
-        Some(importance) if !(0.0..=1.0).contains(&importance) => {
-            Err(Error::invalid(field, "must be between 0 and 1"))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn vector(field: String, vector: Option<&[f32]>) -> Result<(), Error> {
     match vector.map(gpu_retrieval::unit_fp16) {
         Some(Err(error)) => Err(Error::invalid(field, error)),
@@ -128,17 +85,6 @@ fn vector(field: String, vector: Option<&[f32]>) -> Result<(), Error> {
     }
 }
 
-fn count(field: &str, found: usize, what: &'static str, limit: usize) -> Result<(), Error> {
-    if found == 0 {
-        return Err(Error::invalid(field, "must not be empty"));
-    }
-    over(field.to_owned(), found, what, limit)
-}
-
 fn together(field: &str, bytes: usize, limits: &Limits) -> Result<(), Error> {
     over(field.to_owned(), bytes, "the bytes of all texts of one call", limits.text_bytes_per_call)
-}
-
-fn over(field: String, found: usize, what: &'static str, limit: usize) -> Result<(), Error> {
-    if found > limit { Err(Error::OverLimit { field, what, limit: limit as u64 }) } else { Ok(()) }
 }

@@ -1,10 +1,9 @@
 //! THE PATH of remembering: check → key → embed → commit → index. The last two are the commit queue's
-//! ([`crate::commit`]); when it answers, what was remembered is durable and found.
+//! ([`crate::indexing::commit_queue`]); when it answers, what was remembered is durable and found.
 
 mod check;
-mod embed;
-mod key;
 pub mod request;
+pub mod response;
 
 use crate::domain::change::{ChangeSet, Idempotency, NewMemory, NewTurns, Outcome};
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
@@ -16,13 +15,11 @@ use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::Turn;
 use crate::engine::{Engine, needs_write};
 use crate::error::Error;
-use crate::text::TokenCounter;
+use crate::indexing::TextToIndex;
+use crate::text::count_tokens;
 
-pub(crate) use check::{
-    importance as check_importance, links as check_links, names as check_names, owner, text as check_text,
-};
-pub(crate) use embed::{TextToIndex, index_texts_with};
-use request::{MemoryToRemember, RememberMemories, RememberTurns, Remembered, TurnToRemember};
+use request::{MemoryToRemember, RememberMemories, RememberTurns, TurnToRemember};
+use response::Remembered;
 use tracing::instrument;
 
 /// Importance of what nobody has said anything about.
@@ -38,7 +35,7 @@ impl Engine {
     pub async fn remember_turns(&self, caller: &Caller, request: RememberTurns) -> Result<Remembered, Error> {
         needs_write(caller)?;
         let owner = check::turns(&request, &self.limits)?;
-        let texts: Vec<TextToIndex> = request.turns.iter().map(TextToIndex::of_turn).collect();
+        let texts: Vec<TextToIndex> = request.turns.iter().map(text_of_turn).collect();
         if let Some(repeated) = self.repeated(caller, &owner, request.idempotency.as_ref(), &texts).await? {
             return Ok(repeated);
         }
@@ -80,7 +77,7 @@ impl Engine {
     ) -> Result<Remembered, Error> {
         needs_write(caller)?;
         let owner = check::memories(&request, &self.limits)?;
-        let texts: Vec<TextToIndex> = request.memories.iter().map(TextToIndex::of_new).collect();
+        let texts: Vec<TextToIndex> = request.memories.iter().map(text_of_memory).collect();
         if let Some(repeated) = self.repeated(caller, &owner, request.idempotency.as_ref(), &texts).await? {
             return Ok(repeated);
         }
@@ -292,6 +289,10 @@ fn new_strength(importance: Option<f64>, happened_at: Timestamp) -> Strength {
     }
 }
 
-pub(crate) fn count_tokens(text: &str) -> u32 {
-    u32::try_from(TokenCounter.count(text)).unwrap_or(u32::MAX)
+fn text_of_turn(turn: &TurnToRemember) -> TextToIndex {
+    TextToIndex { text: turn.text.as_str().into(), author: turn.author.clone(), vector: turn.vector.clone() }
+}
+
+fn text_of_memory(new: &MemoryToRemember) -> TextToIndex {
+    TextToIndex { text: new.text.as_str().into(), author: None, vector: new.vector.clone() }
 }

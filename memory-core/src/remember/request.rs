@@ -1,7 +1,6 @@
-//! What can be asked of remembering, in the domain's words. Lengths and counts are checked by the path.
+//! Requests of remember, in domain types. Lengths and counts are checked by the path.
 
 use crate::domain::change::Idempotency;
-use crate::domain::id::{MemoryId, SessionId, TurnId};
 use crate::domain::link::Link;
 use crate::domain::memory::{DocumentName, Happened, Kind, Visibility};
 use crate::domain::metadata::Metadata;
@@ -96,17 +95,4 @@ pub struct MemoryToRemember {
     pub visibility: Visibility,
     /// See [`TurnToRemember::vector`].
     pub vector: Option<Vec<f32>>,
-}
-
-/// What was remembered, in the order of the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remembered {
-    /// The session that took the turns.
-    pub session: Option<SessionId>,
-    /// The turns.
-    pub turns: Vec<TurnId>,
-    /// The memories.
-    pub memories: Vec<MemoryId>,
-    /// True if an earlier request with the same key had done it.
-    pub repeated: bool,
 }

@@ -16,10 +16,11 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-pub use jobs::{Job, JobState, Jobs};
+pub use jobs::Jobs;
 
 use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, IndexRow, Outcome, Refusal};
 use crate::domain::derivation::Derivation;
+use crate::domain::embedder::EmbedderId;
 use crate::domain::id::{MemoryId, PartitionId, RecallId, SessionId, TenantId, TurnId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::{Owner, OwnerKind};
@@ -234,10 +235,6 @@ pub trait IndexSource: Send + Sync + Debug {
     /// Single memories as the index needs them, those that are there.
     async fn indexed(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Indexed>, StoreError>;
 }
-
-/// The number that a store gives to an embedder's identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EmbedderId(pub i64);
 
 /// A memory that another embedder has no rows of yet.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,6 +9,7 @@ use crate::domain::change::{
     ChangeSet, Idempotency, IndexRow, KeyKind, NewMemory, NewTurns, Operation, Revision,
 };
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
+use crate::domain::embedder::EmbedderId;
 use crate::domain::id::{
     CallerId, CountingIds, DerivationId, IdSource, MemoryId, SessionId, TenantId, TurnId,
 };
@@ -19,7 +20,7 @@ use crate::domain::name::Name;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::{Role, Turn};
-use crate::store::{EmbedderId, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::testing::START;
 use crate::text::Tokenizer;
 

@@ -31,4 +31,4 @@ pub use query_terms::{QueryTerms, QueryWord};
 pub use term_vector::{Term, TermVector};
 pub use tokenizer::Tokenizer;
 pub use tokens::TokenCounter;
-pub(crate) use tokens::has_single_blanks_only;
+pub(crate) use tokens::{count_tokens, has_single_blanks_only};

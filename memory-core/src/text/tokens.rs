@@ -15,6 +15,11 @@ use bpe_openai::{Tokenizer as BytePairTokenizer, o200k_base};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TokenCounter;
 
+/// The number of model tokens in `text`, as memories record it.
+pub(crate) fn count_tokens(text: &str) -> u32 {
+    u32::try_from(TokenCounter.count(text)).unwrap_or(u32::MAX)
+}
+
 impl TokenCounter {
     /// Names the encoding: counts of one identity agree.
     pub const IDENTITY: &'static str = "o200k_base";

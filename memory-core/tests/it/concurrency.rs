@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use memory_core::domain::filter::Filter;
 use memory_core::domain::id::{MemoryId, TenantId};
+use memory_core::domain::job::{Job, JobState};
 use memory_core::domain::scope::Scope;
 use memory_core::domain::turn::Role;
 use memory_core::engine::Engine;
@@ -15,7 +16,7 @@ use memory_core::error::Error;
 use memory_core::index::Index;
 use memory_core::memories::request::{Edit, ListMemories};
 use memory_core::model::hashing::HashingEmbedder;
-use memory_core::store::{Job, JobState, Jobs, Memories};
+use memory_core::store::{Jobs, Memories};
 use memory_core::testing::rng::Rng;
 use memory_core::testing::seeds::{first_seed, is_long_form};
 use memory_core::testing::{CALLER, START, TestEngine, fact, memories, question, turn, turns, user};

@@ -13,7 +13,7 @@ use memory_core::domain::scope::{Caller, Rights, Scope};
 use memory_core::domain::turn::Role;
 use memory_core::memories::request::{Confirmed, Edit, ListMemories};
 use memory_core::model::hashing::HashingEmbedder;
-use memory_core::recall::request::Verdict;
+use memory_core::recall::response::Verdict;
 use memory_core::testing::fixtures::keyed_request;
 use memory_core::testing::{CALLER, START, TestEngine, fact, memories, question, turn, turns, user};
 
@@ -358,14 +358,14 @@ async fn another_embedder_is_refused_until_everything_is_embedded_anew() {
     let job = test_engine.engine.start_reindex(&CALLER, wider.clone()).await.unwrap();
     let done = loop {
         let job = test_engine.engine.job(&CALLER, job.id).await.unwrap();
-        if job.state != memory_core::store::JobState::Running
-            && job.state != memory_core::store::JobState::Waiting
+        if job.state != memory_core::domain::job::JobState::Running
+            && job.state != memory_core::domain::job::JobState::Waiting
         {
             break job;
         }
         tokio::task::yield_now().await;
     };
-    assert_eq!((done.state, done.done, done.total), (memory_core::store::JobState::Done, 5, 5));
+    assert_eq!((done.state, done.done, done.total), (memory_core::domain::job::JobState::Done, 5, 5));
     assert_eq!(test_engine.engine.dimension(), 96);
     let answer = test_engine.engine.recall(&CALLER, question(&scope, "beagle Biscuit")).await.unwrap();
     assert_eq!(answer.memories[0].memory.id, ids[0]);

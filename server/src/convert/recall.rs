@@ -3,10 +3,11 @@
 use engrain::wire;
 use memory_core::domain::id::MemoryId;
 use memory_core::error::Error;
+use memory_core::index::Exactness;
 use memory_core::limits::Limits;
-use memory_core::recall::request::{
-    Context, Exactness, Explanation, NamedTime, Recall, Recalled, RecalledMemory, RequestedWeights, Timings,
-    Verdict, WhyNot,
+use memory_core::recall::request::{Recall, RequestedWeights};
+use memory_core::recall::response::{
+    Context, Explanation, NamedTime, Recalled, RecalledMemory, Timings, Verdict, WhyNot,
 };
 
 use super::fields::{self, scope};

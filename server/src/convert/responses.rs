@@ -1,6 +1,7 @@
 //! Answers: from the domain's types to the wire's. Nothing here can fail.
 
 use engrain::wire;
+use memory_core::domain::job::{Job, JobState};
 use memory_core::domain::link::Link;
 use memory_core::domain::memory::{DocumentName, Kind, Memory, Origin, Visibility};
 use memory_core::domain::name::Name;
@@ -8,8 +9,8 @@ use memory_core::domain::scope::{Owner, OwnerKind};
 use memory_core::domain::turn::{Role, Session, Turn};
 use memory_core::maintenance::CheckReport;
 use memory_core::memories::request::ErasurePreview;
-use memory_core::remember::request::Remembered;
-use memory_core::store::{Job, JobState, OwnerEntry};
+use memory_core::remember::response::Remembered;
+use memory_core::store::OwnerEntry;
 use uuid::Uuid;
 
 /// A memory.

@@ -2,6 +2,8 @@
 //!
 //! `backend_contract!(name, open)` makes a test of each; `open` gives an empty back end of so many dimensions.
 
+#![expect(clippy::unwrap_used, reason = "a broken contract is a panic")]
+
 use gpu_retrieval::{
     Answer, Batch, Decay, Hit, MAX_K, MAX_QUERIES, Query, Row, RowsError, ScanBackend, SearchError,
     VectorError, Weights, unit_fp16,

@@ -10,8 +10,7 @@ use super::lexical::{LexicalHit, LexicalQuery, LexicalScratch, Windows};
 use super::partition::Partition;
 use super::workers::{Shares, Workers, in_order};
 use crate::domain::id::MemoryId;
-use crate::index::{Answer, Candidate, DenseScore, IndexError, IndexQuery, Inspection};
-use crate::recall::request::Exactness;
+use crate::index::{Answer, Candidate, DenseScore, Exactness, IndexError, IndexQuery, Inspection};
 use crate::text::{QueryTerms, Tokenizer};
 
 thread_local! {

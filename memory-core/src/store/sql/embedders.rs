@@ -9,9 +9,10 @@ use super::insert_buffer::write_index;
 use super::rows::{self, MEMORY_COLUMNS, Reader, memory_columns};
 use super::{SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::IndexRow;
+use crate::domain::embedder::EmbedderId;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::time::Timestamp;
-use crate::store::{EmbedderId, Embedders, Maintenance, Unembedded};
+use crate::store::{Embedders, Maintenance, Unembedded};
 
 const IN_USE: &str = "embedder_in_use";
 

@@ -6,8 +6,9 @@ use sqlx::sqlite::SqliteRow as Row;
 use super::rows::Reader;
 use super::{Connection, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::id::{JobId, TenantId};
+use crate::domain::job::{Job, JobState};
 use crate::domain::time::Timestamp;
-use crate::store::{Job, JobState, Jobs};
+use crate::store::Jobs;
 
 /// What [`read`] reads by position; `dialect::CLAIM_JOB` returns the same.
 macro_rules! select_job {

@@ -32,7 +32,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 pub use dir_lock::DirectoryLock;
 pub use recognise::{NotAStore, check_database, check_file};
 
-use super::{EmbedderId, StoreError};
+use super::StoreError;
+use crate::domain::embedder::EmbedderId;
 use crate::domain::id::{PartitionId, TenantId};
 use crate::domain::scope::Owner;
 

@@ -2,9 +2,11 @@
 
 use super::{commit, loaded, log_is_sound, present};
 use crate::domain::change::Operation;
+use crate::domain::embedder::EmbedderId;
 use crate::domain::id::{JobId, MemoryId, PartitionId, RecallId, TenantId};
+use crate::domain::job::{Job, JobState};
 use crate::domain::time::Timestamp;
-use crate::store::{EmbedderId, Job, JobState, RecallRecord, Store};
+use crate::store::{RecallRecord, Store};
 use crate::testing::START;
 use crate::testing::fixtures::{Fixtures, keyed_request, owner, revised, rows};
 

@@ -3,9 +3,10 @@
 use super::{answer, commit, loaded, log_is_sound, present};
 use crate::domain::change::{ChangeSet, Idempotency, Operation, Outcome, Refusal};
 use crate::domain::derivation::Source;
+use crate::domain::embedder::EmbedderId;
 use crate::domain::id::{CallerId, MemoryId, TenantId};
 use crate::domain::scope::{Owner, OwnerKind};
-use crate::store::{EmbedderId, Store};
+use crate::store::Store;
 use crate::testing::START;
 use crate::testing::fixtures::{Fixtures, keyed_request, name, owner, revised};
 

@@ -9,11 +9,12 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, debug_span};
 
 use crate::domain::change::{ChangeSet, Committed, NewTurns, Outcome};
+use crate::domain::embedder::EmbedderId;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
 use crate::error::Error;
 use crate::index::{Index, Update};
-use crate::store::{EmbedderId, Indexed, Store, StoreError};
+use crate::store::{Indexed, Store, StoreError};
 
 /// The queue's entrance.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! STEP 2 of remembering, pure: what a memory will be found by. A text becomes rows, one for each chunk that the
+//! Index keys, pure: what a memory will be found by. A text becomes rows, one for each chunk that the
 //! embedder can read whole, each with its words; the vectors are filled in by the next step.
 //!
 //! What somebody said is found under their name: the key of a turn with an author is `Ann: I moved to Lisbon`, for

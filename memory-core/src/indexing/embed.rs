@@ -1,19 +1,19 @@
-//! STEP 3 of remembering: the vectors of all chunks of a request, in as few calls to the embedder as it allows.
+//! Index rows of texts: chunked, tokenised and embedded, in as few calls to the embedder as it allows.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use tracing::{Instrument, debug_span, instrument};
 
-use super::key::Key;
-use super::request::{MemoryToRemember, TurnToRemember};
+use super::chunks::chunk_spans;
+use super::keys::Key;
 use crate::domain::change::IndexRow;
+use crate::domain::embedder::EmbedderId;
 use crate::domain::memory::Memory;
 use crate::domain::name::Name;
 use crate::engine::{ActiveEmbedder, Engine};
 use crate::error::Error;
 use crate::model::Embedder;
-use crate::store::EmbedderId;
 
 /// Chunks in one call: enough to keep every worker of a local embedder busy, few enough for a remote one.
 const CHUNKS_PER_CALL: usize = 64;
@@ -30,14 +30,6 @@ pub(crate) struct TextToIndex {
 }
 
 impl TextToIndex {
-    pub(super) fn of_turn(turn: &TurnToRemember) -> Self {
-        Self { text: turn.text.as_str().into(), author: turn.author.clone(), vector: turn.vector.clone() }
-    }
-
-    pub(super) fn of_new(new: &MemoryToRemember) -> Self {
-        Self { text: new.text.as_str().into(), author: None, vector: new.vector.clone() }
-    }
-
     /// The present text of a memory.
     pub(crate) fn of_memory(memory: &Memory) -> Self {
         Self { text: memory.text.as_str().into(), author: memory.author().cloned(), vector: None }
@@ -125,25 +117,13 @@ fn cut(embedder: &dyn Embedder, texts: &[TextToIndex]) -> Vec<Cut> {
 
 fn cut_one(embedder: &dyn Embedder, text: &TextToIndex) -> Cut {
     let key = Key::new(&text.text, text.author.as_ref());
-    let mut spans = spans(embedder, &key.text);
+    let mut spans = chunk_spans(embedder, &key.text);
     // A vector that came along is of the text: the name before it cannot make it too long.
-    if spans.len() > 1 && text.vector.is_some() && self::spans(embedder, &text.text).len() == 1 {
+    if spans.len() > 1 && text.vector.is_some() && chunk_spans(embedder, &text.text).len() == 1 {
         spans = std::iter::once(0..key.text.len()).collect();
     }
     let rows = key.rows(&spans);
     Cut { key, spans, rows }
-}
-
-/// The parts of a text that the embedder can read whole. A token is at least a byte, so a text with fewer bytes than
-/// the model reads tokens need not be tokenised to know that it fits.
-fn spans(embedder: &dyn Embedder, text: &str) -> Vec<Range<usize>> {
-    const SPECIAL_TOKENS: usize = 8;
-    let identity = embedder.identity();
-    if text.len() + identity.passage_prefix.len() + SPECIAL_TOKENS <= identity.max_tokens {
-        return std::iter::once(0..text.len()).collect();
-    }
-    let spans = embedder.split(text);
-    if spans.is_empty() { std::iter::once(0..text.len()).collect() } else { spans }
 }
 
 fn unit(vector: &[f32], field: impl Fn() -> String) -> Result<Arc<[half::f16]>, Error> {

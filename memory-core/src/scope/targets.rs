@@ -1,6 +1,8 @@
 //! STEP 1 of recalling: which partitions a scope means, and what of them may be seen.
 
-use crate::domain::filter::{Field, Filter, Scalar, Test};
+use super::narrowed::narrowed;
+use super::owner::owner;
+use crate::domain::filter::Filter;
 use crate::domain::id::PartitionId;
 use crate::domain::scope::{Caller, OwnerKind, Scope};
 use crate::domain::time::Timestamp;
@@ -25,7 +27,7 @@ impl Engine {
         filter: &Filter,
         now: Timestamp,
     ) -> Result<SearchTargets, Error> {
-        let owner = crate::remember::owner(scope)?;
+        let owner = owner(scope)?;
         let mut targets = SearchTargets::default();
         if let Some(own) = self.store.partition_of(caller.tenant, &owner).await? {
             let filter = narrowed(filter, scope, Some(owner.kind));
@@ -48,20 +50,4 @@ impl Engine {
         }
         Ok(targets)
     }
-}
-
-/// The filter, and that the ids which do not own the partition are the memory's.
-pub(crate) fn narrowed(filter: &Filter, scope: &Scope, owner: Option<OwnerKind>) -> Filter {
-    let mut all = Vec::new();
-    if !filter.is_everything() {
-        all.push(filter.clone());
-    }
-    for (kind, field) in
-        [(OwnerKind::Agent, Field::Agent), (OwnerKind::App, Field::App), (OwnerKind::Run, Field::Run)]
-    {
-        if let Some(id) = scope.id_of(kind).filter(|_| owner != Some(kind)) {
-            all.push(Filter::Field(field, Test::Eq(Scalar::Text(id.as_str().to_owned()))));
-        }
-    }
-    Filter::And(all)
 }

@@ -1,0 +1,57 @@
+//! Checks of request fields that several paths share, pure. Every failure names the field by its path in the request.
+
+use crate::domain::id::MemoryId;
+use crate::domain::link::{Link, first_bad};
+use crate::error::Error;
+use crate::limits::Limits;
+
+/// Checks a text of a memory; returns its length in bytes.
+pub(crate) fn text(field: String, text: &str, limits: &Limits) -> Result<usize, Error> {
+    if text.trim().is_empty() {
+        return Err(Error::invalid(field, "must not be empty"));
+    }
+    over(field, text.len(), "a text's length in bytes", limits.text_bytes)?;
+    Ok(text.len())
+}
+
+/// Checks the length of a list of names.
+pub(crate) fn names(field: String, found: usize, limits: &Limits) -> Result<(), Error> {
+    over(field, found, "the number of names", limits.names_per_list)
+}
+
+/// Checks a list of links. `from` is the memory that they start from, where it is known.
+pub(crate) fn links(
+    field: &str,
+    from: Option<MemoryId>,
+    links: &[Link],
+    limits: &Limits,
+) -> Result<(), Error> {
+    over(field.to_owned(), links.len(), "the number of links of a memory", limits.links_per_memory)?;
+    match first_bad(from, links) {
+        None => Ok(()),
+        Some((at, bad)) => Err(Error::invalid(format!("{field}[{at}]{}", bad.part()), bad)),
+    }
+}
+
+/// Checks an importance: 0 to 1.
+pub(crate) fn importance(field: String, importance: Option<f64>) -> Result<(), Error> {
+    match importance {
+        Some(importance) if !(0.0..=1.0).contains(&importance) => {
+            Err(Error::invalid(field, "must be between 0 and 1"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks the length of a list that must not be empty.
+pub(crate) fn count(field: &str, found: usize, what: &'static str, limit: usize) -> Result<(), Error> {
+    if found == 0 {
+        return Err(Error::invalid(field, "must not be empty"));
+    }
+    over(field.to_owned(), found, what, limit)
+}
+
+/// Fails with [`Error::OverLimit`] if `found` exceeds `limit`.
+pub(crate) fn over(field: String, found: usize, what: &'static str, limit: usize) -> Result<(), Error> {
+    if found > limit { Err(Error::OverLimit { field, what, limit: limit as u64 }) } else { Ok(()) }
+}

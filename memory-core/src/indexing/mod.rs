@@ -1,0 +1,9 @@
+//! From texts to the index: keys, chunks and embeddings, and the commit queue that writes them to the store and shows them
+//! to the index. Remember, edit and reindex stand on this room.
+
+mod chunks;
+pub(crate) mod commit_queue;
+mod embed;
+mod keys;
+
+pub(crate) use embed::{TextToIndex, index_texts_with};

@@ -1,0 +1,68 @@
+//! Request checks of recall, pure. The first violation is named by its path in the request.
+
+use super::request::Recall;
+use crate::error::Error;
+use crate::limits::Limits;
+
+/// Greatest weight of a signal. A greater one would leave nothing of the other signals in the sum.
+const MAX_WEIGHT: f32 = 100.0;
+
+/// Checks a recall request: empty texts, weights, the filter, and every bound of [`Limits`].
+pub(super) fn recall(request: &Recall, limits: &Limits) -> Result<(), Error> {
+    if request.query.trim().is_empty() {
+        return Err(Error::invalid("query", "must not be empty"));
+    }
+    let weights = request.weights;
+    for (field, weight) in [
+        ("weights.similarity", weights.similarity),
+        ("weights.retention", weights.retention),
+        ("weights.importance", weights.importance),
+        ("weights.lexical", weights.lexical),
+        ("weights.window", weights.window),
+        ("weights.neighbours", weights.neighbours),
+        ("weights.replies", weights.replies),
+        ("weights.speaker", weights.speaker),
+        ("weights.time", weights.time),
+    ] {
+        if weight.is_some_and(|weight| !(0.0..=MAX_WEIGHT).contains(&weight)) {
+            return Err(Error::invalid(field, format!("must be between 0 and {MAX_WEIGHT}")));
+        }
+    }
+    request.filter.check().map_err(|error| Error::invalid("filter", error))?;
+    let bounded = [
+        ("query", "a question's length in bytes", request.query.len() as u64, limits.query_bytes as u64),
+        ("limit", "the number of memories", u64::from(request.limit), u64::from(limits.recall_limit)),
+        (
+            "budget_tokens",
+            "the length of a context in tokens",
+            u64::from(request.budget_tokens),
+            u64::from(limits.budget_tokens),
+        ),
+        (
+            "rerank_candidates",
+            "the number of candidates read again",
+            u64::from(request.rerank_candidates.unwrap_or(1)),
+            u64::from(limits.rerank_candidates),
+        ),
+        (
+            "deadline_ms",
+            "the deadline in milliseconds",
+            u64::from(request.deadline_ms.unwrap_or(1)),
+            u64::from(limits.deadline_ms),
+        ),
+    ];
+    for (field, what, found, limit) in bounded {
+        if found > limit {
+            return Err(Error::OverLimit { field: field.to_owned(), what, limit });
+        }
+    }
+    let at_least_one = [
+        ("limit", request.limit),
+        ("rerank_candidates", request.rerank_candidates.unwrap_or(1)),
+        ("deadline_ms", request.deadline_ms.unwrap_or(1)),
+    ];
+    match at_least_one.into_iter().find(|(_, value)| *value == 0) {
+        Some((field, _)) => Err(Error::invalid(field, "must be at least 1")),
+        None => Ok(()),
+    }
+}
