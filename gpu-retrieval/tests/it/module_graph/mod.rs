@@ -23,6 +23,23 @@ pub(crate) fn cycles(src: &Path) -> Vec<String> {
     cycles_among(&sources(src))
 }
 
+/// The cycles that remain when the head of a folder (`x/mod.rs`) may name the files below it, as a folder that composes
+/// its parts does.
+pub(crate) fn cycles_apart_from_heads(files: &[(String, String)]) -> Vec<String> {
+    let mut graph = graph(files);
+    for (file, named) in &mut graph {
+        if let Some(folder) = file.strip_suffix("mod.rs") {
+            named.retain(|other| !other.starts_with(folder));
+        }
+    }
+    cycles_of(&graph)
+}
+
+/// The files that each file names.
+pub(crate) fn named_by(files: &[(String, String)]) -> BTreeMap<String, BTreeSet<String>> {
+    graph(files)
+}
+
 /// The Rust files below `src`: path from there, and text.
 pub(crate) fn sources(src: &Path) -> Vec<(String, String)> {
     let mut files = Vec::new();
@@ -33,11 +50,14 @@ pub(crate) fn sources(src: &Path) -> Vec<(String, String)> {
 
 /// [`cycles`] of sources given as path from the source root, and text.
 pub(crate) fn cycles_among(files: &[(String, String)]) -> Vec<String> {
-    let graph = graph(files);
+    cycles_of(&graph(files))
+}
+
+fn cycles_of(graph: &Graph) -> Vec<String> {
     let (mut cycles, mut seen) = (Vec::new(), BTreeSet::new());
     for file in graph.keys().filter(|file| !seen.contains(*file)).cloned().collect::<Vec<_>>() {
         if !seen.contains(&file)
-            && let Some(cycle) = shortest_cycle(&graph, &file)
+            && let Some(cycle) = shortest_cycle(graph, &file)
         {
             seen.extend(cycle.iter().cloned());
             cycles.push(cycle.join(" -> "));
