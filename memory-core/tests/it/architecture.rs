@@ -216,7 +216,7 @@ fn what_decides_waits_for_nothing() {
         "memory-core/src/recall/assemble.rs",
         "memory-core/src/recall/settings.rs",
         "memory-core/src/remember/check.rs",
-        "memory-core/src/remember/key.rs",
+        "memory-core/src/indexing/keys.rs",
     ];
     const FORBIDDEN: [&str; 8] =
         ["async", "await", "tokio", "async_trait", "sqlx", "reqwest", "axum", "parking_lot::RwLock"];
