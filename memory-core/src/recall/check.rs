@@ -12,20 +12,12 @@ pub(super) fn recall(request: &Recall, limits: &Limits) -> Result<(), Error> {
     if request.query.trim().is_empty() {
         return Err(Error::invalid("query", "must not be empty"));
     }
-    let weights = request.weights;
-    for (field, weight) in [
-        ("weights.similarity", weights.similarity),
-        ("weights.retention", weights.retention),
-        ("weights.importance", weights.importance),
-        ("weights.lexical", weights.lexical),
-        ("weights.window", weights.window),
-        ("weights.neighbours", weights.neighbours),
-        ("weights.replies", weights.replies),
-        ("weights.speaker", weights.speaker),
-        ("weights.time", weights.time),
-    ] {
+    for (name, weight) in request.weights.iter() {
         if weight.is_some_and(|weight| !(0.0..=MAX_WEIGHT).contains(&weight)) {
-            return Err(Error::invalid(field, format!("must be between 0 and {MAX_WEIGHT}")));
+            return Err(Error::invalid(
+                format!("weights.{name}"),
+                format!("must be between 0 and {MAX_WEIGHT}"),
+            ));
         }
     }
     request.filter.check().map_err(|error| Error::invalid("filter", error))?;

@@ -1,31 +1,29 @@
-//! STEP 3 of recalling, pure: one order out of what the signals say.
+//! Score fusion (step 4 of recall), pure: one order out of the scores of all signals.
 //!
-//! Each signal's scores are scaled over the candidates of this question: the scan's from the lowest that it put forward
-//! (0) to the highest (1), those of words from no word in common (0) to the best match (1). What a memory says itself is
-//! the weighted sum, the scan counting 1. Scaled scores keep the distances that rank-only fusion throws away, so that a
-//! clear winner of one signal is not dragged down by the other's noise (Bruch et al. 2023, "An Analysis of Fusion
-//! Functions for Hybrid Retrieval", arXiv 2210.11934).
+//! The scores of a signal are scaled over the candidates of the query. The dense score runs from the lowest that the scan
+//! retrieved (0) to the highest (1). BM25 runs from no common term (0) to the best match (1). The own score of a memory is
+//! the weighted sum, with the dense score counting 1. Scaled scores keep the distances that rank-only fusion discards, so
+//! that the noise of one signal does not pull down a clear winner of another (Bruch et al. 2023, arXiv 2210.11934).
 //!
-//! A conversation is more than its turns: to what a turn says itself comes a share of what the turns beside it say, a
-//! large one of a question for the turn that answers it, and something if the question names who speaks (ADR 0017) or when
-//! it was (ADR 0018).
+//! A turn also gets a share of the own scores of its adjacent turns, a large one of a question for the turn after it; and
+//! a bonus if the query names its author (ADR 0017) or the time at which it happened (ADR 0018).
 
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::index::{Candidate, TurnPosition};
-use crate::recall::response::{Explanation, SignalName, SignalScore};
-use crate::recall::settings::Weights;
+use crate::recall::response::{Explanation, SignalScore};
+use crate::recall::signals::{SignalName, Weights};
 use crate::recall::time_expressions::{self, Mention};
 
-/// How the signals are heard.
+/// Inputs of fusion that all candidates share.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ScoringContext {
-    /// What counts how much.
+    /// Weights of the signals.
     pub(super) weights: Weights,
-    /// The times that the question names.
+    /// Times that the query names.
     pub(super) times: Vec<Mention>,
 }
 
-/// A candidate with its place in the fused order.
+/// A candidate with its fused score.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Fused {
     pub(super) partition: PartitionId,
@@ -35,7 +33,7 @@ pub(super) struct Fused {
     pub(super) position: Option<TurnPosition>,
 }
 
-/// The best `wanted` of the candidates in order, best first; equals by id.
+/// The `wanted` best candidates, best first; ties by id.
 pub(super) fn fuse(
     candidates: &[(PartitionId, Candidate)],
     scoring: &ScoringContext,
@@ -53,7 +51,7 @@ pub(super) fn fuse(
     order.into_iter().map(|at| explained(&candidates[at], &scores[at], &scores, scoring)).collect()
 }
 
-/// What one memory would score among these candidates.
+/// The fused score that one memory would get among these candidates.
 pub(super) fn fuse_alone(
     candidates: &[(PartitionId, Candidate)],
     one: &(PartitionId, Candidate),
@@ -64,105 +62,141 @@ pub(super) fn fuse_alone(
     explained(one, &conversation.score(one), &scores, scoring)
 }
 
-/// What each signal says of a candidate, by its place in [`SignalName::OF_SEARCH`]: its own score, and what it adds to
-/// the fused one. None where it has nothing to say.
-#[derive(Clone, Copy, Debug, Default)]
-struct SignalScores([Option<(f32, f32)>; SignalName::OF_SEARCH.len()]);
+/// Raw score of a signal, and its contribution to the fused score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Scored {
+    score: f32,
+    contribution: f32,
+}
 
-impl SignalScores {
-    fn total(&self) -> f32 {
-        self.0.iter().flatten().map(|(_, contribution)| contribution).sum()
+impl Scored {
+    /// A score that contributes `weight * scaled`; none if the score is 0, which is no evidence.
+    fn positive(score: f32, contribution: f32) -> Option<Self> {
+        (score > 0.0).then_some(Self { score, contribution })
     }
 }
 
-/// The candidates as turns of conversations.
+/// Scores of a candidate by fused signal; none where a signal has no evidence.
+#[derive(Clone, Copy, Debug, Default)]
+struct SignalScores([Option<Scored>; SignalName::FUSED.len()]);
+
+impl SignalScores {
+    fn total(&self) -> f32 {
+        self.0.iter().flatten().map(|scored| scored.contribution).sum()
+    }
+
+    fn set(&mut self, signal: SignalName, scored: Option<Scored>) {
+        if let Some(place) = self.0.get_mut(signal as usize) {
+            *place = scored;
+        }
+    }
+}
+
+/// The candidates as turns of conversations, for the share of adjacent turns.
 struct Conversation<'a> {
     scoring: &'a ScoringContext,
     scale: Scale,
-    /// By place: what a turn says itself, and whether it asks.
-    turns: Vec<(PartitionId, TurnPosition, f32, bool)>,
+    /// By partition and position.
+    turns: Vec<OwnScore>,
+}
+
+/// The own score of a turn.
+struct OwnScore {
+    at: (PartitionId, TurnPosition),
+    score: f32,
+    ends_with_question: bool,
 }
 
 impl<'a> Conversation<'a> {
     fn of(candidates: &[(PartitionId, Candidate)], scoring: &'a ScoringContext) -> Self {
         let scale = Scale::over(candidates);
         let turns = candidates.iter().filter_map(|(partition, candidate)| {
-            let said = SignalScores(own(candidate, &scale, &scoring.weights)).total();
-            Some((*partition, candidate.position?, said, candidate.ends_with_question))
+            let score = own_scores(candidate, &scale, &scoring.weights).total();
+            let at = (*partition, candidate.position?);
+            Some(OwnScore { at, score, ends_with_question: candidate.ends_with_question })
         });
         let mut turns: Vec<_> = turns.collect();
-        turns.sort_unstable_by_key(|(partition, position, ..)| (*partition, *position));
-        Self { scoring, turns, scale }
+        turns.sort_unstable_by_key(|turn| turn.at);
+        Self { scoring, scale, turns }
     }
 
+    /// All scores of a candidate: its own, and those that follow from the conversation and from the query.
     fn score(&self, (partition, candidate): &(PartitionId, Candidate)) -> SignalScores {
-        let [dense, lexical, window, ..] = own(candidate, &self.scale, &self.scoring.weights);
-        let beside = self.neighbour_share(*partition, candidate.position);
-        let neighbours = (beside > 0.0).then_some((beside, beside));
         let Weights { speaker, time, .. } = self.scoring.weights;
-        let speaker = (candidate.speaker_named && speaker > 0.0).then_some((1.0, speaker));
+        let mut scores = own_scores(candidate, &self.scale, &self.scoring.weights);
+        let share = self.neighbour_share(*partition, candidate.position);
+        scores.set(SignalName::Neighbours, Scored::positive(share, share));
+        let is_named = candidate.speaker_named && speaker > 0.0;
+        scores.set(SignalName::Speaker, is_named.then_some(Scored { score: 1.0, contribution: speaker }));
         let fit = time_expressions::fit(&self.scoring.times, candidate.happened_at);
-        let time = (fit > 0.0).then_some((fit, time * fit));
-        SignalScores([dense, lexical, window, neighbours, speaker, time])
+        scores.set(SignalName::Time, Scored::positive(fit, time * fit));
+        scores
     }
 
-    /// The share of what is said right before and after a place.
+    /// Weighted sum of the own scores of the turns right before and after a position.
     fn neighbour_share(&self, partition: PartitionId, position: Option<TurnPosition>) -> f32 {
         let Some(TurnPosition { session, seq }) = position else { return 0.0 };
         let weights = &self.scoring.weights;
-        let at = |seq: Option<u32>| {
+        let turn_at = |seq: Option<u32>| {
             let wanted = (partition, TurnPosition { session, seq: seq? });
-            let found =
-                self.turns.binary_search_by_key(&wanted, |(partition, position, ..)| (*partition, *position));
+            let found = self.turns.binary_search_by_key(&wanted, |turn| turn.at);
             self.turns.get(found.ok()?)
         };
-        let before = at(seq.checked_sub(1)).map_or(0.0, |(.., said, ends_with_question)| {
-            said * if *ends_with_question { weights.replies } else { weights.neighbours }
+        let before = turn_at(seq.checked_sub(1)).map_or(0.0, |turn| {
+            turn.score * if turn.ends_with_question { weights.replies } else { weights.neighbours }
         });
-        let after = at(seq.checked_add(1)).map_or(0.0, |(.., said, _)| said * weights.neighbours);
+        let after = turn_at(seq.checked_add(1)).map_or(0.0, |turn| turn.score * weights.neighbours);
         before + after
     }
 }
 
-/// What the signals say of a memory itself; the others are left open.
-fn own(
-    candidate: &Candidate,
-    scale: &Scale,
-    weights: &Weights,
-) -> [Option<(f32, f32)>; SignalName::OF_SEARCH.len()] {
-    let dense = candidate.dense.map(|dense| (dense.score, scale.dense(dense.score)));
-    let words = |score: f32, weight: f32, high: f32| {
-        (score > 0.0).then(|| (score, weight * (score / high).clamp(0.0, 1.0)))
-    };
-    let lexical = words(candidate.lexical, weights.lexical, scale.lexical_high);
-    let window = words(candidate.window, weights.window, scale.window_high);
-    [dense, lexical, window, None, None, None]
+/// Scores that depend on the candidate alone: dense, BM25 of the memory, BM25 of its window.
+fn own_scores(candidate: &Candidate, scale: &Scale, weights: &Weights) -> SignalScores {
+    let bm25 =
+        |score: f32, weight: f32, high: f32| Scored::positive(score, weight * (score / high).clamp(0.0, 1.0));
+    let dense = candidate.dense.map(|dense| dense.score);
+    let mut scores = SignalScores::default();
+    scores.set(SignalName::Dense, dense.map(|score| Scored { score, contribution: scale.dense(score) }));
+    scores.set(SignalName::Lexical, bm25(candidate.lexical, weights.lexical, scale.lexical_high));
+    scores.set(SignalName::Window, bm25(candidate.window, weights.window, scale.window_high));
+    scores
 }
 
-/// A candidate with everything that was said of it, and its rank by every signal: equal scores share the better one.
+/// Weight of a signal in the sum, as explanations show it.
+fn fusion_weight(signal: SignalName, weights: &Weights) -> f32 {
+    match signal {
+        SignalName::Lexical => weights.lexical,
+        SignalName::Window => weights.window,
+        SignalName::Speaker => weights.speaker,
+        SignalName::Time => weights.time,
+        // Scaled to 1 inside the scan, and already weighted by turn.
+        SignalName::Dense | SignalName::Neighbours | SignalName::Rerank => 1.0,
+    }
+}
+
+/// A candidate with the score and rank of every signal; equal scores share the better rank.
 fn explained(
     (partition, candidate): &(PartitionId, Candidate),
-    scores_of_one: &SignalScores,
-    scores: &[SignalScores],
+    own: &SignalScores,
+    all: &[SignalScores],
     ScoringContext { weights, .. }: &ScoringContext,
 ) -> Fused {
-    let counted = [1.0, weights.lexical, weights.window, 1.0, weights.speaker, weights.time];
-    let signals = SignalName::OF_SEARCH.iter().zip(scores_of_one.0).zip(counted).enumerate();
-    let signals = signals.filter_map(|(signal, ((name, said), weight))| {
-        let (score, contribution) = said?;
-        let is_better = |other: &&SignalScores| other.0[signal].is_some_and(|(other, _)| other > score);
-        let rank = u32::try_from(scores.iter().filter(is_better).count() + 1).unwrap_or(u32::MAX);
-        Some(SignalScore { name: *name, score, rank, weight, contribution })
+    let signals = SignalName::FUSED.iter().zip(own.0).enumerate();
+    let signals = signals.filter_map(|(place, (name, scored))| {
+        let Scored { score, contribution } = scored?;
+        let is_better = |other: &&SignalScores| other.0[place].is_some_and(|other| other.score > score);
+        let rank = u32::try_from(all.iter().filter(is_better).count() + 1).unwrap_or(u32::MAX);
+        Some(SignalScore { name: *name, score, rank, weight: fusion_weight(*name, weights), contribution })
     });
-    let has_clock = weights.retention > 0.0;
+    let has_retention = weights.retention > 0.0;
     Fused {
         partition: *partition,
         memory: candidate.memory,
-        score: scores_of_one.total(),
+        score: own.total(),
         explain: Explanation {
             signals: signals.collect(),
             best_span: Some(candidate.best_span),
-            retention: candidate.dense.filter(|_| has_clock).map(|dense| dense.retention),
+            retention: candidate.dense.filter(|_| has_retention).map(|dense| dense.retention),
         },
         position: candidate.position,
     }
@@ -180,10 +214,10 @@ impl Scale {
     fn over(candidates: &[(PartitionId, Candidate)]) -> Self {
         let all = || candidates.iter().map(|(_, candidate)| candidate);
         let dense = |candidate: &Candidate| candidate.dense.map(|dense| dense.score);
-        // What only stands beside others says nothing of where the scan's answers end.
-        let forward = all().filter(|candidate| candidate.retrieved).filter_map(dense);
+        // Adjacent turns that no retriever returned say nothing of the lowest retrieved score.
+        let retrieved = all().filter(|candidate| candidate.retrieved).filter_map(dense);
         Self {
-            dense_low: forward.fold(f32::INFINITY, f32::min),
+            dense_low: retrieved.fold(f32::INFINITY, f32::min),
             dense_high: all().filter_map(dense).fold(f32::NEG_INFINITY, f32::max),
             lexical_high: all().map(|candidate| candidate.lexical).fold(f32::MIN_POSITIVE, f32::max),
             window_high: all().map(|candidate| candidate.window).fold(f32::MIN_POSITIVE, f32::max),

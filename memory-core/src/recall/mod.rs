@@ -12,6 +12,7 @@ pub mod request;
 mod rerank;
 pub mod response;
 pub mod settings;
+pub mod signals;
 pub mod time_expressions;
 mod why_not;
 

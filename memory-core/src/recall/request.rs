@@ -3,6 +3,7 @@
 use crate::domain::filter::Filter;
 use crate::domain::scope::Scope;
 use crate::domain::time::Timestamp;
+use crate::recall::signals::RequestedWeights;
 
 /// A recall.
 #[derive(Clone, Debug)]
@@ -29,27 +30,4 @@ pub struct Recall {
     pub deadline_ms: Option<u32>,
     /// The moment that decides expiry and retention; none for the clock's.
     pub now: Option<Timestamp>,
-}
-
-/// Weights that a request sets itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct RequestedWeights {
-    /// Of the cosine.
-    pub similarity: Option<f32>,
-    /// Of retention.
-    pub retention: Option<f32>,
-    /// Of importance.
-    pub importance: Option<f32>,
-    /// Of BM25, against the dense signal as a whole.
-    pub lexical: Option<f32>,
-    /// Of BM25 over a turn and those beside it.
-    pub window: Option<f32>,
-    /// Of what the turns before and after say.
-    pub neighbours: Option<f32>,
-    /// Of what a question says, for the turn after it.
-    pub replies: Option<f32>,
-    /// Of being said by somebody whom the question names.
-    pub speaker: Option<f32>,
-    /// Of having happened at a time that the question names.
-    pub time: Option<f32>,
 }

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use super::fuse::Fused;
 use super::request::Recall;
-use super::response::{Degraded, SignalName, SignalScore};
+use super::response::{Degraded, SignalScore};
+use super::signals::SignalName;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
 use crate::engine::Engine;

@@ -3,6 +3,7 @@
 use crate::domain::id::{MemoryId, PartitionId, RecallId};
 use crate::domain::memory::Memory;
 use crate::index::Exactness;
+use crate::recall::signals::SignalName;
 use crate::recall::time_expressions::Days;
 
 /// What came back.
@@ -63,51 +64,7 @@ pub struct Explanation {
     pub retention: Option<f32>,
 }
 
-/// A signal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SignalName {
-    /// Likeness of meaning, with retention and importance where they have weight.
-    Dense,
-    /// Words in common.
-    Lexical,
-    /// Words in common with the turn and those beside it, read as one text.
-    Window,
-    /// What the turns before and after say.
-    Neighbours,
-    /// It was said by somebody whom the question names.
-    Speaker,
-    /// It happened at a time that the question names.
-    Time,
-    /// The cross-encoder's reading.
-    Rerank,
-}
-
-impl SignalName {
-    /// Those that are fused.
-    pub(crate) const OF_SEARCH: [SignalName; 6] = [
-        SignalName::Dense,
-        SignalName::Lexical,
-        SignalName::Window,
-        SignalName::Neighbours,
-        SignalName::Speaker,
-        SignalName::Time,
-    ];
-
-    /// The name in explanations.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            SignalName::Dense => "dense",
-            SignalName::Lexical => "lexical",
-            SignalName::Window => "window",
-            SignalName::Neighbours => "neighbours",
-            SignalName::Speaker => "speaker",
-            SignalName::Time => "time",
-            SignalName::Rerank => "rerank",
-        }
-    }
-}
-
-/// One signal's say.
+/// Score of one signal for one memory.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SignalScore {
     /// Which.

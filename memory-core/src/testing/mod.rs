@@ -28,8 +28,9 @@ use crate::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
 use crate::limits::Limits;
 use crate::model::Embedder;
 use crate::model::hashing::HashingEmbedder;
-use crate::recall::request::{Recall, RequestedWeights};
+use crate::recall::request::Recall;
 use crate::recall::settings::RecallSettings;
+use crate::recall::signals::RequestedWeights;
 use crate::remember::request::{MemoryToRemember, RememberMemories, RememberTurns, TurnToRemember};
 use crate::store::sql::{SqlStore, StoreOptions};
 

@@ -5,10 +5,11 @@ use memory_core::domain::id::MemoryId;
 use memory_core::error::Error;
 use memory_core::index::Exactness;
 use memory_core::limits::Limits;
-use memory_core::recall::request::{Recall, RequestedWeights};
+use memory_core::recall::request::Recall;
 use memory_core::recall::response::{
     Context, Explanation, NamedTime, Recalled, RecalledMemory, Timings, Verdict, WhyNot,
 };
+use memory_core::recall::signals::RequestedWeights;
 
 use super::fields::{self, scope};
 use super::filter::filter;
