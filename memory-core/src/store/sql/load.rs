@@ -7,7 +7,7 @@ use sqlx::QueryBuilder;
 use sqlx::sqlite::SqliteRow as Row;
 use uuid::Uuid;
 
-use super::read::push_ids;
+use super::bulk::push_ids;
 use super::rows::{self, Reader, memory_columns};
 use super::{Connection, Db, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::{IndexRow, KeyKind};

@@ -17,10 +17,13 @@ mod jobs;
 mod links;
 mod load;
 mod maintenance;
+mod packed_hits;
+mod partitions;
 mod read;
 mod recognise;
 mod rows;
 mod versions;
+mod write_transaction;
 
 use std::collections::HashMap;
 use std::path::Path;
