@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::idempotency::{earlier_request, same_request};
 use super::links::written;
 use super::write_transaction::WriteTransaction;
-use super::{NO_EMBEDDER, SqlStore, StoreError, dialect, unavailable};
+use super::{NO_EMBEDDER, SqlStore, StoreError, after_erasure, dialect, unavailable};
 use crate::domain::change::{
     Appended, ChangeSet, Committed, CreatedIds, Idempotency, NewTurns, Outcome, Refusal,
 };
@@ -33,7 +33,7 @@ impl Commit for SqlStore {
         write.finish().await?;
         transaction.commit().await.map_err(unavailable)?;
         if sets.iter().any(|set| !set.erasures.is_empty()) {
-            self.checkpoint_wal().await;
+            after_erasure(&self.writer).await;
         }
         Ok(outcomes)
     }
@@ -47,18 +47,6 @@ impl Commit for SqlStore {
         match owner {
             Some(owner) => earlier_request(&self.readers, tenant, owner, idempotency).await,
             None => Ok(same_request(&self.readers, tenant, idempotency).await?.map(Ok)),
-        }
-    }
-}
-
-impl SqlStore {
-    /// Folds the log away if nobody reads at this moment. Not part of what was promised: with a reader in the way it
-    /// is left to the next erasure or checkpoint, since waiting would hold up every write.
-    async fn checkpoint_wal(&self) {
-        for statement in dialect::CHECKPOINT_WAL {
-            if let Err(error) = sqlx::query(statement).execute(&self.writer).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the log could not be folded");
-            }
         }
     }
 }

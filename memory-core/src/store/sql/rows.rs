@@ -4,10 +4,9 @@
 use half::f16;
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow as Row;
 use uuid::Uuid;
 
-use super::StoreError;
+use super::{Db, Row, StoreError};
 use crate::domain::id::{DerivationId, MemoryId, SessionId, TurnId};
 use crate::domain::link::Link;
 use crate::domain::memory::{DocumentName, Happened, Kind, Memory, Origin, Strength, Visibility};
@@ -229,7 +228,7 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     pub(super) fn get<'r, T>(&'r self, index: usize, column: &'static str) -> Result<T, StoreError>
     where
-        T: sqlx::Decode<'r, super::Db> + sqlx::Type<super::Db>,
+        T: sqlx::Decode<'r, Db> + sqlx::Type<Db>,
     {
         self.row.try_get(index).map_err(|error| self.corrupt(column, &error.to_string()))
     }
