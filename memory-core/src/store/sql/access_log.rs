@@ -6,14 +6,12 @@ use async_trait::async_trait;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
-use super::read::{IDS_PER_STATEMENT, push_ids};
+use super::bulk::{IDS_PER_STATEMENT, push_ids};
+use super::packed_hits::{pack_hits, unpack_hits};
 use super::{Connection, Db, SqlStore, StoreError, bulk, dialect, unavailable};
 use crate::domain::id::{MemoryId, PartitionId, RecallId};
 use crate::domain::time::Timestamp;
 use crate::store::{AccessLog, RecallRecord};
-
-/// A hit in a packed row: 16 bytes of id, 4 of score.
-const HIT_BYTES: usize = 20;
 
 #[async_trait]
 impl AccessLog for SqlStore {
@@ -94,23 +92,4 @@ async fn present(
         }
     }
     Ok(present)
-}
-
-pub(super) fn pack_hits(hits: &[(MemoryId, f32)]) -> Vec<u8> {
-    let mut packed = Vec::with_capacity(hits.len() * HIT_BYTES);
-    for (memory, score) in hits {
-        packed.extend_from_slice(memory.0.as_bytes());
-        packed.extend_from_slice(&score.to_le_bytes());
-    }
-    packed
-}
-
-pub(super) fn unpack_hits(packed: &[u8]) -> Vec<(MemoryId, f32)> {
-    packed
-        .chunks_exact(HIT_BYTES)
-        .filter_map(|hit| {
-            let (id, score) = hit.split_at(16);
-            Some((MemoryId(Uuid::from_slice(id).ok()?), f32::from_le_bytes(score.try_into().ok()?)))
-        })
-        .collect()
 }

@@ -1,15 +1,19 @@
-//! Inserting many rows with few statements.
+//! Statements over many rows: multi-row inserts, and lists of ids.
 //!
 //! Rows go in runs of a power of two up to [`MAX_RUN`], so that a table sees at most seven different statements: all of
 //! them stay prepared, whatever the sizes of the sets.
 
 use sqlx::QueryBuilder;
 use sqlx::query_builder::Separated;
+use uuid::Uuid;
 
 use super::{Connection, Db, StoreError, unavailable};
 
 /// The longest run. 64 rows of the widest table are 1,792 parameters; SQLite allows 32,766.
 const MAX_RUN: usize = 64;
+
+/// Ids per statement: a power of two, so that few statements stay prepared.
+pub(super) const IDS_PER_STATEMENT: usize = 512;
 
 /// One row's values, pushed in the order of the columns in `head`.
 pub(super) type Bind<'a, T> = &'a (dyn Fn(&mut Separated<'_, Db, &'static str>, &T) + Sync);
@@ -57,6 +61,16 @@ pub(super) fn run_length(rows: usize) -> usize {
     1 << capped.ilog2()
 }
 
+/// Pushes `ids)`, filled up with the nil id to a power of two: no row has it.
+pub(super) fn push_ids(statement: &mut QueryBuilder<Db>, ids: impl ExactSizeIterator<Item = Uuid>) {
+    let filler = ids.len().next_power_of_two() - ids.len();
+    let mut list = statement.separated(", ");
+    for id in ids.chain(std::iter::repeat_n(Uuid::nil(), filler)) {
+        list.push_bind(id);
+    }
+    list.push_unseparated(")");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +79,14 @@ mod tests {
     fn runs_are_powers_of_two() {
         let runs: Vec<usize> = [1, 2, 3, 5, 63, 64, 65, 1_000].map(run_length).to_vec();
         assert_eq!(runs, [1, 2, 2, 4, 32, 64, 64, 64]);
+    }
+
+    #[test]
+    fn id_lists_fill_up_to_powers_of_two() {
+        for (count, expected) in [(1, 1), (3, 4), (5, 8), (8, 8)] {
+            let mut statement = QueryBuilder::<Db>::new("(");
+            push_ids(&mut statement, vec![Uuid::nil(); count].into_iter());
+            assert_eq!(statement.sql().as_str().matches('?').count(), expected);
+        }
     }
 }

@@ -1,16 +1,15 @@
-//! WriteTransaction change sets: many requests, one transaction.
+//! Group commit of change sets: many requests, one transaction.
 //!
 //! Each set is first held against what is there and refused whole if it does not fit; only then is anything of it
-//! written. Plain additions of all sets are inserts and written together in a few multi-row statements; revisions
-//! and erasures look at what is there, so what was inserts is written before them.
+//! written. Plain additions of all sets are buffered and written together in a few multi-row statements; revisions
+//! and erasures look at what is there, so what was buffered is written before them.
 
 use async_trait::async_trait;
 
-use super::counters::Counters;
 use super::idempotency::{earlier_request, same_request};
-use super::insert_buffer::InsertBuffer;
 use super::links::written;
-use super::{Connection, NO_EMBEDDER, SqlStore, StoreError, dialect, unavailable};
+use super::write_transaction::WriteTransaction;
+use super::{NO_EMBEDDER, SqlStore, StoreError, after_erasure, dialect, unavailable};
 use crate::domain::change::{
     Appended, ChangeSet, Committed, CreatedIds, Idempotency, NewTurns, Outcome, Refusal,
 };
@@ -34,7 +33,7 @@ impl Commit for SqlStore {
         write.finish().await?;
         transaction.commit().await.map_err(unavailable)?;
         if sets.iter().any(|set| !set.erasures.is_empty()) {
-            self.checkpoint_wal().await;
+            after_erasure(&self.writer).await;
         }
         Ok(outcomes)
     }
@@ -52,31 +51,7 @@ impl Commit for SqlStore {
     }
 }
 
-impl SqlStore {
-    /// Folds the log away if nobody reads at this moment. Not part of what was promised: with a reader in the way it
-    /// is left to the next erasure or checkpoint, since waiting would hold up every write.
-    async fn checkpoint_wal(&self) {
-        for statement in dialect::CHECKPOINT_WAL {
-            if let Err(error) = sqlx::query(statement).execute(&self.writer).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the log could not be folded");
-            }
-        }
-    }
-}
-
-/// A transaction at work: the counters it has taken numbers from, and what is inserts but not yet written.
-pub(super) struct WriteTransaction<'c, 'a> {
-    pub(super) connection: &'c mut Connection,
-    pub(super) inserts: InsertBuffer<'a>,
-    pub(super) counters: Counters,
-    embedder: i64,
-}
-
-impl<'c, 'a> WriteTransaction<'c, 'a> {
-    fn new(connection: &'c mut Connection, embedder: i64) -> Self {
-        Self { connection, inserts: InsertBuffer::default(), counters: Counters::default(), embedder }
-    }
-
+impl<'a> WriteTransaction<'_, 'a> {
     /// Takes one set whole, or refuses it having changed nothing.
     async fn take(&mut self, set: &'a ChangeSet) -> Result<Result<Outcome, Refusal>, StoreError> {
         if let Some(idempotency) = &set.idempotency {
@@ -256,17 +231,6 @@ impl<'c, 'a> WriteTransaction<'c, 'a> {
             .map_err(unavailable)?;
         }
         Ok(())
-    }
-
-    /// Writes what is inserts.
-    pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
-        self.inserts.write(&mut *self.connection, self.embedder).await
-    }
-
-    /// Writes what is inserts, and the counters.
-    async fn finish(mut self) -> Result<(), StoreError> {
-        self.flush().await?;
-        self.counters.write(&mut *self.connection).await
     }
 }
 

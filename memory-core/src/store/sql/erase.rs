@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use uuid::Uuid;
 
-use super::access_log::{pack_hits, unpack_hits};
-use super::commit::WriteTransaction;
+use super::packed_hits::{pack_hits, unpack_hits};
+use super::write_transaction::WriteTransaction;
 use super::{StoreError, unavailable};
 use crate::domain::change::{CreatedIds, NewMemory, Refusal};
 use crate::domain::derivation::Source;

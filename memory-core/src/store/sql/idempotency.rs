@@ -4,7 +4,7 @@
 //! Keys of stores from before migration 4 have neither caller, owner nor operation: their operation is empty, and they
 //! answer the request that their hash is of, which covers operation and scope. They go with their age like all others.
 
-use super::commit::WriteTransaction;
+use super::write_transaction::WriteTransaction;
 use super::{Db, StoreError, unavailable};
 use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, Refusal};
 use crate::domain::id::{MemoryId, SessionId, TenantId, TurnId};

@@ -1,8 +1,9 @@
 //! What a transaction has still to insert, over all its change sets, table by table.
 
+use std::collections::BTreeSet;
+
 use super::bulk::{insert, insert_missing};
-use super::links::{links_json, targets};
-use super::rows::{metadata_json, names_json, vector_bytes};
+use super::rows::{links_json, metadata_json, names_json, vector_bytes};
 use super::{Connection, StoreError};
 use crate::domain::change::{IndexRow, NewMemory};
 use crate::domain::derivation::{Derivation, Input, Source};
@@ -34,6 +35,11 @@ pub(super) struct Change {
     pub(super) now: Timestamp,
 }
 
+/// The memories that a memory links to, each once.
+pub(super) fn link_targets(memory: &Memory) -> BTreeSet<MemoryId> {
+    memory.links.iter().map(|link| link.to).collect()
+}
+
 impl<'a> InsertBuffer<'a> {
     pub(super) fn turn(&mut self, partition: PartitionId, session: SessionId, seq: u32, turn: &'a Turn) {
         self.turns.push((partition, session, seq, turn));
@@ -47,7 +53,7 @@ impl<'a> InsertBuffer<'a> {
 
     /// What a memory links to. Its list is not written here: it is in the memory's row.
     pub(super) fn links(&mut self, partition: PartitionId, memory: &Memory) {
-        self.link_targets.extend(targets(memory).into_iter().map(|to| (partition, to, memory.id)));
+        self.link_targets.extend(link_targets(memory).into_iter().map(|to| (partition, to, memory.id)));
     }
 
     pub(super) fn rows(&mut self, partition: PartitionId, memory: MemoryId, rows: &'a [IndexRow]) {

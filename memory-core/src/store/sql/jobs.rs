@@ -1,10 +1,9 @@
 //! Durable jobs.
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow as Row;
 
 use super::rows::Reader;
-use super::{Connection, SqlStore, StoreError, dialect, unavailable};
+use super::{Connection, Row, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::id::{JobId, TenantId};
 use crate::domain::job::{Job, JobState};
 use crate::domain::time::Timestamp;

@@ -5,18 +5,18 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use serde::{Deserialize, Serialize};
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
-use super::commit::WriteTransaction;
-use super::read::{IDS_PER_STATEMENT, push_ids};
+use super::bulk::{IDS_PER_STATEMENT, push_ids};
+use super::insert_buffer::link_targets;
+use super::rows::{links_from_json, links_json};
+use super::write_transaction::WriteTransaction;
 use super::{Db, StoreError, unavailable};
 use crate::domain::change::{ChangeSet, Refusal};
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::link::Link;
 use crate::domain::memory::Memory;
-use crate::domain::name::Name;
 use crate::domain::time::Timestamp;
 use crate::store::ChangeOp;
 
@@ -31,45 +31,6 @@ const PUT_PRESENT_LIST: &str =
 /// Writes the list of an earlier version.
 const PUT_EARLIER_LIST: &str =
     "UPDATE memory_versions SET links = $4 WHERE partition_id = $1 AND id = $2 AND version = $3";
-
-/// A link as it is stored. The weight is a double, so that it returns to the last bit.
-#[derive(Serialize, Deserialize)]
-struct StoredLink<'a> {
-    to: Uuid,
-    #[serde(borrow)]
-    relation: std::borrow::Cow<'a, str>,
-    weight: f64,
-}
-
-/// A list of links as it is stored: a JSON array, or nothing for none.
-pub(super) fn links_json(links: &[Link]) -> Option<String> {
-    if links.is_empty() {
-        return None;
-    }
-    let stored = links.iter().map(|link| StoredLink {
-        to: link.to.0,
-        relation: link.relation.as_str().into(),
-        weight: f64::from(link.weight),
-    });
-    serde_json::to_string(&stored.collect::<Vec<_>>()).ok()
-}
-
-/// The links of what [`links_json`] wrote; the damage in words, if it is something else.
-#[expect(clippy::cast_possible_truncation, reason = "was an f32 when it was written")]
-pub(super) fn links_from_json(json: &str) -> Result<Vec<Link>, String> {
-    let stored: Vec<StoredLink<'_>> =
-        serde_json::from_str(json).map_err(|_| "is no list of links".to_owned())?;
-    let link = |stored: StoredLink<'_>| {
-        let relation = Name::new(&stored.relation).map_err(|error| error.to_string())?;
-        Ok(Link { to: MemoryId(stored.to), relation, weight: stored.weight as f32 })
-    };
-    stored.into_iter().map(link).collect()
-}
-
-/// The memories that a memory links to, each once.
-pub(super) fn targets(memory: &Memory) -> BTreeSet<MemoryId> {
-    memory.links.iter().map(|link| link.to).collect()
-}
 
 /// What a set writes with links of its own, in the order of the set.
 pub(super) fn written(set: &ChangeSet) -> impl Iterator<Item = &Memory> {
@@ -96,7 +57,7 @@ impl WriteTransaction<'_, '_> {
                 return Ok(Some(Refusal::LinkToItself(id)));
             }
         }
-        let wanted: BTreeSet<MemoryId> = written(set).flat_map(targets).collect();
+        let wanted: BTreeSet<MemoryId> = written(set).flat_map(link_targets).collect();
         let mut present = HashSet::new();
         for some in Vec::from_iter(wanted).chunks(IDS_PER_STATEMENT) {
             let mut statement = QueryBuilder::<Db>::new("SELECT id FROM memories WHERE partition_id = ");
@@ -225,29 +186,5 @@ impl WriteTransaction<'_, '_> {
             .await
             .map_err(unavailable)?;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn links_return_to_the_last_bit(
-            given in proptest::collection::vec((any::<u128>(), "[^\\pC]{1,20}", 0.0..=1.0f32), 0..5)
-        ) {
-            let links: Vec<Link> = given
-                .into_iter()
-                .filter_map(|(to, relation, weight)| {
-                    let relation = Name::new(&relation).ok()?;
-                    Some(Link { to: MemoryId(Uuid::from_u128(to)), relation, weight })
-                })
-                .collect();
-            let back = links_json(&links).map_or_else(|| Ok(Vec::new()), |json| links_from_json(&json));
-            prop_assert_eq!(back, Ok(links));
-        }
     }
 }

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::QueryBuilder;
-use sqlx::sqlite::SqliteRow as Row;
 use uuid::Uuid;
 
-use super::read::push_ids;
+use super::bulk::push_ids;
 use super::rows::{self, Reader, memory_columns};
-use super::{Connection, Db, SqlStore, StoreError, dialect, unavailable};
+use super::{Connection, Db, Row, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::{IndexRow, KeyKind};
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::memory::Memory;

@@ -5,7 +5,7 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use super::integrity::RULES;
-use super::{SqlStore, StoreError, dialect, unavailable};
+use super::{SqlStore, StoreError, copy_to, integrity_complaints, unavailable};
 use crate::domain::time::Timestamp;
 use crate::store::{Damage, Maintenance};
 
@@ -13,11 +13,8 @@ use crate::store::{Damage, Maintenance};
 impl Maintenance for SqlStore {
     async fn check(&self, repair: bool) -> Result<Vec<Damage>, StoreError> {
         let mut found = Vec::new();
-        let complaints: Vec<String> = sqlx::query_scalar(dialect::INTEGRITY_CHECK)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(unavailable)?;
-        if complaints != ["ok"] {
+        let complaints = integrity_complaints(&self.readers).await?;
+        if !complaints.is_empty() {
             let count = complaints.len() as u64;
             found.push(Damage { code: "database", detail: complaints.join("; "), count, repaired: false });
         }
@@ -41,12 +38,7 @@ impl Maintenance for SqlStore {
     }
 
     async fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
-        sqlx::query(dialect::COPY_TO)
-            .bind(file.to_string_lossy().into_owned())
-            .execute(&self.writer)
-            .await
-            .map_err(unavailable)?;
-        Ok(())
+        copy_to(&self.writer, file).await
     }
 
     async fn forget_requests(&self, before: Timestamp) -> Result<u64, StoreError> {

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
+use super::bulk::{IDS_PER_STATEMENT, push_ids};
 use super::rows::{
     self, MEMORY_COLUMNS, Reader, SESSION_COLUMNS, TURN_COLUMNS, VERSION_COLUMNS, memory_columns,
 };
@@ -15,9 +16,6 @@ use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
 use crate::domain::turn::{Session, Turn};
 use crate::store::{Memories, OwnerEntry, StoredMemory};
-
-/// Ids per statement: a power of two, so that few statements stay prepared (see `bulk`).
-pub(super) const IDS_PER_STATEMENT: usize = 512;
 
 #[async_trait]
 impl Memories for SqlStore {
@@ -255,29 +253,5 @@ impl Memories for SqlStore {
             }
         }
         Ok(found)
-    }
-}
-
-/// Pushes `ids)`, filled up with the nil id to a power of two: no row has it.
-pub(super) fn push_ids(statement: &mut QueryBuilder<Db>, ids: impl ExactSizeIterator<Item = Uuid>) {
-    let filler = ids.len().next_power_of_two() - ids.len();
-    let mut list = statement.separated(", ");
-    for id in ids.chain(std::iter::repeat_n(Uuid::nil(), filler)) {
-        list.push_bind(id);
-    }
-    list.push_unseparated(")");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn id_lists_fill_up_to_powers_of_two() {
-        for (count, expected) in [(1, 1), (3, 4), (5, 8), (8, 8)] {
-            let mut statement = QueryBuilder::<Db>::new("(");
-            push_ids(&mut statement, vec![Uuid::nil(); count].into_iter());
-            assert_eq!(statement.sql().as_str().matches('?').count(), expected);
-        }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::commit::WriteTransaction;
 use super::rows::{metadata_json, names_json};
+use super::write_transaction::WriteTransaction;
 use super::{StoreError, unavailable};
 use crate::domain::change::{ChangeSet, IndexRow, Refusal, Revision};
 use crate::domain::id::{DerivationId, MemoryId, PartitionId};

@@ -1,5 +1,5 @@
-//! The statements that the two databases do not share. Each has a twin of the same name for PostgreSQL, with the
-//! reason why one text does not do.
+//! The statements that only SQLite understands, or that PostgreSQL needs in another form: those have a twin of the same
+//! name there, with the reason why one text does not do.
 
 /// How a write transaction begins: SQLite takes the write lock at once, so that it never has to give up half-way.
 pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";

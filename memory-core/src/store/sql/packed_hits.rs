@@ -1,0 +1,29 @@
+//! Binary encoding of the hits of a recall in one column of the access log.
+
+use uuid::Uuid;
+
+use crate::domain::id::MemoryId;
+
+/// A hit in a packed row: 16 bytes of id, 4 of score.
+const HIT_BYTES: usize = 20;
+
+/// The hits as they are stored, in their order.
+pub(super) fn pack_hits(hits: &[(MemoryId, f32)]) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(hits.len() * HIT_BYTES);
+    for (memory, score) in hits {
+        packed.extend_from_slice(memory.0.as_bytes());
+        packed.extend_from_slice(&score.to_le_bytes());
+    }
+    packed
+}
+
+/// The hits of what [`pack_hits`] wrote.
+pub(super) fn unpack_hits(packed: &[u8]) -> Vec<(MemoryId, f32)> {
+    packed
+        .chunks_exact(HIT_BYTES)
+        .filter_map(|hit| {
+            let (id, score) = hit.split_at(16);
+            Some((MemoryId(Uuid::from_slice(id).ok()?), f32::from_le_bytes(score.try_into().ok()?)))
+        })
+        .collect()
+}

@@ -1,0 +1,76 @@
+//! The store over one database. Compiled once per database, below the module that says which (`sqlite`).
+
+mod access_log;
+mod bulk;
+mod commit;
+mod counters;
+mod embedders;
+mod erase;
+mod idempotency;
+mod insert_buffer;
+mod integrity;
+mod jobs;
+mod links;
+mod load;
+mod maintenance;
+mod packed_hits;
+mod partitions;
+mod read;
+mod rows;
+mod versions;
+mod write_transaction;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use super::{Connection, Db, Ownership, Row, after_erasure, copy_to, dialect, integrity_complaints};
+use crate::domain::embedder::EmbedderId;
+use crate::domain::id::{PartitionId, TenantId};
+use crate::domain::scope::Owner;
+use crate::store::{Embedders, StoreError};
+
+/// Everything that is kept, in one database. One connection writes, several read.
+#[derive(Debug)]
+pub struct SqlStore {
+    pub(super) writer: sqlx::Pool<Db>,
+    pub(super) readers: sqlx::Pool<Db>,
+    embedder: AtomicI64,
+    /// Partitions are never taken away, so what is known of an owner stays true.
+    known_partitions: parking_lot::Mutex<HashMap<(TenantId, Owner), PartitionId>>,
+    _ownership: Ownership,
+}
+
+/// Owners whose partition is remembered; when there are more, all are looked up anew.
+const KNOWN_PARTITIONS: usize = 65_536;
+
+/// What [`SqlStore::embedder`] holds while no embedder is in use.
+const NO_EMBEDDER: i64 = -1;
+
+impl SqlStore {
+    /// The store over a database whose tables are up to date.
+    pub(super) async fn over(
+        writer: sqlx::Pool<Db>,
+        readers: sqlx::Pool<Db>,
+        ownership: Ownership,
+    ) -> Result<Self, StoreError> {
+        let store = Self {
+            writer,
+            readers,
+            embedder: AtomicI64::new(NO_EMBEDDER),
+            known_partitions: parking_lot::Mutex::default(),
+            _ownership: ownership,
+        };
+        let in_use = store.embedder_in_use().await?;
+        store.embedder.store(in_use.map_or(NO_EMBEDDER, |(id, _)| id.0), Ordering::Release);
+        Ok(store)
+    }
+
+    fn embedder(&self) -> EmbedderId {
+        EmbedderId(self.embedder.load(Ordering::Acquire))
+    }
+}
+
+/// Every database error means that the store did not do its work; which one is for the log.
+pub(super) fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+    StoreError::Unavailable(Box::new(error))
+}

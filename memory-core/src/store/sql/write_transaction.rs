@@ -1,0 +1,31 @@
+//! The state of one write transaction. The files that write (`commit`, `partitions`, `versions`, `erase`, `links`,
+//! `idempotency`) extend it by methods; it names none of them.
+
+use super::counters::Counters;
+use super::insert_buffer::InsertBuffer;
+use super::{Connection, StoreError};
+
+/// A transaction at work: the counters it has taken numbers from, and what it has still to insert.
+pub(super) struct WriteTransaction<'c, 'a> {
+    pub(super) connection: &'c mut Connection,
+    pub(super) inserts: InsertBuffer<'a>,
+    pub(super) counters: Counters,
+    pub(super) embedder: i64,
+}
+
+impl<'c, 'a> WriteTransaction<'c, 'a> {
+    pub(super) fn new(connection: &'c mut Connection, embedder: i64) -> Self {
+        Self { connection, inserts: InsertBuffer::default(), counters: Counters::default(), embedder }
+    }
+
+    /// Writes what there is to insert.
+    pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
+        self.inserts.write(&mut *self.connection, self.embedder).await
+    }
+
+    /// Writes what there is to insert, and the counters.
+    pub(super) async fn finish(mut self) -> Result<(), StoreError> {
+        self.flush().await?;
+        self.counters.write(&mut *self.connection).await
+    }
+}
