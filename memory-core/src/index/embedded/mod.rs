@@ -6,6 +6,7 @@
 
 mod adjacent_turns;
 mod bitmap;
+mod candidates;
 mod columns;
 mod filtering;
 mod heap_size;
@@ -14,6 +15,7 @@ mod interner;
 pub mod lexical;
 mod partition;
 mod partition_cache;
+mod prepared_query;
 mod scan_queue;
 mod workers;
 
