@@ -62,9 +62,25 @@ pub struct IndexQuery {
     /// Which memories it may see.
     pub view: View,
     /// Weights of the fused score inside the scan.
-    pub weights: gpu_retrieval::Weights,
+    pub weights: ScanWeights,
     /// How many memories each signal may put forward, 1 to 1,024.
     pub candidates: usize,
+}
+
+/// Weights of the score inside the scan: `similarity * cosine + retention * R + importance * I`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ScanWeights {
+    /// Weight of the cosine, from 0 to 65,536 like the other two.
+    pub similarity: f32,
+    /// Weight of retention at the query's time.
+    pub retention: f32,
+    /// Weight of importance.
+    pub importance: f32,
+}
+
+impl ScanWeights {
+    /// The cosine alone.
+    pub const SIMILARITY: Self = Self { similarity: 1.0, retention: 0.0, importance: 0.0 };
 }
 
 /// A memory that some signal put forward, or a turn beside one, with what every signal says of it.

@@ -1,6 +1,7 @@
 //! What a recall weighs by, unless the request says otherwise.
 
 use super::request::RequestedWeights;
+use crate::index::ScanWeights;
 
 /// How recall works by default.
 #[derive(Clone, Debug)]
@@ -91,8 +92,8 @@ impl Weights {
     }
 
     /// The part that works inside the scan.
-    pub fn of_scan(self) -> gpu_retrieval::Weights {
-        gpu_retrieval::Weights {
+    pub fn of_scan(self) -> ScanWeights {
+        ScanWeights {
             similarity: self.similarity,
             retention: self.retention,
             importance: self.importance,

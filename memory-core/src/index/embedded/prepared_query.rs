@@ -3,7 +3,7 @@
 use gpu_retrieval::Query;
 
 use super::bitmap::Bitmap;
-use crate::index::IndexQuery;
+use crate::index::{IndexQuery, ScanWeights};
 use crate::text::QueryTerms;
 
 /// A query with what a partition derives from it once.
@@ -19,7 +19,7 @@ pub(super) struct PreparedQuery<'a> {
 impl PreparedQuery<'_> {
     /// The dense part of the query, if it has a vector.
     pub(super) fn scan_query(&self) -> Option<Query<'_>> {
-        let (k, weights) = (self.query.candidates, self.query.weights);
+        let (k, weights) = (self.query.candidates, self.query.weights.into());
         Some(Query { vector: self.vector?, k, weights, mask: self.mask(), ranges: None })
     }
 
@@ -30,5 +30,12 @@ impl PreparedQuery<'_> {
     /// True if a live row is visible.
     pub(super) fn sees(&self, row: u32) -> bool {
         self.mask.as_ref().is_none_or(|mask| mask.contains(row as usize))
+    }
+}
+
+impl From<ScanWeights> for gpu_retrieval::Weights {
+    fn from(weights: ScanWeights) -> Self {
+        let ScanWeights { similarity, retention, importance } = weights;
+        Self { similarity, retention, importance }
     }
 }
