@@ -206,10 +206,19 @@ pub trait Index: Send + Sync + Debug {
         view: &View,
     ) -> Result<Vec<(TurnPosition, MemoryId)>, IndexError>;
 
-    /// Brings a partition up to date. Updates of one partition come in the order of their numbers.
-    async fn apply(&self, partition: PartitionId, update: Update);
+    /// Brings a partition up to date with a commit. Updates of one partition come in the order of their numbers; one
+    /// that the index has already is ignored, and a gap before one makes the index read the partition anew.
+    ///
+    /// An error means that the index may lack the update. The commit stands, since the store is the truth: the caller
+    /// logs the error and calls [`Index::clear_partition`]. Until that call a query sees the partition with the whole
+    /// update or without it, never with a part of it.
+    async fn apply(&self, partition: PartitionId, update: Update) -> Result<(), IndexError>;
 
-    /// Forgets all that is in memory: it will be read from the store anew.
+    /// Drops what is held of a partition. The next query reads it from the store anew. It cannot fail: an index that is
+    /// not in this process marks the partition as stale.
+    async fn clear_partition(&self, partition: PartitionId);
+
+    /// Drops what is held of all partitions, as [`Index::clear_partition`] does of one.
     async fn clear_cache(&self);
 
     /// How many of the store's memories differ in the index, in a partition that is in memory; 0 if it is not.
