@@ -14,6 +14,11 @@ pub(crate) fn text(field: String, text: &str, limits: &Limits) -> Result<usize, 
     Ok(text.len())
 }
 
+/// Checks that a vector has a direction: finite components, not all zero. Its dimension is not checked.
+pub(crate) fn vector(field: &str, vector: &[f32]) -> Result<(), Error> {
+    gpu_retrieval::unit_fp16(vector).map(drop).map_err(|error| Error::invalid(field, error))
+}
+
 /// Checks the length of a list of names.
 pub(crate) fn names(field: String, found: usize, limits: &Limits) -> Result<(), Error> {
     over(field, found, "the number of names", limits.names_per_list)

@@ -62,9 +62,25 @@ pub struct IndexQuery {
     /// Which memories it may see.
     pub view: View,
     /// Weights of the fused score inside the scan.
-    pub weights: gpu_retrieval::Weights,
+    pub weights: ScanWeights,
     /// How many memories each signal may put forward, 1 to 1,024.
     pub candidates: usize,
+}
+
+/// Weights of the score inside the scan: `similarity * cosine + retention * R + importance * I`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ScanWeights {
+    /// Weight of the cosine, from 0 to 65,536 like the other two.
+    pub similarity: f32,
+    /// Weight of retention at the query's time.
+    pub retention: f32,
+    /// Weight of importance.
+    pub importance: f32,
+}
+
+impl ScanWeights {
+    /// The cosine alone.
+    pub const SIMILARITY: Self = Self { similarity: 1.0, retention: 0.0, importance: 0.0 };
 }
 
 /// A memory that some signal put forward, or a turn beside one, with what every signal says of it.
@@ -190,10 +206,19 @@ pub trait Index: Send + Sync + Debug {
         view: &View,
     ) -> Result<Vec<(TurnPosition, MemoryId)>, IndexError>;
 
-    /// Brings a partition up to date. Updates of one partition come in the order of their numbers.
-    async fn apply(&self, partition: PartitionId, update: Update);
+    /// Brings a partition up to date with a commit. Updates of one partition come in the order of their numbers; one
+    /// that the index has already is ignored, and a gap before one makes the index read the partition anew.
+    ///
+    /// An error means that the index may lack the update. The commit stands, since the store is the truth: the caller
+    /// logs the error and calls [`Index::clear_partition`]. Until that call a query sees the partition with the whole
+    /// update or without it, never with a part of it.
+    async fn apply(&self, partition: PartitionId, update: Update) -> Result<(), IndexError>;
 
-    /// Forgets all that is in memory: it will be read from the store anew.
+    /// Drops what is held of a partition. The next query reads it from the store anew. It cannot fail: an index that is
+    /// not in this process marks the partition as stale.
+    async fn clear_partition(&self, partition: PartitionId);
+
+    /// Drops what is held of all partitions, as [`Index::clear_partition`] does of one.
     async fn clear_cache(&self);
 
     /// How many of the store's memories differ in the index, in a partition that is in memory; 0 if it is not.

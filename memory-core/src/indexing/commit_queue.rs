@@ -131,19 +131,19 @@ async fn commit_group(
 
 /// Brings the index up to date with what was committed.
 async fn show(store: &dyn Store, index: &dyn Index, set: ChangeSet, committed: &Committed) {
+    let partition = committed.partition;
     let (mut update, unknown_rows) = update_of(set, committed);
-    if !unknown_rows.is_empty() {
-        match store.indexed(committed.partition, &unknown_rows).await {
-            Ok(indexed) => update.put.extend(indexed),
-            Err(error) => {
-                // The index must not show what the store does not hold: it will read the partition anew.
-                tracing::warn!(error = &error as &dyn std::error::Error, "the index reads a scope anew");
-                index.clear_cache().await;
-                return;
-            }
+    let applied = async {
+        if !unknown_rows.is_empty() {
+            update.put.extend(store.indexed(partition, &unknown_rows).await?);
         }
+        index.apply(partition, update).await
+    };
+    if let Err(error) = applied.await {
+        // The commit stands, since the store is the truth: the next query reads the partition anew.
+        tracing::warn!(error = &error as &dyn std::error::Error, "the index reads a partition anew");
+        index.clear_partition(partition).await;
     }
-    index.apply(committed.partition, update).await;
 }
 
 async fn use_embedder(store: &dyn Store, index: &dyn Index, id: EmbedderId) -> Result<bool, Error> {

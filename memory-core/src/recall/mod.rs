@@ -29,6 +29,7 @@ use crate::domain::scope::Caller;
 use crate::domain::time::Timestamp;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
+use crate::field_checks;
 use crate::index::{Candidate, Exactness, IndexQuery};
 use crate::scope::SearchTargets;
 use crate::store::RecallRecord;
@@ -131,7 +132,7 @@ impl Engine {
                 let detail = format!("must have {dimension} components, not {}", vector.len());
                 return Err(Error::invalid("vector", detail));
             }
-            gpu_retrieval::unit_fp16(vector).map_err(|error| Error::invalid("vector", error))?;
+            field_checks::vector("vector", vector)?;
             return Ok(Some(vector.as_slice().into()));
         }
         let embedding = active.embedder.embed_query(&request.query);

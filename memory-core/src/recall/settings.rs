@@ -1,6 +1,7 @@
 //! Settings of recall, unless the request says otherwise.
 
 use super::signals::Weights;
+use crate::index::ScanWeights;
 
 /// Defaults of recall.
 #[derive(Clone, Debug)]
@@ -34,8 +35,8 @@ impl Default for RecallSettings {
 
 impl Weights {
     /// The weights that apply inside the scan.
-    pub fn of_scan(self) -> gpu_retrieval::Weights {
-        gpu_retrieval::Weights {
+    pub fn of_scan(self) -> ScanWeights {
+        ScanWeights {
             similarity: self.similarity,
             retention: self.retention,
             importance: self.importance,

@@ -9,7 +9,7 @@ use crate::domain::memory::{Memory, Visibility};
 use crate::domain::name::Name;
 use crate::domain::number::Number;
 use crate::domain::time::Timestamp;
-use crate::index::{IndexQuery, View};
+use crate::index::{IndexQuery, ScanWeights, View};
 use crate::retention;
 use crate::store::Indexed;
 use crate::text::{TermVector, Tokenizer};
@@ -133,7 +133,8 @@ pub fn dense(question: &IndexQuery, indexed: &Indexed) -> Option<(f32, (u32, u32
     let decay = retention::memorybank_paper(&indexed.memory.strength);
     let elapsed = gpu_retrieval::elapsed_us(question.view.now.as_micros(), decay.t0_us);
     let retention = gpu_retrieval::retention(elapsed, decay.rate_per_us, decay.shape);
-    let weights: Weights = question.weights;
+    let ScanWeights { similarity, retention: of_retention, importance } = question.weights;
+    let weights = Weights { similarity, retention: of_retention, importance };
     let bias = gpu_retrieval::bias(&weights, retention, decay.importance);
     let mut best: Option<(f32, (u32, u32))> = None;
     for row in &indexed.rows {

@@ -3,11 +3,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::candidates::PartialCandidate;
 use super::columns::Columns;
-use super::hybrid_search::{PartialCandidate, PreparedQuery};
 use super::interner::Symbol;
 use super::lexical::Windows;
 use super::partition::Partition;
+use super::prepared_query::PreparedQuery;
 use crate::domain::filter::Field;
 use crate::index::{IndexQuery, TurnPosition};
 

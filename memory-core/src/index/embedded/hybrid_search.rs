@@ -5,13 +5,15 @@ use gpu_retrieval::{Batch, Hit, Query, elapsed_us, retention};
 
 use super::adjacent_turns::Speakers;
 use super::bitmap::Bitmap;
+use super::candidates::{PartialCandidate, merged};
 use super::filtering;
 use super::lexical::{LexicalHit, LexicalQuery, LexicalScratch, Windows};
 use super::partition::Partition;
+use super::prepared_query::PreparedQuery;
 use super::workers::{Shares, Workers, in_order};
 use crate::domain::id::MemoryId;
 use crate::index::{Answer, Candidate, DenseScore, Exactness, IndexError, IndexQuery, Inspection};
-use crate::text::{QueryTerms, Tokenizer};
+use crate::text::Tokenizer;
 
 thread_local! {
     static SCRATCH: std::cell::RefCell<LexicalScratch> = std::cell::RefCell::new(LexicalScratch::new());
@@ -39,7 +41,7 @@ impl Partition {
     fn search_together(&self, queries: &[IndexQuery], workers: &Workers) -> Result<Vec<Answer>, IndexError> {
         let prepared = workers.each(queries, |query| self.prepare(query, self.row_mask(&query.view)));
         let prepared: Vec<PreparedQuery<'_>> = prepared.into_iter().collect::<Result<_, _>>()?;
-        let scan_queries: Vec<Query<'_>> = prepared.iter().filter_map(PreparedQuery::query).collect();
+        let scan_queries: Vec<Query<'_>> = prepared.iter().filter_map(PreparedQuery::scan_query).collect();
         let now_us = queries.first().map_or(0, |query| query.view.now.as_micros());
         let scan = self.dense.begin(&Batch { now_us, queries: &scan_queries }).map_err(unscorable)?;
 
@@ -72,13 +74,13 @@ impl Partition {
         if let Some(found) = vector.map(<[f32]>::len).filter(|found| *found != expected) {
             return Err(IndexError::Dimension { expected, found });
         }
-        let words = Tokenizer.query(&query.text, &self.lexical.languages());
-        Ok(PreparedQuery { query, vector, words, mask })
+        let terms = Tokenizer.query(&query.text, &self.lexical.languages());
+        Ok(PreparedQuery { query, vector, terms, mask })
     }
 
     fn match_words(&self, prepared: &PreparedQuery<'_>) -> Vec<LexicalHit> {
         let query =
-            LexicalQuery { terms: &prepared.words, mask: prepared.mask(), k: prepared.query.candidates };
+            LexicalQuery { terms: &prepared.terms, mask: prepared.mask(), k: prepared.query.candidates };
         let mut hits = Vec::new();
         let tie_key = |ordinal: u32| self.columns.id(ordinal).map_or(u128::MAX, |id| id.0.as_u128());
         SCRATCH.with_borrow_mut(|scratch| self.lexical.search(&query, tie_key, scratch, &mut hits));
@@ -137,8 +139,8 @@ impl Partition {
                 rows.push(row);
             }
         }
-        let (weights, now_us) = (prepared.query.weights, prepared.query.view.now.as_micros());
-        let scored = self.dense.score_rows(vector, weights, now_us, &rows).map_err(unscorable)?;
+        let now_us = prepared.query.view.now.as_micros();
+        let scored = self.dense.score_rows(vector, prepared.query.weights.into(), now_us, &rows).map_err(unscorable)?;
         for (place, scored) in places.into_iter().zip(scored) {
             let score = DenseScore {
                 score: scored.score,
@@ -171,7 +173,7 @@ impl Partition {
         }
         let mut scores = Vec::new();
         SCRATCH.with_borrow_mut(|scratch| {
-            self.lexical.scores_of(&prepared.words, &windows, scratch, &mut scores);
+            self.lexical.scores_of(&prepared.terms, &windows, scratch, &mut scores);
         });
         let (scores_of_rows, scores_of_windows) = scores.split_at(of_rows.len().min(scores.len()));
         for ((place, row), score) in of_rows.into_iter().zip(scores_of_rows) {
@@ -249,69 +251,6 @@ impl Partition {
             candidate,
         }))
     }
-}
-
-/// A question as a partition understands it.
-pub(super) struct PreparedQuery<'a> {
-    pub(super) query: &'a IndexQuery,
-    /// The question's vector, of the partition's dimension.
-    vector: Option<&'a [f32]>,
-    pub(super) words: QueryTerms,
-    /// The rows in view; none for all that are alive.
-    mask: Option<Bitmap>,
-}
-
-impl PreparedQuery<'_> {
-    fn query(&self) -> Option<Query<'_>> {
-        let (k, weights) = (self.query.candidates, self.query.weights);
-        Some(Query { vector: self.vector?, k, weights, mask: self.mask(), ranges: None })
-    }
-
-    fn mask(&self) -> Option<&[u64]> {
-        self.mask.as_ref().map(Bitmap::words)
-    }
-
-    /// Whether a live row is in view.
-    pub(super) fn sees(&self, row: u32) -> bool {
-        self.mask.as_ref().is_none_or(|mask| mask.contains(row as usize))
-    }
-}
-
-/// What was found of one ordinal: per signal the best row and its score.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PartialCandidate {
-    pub(super) ordinal: u32,
-    /// Whether by a signal; otherwise it stands beside what was.
-    pub(super) retrieved: bool,
-    /// The turns before and after it, where there are such in view.
-    pub(super) adjacent: [Option<u32>; 2],
-    dense: Option<(u32, DenseScore)>,
-    lexical: Option<(u32, f32)>,
-    window: f32,
-}
-
-impl PartialCandidate {
-    fn retrieved(ordinal: u32) -> Self {
-        Self { ordinal, retrieved: true, adjacent: [None; 2], dense: None, lexical: None, window: 0.0 }
-    }
-
-    pub(super) fn adjacent(ordinal: u32, adjacent: [Option<u32>; 2]) -> Self {
-        Self { retrieved: false, adjacent, ..Self::retrieved(ordinal) }
-    }
-}
-
-/// One entry a ordinal, in the order of ordinals. Each signal names a ordinal once.
-fn merged(mut found: Vec<PartialCandidate>) -> Vec<PartialCandidate> {
-    found.sort_unstable_by_key(|found| found.ordinal);
-    found.dedup_by(|next, kept| {
-        let is_same = next.ordinal == kept.ordinal;
-        if is_same {
-            kept.dense = kept.dense.or(next.dense);
-            kept.lexical = kept.lexical.or(next.lexical);
-        }
-        is_same
-    });
-    found
 }
 
 fn unscorable(error: gpu_retrieval::SearchError) -> IndexError {

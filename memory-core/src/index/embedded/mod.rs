@@ -6,6 +6,7 @@
 
 mod adjacent_turns;
 mod bitmap;
+mod candidates;
 mod columns;
 mod filtering;
 mod heap_size;
@@ -14,6 +15,7 @@ mod interner;
 pub mod lexical;
 mod partition;
 mod partition_cache;
+mod prepared_query;
 mod scan_queue;
 mod workers;
 
@@ -190,8 +192,12 @@ impl Index for EmbeddedIndex {
         Ok(state.as_ref().map(|partition| partition.turns_at(positions, view)).unwrap_or_default())
     }
 
-    async fn apply(&self, partition: PartitionId, update: Update) {
-        self.cache.apply(partition, update);
+    async fn apply(&self, partition: PartitionId, update: Update) -> Result<(), IndexError> {
+        self.cache.apply(partition, update)
+    }
+
+    async fn clear_partition(&self, partition: PartitionId) {
+        self.cache.remove(partition);
     }
 
     async fn clear_cache(&self) {

@@ -36,20 +36,25 @@ impl CachedPartition {
         Load(self)
     }
 
-    /// Applies an update, or lets it wait. False if the partition can no longer be trusted.
-    fn apply(&self, update: Update) -> bool {
+    /// Applies an update, or queues it while the partition is being read. False if the partition must be read anew:
+    /// an update is missing before this one, or too many of its rows are dead. After an error the partition is empty,
+    /// since the update may be half applied.
+    fn apply(&self, update: Update) -> Result<bool, IndexError> {
         let mut waiting = self.waiting.lock();
         if let Some(waiting) = waiting.as_mut() {
             waiting.push(update);
-            return true;
+            return Ok(true);
         }
         let mut state = self.state.write();
-        let Some(partition) = state.as_mut() else { return true };
-        let is_next = update.seq_before <= partition.seq();
-        if !is_next || partition.apply(&update).is_err() || partition.is_worn() {
-            return false;
+        let Some(partition) = state.as_mut() else { return Ok(true) };
+        if update.seq_before > partition.seq() {
+            return Ok(false);
         }
-        true
+        if let Err(error) = partition.apply(&update) {
+            *state = None;
+            return Err(error);
+        }
+        Ok(!partition.is_worn())
     }
 }
 
@@ -94,10 +99,10 @@ struct Entries {
 }
 
 impl Entries {
-    fn remove(&mut self, id: PartitionId) {
-        if let Some(gone) = self.by_id.remove(&id) {
-            self.total_bytes -= gone.bytes.load(Ordering::Relaxed);
-        }
+    fn remove(&mut self, id: PartitionId) -> Option<Arc<CachedPartition>> {
+        let removed = self.by_id.remove(&id)?;
+        self.total_bytes -= removed.bytes.load(Ordering::Relaxed);
+        Some(removed)
     }
 }
 
@@ -117,15 +122,23 @@ impl PartitionCache {
         self.held.lock().by_id.get(&id).cloned()
     }
 
-    /// Hands an update to a partition that is in memory or being read. One that cannot take it is let go: the next
-    /// question reads it anew.
-    pub(super) fn apply(&self, id: PartitionId, update: Update) {
-        let Some(cached) = self.peek(id) else { return };
-        if cached.apply(update) {
-            self.measure(id);
-        } else {
-            self.held.lock().remove(id);
+    /// Applies an update to a partition that is cached or being read. A partition that cannot take it is removed, so
+    /// that the next query reads it anew.
+    pub(super) fn apply(&self, id: PartitionId, update: Update) -> Result<(), IndexError> {
+        let Some(cached) = self.peek(id) else { return Ok(()) };
+        let applied = cached.apply(update);
+        match applied {
+            Ok(true) => self.measure(id),
+            Ok(false) | Err(_) => self.remove(id),
         }
+        applied.map(drop)
+    }
+
+    /// Drops a partition from the cache.
+    pub(super) fn remove(&self, id: PartitionId) {
+        // Dropped after the lock is released: a large partition takes its time.
+        let removed = self.held.lock().remove(id);
+        drop(removed);
     }
 
     pub(super) fn clear(&self) {
@@ -175,9 +188,13 @@ impl PartitionCache {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "testing", feature = "sqlite"))]
 mod tests {
     use super::*;
+    use crate::domain::id::MemoryId;
+    use crate::domain::memory::Kind;
+    use crate::store::Indexed;
+    use crate::testing::fixtures::{plain, rows};
 
     const ID: PartitionId = PartitionId(1);
 
@@ -185,11 +202,27 @@ mod tests {
     fn nothing_waits_for_a_read_that_was_given_up() {
         let cached = CachedPartition::default();
         let reading = cached.begin_load();
-        assert!(cached.apply(Update::default()));
+        assert!(cached.apply(Update::default()).unwrap());
         assert_eq!(cached.waiting.lock().as_ref().map(Vec::len), Some(1));
         drop(reading);
-        assert!(cached.apply(Update::default()));
+        assert!(cached.apply(Update::default()).unwrap());
         assert!(cached.waiting.lock().is_none(), "updates pile up with nobody to take them");
+    }
+
+    #[test]
+    fn a_partition_that_cannot_apply_an_update_is_dropped_with_an_error() {
+        let cache = PartitionCache::new(usize::MAX);
+        let cached = cache.touch(ID);
+        *cached.state.write() = Partition::new(8).ok();
+        cache.measure(ID);
+        let memory = plain(MemoryId(uuid::Uuid::from_u128(1)), Kind::Fact, "");
+        let mut rows = rows("tea");
+        rows[0].vector = Some([half::f16::ONE; 3].into());
+        let put = vec![Indexed { memory, rows }];
+        let outcome = cache.apply(ID, Update { seq_before: 0, seq_after: 1, put, erased: Vec::new() });
+        assert!(matches!(outcome, Err(IndexError::Dimension { expected: 8, found: 3 })));
+        assert!(cached.state.read().is_none(), "a half-applied partition is still searched");
+        assert_eq!(cache.in_memory(), (0, 0));
     }
 
     #[test]

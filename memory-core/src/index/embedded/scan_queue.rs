@@ -160,12 +160,12 @@ mod tests {
     use super::*;
     use crate::domain::filter::Filter;
     use crate::domain::time::Timestamp;
-    use crate::index::View;
+    use crate::index::{ScanWeights, View};
 
     fn query(now_us: i64, retention: f32) -> IndexQuery {
         let view =
             View { filter: Filter::everything(), shared_only: false, now: Timestamp::from_micros(now_us) };
-        let weights = gpu_retrieval::Weights { retention, ..gpu_retrieval::Weights::SIMILARITY };
+        let weights = ScanWeights { retention, ..ScanWeights::SIMILARITY };
         IndexQuery { vector: None, text: "?".into(), view, weights, candidates: 8 }
     }
 

@@ -46,7 +46,7 @@ pub async fn search_is_naive_search(make: Make<'_>, seed: u64) {
             }
         }
         let update = source.write(PARTITION, put, erased);
-        index.apply(PARTITION, update).await;
+        index.apply(PARTITION, update).await.unwrap();
         let anew = make(source.clone(), AMPLE_BYTES);
         for _ in 0..3 {
             let asked = any_question(&mut rng);
@@ -263,11 +263,11 @@ pub async fn turns_are_found_by_their_place(make: Make<'_>, seed: u64) {
     let source = Arc::new(MemorySource::default());
     let index = make(source.clone(), AMPLE_BYTES);
     let all: Vec<Indexed> = (0..60).map(|number| corpus::memory(&mut rng, number)).collect();
-    index.apply(PARTITION, source.write(PARTITION, all.clone(), Vec::new())).await;
+    index.apply(PARTITION, source.write(PARTITION, all.clone(), Vec::new())).await.unwrap();
     assert_eq!(index.in_view(PARTITION, &question("x", 1).view).await.unwrap().len(), shelf_view(&source));
     let edited: Vec<Indexed> = all[..20].iter().map(|indexed| corpus::edited(&mut rng, indexed)).collect();
     let erased: Vec<MemoryId> = ids(&all[20..30]);
-    index.apply(PARTITION, source.write(PARTITION, edited, erased)).await;
+    index.apply(PARTITION, source.write(PARTITION, edited, erased)).await.unwrap();
     let places: Vec<TurnPosition> =
         (0..4).flat_map(|session| (0..25).map(move |seq| TurnPosition { session, seq })).collect();
     for shared_only in [false, true] {

@@ -51,10 +51,10 @@ pub async fn updates_while_reading_are_kept(make: Make<'_>, seed: u64) {
     let early = change(&mut rng, &source, PARTITION, 100);
     let asked = any_question(&mut rng);
     let search = begin_reading(&index, &source, &asked).await;
-    index.apply(PARTITION, early).await;
+    index.apply(PARTITION, early).await.unwrap();
     for round in 0..5 {
         let update = change(&mut rng, &source, PARTITION, 200 + round * 10);
-        index.apply(PARTITION, update).await;
+        index.apply(PARTITION, update).await.unwrap();
     }
     drop(held);
     assert!(search.await.unwrap());
@@ -73,18 +73,18 @@ pub async fn a_gap_makes_it_read_anew(make: Make<'_>, seed: u64) {
     index.search(PARTITION, &asked).await.unwrap();
     let first = change(&mut rng, &source, PARTITION, 100);
     let second = change(&mut rng, &source, PARTITION, 110);
-    index.apply(PARTITION, second.clone()).await;
-    index.apply(PARTITION, first.clone()).await;
+    index.apply(PARTITION, second.clone()).await.unwrap();
+    index.apply(PARTITION, first.clone()).await.unwrap();
     is_right(&*index, &source, PARTITION, &asked, "out of order").await;
-    index.apply(PARTITION, first).await;
-    index.apply(PARTITION, second).await;
+    index.apply(PARTITION, first).await.unwrap();
+    index.apply(PARTITION, second).await.unwrap();
     is_right(&*index, &source, PARTITION, &asked, "shown twice").await;
     index.clear_cache().await;
     let held = source.hold_reads().await;
     let search = begin_reading(&index, &source, &asked).await;
     let _lost = change(&mut rng, &source, PARTITION, 120);
     let after_the_gap = change(&mut rng, &source, PARTITION, 130);
-    index.apply(PARTITION, after_the_gap).await;
+    index.apply(PARTITION, after_the_gap).await.unwrap();
     drop(held);
     assert!(search.await.unwrap());
     is_right(&*index, &source, PARTITION, &asked, "a gap while reading").await;
@@ -99,11 +99,11 @@ pub async fn an_abandoned_read_does_no_harm(make: Make<'_>, seed: u64) {
     let held = source.hold_reads().await;
     let search = begin_reading(&index, &source, &asked).await;
     let update = change(&mut rng, &source, PARTITION, 100);
-    index.apply(PARTITION, update).await;
+    index.apply(PARTITION, update).await.unwrap();
     search.abort();
     assert!(search.await.is_err());
     let update = change(&mut rng, &source, PARTITION, 110);
-    index.apply(PARTITION, update).await;
+    index.apply(PARTITION, update).await.unwrap();
     drop(held);
     is_right(&*index, &source, PARTITION, &asked, &format!("seed {seed}")).await;
 }
@@ -134,7 +134,7 @@ pub async fn a_tiny_budget_keeps_answers_right(make: Make<'_>, seed: u64) {
         let partition = *rng.pick(&partitions);
         let number = u128::try_from(partition.0).unwrap() << 32 | step << 1;
         let update = change(&mut rng, &source, partition, number);
-        index.apply(partition, update).await;
+        index.apply(partition, update).await.unwrap();
         let asked = any_question(&mut rng);
         let other = *rng.pick(&partitions);
         is_right(&*index, &source, other, &asked, &format!("seed {seed}, step {step}")).await;
@@ -152,7 +152,7 @@ pub async fn differences_are_counted(make: Make<'_>) {
     let mut tampered = change(&mut rng, &source, PARTITION, 100);
     tampered.put.remove(0);
     tampered.erased.clear();
-    index.apply(PARTITION, tampered).await;
+    index.apply(PARTITION, tampered).await.unwrap();
     // The edited one in either version, and the erased one that is still held.
     assert_eq!(index.differences(PARTITION).await.unwrap(), 3);
     index.clear_cache().await;

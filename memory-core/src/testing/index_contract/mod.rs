@@ -17,7 +17,7 @@ use super::reference;
 use super::rng::Rng;
 use crate::domain::filter::Filter;
 use crate::domain::id::{MemoryId, PartitionId};
-use crate::index::{Answer, Candidate, Index, IndexQuery, View};
+use crate::index::{Answer, Candidate, Index, IndexQuery, ScanWeights, View};
 use crate::store::Indexed;
 use crate::testing::START;
 
@@ -34,7 +34,7 @@ fn question(text: &str, candidates: usize) -> IndexQuery {
         vector: Some(vector_of(text).into()),
         text: text.into(),
         view: View { filter: Filter::everything(), now: START, shared_only: false },
-        weights: gpu_retrieval::Weights::SIMILARITY,
+        weights: ScanWeights::SIMILARITY,
         candidates,
     }
 }
@@ -50,7 +50,7 @@ fn any_question(rng: &mut Rng) -> IndexQuery {
     }
     asked.view.now = corpus::moment(rng);
     asked.view.shared_only = rng.chance(25);
-    asked.weights = gpu_retrieval::Weights {
+    asked.weights = ScanWeights {
         similarity: *rng.pick(&[0.0, 1.0, 1.0, 2.0]),
         retention: *rng.pick(&[0.0, 0.0, 0.5]),
         importance: *rng.pick(&[0.0, 0.0, 1.0]),
