@@ -1,4 +1,4 @@
-//! Checks of request fields that several paths share, pure. Every failure names the field by its path in the request.
+//! Checks of request fields that several operations share, pure. Every error names the field by its path in the request.
 
 use crate::domain::id::MemoryId;
 use crate::domain::link::{Link, first_bad};
@@ -10,7 +10,7 @@ pub(crate) fn text(field: String, text: &str, limits: &Limits) -> Result<usize, 
     if text.trim().is_empty() {
         return Err(Error::invalid(field, "must not be empty"));
     }
-    over(field, text.len(), "a text's length in bytes", limits.text_bytes)?;
+    over(field, text.len(), "the length of a text in bytes", limits.text_bytes)?;
     Ok(text.len())
 }
 
@@ -21,7 +21,7 @@ pub(crate) fn vector(field: &str, vector: &[f32]) -> Result<(), Error> {
 
 /// Checks the length of a list of names.
 pub(crate) fn names(field: String, found: usize, limits: &Limits) -> Result<(), Error> {
-    over(field, found, "the number of names", limits.names_per_list)
+    over(field, found, "the number of names in a list", limits.names_per_list)
 }
 
 /// Checks a list of links. `from` is the memory that they start from, where it is known.
@@ -34,7 +34,7 @@ pub(crate) fn links(
     over(field.to_owned(), links.len(), "the number of links of a memory", limits.links_per_memory)?;
     match first_bad(from, links) {
         None => Ok(()),
-        Some((at, bad)) => Err(Error::invalid(format!("{field}[{at}]{}", bad.part()), bad)),
+        Some((index, bad)) => Err(Error::invalid(format!("{field}[{index}]{}", bad.part()), bad)),
     }
 }
 
@@ -59,4 +59,19 @@ pub(crate) fn count(field: &str, found: usize, what: &'static str, limit: usize)
 /// Fails with [`Error::OverLimit`] if `found` exceeds `limit`.
 pub(crate) fn over(field: String, found: usize, what: &'static str, limit: usize) -> Result<(), Error> {
     if found > limit { Err(Error::OverLimit { field, what, limit: limit as u64 }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn an_importance_outside_its_range_is_refused(number in any::<f64>()) {
+            let passed = importance("importance".to_owned(), Some(number)).is_ok();
+            prop_assert_eq!(passed, (0.0..=1.0).contains(&number));
+        }
+    }
 }

@@ -30,7 +30,6 @@ use axum::middleware::from_fn_with_state;
 use memory_core::Engine;
 use memory_core::domain::clock::{Clock, SystemClock};
 use memory_core::domain::id::{IdSource, RandomIds};
-use memory_core::limits::Limits;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -102,7 +101,6 @@ async fn method_not_allowed() -> Problem {
 /// What all requests share.
 pub struct App {
     config: Config,
-    limits: Limits,
     engine: OnceLock<Arc<Engine>>,
     places: Places,
     metrics: Metrics,
@@ -117,7 +115,6 @@ impl App {
         let (clock, ids) = (SystemClock, RandomIds::default());
         Arc::new(Self {
             instance: ids.next(clock.now()),
-            limits: config.engine_limits(),
             places: Places::new(config.limits.concurrent_requests),
             engine: OnceLock::new(),
             metrics: Metrics::install(),
@@ -140,11 +137,6 @@ impl App {
     /// The configuration.
     fn config(&self) -> &Config {
         &self.config
-    }
-
-    /// The engine's bounds, known before the engine is.
-    fn limits(&self) -> &Limits {
-        &self.limits
     }
 
     fn places(&self) -> &Places {

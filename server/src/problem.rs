@@ -190,6 +190,12 @@ impl Problem {
         Self { field: Some(shortened(field.into())), ..Self::new(code, detail) }
     }
 
+    /// The same problem, its field found inside the request's field `outer`.
+    pub(crate) fn inside(self, outer: &str) -> Self {
+        let field = self.field.map(|field| shortened(format!("{outer}.{field}")));
+        Self { field, ..self }
+    }
+
     /// As it crosses the network.
     pub(crate) fn to_wire(&self, request_id: &str) -> wire::Problem {
         wire::Problem {

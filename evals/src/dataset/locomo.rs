@@ -22,17 +22,17 @@ pub(super) fn haystacks(
 ) -> Result<impl Iterator<Item = Result<Haystack, FormatError>> + Send + use<>, FormatError> {
     let options = options.clone();
     Ok(conversations(file, &options)?.map(move |read| {
-        let (conversation, place) = read?;
-        haystack(&conversation, &options, &place)
+        let (conversation, location) = read?;
+        haystack(&conversation, &options, &location)
     }))
 }
 
 fn haystack(
     conversation: &Conversation,
     options: &ImportOptions,
-    place: &SourceLocation,
+    location: &SourceLocation,
 ) -> Result<Haystack, FormatError> {
-    let mut haystack = Haystack::new(conversation.scope(options), conversation.batches(options, place)?);
+    let mut haystack = Haystack::new(conversation.scope(options), conversation.batches(options, location)?);
     let keys = haystack.batches.iter().flat_map(|batch| &batch.turns).filter_map(|turn| turn.key.clone());
     let keys: BTreeMap<DialogueId, String> = keys.filter_map(|key| Some((parse(&key)?, key))).collect();
     // The benchmark does not say when it asks: right after the last turn, so that "last year" means the year before.

@@ -30,13 +30,17 @@ pub(super) fn haystacks(
 ) -> Result<impl Iterator<Item = Result<Haystack, FormatError>> + Send + use<>, FormatError> {
     let options = options.clone();
     Ok(questions(file, &options)?.map(move |read| {
-        let (asked, place) = read?;
-        haystack(&asked, &options, &place)
+        let (asked, location) = read?;
+        haystack(&asked, &options, &location)
     }))
 }
 
-fn haystack(asked: &Asked, options: &ImportOptions, place: &SourceLocation) -> Result<Haystack, FormatError> {
-    let mut haystack = Haystack::new(asked.scope(options), asked.batches(options, place)?);
+fn haystack(
+    asked: &Asked,
+    options: &ImportOptions,
+    location: &SourceLocation,
+) -> Result<Haystack, FormatError> {
+    let mut haystack = Haystack::new(asked.scope(options), asked.batches(options, location)?);
     let names = asked.session_names(options);
     let ids: HashMap<String, String> =
         names.into_iter().zip(asked.haystack_session_ids.iter().cloned()).collect();

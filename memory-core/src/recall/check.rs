@@ -22,8 +22,13 @@ pub(super) fn recall(request: &Recall, limits: &Limits) -> Result<(), Error> {
     }
     request.filter.check().map_err(|error| Error::invalid("filter", error))?;
     let bounded = [
-        ("query", "a question's length in bytes", request.query.len() as u64, limits.query_bytes as u64),
-        ("limit", "the number of memories", u64::from(request.limit), u64::from(limits.recall_limit)),
+        ("query", "the length of a query in bytes", request.query.len() as u64, limits.query_bytes as u64),
+        (
+            "limit",
+            "the number of memories to return",
+            u64::from(request.limit),
+            u64::from(limits.recall_limit),
+        ),
         (
             "budget_tokens",
             "the length of a context in tokens",
@@ -32,7 +37,7 @@ pub(super) fn recall(request: &Recall, limits: &Limits) -> Result<(), Error> {
         ),
         (
             "rerank_candidates",
-            "the number of candidates read again",
+            "the number of candidates to rerank",
             u64::from(request.rerank_candidates.unwrap_or(1)),
             u64::from(limits.rerank_candidates),
         ),

@@ -1,5 +1,5 @@
-//! STEP 1 of remembering, pure: is this a request that can be done? The first thing that speaks against it is named
-//! with its place in the request; nothing is done by halves.
+//! Request checks of remember, pure. The first violation is named by its path in the request; a request is accepted as
+//! a whole or refused as a whole.
 
 use super::request::{MemoryToRemember, RememberMemories, RememberTurns};
 use crate::domain::memory::Kind;
@@ -8,8 +8,9 @@ use crate::error::Error;
 use crate::field_checks::{count, importance, links, names, over, text};
 use crate::limits::Limits;
 use crate::scope::owner;
+use gpu_retrieval::VectorError;
 
-/// Checks turns to remember; answers their owner.
+/// Checks turns to remember; returns their owner.
 pub(super) fn turns(request: &RememberTurns, limits: &Limits) -> Result<Owner, Error> {
     let owner = owner(&request.scope)?;
     count("turns", request.turns.len(), "the number of turns in one call", limits.turns_per_call)?;
@@ -26,7 +27,7 @@ pub(super) fn turns(request: &RememberTurns, limits: &Limits) -> Result<Owner, E
     Ok(owner)
 }
 
-/// Checks finished memories; answers their owner.
+/// Checks finished memories; returns their owner.
 pub(super) fn memories(request: &RememberMemories, limits: &Limits) -> Result<Owner, Error> {
     let owner = owner(&request.scope)?;
     let most = limits.memories_per_call;
@@ -54,13 +55,17 @@ pub(super) fn memories(request: &RememberMemories, limits: &Limits) -> Result<Ow
 }
 
 fn kind(index: usize, new: &MemoryToRemember) -> Result<(), Error> {
-    let field = format!("memories[{index}].kind");
+    let field = |name: &str| format!("memories[{index}].{name}");
     match (new.kind, &new.document) {
-        (Kind::Turn, _) => Err(Error::invalid(field, "turns are added with POST /v1/turns")),
-        (Kind::Document, None) => {
-            Err(Error::invalid(field, "a document needs `document` with namespace and key"))
+        (Kind::Turn, _) => {
+            Err(Error::invalid(field("kind"), "must not be turn: add turns as turns of a session"))
         }
-        (Kind::Fact | Kind::Note, Some(_)) => Err(Error::invalid(field, "only a document has a name")),
+        (Kind::Document, None) => {
+            Err(Error::invalid(field("document"), "is required for a memory of kind document"))
+        }
+        (Kind::Fact | Kind::Note, Some(_)) => {
+            Err(Error::invalid(field("document"), "is allowed only for a memory of kind document"))
+        }
         _ => Ok(()),
     }
 }
@@ -79,12 +84,54 @@ fn times(index: usize, new: &MemoryToRemember) -> Result<(), Error> {
 }
 
 fn vector(field: String, vector: Option<&[f32]>) -> Result<(), Error> {
-    match vector.map(gpu_retrieval::unit_fp16) {
-        Some(Err(error)) => Err(Error::invalid(field, error)),
-        _ => Ok(()),
+    let Some(vector) = vector else { return Ok(()) };
+    over(field.clone(), vector.len(), "the number of elements of a vector", gpu_retrieval::MAX_DIMS)?;
+    match gpu_retrieval::unit_fp16(vector) {
+        Ok(_) => Ok(()),
+        Err(VectorError::NotFinite { index }) => {
+            Err(Error::invalid(format!("{field}[{index}]"), "must be a finite number"))
+        }
+        Err(error) => Err(Error::invalid(field, error)),
     }
 }
 
 fn together(field: &str, bytes: usize, limits: &Limits) -> Result<(), Error> {
-    over(field.to_owned(), bytes, "the bytes of all texts of one call", limits.text_bytes_per_call)
+    over(
+        field.to_owned(),
+        bytes,
+        "the total length of the texts of one call in bytes",
+        limits.text_bytes_per_call,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_vector_that_passes_can_be_normalised(numbers in proptest::collection::vec(any::<f32>(), 0..8)) {
+            if vector("vector".to_owned(), Some(&numbers)).is_ok() {
+                let length = numbers.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+                prop_assert!(length.is_finite() && length > 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_vector_element_that_is_not_finite_is_named() {
+        let refused = |numbers: &[f32]| vector("vector".to_owned(), Some(numbers)).unwrap_err().to_string();
+        assert!(refused(&[1.0, f32::INFINITY]).starts_with("vector[1]: "));
+        assert!(refused(&[0.0, 0.0]).starts_with("vector: "));
+        assert!(refused(&[]).starts_with("vector: "));
+    }
+
+    #[test]
+    fn a_vector_longer_than_any_row_is_over_the_limit() {
+        let numbers = vec![1.0; gpu_retrieval::MAX_DIMS + 1];
+        let refused = vector("vector".to_owned(), Some(&numbers));
+        assert!(matches!(refused, Err(Error::OverLimit { .. })), "{refused:?}");
+    }
 }

@@ -78,11 +78,11 @@ async fn import_file(
 fn failed(error: ImportError) -> Failure {
     match error {
         ImportError::Format(error) => Failure::Failed(crate::problem::causes(&error)),
-        ImportError::Add { place, source } => match Failure::from(source) {
+        ImportError::Add { location, source } => match Failure::from(source) {
             Failure::Unreachable(why) => {
-                Failure::Unreachable(format!("{place}: {why}; run it again to go on"))
+                Failure::Unreachable(format!("{location}: {why}; run it again to go on"))
             }
-            Failure::Failed(why) => Failure::Failed(format!("{place}: {why}")),
+            Failure::Failed(why) => Failure::Failed(format!("{location}: {why}")),
             other => other,
         },
     }

@@ -1,4 +1,4 @@
-//! Filters: from the wire's loose objects to the domain's typed tree.
+//! Conversion of filters from loosely typed JSON objects to the typed tree of the domain.
 
 use engrain::wire;
 use memory_core::domain::filter::{Field, FieldType, Filter, Range, Scalar, Test};
@@ -10,28 +10,31 @@ use serde_json::Value;
 
 use super::fields;
 
-/// The filter at `path`; everything, if there is none.
+/// Filter tree at `path`; without a filter, the one that passes every memory.
 pub(crate) fn filter(filter: Option<&wire::Filter>, path: &str) -> Result<Filter, Error> {
     let Some(filter) = filter else {
         return Ok(Filter::everything());
     };
-    let tree = level(filter, path, Filter::MAX_DEPTH)?;
-    tree.check().map_err(|error| Error::invalid(path, error))?;
-    Ok(tree)
+    level(filter, path, Filter::MAX_DEPTH)
 }
 
+/// Conversion of one level of the tree. The depth is bounded here too, because this recursion runs before the engine's
+/// check.
 fn level(filter: &wire::Filter, path: &str, levels: usize) -> Result<Filter, Error> {
     if levels == 0 {
-        return Err(Error::invalid(path, format!("is nested more than {} deep", Filter::MAX_DEPTH)));
+        return Err(Error::invalid(
+            path,
+            format!("must not be nested more than {} levels deep", Filter::MAX_DEPTH),
+        ));
     }
     let all = |parts: &[wire::Filter], name: &str| -> Result<Vec<Filter>, Error> {
         let parts = parts.iter().enumerate();
-        parts.map(|(at, part)| level(part, &format!("{path}.{name}[{at}]"), levels - 1)).collect()
+        parts.map(|(index, part)| level(part, &format!("{path}.{name}[{index}]"), levels - 1)).collect()
     };
     match filter {
         wire::Filter { field: Some(_), and: None, or: None, not: None, .. } => field(filter, path),
         _ if has_test(filter) || filter.field.is_some() => {
-            Err(Error::invalid(path, "a test needs `field`, and stands apart from and, or, not"))
+            Err(Error::invalid(path, "a test needs `field`, and excludes and, or, not"))
         }
         wire::Filter { and: Some(parts), or: None, not: None, .. } => Ok(Filter::And(all(parts, "and")?)),
         wire::Filter { and: None, or: Some(parts), not: None, .. } => Ok(Filter::Or(all(parts, "or")?)),
@@ -50,22 +53,24 @@ fn has_test(filter: &wire::Filter) -> bool {
 fn field(filter: &wire::Filter, path: &str) -> Result<Filter, Error> {
     let name = filter.field.as_deref().unwrap_or_default();
     let field = Field::parse(name).ok_or_else(|| Error::invalid(format!("{path}.field"), known_fields()))?;
-    let at = |test: &str| format!("{path}.{test}");
+    let path_of = |test: &str| format!("{path}.{test}");
     let wire::Filter { eq, one_of, range, contains, is_null, .. } = filter;
     let test = match (eq, one_of, range, contains, is_null) {
-        (Some(value), None, None, None, None) => Test::Eq(member(&field, value, &at("eq"))?),
+        (Some(value), None, None, None, None) => Test::Eq(member(&field, value, &path_of("eq"))?),
         (None, Some(values), None, None, None) => {
-            let what = "the number of values in `in`";
-            fields::count(values.len(), &at("in"), what, Filter::MAX_VALUES)?;
+            if values.len() > Filter::MAX_VALUES {
+                let (what, limit) = ("the number of values of `in`", Filter::MAX_VALUES as u64);
+                return Err(Error::OverLimit { field: path_of("in"), what, limit });
+            }
             let values = values.iter().enumerate();
-            let scalars = values.map(|(n, value)| member(&field, value, &format!("{path}.in[{n}]")));
+            let scalars = values.map(|(index, value)| member(&field, value, &format!("{path}.in[{index}]")));
             Test::In(scalars.collect::<Result<_, _>>()?)
         }
-        (None, None, Some(bounds), None, None) => Test::Range(range_of(&field, bounds, &at("range"))?),
+        (None, None, Some(bounds), None, None) => Test::Range(range_of(&field, bounds, &path_of("range"))?),
         (None, None, None, Some(text), None) => Test::Contains(text.clone()),
         (None, None, None, None, Some(is_null)) => Test::IsNull(*is_null),
         _ => {
-            let detail = "a field takes exactly one of eq, in, range, contains, is_null";
+            let detail = "a field needs exactly one of eq, in, range, contains, is_null";
             return Err(Error::invalid(path, detail));
         }
     };
@@ -93,7 +98,7 @@ fn range_of(field: &Field, bounds: &wire::FilterRange, path: &str) -> Result<Ran
     Ok(range)
 }
 
-/// A value to be equal to. Kinds and roles are closed sets: a misspelt one would silently match nothing.
+/// Operand of an equality test. Kinds and roles are closed sets: a misspelt one would silently match nothing.
 fn member(field: &Field, value: &Value, path: &str) -> Result<Scalar, Error> {
     let scalar = scalar(field, value, path)?;
     let one_of = match (field, &scalar) {
@@ -104,20 +109,20 @@ fn member(field: &Field, value: &Value, path: &str) -> Result<Scalar, Error> {
     Err(Error::invalid(path, format!("must be one of {}", one_of.join(", "))))
 }
 
-/// A value of the field's type.
+/// Operand of the field's type.
 fn scalar(field: &Field, value: &Value, path: &str) -> Result<Scalar, Error> {
     let wanted = match (field.value_type(), value) {
-        (FieldType::Time, Value::String(text)) => return Ok(Scalar::Time(fields::moment(text, path)?)),
+        (FieldType::Time, Value::String(text)) => return Ok(Scalar::Time(fields::time(text, path)?)),
         (FieldType::Text | FieldType::Any, Value::String(text)) => return Ok(Scalar::Text(text.clone())),
         (FieldType::Any, Value::Bool(truth)) => return Ok(Scalar::Bool(*truth)),
         (FieldType::Number | FieldType::Any, Value::Number(number)) => {
             let number = Number::from_json(number);
             return number.map(Scalar::Number).ok_or_else(|| Error::invalid(path, "must be a finite number"));
         }
-        (FieldType::Time, _) => "a moment such as 2023-05-20T02:21:00Z",
-        (FieldType::Text, _) => "a text",
+        (FieldType::Time, _) => "a time such as 2023-05-20T02:21:00Z",
+        (FieldType::Text, _) => "a string",
         (FieldType::Number, _) => "a number",
-        (FieldType::Any, _) => "a text, a number, true or false; use is_null for what is not there",
+        (FieldType::Any, _) => "a string, a number, true or false; use is_null to test for absence",
     };
     Err(Error::invalid(path, format!("must be {wanted}")))
 }
@@ -134,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn every_test_reaches_the_domain() {
+    fn every_kind_of_test_is_converted() {
         let tree = read(json!({"and": [
             {"field": "kind", "in": ["fact", "note"]},
             {"or": [{"field": "tags", "contains": "travel"}, {"field": "metadata.n", "eq": 3}]},
@@ -144,7 +149,7 @@ mod tests {
         .expect("a filter");
         let text = |text: &str| Scalar::Text(text.to_owned());
         let since = Range {
-            gte: Some(Scalar::Time(fields::moment("2023-05-20", "").expect("a date"))),
+            gte: Some(Scalar::Time(fields::time("2023-05-20", "").expect("a date"))),
             ..Range::default()
         };
         let expected = Filter::And(vec![
@@ -161,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_by_its_path() {
+    fn an_error_names_the_path_of_the_invalid_part() {
         let deep = (0..Filter::MAX_DEPTH).fold(json!({"and": []}), |inner, _| json!({"not": inner}));
         let cases = [
             (json!({}), "filter"),
@@ -180,9 +185,7 @@ mod tests {
             (json!({"field": "metadata.x", "eq": [1]}), "filter.eq"),
             (json!({"field": "expires_at", "range": {"lt": "soon"}}), "filter.range.lt"),
             (json!({"field": "expires_at", "range": {}}), "filter.range"),
-            (json!({"field": "version", "contains": "1"}), "filter"),
             (json!({"field": "key", "in": vec!["x"; 1_001]}), "filter.in"),
-            (json!({"or": vec![json!({"field": "key", "eq": "x"}); 257]}), "filter"),
         ];
         for (tree, path) in cases {
             let shown = tree.to_string();

@@ -1,7 +1,8 @@
-//! Between the wire and the domain, both ways. Pure: no engine, no clock, no network.
+//! Type conversion between the wire and the domain, in both directions. Pure: no engine, no clock, no network.
 //!
-//! Requests are checked here in full, so that the engine is asked for nothing that cannot be; an error names the part
-//! at fault by its path (`turns[3].said_at`). Answers cannot fail.
+//! Only what the domain's types cannot hold is refused here: unknown names, malformed times, contradicting fields. An
+//! error names the field by its path (`turns[3].said_at`). Counts, lengths and ranges are checked once, by the engine.
+//! Responses cannot fail.
 
 pub(crate) mod cursor;
 mod fields;

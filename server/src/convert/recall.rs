@@ -1,10 +1,8 @@
-//! Recalls: what is asked, and what comes back.
+//! Conversion of recall requests and responses.
 
 use engrain::wire;
-use memory_core::domain::id::MemoryId;
 use memory_core::error::Error;
 use memory_core::index::Exactness;
-use memory_core::limits::Limits;
 use memory_core::recall::request::Recall;
 use memory_core::recall::response::{
     Context, Explanation, NamedTime, Recalled, RecalledMemory, Timings, Verdict, WhyNot,
@@ -16,56 +14,21 @@ use super::filter::filter;
 use super::responses::memory;
 use crate::config::RecallDefaults;
 
-/// The largest weight of a signal.
-const MAX_WEIGHT: f32 = 100.0;
-
-/// A recall; `path` is what its fields' paths begin with (`recall.` inside another request).
-pub(crate) fn recall(
-    request: wire::RecallRequest,
-    path: &str,
-    defaults: &RecallDefaults,
-    limits: &Limits,
-) -> Result<Recall, Error> {
-    let at = |field: &str| format!("{path}{field}");
-    fields::text(&request.query, &at("query"), "a question's length in bytes", limits.query_bytes)?;
-    let budget_tokens = request.budget_tokens.unwrap_or(defaults.budget_tokens);
-    if budget_tokens > limits.budget_tokens {
-        let (what, limit) = ("a context's length in tokens", u64::from(limits.budget_tokens));
-        return Err(Error::OverLimit { field: at("budget_tokens"), what, limit });
-    }
-    let bounded = |number: Option<u32>, limit: u32, field: &str, what: &'static str| {
-        number.map(|number| fields::positive(Some(number), 1, limit, &at(field), what)).transpose()
-    };
-    let candidates = "the number of candidates";
-    let what = "the number of memories";
+/// Conversion of `POST /v1/recall`. The configuration's `defaults` stand in for absent fields.
+pub(crate) fn recall(request: wire::RecallRequest, defaults: &RecallDefaults) -> Result<Recall, Error> {
     Ok(Recall {
-        scope: scope(&request.scope, &at("scope"))?,
+        scope: scope(&request.scope, "scope")?,
         query: request.query,
-        limit: fields::positive(request.limit, defaults.limit, limits.recall_limit, &at("limit"), what)?,
-        filter: filter(request.filter.as_ref(), &at("filter"))?,
-        budget_tokens,
-        vector: fields::vector(request.vector, &at("vector"))?,
-        weights: weights(request.weights.unwrap_or_default(), &at("weights"))?,
+        limit: request.limit.unwrap_or(defaults.limit),
+        filter: filter(request.filter.as_ref(), "filter")?,
+        budget_tokens: request.budget_tokens.unwrap_or(defaults.budget_tokens),
+        vector: request.vector,
+        weights: weights(request.weights.unwrap_or_default()),
         rerank: request.rerank,
-        rerank_candidates: bounded(
-            request.rerank_candidates,
-            limits.rerank_candidates,
-            "rerank_candidates",
-            candidates,
-        )?,
-        deadline_ms: bounded(request.deadline_ms, limits.deadline_ms, "deadline_ms", "a deadline in ms")?,
-        now: fields::optional_moment(request.now.as_deref(), &at("now"))?,
+        rerank_candidates: request.rerank_candidates,
+        deadline_ms: request.deadline_ms,
+        now: fields::optional_time(request.now.as_deref(), "now")?,
     })
-}
-
-/// The question why a memory does not come back.
-pub(crate) fn why_not(
-    request: wire::WhyNotRequest,
-    defaults: &RecallDefaults,
-    limits: &Limits,
-) -> Result<(MemoryId, Recall), Error> {
-    let recall = recall(request.recall, "recall.", defaults, limits)?;
-    Ok((MemoryId(request.memory_id), recall))
 }
 
 fn named_time(named: NamedTime) -> wire::NamedTime {
@@ -76,20 +39,18 @@ fn named_time(named: NamedTime) -> wire::NamedTime {
     }
 }
 
-fn weights(weights: wire::Weights, path: &str) -> Result<RequestedWeights, Error> {
-    let within =
-        |weight: Option<f32>, name: &str| fields::within(weight, 0.0, MAX_WEIGHT, &format!("{path}.{name}"));
-    Ok(RequestedWeights {
-        similarity: within(weights.similarity, "similarity")?,
-        retention: within(weights.retention, "retention")?,
-        importance: within(weights.importance, "importance")?,
-        lexical: within(weights.lexical, "lexical")?,
-        window: within(weights.window, "window")?,
-        neighbours: within(weights.neighbours, "neighbours")?,
-        replies: within(weights.replies, "replies")?,
-        speaker: within(weights.speaker, "speaker")?,
-        time: within(weights.time, "time")?,
-    })
+fn weights(weights: wire::Weights) -> RequestedWeights {
+    RequestedWeights {
+        similarity: weights.similarity,
+        retention: weights.retention,
+        importance: weights.importance,
+        lexical: weights.lexical,
+        window: weights.window,
+        neighbours: weights.neighbours,
+        replies: weights.replies,
+        speaker: weights.speaker,
+        time: weights.time,
+    }
 }
 
 /// The answer to a recall.

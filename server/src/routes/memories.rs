@@ -51,7 +51,7 @@ pub(crate) async fn add_memories(
     JsonBody(request): JsonBody<AddMemories>,
 ) -> Result<(StatusCode, Json<AddedMemories>), Problem> {
     let idempotency = key.of(&caller, Operation::AddMemories, &request);
-    let request = remember::memories(request, idempotency, app.limits())?;
+    let request = remember::memories(request, idempotency)?;
     let remembered = app.engine()?.remember_memories(&caller, request).await?;
     if !remembered.repeated {
         metrics::memories_remembered(remembered.memories.len());
@@ -87,7 +87,7 @@ pub(crate) async fn list_memories(
     Authenticated(caller): Authenticated,
     JsonBody(request): JsonBody<ListMemories>,
 ) -> Result<Json<MemoryPage>, Problem> {
-    let request = memories::list(&request, app.limits())?;
+    let request = memories::list(&request)?;
     let page = app.engine()?.list(&caller, request).await?;
     let next_cursor = memories::next_cursor(page.memories.last().map(|memory| memory.id), page.has_more);
     let memories = page.memories.into_iter().map(responses::memory).collect();
@@ -165,7 +165,7 @@ pub(crate) async fn edit_memory(
     JsonBody(edit): JsonBody<EditMemory>,
 ) -> Result<Json<Memory>, Problem> {
     let idempotency = key.of(&caller, Operation::EditMemory, &(id, &edit));
-    let edit = memories::edit(edit, app.limits())?;
+    let edit = memories::edit(edit)?;
     let memory = app.engine()?.edit(&caller, MemoryId(id), edit, idempotency).await?;
     Ok(Json(responses::memory(memory)))
 }

@@ -42,7 +42,7 @@ pub(crate) async fn list_owners(
     Authenticated(caller): Authenticated,
     QueryString(query): QueryString<OwnersQuery>,
 ) -> Result<Json<OwnerPage>, Problem> {
-    let limit = memories::page(query.limit, app.limits())?;
+    let limit = query.limit.unwrap_or(memories::DEFAULT_PAGE);
     let after = cursor::read(query.cursor.as_deref(), cursor::owner)?;
     let engine = app.engine()?;
     let owners = engine.owners(&caller, after, limit).await?;

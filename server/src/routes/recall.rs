@@ -5,6 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use engrain::wire::{RecallRequest, RecallResponse, WhyNotRequest, WhyNotResponse};
+use memory_core::Error;
+use memory_core::domain::id::MemoryId;
 
 use crate::auth::Authenticated;
 use crate::convert::recall as wire;
@@ -50,7 +52,7 @@ pub(crate) async fn recall(
     Authenticated(caller): Authenticated,
     JsonBody(request): JsonBody<RecallRequest>,
 ) -> Result<Json<RecallResponse>, Problem> {
-    let request = wire::recall(request, "", &app.config().recall, app.limits())?;
+    let request = wire::recall(request, &app.config().recall)?;
     let recalled = app.engine()?.recall(&caller, request).await?;
     metrics::recall(&recalled.timings);
     Ok(Json(wire::recalled(recalled)))
@@ -78,7 +80,8 @@ pub(crate) async fn why_not(
     Authenticated(caller): Authenticated,
     JsonBody(request): JsonBody<WhyNotRequest>,
 ) -> Result<Json<WhyNotResponse>, Problem> {
-    let (memory, recall) = wire::why_not(request, &app.config().recall, app.limits())?;
-    let why = app.engine()?.why_not(&caller, memory, recall).await?;
+    let inside = |error: Error| Problem::from(error).inside("recall");
+    let recall = wire::recall(request.recall, &app.config().recall).map_err(inside)?;
+    let why = app.engine()?.why_not(&caller, MemoryId(request.memory_id), recall).await.map_err(inside)?;
     Ok(Json(wire::why_not_answer(why)))
 }

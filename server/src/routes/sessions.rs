@@ -56,7 +56,7 @@ pub(crate) async fn list_sessions(
 ) -> Result<Json<SessionPage>, Problem> {
     let SessionsQuery { user_id, agent_id, app_id, run_id, limit, cursor: from } = query;
     let scope = scope(&Scope { user_id, agent_id, app_id, run_id }, "scope")?;
-    let limit = memories::page(limit, app.limits())?;
+    let limit = limit.unwrap_or(memories::DEFAULT_PAGE);
     let from = cursor::read(from.as_deref(), cursor::place)?.unwrap_or(0);
     let engine = app.engine()?;
     let sessions = engine.sessions(&caller, &scope, from, limit).await?;
@@ -103,7 +103,7 @@ pub(crate) async fn session_turns(
     PathId(id): PathId,
     QueryString(query): QueryString<TurnsQuery>,
 ) -> Result<Json<TurnPage>, Problem> {
-    let limit = memories::page(query.limit, app.limits())?;
+    let limit = query.limit.unwrap_or(memories::DEFAULT_PAGE);
     let from = cursor::read(query.cursor.as_deref(), cursor::place)?.unwrap_or(0);
     let engine = app.engine()?;
     let (session, turns) = engine.session_turns(&caller, SessionId(id), from, limit).await?;

@@ -49,7 +49,7 @@ pub(crate) async fn add_turns(
     JsonBody(request): JsonBody<AddTurns>,
 ) -> Result<(StatusCode, Json<AddedTurns>), Problem> {
     let idempotency = key.of(&caller, Operation::AddTurns, &request);
-    let request = remember::turns(request, idempotency, app.limits())?;
+    let request = remember::turns(request, idempotency)?;
     let remembered = app.engine()?.remember_turns(&caller, request).await?;
     if !remembered.repeated {
         metrics::turns_remembered(remembered.turns.len());

@@ -41,7 +41,7 @@ pub(super) struct Batcher {
 
 /// The batch that is being filled.
 struct Open {
-    place: SourceLocation,
+    location: SourceLocation,
     /// What tells this batch from one with the same content.
     salt: String,
     bytes: usize,
@@ -93,23 +93,23 @@ impl Batcher {
     /// Adds a turn. `salt` tells apart batches whose content is the same; it is looked at where a batch begins.
     pub(super) fn turn(
         &mut self,
-        place: &SourceLocation,
+        location: &SourceLocation,
         conversation: &Conversation,
         salt: impl FnOnce() -> String,
         turn: NewTurn,
     ) -> Result<(), FormatError> {
-        self.turn_with_history(place, conversation, salt, (turn, OldIds::default(), None))
+        self.turn_with_history(location, conversation, salt, (turn, OldIds::default(), None))
     }
 
     /// Adds a turn that is known elsewhere under `OldIds`, and perhaps edited there.
     pub(super) fn turn_with_history(
         &mut self,
-        place: &SourceLocation,
+        location: &SourceLocation,
         conversation: &Conversation,
         salt: impl FnOnce() -> String,
         (turn, old_ids, edit): (NewTurn, OldIds, Option<crate::wire::EditMemory>),
     ) -> Result<(), FormatError> {
-        if !self.has_words(place, &turn.text)? {
+        if !self.has_words(location, &turn.text)? {
             return Ok(());
         }
         let fits = self.open.as_ref().is_some_and(|open| {
@@ -120,7 +120,7 @@ impl Batcher {
             self.close();
         }
         let open = self.open.get_or_insert_with(|| {
-            Open::new(place, salt(), Content::Turns(conversation.clone(), Vec::new()))
+            Open::new(location, salt(), Content::Turns(conversation.clone(), Vec::new()))
         });
         open.bytes += turn.text.len();
         open.edits.extend(edit.map(|edit| Edit { index: open.old_ids.len(), edit }));
@@ -134,12 +134,12 @@ impl Batcher {
     /// Adds a finished memory.
     pub(super) fn memory(
         &mut self,
-        place: &SourceLocation,
+        location: &SourceLocation,
         scope: &Scope,
         salt: impl FnOnce() -> String,
         (memory, old_ids): (NewMemory, OldIds),
     ) -> Result<(), FormatError> {
-        if !self.has_words(place, &memory.text)? {
+        if !self.has_words(location, &memory.text)? {
             return Ok(());
         }
         let fits = self.open.as_ref().is_some_and(|open| {
@@ -151,7 +151,7 @@ impl Batcher {
         }
         let open = self
             .open
-            .get_or_insert_with(|| Open::new(place, salt(), Content::Memories(scope.clone(), Vec::new())));
+            .get_or_insert_with(|| Open::new(location, salt(), Content::Memories(scope.clone(), Vec::new())));
         open.bytes += memory.text.len();
         open.old_ids.push(old_ids);
         if let Content::Memories(_, memories) = &mut open.content {
@@ -164,10 +164,10 @@ impl Batcher {
         open.old_ids.len() < self.max_items && open.bytes + bytes <= self.max_bytes
     }
 
-    fn has_words(&mut self, place: &SourceLocation, text: &str) -> Result<bool, FormatError> {
+    fn has_words(&mut self, location: &SourceLocation, text: &str) -> Result<bool, FormatError> {
         if text.len() > MAX_TEXT_BYTES {
-            let (place, bytes) = (place.clone(), text.len());
-            return Err(FormatError::TextTooLong { place, bytes, limit_bytes: MAX_TEXT_BYTES });
+            let (location, bytes) = (location.clone(), text.len());
+            return Err(FormatError::TextTooLong { location, bytes, limit_bytes: MAX_TEXT_BYTES });
         }
         let blank = text.trim().is_empty();
         self.blank_texts += u64::from(blank);
@@ -176,8 +176,8 @@ impl Batcher {
 }
 
 impl Open {
-    fn new(place: &SourceLocation, salt: String, content: Content) -> Self {
-        Self { place: place.at(""), salt, bytes: 0, content, old_ids: Vec::new(), edits: Vec::new() }
+    fn new(location: &SourceLocation, salt: String, content: Content) -> Self {
+        Self { location: location.at(""), salt, bytes: 0, content, old_ids: Vec::new(), edits: Vec::new() }
     }
 
     fn finish(self, format: Format) -> ImportItem {
@@ -194,7 +194,7 @@ impl Open {
         let (old_turn_ids, old_memory_ids) = self.old_ids.iter().map(|ids| (ids.turn, ids.memory)).unzip();
         ImportItem {
             key: format!("import-{}-{digest}", format.name()),
-            place: self.place,
+            location: self.location,
             batch,
             old_turn_ids,
             old_memory_ids,

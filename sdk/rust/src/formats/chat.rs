@@ -28,7 +28,7 @@ use serde_json::{Map, Value};
 
 use super::batch::{Batcher, Conversation};
 use super::error::{FormatError, SourceLocation};
-use super::reader::RecordReader;
+use super::record_reader::RecordReader;
 use super::{ImportOptions, timestamp};
 use crate::wire::{NewTurn, Role, Scope};
 
@@ -47,31 +47,31 @@ impl ChatReader {
         &self,
         fields: &Fields,
         messages: &Value,
-        place: &SourceLocation,
+        location: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
         let Some(messages) = messages.as_array() else {
-            return Err(wrong(place, "messages", "must be a list"));
+            return Err(wrong(location, "messages", "must be a list"));
         };
         let session = id_of(fields, &["session", "session_id", "conversation_id", "id"]);
-        let session = session.unwrap_or_else(|| format!("conversation-{}", place.record));
-        let scope = scope_of(fields, &self.scope, place)?;
+        let session = session.unwrap_or_else(|| format!("conversation-{}", location.record));
+        let scope = scope_of(fields, &self.scope, location)?;
         let conversation = Conversation { scope, session: Some(session), visibility: None };
-        let said_at = said_at(fields, place)?;
+        let said_at = said_at(fields, location)?;
         // All is looked at before anything is taken, so that half a conversation is never imported.
         let mut turns = Vec::with_capacity(messages.len());
         for (seq, message) in messages.iter().enumerate() {
-            let place = place.at(format!("messages[{seq}]"));
+            let location = location.at(format!("messages[{seq}]"));
             let Some(message) = message.as_object() else {
-                return Err(wrong(&place, "", "must be an object"));
+                return Err(wrong(&location, "", "must be an object"));
             };
-            let mut turn = turn_of(message, &place)?;
+            let mut turn = turn_of(message, &location)?;
             turn.said_at = turn.said_at.or_else(|| said_at.clone());
-            turns.push((place, turn));
+            turns.push((location, turn));
         }
         batcher.close();
-        for (seq, (place, turn)) in turns.into_iter().enumerate() {
-            batcher.turn(&place, &conversation, || seq.to_string(), turn)?;
+        for (seq, (location, turn)) in turns.into_iter().enumerate() {
+            batcher.turn(&location, &conversation, || seq.to_string(), turn)?;
         }
         batcher.close();
         Ok(())
@@ -82,21 +82,21 @@ impl RecordReader for ChatReader {
     fn record(
         &mut self,
         record: &[u8],
-        place: &SourceLocation,
+        location: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
         let fields: Fields = serde_json::from_slice(record)
-            .map_err(|source| FormatError::Shape { place: place.clone(), source })?;
+            .map_err(|source| FormatError::Shape { location: location.clone(), source })?;
         if let Some(messages) = first(&fields, &["messages", "conversations"]) {
-            return self.conversation(&fields, messages, place, batcher);
+            return self.conversation(&fields, messages, location, batcher);
         }
         let conversation = Conversation {
-            scope: scope_of(&fields, &self.scope, place)?,
+            scope: scope_of(&fields, &self.scope, location)?,
             session: id_of(&fields, &["session", "session_id", "conversation_id"]),
             visibility: None,
         };
-        let salt = || format!("record {}", place.record);
-        batcher.turn(place, &conversation, salt, turn_of(&fields, place)?)
+        let salt = || format!("record {}", location.record);
+        batcher.turn(location, &conversation, salt, turn_of(&fields, location)?)
     }
 }
 
@@ -115,7 +115,7 @@ pub(super) fn role_of(word: &str) -> Option<Role> {
 pub(super) fn scope_of(
     fields: &Fields,
     default: &Scope,
-    place: &SourceLocation,
+    location: &SourceLocation,
 ) -> Result<Scope, FormatError> {
     let named = Scope {
         user_id: id_of(fields, &["user_id"]),
@@ -125,7 +125,7 @@ pub(super) fn scope_of(
     };
     let scope = if named == Scope::default() { default.clone() } else { named };
     if scope == Scope::default() {
-        return Err(wrong(place, "user_id", "nobody is named whose memory this is; give a scope"));
+        return Err(wrong(location, "user_id", "nobody is named whose memory this is; give a scope"));
     }
     Ok(scope)
 }
@@ -148,46 +148,46 @@ pub(super) fn id_of(fields: &Fields, names: &[&str]) -> Option<String> {
 pub(super) fn moment_of(
     fields: &Fields,
     names: &[&str],
-    place: &SourceLocation,
+    location: &SourceLocation,
 ) -> Result<Option<String>, FormatError> {
     let Some(value) = first(fields, names) else { return Ok(None) };
     let moment = timestamp::of_value(value);
-    moment.map(Some).ok_or_else(|| wrong(place, names[0], &format!("{} is not a moment", shown(value))))
+    moment.map(Some).ok_or_else(|| wrong(location, names[0], &format!("{} is not a moment", shown(value))))
 }
 
-pub(super) fn wrong(place: &SourceLocation, field: &str, detail: &str) -> FormatError {
-    let part = match (place.part.as_str(), field) {
+pub(super) fn wrong(location: &SourceLocation, field: &str, detail: &str) -> FormatError {
+    let part = match (location.part.as_str(), field) {
         (part, "") => part.to_owned(),
         ("", field) => field.to_owned(),
         (part, field) => format!("{part}.{field}"),
     };
-    FormatError::Value { place: place.at(part), detail: detail.to_owned() }
+    FormatError::Value { location: location.at(part), detail: detail.to_owned() }
 }
 
-fn turn_of(fields: &Fields, place: &SourceLocation) -> Result<NewTurn, FormatError> {
+fn turn_of(fields: &Fields, location: &SourceLocation) -> Result<NewTurn, FormatError> {
     let role = first(fields, &["role", "from"]).unwrap_or(&Value::Null);
     let Some(role) = role.as_str().and_then(role_of) else {
-        return Err(wrong(place, "role", &format!("{} is not a role", shown(role))));
+        return Err(wrong(location, "role", &format!("{} is not a role", shown(role))));
     };
     let Some(text) = text_of(first(fields, &["content", "text", "value"])) else {
-        return Err(wrong(place, "content", "must be a text, or a list of parts"));
+        return Err(wrong(location, "content", "must be a text, or a list of parts"));
     };
     let metadata = match first(fields, &["metadata"]) {
         None => Map::new(),
         Some(Value::Object(metadata)) => metadata.clone(),
-        Some(_) => return Err(wrong(place, "metadata", "must be an object")),
+        Some(_) => return Err(wrong(location, "metadata", "must be an object")),
     };
     Ok(NewTurn {
         key: id_of(fields, &["key", "id", "message_id"]),
         author: id_of(fields, &["name", "author"]),
-        said_at: said_at(fields, place)?,
+        said_at: said_at(fields, location)?,
         metadata,
         ..NewTurn::new(role, text)
     })
 }
 
-fn said_at(fields: &Fields, place: &SourceLocation) -> Result<Option<String>, FormatError> {
-    moment_of(fields, &["timestamp", "created_at", "said_at", "time", "date"], place)
+fn said_at(fields: &Fields, location: &SourceLocation) -> Result<Option<String>, FormatError> {
+    moment_of(fields, &["timestamp", "created_at", "said_at", "time", "date"], location)
 }
 
 /// The text of a content; of a content without any text (a picture, a call of a tool) it is empty.

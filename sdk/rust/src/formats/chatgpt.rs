@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::batch::{Batcher, Conversation};
 use super::chat::{role_of, text_of_parts, wrong};
 use super::error::{FormatError, SourceLocation};
-use super::reader::RecordReader;
+use super::record_reader::RecordReader;
 use super::{ImportOptions, timestamp};
 use crate::wire::{NewTurn, Scope};
 
@@ -89,33 +89,33 @@ impl RecordReader for ChatGptReader {
     fn record(
         &mut self,
         record: &[u8],
-        place: &SourceLocation,
+        location: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
         let export: Export = serde_json::from_slice(record)
-            .map_err(|source| FormatError::Shape { place: place.clone(), source })?;
+            .map_err(|source| FormatError::Shape { location: location.clone(), source })?;
         if self.scope == Scope::default() {
-            return Err(wrong(place, "", "an export does not say whose it is; give a scope"));
+            return Err(wrong(location, "", "an export does not say whose it is; give a scope"));
         }
         let session = export.conversation_id.clone().or_else(|| export.id.clone());
-        let session = session.unwrap_or_else(|| format!("conversation-{}", place.record));
+        let session = session.unwrap_or_else(|| format!("conversation-{}", location.record));
         let conversation =
             Conversation { scope: self.scope.clone(), session: Some(session), visibility: None };
         let mut metadata = Map::new();
         metadata.extend(export.title.clone().map(|title| ("title".to_owned(), Value::from(title))));
 
-        let mut said_at = moment_of(export.create_time, place, "create_time")?;
+        let mut said_at = moment_of(export.create_time, location, "create_time")?;
         let mut turns = Vec::new();
-        for (node_id, message) in export.branch(place)? {
+        for (node_id, message) in export.branch(location)? {
             let part = format!("mapping.{node_id}.message");
-            let own = moment_of(message.create_time, place, &format!("{part}.create_time"))?;
+            let own = moment_of(message.create_time, location, &format!("{part}.create_time"))?;
             said_at = own.or(said_at);
             if message.is_hidden() {
                 continue;
             }
             let Some(role) = role_of(&message.author.role) else {
                 let detail = format!("`{}` is not a role", message.author.role);
-                return Err(wrong(place, &format!("{part}.author.role"), &detail));
+                return Err(wrong(location, &format!("{part}.author.role"), &detail));
             };
             let turn = NewTurn {
                 key: Some(message.id.clone().unwrap_or_else(|| node_id.to_owned())),
@@ -124,11 +124,11 @@ impl RecordReader for ChatGptReader {
                 metadata: metadata.clone(),
                 ..NewTurn::new(role, message.text())
             };
-            turns.push((place.at(part), turn));
+            turns.push((location.at(part), turn));
         }
         batcher.close();
-        for (seq, (place, turn)) in turns.into_iter().enumerate() {
-            batcher.turn(&place, &conversation, || seq.to_string(), turn)?;
+        for (seq, (location, turn)) in turns.into_iter().enumerate() {
+            batcher.turn(&location, &conversation, || seq.to_string(), turn)?;
         }
         batcher.close();
         Ok(())
@@ -137,7 +137,7 @@ impl RecordReader for ChatGptReader {
 
 impl Export {
     /// The messages of the branch in view, first to last, each with its node's id.
-    fn branch(&self, place: &SourceLocation) -> Result<Vec<(&str, &Message)>, FormatError> {
+    fn branch(&self, location: &SourceLocation) -> Result<Vec<(&str, &Message)>, FormatError> {
         let mut branch = Vec::new();
         let mut next = self.current_node.as_deref().or_else(|| self.newest());
         for _ in 0..=self.mapping.len() {
@@ -146,12 +146,12 @@ impl Export {
                 return Ok(branch);
             };
             let Some((id, node)) = self.mapping.get_key_value(id) else {
-                return Err(wrong(place, "mapping", &format!("there is no node `{id}`")));
+                return Err(wrong(location, "mapping", &format!("there is no node `{id}`")));
             };
             branch.extend(node.message.as_ref().map(|message| (id.as_str(), message)));
             next = node.parent.as_deref();
         }
-        Err(wrong(place, "mapping", "a node is its own ancestor"))
+        Err(wrong(location, "mapping", "a node is its own ancestor"))
     }
 
     /// The node with the newest message; of those of one moment, the one with the greatest id.
@@ -178,8 +178,12 @@ impl Message {
     }
 }
 
-fn moment_of(time: Option<f64>, place: &SourceLocation, field: &str) -> Result<Option<String>, FormatError> {
+fn moment_of(
+    time: Option<f64>,
+    location: &SourceLocation,
+    field: &str,
+) -> Result<Option<String>, FormatError> {
     let Some(time) = time else { return Ok(None) };
     let moment = timestamp::from_number(time);
-    moment.map(Some).ok_or_else(|| wrong(place, field, &format!("{time} is not a moment")))
+    moment.map(Some).ok_or_else(|| wrong(location, field, &format!("{time} is not a moment")))
 }

@@ -17,7 +17,7 @@ const MAX_LINKS_WAITING: usize = 500_000;
 #[derive(Clone, Debug)]
 pub(super) struct Linking {
     /// Where its batch begins.
-    pub(super) place: SourceLocation,
+    pub(super) location: SourceLocation,
     /// What the key of the edit begins with.
     pub(super) key: String,
     /// Its new id.

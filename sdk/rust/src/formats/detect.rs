@@ -11,15 +11,15 @@ use super::error::{FormatError, SourceLocation};
 const MAX_SHOWN_CHARS: usize = 200;
 
 /// The format that `record` is of.
-pub(super) fn detect(record: &[u8], place: &SourceLocation) -> Result<Format, FormatError> {
+pub(super) fn detect(record: &[u8], location: &SourceLocation) -> Result<Format, FormatError> {
     let unknown = |fields: &str| FormatError::UnknownFormat {
-        place: place.clone(),
+        location: location.clone(),
         fields: fields.chars().take(MAX_SHOWN_CHARS).collect(),
     };
     let fields: BTreeMap<String, IgnoredAny> = match serde_json::from_slice(record) {
         Ok(fields) => fields,
         Err(source) if source.is_data() => return Err(unknown("(not an object)")),
-        Err(source) => return Err(FormatError::Shape { place: place.clone(), source }),
+        Err(source) => return Err(FormatError::Shape { location: location.clone(), source }),
     };
     let has = |name: &str| fields.contains_key(name);
     let format = if has("haystack_sessions") {

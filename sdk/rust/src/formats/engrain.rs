@@ -7,7 +7,7 @@
 
 use super::batch::{Batcher, Conversation, OldIds};
 use super::error::{FormatError, SourceLocation};
-use super::reader::RecordReader;
+use super::record_reader::RecordReader;
 use crate::wire::{EditMemory, ExportLine, Kind, Memory, NewMemory, NewTurn, Scope, Turn};
 
 /// The version of exports that is known here.
@@ -24,18 +24,18 @@ impl RecordReader for EngrainReader {
     fn record(
         &mut self,
         record: &[u8],
-        place: &SourceLocation,
+        location: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
         if self.announced.is_some() {
-            return Err(cut_short(place, "something follows its last line"));
+            return Err(cut_short(location, "something follows its last line"));
         }
         let line = serde_json::from_slice(record)
-            .map_err(|source| FormatError::Shape { place: place.clone(), source });
+            .map_err(|source| FormatError::Shape { location: location.clone(), source });
         // A line that cannot be read is counted too: its loss is told of where it stands, and not again at the end.
         match line.inspect_err(|_| self.records += 1)? {
             ExportLine::Header { format, .. } if format != KNOWN_VERSION => {
-                Err(FormatError::Version { place: place.clone(), found: format, known: KNOWN_VERSION })
+                Err(FormatError::Version { location: location.clone(), found: format, known: KNOWN_VERSION })
             }
             ExportLine::Header { .. } => Ok(()),
             ExportLine::Owner { scope } => {
@@ -45,18 +45,18 @@ impl RecordReader for EngrainReader {
             ExportLine::Turn { turn, memory } => {
                 self.records += 1;
                 let conversation = Conversation {
-                    scope: self.scope_of(&memory, place)?,
+                    scope: self.scope_of(&memory, location)?,
                     session: Some(turn.origin.session.clone()),
                     visibility: Some(memory.visibility),
                 };
                 let old_ids = OldIds { turn: Some(turn.origin.turn_id), memory: Some(memory.id) };
                 let (salt, edit) = (turn.origin.turn_id, edit_of(&turn, &memory));
                 let turn = turn_of(turn, &memory);
-                batcher.turn_with_history(place, &conversation, || salt.to_string(), (turn, old_ids, edit))
+                batcher.turn_with_history(location, &conversation, || salt.to_string(), (turn, old_ids, edit))
             }
             ExportLine::Memory { memory, sources } => {
                 self.records += 1;
-                let scope = self.scope_of(&memory, place)?;
+                let scope = self.scope_of(&memory, location)?;
                 let old_ids = OldIds { turn: None, memory: Some(memory.id) };
                 let salt = memory.id;
                 // What a memory was made of must be added before it, for only then is its new id known.
@@ -66,7 +66,7 @@ impl RecordReader for EngrainReader {
                     batcher.close();
                 }
                 let memory = NewMemory { sources, ..memory_of(memory) };
-                batcher.memory(place, &scope, || salt.to_string(), (memory, old_ids))
+                batcher.memory(location, &scope, || salt.to_string(), (memory, old_ids))
             }
             ExportLine::End { records } => {
                 self.announced = Some(records);
@@ -75,23 +75,23 @@ impl RecordReader for EngrainReader {
         }
     }
 
-    fn finish(&mut self, place: &SourceLocation) -> Result<(), FormatError> {
+    fn finish(&mut self, location: &SourceLocation) -> Result<(), FormatError> {
         match self.announced {
             Some(records) if records == self.records => Ok(()),
             Some(records) => {
-                Err(cut_short(place, &format!("{} records came, {records} were written", self.records)))
+                Err(cut_short(location, &format!("{} records came, {records} were written", self.records)))
             }
-            None => Err(cut_short(place, "there is no last line")),
+            None => Err(cut_short(location, "there is no last line")),
         }
     }
 }
 
 impl EngrainReader {
     /// The owner, with what else the memory belongs to.
-    fn scope_of(&self, memory: &Memory, place: &SourceLocation) -> Result<Scope, FormatError> {
+    fn scope_of(&self, memory: &Memory, location: &SourceLocation) -> Result<Scope, FormatError> {
         let Some(owner) = self.owner.clone() else {
             let detail = "no line before says whose it is".to_owned();
-            return Err(FormatError::Value { place: place.clone(), detail });
+            return Err(FormatError::Value { location: location.clone(), detail });
         };
         Ok(Scope {
             user_id: owner.user_id,
@@ -154,6 +154,6 @@ fn memory_of(memory: Memory) -> NewMemory {
     }
 }
 
-fn cut_short(place: &SourceLocation, detail: &str) -> FormatError {
-    FormatError::CutShort { place: place.clone(), detail: detail.to_owned() }
+fn cut_short(location: &SourceLocation, detail: &str) -> FormatError {
+    FormatError::CutShort { location: location.clone(), detail: detail.to_owned() }
 }

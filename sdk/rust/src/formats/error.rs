@@ -49,71 +49,71 @@ pub enum FormatError {
         file: String,
     },
     /// The file is of no known format.
-    #[error("{place}: of no known format; its fields are: {fields}")]
+    #[error("{location}: of no known format; its fields are: {fields}")]
     UnknownFormat {
         /// The record that was looked at.
-        place: SourceLocation,
+        location: SourceLocation,
         /// The beginning of the list of its fields.
         fields: String,
     },
     /// The file is no JSON from here on.
-    #[error("{place}, line {at_line}: not JSON: {detail}")]
+    #[error("{location}, line {at_line}: not JSON: {detail}")]
     Syntax {
         /// The record in which it shows.
-        place: SourceLocation,
+        location: SourceLocation,
         /// The line of the file on which it shows.
         at_line: u64,
         /// What is wrong.
         detail: &'static str,
     },
     /// A record is beyond what is held in memory at once.
-    #[error("{place}: the record is longer than {limit_bytes} bytes")]
+    #[error("{location}: the record is longer than {limit_bytes} bytes")]
     RecordTooLong {
         /// The record.
-        place: SourceLocation,
+        location: SourceLocation,
         /// The bound.
         limit_bytes: usize,
     },
     /// The file ends before its end.
-    #[error("{place}: the file is cut short: {detail}")]
+    #[error("{location}: the file is cut short: {detail}")]
     CutShort {
         /// The last record.
-        place: SourceLocation,
+        location: SourceLocation,
         /// How that shows.
         detail: String,
     },
     /// The file's format is of another version.
-    #[error("{place}: the export is of version {found}; this reader knows version {known}")]
+    #[error("{location}: the export is of version {found}; this reader knows version {known}")]
     Version {
         /// The record that says so.
-        place: SourceLocation,
+        location: SourceLocation,
         /// The version it names.
         found: u32,
         /// The version known here.
         known: u32,
     },
     /// A record is not as its format wants it.
-    #[error("{place}: not a record of its format")]
+    #[error("{location}: not a record of its format")]
     Shape {
         /// The record.
-        place: SourceLocation,
+        location: SourceLocation,
         /// What is wrong, with line and column within the record.
         #[source]
         source: serde_json::Error,
     },
     /// A field has a value that cannot be used.
-    #[error("{place}: {detail}")]
+    #[error("{location}: {detail}")]
     Value {
         /// The field.
-        place: SourceLocation,
+        location: SourceLocation,
         /// What is wrong with it.
         detail: String,
     },
     /// A text is longer than a memory may be.
-    #[error("{place}: a text of {bytes} bytes; a memory has at most {limit_bytes}")]
+    #[error("{location}: a text of {bytes} bytes; a memory has at most {limit_bytes}")]
     TextTooLong {
         /// The text.
-        place: SourceLocation,
+        location: SourceLocation,
         /// Its length.
         bytes: usize,
         /// The bound.

@@ -51,10 +51,10 @@ pub enum ImportError {
     #[error(transparent)]
     Format(#[from] FormatError),
     /// A batch cannot be added.
-    #[error("{place}: cannot be added")]
+    #[error("{location}: cannot be added")]
     Add {
         /// Where the batch begins.
-        place: super::SourceLocation,
+        location: super::SourceLocation,
         /// Why.
         #[source]
         source: Error,
@@ -78,10 +78,10 @@ impl<'a> Import<'a> {
     /// # Errors
     /// [`ImportError::Add`]; the batch can be sent again.
     pub async fn send(&mut self, item: ImportItem) -> Result<Imported, ImportError> {
-        let (place, key) = (item.place.clone(), item.key.clone());
+        let (location, key) = (item.location.clone(), item.key.clone());
         // Sent again, it would name what has come with it already, which would make it another request.
         if self.half_done.as_ref() != Some(&key) {
-            self.add(item).await.map_err(|source| ImportError::Add { place, source })?;
+            self.add(item).await.map_err(|source| ImportError::Add { location, source })?;
             self.half_done = Some(key);
         }
         while let Some(linking) = self.later.next_ready().cloned() {
@@ -105,7 +105,7 @@ impl<'a> Import<'a> {
     }
 
     async fn add(&mut self, item: ImportItem) -> Result<(), Error> {
-        let ImportItem { key, place, mut batch, old_turn_ids, old_memory_ids, edits } = item;
+        let ImportItem { key, location, mut batch, old_turn_ids, old_memory_ids, edits } = item;
         let write = self.client.keyed(&key);
         let mut incomplete = Vec::new();
         let (memory_ids, repeated) = match &mut batch {
@@ -150,8 +150,13 @@ impl<'a> Import<'a> {
             let Some(&memory) = memory_ids.get(index) else { continue };
             let missing: BTreeSet<Uuid> = self.missing(&links).collect();
             let lost = self.missing(&links).count();
-            let linking =
-                Linking { place: place.clone(), key: format!("{key}-links-{index}"), memory, links, set };
+            let linking = Linking {
+                location: location.clone(),
+                key: format!("{key}-links-{index}"),
+                memory,
+                links,
+                set,
+            };
             if !self.later.keep(linking, missing) {
                 self.imported.links_lost += lost as u64;
             }
@@ -173,7 +178,7 @@ impl<'a> Import<'a> {
                 Err(Error::Problem(problem)) if problem.code == "not_found" => {
                     lost = linking.links.len() - linking.set;
                 }
-                Err(source) => return Err(ImportError::Add { place: linking.place.clone(), source }),
+                Err(source) => return Err(ImportError::Add { location: linking.location.clone(), source }),
             }
         }
         self.imported.links_lost += lost as u64;

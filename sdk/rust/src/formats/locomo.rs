@@ -14,8 +14,9 @@ use serde_json::Value;
 
 use super::batch::{self, Batcher};
 use super::error::{FormatError, SourceLocation};
-use super::reader::{RecordReader, Source, unpacked};
+use super::record_reader::RecordReader;
 use super::records::Records;
+use super::source::{Source, unpacked};
 use super::{Format, ImportItem, ImportOptions, timestamp};
 use crate::wire::{NewTurn, Role, Scope};
 
@@ -60,35 +61,35 @@ impl Conversation {
         Scope::user(format!("{}{}", options.user_prefix, self.sample_id))
     }
 
-    /// The batches of its sessions. `place` is where errors say that the conversation stands.
+    /// The batches of its sessions. `location` is where errors say that the conversation stands.
     ///
     /// # Errors
     /// [`FormatError::Shape`] and [`FormatError::Value`] for sessions that are none, and those of texts.
     pub fn batches(
         &self,
         options: &ImportOptions,
-        place: &SourceLocation,
+        location: &SourceLocation,
     ) -> Result<Vec<ImportItem>, FormatError> {
         let mut batcher = Batcher::new(Format::Locomo, options);
-        self.fill(options, place, &mut batcher)?;
+        self.fill(options, location, &mut batcher)?;
         Ok(std::iter::from_fn(|| batcher.next()).collect())
     }
 
     fn fill(
         &self,
         options: &ImportOptions,
-        place: &SourceLocation,
+        location: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
         if self.sample_id.is_empty() {
             let detail = "a conversation needs an id".to_owned();
-            return Err(FormatError::Value { place: place.at("sample_id"), detail });
+            return Err(FormatError::Value { location: location.at("sample_id"), detail });
         }
         for (name, turns) in self.sessions() {
             let part = format!("conversation.{name}");
             let turns = Vec::<DialogueTurn>::deserialize(turns)
-                .map_err(|source| FormatError::Shape { place: place.at(&part), source })?;
-            let said_at = self.date_of(name, place)?;
+                .map_err(|source| FormatError::Shape { location: location.at(&part), source })?;
+            let said_at = self.date_of(name, location)?;
             let conversation = batch::Conversation {
                 scope: self.scope(options),
                 session: Some(name.to_owned()),
@@ -101,8 +102,8 @@ impl Conversation {
                     said_at: Some(said_at.clone()),
                     ..NewTurn::new(Role::User, with_caption(turn))
                 };
-                let place = place.at(format!("{part}[{seq}].text"));
-                batcher.turn(&place, &conversation, || seq.to_string(), turn)?;
+                let location = location.at(format!("{part}[{seq}].text"));
+                batcher.turn(&location, &conversation, || seq.to_string(), turn)?;
             }
             batcher.close();
         }
@@ -119,11 +120,11 @@ impl Conversation {
         numbered.into_values()
     }
 
-    fn date_of(&self, session: &str, place: &SourceLocation) -> Result<String, FormatError> {
+    fn date_of(&self, session: &str, location: &SourceLocation) -> Result<String, FormatError> {
         let name = format!("{session}_date_time");
         let date = self.conversation.get(&name).unwrap_or(&Value::Null);
         timestamp::of_value(date).ok_or_else(|| FormatError::Value {
-            place: place.at(format!("conversation.{name}")),
+            location: location.at(format!("conversation.{name}")),
             detail: format!("{date} is not a moment"),
         })
     }
@@ -159,8 +160,8 @@ impl Iterator for Conversations {
     fn next(&mut self) -> Option<Self::Item> {
         match self.records.next(&mut self.record) {
             Ok(true) => {
-                let place = self.records.place().clone();
-                Some(parse(&self.record, &place).map(|conversation| (conversation, place)))
+                let location = self.records.location().clone();
+                Some(parse(&self.record, &location).map(|conversation| (conversation, location)))
             }
             Ok(false) => None,
             Err(error) => Some(Err(error)),
@@ -168,8 +169,8 @@ impl Iterator for Conversations {
     }
 }
 
-fn parse(record: &[u8], place: &SourceLocation) -> Result<Conversation, FormatError> {
-    serde_json::from_slice(record).map_err(|source| FormatError::Shape { place: place.clone(), source })
+fn parse(record: &[u8], location: &SourceLocation) -> Result<Conversation, FormatError> {
+    serde_json::from_slice(record).map_err(|source| FormatError::Shape { location: location.clone(), source })
 }
 
 pub(super) struct LocomoReader {
@@ -186,9 +187,9 @@ impl RecordReader for LocomoReader {
     fn record(
         &mut self,
         record: &[u8],
-        place: &SourceLocation,
+        location: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
-        parse(record, place)?.fill(&self.options, place, batcher)
+        parse(record, location)?.fill(&self.options, location, batcher)
     }
 }

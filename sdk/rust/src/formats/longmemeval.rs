@@ -16,8 +16,9 @@ use serde::Deserialize;
 use super::batch::{Batcher, Conversation, digest};
 use super::chat::role_of;
 use super::error::{FormatError, SourceLocation};
-use super::reader::{RecordReader, Source, unpacked};
+use super::record_reader::RecordReader;
 use super::records::Records;
+use super::source::{Source, unpacked};
 use super::{Format, ImportItem, ImportOptions, timestamp};
 use crate::wire::{NewTurn, Scope};
 
@@ -99,36 +100,36 @@ impl Question {
         Some(format!("{}T23:59:59Z", asked.get(..10)?))
     }
 
-    /// The batches of the haystack. `place` is where errors say that the question stands.
+    /// The batches of the haystack. `location` is where errors say that the question stands.
     ///
     /// # Errors
     /// [`FormatError::Value`] for dates that are none and lists that do not fit together, and those of texts.
     pub fn batches(
         &self,
         options: &ImportOptions,
-        place: &SourceLocation,
+        location: &SourceLocation,
     ) -> Result<Vec<ImportItem>, FormatError> {
         let mut batcher = Batcher::new(Format::LongMemEval, options);
-        self.fill(options, place, &mut batcher)?;
+        self.fill(options, location, &mut batcher)?;
         Ok(std::iter::from_fn(|| batcher.next()).collect())
     }
 
     fn fill(
         &self,
         options: &ImportOptions,
-        place: &SourceLocation,
+        location: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
         let (sessions, dates, ids) =
             (self.haystack_sessions.len(), self.haystack_dates.len(), self.haystack_session_ids.len());
         if sessions != dates || sessions != ids {
             let detail = format!("{sessions} sessions have {dates} dates and {ids} ids");
-            return Err(FormatError::Value { place: place.at("haystack_sessions"), detail });
+            return Err(FormatError::Value { location: location.at("haystack_sessions"), detail });
         }
         let names = self.session_names(options);
         let moments = self.haystack_dates.iter().enumerate().map(|(index, date)| {
             timestamp::parse(date).ok_or_else(|| FormatError::Value {
-                place: place.at(format!("haystack_dates[{index}]")),
+                location: location.at(format!("haystack_dates[{index}]")),
                 detail: format!("`{date}` is not a moment"),
             })
         });
@@ -143,7 +144,7 @@ impl Question {
                 let part = format!("haystack_sessions[{index}][{seq}]");
                 let Some(role) = role_of(&turn.role) else {
                     let detail = format!("`{}` is not a role", turn.role);
-                    return Err(FormatError::Value { place: place.at(format!("{part}.role")), detail });
+                    return Err(FormatError::Value { location: location.at(format!("{part}.role")), detail });
                 };
                 let turn = NewTurn {
                     key: Some(format!("{name}:{seq}")),
@@ -151,7 +152,7 @@ impl Question {
                     ..NewTurn::new(role, &turn.content)
                 };
                 let salt = || format!("{index}/{seq}");
-                batcher.turn(&place.at(format!("{part}.content")), &conversation, salt, turn)?;
+                batcher.turn(&location.at(format!("{part}.content")), &conversation, salt, turn)?;
             }
             batcher.close();
         }
@@ -182,8 +183,8 @@ impl Iterator for Questions {
     fn next(&mut self) -> Option<Self::Item> {
         match self.records.next(&mut self.record) {
             Ok(true) => {
-                let place = self.records.place().clone();
-                Some(parse(&self.record, &place).map(|question| (question, place)))
+                let location = self.records.location().clone();
+                Some(parse(&self.record, &location).map(|question| (question, location)))
             }
             Ok(false) => None,
             Err(error) => Some(Err(error)),
@@ -191,8 +192,8 @@ impl Iterator for Questions {
     }
 }
 
-fn parse(record: &[u8], place: &SourceLocation) -> Result<Question, FormatError> {
-    serde_json::from_slice(record).map_err(|source| FormatError::Shape { place: place.clone(), source })
+fn parse(record: &[u8], location: &SourceLocation) -> Result<Question, FormatError> {
+    serde_json::from_slice(record).map_err(|source| FormatError::Shape { location: location.clone(), source })
 }
 
 pub(super) struct LongMemEvalReader {
@@ -209,9 +210,9 @@ impl RecordReader for LongMemEvalReader {
     fn record(
         &mut self,
         record: &[u8],
-        place: &SourceLocation,
+        location: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
-        parse(record, place)?.fill(&self.options, place, batcher)
+        parse(record, location)?.fill(&self.options, location, batcher)
     }
 }

@@ -10,7 +10,7 @@ use super::ImportOptions;
 use super::batch::{Batcher, OldIds};
 use super::chat::{first, id_of, moment_of, scope_of, wrong};
 use super::error::{FormatError, SourceLocation};
-use super::reader::RecordReader;
+use super::record_reader::RecordReader;
 use crate::wire::{Kind, NewMemory, Scope};
 
 pub(super) struct Mem0Reader {
@@ -25,14 +25,15 @@ impl Mem0Reader {
     fn memory(
         &self,
         fields: &Map<String, Value>,
-        place: &SourceLocation,
+        location: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
-        let scope = scope_of(fields, &self.scope, place)?;
-        let memory = memory_of(fields, place)?;
+        let scope = scope_of(fields, &self.scope, location)?;
+        let memory = memory_of(fields, location)?;
         // The id, and not the record's number: lists of mem0 have the newest first, so that numbers move.
-        let salt = || id_of(fields, &["id"]).unwrap_or_else(|| format!("{} {}", place.record, place.part));
-        batcher.memory(place, &scope, salt, (memory, OldIds::default()))
+        let salt =
+            || id_of(fields, &["id"]).unwrap_or_else(|| format!("{} {}", location.record, location.part));
+        batcher.memory(location, &scope, salt, (memory, OldIds::default()))
     }
 }
 
@@ -40,35 +41,35 @@ impl RecordReader for Mem0Reader {
     fn record(
         &mut self,
         record: &[u8],
-        place: &SourceLocation,
+        location: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
         let fields: Map<String, Value> = serde_json::from_slice(record)
-            .map_err(|source| FormatError::Shape { place: place.clone(), source })?;
+            .map_err(|source| FormatError::Shape { location: location.clone(), source })?;
         let Some((name, list)) =
             ["results", "memories"].into_iter().find_map(|name| Some((name, fields.get(name)?.as_array()?)))
         else {
-            return self.memory(&fields, place, batcher);
+            return self.memory(&fields, location, batcher);
         };
         for (index, fields) in list.iter().enumerate() {
-            let place = place.at(format!("{name}[{index}]"));
+            let location = location.at(format!("{name}[{index}]"));
             let Some(fields) = fields.as_object() else {
-                return Err(wrong(&place, "", "must be an object"));
+                return Err(wrong(&location, "", "must be an object"));
             };
-            self.memory(fields, &place, batcher)?;
+            self.memory(fields, &location, batcher)?;
         }
         Ok(())
     }
 }
 
-fn memory_of(fields: &Map<String, Value>, place: &SourceLocation) -> Result<NewMemory, FormatError> {
+fn memory_of(fields: &Map<String, Value>, location: &SourceLocation) -> Result<NewMemory, FormatError> {
     let Some(text) = first(fields, &["memory", "text", "data"]).and_then(Value::as_str) else {
-        return Err(wrong(place, "memory", "must be a text"));
+        return Err(wrong(location, "memory", "must be a text"));
     };
     let mut metadata = match first(fields, &["metadata"]) {
         None => Map::new(),
         Some(Value::Object(metadata)) => metadata.clone(),
-        Some(_) => return Err(wrong(place, "metadata", "must be an object")),
+        Some(_) => return Err(wrong(location, "metadata", "must be an object")),
     };
     metadata.extend(id_of(fields, &["id"]).map(|id| ("mem0_id".to_owned(), Value::from(id))));
     let categories = first(fields, &["categories"]).and_then(Value::as_array);
@@ -78,8 +79,8 @@ fn memory_of(fields: &Map<String, Value>, place: &SourceLocation) -> Result<NewM
         kind: Some(Kind::Fact),
         tags,
         metadata,
-        happened_at: moment_of(fields, &["created_at", "timestamp"], place)?,
-        expires_at: moment_of(fields, &["expiration_date"], place)?,
+        happened_at: moment_of(fields, &["created_at", "timestamp"], location)?,
+        expires_at: moment_of(fields, &["expiration_date"], location)?,
         ..NewMemory::default()
     })
 }

@@ -31,7 +31,9 @@ pub mod locomo;
 pub mod longmemeval;
 mod mem0;
 mod reader;
+mod record_reader;
 mod records;
+mod source;
 mod timestamp;
 
 use uuid::Uuid;
@@ -52,7 +54,7 @@ pub struct ImportItem {
     /// The idempotency key to add it under: the same for the same content at the same place of a conversation.
     pub key: String,
     /// Where in the file it begins.
-    pub place: SourceLocation,
+    pub location: SourceLocation,
     /// What to add.
     pub batch: Batch,
     /// For an export of our own: the id that each turn had, in the order of the batch.

@@ -1,25 +1,23 @@
-//! From a file to batches: unpack, split into records, find out the format, and hand each record to its reader.
+//! Iterator of import batches over a file: gzip decoding, record splitting, format detection, and dispatch of each record
+//! to the reader of its format.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::Path;
-
-use flate2::bufread::MultiGzDecoder;
 
 use super::batch::Batcher;
 use super::chat::ChatReader;
 use super::chatgpt::ChatGptReader;
 use super::detect::detect;
 use super::engrain::EngrainReader;
-use super::error::{FormatError, SourceLocation};
+use super::error::FormatError;
 use super::locomo::LocomoReader;
 use super::longmemeval::LongMemEvalReader;
 use super::mem0::Mem0Reader;
+use super::record_reader::RecordReader;
 use super::records::Records;
+use super::source::{Source, unpacked};
 use super::{Format, ImportItem, ImportOptions};
-
-/// What every gzip file begins with (RFC 1952).
-const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 
 /// Opens a file of conversations.
 ///
@@ -45,44 +43,13 @@ pub fn read(
     let begun = records.next(&mut record)?;
     let format = match options.format {
         Some(format) => format,
-        None if begun => detect(&record, records.place())?,
+        None if begun => detect(&record, records.location())?,
         None => return Err(FormatError::Empty { file: name.to_owned() }),
     };
     let batcher = Batcher::new(format, options);
     let reader = record_reader(format, options);
     let state = if begun { State::Waiting } else { State::Finishing };
     Ok(ImportItems { format, records, record, state, reader, batcher, failure: None })
-}
-
-/// `source` with a buffer, and without gzip around it.
-pub(super) fn unpacked(source: impl Read + Send + 'static, name: &str) -> Result<Source, FormatError> {
-    let unreadable = |source| FormatError::Read { file: name.to_owned(), source };
-    // Two bytes are read apart from the rest, for a source may give them one by one.
-    let mut source = source;
-    let mut magic = Vec::with_capacity(2);
-    source.by_ref().take(2).read_to_end(&mut magic).map_err(unreadable)?;
-    let packed = magic == GZIP_MAGIC;
-    let source = BufReader::with_capacity(64 << 10, std::io::Cursor::new(magic).chain(source));
-    Ok(if packed { Box::new(BufReader::new(MultiGzDecoder::new(source))) } else { Box::new(source) })
-}
-
-/// What records are read from.
-pub(super) type Source = Box<dyn BufRead + Send>;
-
-/// Makes turns and memories of the records of one format.
-pub(super) trait RecordReader {
-    /// Puts what is in `record` into `batcher`. After an error nothing of the rest of the record is there.
-    fn record(
-        &mut self,
-        record: &[u8],
-        place: &SourceLocation,
-        batcher: &mut Batcher,
-    ) -> Result<(), FormatError>;
-
-    /// The file has ended after the record at `place`.
-    fn finish(&mut self, _place: &SourceLocation) -> Result<(), FormatError> {
-        Ok(())
-    }
 }
 
 fn record_reader(format: Format, options: &ImportOptions) -> Box<dyn RecordReader + Send> {
@@ -142,10 +109,10 @@ impl ImportItems {
             State::Finishing | State::Ended => {
                 self.state = State::Ended;
                 self.batcher.close();
-                return self.reader.finish(self.records.place());
+                return self.reader.finish(self.records.location());
             }
         }
-        self.reader.record(&self.record, self.records.place(), &mut self.batcher)
+        self.reader.record(&self.record, self.records.location(), &mut self.batcher)
     }
 }
 

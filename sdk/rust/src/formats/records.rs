@@ -11,7 +11,7 @@ use super::error::{FormatError, SourceLocation};
 /// The records of a file.
 pub(super) struct Records<R> {
     source: R,
-    place: SourceLocation,
+    location: SourceLocation,
     line: u64,
     layout: Layout,
     limit_bytes: usize,
@@ -45,13 +45,13 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl<R: BufRead> Records<R> {
     pub(super) fn new(source: R, file: impl Into<String>, limit_bytes: usize) -> Self {
-        let place = SourceLocation { file: file.into(), ..SourceLocation::default() };
-        Self { source, place, line: 1, layout: Layout::Unknown, limit_bytes }
+        let location = SourceLocation { file: file.into(), ..SourceLocation::default() };
+        Self { source, location, line: 1, layout: Layout::Unknown, limit_bytes }
     }
 
     /// Where the record that was read last begins.
-    pub(super) fn place(&self) -> &SourceLocation {
-        &self.place
+    pub(super) fn location(&self) -> &SourceLocation {
+        &self.location
     }
 
     /// Reads the next record into `record`; false after the last. After an error there is no next one.
@@ -76,7 +76,7 @@ impl<R: BufRead> Records<R> {
                 (Layout::Unknown, None) => return Ok(false),
                 (Layout::Array { .. }, None) => {
                     let detail = "the array has no end".to_owned();
-                    return Err(FormatError::CutShort { place: self.place.clone(), detail });
+                    return Err(FormatError::CutShort { location: self.location.clone(), detail });
                 }
                 (Layout::Array { element: Expect::First | Expect::Comma }, Some(b']')) => {
                     self.source.consume(1);
@@ -95,8 +95,8 @@ impl<R: BufRead> Records<R> {
                 }
                 (Layout::Array { .. }, Some(_)) => Layout::Array { element: Expect::Comma },
             };
-            self.place.record += 1;
-            self.place.line = self.line;
+            self.location.record += 1;
+            self.location.line = self.line;
             self.value(record)?;
             return Ok(true);
         }
@@ -133,7 +133,7 @@ impl<R: BufRead> Records<R> {
                     Ok(())
                 } else {
                     let detail = "the record has no end".to_owned();
-                    Err(FormatError::CutShort { place: self.place.clone(), detail })
+                    Err(FormatError::CutShort { location: self.location.clone(), detail })
                 };
             }
             let mut taken = 0;
@@ -152,8 +152,8 @@ impl<R: BufRead> Records<R> {
             record.extend_from_slice(&available[..taken]);
             self.source.consume(taken);
             if record.len() > self.limit_bytes {
-                let (place, limit_bytes) = (self.place.clone(), self.limit_bytes);
-                return Err(FormatError::RecordTooLong { place, limit_bytes });
+                let (location, limit_bytes) = (self.location.clone(), self.limit_bytes);
+                return Err(FormatError::RecordTooLong { location, limit_bytes });
             }
             match step {
                 Step::More => {}
@@ -187,11 +187,11 @@ impl<R: BufRead> Records<R> {
     }
 
     fn syntax(&self, detail: &'static str) -> FormatError {
-        FormatError::Syntax { place: self.place.clone(), at_line: self.line, detail }
+        FormatError::Syntax { location: self.location.clone(), at_line: self.line, detail }
     }
 
     fn unreadable(&self, source: std::io::Error) -> FormatError {
-        FormatError::Read { file: self.place.file.clone(), source }
+        FormatError::Read { file: self.location.file.clone(), source }
     }
 }
 

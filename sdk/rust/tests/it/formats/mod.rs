@@ -160,7 +160,7 @@ fn a_turn_per_line_goes_together_by_session() {
     assert_eq!(texts(turns(&items[1])), ["Green."]);
     assert_eq!(turns(&items[2]).scope, Scope::user("tom"));
     assert_eq!(turns(&items[2]).turns[0].metadata["mood"], "calm");
-    assert_eq!((items[2].place.record, items[2].place.line), (4, 4));
+    assert_eq!((items[2].location.record, items[2].location.line), (4, 4));
 }
 
 #[test]
