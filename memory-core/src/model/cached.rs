@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::ModelError;
-use super::catalogue::{ModelEntry, hex};
+use super::entry::ModelEntry;
+use super::hex::hex;
 
 /// A model file is refused above this size: it is read into memory.
 pub(super) const MAX_FILE_BYTES: u64 = 4 << 30;

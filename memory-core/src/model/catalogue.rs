@@ -9,11 +9,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+
+use super::cached::read;
+use super::{ModelError, name};
 
 pub use super::cached::CachedModel;
-use super::cached::read;
-use super::{ModelError, Pooling, name};
+pub use super::entry::{ModelEntry, Origin, PinnedFile};
+pub use super::task::Task;
 
 /// The file of a folder that says what the model in it is.
 pub(super) const DESCRIPTION: &str = "model.json";
@@ -49,86 +52,6 @@ pub struct RuntimeEntry {
     pub version: String,
     /// The oldest version that works.
     pub minimum: String,
-}
-
-/// One model: what it is and how it wants to be used.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-pub struct ModelEntry {
-    /// The name in configuration; its folder in the cache follows from it. A `model.json` may leave it out.
-    #[serde(default)]
-    pub name: String,
-    /// What it does.
-    pub task: Task,
-    /// Components of a vector; an embedder has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dimension: Option<usize>,
-    /// How one vector is made from those of the tokens; an embedder has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pooling: Option<Pooling>,
-    /// Which of the graph's outputs is the vector, where the usual order of preference does not find it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<String>,
-    /// Tokens that it reads at once, special tokens included.
-    pub max_tokens: usize,
-    /// Put before every query.
-    #[serde(default)]
-    pub query_prefix: String,
-    /// Put before every passage.
-    #[serde(default)]
-    pub passage_prefix: String,
-    /// The token that fills up a batch.
-    pub pad_token: String,
-    /// Weights that lie beside `model.onnx`, under the names by which the graph refers to them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub external_data: Vec<String>,
-    /// Pinned files; none for a model that the user added.
-    #[serde(default)]
-    pub files: Vec<PinnedFile>,
-    /// Where it was fetched from; only `engrain models fetch` writes it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub origin: Option<Origin>,
-}
-
-/// Where a fetched model came from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Origin {
-    /// The hub's address.
-    pub hub: String,
-    /// The repository there.
-    pub repository: String,
-    /// The commit that the files were taken from.
-    pub revision: String,
-    /// Which of the repository's graphs it is.
-    pub file: String,
-}
-
-/// What a model does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Task {
-    /// Text to vector.
-    Embed,
-    /// Query and passage to score.
-    Rerank,
-}
-
-impl Task {
-    /// The verb for it.
-    pub fn verb(self) -> &'static str {
-        match self {
-            Self::Embed => "embed",
-            Self::Rerank => "rerank",
-        }
-    }
-}
-
-/// A file of a model with its sha256.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-pub struct PinnedFile {
-    /// Relative to the model's folder.
-    pub path: String,
-    /// In hex.
-    pub sha256: String,
 }
 
 /// Where models and runtime lie: the layout that `scripts/fetch_models.py` writes.
@@ -232,16 +155,6 @@ fn names(known: &[ModelEntry], task: Task) -> String {
     let names: Vec<_> =
         known.iter().filter(|entry| entry.task == task).map(|entry| entry.name.as_str()).collect();
     names.join(", ")
-}
-
-/// Lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ use futures::{StreamExt, stream};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use super::catalogue::Task;
 use super::pool::{PoolOptions, WorkerPool};
 use super::session::{ModelLocation, OnnxModel};
+use super::task::Task;
 use super::{ModelError, Reranker};
 
 /// Above this many sessions the wait for a pair gains little and memory is lost.

@@ -15,9 +15,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use super::catalogue::Task;
 use super::pool::{PoolOptions, WorkerPool};
 use super::session::{ModelLocation, OnnxModel};
+use super::task::Task;
 use super::tokens::PrefixedTokens;
 use super::{Embedder, EmbedderIdentity, ModelError, checked_unit, weighted_mean};
 

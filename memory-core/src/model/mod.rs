@@ -16,10 +16,13 @@ use sha2::{Digest, Sha256};
 
 mod cached;
 pub mod catalogue;
+mod entry;
 mod error;
+mod hex;
 mod name;
 #[cfg(any(test, feature = "fastembed", feature = "openai", feature = "testing"))]
 mod split;
+mod task;
 
 #[cfg(feature = "testing")]
 pub mod contract;
@@ -143,7 +146,7 @@ impl EmbedderIdentity {
         }
         digest.update((self.dimension as u64).to_le_bytes());
         digest.update([self.pooling as u8, u8::from(self.normalised)]);
-        let hex = catalogue::hex(&digest.finalize());
+        let hex = hex::hex(&digest.finalize());
         format!("{}-{}", self.name, &hex[..16])
     }
 }

@@ -17,7 +17,8 @@ use ort::ep::ExecutionProviderDispatch;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::catalogue::{CachedModel, ModelCache, Task, hex};
+use super::catalogue::{CachedModel, ModelCache, Task};
+use super::hex::hex;
 use super::supported::EXTERNAL_RERANKER;
 use super::{ModelError, Pooling, runtime};
 

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use fastembed::{OutputKey, TextEmbedding, TextRerank};
 
 use super::Pooling;
-use super::catalogue::Task;
+use super::task::Task;
 
 /// How many names a mistake is answered with.
 const MAX_SUGGESTIONS: usize = 5;

@@ -24,8 +24,9 @@ use self::client::{HubClient, Listing};
 use self::describe::SmallFiles;
 use super::cached::MAX_FILE_BYTES;
 use super::catalogue::{
-    CachedModel, DESCRIPTION, ModelCache, ModelEntry, Origin, PinnedFile, Task, catalogue, hex,
+    CachedModel, DESCRIPTION, ModelCache, ModelEntry, Origin, PinnedFile, Task, catalogue,
 };
+use super::hex::hex;
 use super::supported::{self, SupportedModel};
 use super::{ModelError, name, prefixes};
 
