@@ -1,5 +1,5 @@
-//! STEP 1 of remembering, pure: is this a request that can be done? The first thing that speaks against it is named
-//! with its place in the request; nothing is done by halves.
+//! Request checks of remember (step 1), pure. The first violation is named by its path in the request. A request with a
+//! violation is refused as a whole.
 
 use super::request::{MemoryToRemember, RememberMemories, RememberTurns};
 use crate::domain::memory::Kind;
@@ -9,7 +9,7 @@ use crate::field_checks::{count, importance, links, names, over, text};
 use crate::limits::Limits;
 use crate::scope::owner;
 
-/// Checks turns to remember; answers their owner.
+/// Checks turns to remember and returns their owner.
 pub(super) fn turns(request: &RememberTurns, limits: &Limits) -> Result<Owner, Error> {
     let owner = owner(&request.scope)?;
     count("turns", request.turns.len(), "the number of turns in one call", limits.turns_per_call)?;
@@ -26,7 +26,7 @@ pub(super) fn turns(request: &RememberTurns, limits: &Limits) -> Result<Owner, E
     Ok(owner)
 }
 
-/// Checks finished memories; answers their owner.
+/// Checks memories to add and returns their owner.
 pub(super) fn memories(request: &RememberMemories, limits: &Limits) -> Result<Owner, Error> {
     let owner = owner(&request.scope)?;
     let most = limits.memories_per_call;
