@@ -10,59 +10,59 @@ use super::task::Task;
 /// Description of one model.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct ModelEntry {
-    /// The name in configuration; its folder in the cache follows from it. A `model.json` may leave it out.
+    /// Name in the configuration; the folder in the cache follows from it. Optional in a `model.json`.
     #[serde(default)]
     pub name: String,
     /// Task of the model.
     pub task: Task,
-    /// Components of a vector; an embedder has it.
+    /// Number of vector components, for an embedder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dimension: Option<usize>,
-    /// How one vector is made from those of the tokens; an embedder has it.
+    /// Pooling, for an embedder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pooling: Option<Pooling>,
-    /// Which of the graph's outputs is the vector, where the usual order of preference does not find it.
+    /// Output of the graph that is the vector, where the default order of preference does not find it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
-    /// Tokens that it reads at once, special tokens included.
+    /// Maximum input length in tokens, special tokens included.
     pub max_tokens: usize,
-    /// Put before every query.
+    /// Prefix of every query.
     #[serde(default)]
     pub query_prefix: String,
-    /// Put before every passage.
+    /// Prefix of every passage.
     #[serde(default)]
     pub passage_prefix: String,
-    /// The token that fills up a batch.
+    /// Padding token.
     pub pad_token: String,
-    /// Weights that lie beside `model.onnx`, under the names by which the graph refers to them.
+    /// Files with weights outside `model.onnx`, named as the graph refers to them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub external_data: Vec<String>,
-    /// Pinned files; none for a model that the user added.
+    /// Pinned files; empty for a model that the user added.
     #[serde(default)]
     pub files: Vec<PinnedFile>,
-    /// Where it was fetched from; only `engrain models fetch` writes it.
+    /// Source of a fetched model; written by `engrain models fetch` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
 }
 
-/// Where a fetched model came from.
+/// Source of a fetched model.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Origin {
-    /// The hub's address.
+    /// Address of the hub.
     pub hub: String,
-    /// The repository there.
+    /// Repository on the hub.
     pub repository: String,
-    /// The commit that the files were taken from.
+    /// Commit of the files.
     pub revision: String,
-    /// Which of the repository's graphs it is.
+    /// Graph file in the repository.
     pub file: String,
 }
 
-/// A file of a model with its sha256.
+/// Model file with its sha256.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct PinnedFile {
-    /// Relative to the model's folder.
+    /// Path relative to the model's folder.
     pub path: String,
-    /// In hex.
+    /// Digest in hexadecimal.
     pub sha256: String,
 }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
-    /// Text to vector.
+    /// Embedding: text to vector.
     Embed,
-    /// Query and passage to score.
+    /// Reranking: query and passage to score.
     Rerank,
 }
 
