@@ -1,80 +1,79 @@
-//! What goes wrong in Engrain, without a word about HTTP. Each kind has a code that never changes its meaning; the
-//! door decides the status.
+//! Errors of the engine, independent of HTTP. Each kind has a stable code; the server maps it to a status.
 
 use crate::domain::change::Refusal;
 use crate::index::IndexError;
 use crate::model::ModelError;
 use crate::store::StoreError;
 
-/// An operation that did not happen. Whatever it was to change is as it was.
+/// Failed operation. The stored data is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The request says something that cannot be.
+    /// The request has an invalid value.
     #[error("{field}: {detail}")]
     Invalid {
-        /// The part of the request, as a path such as `turns[3].said_at`.
+        /// Path of the value in the request, such as `turns[3].said_at`.
         field: String,
-        /// What is wrong with it.
+        /// Violation, in words.
         detail: String,
     },
-    /// The request asks for more than a limit allows.
+    /// The request exceeds a limit.
     #[error("{field}: {what} is limited to {limit}")]
     OverLimit {
-        /// The part of the request.
+        /// Path of the value in the request.
         field: String,
-        /// What is limited, in words.
+        /// Limited quantity, in words.
         what: &'static str,
-        /// The limit.
+        /// Limit.
         limit: u64,
     },
-    /// There is no such thing, or not for this caller.
+    /// The object does not exist, or is not visible to this caller.
     #[error("there is no {what} {id}")]
     NotFound {
-        /// What was looked for.
+        /// Kind of the object, in words.
         what: &'static str,
         /// Its id.
         id: String,
     },
-    /// The caller may not do this.
+    /// The caller lacks a right.
     #[error("this needs the right to {right}")]
     Forbidden {
-        /// The right that is wanting.
+        /// Missing right.
         right: &'static str,
     },
-    /// Something else changed meanwhile.
+    /// The memory changed since the version that the request names.
     #[error("memory {id} is at version {present}, not {expected}")]
     VersionConflict {
-        /// Which memory.
+        /// Memory.
         id: String,
-        /// The version that was built on.
+        /// Version that the request names.
         expected: u32,
-        /// The present one.
+        /// Present version.
         present: u32,
     },
-    /// The idempotency key was used for another request.
+    /// The idempotency key was used for a different request.
     #[error("the idempotency key was used for a different request")]
     IdempotencyKeyReused,
-    /// Other memories match by now than those that were confirmed.
+    /// The set of matching memories changed after its preview.
     #[error("other memories match than those that were confirmed: look again")]
     ConfirmationStale,
-    /// The store's embedder and the one asked for are not the same.
+    /// The store's embedder is not the configured one.
     #[error("the store was made with embedder {stored}, but {configured} is configured")]
     EmbedderMismatch {
-        /// What the store's rows are made with.
+        /// Embedder of the stored rows.
         stored: String,
-        /// What was configured.
+        /// Configured embedder.
         configured: String,
     },
-    /// Too much to do; later it will work.
+    /// Overload; the request may be retried.
     #[error("too many requests are waiting")]
     Busy,
-    /// A part does not work.
+    /// Failure of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A part does not work.
+    /// Failure of the index.
     #[error(transparent)]
     Index(#[from] IndexError),
-    /// A part does not work.
+    /// Failure of a model.
     #[error(transparent)]
     Model(ModelError),
     /// The engine is shutting down.
@@ -83,12 +82,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// A part of the request that cannot be.
+    /// Error for an invalid value at `field`.
     pub fn invalid(field: impl Into<String>, detail: impl std::fmt::Display) -> Self {
         Error::Invalid { field: field.into(), detail: detail.to_string() }
     }
 
-    /// What programs tell errors apart by.
+    /// Stable code of the kind of error, for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Error::Invalid { .. } => "invalid_request",

@@ -1,6 +1,6 @@
-//! Every bound of the engine, by name. Nothing that a caller sends or asks for is unbounded.
+//! Named bounds of the engine. Every input and every result has one.
 
-/// Bounds on requests and on what is kept for them.
+/// Bounds on requests, and on the data kept about them.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Turns in one call.
@@ -17,7 +17,7 @@ pub struct Limits {
     pub sources_per_memory: usize,
     /// Links that start from one memory.
     pub links_per_memory: usize,
-    /// Bytes of a question.
+    /// Bytes of a query text.
     pub query_bytes: usize,
     /// Memories that one recall returns.
     pub recall_limit: u32,
@@ -33,13 +33,13 @@ pub struct Limits {
     pub deadline_ms: u32,
     /// Memories that one deletion by filter erases.
     pub erasures_per_call: usize,
-    /// Change sets that wait to be committed; more are refused as busy.
+    /// Change sets that wait to be committed; further ones are refused as busy.
     pub commits_waiting: usize,
     /// Change sets in one transaction.
     pub sets_per_commit: usize,
     /// Recalls of one partition that the access log keeps.
     pub recalls_kept: u32,
-    /// Days for which a repetition of a request is recognised.
+    /// Days for which an idempotency key is kept.
     pub requests_kept_days: u32,
 }
 

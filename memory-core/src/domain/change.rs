@@ -1,7 +1,8 @@
-//! What one request writes, whole: a [`ChangeSet`] is committed in one transaction or not at all.
+//! Change sets: the writes of one request. A [`ChangeSet`] is committed as a whole, in one transaction, or refused as a
+//! whole.
 //!
-//! The store fills in what only it can know (the session's id and order, the sequence numbers) and answers with a
-//! [`Committed`]; the index is brought up to date from the two together, without reading the store again.
+//! The store assigns session ids, session ordinals and sequence numbers, and returns them in a [`Committed`]. The
+//! index is updated from the two together, without another read of the store.
 
 use std::sync::Arc;
 
@@ -17,34 +18,35 @@ use super::scope::Owner;
 use super::time::Timestamp;
 use super::turn::Turn;
 
-/// Everything that one request writes to one partition.
+/// Writes of one request to one partition.
 #[derive(Clone, Debug)]
 pub struct ChangeSet {
-    /// Behind which wall.
+    /// Tenant of the partition.
     pub tenant: TenantId,
-    /// Whose partition; made if it is new.
+    /// Owner of the partition, which is created if it does not exist.
     pub owner: Owner,
-    /// The moment that all records of this set bear.
+    /// Recording time of all records in the set.
     pub now: Timestamp,
-    /// Which embedder made the vectors in this set; it must be the one in use when the set is committed.
+    /// Embedder of the vectors in the set; it must be the one in use when the set is committed.
     pub embedder: Option<EmbedderId>,
-    /// What makes a repetition of the request harmless.
+    /// Idempotency key and hash of the request; `None` for a request without a key.
     pub idempotency: Option<Idempotency>,
-    /// Turns to append to a session, with the memories of them.
+    /// Turns to append to a session, with their memories.
     pub turns: Option<NewTurns>,
-    /// Memories to add that are not turns. A named document replaces the one of the same name as a new version.
+    /// Memories to add other than those of turns. A document replaces the one of the same name, as a new version.
     pub memories: Vec<NewMemory>,
-    /// New versions of memories that are there.
+    /// New versions of existing memories.
     pub revisions: Vec<Revision>,
-    /// Memories to erase with everything derived from them. Links to them vanish from the memories that stay.
+    /// Memories to erase, together with everything derived from them. Links to them are removed from the remaining
+    /// memories.
     pub erasures: Vec<MemoryId>,
-    /// Work that is to follow, of the set's own tenant. It is there if the set is, and not otherwise; if one with the
-    /// same unique key waits or runs, none is added.
+    /// Jobs to enqueue, of the set's tenant, in the same transaction. A job is skipped if another with the same unique
+    /// key waits or runs.
     pub jobs: Vec<Job>,
 }
 
 impl ChangeSet {
-    /// A set that writes nothing yet.
+    /// A set without writes.
     pub fn new(tenant: TenantId, owner: Owner, now: Timestamp) -> Self {
         Self {
             tenant,
@@ -61,37 +63,37 @@ impl ChangeSet {
     }
 }
 
-/// The key of a request, and what it asked. While it is remembered, the key stands for one request of one caller, for
-/// one owner and one operation; the tenant and the owner are those of the [`ChangeSet`].
+/// Idempotency key, with the request that it stands for. While the store keeps it, a key identifies one request of one
+/// caller, for one owner and one operation. Tenant and owner are those of the [`ChangeSet`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
-    /// Whose key it is.
+    /// Caller that chose the key.
     pub caller: CallerId,
-    /// What was to be done.
+    /// Operation of the request.
     pub operation: Operation,
-    /// The key that the caller chose.
+    /// Key chosen by the caller.
     pub key: Name,
-    /// SHA-256 of the request: the same key with another request is refused.
+    /// SHA-256 of the request. The same key with another hash is refused.
     pub request_hash: [u8; 32],
 }
 
-/// The operations that can have an idempotency key.
+/// Operations that accept an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Appends turns to a session.
+    /// Append turns to a session.
     AddTurns,
-    /// Adds finished memories.
+    /// Add finished memories.
     AddMemories,
-    /// Makes a new version of a memory.
+    /// Write a new version of a memory.
     EditMemory,
-    /// Erases one memory.
+    /// Erase one memory.
     DeleteMemory,
-    /// Erases what a filter matches.
+    /// Erase the memories that match a filter.
     DeleteMatching,
 }
 
 impl Operation {
-    /// The name in the store, never empty, and in the hash of a request.
+    /// Name in the store and in request hashes; never empty.
     pub const fn as_str(self) -> &'static str {
         match self {
             Operation::AddTurns => "add_turns",
@@ -103,56 +105,56 @@ impl Operation {
     }
 }
 
-/// Turns for one session. Each is remembered word for word as one memory of kind `turn`.
+/// Turns of one session. Each is stored as one memory of kind `turn` with the same text.
 #[derive(Clone, Debug)]
 pub struct NewTurns {
-    /// The application's name of the session.
+    /// Key of the session, chosen by the application.
     pub session_key: Name,
-    /// The id the session gets if it is new.
+    /// Id of the session if it is created by this set.
     pub session_id_if_new: SessionId,
-    /// The turns, in order. `seq` counts from 0 here; the store adds what the session has already.
+    /// Turns, in order. `seq` counts from 0 here; the store adds the session's present number of turns.
     pub turns: Vec<(Turn, NewMemory)>,
 }
 
-/// A memory with its rows in the index.
+/// Memory with its index rows.
 #[derive(Clone, Debug)]
 pub struct NewMemory {
-    /// The memory. For a turn, `origin` bears the provisional session id and the `seq` of [`NewTurns`].
+    /// Memory. For a turn, `origin` has the provisional session id and the `seq` of [`NewTurns`].
     pub memory: Memory,
-    /// How it was made, if it was derived.
+    /// Derivation record, for a derived memory.
     pub derivation: Option<Derivation>,
-    /// What it is found by.
+    /// Index rows.
     pub rows: Vec<IndexRow>,
 }
 
-/// A new version of a memory.
+/// New version of an existing memory.
 #[derive(Clone, Debug)]
 pub struct Revision {
-    /// The memory as it is to be; its `version` is the one before plus one.
+    /// New content of the memory; its `version` is the present one plus 1.
     pub memory: Memory,
-    /// What it is found by, if that changed; `None` keeps the rows.
+    /// New index rows; `None` keeps the present ones.
     pub rows: Option<Vec<IndexRow>>,
-    /// Whether the links stay those of the version before, as it has them when the set is committed: an erasure may
-    /// have taken some since they were read. The memory's own list is then not looked at.
+    /// True to keep the links of the present version as they are at commit time, because an erasure may have removed
+    /// some since they were read. The memory's own list is then ignored.
     pub keeps_links: bool,
 }
 
-/// What a key of a memory is made of. More kinds will come (facts, keyphrases, summaries).
+/// Source of a retrieval key. Further kinds are planned (facts, keyphrases, summaries).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyKind {
-    /// The memory's own text.
+    /// Text of the memory.
     Text,
 }
 
 impl KeyKind {
-    /// The number in the store.
+    /// Number in the store.
     pub const fn code(self) -> i16 {
         match self {
             KeyKind::Text => 0,
         }
     }
 
-    /// The kind of that number.
+    /// Kind with this number.
     pub const fn from_code(code: i64) -> Option<Self> {
         match code {
             0 => Some(KeyKind::Text),
@@ -160,7 +162,7 @@ impl KeyKind {
         }
     }
 
-    /// The name in explanations.
+    /// Name in explanations.
     pub const fn as_str(self) -> &'static str {
         match self {
             KeyKind::Text => "text",
@@ -168,102 +170,102 @@ impl KeyKind {
     }
 }
 
-/// One row of the index: a chunk of one key of one memory. A memory may have many; top-k counts memories.
+/// Index row: one chunk of one key of one memory. A memory may have many rows; top-k counts memories.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IndexRow {
-    /// What the key is made of.
+    /// Kind of the key.
     pub key: KeyKind,
-    /// Which chunk of the key, from 0.
+    /// Ordinal of the chunk within the key, from 0.
     pub chunk: u32,
-    /// The bytes of the key's text that the chunk covers.
+    /// Span of the chunk in the key's text, as a byte range.
     pub span: (u32, u32),
-    /// The encoded term vector of the chunk (`text::TermVector`).
+    /// Encoded term vector of the chunk (`text::TermVector`).
     pub terms: Arc<[u8]>,
-    /// The unit vector of the chunk by the store's embedder; none where it has no meaning (no letter in it).
+    /// Unit vector of the chunk by the store's embedder; `None` for a chunk without a letter.
     pub vector: Option<Arc<[f16]>>,
 }
 
-/// What became of a [`ChangeSet`].
+/// Outcome of a [`ChangeSet`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// It is in the store, durably.
+    /// The set was committed durably.
     Committed(Committed),
-    /// The same request had been committed before; this is what it made.
+    /// The same request was committed before; the ids are those of its objects.
     Repeated(CreatedIds),
 }
 
-/// What a committed set made, by id only: it is kept for repeated requests, and must hold no text.
+/// Ids of the objects that a set wrote. Kept for repeated requests, and therefore free of text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CreatedIds {
-    /// The session that took the turns.
+    /// Session of the turns.
     pub session: Option<SessionId>,
-    /// The memories written, in the order of the set: of turns, then others, then revised ones.
+    /// Memories written, in the order of the set: of turns, added, revised.
     pub memories: Vec<MemoryId>,
     /// The turns, in order.
     pub turns: Vec<super::id::TurnId>,
-    /// The memories erased, those that came along included.
+    /// Memories erased, including derived ones.
     pub erased: Vec<MemoryId>,
 }
 
-/// The store's part of what was committed.
+/// Committed set, with the values assigned by the store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Committed {
     /// The partition.
     pub partition: PartitionId,
-    /// The ids.
+    /// Ids of the objects written.
     pub created: CreatedIds,
-    /// The change log's last number before this set and after it: the set wrote `before + 1 ..= after`.
+    /// Last sequence number of the change log before this set. The set has the numbers `seq_before + 1 ..= seq_after`.
     pub seq_before: u64,
-    /// See `seq_before`.
+    /// Last sequence number of the change log after this set.
     pub seq_after: u64,
-    /// Where the turns went, if there were any.
+    /// Position of the turns, if the set has any.
     pub appended: Option<Appended>,
-    /// For each of `ChangeSet::memories`: the memory as it was written, if it replaced a document of its name.
+    /// For each of `ChangeSet::memories`: the memory as written, if it replaced a document of the same name.
     pub replaced: Vec<Option<Memory>>,
 }
 
-/// Where turns went.
+/// Position of appended turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
-    /// The session, old or new.
+    /// Session, new or existing.
     pub session: SessionId,
-    /// Its place among the partition's sessions.
+    /// Ordinal of the session in the partition.
     pub session_ordinal: u32,
-    /// The first turn's place in it.
+    /// Ordinal of the first turn in the session.
     pub first_seq: u32,
 }
 
-/// Why a set was not committed though the store works.
+/// Reasons to refuse a set. The store itself works.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The key was used for another request.
+    /// The key was used for a different request.
     #[error("the idempotency key was used for a different request")]
     IdempotencyKeyReused,
-    /// A revision of a version that is no longer the present one.
+    /// The revision is based on a version other than the present one.
     #[error("memory {id} is at version {present}, not {expected}")]
     VersionConflict {
-        /// Which memory.
+        /// Memory.
         id: MemoryId,
-        /// The version that the revision builds on.
+        /// Version on which the revision is based.
         expected: u32,
         /// The version in the store.
         present: u32,
     },
-    /// A memory, a source or the target of a link that is not in this partition before the set.
+    /// A memory, source or link target did not exist in this partition before the set.
     #[error("no memory or turn {0} in this scope")]
     NotFound(uuid::Uuid),
-    /// A memory that would link to itself.
+    /// A memory links to itself.
     #[error("memory {0} cannot link to itself")]
     LinkToItself(MemoryId),
-    /// The vectors are of an embedder that is no longer in use: make them again.
+    /// The vectors are of an embedder that is no longer in use; they must be computed again.
     #[error("the store changed its embedder meanwhile")]
     EmbedderChanged,
-    /// A partition, a session or a document over its bound.
+    /// A partition, session or document has reached its bound.
     #[error("{what} is full: at most {limit}")]
     Full {
-        /// What is full.
+        /// Kind of the object.
         what: &'static str,
-        /// Its bound.
+        /// Bound.
         limit: u64,
     },
 }

@@ -1,4 +1,4 @@
-//! What time it is, as a parameter. `now` decides ids, expiry and retention, so whoever can set it can replay.
+//! Clock as a parameter. `now` decides ids, expiry and retention, so that a run with a given clock can be replayed.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -22,7 +22,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is told to move: what tests use.
+/// A clock that stands still until it is moved. For tests.
 #[derive(Debug)]
 pub struct FrozenClock(AtomicI64);
 

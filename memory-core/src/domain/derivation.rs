@@ -1,28 +1,28 @@
-//! How a memory came to be. A derivation lists *all* inputs that were shown to whatever made the memory, not only
-//! those that count as its evidence, so that erasing a turn finds everything that may carry a trace of it.
+//! Provenance of derived memories. A derivation lists *all* inputs that were shown to the maker of a memory, not only
+//! its evidence, so that the erasure of a turn finds every memory that may contain a trace of it.
 
 use super::id::{DerivationId, MemoryId, TurnId};
 use super::time::Timestamp;
 
-/// What made a memory.
+/// Maker of a memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Maker {
-    /// The maker's name: `caller` for a memory that an application wrote itself, else a mechanism of Engrain.
+    /// Name: `caller` for a memory written by an application, else a mechanism of Engrain.
     pub name: String,
-    /// The model that was asked, if one was.
+    /// Model, if one was used.
     pub model: Option<String>,
-    /// The prompt's name and version, if there was one.
+    /// Name and version of the prompt, if there was one.
     pub prompt: Option<String>,
 }
 
 impl Maker {
-    /// The application itself.
+    /// Maker of the memories that an application writes.
     pub fn caller() -> Self {
         Self { name: "caller".to_owned(), model: None, prompt: None }
     }
 }
 
-/// One thing that was shown.
+/// Object shown to a maker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// A turn.
@@ -31,24 +31,24 @@ pub enum Source {
     Memory(MemoryId),
 }
 
-/// An input, and whether it is what the memory rests on.
+/// Input of a derivation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Input {
-    /// What was shown.
+    /// Object shown.
     pub source: Source,
-    /// True if the memory rests on it; false if it was merely in view.
+    /// True if the memory is based on it; false if it was only in the context.
     pub is_evidence: bool,
 }
 
-/// The record of one making.
+/// Derivation record of one memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Derivation {
     /// Its id.
     pub id: DerivationId,
-    /// What made it.
+    /// Maker of the memory.
     pub maker: Maker,
-    /// Everything that was shown.
+    /// All inputs shown to the maker.
     pub inputs: Vec<Input>,
-    /// When.
+    /// Time of the derivation.
     pub made_at: Timestamp,
 }

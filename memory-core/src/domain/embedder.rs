@@ -1,5 +1,5 @@
-//! The embedder that index rows are made with, as the store numbers it.
+//! Number of an embedder in the store.
 
-/// The store's number of an embedder's identity (model, version and settings that decide its vectors).
+/// Number that the store assigns to an embedder's identity: model, version, and the settings that change its vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmbedderId(pub i64);

@@ -1,106 +1,107 @@
-//! Filters: one typed tree over columns, tags and metadata.
+//! Filters: a typed expression tree over columns, tags and metadata.
 //!
-//! The embedded index evaluates it to a bitmap over memories inside the scan; a back end elsewhere translates it.
-//! Two-valued logic: a test on a field that a memory lacks is false, so its negation is true.
+//! The embedded index evaluates a filter to a bitmap over memories before the scan; another index back end translates
+//! it. The logic is two-valued: a test on a field without a value is false, and its negation is true.
 
 use super::name::Name;
 use super::number::Number;
 use super::time::Timestamp;
 
-/// A condition on memories.
+/// Condition on memories.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Filter {
-    /// All of them; true if there are none.
+    /// Conjunction; true if empty.
     And(Vec<Filter>),
-    /// At least one of them; false if there are none.
+    /// Disjunction; false if empty.
     Or(Vec<Filter>),
-    /// Not this.
+    /// Negation.
     Not(Box<Filter>),
-    /// A test of one field.
+    /// Test of one field.
     Field(Field, Test),
 }
 
-/// What can be tested.
+/// Field that can be tested.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Field {
-    /// The memory's kind: text.
+    /// Kind of the memory: text.
     Kind,
-    /// The speaker's role, for turns: text.
+    /// Role of the speaker, for turns: text.
     Role,
-    /// The speaker's name, for turns: text.
+    /// Name of the speaker, for turns: text.
     Author,
-    /// The agent's id: text.
+    /// Agent id: text.
     Agent,
-    /// The app's id: text.
+    /// App id: text.
     App,
-    /// The run's id: text.
+    /// Run id: text.
     Run,
-    /// The session's key, for turns: text.
+    /// Session key, for turns: text.
     Session,
-    /// The document's namespace: text.
+    /// Document namespace: text.
     Namespace,
-    /// The document's key: text.
+    /// Document key: text.
     Key,
-    /// When it happened: time.
+    /// Start of the events in the text: time.
     HappenedAt,
-    /// When the present version was recorded: time.
+    /// Recording of the present version: time.
     RecordedAt,
-    /// Since when it held: time.
+    /// Start of validity: time.
     ValidFrom,
-    /// Until when it held: time.
+    /// End of validity: time.
     ValidTo,
-    /// When it expires: time.
+    /// Expiry: time.
     ExpiresAt,
     /// Importance: number.
     Importance,
     /// Version: number.
     Version,
-    /// Tags: a set of texts.
+    /// Tags: set of texts.
     Tags,
-    /// Subjects: a set of texts.
+    /// Subjects: set of texts.
     Subjects,
-    /// The scalars at a path in the metadata (`city`, `trip.year`), array elements one by one.
+    /// Scalars at a path in the metadata (`city`, `trip.year`), with array elements as single values.
     Metadata(String),
 }
 
-/// The type of a field's values.
+/// Type of a field's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldType {
     /// Text.
     Text,
-    /// A moment.
+    /// Moment.
     Time,
-    /// A number.
+    /// Number.
     Number,
-    /// Whatever the application put there.
+    /// Any scalar.
     Any,
 }
 
-/// A value to test against.
+/// Operand of a test.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scalar {
     /// Text, compared byte by byte.
     Text(String),
-    /// A number, compared by its exact value.
+    /// Number, compared by its exact value.
     Number(Number),
-    /// A truth value.
+    /// Boolean.
     Bool(bool),
-    /// A moment.
+    /// Moment.
     Time(Timestamp),
 }
 
-/// A test of one field. On a field with several values (tags, arrays in the metadata) it holds if it holds for one.
+/// Test of one field. On a field with several values (tags, arrays in the metadata) it is true if it is true for one of
+/// them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
     /// Equal.
     Eq(Scalar),
-    /// Equal to one of them.
+    /// Equal to one of the values.
     In(Vec<Scalar>),
-    /// Within bounds; texts in byte order.
+    /// Within bounds; texts are in byte order.
     Range(Range),
-    /// Text: contains this text, letters of any case. Sets (tags, subjects): has this member.
+    /// Text: contains this text, regardless of case. Sets (tags, subjects): contains this member.
     Contains(String),
-    /// True: has no value. False: has one.
+    /// True: has no value. False: has a value.
     IsNull(bool),
 }
 
@@ -117,33 +118,33 @@ pub struct Range {
     pub lt: Option<Scalar>,
 }
 
-/// Why a tree is refused.
+/// Reason to refuse a filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadFilter {
-    /// Over [`Filter::MAX_DEPTH`].
+    /// Depth over [`Filter::MAX_DEPTH`].
     #[error("is nested more than {} deep", Filter::MAX_DEPTH)]
     TooDeep,
-    /// Over [`Filter::MAX_TESTS`].
+    /// Number of tests over [`Filter::MAX_TESTS`].
     #[error("has more than {} tests", Filter::MAX_TESTS)]
     TooManyTests,
-    /// Over [`Filter::MAX_VALUES`].
+    /// Number of values over [`Filter::MAX_VALUES`].
     #[error("`in` has more than {} values", Filter::MAX_VALUES)]
     TooManyValues,
-    /// A value of the wrong type for the field.
+    /// Operand of the wrong type for the field.
     #[error("`{field}` takes {expected}")]
     WrongType {
-        /// The field's name on the wire.
+        /// Name of the field on the wire.
         field: String,
-        /// What it takes, in words.
+        /// Expected type, in words.
         expected: &'static str,
     },
-    /// A range without a bound.
+    /// Range without a bound.
     #[error("a range needs at least one of gte, gt, lte, lt")]
     EmptyRange,
 }
 
 impl Field {
-    /// The name on the wire.
+    /// Name on the wire.
     pub fn name(&self) -> String {
         let fixed = match self {
             Field::Kind => "kind",
@@ -169,7 +170,7 @@ impl Field {
         fixed.to_owned()
     }
 
-    /// The field of that name.
+    /// Field with this name on the wire.
     pub fn parse(name: &str) -> Option<Self> {
         if let Some(path) = name.strip_prefix("metadata.") {
             return (!path.is_empty() && path.len() <= Name::MAX_BYTES)
@@ -178,7 +179,7 @@ impl Field {
         Self::FIXED.into_iter().find(|field| field.name() == name)
     }
 
-    /// Every field with a name of its own.
+    /// Fields with a fixed name, that is, all but the metadata paths.
     pub const FIXED: [Field; 18] = [
         Field::Kind,
         Field::Role,
@@ -200,7 +201,7 @@ impl Field {
         Field::Subjects,
     ];
 
-    /// The type of its values.
+    /// Type of the field's values.
     pub fn value_type(&self) -> FieldType {
         match self {
             Field::HappenedAt | Field::RecordedAt | Field::ValidFrom | Field::ValidTo | Field::ExpiresAt => {
@@ -212,31 +213,34 @@ impl Field {
         }
     }
 
-    /// Whether a memory may have several values of it.
+    /// True if a memory may have several values of the field.
     pub fn is_set(&self) -> bool {
         matches!(self, Field::Tags | Field::Subjects)
     }
 }
 
 impl Filter {
-    /// The deepest tree.
+    /// Maximum depth of a tree.
     pub const MAX_DEPTH: usize = 16;
-    /// The most tests in a tree.
+    /// Maximum number of tests in a tree.
     pub const MAX_TESTS: usize = 256;
-    /// The most values in one `in`.
+    /// Maximum number of values in one `in`.
     pub const MAX_VALUES: usize = 1_000;
 
-    /// The filter that lets everything pass.
+    /// Filter that every memory passes.
     pub fn everything() -> Self {
         Filter::And(Vec::new())
     }
 
-    /// Whether it is [`Filter::everything`], or conjunctions of nothing else.
+    /// True for [`Filter::everything`] and for conjunctions of nothing else.
     pub fn is_everything(&self) -> bool {
         matches!(self, Filter::And(parts) if parts.iter().all(Filter::is_everything))
     }
 
-    /// Checks depth, size and types.
+    /// Checks depth, size and operand types.
+    ///
+    /// # Errors
+    /// The first violation, as [`BadFilter`].
     pub fn check(&self) -> Result<(), BadFilter> {
         let mut tests = 0;
         self.check_level(Self::MAX_DEPTH, &mut tests)
@@ -308,7 +312,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_field_has_one_name() {
+    fn every_field_is_parsed_from_its_name() {
         for field in Field::FIXED {
             assert_eq!(Field::parse(&field.name()), Some(field));
         }
@@ -318,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_wrong_types_and_excess() {
+    fn wrong_types_and_filters_over_a_bound_are_refused() {
         let text = || Scalar::Text("x".to_owned());
         assert!(Filter::Field(Field::HappenedAt, Test::Eq(text())).check().is_err());
         assert!(Filter::Field(Field::Tags, Test::Eq(Scalar::Number(Number::from(1_u64)))).check().is_err());

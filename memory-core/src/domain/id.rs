@@ -1,5 +1,5 @@
-//! Identifiers. All are time-ordered UUIDs (version 7), so that the newest sort last and neighbours in time are
-//! neighbours on disk; only the partition, which is internal, is a small number.
+//! Identifiers. All except the partition's are time-ordered UUIDs (version 7, RFC 9562): newer ids sort last, and ids
+//! of adjacent moments are adjacent on disk. The partition's is a small number that is internal to the process.
 
 use std::fmt;
 
@@ -37,17 +37,17 @@ id!(/** A durable job. */ JobId);
 id!(/** One recall, as the access log and the answer name it. */ RecallId);
 
 impl TenantId {
-    /// The tenant of a server that knows no others. It is the nil UUID, so that it needs no creation.
+    /// Tenant of a single-tenant server. It is the nil UUID, so that it exists without being created.
     pub const DEFAULT: TenantId = TenantId(Uuid::nil());
 }
 
 impl CallerId {
-    /// Whoever reaches a server that tells no callers apart.
+    /// Caller of a server without authentication.
     pub const ANYONE: CallerId = CallerId(Uuid::nil());
 }
 
-/// A partition: all the memories of one owner in one tenant. It is the unit that is loaded, searched and evicted,
-/// and it never leaves the process.
+/// Partition: all memories of one owner in one tenant. It is the unit of loading, search and eviction, and its number
+/// never leaves the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartitionId(pub i64);
 
@@ -57,16 +57,16 @@ impl fmt::Display for PartitionId {
     }
 }
 
-/// Where ids come from. Given, so that a test can foresee them.
+/// Source of ids, as a parameter, so that tests are deterministic.
 ///
-/// Contract: ids are unique; an id made later from the same source sorts after all made before it, as long as `now`
-/// does not run backwards by more than the source's own clock resolution.
+/// Contract: ids are unique. An id sorts after all earlier ids of the same source, as long as `now` does not move
+/// back by more than the resolution of the source's clock.
 pub trait IdSource: Send + Sync {
-    /// A fresh time-ordered UUID for the moment `now`.
+    /// New time-ordered UUID for the moment `now`.
     fn next(&self, now: Timestamp) -> Uuid;
 }
 
-/// Version 7 UUIDs with a counter, random in their tail: what a server uses.
+/// UUIDs of version 7 with a counter and a random tail. For servers.
 #[derive(Debug, Default)]
 pub struct RandomIds {
     context: parking_lot::Mutex<uuid::ContextV7>,
@@ -81,7 +81,7 @@ impl IdSource for RandomIds {
     }
 }
 
-/// Ids that count upwards: what a test uses, so that its snapshots repeat.
+/// Ids that count upwards. For tests with reproducible snapshots.
 #[derive(Debug, Default)]
 pub struct CountingIds {
     next: std::sync::atomic::AtomicU64,
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn later_ids_sort_later() {
+    fn later_ids_sort_after_earlier_ones() {
         let ids = RandomIds::default();
         let now = Timestamp::from_micros(1_700_000_000_000_000);
         let made: Vec<Uuid> = (0..1_000).map(|step| ids.next(now.plus_micros(step * 10))).collect();
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn counted_ids_repeat() {
+    fn counted_ids_are_reproducible() {
         let now = Timestamp::from_micros(1_700_000_000_000_000);
         let first: Vec<Uuid> = {
             let ids = CountingIds::default();

@@ -1,18 +1,18 @@
-//! Durable jobs: work that outlives the request that asked for it, and the process that began it.
+//! Durable jobs: background work that survives the end of the request and of the process.
 
 use super::id::{JobId, TenantId};
 use super::time::Timestamp;
 
-/// How a job stands.
+/// State of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobState {
-    /// Waiting for a worker, or for its next try.
+    /// Waiting for a worker or for its next attempt.
     Waiting,
     /// Leased to a worker.
     Running,
-    /// Done.
+    /// Completed.
     Done,
-    /// Given up.
+    /// Failed for the last time.
     Failed,
 }
 
@@ -20,7 +20,7 @@ impl JobState {
     /// All states.
     pub const ALL: [JobState; 4] = [JobState::Waiting, JobState::Running, JobState::Done, JobState::Failed];
 
-    /// The name in the store.
+    /// Name in the store.
     pub const fn as_str(self) -> &'static str {
         match self {
             JobState::Waiting => "waiting",
@@ -30,39 +30,39 @@ impl JobState {
         }
     }
 
-    /// The state of that name.
+    /// State with this name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
 }
 
-/// A durable piece of work.
+/// Durable job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
     /// Its id.
     pub id: JobId,
-    /// Whose.
+    /// Tenant.
     pub tenant: TenantId,
-    /// What it does.
+    /// Kind of work.
     pub kind: String,
-    /// While a job with this key waits or runs, no second one is made.
+    /// Unique key: no second job with the same key is enqueued while this one waits or runs.
     pub unique_key: Option<String>,
-    /// What to work on: ids and settings as JSON, never text of memories.
+    /// Input: ids and settings as JSON, never the text of memories.
     pub payload: String,
-    /// How it stands.
+    /// State.
     pub state: JobState,
-    /// How often it was started.
+    /// Number of attempts started.
     pub attempts: u32,
-    /// Steps done.
+    /// Number of steps done.
     pub done: u64,
-    /// Steps in all, as far as known.
+    /// Total number of steps, as far as known.
     pub total: u64,
-    /// How far it has come, in its own words: where to go on.
+    /// Checkpoint from which the next attempt continues, in the format of the job's kind.
     pub position: Option<String>,
-    /// Why it failed last.
+    /// Error of the last failed attempt.
     pub error: Option<String>,
-    /// When it was asked for.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// When it last moved.
+    /// Time of the last change of state or progress.
     pub updated_at: Timestamp,
 }

@@ -1,45 +1,45 @@
-//! Links: what a memory points to. They belong to the version that they start from, so that they are undone with it and
-//! carry its provenance; what they point to is a memory of the same partition, whichever version it is in.
+//! Links: directed, weighted relations between memories. A link belongs to a version of its source memory, so that it
+//! is reverted with the version and has its provenance. Its target is a memory of the same partition, in any version.
 //!
-//! Invariant: a memory points to another at most once by one relation, and never to itself.
+//! Invariant: a memory has at most one link to a target by one relation, and none to itself.
 
 use std::collections::HashSet;
 
 use super::id::MemoryId;
 use super::name::Name;
 
-/// What a memory points to, and how.
+/// Link from a memory to another.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Link {
-    /// The other memory.
+    /// Target.
     pub to: MemoryId,
-    /// How this one stands to it, in the application's word: `supports`, `contradicts`, `follows`.
+    /// Relation of the source to the target, named by the application: `supports`, `contradicts`, `follows`.
     pub relation: Name,
-    /// How close the two are, 0 to 1.
+    /// Strength of the relation, 0 to 1.
     pub weight: f32,
 }
 
 impl Link {
-    /// The weight of a link of which nobody has said anything.
+    /// Weight of a link when the request gives none.
     pub const DEFAULT_WEIGHT: f32 = 1.0;
 }
 
-/// What is wrong with a link of a list.
+/// Violation in a list of links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadLink {
-    /// Its weight is not between 0 and 1.
+    /// Weight outside 0 to 1.
     #[error("must be between 0 and 1")]
     Weight,
-    /// A link before it goes to the same memory by the same relation.
+    /// Same target and relation as an earlier link of the list.
     #[error("is there already: a memory links to another once by each relation")]
     Twice,
-    /// It goes to the memory that it starts from.
+    /// Link from a memory to itself.
     #[error("must be another memory")]
     ToItself,
 }
 
 impl BadLink {
-    /// What of the link it is about, as it follows the link in a path: nothing for the whole of it.
+    /// Field of the link in violation, as a suffix of the link's path; empty for the link as a whole.
     pub fn part(self) -> &'static str {
         match self {
             Self::Weight => ".weight",
@@ -49,7 +49,7 @@ impl BadLink {
     }
 }
 
-/// The first bad link of a list, by its place in it. `from` is the memory that they start from, where it is known.
+/// First violation in a list, with its index. `from` is the source memory, where it is known.
 pub fn first_bad(from: Option<MemoryId>, links: &[Link]) -> Option<(usize, BadLink)> {
     let mut seen = HashSet::new();
     links.iter().enumerate().find_map(|(at, link)| {
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_bad_link_is_named() {
+    fn the_first_violation_is_returned_with_its_index() {
         let good = [link(1, "supports", 0.0), link(1, "follows", 1.0), link(2, "supports", 0.5)];
         assert_eq!(first_bad(None, &good), None);
         assert_eq!(first_bad(Some(good[2].to), &good), Some((2, BadLink::ToItself)));

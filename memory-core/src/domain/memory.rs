@@ -1,4 +1,4 @@
-//! The memory layer: typed, versioned things that are remembered.
+//! Memory layer: typed, versioned records derived from turns or written by applications.
 
 use super::id::{DerivationId, MemoryId, SessionId, TurnId};
 use super::link::Link;
@@ -7,16 +7,16 @@ use super::name::Name;
 use super::time::{Interval, Timestamp};
 use super::turn::Role;
 
-/// What a memory is.
+/// Kind of a memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// A turn, word for word.
+    /// Verbatim turn.
     Turn,
-    /// A statement that stands on its own.
+    /// Self-contained statement.
     Fact,
-    /// A longer piece with keywords and links.
+    /// Longer text with keywords and links.
     Note,
-    /// A named document: unique by namespace and key.
+    /// Named document: unique by namespace and key.
     Document,
 }
 
@@ -24,7 +24,7 @@ impl Kind {
     /// All kinds.
     pub const ALL: [Kind; 4] = [Kind::Turn, Kind::Fact, Kind::Note, Kind::Document];
 
-    /// The name in the store and on the wire.
+    /// Name in the store and on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Kind::Turn => "turn",
@@ -34,24 +34,24 @@ impl Kind {
         }
     }
 
-    /// The kind of that name.
+    /// Kind with this name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
-/// Who may recall a memory within its tenant.
+/// Visibility of a memory within its tenant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Visibility {
-    /// Only recalls that name its owner.
+    /// Visible to recalls that name its owner.
     #[default]
     Owner,
-    /// Also recalls that reach it through another of its ids, such as its agent's over all users.
+    /// Visible also to recalls that reach it through another of its ids, such as an agent's over all users.
     Shared,
 }
 
 impl Visibility {
-    /// The name in the store and on the wire.
+    /// Name in the store and on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Visibility::Owner => "owner",
@@ -59,114 +59,114 @@ impl Visibility {
         }
     }
 
-    /// The visibility of that name.
+    /// Visibility with this name.
     pub fn parse(text: &str) -> Option<Self> {
         [Visibility::Owner, Visibility::Shared].into_iter().find(|visibility| visibility.as_str() == text)
     }
 }
 
-/// The name of a document: at most one live memory of a partition has it.
+/// Name of a document; unique among the live memories of a partition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DocumentName {
-    /// A path of the application's choosing, such as `profile/settings`.
+    /// Path chosen by the application, such as `profile/settings`.
     pub namespace: Name,
-    /// The key in it.
+    /// Key within the namespace.
     pub key: Name,
 }
 
-/// Where in the source layer a memory of kind [`Kind::Turn`] comes from.
+/// Source turn of a memory of kind [`Kind::Turn`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// The turn it is the memory of.
+    /// Source turn.
     pub turn: TurnId,
-    /// Its session.
+    /// Session of the turn.
     pub session: SessionId,
-    /// The session's own key.
+    /// Key of the session.
     pub session_key: Name,
-    /// The session's place among the partition's sessions.
+    /// Ordinal of the session in the partition.
     pub session_ordinal: u32,
-    /// The turn's place in the session.
+    /// Ordinal of the turn in the session.
     pub seq: u32,
-    /// Who spoke.
+    /// Role of the speaker.
     pub role: Role,
-    /// Their name.
+    /// Name of the speaker.
     pub author: Option<Name>,
-    /// The application's id of the turn.
+    /// Key of the turn, chosen by the application.
     pub turn_key: Option<Name>,
 }
 
-/// What forgetting curves work on. How fast a memory fades is a curve's business; this is what it fades from.
+/// Input of the forgetting curves. The rate of forgetting belongs to the curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Strength {
-    /// How much it matters, 0 to 1. A double, so that a filter finds the very number that was given.
+    /// Importance, 0 to 1. A double, so that a filter matches the exact number given.
     pub importance: f64,
-    /// MemoryBank's S: 1 when new.
+    /// Strength S of MemoryBank's curve: 1 when new.
     pub strength: f32,
-    /// When it was learned or last recalled.
+    /// Time of the last refresh: of learning or of the last recall.
     pub refreshed_at: Timestamp,
 }
 
-/// A memory in its present version.
+/// Memory in its present version.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Memory {
-    /// Its id, the same over all versions.
+    /// Id, the same for all versions.
     pub id: MemoryId,
-    /// 1 for the first, then counting.
+    /// Version, from 1.
     pub version: u32,
-    /// What it is.
+    /// Kind.
     pub kind: Kind,
-    /// What is remembered.
+    /// Text.
     pub text: String,
-    /// LLM tokens in `text`, by the store's token counter.
+    /// Length of `text` in LLM tokens, by the store's token counter.
     pub tokens: u32,
-    /// The agent, app and run it belongs to besides its owner.
+    /// Agent to which the memory belongs besides its owner.
     pub agent: Option<Name>,
-    /// See `agent`.
+    /// App to which the memory belongs besides its owner.
     pub app: Option<Name>,
-    /// See `agent`.
+    /// Run to which the memory belongs besides its owner.
     pub run: Option<Name>,
-    /// Who may recall it.
+    /// Visibility.
     pub visibility: Visibility,
-    /// Whom or what it is about.
+    /// Names of the entities that it is about.
     pub subjects: Vec<Name>,
-    /// Labels.
+    /// Tags.
     pub tags: Vec<Name>,
-    /// What it points to. Like everything that a version tells, they are this version's and go back with it.
+    /// Links to other memories, of this version.
     pub links: Vec<Link>,
-    /// What the application keeps beside it.
+    /// Application metadata.
     pub metadata: Metadata,
-    /// Its name, for a document.
+    /// Document name, for a document.
     pub document: Option<DocumentName>,
-    /// The turn it is the memory of, for a turn.
+    /// Source turn, for a turn.
     pub origin: Option<Origin>,
-    /// How it was made, if it was derived.
+    /// Derivation, for a derived memory.
     pub derivation: Option<DerivationId>,
-    /// When what it tells of happened.
+    /// Time of the events in the text.
     pub happened: Happened,
-    /// When this version was recorded.
+    /// Recording time of this version.
     pub recorded_at: Timestamp,
-    /// When the first version was recorded.
+    /// Recording time of the first version.
     pub created_at: Timestamp,
-    /// When it held true; open bounds where nothing is known.
+    /// Interval in which the text held true; unknown bounds are open.
     pub valid: Interval,
-    /// When it stops being recalled, if it is only lent.
+    /// Time from which it is no longer recalled; `None` for no expiry.
     pub expires_at: Option<Timestamp>,
-    /// What forgetting works on.
+    /// Input of the forgetting curves.
     pub strength: Strength,
 }
 
 impl Memory {
-    /// The name of who said it, if it was said and they have one.
+    /// Name of the speaker, for a turn whose speaker has one.
     pub fn author(&self) -> Option<&Name> {
         self.origin.as_ref()?.author.as_ref()
     }
 }
 
-/// When something happened: a moment, or from the first to the last of it.
+/// Time of an event: a moment, or a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Happened {
-    /// The moment, or the first.
+    /// Moment, or start of the period.
     pub at: Timestamp,
-    /// The last moment, if it took time.
+    /// Last moment of the period; `None` for a single moment.
     pub until: Option<Timestamp>,
 }

@@ -1,30 +1,32 @@
-//! What an application wants to keep beside a turn or a memory: a JSON object of its own, bounded, never looked into
-//! by Engrain except through a filter.
+//! Application metadata of a turn or memory: a bounded JSON object that Engrain reads only through filters.
 
 use serde_json::{Map, Value};
 
-/// A JSON object, checked for size and depth.
+/// JSON object within the bounds of size and depth.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metadata(Map<String, Value>);
 
-/// Why an object is not [`Metadata`].
+/// Reason to refuse an object as [`Metadata`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadMetadata {
-    /// Over [`Metadata::MAX_BYTES`] as JSON.
+    /// Size over [`Metadata::MAX_BYTES`].
     #[error("must be at most {} bytes of JSON", Metadata::MAX_BYTES)]
     TooLarge,
-    /// Over [`Metadata::MAX_DEPTH`].
+    /// Depth over [`Metadata::MAX_DEPTH`].
     #[error("must be nested at most {} deep", Metadata::MAX_DEPTH)]
     TooDeep,
 }
 
 impl Metadata {
-    /// The largest object, in bytes of compact JSON.
+    /// Maximum size, in bytes of compact JSON.
     pub const MAX_BYTES: usize = 16 * 1024;
-    /// The deepest nesting, the object itself being 1.
+    /// Maximum nesting depth; the object itself has depth 1.
     pub const MAX_DEPTH: usize = 8;
 
-    /// A checked object.
+    /// Checked object.
+    ///
+    /// # Errors
+    /// [`BadMetadata`] for an object over a bound.
     pub fn new(object: Map<String, Value>) -> Result<Self, BadMetadata> {
         if !object.values().all(|value| depth_within(value, Self::MAX_DEPTH - 1)) {
             return Err(BadMetadata::TooDeep);
@@ -41,7 +43,7 @@ impl Metadata {
         &self.0
     }
 
-    /// Whether nothing is kept.
+    /// True for an object without members.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -51,12 +53,12 @@ impl Metadata {
         serde_json::to_string(&self.0).unwrap_or_default()
     }
 
-    /// From what [`Metadata::to_json`] wrote; `None` if it is not an object.
+    /// Inverse of [`Metadata::to_json`]; `None` if the text is not a JSON object.
     pub fn from_json(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok().map(Self)
     }
 
-    /// Every scalar with its path, arrays giving one entry per element: what a filter sees.
+    /// Scalars with their paths, as filters see them; an array gives one entry per element.
     pub fn scalars(&self) -> Vec<(String, &Value)> {
         let mut found = Vec::new();
         for (key, value) in &self.0 {
@@ -96,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_size_and_depth() {
+    fn objects_over_the_size_or_depth_are_refused() {
         assert_eq!(Metadata::new(object(r#"{"a":[[[[[[[1]]]]]]]}"#)).map(|_| ()), Ok(()));
         assert_eq!(Metadata::new(object(r#"{"a":[[[[[[[[1]]]]]]]]}"#)), Err(BadMetadata::TooDeep));
         let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(Metadata::MAX_BYTES));
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn shows_its_scalars_with_paths() {
+    fn scalars_are_listed_with_their_paths() {
         let metadata = Metadata::new(object(r#"{"a":{"b":[1,"x"]},"c":true,"d":null}"#)).expect("small");
         let seen: Vec<String> =
             metadata.scalars().iter().map(|(path, value)| format!("{path}={value}")).collect();

@@ -1,8 +1,8 @@
-//! What Engrain talks about, as plain values: no I/O, no clock, no serialised shapes.
+//! Domain model, as plain values: no I/O, no clock, no wire format.
 //!
-//! Three layers, kept apart by type. The *source* layer ([`turn`]) is what was said, and never changes. The
-//! *memory* layer ([`memory`]) is what is remembered of it: versioned, and each derived memory names through its
-//! [`derivation`] everything that was shown to whatever made it. The *scope* ([`scope`]) says whose it all is.
+//! Three layers with types of their own. The *source* layer ([`turn`]) contains conversations and is immutable. The
+//! *memory* layer ([`memory`]) contains versioned records; a derived memory names, through its [`derivation`],
+//! everything that was shown to its maker. The *scope* layer ([`scope`]) contains owners and callers.
 
 pub mod change;
 pub mod clock;

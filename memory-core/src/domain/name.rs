@@ -1,31 +1,34 @@
-//! Short texts that name something: a user, an agent, a tag, a namespace. Checked once, where they enter.
+//! Names: short texts that identify a user, an agent, a tag, a namespace. Checked once, on input.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// A name: 1 to 256 bytes of text without control characters, compared byte by byte.
+/// Name: 1 to 256 bytes of text without control characters, compared byte by byte.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);
 
-/// Why a text is not a [`Name`].
+/// Reason to refuse a text as [`Name`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadName {
-    /// Nothing but white space.
+    /// Empty or white space only.
     #[error("must not be empty")]
     Empty,
-    /// Over [`Name::MAX_BYTES`].
+    /// Length over [`Name::MAX_BYTES`].
     #[error("must be at most {} bytes long", Name::MAX_BYTES)]
     TooLong,
-    /// Line breaks, tabs, NUL and their like.
+    /// Control characters: line breaks, tabs, NUL and others.
     #[error("must not contain control characters")]
     ControlCharacter,
 }
 
 impl Name {
-    /// The longest name, in bytes.
+    /// Maximum length, in bytes.
     pub const MAX_BYTES: usize = 256;
 
-    /// A checked name. Nothing is trimmed or folded: `Ann` and `ann` are two users.
+    /// Checked name. Nothing is trimmed or folded: `Ann` and `ann` are two users.
+    ///
+    /// # Errors
+    /// [`BadName`] for a text that is empty, too long, or has control characters.
     pub fn new(text: &str) -> Result<Self, BadName> {
         if text.trim().is_empty() {
             Err(BadName::Empty)
@@ -43,7 +46,7 @@ impl Name {
         &self.0
     }
 
-    /// What stands before the words of whoever is called so, for models that read them: `Ann: `.
+    /// Prefix that attributes a text to this name, for models: `Ann: `.
     pub fn heading(&self) -> String {
         format!("{}: ", self.0)
     }
@@ -66,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn checks_its_text() {
+    fn invalid_texts_are_refused_as_names() {
         assert_eq!(Name::new("ann_b/1").map(|name| name.to_string()), Ok("ann_b/1".to_owned()));
         assert_eq!(Name::new("  "), Err(BadName::Empty));
         assert_eq!(Name::new("a\nb"), Err(BadName::ControlCharacter));

@@ -1,22 +1,23 @@
-//! Numbers of filters and metadata: the integers from -2^63 to 2^64 - 1 and all finite doubles, in one exact order.
+//! Numbers of filters and metadata: the integers from -2^63 to 2^64 - 1 and all finite doubles, in one exact total
+//! order.
 //!
-//! JSON does not tell integers from fractions, so 1 and 1.0 are the same number, as are 0 and -0.0. No comparison
-//! rounds: an integer beyond 2^53 stays apart from the double next to it.
+//! JSON does not distinguish integers from fractions, so 1 and 1.0 are the same number, as are 0 and -0.0. No
+//! comparison rounds: an integer beyond 2^53 differs from the adjacent double.
 
 use std::cmp::Ordering;
 
-/// A finite number. Equality, order and hash are those of its mathematical value.
+/// Finite number. Equality, order and hash are those of its mathematical value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Number(Form);
 
-/// Each value has exactly one form, so that equal numbers are equal as they lie in memory.
+/// Canonical form: each value has exactly one, so that derived equality is numeric equality.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Form {
     /// From -2^63 to 2^63 - 1.
     Signed(i64),
     /// From 2^63 to 2^64 - 1.
     Unsigned(u64),
-    /// The bits of a finite double that is no integer of the two ranges above.
+    /// Bits of a finite double that is not an integer of the two ranges above.
     Double(u64),
 }
 
@@ -28,7 +29,7 @@ const BEYOND_I64: f64 = 9_223_372_036_854_775_808.0;
 const BEYOND_U64: f64 = 18_446_744_073_709_551_616.0;
 
 impl Number {
-    /// The number that a double is; none for NaN and the infinities.
+    /// Number equal to a double; `None` for NaN and the infinities.
     pub fn from_f64(double: f64) -> Option<Self> {
         if !double.is_finite() {
             return None;
@@ -43,8 +44,8 @@ impl Number {
         Some(Self(form))
     }
 
-    /// The number that JSON writes; none if it is beyond the doubles. What is no integer of 64 bits is the double
-    /// nearest to it, as it is wherever metadata is kept.
+    /// Number equal to a JSON number; `None` beyond the range of doubles. A number that is not a 64-bit integer becomes
+    /// the nearest double, as in stored metadata.
     pub fn from_json(number: &serde_json::Number) -> Option<Self> {
         let signed = number.as_i64().map(Self::from);
         let integer = signed.or_else(|| number.as_u64().map(Self::from));
@@ -91,14 +92,14 @@ impl PartialOrd for Number {
     }
 }
 
-/// The order of a double that is no 64-bit integer relative to one that is; never equal.
+/// Order of a double that is not a 64-bit integer relative to one that is; never equal.
 fn against_integer(double: f64, integer: Form) -> Ordering {
     if double.abs() >= INTEGERS_FROM {
-        // It is an integer outside of both ranges: its sign decides.
+        // An integer outside both ranges: the sign decides.
         return if double > 0.0 { Ordering::Greater } else { Ordering::Less };
     }
     match integer {
-        // A fraction lies above an integer exactly if the integer below it is at least that.
+        // A fraction is above an integer exactly if its floor is at least that integer.
         Form::Signed(integer) if whole(double.floor()) >= integer => Ordering::Greater,
         _ => Ordering::Less,
     }
@@ -130,8 +131,8 @@ mod tests {
         Number::from_json(&number).expect("finite")
     }
 
-    /// The decimal expansion of a JSON number as it is kept, in full: its sign, and its digits around the point.
-    /// Rust prints a double's exact value when asked for as many digits as the longest expansion has.
+    /// Full decimal expansion of a JSON number as it is stored: sign, and digits around the point. Rust prints the
+    /// exact value of a double when given enough digits.
     fn expansion(json: &serde_json::Number) -> (bool, Vec<u8>) {
         let text = if json.is_f64() {
             format!("{:.1100}", json.as_f64().expect("a double"))
@@ -154,7 +155,7 @@ mod tests {
         }
     }
 
-    /// Integers and doubles of all magnitudes, and many where the two kinds meet.
+    /// Integers and doubles of all magnitudes, with many at the boundaries between the two.
     fn any_number() -> impl Strategy<Value = serde_json::Number> {
         let edges = [0.0, -0.0, 1.0, 0.5, INTEGERS_FROM, BEYOND_I64, BEYOND_U64, 1e308, 5e-324, f64::MAX];
         let step = |double: f64, by: i8| {
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn spellings_of_one_value_are_one_number() {
+    fn spellings_of_one_value_are_equal() {
         for (one, other) in [
             ("1", "1.0"),
             ("1", "10e-1"),
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_that_doubles_confuse_are_told_apart() {
+    fn integers_that_round_to_one_double_stay_different() {
         let ascending = [
             "-1e308",
             "-9223372036854775809e1",
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_no_number() {
+    fn non_finite_doubles_are_refused() {
         for double in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             assert_eq!(Number::from_f64(double), None);
         }

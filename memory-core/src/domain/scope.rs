@@ -1,52 +1,52 @@
-//! Whose memories: who asks ([`Caller`]), and for which user, agent, app or run ([`Scope`]).
+//! Scopes and callers: the caller of a request ([`Caller`]), and the user, agent, app or run that it names ([`Scope`]).
 //!
-//! A scope's *owner* decides the partition; the other ids are columns of each memory. The tenant is never part of a
-//! request: it comes from the caller's credentials.
+//! The *owner* of a scope selects the partition; the other ids are columns of each memory. The tenant is never part
+//! of a request: it comes from the caller's credentials.
 
 use std::fmt;
 
 use super::id::{CallerId, TenantId};
 use super::name::Name;
 
-/// Who asks, and what they may do. Made by the door that let them in, never from a request's body.
+/// Authenticated caller with its rights. Made from credentials, never from the body of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The wall they live behind.
+    /// Tenant.
     pub tenant: TenantId,
-    /// Which of the tenant's callers they are: idempotency keys are each caller's own.
+    /// Id within the tenant. Idempotency keys are unique per caller.
     pub id: CallerId,
-    /// What they may do there.
+    /// Rights within the tenant.
     pub rights: Rights,
 }
 
-/// What a caller may do.
+/// Rights of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rights {
-    /// Recall, list, show.
+    /// Right to recall, list and show.
     pub read: bool,
-    /// Remember and edit.
+    /// Right to remember and edit.
     pub write: bool,
-    /// Erase.
+    /// Right to erase.
     pub delete: bool,
-    /// Look after the store: backup, re-index, repair.
+    /// Right to maintain the store: backup, re-index, repair.
     pub admin: bool,
 }
 
 impl Rights {
-    /// Everything.
+    /// All rights.
     pub const ALL: Rights = Rights { read: true, write: true, delete: true, admin: true };
 }
 
-/// The kinds of owner, in the order in which a scope's ids are looked at.
+/// Kinds of owner, in order of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OwnerKind {
-    /// A person, mostly.
+    /// User of the application, usually a person.
     User,
-    /// An agent's own memories, when no user is named.
+    /// Agent: owns the memories of a scope without a user.
     Agent,
-    /// An application's, when neither is.
+    /// Application: owns the memories of a scope without user and agent.
     App,
-    /// A single run's, when it is all there is.
+    /// Run: owns the memories of a scope with a run alone.
     Run,
 }
 
@@ -54,7 +54,7 @@ impl OwnerKind {
     /// All kinds, in order of precedence.
     pub const ALL: [OwnerKind; 4] = [OwnerKind::User, OwnerKind::Agent, OwnerKind::App, OwnerKind::Run];
 
-    /// The name in the store and on the wire.
+    /// Name in the store and on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             OwnerKind::User => "user",
@@ -64,18 +64,18 @@ impl OwnerKind {
         }
     }
 
-    /// The kind of that name.
+    /// Kind with this name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
-/// The one to whom a partition belongs.
+/// Owner of a partition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {
-    /// What they are.
+    /// Kind.
     pub kind: OwnerKind,
-    /// Their id, chosen by the application.
+    /// Id, chosen by the application.
     pub id: Name,
 }
 
@@ -85,26 +85,26 @@ impl fmt::Display for Owner {
     }
 }
 
-/// The ids that a request names. At least one, for anything that touches memories.
+/// Ids that a request names. Operations on memories need at least one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
-    /// The person.
+    /// User.
     pub user: Option<Name>,
-    /// The agent.
+    /// Agent.
     pub agent: Option<Name>,
-    /// The application.
+    /// Application.
     pub app: Option<Name>,
-    /// The run.
+    /// Run.
     pub run: Option<Name>,
 }
 
 impl Scope {
-    /// The owner: the user if there is one, else the agent, the app, the run.
+    /// Owner: the user if there is one, else the agent, the app, the run; `None` for an empty scope.
     pub fn owner(&self) -> Option<Owner> {
         OwnerKind::ALL.into_iter().find_map(|kind| Some(Owner { kind, id: self.id_of(kind)?.clone() }))
     }
 
-    /// The id of that kind, if the scope names one.
+    /// Id of this kind; `None` if the scope does not name one.
     pub fn id_of(&self, kind: OwnerKind) -> Option<&Name> {
         match kind {
             OwnerKind::User => self.user.as_ref(),
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_named_owns() {
+    fn the_first_id_in_order_of_precedence_is_the_owner() {
         let name = |text| Some(Name::new(text).expect("a name"));
         let mut scope = Scope { run: name("r"), app: name("p"), agent: name("a"), user: name("u") };
         let mut owners = Vec::new();

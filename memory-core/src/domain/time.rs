@@ -1,23 +1,23 @@
-//! Moments and intervals. One representation everywhere: microseconds since 1970 in UTC, as a signed 64-bit number.
+//! Moments and intervals, in one representation: microseconds since 1970-01-01 in UTC, as a signed 64-bit number.
 //!
-//! Engrain keeps three kinds of time apart: when something *happened*, when it was *recorded*, and how long it
-//! *held*. All three are made of these types; which one is meant is in the name of the field.
+//! Engrain distinguishes three times: of the event (*happened*), of its recording (*recorded*), and of its validity
+//! (*valid*). All are of these types; the name of a field says which one it holds.
 
 use std::fmt;
 
-/// A moment: microseconds since 1970-01-01T00:00:00Z, leap seconds ignored.
+/// Moment: microseconds since 1970-01-01T00:00:00Z, leap seconds ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 impl Timestamp {
-    /// The first moment that can be named: 0001-01-01T00:00:00Z.
+    /// Earliest moment: 0001-01-01T00:00:00Z.
     pub const MIN: Timestamp = Timestamp(-62_135_596_800_000_000);
-    /// The last moment that can be named: 9999-12-31T23:59:59.999999Z.
+    /// Latest moment: 9999-12-31T23:59:59.999999Z.
     pub const MAX: Timestamp = Timestamp(253_402_300_799_999_999);
 
-    /// From microseconds since 1970, held within [`Timestamp::MIN`] and [`Timestamp::MAX`].
+    /// From microseconds since 1970, clamped to [`Timestamp::MIN`] and [`Timestamp::MAX`].
     pub const fn from_micros(micros: i64) -> Self {
         if micros < Self::MIN.0 {
             Self::MIN
@@ -33,18 +33,18 @@ impl Timestamp {
         self.0
     }
 
-    /// This moment moved by `by_us`, held within the bounds.
+    /// This moment plus `by_us` microseconds, clamped to the bounds.
     pub const fn plus_micros(self, by_us: i64) -> Self {
         Self::from_micros(self.0.saturating_add(by_us))
     }
 
-    /// This moment moved by whole days of 24 hours.
+    /// This moment plus whole days of 24 hours, clamped to the bounds.
     pub const fn plus_days(self, days: i64) -> Self {
         self.plus_micros(days.saturating_mul(MICROS_PER_DAY))
     }
 
-    /// From `2023-05-20T02:21:00Z`, any offset, up to nanoseconds (cut to micro), or a bare date `2023-05-20`, which
-    /// means its first moment in UTC. `None` for anything else, and for years outside 1 to 9999.
+    /// Parses `2023-05-20T02:21:00Z` (RFC 3339, any offset, up to nanoseconds, truncated to microseconds), or a bare
+    /// date `2023-05-20`, which is its first moment in UTC. `None` for anything else, and for years outside 1 to 9999.
     pub fn parse(text: &str) -> Option<Self> {
         let micros = match text.parse::<jiff::Timestamp>() {
             Ok(moment) => moment.as_microsecond(),
@@ -70,7 +70,7 @@ impl Timestamp {
         self.civil().map_or_else(String::new, |civil| civil.date().to_string())
     }
 
-    /// Year, month, day and weekday as a reader of a prompt likes them: `2023-05-20 (Sat) 02:21`.
+    /// Year, month, day, weekday, hour and minute in UTC, for prompts: `2023-05-20 (Sat) 02:21`.
     pub fn for_readers(self) -> String {
         self.civil().map_or_else(String::new, |civil| civil.strftime("%Y-%m-%d (%a) %H:%M").to_string())
     }
@@ -81,7 +81,7 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC, as many decimals as there are.
+    /// RFC 3339 in UTC, with as many decimals as needed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_microsecond(self.0) {
             Ok(moment) => moment.fmt(f),
@@ -90,22 +90,22 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// From `start` (included) to `end` (not included); a missing bound is open.
+/// Half-open interval from `start` to `end`; a missing bound is open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interval {
-    /// The first moment inside, or open towards the past.
+    /// First moment inside; `None` for no lower bound.
     pub start: Option<Timestamp>,
-    /// The first moment after, or open towards the future.
+    /// First moment after; `None` for no upper bound.
     pub end: Option<Timestamp>,
 }
 
 impl Interval {
-    /// Whether `at` lies inside.
+    /// True if `at` is inside.
     pub fn contains(&self, at: Timestamp) -> bool {
         self.start.is_none_or(|start| start <= at) && self.end.is_none_or(|end| at < end)
     }
 
-    /// Whether the end does not lie before the start.
+    /// True if the end is not before the start.
     pub fn is_ordered(&self) -> bool {
         !matches!((self.start, self.end), (Some(start), Some(end)) if end < start)
     }
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_and_writes_rfc_3339() {
+    fn rfc_3339_is_parsed_and_written() {
         for (text, micros) in [
             ("1970-01-01T00:00:00Z", 0),
             ("2023-05-20T02:21:00Z", 1_684_549_260_000_000),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_moment() {
+    fn texts_that_are_not_moments_are_refused() {
         for text in [
             "",
             "yesterday",
@@ -144,21 +144,21 @@ mod tests {
             "-0001-01-01T00:00:00Z",
         ] {
             if let Some(read) = Timestamp::parse(text) {
-                // ISO's compact form is a moment; anything else in the list is not.
+                // ISO 8601's compact form is a moment; all others in the list are not.
                 assert_eq!(text, "20230520T022100", "{text} was read as {read}");
             }
         }
     }
 
     #[test]
-    fn readers_see_weekdays() {
+    fn prompts_show_the_weekday() {
         let at = Timestamp::parse("2023-05-20T02:21:00Z").expect("a moment");
         assert_eq!(at.for_readers(), "2023-05-20 (Sat) 02:21");
         assert_eq!(at.date(), "2023-05-20");
     }
 
     #[test]
-    fn an_interval_leaves_its_end_out() {
+    fn an_interval_excludes_its_end() {
         let at = Timestamp::from_micros;
         let week = Interval { start: Some(at(10)), end: Some(at(20)) };
         assert!(

@@ -1,20 +1,20 @@
-//! The source layer: sessions and the turns in them. Written once, never changed; only erasure takes them away.
+//! Source layer: sessions and their turns. Turns are immutable; only erasure removes them.
 
 use super::id::{SessionId, TurnId};
 use super::metadata::Metadata;
 use super::name::Name;
 use super::time::Timestamp;
 
-/// Who speaks in a turn, seen from the conversation.
+/// Role of a turn's speaker in the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// The person (or the first of several).
+    /// User, or the first of several.
     User,
-    /// The agent or model.
+    /// Agent or model.
     Assistant,
-    /// Instructions around the conversation.
+    /// System: instructions around the conversation.
     System,
-    /// What a tool returned.
+    /// Tool: a result that a tool returned.
     Tool,
 }
 
@@ -22,7 +22,7 @@ impl Role {
     /// All roles.
     pub const ALL: [Role; 4] = [Role::User, Role::Assistant, Role::System, Role::Tool];
 
-    /// The name in the store and on the wire.
+    /// Name in the store and on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Role::User => "user",
@@ -32,52 +32,52 @@ impl Role {
         }
     }
 
-    /// The role of that name.
+    /// Role with this name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.as_str() == text)
     }
 }
 
-/// A conversation. The application knows it by `key`; Engrain makes one when it first hears of the key.
+/// Session: one conversation, created with its first turn and identified by `key`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Session {
     /// Its id.
     pub id: SessionId,
-    /// The application's own name for it, unique within the partition.
+    /// Key chosen by the application, unique within the partition.
     pub key: Name,
-    /// Its place in the order in which the partition's sessions were first heard of, from 0.
+    /// Ordinal among the partition's sessions in order of creation, from 0.
     pub ordinal: u32,
-    /// How many turns it ever had, erased ones included: the next turn's `seq`.
+    /// Number of turns ever appended, including erased ones; the `seq` of the next turn.
     pub turn_count: u32,
-    /// When its first turn was said.
+    /// Time of the first turn.
     pub started_at: Timestamp,
-    /// When it was first heard of.
+    /// Time of creation.
     pub recorded_at: Timestamp,
 }
 
-/// One utterance as it was said.
+/// Turn: one utterance, verbatim.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Turn {
     /// Its id.
     pub id: TurnId,
-    /// Its place in the session, from 0, without gaps until something is erased.
+    /// Ordinal in the session, from 0; without gaps until an erasure.
     pub seq: u32,
-    /// The application's own id for it, if it has one.
+    /// Key chosen by the application, if it has one.
     pub key: Option<Name>,
-    /// Who speaks.
+    /// Role of the speaker.
     pub role: Role,
-    /// Their name, where the conversation has more than a user and an assistant.
+    /// Name of the speaker, for conversations of more than a user and an assistant.
     pub author: Option<Name>,
-    /// What was said, to the letter.
+    /// Text, verbatim.
     pub text: String,
-    /// When it was said.
+    /// Time of the utterance.
     pub said_at: Timestamp,
-    /// When Engrain heard of it.
+    /// Time of recording.
     pub recorded_at: Timestamp,
-    /// Who else was there.
+    /// Names of the others present.
     pub participants: Vec<Name>,
-    /// Where it was said: a channel, a room, a city.
+    /// Place of the utterance: a channel, a room, a city.
     pub place: Option<Name>,
-    /// What the application keeps beside it.
+    /// Application metadata.
     pub metadata: Metadata,
 }

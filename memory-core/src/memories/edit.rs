@@ -1,4 +1,4 @@
-//! Editing: the memory as it is to be becomes a new version. The source turn of an edited memory stays as it was said.
+//! Edit of a memory: the edited memory becomes a new version. The source turn of a memory stays unchanged.
 
 use super::request::Edit;
 use crate::domain::change::{ChangeSet, Idempotency, Outcome, Revision};
@@ -13,11 +13,16 @@ use crate::limits::Limits;
 use crate::store::StoredMemory;
 use crate::text::count_tokens;
 
-/// How often an edit without a version is done again because another came first.
+/// Maximum number of attempts of an edit without `if_version` when other edits commit first.
 const TRIES: usize = 8;
 
 impl Engine {
-    /// Makes a new version of a memory; answers it. A repetition under the same key answers the present version.
+    /// Writes a new version of a memory and returns it. A repeated request with the same idempotency key returns the
+    /// present version.
+    ///
+    /// # Errors
+    /// [`Error`] when the edit is invalid, the memory does not exist in the scope, it is at another version than
+    /// `if_version`, or the embedder or the store fails. Nothing is written then.
     pub async fn edit(
         &self,
         caller: &Caller,
@@ -88,7 +93,7 @@ fn check(id: MemoryId, edit: &Edit, limits: &Limits) -> Result<(), Error> {
     field_checks::importance("importance".to_owned(), edit.importance)
 }
 
-/// The memory as the edit wants it.
+/// The present memory with the edit applied.
 fn edited(present: &Memory, edit: &Edit) -> Result<Memory, Error> {
     let edit = edit.clone();
     let mut memory = present.clone();

@@ -1,4 +1,4 @@
-//! What can be asked of memories that are there.
+//! Requests on existing memories: list, edit, erase.
 
 use crate::domain::change::Idempotency;
 use crate::domain::filter::Filter;
@@ -10,77 +10,77 @@ use crate::domain::name::Name;
 use crate::domain::scope::Scope;
 use crate::domain::time::Timestamp;
 
-/// The memories of a scope, page by page.
+/// Request to list the memories of a scope, page by page.
 #[derive(Clone, Debug)]
 pub struct ListMemories {
-    /// Whose.
+    /// Scope of the memories.
     pub scope: Scope,
-    /// Which of them.
+    /// Filter that every listed memory passes.
     pub filter: Filter,
-    /// Newest first, or oldest first.
+    /// True for newest first, false for oldest first.
     pub newest_first: bool,
-    /// How many at most.
+    /// Maximum number of memories returned.
     pub limit: u32,
-    /// The last memory of the page before.
+    /// Last memory of the previous page; `None` for the first page.
     pub after: Option<MemoryId>,
 }
 
-/// A page of memories.
+/// Page of memories.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MemoryPage {
     /// The memories.
     pub memories: Vec<Memory>,
-    /// How many there are in all.
+    /// Number of matching memories on all pages.
     pub total: u64,
-    /// Whether there are more after the last one.
+    /// True if there is another page.
     pub has_more: bool,
 }
 
-/// An edit: what is none stays as it is.
+/// Edit of a memory. A field that is `None` leaves the value unchanged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edit {
-    /// The version that the edit builds on.
+    /// Expected present version; another one is a conflict. `None` to edit any version.
     pub if_version: Option<u32>,
     /// The new text.
     pub text: Option<String>,
-    /// The new labels.
+    /// The new tags.
     pub tags: Option<Vec<Name>>,
     /// The new subjects.
     pub subjects: Option<Vec<Name>>,
-    /// The new links, all of them.
+    /// The new links, replacing the present ones.
     pub links: Option<Vec<Link>>,
     /// The new metadata.
     pub metadata: Option<Metadata>,
-    /// When it happened.
+    /// Time of the events in the text.
     pub happened_at: Option<Timestamp>,
-    /// Since when it held; `Some(None)` clears.
+    /// Start of the interval in which the text held true; `Some(None)` clears it.
     pub valid_from: Option<Option<Timestamp>>,
-    /// Until when it held; `Some(None)` clears.
+    /// End of the interval in which the text held true; `Some(None)` clears it.
     pub valid_to: Option<Option<Timestamp>>,
-    /// When it expires; `Some(None)` clears.
+    /// Time from which it is no longer recalled; `Some(None)` clears it.
     pub expires_at: Option<Option<Timestamp>>,
-    /// How much it matters.
+    /// Importance, 0 to 1.
     pub importance: Option<f64>,
-    /// Who may recall it.
+    /// Visibility.
     pub visibility: Option<Visibility>,
 }
 
-/// That a preview was seen.
+/// Confirmation of a previewed erasure.
 #[derive(Clone, Debug)]
 pub struct Confirmed<'a> {
-    /// What the preview answered.
+    /// Confirmation token from the preview.
     pub confirmation: &'a str,
-    /// What makes a repetition harmless.
+    /// Idempotency key and hash of the request.
     pub idempotency: Option<Idempotency>,
 }
 
-/// What a deletion by filter would erase.
+/// Preview of an erasure by filter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ErasurePreview {
-    /// How many memories match.
+    /// Number of matching memories.
     pub matched: u64,
-    /// Some of them, newest first.
+    /// Sample of them, newest first.
     pub sample: Vec<Memory>,
-    /// What confirms the erasure of exactly these.
+    /// Token that confirms the erasure of exactly these memories.
     pub confirmation: String,
 }

@@ -1,24 +1,25 @@
-//! A model in the cache: its files, and whether they are the right ones.
+//! Cached model: its files, and their verification.
 //!
-//! Whatever runs a model reads it here. Invariant: bytes of a pinned file that leave this module have the pinned sha256,
-//! whether the catalogue pinned it or its first download.
+//! Model files are read only here. Invariant: the bytes of a pinned file that leave this module have the pinned sha256,
+//! whether the pin is from the catalogue or from the first download.
 
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::ModelError;
-use super::catalogue::{ModelEntry, hex};
+use super::entry::ModelEntry;
+use super::hex::hex;
 
-/// A model file is refused above this size: it is read into memory.
+/// Maximum size of a model file, in bytes, because it is read into memory.
 pub(super) const MAX_FILE_BYTES: u64 = 4 << 30;
-/// The command that fetches what the catalogue pins.
+/// Command that fetches the models pinned by the catalogue.
 const SET_UP: &str = "make setup";
 
-/// A model and the folder with its files.
+/// Model in the cache.
 #[derive(Debug, Clone)]
 pub struct CachedModel {
-    /// What it is.
+    /// Description of the model.
     pub entry: ModelEntry,
     folder: PathBuf,
 }
@@ -28,15 +29,16 @@ impl CachedModel {
         Self { entry, folder }
     }
 
-    /// Where its files lie.
+    /// Folder of the model's files.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The bytes of a file and their sha256 in hex, checked against the pin where there is one.
+    /// Bytes of a file and their sha256 in hexadecimal, verified against the pin if there is one.
     ///
     /// # Errors
-    /// [`ModelError::FileMissing`] and [`ModelError::ChecksumMismatch`].
+    /// [`ModelError::FileMissing`], [`ModelError::ChecksumMismatch`], and [`ModelError::Unusable`] for a file over the
+    /// maximum size.
     pub fn read(&self, file: &str) -> Result<(Vec<u8>, String), ModelError> {
         let path = self.folder.join(file);
         let bytes = read(&path).map_err(|fault| fault.of(&self.entry.name, &path, self.remedy()))?;
@@ -52,7 +54,7 @@ impl CachedModel {
         }
     }
 
-    /// Whether all its files are there; what is in them is not looked at.
+    /// True if all files exist; their contents are not read.
     pub fn is_here(&self) -> bool {
         let needed = ["model.onnx", "tokenizer.json"].into_iter();
         needed
@@ -60,7 +62,7 @@ impl CachedModel {
             .all(|file| self.folder.join(file).is_file())
     }
 
-    /// The command that fetches its files; `None` for the user's own.
+    /// Command that fetches the files; `None` for a model that the user added.
     fn remedy(&self) -> Option<String> {
         match &self.entry.origin {
             Some(_) => Some(format!("engrain models fetch {}", self.entry.name)),
@@ -70,7 +72,7 @@ impl CachedModel {
     }
 }
 
-/// Why a file could not be read.
+/// Reason for a failed read of a file.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fault {
     Missing,

@@ -1,150 +1,73 @@
-//! Which models there are, where their files lie, and whether those are the right ones.
+//! Model catalogue and model cache: descriptions of the known models, and the folders of their files.
 //!
-//! The list is `catalogue.json`, embedded here and read by `scripts/fetch_models.py`: one list for both. Any other model
-//! is a folder of the cache that holds `model.onnx`, `tokenizer.json` and `model.json` (a [`ModelEntry`]): written by
-//! `engrain models fetch` with the sha256 of what it fetched, or by the user without. Invariant: a name
-//! leads to the description of that model and of no other.
+//! The catalogue is `catalogue.json`, embedded here and read by `scripts/fetch_models.py` too. Any other model is a
+//! folder of the cache with `model.onnx`, `tokenizer.json` and `model.json` (a [`ModelEntry`]): written by `engrain
+//! models fetch` with the sha256 of its files, or by the user without. Invariant: a name resolves to the description of
+//! that model and of no other.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+
+use super::cached::read;
+use super::{ModelError, name};
 
 pub use super::cached::CachedModel;
-use super::cached::read;
-use super::{ModelError, Pooling, name};
+pub use super::entry::{ModelEntry, Origin, PinnedFile};
+pub use super::task::Task;
 
-/// The file of a folder that says what the model in it is.
+/// File name of a model's description in its folder.
 pub(super) const DESCRIPTION: &str = "model.json";
 
 static CATALOGUE: LazyLock<Result<Catalogue, String>> =
     LazyLock::new(|| serde_json::from_str(include_str!("catalogue.json")).map_err(|error| error.to_string()));
 
-/// The models and the runtime pinned by this version of Engrain.
+/// Models and runtime pinned by this version of Engrain.
 ///
 /// # Errors
-/// When the embedded list is malformed, which a test rules out.
+/// [`ModelError::Unusable`] if the embedded catalogue is malformed, which a test rules out.
 pub fn catalogue() -> Result<&'static Catalogue, ModelError> {
     CATALOGUE
         .as_ref()
         .map_err(|reason| ModelError::Unusable { model: "catalogue.json".into(), reason: reason.clone() })
 }
 
-/// The embedded list.
+/// Catalogue: the contents of `catalogue.json`.
 #[derive(Debug, Deserialize)]
 pub struct Catalogue {
-    /// The library that runs the models.
+    /// Runtime library.
     pub runtime: RuntimeEntry,
-    /// Every model, the default of its task first.
+    /// Models, with the default of each task first.
     pub models: Vec<ModelEntry>,
 }
 
-/// The library that runs the models.
+/// Runtime library that executes the models.
 #[derive(Debug, Deserialize)]
 pub struct RuntimeEntry {
-    /// `onnxruntime`.
+    /// Name: `onnxruntime`.
     pub name: String,
-    /// The version that is fetched.
+    /// Version that is fetched.
     pub version: String,
-    /// The oldest version that works.
+    /// Minimum version that works.
     pub minimum: String,
 }
 
-/// One model: what it is and how it wants to be used.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-pub struct ModelEntry {
-    /// The name in configuration; its folder in the cache follows from it. A `model.json` may leave it out.
-    #[serde(default)]
-    pub name: String,
-    /// What it does.
-    pub task: Task,
-    /// Components of a vector; an embedder has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dimension: Option<usize>,
-    /// How one vector is made from those of the tokens; an embedder has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pooling: Option<Pooling>,
-    /// Which of the graph's outputs is the vector, where the usual order of preference does not find it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<String>,
-    /// Tokens that it reads at once, special tokens included.
-    pub max_tokens: usize,
-    /// Put before every query.
-    #[serde(default)]
-    pub query_prefix: String,
-    /// Put before every passage.
-    #[serde(default)]
-    pub passage_prefix: String,
-    /// The token that fills up a batch.
-    pub pad_token: String,
-    /// Weights that lie beside `model.onnx`, under the names by which the graph refers to them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub external_data: Vec<String>,
-    /// Pinned files; none for a model that the user added.
-    #[serde(default)]
-    pub files: Vec<PinnedFile>,
-    /// Where it was fetched from; only `engrain models fetch` writes it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub origin: Option<Origin>,
-}
-
-/// Where a fetched model came from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Origin {
-    /// The hub's address.
-    pub hub: String,
-    /// The repository there.
-    pub repository: String,
-    /// The commit that the files were taken from.
-    pub revision: String,
-    /// Which of the repository's graphs it is.
-    pub file: String,
-}
-
-/// What a model does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Task {
-    /// Text to vector.
-    Embed,
-    /// Query and passage to score.
-    Rerank,
-}
-
-impl Task {
-    /// The verb for it.
-    pub fn verb(self) -> &'static str {
-        match self {
-            Self::Embed => "embed",
-            Self::Rerank => "rerank",
-        }
-    }
-}
-
-/// A file of a model with its sha256.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-pub struct PinnedFile {
-    /// Relative to the model's folder.
-    pub path: String,
-    /// In hex.
-    pub sha256: String,
-}
-
-/// Where models and runtime lie: the layout that `scripts/fetch_models.py` writes.
+/// Cache of models and runtime, in the layout that `scripts/fetch_models.py` writes.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ModelCache {
     directory: PathBuf,
 }
 
 impl ModelCache {
-    /// A cache in this folder.
+    /// Cache in this folder.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into() }
     }
 
-    /// The cache that the environment names: `ENGRAIN_CACHE`, else `engrain` in `XDG_CACHE_HOME`, else
-    /// `~/.cache/engrain`. `variable` looks up an environment variable; `None` when none of them is set.
+    /// Cache named by the environment: `ENGRAIN_CACHE`, else `engrain` in `XDG_CACHE_HOME`, else `~/.cache/engrain`.
+    /// `variable` looks up an environment variable; `None` if none of them is set.
     pub fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> Option<Self> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         set("ENGRAIN_CACHE")
@@ -153,7 +76,7 @@ impl ModelCache {
             .map(Self::new)
     }
 
-    /// Where the pinned ONNX Runtime lies.
+    /// Path of the pinned ONNX Runtime.
     ///
     /// # Errors
     /// As [`catalogue`].
@@ -164,17 +87,17 @@ impl ModelCache {
         Ok(self.directory.join("runtime").join(folder).join(file))
     }
 
-    /// Where it lies.
+    /// Folder of the cache.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// The folder with a folder for each model.
+    /// Parent of the models' folders.
     pub(super) fn models(&self) -> PathBuf {
         self.directory.join("models")
     }
 
-    /// The model of this name: from the catalogue, else from a `model.json`.
+    /// Model of this name, from the catalogue or else from a `model.json`.
     ///
     /// # Errors
     /// [`ModelError::UnknownModel`] or [`ModelError::NotFetched`], and [`ModelError::Unusable`] for a malformed
@@ -189,7 +112,7 @@ impl ModelCache {
         found.filter(|model| model.entry.task == task).ok_or_else(|| absent(name, task, known))
     }
 
-    /// The model of this name that is not of the catalogue: fetched, or put there by the user.
+    /// Model of this name outside the catalogue: fetched, or added by the user.
     pub(super) fn added(&self, name: &str) -> Result<Option<CachedModel>, ModelError> {
         let Some(folder) = name::folder(name) else { return Ok(None) };
         let path = self.models().join(&folder).join(DESCRIPTION);
@@ -200,7 +123,7 @@ impl ModelCache {
         let bytes = read(&path).map_err(|fault| fault.of(name, &path, None))?;
         let entry: ModelEntry = serde_json::from_slice(&bytes)
             .map_err(|error| unusable(format!("{} is malformed: {error}", path.display())))?;
-        // Two names may have one folder; the vectors of one must not pass for the other's.
+        // Two names may map to one folder; the vectors of the two models must not be mixed.
         if !entry.name.is_empty() && entry.name != name {
             return Err(unusable(format!("{} describes the model `{}`", path.display(), entry.name)));
         }
@@ -216,7 +139,7 @@ impl ModelCache {
     }
 }
 
-/// Why there is no such model: with the command to get it, if there is one.
+/// Error for a model that does not exist, with the command that fetches it if there is one.
 fn absent(name: &str, task: Task, known: &[ModelEntry]) -> ModelError {
     #[cfg(feature = "fastembed")]
     if let Some(model) = super::supported::find(name).filter(|model| model.task == task) {
@@ -234,22 +157,12 @@ fn names(known: &[ModelEntry], task: Task) -> String {
     names.join(", ")
 }
 
-/// Lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_embedded_list_is_whole() {
+    fn every_catalogued_model_has_its_files_and_metadata() {
         let catalogue = catalogue().unwrap();
         for entry in &catalogue.models {
             assert!(entry.files.iter().any(|file| file.path == "model.onnx"), "{}", entry.name);
@@ -266,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cache_follows_the_environment() {
+    fn the_cache_folder_follows_the_environment() {
         let from = |set: &[(&str, &str)]| {
             let found = ModelCache::from_environment(|name| {
                 set.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
@@ -280,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_and_changed_files_are_told_apart() {
+    fn missing_and_changed_files_are_different_errors() {
         let directory = tempfile::tempdir().unwrap();
         let cache = ModelCache::new(directory.path());
         let model = cache.model("bge-small-en-v1.5", Task::Embed).unwrap();

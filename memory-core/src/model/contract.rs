@@ -1,17 +1,17 @@
-//! What every [`Embedder`] must keep, as functions that a test of an implementation calls.
+//! Contract tests of [`Embedder`], as functions that the tests of each implementation call.
 //!
-//! One contract for all of them is what makes the hashing embedder of the tests and the real model interchangeable.
-//! The functions panic with a sentence when the contract is broken, as a test does.
+//! One contract makes the hashing embedder of the tests and the real models interchangeable. The functions panic with a
+//! message when the contract is violated.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Embedder, ModelError};
 
-/// Opens one more embedder of the kind under test.
+/// Constructor of an embedder of the kind under test.
 pub type Open<'a> = &'a dyn Fn() -> Result<Box<dyn Embedder>, ModelError>;
 
-/// Runs the contract but for what needs a long text: [`splits_losslessly`] and [`query_overtakes_ingest`].
+/// Runs the contract, except for the parts that need a long text: [`splits_losslessly`] and [`query_overtakes_ingest`].
 pub async fn holds(open: Open<'_>) {
     let embedder = opened(open);
     identity_is_told(&*embedder);
@@ -22,7 +22,7 @@ pub async fn holds(open: Open<'_>) {
     assert_eq!(passages(&*embedder, &[]).await, Vec::<Vec<f32>>::new(), "no texts, no vectors");
 }
 
-/// A text of `bytes` is covered by its spans, and the first, the last and one in the middle can be embedded.
+/// The spans of a text of `bytes` cover it, and the first, the middle and the last can be embedded.
 pub async fn splits_losslessly(embedder: &dyn Embedder, bytes: usize) {
     let text = long_text(bytes);
     let spans = embedder.split(&text);
@@ -37,15 +37,15 @@ pub async fn splits_losslessly(embedder: &dyn Embedder, bytes: usize) {
     assert_eq!(passages(embedder, &picked).await.len(), picked.len());
 }
 
-/// While an ingest of `texts` runs, a query is answered; the ingest must be long enough to be still running then.
+/// A query is answered during an ingest of `texts`, which must be long enough to be still running then.
 ///
-/// Returns how long the query took.
+/// Returns the duration of the query.
 pub async fn query_overtakes_ingest(embedder: Arc<dyn Embedder>, texts: Vec<String>) -> Duration {
     let ingest = tokio::spawn({
         let embedder = Arc::clone(&embedder);
         async move { embedder.embed_passages(&texts).await.map(|vectors| vectors.len()) }
     });
-    // Let the ingest fill its queue, and load what it loads on first use.
+    // Time for the ingest to fill its queue and to load its sessions.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let begun = Instant::now();
     let vector = embedder.embed_query("Who moved to Lisbon?").await;
@@ -121,7 +121,7 @@ async fn passages(embedder: &dyn Embedder, texts: &[String]) -> Vec<Vec<f32>> {
     embedder.embed_passages(texts).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Texts of different lengths and scripts, an empty and a blank one among them.
+/// Texts of different lengths and scripts, including an empty and a blank one.
 fn samples() -> Vec<String> {
     let long =
         "She moved from Hamburg to Lisbon in May, and keeps the bicycle of her brother there. ".repeat(4);
@@ -138,7 +138,7 @@ fn samples() -> Vec<String> {
     .to_vec()
 }
 
-/// Prose with paragraphs, then a word without end, then another script.
+/// Prose with paragraphs, then a word without an end, then another script.
 fn long_text(bytes: usize) -> String {
     let prose = "On Tuesday she told me about the flat in Lisbon; it costs 850 euros. Her sister, a nurse, disagrees!\n\n";
     let mut text = prose.repeat(bytes * 8 / 10 / prose.len() + 1);

@@ -1,7 +1,7 @@
-//! The reranker that runs in this process: a cross-encoder on the processor, through `fastembed`.
+//! Local reranker: a cross-encoder on the CPU in this process, through `fastembed`.
 //!
-//! One pair per run, for the reason of ADR 0006: in a batch of a dynamically quantised graph the scores depend on the
-//! other pairs. Invariant: at the deadline the call returns what is done; pairs not begun are not run.
+//! One pair per run (ADR 0006), because the scores of a dynamically quantised graph depend on the other pairs of a
+//! batch. Invariant: at the deadline the call returns the scores computed so far, and pairs not begun are not run.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,29 +12,29 @@ use futures::{StreamExt, stream};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use super::catalogue::Task;
 use super::pool::{PoolOptions, WorkerPool};
 use super::session::{ModelLocation, OnnxModel};
+use super::task::Task;
 use super::{ModelError, Reranker};
 
-/// Above this many sessions the wait for a pair gains little and memory is lost.
+/// Maximum default number of sessions; more save little time and cost memory.
 const MAX_DEFAULT_WORKERS: usize = 4;
-/// Bytes of a query or a passage beyond which the model reads nothing anyway.
+/// Bytes of a query or a passage beyond which no model reads.
 const MAX_TEXT_BYTES: usize = 1 << 15;
 
-/// How the local reranker is made. Every field has a default.
+/// Settings of the local reranker. Every field has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LocalRerankerSettings {
-    /// A name of the catalogue, or of a folder of the user's in the cache.
+    /// Name of a catalogued model, or of one that the user added to the cache.
     pub model: String,
-    /// Threads, each with a session of its own while it works; 0 is one for each core, at most 4.
+    /// Worker threads, each with its own session while it works; 0 for one per core, at most 4.
     pub workers: usize,
-    /// Calls at once; one more is refused as busy.
+    /// Maximum number of concurrent calls; further ones are refused as busy.
     pub concurrent_calls: usize,
-    /// Passages in one call.
+    /// Maximum number of passages in one call.
     pub passages_per_call: usize,
-    /// A session unused for so many seconds is dropped, and loaded again when needed; 0 keeps it.
+    /// Seconds after which an unused session is dropped, to be loaded again when needed; 0 keeps it.
     pub idle_release_s: u64,
 }
 
@@ -50,7 +50,7 @@ impl Default for LocalRerankerSettings {
     }
 }
 
-/// An ONNX cross-encoder in this process.
+/// ONNX cross-encoder in this process.
 pub struct LocalReranker {
     identity: String,
     pairs: WorkerPool<Pair, f32>,
@@ -64,10 +64,10 @@ struct Pair {
 }
 
 impl LocalReranker {
-    /// Checks the model's files, loads one session (a fraction of a second) and starts the threads.
+    /// Verifies the model's files, loads one session (a fraction of a second) and starts the threads.
     ///
     /// # Errors
-    /// What is missing, wrong or too old, with the remedy.
+    /// [`ModelError`] with the remedy if a file or the runtime is missing, wrong or too old.
     pub fn open(location: &ModelLocation, settings: LocalRerankerSettings) -> Result<Self, ModelError> {
         let model = Arc::new(OnnxModel::open(location, &settings.model, Task::Rerank)?);
         let (session, revision) = model.reranking_session()?;
@@ -134,7 +134,7 @@ impl Reranker for LocalReranker {
             .collect();
         let mut running = stream::iter(jobs).buffered(self.pairs.workers() * 2);
         let mut scores = Vec::with_capacity(passages.len());
-        // Dropping the stream at the deadline takes the waiting pairs back.
+        // Dropping the stream at the deadline cancels the waiting pairs.
         while let Some(score) = before(deadline, running.next()).await.flatten() {
             scores.push(score?);
         }
@@ -152,7 +152,7 @@ impl fmt::Debug for LocalReranker {
     }
 }
 
-/// The output of `future`, or `None` at the deadline.
+/// Output of `future`; `None` at the deadline.
 async fn before<T>(deadline: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
     match deadline {
         Some(deadline) if deadline <= Instant::now() => None,
@@ -161,7 +161,7 @@ async fn before<T>(deadline: Option<Instant>, future: impl Future<Output = T>) -
     }
 }
 
-/// As much of a text as a pair can hold, so that a huge one is not copied and tokenised for nothing.
+/// Prefix of a text, as long as a pair can hold, so that a huge text is not copied and tokenised.
 fn beginning(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_TEXT_BYTES)]
 }

@@ -1,155 +1,155 @@
-//! What can go wrong with a model, typed by what the reader can do about it.
+//! Errors of a model, typed by their remedy.
 //!
-//! Messages name the file, the version needed and the remedy, for they are read by somebody who has just installed
-//! the server. They never hold a text that was to be embedded.
+//! Messages name the file, the required version and the remedy, because their typical reader has just installed the
+//! server. They never contain a text to be embedded.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
 
-/// A model could not be opened or did not answer.
+/// Failure to open a model or to get its output.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// There is no ONNX Runtime where it should be.
+    /// No file at the path of the ONNX Runtime.
     #[error("ONNX Runtime {needed} or newer is missing: there is no file {}. Run `make setup` to fetch it", .path.display())]
     RuntimeMissing {
-        /// Where it was looked for.
+        /// Path of the library.
         path: PathBuf,
-        /// The oldest version that works.
+        /// Minimum version that works.
         needed: String,
     },
-    /// The library is an ONNX Runtime, but an older one.
+    /// The library is an ONNX Runtime that is too old.
     #[error("ONNX Runtime {needed} or newer is needed, but {} is version {found}. Run `make setup` to fetch a newer one", .path.display())]
     RuntimeTooOld {
-        /// The library.
+        /// Path of the library.
         path: PathBuf,
-        /// Its version.
+        /// Version of the library.
         found: String,
-        /// The oldest version that works.
+        /// Minimum version that works.
         needed: String,
     },
-    /// The file is not an ONNX Runtime for this machine, or it refused to start.
+    /// The file is not an ONNX Runtime for this machine, or it failed to start.
     #[error("{} cannot be used as ONNX Runtime {needed} or newer: {reason}. Run `make setup` to fetch a working one", .path.display())]
     RuntimeUnusable {
-        /// The library.
+        /// Path of the library.
         path: PathBuf,
-        /// The oldest version that works.
+        /// Minimum version that works.
         needed: String,
-        /// What the loader said.
+        /// Message of the loader.
         reason: String,
     },
-    /// The catalogue, and the cache, hold no model of this name for this purpose.
+    /// Neither catalogue nor cache has a model of this name for this task.
     #[error(
         "no model `{name}` to {task} with; known are {known}, and what `engrain models list` shows. A model of your \
          own needs a folder with `model.json`"
     )]
     UnknownModel {
-        /// The name asked for.
+        /// Requested name.
         name: String,
-        /// `embed` or `rerank`.
+        /// Task: `embed` or `rerank`.
         task: &'static str,
-        /// The names there are.
+        /// Known names.
         known: String,
     },
-    /// A model that can be had by name, and has not been fetched. A server downloads nothing.
+    /// The model can be fetched by name and has not been. A server downloads nothing.
     #[error("model `{name}` is not in the cache. Run `engrain models fetch {name}`, which downloads it")]
     NotFetched {
-        /// The model.
+        /// Model.
         name: String,
     },
     /// A file of the model is not in the cache.
     #[error("model `{model}` is not complete: there is no file {}: {remedy}", .path.display())]
     FileMissing {
-        /// The model.
+        /// Model.
         model: String,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What to do.
+        /// Remedy.
         remedy: String,
     },
-    /// A file of the model is not the one that is pinned, by the catalogue or by its first download.
+    /// The sha256 of a file differs from the pin of the catalogue or of the first download.
     #[error("{} has sha256 {found}, but {expected} is pinned. Remove it and run `{remedy}` to fetch it again", .path.display())]
     ChecksumMismatch {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The pinned sha256, in hex.
+        /// Pinned sha256, in hexadecimal.
         expected: String,
-        /// What the file has.
+        /// Actual sha256, in hexadecimal.
         found: String,
-        /// The command that fetches the pinned one.
+        /// Command that fetches the pinned file.
         remedy: String,
     },
-    /// The model's files are there but make no working model.
+    /// The model's files exist but are not a working model.
     #[error("model `{model}` cannot be used: {reason}")]
     Unusable {
-        /// The model.
+        /// Model.
         model: String,
-        /// What is wrong with it.
+        /// Reason.
         reason: String,
     },
-    /// The call asks for more than is allowed at once.
+    /// The call exceeds a limit.
     #[error("{what}: {found}, at most {limit} allowed")]
     OverLimit {
-        /// What is bounded, with its unit.
+        /// Limited quantity, with its unit.
         what: &'static str,
-        /// The bound.
+        /// Limit.
         limit: usize,
-        /// What was asked for.
+        /// Requested amount.
         found: usize,
     },
-    /// Too many calls at once; later is better.
+    /// Too many concurrent calls; the call may be retried.
     #[error("the model is busy: {limit} {what} are waiting already")]
     Busy {
-        /// What waits.
+        /// Kind of the waiting calls.
         what: &'static str,
-        /// How many may wait.
+        /// Maximum number of waiting calls.
         limit: usize,
     },
-    /// The model ran and failed.
+    /// The model failed at run time.
     #[error("model `{model}` failed: {reason}")]
     Inference {
-        /// The model.
+        /// Model.
         model: String,
-        /// What the runtime said.
+        /// Message of the runtime.
         reason: String,
     },
-    /// The model answered with something that cannot be used, such as a wrong dimension or a NaN.
+    /// The output of the model is invalid, such as a wrong dimension or a NaN.
     #[error("model `{model}` gave an invalid answer: {reason}")]
     InvalidOutput {
-        /// The model.
+        /// Model.
         model: String,
-        /// What is wrong with it.
+        /// Reason.
         reason: String,
     },
     /// A remote service answered with an error.
     #[error("the embedding service answered {status}: {message}")]
     Remote {
-        /// The HTTP status.
+        /// HTTP status.
         status: u16,
-        /// The beginning of what it said.
+        /// Beginning of its message.
         message: String,
     },
     /// A remote service could not be reached.
     #[error("the embedding service cannot be reached: {reason}")]
     Unreachable {
-        /// What the connection said.
+        /// Message of the connection.
         reason: String,
     },
-    /// No answer in time.
+    /// Timeout.
     #[error("no answer from the model within {} ms", .after.as_millis())]
     TimedOut {
-        /// How long was waited.
+        /// Duration of the wait.
         after: Duration,
     },
-    /// The model is being shut down.
+    /// The model is shutting down.
     #[error("the model is shutting down")]
     Stopped,
 }
 
 impl ModelError {
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// True if the same call may succeed later without any other change.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Busy { .. } | Self::TimedOut { .. } | Self::Unreachable { .. } | Self::Stopped => true,
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_runtime_says_where_which_and_what_to_do() {
+    fn the_message_of_a_missing_runtime_has_path_version_and_remedy() {
         let error = ModelError::RuntimeMissing { path: "/x/lib.so".into(), needed: "1.24".into() };
         for part in ["/x/lib.so", "1.24", "make setup"] {
             assert!(error.to_string().contains(part), "{error}");
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_passes_by_itself_is_transient() {
+    fn only_errors_that_a_retry_can_resolve_are_transient() {
         let remote = |status| ModelError::Remote { status, message: String::new() };
         assert!(remote(429).is_transient() && remote(503).is_transient());
         assert!(!remote(400).is_transient() && !remote(401).is_transient());

@@ -1,8 +1,8 @@
-//! An embedder and a reranker made of hashed words, for the tests of everything else: no files, no runtime, the same
-//! answers on every machine.
+//! Feature-hashing embedder and word-overlap reranker for tests: no files, no runtime, the same output on every
+//! machine.
 //!
-//! Texts that share words are near each other, which is all that tests of storage, recall and the API need. They keep
-//! the contract of the ports, so that a test that passes here says something about the real models.
+//! Texts that share words have similar vectors, which is all that tests of storage, recall and API need. Both keep the
+//! contract of the ports, so that results of tests with them hold for real models.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -15,21 +15,21 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::split::{TokenBounds, split};
 use super::{Embedder, EmbedderIdentity, ModelError, Pooling, Reranker};
 
-/// Words that the embedder reads at once.
+/// Maximum input length in words.
 const MAX_WORDS: usize = 512;
-/// Passages in one call, as the real rerankers bound theirs.
+/// Maximum number of passages in one call, as for the real rerankers.
 const MAX_PASSAGES: usize = 100;
-/// A pair of words tells less than a word.
+/// Weight of a word bigram relative to a word.
 const PAIR_WEIGHT: f32 = 0.5;
 
-/// Sums a pseudo-random direction for each word and half of one for each pair of neighbouring words.
+/// Sum of a pseudo-random direction per word, and of half of one per bigram.
 #[derive(Debug)]
 pub struct HashingEmbedder {
     identity: EmbedderIdentity,
 }
 
 impl HashingEmbedder {
-    /// With vectors of `dimension` components, at least 1; 64 keep unrelated words apart well enough.
+    /// Embedder with `dimension` components, at least 1; 64 suffice to separate unrelated words.
     pub fn new(dimension: usize) -> Self {
         let identity = EmbedderIdentity {
             name: "hashing".into(),
@@ -64,7 +64,7 @@ impl HashingEmbedder {
         if length > f32::EPSILON {
             sum.iter_mut().for_each(|x| *x /= length);
         } else {
-            // No word, or words that cancel out: still a unit vector, and always the same.
+            // A text without words, or whose words cancel out, gets a constant unit vector.
             sum.fill(0.0);
             sum[0] = 1.0;
         }
@@ -97,7 +97,7 @@ impl Embedder for HashingEmbedder {
     }
 }
 
-/// The share of the query's words that a passage has.
+/// Reranker that scores the share of the query's words in a passage.
 #[derive(Debug, Default)]
 pub struct OverlapReranker;
 
@@ -152,7 +152,8 @@ fn words(text: &str) -> Vec<(usize, String)> {
     text.unicode_word_indices().map(|(at, word)| (at, word.to_lowercase())).collect()
 }
 
-/// The sign comes from another bit than the place, so that unrelated texts are near 0 and not above it.
+/// Adds a feature. Sign and index come from different bits of the hash, so that the similarity of unrelated texts has
+/// mean 0.
 fn add_feature(sum: &mut [f32], feature: &str, weight: f32) {
     let hash = xxh3_64(feature.as_bytes());
     let sign = if hash >> 63 == 0 { 1.0 } else { -1.0 };
@@ -166,13 +167,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn keeps_the_contract() {
+    async fn the_hashing_embedder_keeps_the_contract() {
         contract::holds(&|| Ok(Box::new(HashingEmbedder::default()) as Box<dyn Embedder>)).await;
         contract::splits_losslessly(&HashingEmbedder::default(), 10_000_000).await;
     }
 
     #[tokio::test]
-    async fn texts_that_share_words_are_nearer() {
+    async fn texts_that_share_words_are_more_similar() {
         let embedder = HashingEmbedder::default();
         let query = embedder.embed_query("Where does Anna live?").await.unwrap();
         let passages = ["Anna moved, and does live in Lisbon", "The cat sat on the mat"].map(String::from);

@@ -1,8 +1,7 @@
-//! Which models there are, for somebody who has to choose one: the catalogue, what lies in the cache, what can be
-//! fetched by name.
+//! Inventory of models for users who choose one: of the catalogue, in the cache, and available for download.
 //!
-//! Invariant: it reads descriptions and looks whether files are there; it does not read the files, for that takes
-//! seconds for each gigabyte (`engrain doctor` does).
+//! Invariant: only descriptions are read, and the existence of files is checked. The files themselves are not read,
+//! because that takes seconds per gigabyte (`engrain doctor` does it).
 
 use serde::Serialize;
 
@@ -10,56 +9,56 @@ use super::ModelError;
 use super::catalogue::{DESCRIPTION, ModelCache, ModelEntry, Task, catalogue};
 use super::supported::supported;
 
-/// How many folders of the cache are looked into.
+/// Maximum number of cache folders that are read.
 const MAX_FOLDERS: usize = 1_000;
 
-/// One model in the list.
+/// Model in the inventory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ListedModel {
-    /// What to write in the configuration.
+    /// Name for the configuration.
     pub name: String,
-    /// What it does; unknown of a folder whose description cannot be read.
+    /// Task; `None` if the folder's description is malformed.
     pub task: Option<Task>,
-    /// Components of a vector.
+    /// Number of vector components.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dimension: Option<usize>,
-    /// Where it comes from.
+    /// Source.
     pub source: Source,
-    /// Whether it can be used now.
+    /// Availability.
     pub state: State,
-    /// The commit that was fetched.
+    /// Commit that was fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Why it cannot be used.
+    /// Reason why it is unusable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
 }
 
-/// Where a model comes from.
+/// Source of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// Pinned by this version of Engrain; `make setup` fetches the defaults.
     Catalogue,
-    /// A folder that the user made.
+    /// Folder that the user added.
     Own,
-    /// A model hub; `engrain models fetch` fetches it.
+    /// Model hub; fetched by `engrain models fetch`.
     Hub,
 }
 
-/// Whether a model can be used.
+/// Availability of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// All its files are in the cache.
+    /// All files are in the cache.
     Here,
-    /// Not all its files are in the cache.
+    /// Not all files are in the cache.
     NotHere,
-    /// It cannot be used, see `fault`.
+    /// Unusable; see `fault`.
     Unusable,
 }
 
-/// Every model that the catalogue names, that lies in the cache, or that can be fetched; each once.
+/// All models of the catalogue, in the cache, and available for download; each once.
 ///
 /// # Errors
 /// As [`catalogue()`].
@@ -92,7 +91,7 @@ pub fn inventory(cache: &ModelCache) -> Result<Vec<ListedModel>, ModelError> {
     Ok(models)
 }
 
-/// The names of the models that folders of the cache describe, in the order of their folders.
+/// Names of the models described in the cache, in order of their folders.
 fn names_in(cache: &ModelCache) -> Vec<String> {
     let Ok(folders) = std::fs::read_dir(cache.models()) else { return Vec::new() };
     let mut folders: Vec<_> = folders
@@ -103,7 +102,7 @@ fn names_in(cache: &ModelCache) -> Vec<String> {
         .collect();
     folders.sort();
     let name_of = |folder: &std::path::PathBuf| {
-        // The description has the name of a fetched model; a folder of the user's is its own name.
+        // The description of a fetched model has its name; a user's folder is named as the model.
         let described = std::fs::read(folder.join(DESCRIPTION)).ok();
         let described = described.and_then(|bytes| serde_json::from_slice::<ModelEntry>(&bytes).ok());
         let folder = folder.file_name().map(|name| name.to_string_lossy().into_owned())?;

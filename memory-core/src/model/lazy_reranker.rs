@@ -1,5 +1,4 @@
-//! A cross-encoder that is opened when it is first asked: most servers never re-rank, and its session is a good part
-//! of what an idle server would hold in memory.
+//! Lazily opened cross-encoder. Most servers never rerank, and its session is a large part of an idle server's memory.
 
 use std::time::Instant;
 
@@ -10,7 +9,7 @@ use super::cross_encoder::{LocalReranker, LocalRerankerSettings};
 use super::session::ModelLocation;
 use super::{ModelError, Reranker};
 
-/// Opens a [`LocalReranker`] at the first call, and tries again at the next one if that fails.
+/// Reranker that opens a [`LocalReranker`] on the first call. A failed opening is tried again on the next call.
 #[derive(Debug)]
 pub struct LazyReranker {
     name: String,
@@ -20,7 +19,7 @@ pub struct LazyReranker {
 }
 
 impl LazyReranker {
-    /// A reranker that will be opened with these settings.
+    /// Reranker to be opened with these settings.
     pub fn new(location: ModelLocation, settings: LocalRerankerSettings) -> Self {
         Self { name: settings.model.clone(), location, settings, opened: OnceCell::new() }
     }

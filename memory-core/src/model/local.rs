@@ -1,8 +1,8 @@
-//! The embedder that runs in this process: an ONNX model on the processor, through `fastembed`.
+//! Local embedder: an ONNX model on the CPU in this process, through `fastembed`.
 //!
-//! It exists so that memory works without a service and without sending anybody's words away. Invariants: one text per
-//! run, so a vector depends on its text alone, bit for bit; queries have sessions and threads of their own and never
-//! wait behind passages; passages of concurrent calls take turns.
+//! It needs no service, and no text leaves the machine. Invariants: one text per run, so that a vector depends on its
+//! text alone, bit for bit; queries have their own sessions and threads and never wait for passages; concurrent calls
+//! share the passage workers fairly.
 
 use std::fmt;
 use std::ops::Range;
@@ -15,38 +15,38 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use super::catalogue::Task;
 use super::pool::{PoolOptions, WorkerPool};
 use super::session::{ModelLocation, OnnxModel};
+use super::task::Task;
 use super::tokens::PrefixedTokens;
 use super::{Embedder, EmbedderIdentity, ModelError, checked_unit, weighted_mean};
 
-/// Parts of a query that is longer than the model reads.
+/// Maximum number of parts of a query that exceeds the model's input length.
 const MAX_QUERY_PARTS: usize = 8;
-/// Above this many sessions memory is a better use of memory.
+/// Maximum default number of passage sessions; beyond it, memory is better used elsewhere.
 const MAX_DEFAULT_WORKERS: usize = 8;
 
-/// Four clients that ask at once wait for two runs, not for four; a third session would take more memory than most
-/// machines have cores to use it with.
+/// Default number of query workers. With two, four concurrent clients wait for two runs at most; a third session costs
+/// more memory than it saves time on typical machines.
 const DEFAULT_QUERY_WORKERS: usize = 2;
 
-/// How the local embedder is made. Every field has a default.
+/// Settings of the local embedder. Every field has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LocalEmbedderSettings {
-    /// A name of the catalogue, or of a folder of the user's in the cache.
+    /// Name of a catalogued model, or of one that the user added to the cache.
     pub model: String,
-    /// Threads for passages, each with a session of its own while it works; 0 is one for each core, at most 8.
+    /// Threads for passages, each with its own session while it works; 0 for one per core, at most 8.
     pub passage_workers: usize,
-    /// Calls of `embed_passages` at once; one more is refused as busy.
+    /// Maximum number of concurrent calls of `embed_passages`; further ones are refused as busy.
     pub concurrent_calls: usize,
-    /// Texts in one call.
+    /// Maximum number of texts in one call.
     pub texts_per_call: usize,
-    /// Threads for queries, each with a session of its own; 0 is two, or one on a machine with one core.
+    /// Threads for queries, each with its own session; 0 for two, or one on a single core.
     pub query_workers: usize,
-    /// Queries that may wait; one more is refused as busy.
+    /// Maximum number of waiting queries; further ones are refused as busy.
     pub waiting_queries: usize,
-    /// A passage session unused for so many seconds is dropped, and loaded again when needed; 0 keeps it.
+    /// Seconds after which an unused passage session is dropped, to be loaded again when needed; 0 keeps it.
     pub idle_release_s: u64,
 }
 
@@ -64,7 +64,7 @@ impl Default for LocalEmbedderSettings {
     }
 }
 
-/// An ONNX embedding model in this process.
+/// ONNX embedding model in this process.
 pub struct LocalEmbedder {
     identity: EmbedderIdentity,
     passage_tokens: PrefixedTokens,
@@ -76,10 +76,10 @@ pub struct LocalEmbedder {
 }
 
 impl LocalEmbedder {
-    /// Checks the model's files, loads the query session (a fraction of a second) and starts the threads.
+    /// Verifies the model's files, loads the query session (a fraction of a second) and starts the threads.
     ///
     /// # Errors
-    /// What is missing, wrong or too old, with the remedy.
+    /// [`ModelError`] with the remedy if a file or the runtime is missing, wrong or too old.
     pub fn open(location: &ModelLocation, settings: LocalEmbedderSettings) -> Result<Self, ModelError> {
         let model = Arc::new(OnnxModel::open(location, &settings.model, Task::Embed)?);
         let entry = &model.cached().entry;
@@ -112,7 +112,7 @@ impl Embedder for LocalEmbedder {
             limit: self.settings.concurrent_calls,
         })?;
         let jobs: Vec<_> = texts.iter().map(|text| self.passage(text)).collect();
-        // Few enough at once that the calls of others come between; enough that no worker waits for this one.
+        // Two jobs per worker: few enough for jobs of other calls to interleave, enough to keep every worker busy.
         stream::iter(jobs).buffered(self.passages.workers() * 2).try_collect().await
     }
 

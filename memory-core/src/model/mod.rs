@@ -1,10 +1,8 @@
-//! The models that recall stands on, behind two small ports: [`Embedder`] turns text into unit vectors, [`Reranker`]
-//! judges how well a passage answers a query.
+//! Model ports: [`Embedder`] maps texts to unit vectors, [`Reranker`] scores passages against a query.
 //!
-//! They exist so that the mechanisms know no runtime: a local ONNX model, a remote service and the hashing embedder
-//! of the tests are interchangeable. The invariant that every implementation keeps, checked by the functions of
-//! `contract` (feature `testing`), is that a vector depends on its own text alone: not on the texts beside it, the
-//! order, the batch or the process.
+//! The ports separate recall from the runtime: a local ONNX model, a remote service and the hashing embedder of the
+//! tests are interchangeable. Invariant of every implementation, checked by `contract` (feature `testing`): a vector
+//! depends on its own text alone, not on other texts of the call, their order, the batch or the process.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -16,10 +14,13 @@ use sha2::{Digest, Sha256};
 
 mod cached;
 pub mod catalogue;
+mod entry;
 mod error;
+mod hex;
 mod name;
 #[cfg(any(test, feature = "fastembed", feature = "openai", feature = "testing"))]
 mod split;
+mod task;
 
 #[cfg(feature = "testing")]
 pub mod contract;
@@ -56,52 +57,58 @@ mod tls;
 
 pub use error::ModelError;
 
-/// Turns texts into unit vectors whose dot product is the cosine of their meanings.
+/// Maps texts to unit vectors whose dot product is their cosine similarity.
 ///
-/// Prefixes that a model wants before queries or passages are added inside.
+/// The prefixes that a model needs before queries or passages are added inside.
 #[async_trait]
 pub trait Embedder: Send + Sync + Debug {
-    /// What made the vectors. Stored beside them: vectors of two [`EmbedderIdentity::vector_space`]s never mix.
+    /// Identity of the embedder. Stored with the vectors: those of different [`EmbedderIdentity::vector_space`]s never
+    /// mix.
     fn identity(&self) -> &EmbedderIdentity;
 
-    /// One vector of unit length for each text, in the order of the texts; each depends on its own text alone.
+    /// One unit vector per text, in the order of the texts; each depends on its own text alone.
     ///
     /// # Errors
-    /// [`ModelError::OverLimit`] for a text longer than the model reads (nothing is cut silently: use
-    /// [`split`](Self::split) first) or too many texts in one call; [`ModelError::Busy`] with too many calls at once.
+    /// [`ModelError::OverLimit`] for a text over the model's input length (no text is truncated; use
+    /// [`split`](Self::split) first) or too many texts in one call; [`ModelError::Busy`] for too many concurrent calls.
     async fn embed_passages(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError>;
 
-    /// The vector of a query. Never waits behind passages: it has its own way to the model.
+    /// Vector of a query. Never waits for passages.
     ///
-    /// A query longer than the model reads is cut into parts like a passage, and its vector is the unit mean of
-    /// theirs, weighted by length; more than a few parts are [`ModelError::OverLimit`].
+    /// A query over the model's input length is split like a passage, and its vector is the unit mean of the parts'
+    /// vectors, weighted by length.
+    ///
+    /// # Errors
+    /// [`ModelError::OverLimit`] for a query of too many parts; [`ModelError::Busy`] for too many waiting queries.
     async fn embed_query(&self, text: &str) -> Result<Vec<f32>, ModelError>;
 
-    /// Byte spans of `text`, in order and without gap or overlap, each short enough for
-    /// [`embed_passages`](Self::embed_passages). Cuts fall after a paragraph, else a sentence, else a word.
+    /// Splits a text into spans (byte ranges), in order and without gap or overlap, each short enough for
+    /// [`embed_passages`](Self::embed_passages). Cuts are after a paragraph, else a sentence, else a word.
     ///
-    /// Empty for an empty text. Computes on the calling thread: about a second for each megabyte.
+    /// Empty for an empty text. Runs on the calling thread, for about a second per megabyte.
     fn split(&self, text: &str) -> Vec<Range<usize>>;
 }
 
-/// Judges passages against a query by reading both together: dearer and sharper than comparing vectors.
+/// Scores passages against a query by reading both together (cross-encoder): slower and more accurate than the
+/// comparison of vectors.
 #[async_trait]
 pub trait Reranker: Send + Sync + Debug {
-    /// Name and revision of the model, for logs and for the explanation of a recall.
+    /// Name and revision of the model, for logs and explanations.
     fn identity(&self) -> &str;
 
-    /// How many passages one call may bring.
+    /// Maximum number of passages in one call.
     fn max_passages(&self) -> usize;
 
-    /// Relevance of each passage to the query, in the order of the passages; higher is better, the scale is the
-    /// model's own (a logit, unbounded). Each score depends on its own pair alone.
+    /// Relevance of each passage to the query, in the order of the passages. Higher is better; the scale is the model's
+    /// own (an unbounded logit). Each score depends on its own pair alone.
     ///
-    /// With a deadline the answer may be shorter than `passages`: the scores of those first passages that were done
-    /// in time, perhaps none. So bring the best candidates first. Of a pair longer than the model reads, the end of
-    /// the longer side is left out of the judgement.
+    /// With a deadline the result may be shorter than `passages`, or empty: it has the scores computed in time, of the
+    /// first passages. Passages should therefore be in order of expected relevance. A pair over the model's input
+    /// length is truncated at the end of the longer side.
     ///
     /// # Errors
-    /// [`ModelError::OverLimit`] above [`max_passages`](Self::max_passages); [`ModelError::Busy`] with too many calls.
+    /// [`ModelError::OverLimit`] above [`max_passages`](Self::max_passages); [`ModelError::Busy`] for too many
+    /// concurrent calls.
     async fn score(
         &self,
         query: &str,
@@ -110,31 +117,31 @@ pub trait Reranker: Send + Sync + Debug {
     ) -> Result<Vec<f32>, ModelError>;
 }
 
-/// What made a vector: enough to tell whether two vectors may be compared.
+/// Identity of an embedder: decides if two vectors are comparable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmbedderIdentity {
-    /// The model's name, as in the catalogue or in the remote service.
+    /// Model name, as in the catalogue or in the remote service.
     pub name: String,
-    /// Which weights: sha256 of the model file, or whatever version a remote service was configured with.
+    /// Revision of the weights: sha256 of the model file, or the version configured for a remote service.
     pub revision: String,
-    /// Components of a vector.
+    /// Number of components of a vector.
     pub dimension: usize,
-    /// How one vector is made from those of the tokens.
+    /// Pooling of the token vectors.
     pub pooling: Pooling,
-    /// Put before every query.
+    /// Prefix of every query.
     pub query_prefix: String,
-    /// Put before every passage.
+    /// Prefix of every passage.
     pub passage_prefix: String,
-    /// Tokens that the model reads at once, prefix and special tokens included.
+    /// Maximum input length in tokens, prefix and special tokens included.
     pub max_tokens: usize,
-    /// Whether vectors have unit length; true for every implementation here.
+    /// True if vectors have unit length, as in every implementation here.
     pub normalised: bool,
 }
 
 impl EmbedderIdentity {
-    /// A short name for the space the passages live in: equal exactly when stored vectors may be compared.
+    /// Short name of the vector space of the passages: equal exactly if stored vectors are comparable.
     ///
-    /// Made from everything that changes a passage's vector; the query prefix and `max_tokens` do not.
+    /// A digest of everything that changes a passage's vector; query prefix and `max_tokens` do not.
     pub fn vector_space(&self) -> String {
         let mut digest = Sha256::new();
         for part in [&self.name, &self.revision, &self.passage_prefix] {
@@ -143,26 +150,26 @@ impl EmbedderIdentity {
         }
         digest.update((self.dimension as u64).to_le_bytes());
         digest.update([self.pooling as u8, u8::from(self.normalised)]);
-        let hex = catalogue::hex(&digest.finalize());
+        let hex = hex::hex(&digest.finalize());
         format!("{}-{}", self.name, &hex[..16])
     }
 }
 
-/// How one vector is made from those of the tokens.
+/// Pooling: reduction of the token vectors to one vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pooling {
-    /// The vector of the first, special token (BERT's `[CLS]`).
+    /// Vector of the first, special token (BERT's `[CLS]`).
     Cls = 0,
-    /// The mean over all tokens.
+    /// Mean of all token vectors.
     Mean = 1,
-    /// Inside a service, unknown to us.
+    /// Done by a remote service, unknown here.
     Remote = 2,
-    /// The sum of hashed words: the embedder of the tests.
+    /// Sum of hashed words: the embedder of the tests.
     Hashed = 3,
 }
 
-/// Refuses a vector that has another length than the model's dimension or is not finite, and scales it to unit length.
+/// Scales a vector to unit length. Refuses another length than the model's dimension and non-finite components.
 #[cfg(any(feature = "fastembed", feature = "openai"))]
 fn checked_unit(model: &str, dimension: usize, mut vector: Vec<f32>) -> Result<Vec<f32>, ModelError> {
     let invalid = |reason: String| ModelError::InvalidOutput { model: model.to_owned(), reason };
@@ -179,7 +186,7 @@ fn checked_unit(model: &str, dimension: usize, mut vector: Vec<f32>) -> Result<V
     Ok(vector)
 }
 
-/// The unit mean of vectors, weighted; `None` when they cancel out or there are none.
+/// Weighted mean of vectors, scaled to unit length; `None` if they cancel out or there are none.
 #[cfg(any(feature = "fastembed", feature = "openai"))]
 fn weighted_mean(parts: &[(Vec<f32>, usize)]) -> Option<Vec<f32>> {
     let mut sum = vec![0.0f64; parts.first()?.0.len()];
@@ -211,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn vector_space_changes_with_what_changes_stored_vectors_and_only_then() {
+    fn vector_space_changes_exactly_with_what_changes_stored_vectors() {
         let space = identity().vector_space();
         assert_eq!(space, EmbedderIdentity { query_prefix: "q: ".into(), ..identity() }.vector_space());
         for other in [
@@ -219,7 +226,7 @@ mod tests {
             EmbedderIdentity { passage_prefix: "p: ".into(), ..identity() },
             EmbedderIdentity { dimension: 5, ..identity() },
             EmbedderIdentity { pooling: Pooling::Mean, ..identity() },
-            // The boundary between two fields counts.
+            // The boundary between two fields is part of the digest.
             EmbedderIdentity { name: "mr".into(), revision: String::new(), ..identity() },
         ] {
             assert_ne!(space, other.vector_space(), "{other:?}");
@@ -228,7 +235,7 @@ mod tests {
 
     #[cfg(any(feature = "fastembed", feature = "openai"))]
     #[test]
-    fn bad_vectors_are_refused_and_good_ones_get_unit_length() {
+    fn invalid_vectors_are_refused_and_valid_ones_get_unit_length() {
         assert!(matches!(checked_unit("m", 2, vec![1.0]), Err(ModelError::InvalidOutput { .. })));
         assert!(matches!(checked_unit("m", 2, vec![f32::NAN, 1.0]), Err(ModelError::InvalidOutput { .. })));
         assert!(matches!(checked_unit("m", 2, vec![0.0, 0.0]), Err(ModelError::InvalidOutput { .. })));
@@ -237,7 +244,7 @@ mod tests {
 
     #[cfg(any(feature = "fastembed", feature = "openai"))]
     #[test]
-    fn weighted_mean_leans_to_the_longer_part() {
+    fn the_weighted_mean_is_closer_to_the_longer_part() {
         let mean = weighted_mean(&[(vec![1.0, 0.0], 3), (vec![0.0, 1.0], 1)]).unwrap();
         assert!(mean[0] > 0.9 && (mean.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-6, "{mean:?}");
         assert_eq!(weighted_mean(&[(vec![1.0, 0.0], 1), (vec![-1.0, 0.0], 1)]), None);

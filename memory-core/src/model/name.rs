@@ -1,16 +1,16 @@
-//! What a model may be called, and which folder of the cache is its own.
+//! Model names, and the cache folder of each.
 //!
-//! A name is `repository`, `owner/repository` or `owner/repository:variant`: the last two are those of a model hub,
-//! whose repositories may hold one model in several precisions. Invariant: a name is a folder of the cache, never a way
-//! out of it, on any system: a folder's name has no separator, no colon, and does not begin with a dot.
+//! A name is `repository`, `owner/repository` or `owner/repository:variant`; the last two are names of a model hub,
+//! whose repositories may have one model in several precisions. Invariant: a name maps to one folder inside the cache,
+//! on any system: the folder's name has no separator, no colon, and does not begin with a dot.
 
-/// The longest name, in bytes: file systems take 255 for a folder.
+/// Maximum length of a name, in bytes; file systems allow 255 for a folder.
 const MAX_NAME_BYTES: usize = 200;
 
-/// The folder of a model in the cache; `None` for what cannot be a name.
+/// Cache folder of a model; `None` for an invalid name.
 ///
-/// `intfloat/multilingual-e5-small` lies in `intfloat--multilingual-e5-small`, as in the hub's own cache. Two names
-/// could meet in one folder: its `model.json` says which of them is there.
+/// `intfloat/multilingual-e5-small` is in `intfloat--multilingual-e5-small`, as in the hub's own cache. Two names may
+/// map to one folder; its `model.json` says which of them it contains.
 pub(super) fn folder(name: &str) -> Option<String> {
     let (repository, variant) = match name.split_once(':') {
         Some((repository, variant)) if repository.contains('/') => (repository, Some(variant)),
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_one_folder() {
+    fn a_name_maps_to_one_folder() {
         for (name, expected) in [
             ("bge-small-en-v1.5", "bge-small-en-v1.5"),
             ("intfloat/multilingual-e5-small", "intfloat--multilingual-e5-small"),
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_leads_out_of_the_cache() {
+    fn no_name_maps_outside_the_cache() {
         let long = "a".repeat(MAX_NAME_BYTES + 1);
         for name in [
             "", ".", "..", "../x", "x/..", "/x", "x/", "a/b/c", "a\\b", "a/b:", ":a", "a:b", "a/b:c/d",

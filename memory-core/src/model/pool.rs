@@ -1,9 +1,8 @@
-//! Threads that each own a model session and take work from one bounded queue.
+//! Worker pool: threads that each own a model session and take jobs from one bounded queue.
 //!
-//! It exists because a session runs one thing at a time and takes tens of milliseconds: that work must leave the async
-//! threads, and more of it than the machine can do must wait outside. Invariants: the queue never holds more than its
-//! bound; a job whose caller has gone is not run; a panic inside a session ends the job with an error and the session,
-//! not the thread.
+//! A session runs one job at a time, for tens of milliseconds. That work must leave the async threads, and load beyond
+//! the machine's capacity must wait outside the queue. Invariants: the queue never exceeds its bound; a job whose
+//! caller has gone is not run; a panic in a session ends the job with an error and the session, not the thread.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,22 +15,22 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::ModelError;
 
-/// How a pool is made.
+/// Options of a pool.
 #[derive(Debug, Clone)]
 pub(crate) struct PoolOptions {
-    /// Of the threads, and in messages.
+    /// Name of the pool, for threads and messages.
     pub(crate) name: String,
-    /// Threads, each with a session of its own.
+    /// Number of threads, each with its own session.
     pub(crate) workers: usize,
-    /// Jobs that may wait in the queue.
+    /// Maximum number of jobs in the queue.
     pub(crate) waiting: usize,
-    /// A session unused for so long is dropped, and loaded again when needed; `None` keeps it.
+    /// Duration after which an unused session is dropped, to be loaded again when needed; `None` keeps it.
     pub(crate) idle_release: Option<Duration>,
-    /// Whether threads load their sessions at once, not when their first job comes.
+    /// True to load the sessions at start, false to load each with its first job.
     pub(crate) load_at_once: bool,
 }
 
-/// A pool whose jobs turn an `I` into an `O`.
+/// Pool whose jobs map an `I` to an `O`.
 pub(crate) struct WorkerPool<I, O> {
     queue: Arc<Queue<Job<I, O>>>,
     threads: Vec<JoinHandle<()>>,
@@ -39,8 +38,8 @@ pub(crate) struct WorkerPool<I, O> {
 }
 
 impl<I: Send + 'static, O: Send + 'static> WorkerPool<I, O> {
-    /// Starts the threads. Each loads a session with `load`, at once or when its first job comes; `ready` is one for the
-    /// first thread that is loaded already.
+    /// Starts the threads. Each loads a session with `load`, at once or with its first job; `ready` is a loaded session
+    /// for the first thread.
     pub(crate) fn start<S: Send + 'static>(
         options: PoolOptions,
         ready: Option<S>,
@@ -71,7 +70,7 @@ impl<I: Send + 'static, O: Send + 'static> WorkerPool<I, O> {
         Ok(pool)
     }
 
-    /// Runs a job, waiting for a place in the queue and for the answer. Dropping the future takes the job back.
+    /// Runs a job, waiting for a slot in the queue and for the result. Dropping the future cancels the job.
     pub(crate) async fn run(&self, input: I) -> Result<O, ModelError> {
         let place = self.queue.places.acquire().await.map_err(|_| ModelError::Stopped)?;
         place.forget(); // given back when a worker takes the job
@@ -85,7 +84,7 @@ impl<I: Send + 'static, O: Send + 'static> WorkerPool<I, O> {
         self.queued(input).await
     }
 
-    /// Threads of this pool.
+    /// Number of threads.
     pub(crate) fn workers(&self) -> usize {
         self.threads.len()
     }
@@ -98,11 +97,11 @@ impl<I: Send + 'static, O: Send + 'static> WorkerPool<I, O> {
 }
 
 impl<I, O> Drop for WorkerPool<I, O> {
-    /// Waits for the jobs that run now, so that no session is in use when the runtime is unloaded at exit.
+    /// Waits for running jobs, so that no session is in use when the runtime is unloaded at exit.
     fn drop(&mut self) {
         self.queue.close();
         for thread in self.threads.drain(..) {
-            // A worker that panicked outside a job has nothing left to say.
+            // A worker that panicked outside a job has no result to report.
             let _ = thread.join();
         }
     }
@@ -134,7 +133,7 @@ where
 {
     fn serve(mut self) {
         if self.load_at_once && self.session.is_none() {
-            // What goes wrong now goes wrong again with the first job, which has somebody to tell.
+            // An error here recurs with the first job, which has a caller to report to.
             self.session = catch_unwind(AssertUnwindSafe(|| (self.work.load)().ok())).ok().flatten();
         }
         loop {
@@ -142,7 +141,7 @@ where
                 Popped::Job(job) if job.reply.is_closed() => {}
                 Popped::Job(job) => {
                     let answer = self.answer(job.input);
-                    // The caller may have gone meanwhile.
+                    // The caller may have gone in the meantime.
                     let _ = job.reply.send(answer);
                 }
                 Popped::Idle => self.session = None,
@@ -152,7 +151,7 @@ where
     }
 
     fn answer(&mut self, input: I) -> Result<O, ModelError> {
-        // Taken out for the run: a session that panicked does not come back.
+        // Taken out for the run, so that a session that panicked is not used again.
         let session = self.session.take();
         let work = &self.work;
         let done = catch_unwind(AssertUnwindSafe(|| {
@@ -203,7 +202,7 @@ impl<J> Queue<J> {
         }
     }
 
-    /// Puts in a job for which a place was taken.
+    /// Enqueues a job for which a slot was reserved.
     fn push(&self, job: J) {
         let mut state = self.state.lock();
         if !state.closed {
@@ -212,7 +211,7 @@ impl<J> Queue<J> {
         }
     }
 
-    /// The next job, or [`Popped::Idle`] after waiting that long for one.
+    /// Next job, or [`Popped::Idle`] after waiting that long.
     fn pop(&self, idle_after: Option<Duration>) -> Popped<J> {
         let mut state = self.state.lock();
         loop {
@@ -235,7 +234,7 @@ impl<J> Queue<J> {
         }
     }
 
-    /// Ends every worker after its job; jobs that wait are dropped, and their callers told.
+    /// Ends every worker after its job. Waiting jobs are dropped, and their callers get an error.
     fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
@@ -255,7 +254,7 @@ mod tests {
         PoolOptions { name: "test".into(), workers, waiting, idle_release, load_at_once: false }
     }
 
-    /// A pool that doubles, panics on 13, fails on 7, and counts how often a session was loaded.
+    /// Test pool that doubles, panics on 13, fails on 7, and counts the loads of sessions.
     fn doubling(options: PoolOptions) -> (WorkerPool<u32, u32>, Arc<AtomicUsize>) {
         let loads = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&loads);
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn errors_keep_the_session_and_a_panic_costs_only_the_session() {
+    async fn an_error_keeps_the_session_and_a_panic_drops_only_the_session() {
         let (pool, loads) = doubling(options(1, 4, None));
         assert_eq!(loads.load(Ordering::SeqCst), 0, "nothing is loaded before the first job");
         assert_eq!(pool.run(2).await.unwrap(), 4);
@@ -280,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sessions_that_are_wanted_at_once_are_loaded_without_a_job() {
+    async fn sessions_to_load_at_start_are_loaded_without_a_job() {
         let (pool, loads) = doubling(PoolOptions { load_at_once: true, ..options(2, 4, None) });
         while loads.load(Ordering::SeqCst) < 2 {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -290,7 +289,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_idle_session_is_dropped_and_loaded_again() {
-        /// Counts when it is dropped.
+        /// Counts its drops.
         struct Session(Arc<AtomicUsize>);
         impl Drop for Session {
             fn drop(&mut self) {

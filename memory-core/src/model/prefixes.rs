@@ -1,14 +1,14 @@
-//! What a family of models wants before queries and passages; `fastembed` does not know.
+//! Query and passage prefixes by model family, which `fastembed` does not know.
 //!
-//! It exists because leaving them out is no error anywhere, only worse recall. The texts are those of the authors'
-//! model cards, trailing space included. Invariant: a repository that no row names gets none.
+//! A missing prefix raises no error and only reduces recall. The texts are those of the authors' model cards, trailing
+//! space included. Invariant: a repository without a row gets no prefix.
 
-/// A part of a repository's name that tells the family, in lower case; what goes before a query and a passage. The
-/// first row that matches counts.
+/// Substring of a repository's name that identifies the family, in lower case; query prefix; passage prefix. The first
+/// match decides.
 const FAMILIES: &[(&str, &str, &str)] = &[
     // huggingface.co/intfloat/multilingual-e5-small: "Each input text should start with "query: " or "passage: "".
     ("-e5-", "query: ", "passage: "),
-    // github.com/FlagOpen/FlagEmbedding, model list: bge-m3 wants no instruction; the English and Chinese ones want it
+    // github.com/FlagOpen/FlagEmbedding, model list: no instruction for bge-m3; for the English and Chinese models
     // before queries only.
     ("bge-m3", "", ""),
     ("bge-small-zh", BGE_ZH, ""),
@@ -30,7 +30,7 @@ const FAMILIES: &[(&str, &str, &str)] = &[
 const SEARCHING: &str = "Represent this sentence for searching relevant passages: ";
 const BGE_ZH: &str = "为这个句子生成表示以用于检索相关文章：";
 
-/// The prefixes of queries and passages for the embedder in this repository.
+/// Query prefix and passage prefix for the embedder in this repository.
 pub(super) fn of(repository: &str) -> (&'static str, &'static str) {
     let repository = repository.to_lowercase();
     FAMILIES
@@ -46,7 +46,7 @@ mod tests {
     use crate::model::supported::supported;
 
     #[test]
-    fn families_are_told_apart() {
+    fn each_family_has_its_own_prefixes() {
         assert_eq!(of("Qdrant/multilingual-e5-large-onnx"), ("query: ", "passage: "));
         assert_eq!(of("BAAI/bge-m3"), ("", ""));
         assert_eq!(of("Xenova/bge-small-zh-v1.5").0, BGE_ZH);
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn every_family_is_one_that_can_be_fetched_and_agrees_with_the_catalogue() {
+    fn every_family_can_be_fetched_and_agrees_with_the_catalogue() {
         for (family, ..) in FAMILIES {
             let known = supported().iter().any(|model| model.repository.to_lowercase().contains(family));
             assert!(known, "{family}");

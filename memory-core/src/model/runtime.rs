@@ -1,8 +1,7 @@
-//! Loads ONNX Runtime from a file, once for the process, with an error where `ort` would panic.
+//! Loader of ONNX Runtime: from a file, once per process, with an error where `ort` would panic.
 //!
-//! `ort` looks for the library at its first use and panics when it finds none or an old one. So everything here goes
-//! through [`environment`], which loads from a named file first; no session is made without its answer. Telemetry of
-//! the runtime is off.
+//! `ort` searches for the library at its first use and panics if it finds none or an old one. Every session is
+//! therefore made through [`environment`], which loads a named file first. Telemetry of the runtime is off.
 
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
@@ -14,13 +13,13 @@ use parking_lot::Mutex;
 use super::ModelError;
 use super::catalogue::catalogue;
 
-/// The runtime of this process, loaded from `library` if none is loaded yet.
+/// Runtime of this process, loaded from `library` if none is loaded yet.
 ///
-/// A process has one runtime: a later call with another file gets the one that is there.
+/// A process has one runtime: a later call with another file returns the one that is loaded.
 ///
 /// # Errors
-/// [`ModelError::RuntimeMissing`], [`ModelError::RuntimeTooOld`] and [`ModelError::RuntimeUnusable`]; another try with
-/// a better file may succeed.
+/// [`ModelError::RuntimeMissing`], [`ModelError::RuntimeTooOld`] and [`ModelError::RuntimeUnusable`]; a call with
+/// another file may succeed afterwards.
 pub fn environment(library: &Path) -> Result<Environment, ModelError> {
     static LOADED: Mutex<Option<Environment>> = Mutex::new(None);
     let mut loaded = LOADED.lock();
@@ -34,14 +33,14 @@ pub fn environment(library: &Path) -> Result<Environment, ModelError> {
 
 fn load(library: &Path) -> Result<Environment, ModelError> {
     let needed = &catalogue()?.runtime.minimum;
-    // A relative path would be looked for beside the executable.
+    // The loader resolves a relative path against the executable's folder.
     let path = std::path::absolute(library).unwrap_or_else(|_| library.to_owned());
     if !path.is_file() {
         return Err(ModelError::RuntimeMissing { path, needed: needed.clone() });
     }
     let unusable =
         |reason: String| ModelError::RuntimeUnusable { path: path.clone(), needed: needed.clone(), reason };
-    // `ort` asserts some properties of the library that only a broken one lacks.
+    // `ort` asserts properties of the library that only a broken one lacks.
     let loaded = catch_unwind(|| match ort::init_from(&path) {
         Ok(builder) => builder
             .with_name("engrain")

@@ -1,9 +1,9 @@
-//! Makes ONNX sessions of catalogued models through `fastembed`, ready to run one text or pair at a time.
+//! ONNX sessions of catalogued models through `fastembed`, for one text or pair per run.
 //!
-//! A session here has one thread and does not spin: the threads that own sessions are the parallelism, and spinning
-//! takes the cores that the rest of the service needs. One text per run is the rule because dynamically quantised
-//! graphs scale activations over the whole batch, so a vector would depend on its company (ADR 0006). Weights outside
-//! the graph are handed over in memory like the graph itself, so that what runs is what was held against its sha256.
+//! A session has one thread and does not spin: parallelism is across sessions, and spinning would take cores from the
+//! rest of the service. One text per run, because dynamically quantised graphs scale activations over the whole batch,
+//! so that a vector would depend on the other texts (ADR 0006). Weights outside the graph are passed in memory like the
+//! graph itself, so that the bytes that run are the bytes whose sha256 was verified.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -17,20 +17,21 @@ use ort::ep::ExecutionProviderDispatch;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::catalogue::{CachedModel, ModelCache, Task, hex};
+use super::catalogue::{CachedModel, ModelCache, Task};
+use super::hex::hex;
 use super::supported::EXTERNAL_RERANKER;
 use super::{ModelError, Pooling, runtime};
 
-/// Where models and the runtime are found.
+/// Locations of models and runtime.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ModelLocation {
-    /// The cache that `make setup` fills.
+    /// Cache of models and runtime.
     pub cache: ModelCache,
-    /// Another ONNX Runtime than the one in the cache.
+    /// ONNX Runtime to use instead of the cached one.
     pub runtime_library: Option<PathBuf>,
 }
 
-/// A model whose files were checked, from which any number of sessions can be made.
+/// Verified model from which any number of sessions can be made.
 pub(crate) struct OnnxModel {
     cached: CachedModel,
     environment: Environment,
@@ -46,7 +47,7 @@ impl OnnxModel {
         let cached = location.cache.model(name, task)?;
         let environment = runtime::environment(&library)?;
         let (tokenizer_json, _) = cached.read("tokenizer.json")?;
-        // One text at a time gains nothing from the tokenisers' own pool of threads.
+        // With one text at a time, the tokenisers' own thread pool has no benefit.
         tokenizers::utils::parallelism::set_parallelism(false);
         Ok(Self { cached, environment, tokenizer_json })
     }
@@ -63,7 +64,7 @@ impl OnnxModel {
         &self.tokenizer_json
     }
 
-    /// An embedding session, and the sha256 of the weights in it (of all their sums, where there are several files).
+    /// Embedding session, and the sha256 of its weights (of all digests, for several files).
     pub(crate) fn embedding_session(&self) -> Result<(TextEmbedding, String), ModelError> {
         let pooling = match self.cached.entry.pooling {
             Some(Pooling::Cls) => fastembed::Pooling::Cls,
@@ -91,7 +92,7 @@ impl OnnxModel {
         Ok((self.guarded(|| TextEmbedding::try_new_from_user_defined(model, options))?, sha256))
     }
 
-    /// A cross-encoder session, and the sha256 of the weights in it.
+    /// Cross-encoder session, and the sha256 of its weights.
     pub(crate) fn reranking_session(&self) -> Result<(TextRerank, String), ModelError> {
         if !self.cached.entry.external_data.is_empty() {
             return Err(self.unusable(EXTERNAL_RERANKER.to_owned()));
@@ -107,7 +108,7 @@ impl OnnxModel {
         Ok((self.guarded(|| TextRerank::try_new_from_user_defined(model, options))?, sha256))
     }
 
-    /// The output that is the vector, where the model says so. `fastembed` wants a name that lives for ever.
+    /// Output of the graph that is the vector, if the entry names one. `fastembed` requires a `'static` name.
     fn output(&self) -> Result<Option<OutputKey>, ModelError> {
         match self.cached.entry.output.as_deref() {
             None => Ok(None),
@@ -116,7 +117,7 @@ impl OnnxModel {
         }
     }
 
-    /// `fastembed` wants four files; what it reads from three of them the catalogue says.
+    /// Tokenizer files for `fastembed`, which reads from three of the four only what the entry has already.
     fn tokenizer_files(&self) -> TokenizerFiles {
         let entry = &self.cached.entry;
         let config =
@@ -141,7 +142,7 @@ impl OnnxModel {
     }
 }
 
-/// The processor, without an arena: the arena keeps the most that any text ever needed, in every session.
+/// CPU provider without an arena, because the arena of a session never shrinks below its peak use.
 fn providers() -> Vec<ExecutionProviderDispatch> {
     vec![ort::ep::CPU::default().with_arena_allocator(false).build()]
 }

@@ -1,27 +1,27 @@
-//! Cuts a text into spans that a model reads whole.
+//! Splitting of a text into spans that fit a model's input.
 //!
-//! It exists because an embedder that truncates forgets the end of a long memory without a word. Invariants: the spans
-//! follow one another without gap or overlap and cover the text; each fits, by the tokeniser's own count; memory is
-//! bounded by the span, not the text (a tokeniser's bookkeeping is about a hundred times the text).
+//! Without it, an embedder would truncate the end of a long memory silently. Invariants: the spans are consecutive,
+//! without gap or overlap, and cover the text; each fits by the tokenizer's own count; memory is bounded by the span,
+//! not by the text (a tokenizer's bookkeeping is about a hundred times its input).
 
 use std::ops::Range;
 
-/// Bytes of a span for each token it may hold. English has 4 to 5; the bound keeps a blob that the tokeniser takes for
-/// one unknown word from becoming one span of megabytes.
+/// Bytes of a span per token of its budget. English has 4 to 5. The bound keeps a blob, which the tokenizer takes for
+/// one unknown word, from becoming one span of megabytes.
 const MAX_BYTES_PER_TOKEN: usize = 6;
 
-/// What splitting needs to know about a tokeniser.
+/// Tokenizer functions needed for splitting.
 pub(crate) trait TokenBounds {
-    /// Where each token of `text` starts, in bytes, ascending; special tokens are not counted.
+    /// Byte offsets at which the tokens of `text` start, ascending; special tokens are not counted.
     fn starts(&self, text: &str) -> Vec<usize>;
 
-    /// Whether the model reads `text` whole.
+    /// True if the model reads `text` whole.
     fn fits(&self, text: &str) -> bool;
 }
 
 /// Spans of at most `budget` tokens (without special tokens) that cover `text`.
 ///
-/// A single character that the tokeniser expands beyond the budget stays a span of its own.
+/// A single character that the tokenizer expands beyond the budget remains a span of its own.
 pub(crate) fn split(text: &str, budget: usize, tokens: &impl TokenBounds) -> Vec<Range<usize>> {
     let window_bytes = budget.max(1).saturating_mul(MAX_BYTES_PER_TOKEN);
     let mut spans = Vec::new();
@@ -36,7 +36,7 @@ pub(crate) fn split(text: &str, budget: usize, tokens: &impl TokenBounds) -> Vec
             None if reaches_end => window.len(),
             None => boundary(window, window.len()),
         };
-        // A cut can change how the neighbouring characters are tokenised, so the count is taken again.
+        // A cut can change the tokens next to it, so the count is repeated.
         while !tokens.fits(&window[..end]) && end > first_char(window) {
             end = boundary(window, end / 2);
         }
@@ -46,8 +46,8 @@ pub(crate) fn split(text: &str, budget: usize, tokens: &impl TokenBounds) -> Vec
     spans
 }
 
-/// The best place to cut at or before `limit`, in its second half: after a blank line, a sentence, a word; else there.
-/// At least one character.
+/// Best cut at or before `limit`, in its second half: after a blank line, a sentence, a word; else at the limit. At
+/// least one character.
 fn boundary(window: &str, limit: usize) -> usize {
     let limit = window.floor_char_boundary(limit);
     let half = window.floor_char_boundary(limit / 2);
@@ -61,7 +61,7 @@ fn first_char(window: &str) -> usize {
     window.chars().next().map_or(0, char::len_utf8)
 }
 
-/// After the last full stop that white space follows (included), or the last ideographic one.
+/// End of the last full stop followed by white space (included), or of the last ideographic full stop.
 fn after_sentence(tail: &str) -> Option<usize> {
     let mut found = None;
     let mut previous = None;
@@ -88,7 +88,8 @@ mod tests {
 
     use super::*;
 
-    /// One token for each `per_token` characters of a word: a word's count changes when it is cut.
+    /// Test tokenizer with one token per `per_token` characters of a word, so that a word's count changes when it is
+    /// cut.
     struct Letters {
         per_token: usize,
         budget: usize,

@@ -1,8 +1,8 @@
-//! The models that `fastembed` knows by name, as plain values: what can be fetched from a model hub.
+//! Models that `fastembed` knows by name, as plain values: the models that can be fetched from a hub.
 //!
-//! It exists so that a user may name any of them and a mistake is answered with the names that are near. Invariant:
-//! every name is a folder name (`name`), and no two are the same: where a repository holds one model in several
-//! precisions, those other than `model.onnx` are variants, `owner/repository:quantized`.
+//! Users may name any of them, and a misspelt name is answered with similar ones. Invariant: every name is a valid
+//! folder name (`name`), and names are unique: where a repository has one model in several precisions, those other than
+//! `model.onnx` are variants, `owner/repository:quantized`.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -10,72 +10,73 @@ use std::sync::LazyLock;
 use fastembed::{OutputKey, TextEmbedding, TextRerank};
 
 use super::Pooling;
-use super::catalogue::Task;
+use super::task::Task;
 
-/// How many names a mistake is answered with.
+/// Maximum number of names suggested for a misspelt one.
 const MAX_SUGGESTIONS: usize = 5;
-/// From this likeness (Jaro-Winkler, 0 to 1) on a name is worth being suggested.
-const ALIKE: f64 = 0.75;
+/// Minimum Jaro-Winkler similarity of a suggestion, 0 to 1.
+const MIN_SIMILARITY: f64 = 0.75;
 
-/// Why a cross-encoder with weights outside its graph cannot run.
+/// Obstacle of a cross-encoder with weights outside its graph.
 pub(super) const EXTERNAL_RERANKER: &str = "its weights lie outside the graph, and `fastembed` reads those of a cross-encoder from the disk only, unchecked";
 
 static SUPPORTED: LazyLock<Vec<SupportedModel>> = LazyLock::new(list);
 
-/// A model that can be fetched by name.
+/// Model that can be fetched by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SupportedModel {
-    /// The repository, with the variant after a colon where there is more than one.
+    /// Repository, with the variant after a colon if there are several.
     pub name: String,
-    /// What it does.
+    /// Task.
     pub task: Task,
-    /// Where it lies on the hub.
+    /// Repository on the hub.
     pub repository: String,
-    /// The graph in the repository.
+    /// Graph file in the repository.
     pub model_file: String,
-    /// Weights beside the graph, in the repository.
+    /// Files with weights outside the graph.
     pub external_files: Vec<String>,
-    /// Components of a vector; an embedder has it.
+    /// Number of vector components, for an embedder.
     pub dimension: Option<usize>,
-    /// How one vector is made from those of the tokens; an embedder has it.
+    /// Pooling, for an embedder.
     pub pooling: Option<Pooling>,
-    /// Which of the graph's outputs is the vector, where the usual order of preference does not find it.
+    /// Output of the graph that is the vector, where the default order of preference does not find it.
     pub output: Option<String>,
-    /// A line about it.
+    /// Description in one line.
     pub about: String,
 }
 
 impl SupportedModel {
-    /// Why it cannot be used here although `fastembed` knows it; `None` for all but a few.
+    /// Reason why it cannot be used here although `fastembed` knows it; `None` for all but a few.
     pub fn obstacle(&self) -> Option<&'static str> {
         (self.task == Task::Rerank && !self.external_files.is_empty()).then_some(EXTERNAL_RERANKER)
     }
 }
 
-/// Every model that can be fetched by name: embedders first, each sort by name.
+/// All models that can be fetched by name: embedders first, each task by name.
 pub fn supported() -> &'static [SupportedModel] {
     &SUPPORTED
 }
 
-/// The model of this name.
+/// Model with this name.
 pub fn find(name: &str) -> Option<&'static SupportedModel> {
     SUPPORTED.iter().find(|model| model.name == name)
 }
 
-/// The names that are most like this one, the likest first.
+/// Most similar names, best first.
 pub fn like(name: &str) -> Vec<&'static str> {
     let asked = name.to_lowercase();
     let mut near: Vec<(f64, &str)> = SUPPORTED
         .iter()
-        .map(|model| (likeness(&asked, &model.name.to_lowercase()), model.name.as_str()))
-        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .map(|model| (similarity(&asked, &model.name.to_lowercase()), model.name.as_str()))
+        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
         .collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     near.into_iter().take(MAX_SUGGESTIONS).map(|(_, name)| name).collect()
 }
 
-/// Of the whole name or of the repository without its owner, whichever is greater; 1 where one holds the other.
-fn likeness(asked: &str, name: &str) -> f64 {
+/// Similarity of the whole name or of the repository without its owner, whichever is greater; 1 if one contains the
+/// other.
+fn similarity(asked: &str, name: &str) -> f64 {
     let repository = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
     let (short_asked, short) = (repository(asked), repository(name));
     if short_asked.len() > 2 && (short.contains(&short_asked) || short_asked.contains(&short)) {
@@ -134,7 +135,7 @@ fn embedder(info: fastembed::ModelInfo<fastembed::EmbeddingModel>) -> SupportedM
     }
 }
 
-/// `quantized` of `onnx/model_quantized.onnx`; none of `model.onnx`.
+/// Variant in a file name: `quantized` of `onnx/model_quantized.onnx`; `None` for `model.onnx`.
 fn variant(file: &str) -> Option<&str> {
     let file = file.rsplit('/').next()?;
     file.strip_suffix(".onnx")?.strip_prefix("model_")
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fastembed_says_is_taken_over() {
+    fn the_metadata_of_fastembed_is_copied() {
         let e5 = find("intfloat/multilingual-e5-small").unwrap();
         assert_eq!((e5.dimension, e5.pooling), (Some(384), Some(Pooling::Mean)));
         assert_eq!(e5.model_file, "onnx/model.onnx");
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_answered_with_what_is_near() {
+    fn a_misspelt_name_gets_similar_suggestions() {
         assert_eq!(like("multilingual-e5-small").first(), Some(&"intfloat/multilingual-e5-small"));
         assert_eq!(like("intfloat/multilingual-e5-smal").first(), Some(&"intfloat/multilingual-e5-small"));
         assert_eq!(

@@ -1,13 +1,12 @@
-//! The one way in which this crate speaks TLS, to model hubs and to embedding services: rustls over ring, trusting what
-//! the system trusts. It exists so that the binary holds one cryptographic library, which needs nothing but a C
-//! compiler.
+//! TLS configuration of this crate, for model hubs and embedding services: rustls over ring, with the system's trust
+//! store. One configuration keeps the binary at one cryptographic library, which needs only a C compiler.
 
 use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
 
-/// The configuration of a client.
+/// TLS configuration of a client.
 pub(super) fn client_config() -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)

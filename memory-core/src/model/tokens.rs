@@ -1,7 +1,7 @@
-//! A model's tokeniser, used for counting and for cutting: what the model itself sees is made from it by `fastembed`.
+//! Tokenizer of a model, for counting and splitting only; `fastembed` makes the model's input itself.
 //!
-//! It is loaded apart from the sessions so that `split` needs none of them. Invariant: truncation and padding, which
-//! tokeniser files may carry, are off, so a count is the true one.
+//! It is loaded apart from the sessions, so that `split` needs none of them. Invariant: truncation and padding, which
+//! tokenizer files may enable, are off, so that counts are exact.
 
 use std::ops::Range;
 
@@ -10,12 +10,12 @@ use tokenizers::Tokenizer;
 use super::ModelError;
 use super::split::{TokenBounds, split};
 
-/// Fewer tokens than this for the text make no useful model, and splitting needs room for one character.
+/// Minimum token budget for the text; splitting needs room for one character, and a smaller one makes no useful model.
 const MIN_BUDGET: usize = 32;
-/// Bytes for each token above which a text is refused without being tokenised.
+/// Bytes per token above which a text is refused without being tokenised.
 const MAX_BYTES_PER_TOKEN: usize = 64;
 
-/// Counts and cuts for texts that come after a certain prefix.
+/// Counts and splits texts that follow a fixed prefix.
 #[derive(Debug, Clone)]
 pub(crate) struct PrefixedTokens {
     tokenizer: Tokenizer,
@@ -45,7 +45,10 @@ impl PrefixedTokens {
         Ok(tokens)
     }
 
-    /// The text as the model reads it; refused when it would not be read whole.
+    /// Text with the prefix, as the model reads it.
+    ///
+    /// # Errors
+    /// [`ModelError::OverLimit`] for a text over the model's input length.
     pub(crate) fn prefixed(&self, text: &str) -> Result<String, ModelError> {
         let limit = self.max_tokens.saturating_mul(MAX_BYTES_PER_TOKEN);
         if text.len() > limit {
@@ -58,12 +61,12 @@ impl PrefixedTokens {
         Ok(format!("{}{text}", self.prefix))
     }
 
-    /// Spans of `text` that the model reads whole.
+    /// Spans of `text` that fit the model's input.
     pub(crate) fn split(&self, text: &str) -> Vec<Range<usize>> {
         split(text, self.budget, self)
     }
 
-    /// Tokens of prefix, text and special tokens; `None` when the tokeniser fails.
+    /// Number of tokens of prefix, text and special tokens; `None` if the tokenizer fails.
     fn count(&self, text: &str) -> Option<usize> {
         let whole = format!("{}{text}", self.prefix);
         self.tokenizer.encode_fast(whole, true).ok().map(|encoding| encoding.len())
@@ -72,7 +75,7 @@ impl PrefixedTokens {
 
 impl TokenBounds for PrefixedTokens {
     fn starts(&self, text: &str) -> Vec<usize> {
-        // Byte offsets into the text; a failure yields none, and `fits` then decides.
+        // Byte offsets into the text. On failure there are none, and `fits` decides.
         self.tokenizer.encode(text, false).map_or_else(
             |_| Vec::new(),
             |encoding| encoding.get_offsets().iter().map(|(start, _)| *start).collect(),

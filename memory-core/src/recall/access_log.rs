@@ -1,5 +1,5 @@
-//! STEP 7 of recalling: noting what came back, without making the caller wait. Notes are written in groups; when more
-//! come than can be written, they are dropped and counted: the log helps forgetting, it does not hinder recall.
+//! Writer of the access log (step 7 of recall). Recalls do not wait for it. Records are written in groups. Under
+//! overload they are dropped and counted, because the log only informs forgetting and must not slow recall down.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,15 +9,15 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::store::{RecallRecord, Store};
 
-/// Records that wait to be written.
+/// Maximum number of records waiting to be written.
 const MAX_PENDING: usize = 4_096;
-/// Records in one transaction.
+/// Maximum number of records in one transaction.
 const MAX_PER_WRITE: usize = 256;
-/// How long a record may wait for others: a transaction and a sync to disk for each recall would take the disk and a
-/// core from those who ask. A crash loses no more than this.
+/// Longest wait of a record for others. One transaction and one sync to disk per recall would compete with the queries
+/// for disk and CPU. A crash loses at most the records of this interval.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The way into the access log.
+/// Sender of records to the writer task.
 #[derive(Clone, Debug)]
 pub(crate) struct AccessLogWriter {
     records: mpsc::Sender<LogEntry>,
@@ -31,26 +31,26 @@ enum LogEntry {
 }
 
 impl AccessLogWriter {
-    /// Starts the task that writes. It ends when the last way in is dropped.
+    /// Starts the writer task. It ends when the last sender is dropped.
     pub(crate) fn start(store: Arc<dyn Store>, keep_per_partition: u32) -> Self {
         let (records, queue) = mpsc::channel(MAX_PENDING);
         tokio::spawn(write(store, queue, keep_per_partition));
         Self { records, dropped: Arc::default() }
     }
 
-    /// Notes a recall.
+    /// Enqueues the record of a recall; drops it if the queue is full.
     pub(crate) fn record(&self, record: RecallRecord) {
         if self.records.try_send(LogEntry::Record(record)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// How many notes were dropped.
+    /// Number of records dropped.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits until everything noted so far is written.
+    /// Waits until all records enqueued so far are written.
     pub(crate) async fn settle(&self) {
         let (settled, wait) = oneshot::channel();
         if self.records.send(LogEntry::Settle(settled)).await.is_ok() {
@@ -77,7 +77,7 @@ async fn write(store: Arc<dyn Store>, mut queue: mpsc::Receiver<LogEntry>, keep_
     }
 }
 
-/// What comes within a moment of `first`; at once what somebody waits for.
+/// Records that arrive within [`FLUSH_INTERVAL`] of `first`; fewer if a caller waits in [`AccessLogWriter::settle`].
 async fn next_group(
     first: LogEntry,
     queue: &mut mpsc::Receiver<LogEntry>,

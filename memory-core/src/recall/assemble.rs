@@ -1,8 +1,8 @@
-//! STEP 6 of recalling, pure: the block for a prompt.
+//! Assembly of the context block (step 6 of recall), pure.
 //!
-//! Memories are taken in the order of their rank while they fit the budget, then neighbouring turns while there is
-//! room; the block itself is in the order of time, one line each, under a heading per day and session. Nothing in it
-//! depends on the question, so the same memories give the same block, and a prompt cache can hit.
+//! Memories are taken in rank order while they fit the budget, then adjacent turns while there is room. The block
+//! itself is in chronological order: one line per memory, under one heading per day and session. Nothing in it depends
+//! on the query, so that the same memories give the same block and prompt caches can hit.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -13,16 +13,16 @@ use crate::domain::memory::Memory;
 use crate::domain::turn::Role;
 use crate::text::{TokenCounter, has_single_blanks_only};
 
-/// What may come into the block.
+/// Candidate for the block.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece<'a> {
     /// The memory.
     pub(super) memory: &'a Memory,
-    /// The bytes that matched best: what is shown of it if the whole does not fit.
+    /// Best-matching span, shown alone if the whole text does not fit.
     pub(super) best_span: Option<(u32, u32)>,
 }
 
-/// Lays out the block. `neighbours` are turns beside recalled ones, the most wanted first.
+/// Builds the block. `neighbours` are adjacent turns in order of priority.
 pub(super) fn assemble(recalled: &[Piece<'_>], neighbours: &[&Memory], budget_tokens: u32) -> Context {
     if budget_tokens == 0 {
         return Context::default();
@@ -47,12 +47,12 @@ pub(super) fn assemble(recalled: &[Piece<'_>], neighbours: &[&Memory], budget_to
     block.finish(left_out)
 }
 
-/// The dash before a line, its end, and what the first word may gain by standing after a blank.
+/// Tokens of a line's dash and end, and of the first word's longer form after a blank.
 const LINE_TOKENS: u32 = 4;
-/// The colon after a speaker, and the same for the speaker.
+/// Tokens of the colon after a speaker, and of the speaker's longer form after a blank.
 const SPEAKER_TOKENS: u32 = 2;
 
-/// Lines taken so far, in the order in which they were taken.
+/// Block under construction: the lines taken so far, in the order in which they were taken.
 struct Block<'a> {
     lines: Vec<Line<'a>>,
     seen: HashSet<(Option<&'a str>, &'a str)>,
@@ -62,7 +62,7 @@ struct Block<'a> {
     budget_tokens: u32,
 }
 
-/// A memory with what is shown of it, and the heading it stands under.
+/// Memory with its visible text and its heading.
 #[derive(Clone)]
 struct Line<'a> {
     memory: &'a Memory,
@@ -71,7 +71,8 @@ struct Line<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// Takes a memory if it fits; true also if the block has the same words from the same mouth already.
+    /// Adds a memory if it fits. True also if the block already contains the memory, or the same text by the same
+    /// speaker.
     fn take(&mut self, memory: &'a Memory, text: &'a str) -> bool {
         let speaker = memory.origin.as_ref().map(|origin| speaker(origin.author.as_ref(), origin.role));
         if self.lines.iter().any(|taken| taken.memory.id == memory.id) || self.seen.contains(&(speaker, text))
@@ -90,8 +91,8 @@ impl<'a> Block<'a> {
         true
     }
 
-    /// What a line takes at most, its heading included if it is the first under it. The tokens of the whole text are
-    /// known since it was remembered; white space is folded in the line, which never makes more of them.
+    /// Upper bound on the tokens of a line, including its heading if the line is the first under it. The token count of
+    /// the whole text is stored with the memory; folding of white space never increases it.
     fn cost(&mut self, memory: &'a Memory, text: &str, heading: &str) -> u32 {
         let words = if text.len() == memory.text.len() { memory.tokens } else { count(text) };
         let heading_cost = if self.headings.contains(heading) { 0 } else { count(heading) + 1 };
@@ -102,7 +103,7 @@ impl<'a> Block<'a> {
         heading_cost.saturating_add(speaker).saturating_add(words).saturating_add(LINE_TOKENS)
     }
 
-    /// Takes the part of a long memory that matched best.
+    /// Adds only the best-matching span of a long memory.
     fn take_part(&mut self, piece: &Piece<'a>) -> bool {
         let part = piece.best_span.and_then(|(from, to)| piece.memory.text.get(from as usize..to as usize));
         match part {
@@ -111,8 +112,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Lays the lines out. The costs are bounds but not proofs: should the block be too long after all, the line that
-    /// was taken last goes.
+    /// Lays the lines out. The costs are estimates, so a block over the budget loses the line taken last until it fits.
     fn finish(mut self, mut left_out: u32) -> Context {
         loop {
             let context = self.layout(left_out);
@@ -123,8 +123,8 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// The block as text. Its tokens are counted line by line, of which only the ends need to be read: a line break
-    /// never shares a token with what follows it.
+    /// The block as text. Tokens are counted line by line, and only the ends of a line are encoded, because a line
+    /// break never shares a token with the text after it.
     fn layout(&self, left_out: u32) -> Context {
         let mut lines = self.lines.clone();
         lines.sort_by_key(|line| order(line.memory));
@@ -144,7 +144,7 @@ impl<'a> Block<'a> {
     }
 }
 
-/// By day and conversation, then by the turn's place; what is no turn by its moment.
+/// Chronological sort key: day, session, turn; memories that are not turns by their time.
 fn order(memory: &Memory) -> (i64, u32, u32, i64, MemoryId) {
     let (session, seq) =
         memory.origin.as_ref().map_or((u32::MAX, u32::MAX), |origin| (origin.session_ordinal, origin.seq));
@@ -160,8 +160,8 @@ fn heading(memory: &Memory) -> String {
     }
 }
 
-/// Writes one line, and answers its tokens. White space inside a text is folded to single blanks, so that a text cannot
-/// pass for another line.
+/// Appends one line and returns its tokens. White space in the text is folded to single blanks, so that a text cannot
+/// imitate another line.
 fn push_line(to: &mut String, memory: &Memory, part: &str, end: &str) -> u32 {
     let before = match &memory.origin {
         Some(origin) => format!("- {}: ", speaker(origin.author.as_ref(), origin.role)),
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_stand_in_the_order_of_time_under_their_day() {
+    fn lines_are_chronological_under_a_heading_per_day() {
         let memories = [
             turn(3, 1, (1, 0), "Bob", "Later, elsewhere"),
             turn(2, 0, (0, 1), "Bob", "An answer\nin  two lines"),
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_words_from_the_same_mouth_stand_once() {
+    fn the_same_text_by_the_same_speaker_appears_once() {
         let memories = [
             turn(1, 0, (0, 0), "Ann", "Good morning"),
             turn(2, 0, (0, 1), "Bob", "Good morning"),
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_text_that_does_not_fit_the_best_part_is_shown() {
+    fn a_text_that_does_not_fit_is_reduced_to_its_best_span() {
         let long = format!("{} The key is under the mat. {}", "before ".repeat(300), "after ".repeat(300));
         let start = u32::try_from(long.find("The key").unwrap()).unwrap();
         let memory = fact(1, 0, &long);
@@ -309,7 +309,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_block_keeps_its_budget_and_counts_right(memories in any_memories(), budget_tokens in 0_u32..400) {
+        fn a_block_keeps_its_budget_and_its_token_count_is_exact(memories in any_memories(), budget_tokens in 0_u32..400) {
             let block = assemble(&pieces(&memories), &[], budget_tokens);
             prop_assert_eq!(block.tokens, count(&block.text), "{:?}", block.text);
             prop_assert!(block.tokens <= budget_tokens);
@@ -318,7 +318,7 @@ mod tests {
         }
 
         #[test]
-        fn the_same_memories_make_the_same_block(memories in any_memories(), turns in 0_usize..25) {
+        fn the_block_does_not_depend_on_the_rank_of_the_memories(memories in any_memories(), turns in 0_usize..25) {
             let texts: HashSet<&str> = memories.iter().map(|memory| memory.text.as_str()).collect();
             prop_assume!(texts.len() == memories.len());
             let mut ranked_otherwise = memories.clone();

@@ -1,7 +1,7 @@
-//! THE PATH of recalling: scope → question → search → fuse → rerank → assemble → note.
+//! Recall path: scope → query → search → fuse → rerank → assemble → access log.
 //!
-//! Only the steps that must wait for something are here; what decides (fusion, the layout of the context) is pure and
-//! in files of its own.
+//! This file holds the asynchronous steps. The decisions (fusion, layout of the context block) are pure functions in
+//! files of their own.
 
 pub(crate) mod access_log;
 mod assemble;
@@ -39,19 +39,24 @@ use neighbours::Neighbour;
 use request::Recall;
 use response::{Context, Degraded, NamedTime, Recalled, RecalledMemory, Timings};
 
-/// The most memories that a signal can put forward.
+/// Maximum number of candidates from one signal.
 const MAX_CANDIDATES: u32 = 1_024;
 
 impl Engine {
-    /// What is remembered that bears on a question.
+    /// Returns the memories relevant to a query, best first, with a context block.
+    ///
+    /// # Errors
+    /// [`Error`] when the request is invalid or over a limit, the caller lacks the right to read, or the store or the
+    /// index fails. A missing embedder or cross-encoder is no error: see [`Recalled::degraded`].
     pub async fn recall(&self, caller: &Caller, request: Recall) -> Result<Recalled, Error> {
         let now = request.now.unwrap_or_else(|| self.now());
-        let recalled = self.recall_unnoted(caller, request, now).instrument(debug_span!("recall")).await?;
-        debug_span!("note").in_scope(|| self.note(&recalled, now));
+        let recalled =
+            self.recall_without_access_log(caller, request, now).instrument(debug_span!("recall")).await?;
+        debug_span!("access_log").in_scope(|| self.record_access(&recalled, now));
         Ok(recalled)
     }
 
-    async fn recall_unnoted(
+    async fn recall_without_access_log(
         &self,
         caller: &Caller,
         request: Recall,
@@ -72,18 +77,18 @@ impl Engine {
             degraded.push(Degraded::PartitionsLeftOut);
         }
         let vector =
-            self.query_vector(&request, deadline, &mut degraded).instrument(debug_span!("question")).await?;
+            self.query_vector(&request, deadline, &mut degraded).instrument(debug_span!("query")).await?;
         timings.embed = began.elapsed();
         let searched = self.search(&targets, &request, vector).instrument(debug_span!("search")).await?;
         let scoring = self.scoring(&request, now);
-        let wanted = self.most_wanted(&request);
-        let mut fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &scoring, wanted));
+        let limit = self.candidates_to_load(&request);
+        let mut fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &scoring, limit));
         timings.search = began.elapsed().saturating_sub(timings.embed);
 
         let neighbours =
             if request.budget_tokens > 0 { self.neighbours(&targets, &fused).await? } else { Vec::new() };
         let mut loaded = self.load(&fused, &neighbours).instrument(debug_span!("load")).await?;
-        // What was erased since it was found is not there to be loaded.
+        // A memory erased after the search has no text to load.
         fused.retain(|one| loaded.contains_key(&one.memory));
         let before_rerank = began.elapsed();
         self.rerank(&request, &mut fused, &loaded, deadline, &mut degraded)
@@ -118,7 +123,8 @@ impl Engine {
         })
     }
 
-    /// STEP 2: the question's vector. Without an embedder that answers, and in time, words alone must do.
+    /// Step 2: the query vector. `None`, with an entry in `degraded`, if the embedder fails or misses the deadline: the
+    /// recall is then lexical only.
     pub(crate) async fn query_vector(
         &self,
         request: &Recall,
@@ -147,7 +153,7 @@ impl Engine {
                 Ok(None)
             }
             Ok(Err(error)) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "recalling by words alone");
+                tracing::warn!(error = &error as &dyn std::error::Error, "recall without the dense signal");
                 degraded.push(Degraded::DenseUnavailable);
                 Ok(None)
             }
@@ -160,7 +166,7 @@ impl Engine {
         vector: Option<Arc<[f32]>>,
         view: crate::index::View,
     ) -> IndexQuery {
-        let wanted = u32::try_from(self.most_wanted(request)).unwrap_or(u32::MAX);
+        let wanted = u32::try_from(self.candidates_to_load(request)).unwrap_or(u32::MAX);
         let settings = &self.recall_settings;
         let candidates = wanted.saturating_mul(settings.candidates_per_result).max(settings.least_candidates);
         IndexQuery {
@@ -172,14 +178,14 @@ impl Engine {
         }
     }
 
-    /// What the signals are weighed by, and the times that the question names.
+    /// Weights of the signals, and the time expressions of the query.
     fn scoring(&self, request: &Recall, now: Timestamp) -> ScoringContext {
         let weights = self.recall_settings.weights.with(request.weights);
         let times = if weights.time > 0.0 { time_expressions::read(&request.query, now) } else { Vec::new() };
         ScoringContext { weights, times }
     }
 
-    /// STEP 3: every partition's candidates.
+    /// Step 3: the candidates of every partition.
     pub(crate) async fn search(
         &self,
         targets: &SearchTargets,
@@ -187,8 +193,8 @@ impl Engine {
         vector: Option<Arc<[f32]>>,
     ) -> Result<Searched, Error> {
         let searches = targets.partitions.iter().map(|(partition, view)| {
-            let question = self.index_query(request, vector.clone(), view.clone());
-            async move { Ok::<_, Error>((*partition, self.index.search(*partition, &question).await?)) }
+            let query = self.index_query(request, vector.clone(), view.clone());
+            async move { Ok::<_, Error>((*partition, self.index.search(*partition, &query).await?)) }
         });
         let mut searched = Searched { candidates: Vec::new(), memories: 0, exactness: Exactness::Exact };
         for (partition, answer) in try_join_all(searches).await? {
@@ -199,13 +205,13 @@ impl Engine {
         Ok(searched)
     }
 
-    /// How many memories are loaded with their texts.
-    fn most_wanted(&self, request: &Recall) -> usize {
-        let read_again = if self.reranks(request) { self.rerank_candidates(request) } else { 0 };
-        request.limit.max(read_again) as usize
+    /// Number of candidates whose texts are loaded.
+    fn candidates_to_load(&self, request: &Recall) -> usize {
+        let reranked = if self.reranks(request) { self.rerank_candidates(request) } else { 0 };
+        request.limit.max(reranked) as usize
     }
 
-    /// What was found and what stands beside it, with the texts, in one look per partition.
+    /// Texts of the candidates and their neighbours, with one read per partition.
     async fn load(
         &self,
         fused: &[Fused],
@@ -221,7 +227,7 @@ impl Engine {
         Ok(loaded.into_iter().flatten().map(|memory| (memory.id, memory)).collect())
     }
 
-    /// STEP 6: the block for a prompt.
+    /// Step 6: the context block for a prompt.
     fn context(
         &self,
         request: &Recall,
@@ -235,12 +241,13 @@ impl Engine {
                 Some(Piece { memory: loaded.get(&one.memory)?, best_span: one.explain.best_span })
             })
             .collect();
-        let beside = neighbours::beside(fused, neighbours, self.recall_settings.neighbouring_turns, loaded);
-        assemble::assemble(&pieces, &beside, request.budget_tokens)
+        let adjacent =
+            neighbours::by_rank(fused, neighbours, self.recall_settings.neighbouring_turns, loaded);
+        assemble::assemble(&pieces, &adjacent, request.budget_tokens)
     }
 
-    /// STEP 7: what came back, per partition.
-    fn note(&self, recalled: &Recalled, now: Timestamp) {
+    /// Step 7: one access-log record per partition.
+    fn record_access(&self, recalled: &Recalled, now: Timestamp) {
         let mut hits: HashMap<PartitionId, Vec<(MemoryId, f32)>> = HashMap::new();
         for one in &recalled.memories {
             hits.entry(one.partition).or_default().push((one.memory.id, one.score));
@@ -259,7 +266,7 @@ fn named_times(query: &str, scoring: &ScoringContext) -> Vec<NamedTime> {
     named.collect()
 }
 
-/// What all partitions together put forward.
+/// Candidates of all partitions together.
 pub(crate) struct Searched {
     pub(crate) candidates: Vec<(PartitionId, Candidate)>,
     pub(crate) memories: u64,

@@ -1,4 +1,5 @@
-//! The turns beside recalled ones: an answer often stands next to the words that matched.
+//! Adjacent turns of recalled turns, for the context block. The answer to a query is often in the turn next to the one
+//! that matched.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,8 +12,8 @@ use crate::index::TurnPosition;
 use crate::scope::SearchTargets;
 
 impl Engine {
-    /// The memories of turns beside those that were found, in view and not found themselves: per partition, with the
-    /// place of each. Those of the best come first.
+    /// Memories of the turns adjacent to candidates, visible and not candidates themselves, with their positions, per
+    /// partition. The neighbours of the best candidates come first.
     pub(super) async fn neighbours(
         &self,
         targets: &SearchTargets,
@@ -23,7 +24,8 @@ impl Engine {
         let mut known: HashSet<MemoryId> = fused.iter().map(|one| one.memory).collect();
         for (partition, view) in &targets.partitions {
             let found = fused.iter().filter(|one| one.partition == *partition).filter_map(|one| one.position);
-            let positions: Vec<TurnPosition> = found.flat_map(|position| around(position, radius)).collect();
+            let positions: Vec<TurnPosition> =
+                found.flat_map(|position| adjacent(position, radius)).collect();
             if positions.is_empty() {
                 continue;
             }
@@ -37,7 +39,7 @@ impl Engine {
     }
 }
 
-/// A turn beside a recalled one.
+/// Turn adjacent to a recalled turn.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Neighbour {
     pub(super) partition: PartitionId,
@@ -45,8 +47,8 @@ pub(super) struct Neighbour {
     pub(super) memory: MemoryId,
 }
 
-/// The neighbours of what came back at last, the most wanted first.
-pub(super) fn beside<'a>(
+/// Neighbours of the final result, in order of priority.
+pub(super) fn by_rank<'a>(
     fused: &[Fused],
     neighbours: &[Neighbour],
     radius: u32,
@@ -57,13 +59,16 @@ pub(super) fn beside<'a>(
     fused
         .iter()
         .filter_map(|one| Some((one.partition, one.position?)))
-        .flat_map(|(partition, position)| around(position, radius).map(move |position| (partition, position)))
+        .flat_map(|(partition, position)| {
+            adjacent(position, radius).map(move |position| (partition, position))
+        })
         .filter_map(|position| loaded.get(by_position.get(&position)?))
         .collect()
 }
 
-/// The places around one, the nearest first, what follows before what precedes: a reply follows its question.
-fn around(TurnPosition { session, seq }: TurnPosition, radius: u32) -> impl Iterator<Item = TurnPosition> {
+/// Adjacent positions, nearest first. At equal distance the next turn precedes the previous one, because a reply
+/// follows its question.
+fn adjacent(TurnPosition { session, seq }: TurnPosition, radius: u32) -> impl Iterator<Item = TurnPosition> {
     (1..=radius).flat_map(move |step| {
         [seq.checked_add(step), seq.checked_sub(step)]
             .into_iter()
@@ -77,12 +82,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reply_comes_first() {
+    fn the_next_turn_precedes_the_previous_one() {
         let positions: Vec<u32> =
-            around(TurnPosition { session: 3, seq: 5 }, 2).map(|position| position.seq).collect();
+            adjacent(TurnPosition { session: 3, seq: 5 }, 2).map(|position| position.seq).collect();
         assert_eq!(positions, [6, 4, 7, 3]);
         assert_eq!(
-            around(TurnPosition { session: 3, seq: 0 }, 1).map(|position| position.seq).collect::<Vec<_>>(),
+            adjacent(TurnPosition { session: 3, seq: 0 }, 1).map(|position| position.seq).collect::<Vec<_>>(),
             [1]
         );
     }

@@ -1,33 +1,33 @@
-//! Requests of recall.
+//! Requests of recall, in domain types. Bounds are checked by the recall path.
 
 use crate::domain::filter::Filter;
 use crate::domain::scope::Scope;
 use crate::domain::time::Timestamp;
 use crate::recall::signals::RequestedWeights;
 
-/// A recall.
+/// Request to recall memories.
 #[derive(Clone, Debug)]
 pub struct Recall {
-    /// Whose memories.
+    /// Scope of the memories.
     pub scope: Scope,
-    /// The question.
+    /// Query text.
     pub query: String,
-    /// How many memories at most.
+    /// Maximum number of memories returned.
     pub limit: u32,
-    /// Which memories may come back at all.
+    /// Filter that every returned memory passes.
     pub filter: Filter,
-    /// How long the context block may be; 0 for none.
+    /// Maximum length of the context block in LLM tokens; 0 for no block.
     pub budget_tokens: u32,
-    /// The question's vector by the store's embedder, if the caller has it.
+    /// Query vector by the embedder in use, if the caller has it; `None` to embed the query.
     pub vector: Option<Vec<f32>>,
-    /// What counts how much; what is none takes the engine's setting.
+    /// Weights of the signals; `None` in a field for the engine's setting.
     pub weights: RequestedWeights,
-    /// Whether a cross-encoder reads the best candidates again; none for the engine's setting.
+    /// Reranking by the cross-encoder; `None` for the engine's setting.
     pub rerank: Option<bool>,
-    /// How many it reads; none for the engine's setting.
+    /// Number of candidates that the cross-encoder reads; `None` for the engine's setting.
     pub rerank_candidates: Option<u32>,
-    /// When the answer is wanted, in milliseconds from the call.
+    /// Deadline of the answer, in milliseconds from the call; `None` for no deadline.
     pub deadline_ms: Option<u32>,
-    /// The moment that decides expiry and retention; none for the clock's.
+    /// Reference time for expiry, retention and time expressions; `None` for the clock's.
     pub now: Option<Timestamp>,
 }

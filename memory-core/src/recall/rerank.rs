@@ -1,5 +1,5 @@
-//! STEP 5 of recalling, optional: a cross-encoder reads question and memory together. It reads the best candidates in
-//! the order of their rank, so when the deadline comes, those that matter most have been read.
+//! Reranking (step 5 of recall, optional): a cross-encoder scores query and memory together. Candidates are read in
+//! rank order, so that a deadline cuts off the least relevant ones.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -13,12 +13,12 @@ use crate::domain::memory::Memory;
 use crate::engine::Engine;
 
 impl Engine {
-    /// Whether a recall is to be read again.
+    /// True if the result of this request is to be reranked.
     pub(super) fn reranks(&self, request: &Recall) -> bool {
         request.rerank.unwrap_or(self.recall_settings.rerank)
     }
 
-    /// How many candidates are to be read.
+    /// Number of candidates to score.
     pub(super) fn rerank_candidates(&self, request: &Recall) -> u32 {
         let most = self.limits.rerank_candidates;
         let allowed = self.reranker.as_ref().map_or(0, |reranker| reranker.max_passages());
@@ -26,7 +26,7 @@ impl Engine {
         wanted.min(most).min(u32::try_from(allowed).unwrap_or(u32::MAX))
     }
 
-    /// Puts the candidates that were read in the order of the reading, before those that were not.
+    /// Orders the scored candidates by the cross-encoder, ahead of the ones without a score.
     pub(super) async fn rerank(
         &self,
         request: &Recall,
@@ -55,14 +55,14 @@ impl Engine {
                 reorder(fused, &scores);
             }
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "candidates were not read again");
+                tracing::warn!(error = &error as &dyn std::error::Error, "reranking failed");
                 degraded.push(Degraded::RerankUnavailable);
             }
         }
     }
 }
 
-/// What is read of a memory: the part that matched best, under the name of who said it.
+/// Text given to the cross-encoder: the best-matching span, after the speaker's name.
 fn passage(one: &Fused, loaded: &HashMap<MemoryId, Memory>) -> String {
     let Some(memory) = loaded.get(&one.memory) else { return String::new() };
     let part = one.explain.best_span.and_then(|(from, to)| memory.text.get(from as usize..to as usize));
@@ -70,23 +70,23 @@ fn passage(one: &Fused, loaded: &HashMap<MemoryId, Memory>) -> String {
     memory.author().map_or_else(|| part.to_owned(), |author| author.heading() + part)
 }
 
-/// The first `scores.len()` get these scores as what they are ranked by; the others keep their order behind them.
+/// Gives the first `scores.len()` candidates these scores and sorts them; the others keep their order behind.
 fn reorder(fused: &mut Vec<Fused>, scores: &[f32]) {
-    let unread = fused.split_off(scores.len().min(fused.len()));
+    let unscored = fused.split_off(scores.len().min(fused.len()));
     let mut order: Vec<f32> = scores.to_vec();
     order.sort_by(|a, b| b.total_cmp(a));
     for (one, score) in fused.iter_mut().zip(scores) {
         let better = order.partition_point(|other| other > score);
         let rank = u32::try_from(better + 1).unwrap_or(u32::MAX);
-        let say =
+        let signal =
             SignalScore { name: SignalName::Rerank, score: *score, rank, weight: 1.0, contribution: *score };
-        one.explain.signals.push(say);
+        one.explain.signals.push(signal);
         one.score = *score;
     }
     fused.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.memory.cmp(&b.memory)));
     let below = fused.last().map(|one| one.score);
-    fused.extend(unread.into_iter().map(|mut one| {
-        // Scores of the two kinds are not comparable; the order is what counts.
+    fused.extend(unscored.into_iter().map(|mut one| {
+        // The two kinds of score are not comparable; only the order has a meaning.
         if let Some(below) = below {
             one.score = below.min(0.0) - (1.0 - one.score.clamp(0.0, 1.0));
         }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_comes_first_in_the_order_of_the_reading() {
+    fn scored_candidates_precede_the_others_in_order_of_score() {
         let mut order = vec![fused(1, 0.9), fused(2, 0.8), fused(3, 0.7), fused(4, 0.6)];
         reorder(&mut order, &[-2.0, 5.0]);
         let ids: Vec<u128> = order.iter().map(|one| one.memory.0.as_u128()).collect();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_read_changes_nothing() {
+    fn reranking_without_scores_keeps_the_order() {
         let mut order = vec![fused(1, 0.9), fused(2, 0.8)];
         let before = order.clone();
         reorder(&mut order, &[]);

@@ -1,4 +1,4 @@
-//! Responses of recall: the memories with their explanations, the context block, timings, and why-not.
+//! Responses of recall: ranked memories with their explanations, context block, timings, and why-not.
 
 use crate::domain::id::{MemoryId, PartitionId, RecallId};
 use crate::domain::memory::Memory;
@@ -6,109 +6,109 @@ use crate::index::Exactness;
 use crate::recall::signals::SignalName;
 use crate::recall::time_expressions::Days;
 
-/// What came back.
+/// Result of a recall.
 #[derive(Clone, Debug)]
 pub struct Recalled {
-    /// This recall's id.
+    /// Id of the recall.
     pub id: RecallId,
     /// The memories, best first.
     pub memories: Vec<RecalledMemory>,
-    /// The block for a prompt.
+    /// Context block for a prompt.
     pub context: Context,
-    /// The times that the question names, as they were read.
+    /// Time expressions of the query, as they were parsed.
     pub times: Vec<NamedTime>,
-    /// How far the order can be trusted.
+    /// Exactness of the ranking.
     pub exactness: Exactness,
-    /// What was left out, if anything.
+    /// Parts of the recall that were left out; empty when complete.
     pub degraded: Vec<Degraded>,
-    /// Partitions searched.
+    /// Number of partitions searched.
     pub partitions: u32,
-    /// Partitions left out, over the limit.
+    /// Number of partitions left out because of the fan-out limit.
     pub partitions_left_out: u32,
-    /// Memories in those searched.
+    /// Number of memories in the partitions searched.
     pub searched_memories: u64,
-    /// Where the time went.
+    /// Durations of the steps.
     pub timings: Timings,
 }
 
-/// Words of a question that name days.
+/// Time expression of a query, with the days that it denotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedTime {
-    /// The words.
+    /// Text of the expression.
     pub words: String,
-    /// The days.
+    /// Days that it denotes.
     pub days: Days,
 }
 
-/// A memory that came back.
+/// Recalled memory with its score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecalledMemory {
-    /// Where it lies.
+    /// Partition of the memory.
     pub partition: PartitionId,
     /// The memory.
     pub memory: Memory,
-    /// What it is ranked by.
+    /// Score that decides the rank.
     pub score: f32,
-    /// How that came about.
+    /// Breakdown of the score.
     pub explain: Explanation,
 }
 
-/// Every signal's say on one memory.
+/// Breakdown of a memory's score by signal.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Explanation {
-    /// The signals that had something to say.
+    /// Signals with a score for the memory.
     pub signals: Vec<SignalScore>,
-    /// The bytes of the text that matched best.
+    /// Best-matching span of the text, as a byte range.
     pub best_span: Option<(u32, u32)>,
-    /// Retention at the recall's moment, where it had a weight.
+    /// Retention at the reference time, 0 to 1; `None` where it had no weight.
     pub retention: Option<f32>,
 }
 
 /// Score of one signal for one memory.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SignalScore {
-    /// Which.
+    /// Signal.
     pub name: SignalName,
-    /// Its own score.
+    /// Raw score, on the signal's own scale.
     pub score: f32,
-    /// Its rank among the candidates, from 1.
+    /// Rank among the candidates by this signal, from 1.
     pub rank: u32,
-    /// Its weight in the fusion.
+    /// Weight in the fusion.
     pub weight: f32,
-    /// What it added.
+    /// Contribution to the fused score.
     pub contribution: f32,
 }
 
-/// A block of text for a prompt.
+/// Context block: recalled memories as text for a prompt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
-    /// The block.
+    /// Text of the block.
     pub text: String,
-    /// Its length in LLM tokens.
+    /// Length in LLM tokens.
     pub tokens: u32,
-    /// The memories in it, in order.
+    /// Memories in the block, in its order.
     pub memories: Vec<MemoryId>,
-    /// Recalled memories that did not fit.
+    /// Number of recalled memories that did not fit.
     pub left_out: u32,
 }
 
-/// Something that a recall went without.
+/// Part of a recall that was left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Degraded {
-    /// The deadline came before the cross-encoder was done.
+    /// The deadline passed before the cross-encoder was done.
     RerankDeadline,
-    /// The cross-encoder was asked for but is not there.
+    /// Reranking was requested, but no cross-encoder is available.
     RerankUnavailable,
-    /// The question could not be turned into a vector: only words were compared.
+    /// The query could not be embedded; the recall is lexical only.
     DenseUnavailable,
-    /// The deadline came before the question was turned into a vector: only words were compared.
+    /// The deadline passed before the query was embedded; the recall is lexical only.
     DenseDeadline,
-    /// There were more partitions than a recall may search.
+    /// The scope has more partitions than one recall searches.
     PartitionsLeftOut,
 }
 
 impl Degraded {
-    /// The name on the wire.
+    /// Name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Degraded::RerankDeadline => "rerank_deadline",
@@ -120,51 +120,51 @@ impl Degraded {
     }
 }
 
-/// Where the time went.
+/// Durations of the steps of a recall.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Timings {
-    /// Turning the question into a vector.
+    /// Embedding of the query.
     pub embed: std::time::Duration,
-    /// Searching.
+    /// Search and fusion.
     pub search: std::time::Duration,
-    /// Reading candidates again.
+    /// Reranking.
     pub rerank: std::time::Duration,
-    /// Loading memories and laying out the context.
+    /// Loading of the memories and assembly of the context block.
     pub assemble: std::time::Duration,
-    /// All of it.
+    /// Total.
     pub total: std::time::Duration,
 }
 
-/// Why a memory did or did not come back.
+/// Explanation of a memory's presence in, or absence from, a recall.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WhyNot {
-    /// The reason.
+    /// Reason.
     pub verdict: Verdict,
-    /// Its place in the ranking, from 1, if it is among those that were ranked.
+    /// Rank from 1; `None` if the memory was not ranked.
     pub rank: Option<u32>,
-    /// What it is ranked by.
+    /// Score that decides the rank.
     pub score: Option<f32>,
-    /// The score of the last one that did come back.
+    /// Score of the last memory returned.
     pub score_of_last: Option<f32>,
-    /// Every signal's say on it.
+    /// Breakdown of the memory's score.
     pub explain: Explanation,
 }
 
-/// The reason why a memory did or did not come back.
+/// Reason for a memory's presence in, or absence from, a recall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It did.
+    /// The memory was returned.
     Returned,
-    /// There is no such memory in the scope.
+    /// The scope contains no such memory.
     NotInScope,
-    /// It had expired.
+    /// The memory had expired.
     Expired,
-    /// It is not shared, and the request did not name its owner.
+    /// The memory is not shared, and the request did not name its owner.
     NotVisible,
-    /// The filter does not let it pass.
+    /// The filter excludes the memory.
     Filtered,
-    /// Others were better.
+    /// Other memories scored higher.
     Outranked,
-    /// It came back, but did not fit into the context.
+    /// The memory was returned, but did not fit into the context block.
     CutByBudget,
 }

@@ -36,10 +36,6 @@ impl Default for RecallSettings {
 impl Weights {
     /// The weights that apply inside the scan.
     pub fn of_scan(self) -> ScanWeights {
-        ScanWeights {
-            similarity: self.similarity,
-            retention: self.retention,
-            importance: self.importance,
-        }
+        ScanWeights { similarity: self.similarity, retention: self.retention, importance: self.importance }
     }
 }

@@ -1,5 +1,5 @@
-//! Request checks of remember, pure. The first violation is named by its path in the request; a request is accepted as
-//! a whole or refused as a whole.
+//! Request checks of remember (step 1), pure. The first violation is named by its path in the request. A request with a
+//! violation is refused as a whole.
 
 use super::request::{MemoryToRemember, RememberMemories, RememberTurns};
 use crate::domain::memory::Kind;
@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::scope::owner;
 use gpu_retrieval::VectorError;
 
-/// Checks turns to remember; returns their owner.
+/// Checks turns to remember and returns their owner.
 pub(super) fn turns(request: &RememberTurns, limits: &Limits) -> Result<Owner, Error> {
     let owner = owner(&request.scope)?;
     count("turns", request.turns.len(), "the number of turns in one call", limits.turns_per_call)?;
@@ -27,7 +27,7 @@ pub(super) fn turns(request: &RememberTurns, limits: &Limits) -> Result<Owner, E
     Ok(owner)
 }
 
-/// Checks finished memories; returns their owner.
+/// Checks memories to add and returns their owner.
 pub(super) fn memories(request: &RememberMemories, limits: &Limits) -> Result<Owner, Error> {
     let owner = owner(&request.scope)?;
     let most = limits.memories_per_call;

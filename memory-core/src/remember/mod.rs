@@ -1,5 +1,5 @@
-//! THE PATH of remembering: check → key → embed → commit → index. The last two are the commit queue's
-//! ([`crate::indexing::commit_queue`]); when it answers, what was remembered is durable and found.
+//! Remember path: check → key → embed → commit → index. The last two steps belong to the commit queue
+//! ([`crate::indexing::commit_queue`]). When it answers, the new memories are durable and searchable.
 
 mod check;
 pub mod request;
@@ -22,15 +22,19 @@ use request::{MemoryToRemember, RememberMemories, RememberTurns, TurnToRemember}
 use response::Remembered;
 use tracing::instrument;
 
-/// Importance of what nobody has said anything about.
+/// Importance when the request gives none, 0 to 1.
 const DEFAULT_IMPORTANCE: f64 = 0.5;
-/// MemoryBank's strength of what is new.
+/// Initial strength S of MemoryBank's curve (see [`crate::retention`]).
 const INITIAL_STRENGTH: f32 = 1.0;
-/// How often a request is done again because the store changed its embedder meanwhile.
+/// Maximum number of retries because the embedder in use changed during the request.
 const EMBEDDER_CHANGES: usize = 3;
 
 impl Engine {
-    /// Appends turns to a session and remembers each of them word for word.
+    /// Appends turns to a session and stores each as one memory with the same text.
+    ///
+    /// # Errors
+    /// [`Error`] when the request is invalid or over a limit, the caller lacks the right to write, or the embedder, the
+    /// store or the index fails. Nothing is written then.
     #[instrument(level = "debug", name = "remember", skip_all, fields(turns = request.turns.len()))]
     pub async fn remember_turns(&self, caller: &Caller, request: RememberTurns) -> Result<Remembered, Error> {
         needs_write(caller)?;
@@ -68,7 +72,10 @@ impl Engine {
         Err(Error::Busy)
     }
 
-    /// Adds finished memories. A document takes the place of the one of its name, as a new version.
+    /// Adds finished memories. A document replaces the one of the same name, as a new version.
+    ///
+    /// # Errors
+    /// As [`Engine::remember_turns`].
     #[instrument(level = "debug", name = "remember", skip_all, fields(memories = request.memories.len()))]
     pub async fn remember_memories(
         &self,
@@ -103,7 +110,7 @@ impl Engine {
         Err(Error::Busy)
     }
 
-    /// What an earlier request with this key made. Not worth a look where nothing has to be embedded.
+    /// Result of an earlier request with the same idempotency key. Looked up first only where this saves an embedding.
     async fn repeated(
         &self,
         caller: &Caller,
@@ -125,7 +132,7 @@ impl Engine {
         (!inputs.is_empty()).then(|| Derivation { id, maker: Maker::caller(), inputs, made_at: now })
     }
 
-    /// Finds out which of the named sources are turns and which are memories.
+    /// Resolves the ids of sources to turns and memories.
     async fn sources(
         &self,
         caller: &Caller,
@@ -197,7 +204,7 @@ fn turn_record(turn: &TurnToRemember, seq: usize, now: Timestamp) -> Turn {
     }
 }
 
-/// The ids of a scope that are columns: those that do not own the partition.
+/// Id of this kind that is stored as a column, because it does not own the partition.
 fn column(scope: &Scope, owner: &Owner, kind: OwnerKind) -> Option<Name> {
     scope.id_of(kind).filter(|_| owner.kind != kind).cloned()
 }
@@ -280,7 +287,7 @@ fn finished_memory(
     }
 }
 
-/// What is new fades from when it happened, not from when it was imported.
+/// Initial strength: retention decreases from when the memory's content happened, not from its import.
 fn new_strength(importance: Option<f64>, happened_at: Timestamp) -> Strength {
     Strength {
         importance: importance.unwrap_or(DEFAULT_IMPORTANCE),

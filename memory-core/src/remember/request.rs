@@ -1,4 +1,4 @@
-//! Requests of remember, in domain types. Lengths and counts are checked by the path.
+//! Requests of remember, in domain types. Lengths and counts are checked by the remember path.
 
 use crate::domain::change::Idempotency;
 use crate::domain::link::Link;
@@ -9,90 +9,90 @@ use crate::domain::scope::Scope;
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::Role;
 
-/// Turns to append to a session.
+/// Request to append turns to a session.
 #[derive(Clone, Debug)]
 pub struct RememberTurns {
-    /// Whose.
+    /// Scope of the memories.
     pub scope: Scope,
-    /// The application's name of the session.
+    /// Key of the session, chosen by the application.
     pub session: Name,
-    /// The turns, in order.
+    /// Turns, in order.
     pub turns: Vec<TurnToRemember>,
-    /// Who may recall them.
+    /// Visibility of their memories.
     pub visibility: Visibility,
-    /// What makes a repetition harmless.
+    /// Idempotency key and hash of the request.
     pub idempotency: Option<Idempotency>,
 }
 
-/// One turn to remember.
+/// Turn to remember.
 #[derive(Clone, Debug)]
 pub struct TurnToRemember {
-    /// Who speaks.
+    /// Role of the speaker.
     pub role: Role,
-    /// What was said.
+    /// Text of the turn, verbatim.
     pub text: String,
-    /// The application's id for it.
+    /// Key of the turn, chosen by the application.
     pub key: Option<Name>,
-    /// The speaker's name.
+    /// Name of the speaker.
     pub author: Option<Name>,
-    /// When it was said; now, if not known.
+    /// Time of the utterance; `None` for now.
     pub said_at: Option<Timestamp>,
-    /// Who else was there.
+    /// Names of the others present.
     pub participants: Vec<Name>,
-    /// Where.
+    /// Place of the utterance.
     pub place: Option<Name>,
-    /// Labels of the memory of it.
+    /// Tags of its memory.
     pub tags: Vec<Name>,
-    /// What the application keeps beside it.
+    /// Application metadata of its memory.
     pub metadata: Metadata,
-    /// How much it matters, 0 to 1.
+    /// Importance, 0 to 1; `None` for the default.
     pub importance: Option<f64>,
-    /// When it stops being recalled.
+    /// Time from which it is no longer recalled.
     pub expires_at: Option<Timestamp>,
-    /// Its vector by the store's embedder, if the caller has it; the text must then fit in one chunk.
+    /// Vector by the embedder in use, if the caller has it; the text must then fit in one chunk.
     pub vector: Option<Vec<f32>>,
 }
 
-/// Finished memories to add.
+/// Request to add finished memories.
 #[derive(Clone, Debug)]
 pub struct RememberMemories {
-    /// Whose.
+    /// Scope of the memories.
     pub scope: Scope,
-    /// The memories, in order.
+    /// Memories, in order.
     pub memories: Vec<MemoryToRemember>,
-    /// What makes a repetition harmless.
+    /// Idempotency key and hash of the request.
     pub idempotency: Option<Idempotency>,
 }
 
-/// One finished memory.
+/// Finished memory to add.
 #[derive(Clone, Debug)]
 pub struct MemoryToRemember {
-    /// What is to be remembered.
+    /// Text of the memory.
     pub text: String,
-    /// What it is; not [`Kind::Turn`].
+    /// Kind; not [`Kind::Turn`].
     pub kind: Kind,
-    /// Its name, for a document.
+    /// Document name, for a document.
     pub document: Option<DocumentName>,
-    /// Whom or what it is about.
+    /// Names of the entities that it is about.
     pub subjects: Vec<Name>,
-    /// Labels.
+    /// Tags.
     pub tags: Vec<Name>,
-    /// What the application keeps beside it.
+    /// Application metadata.
     pub metadata: Metadata,
-    /// The turns and memories it was made of, by id; which each is, the store finds out.
+    /// Ids of the turns and memories from which it was derived; the store resolves their type.
     pub sources: Vec<uuid::Uuid>,
-    /// What it points to: memories that are there already.
+    /// Links to existing memories.
     pub links: Vec<Link>,
-    /// When what it tells of happened; now, if not known.
+    /// Time of the events in the text; `None` for now.
     pub happened: Option<Happened>,
-    /// How long it held.
+    /// Interval in which the text held true.
     pub valid: Interval,
-    /// When it stops being recalled.
+    /// Time from which it is no longer recalled.
     pub expires_at: Option<Timestamp>,
-    /// How much it matters, 0 to 1.
+    /// Importance, 0 to 1; `None` for the default.
     pub importance: Option<f64>,
-    /// Who may recall it.
+    /// Visibility.
     pub visibility: Visibility,
-    /// See [`TurnToRemember::vector`].
+    /// Vector: see [`TurnToRemember::vector`].
     pub vector: Option<Vec<f32>>,
 }

@@ -34,7 +34,7 @@ mod tests {
 
     /// The table of retention values in the paper's form, to three digits.
     #[test]
-    fn follows_the_paper() {
+    fn retention_agrees_with_the_table_of_the_paper() {
         let learned = Timestamp::from_micros(1_700_000_000_000_000);
         for (strength, hours, expected) in [
             (1.0, 1, 0.959_2),

@@ -1,4 +1,4 @@
-//! From a request's scope to partitions: the owner that a write goes to, and the partitions that a read may search.
+//! Scope resolution: the owner of a write, and the partitions that a read may search.
 
 mod narrowed;
 mod owner;

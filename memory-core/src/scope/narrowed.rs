@@ -1,9 +1,9 @@
-//! Narrowing a filter to the ids of a scope, pure.
+//! Restriction of a filter to the ids of a scope, pure.
 
 use crate::domain::filter::{Field, Filter, Scalar, Test};
 use crate::domain::scope::{OwnerKind, Scope};
 
-/// The filter, and that the ids which do not own the partition are the memory's.
+/// The filter, and a test for each id of the scope that does not own the partition.
 pub(crate) fn narrowed(filter: &Filter, scope: &Scope, owner: Option<OwnerKind>) -> Filter {
     let mut all = Vec::new();
     if !filter.is_everything() {

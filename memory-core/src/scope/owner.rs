@@ -1,9 +1,12 @@
-//! The owner of a scope, pure.
+//! Owner of a scope, pure.
 
 use crate::domain::scope::{Owner, Scope};
 use crate::error::Error;
 
-/// The owner of a scope that must have one.
+/// Owner of a scope.
+///
+/// # Errors
+/// [`Error::Invalid`] for a scope without ids.
 pub(crate) fn owner(scope: &Scope) -> Result<Owner, Error> {
     scope
         .owner()

@@ -1,4 +1,4 @@
-//! STEP 1 of recalling: which partitions a scope means, and what of them may be seen.
+//! Partitions that a scope selects for reading, and the visible memories of each (step 1 of recall).
 
 use super::narrowed::narrowed;
 use super::owner::owner;
@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::index::View;
 
-/// Partitions with what may be seen of each.
+/// Partitions, each with its view: the filter of its visible memories.
 #[derive(Debug, Default)]
 pub(crate) struct SearchTargets {
     pub(crate) partitions: Vec<(PartitionId, View)>,
@@ -18,8 +18,8 @@ pub(crate) struct SearchTargets {
 }
 
 impl Engine {
-    /// A scope that names a user means that user's partition. One that names only an agent, app or run means what it
-    /// owns itself, and what is shared of its memories in the partitions of others.
+    /// Partitions of a scope. A scope that names a user selects that user's partition. A scope that names only an
+    /// agent, app or run selects its own partition, and its shared memories in the partitions of other owners.
     pub(crate) async fn search_targets(
         &self,
         caller: &Caller,

@@ -1,12 +1,12 @@
-//! PORT: where everything is kept. One store holds the truth; the index is derived from it and can be rebuilt.
+//! Store port: durable storage of turns, memories, index rows, jobs and settings. The store is the source of truth; the
+//! index is derived from it and can be rebuilt.
 //!
-//! The port is cut by subject into small traits, so that a step of a path asks for no more than it uses. Contract of
-//! all of them:
+//! The port is divided by subject into small traits, so that a step depends only on what it uses. Contract of all of
+//! them:
 //!
-//! - What a call acknowledges survives the death of the process. What fails has changed nothing.
-//! - Nothing is read or written behind another tenant's wall: every method takes the tenant, or a partition that was
-//!   found through it.
-//! - Lookups answer `None` or leave out what is not there; errors are for a store that does not work.
+//! - Acknowledged writes survive the death of the process. A failed call has changed nothing.
+//! - Tenants are isolated: every method takes the tenant, or a partition that was found through it.
+//! - Lookups answer `None` or omit what does not exist. Errors are for a store that does not work.
 
 mod jobs;
 #[cfg(feature = "sqlite")]
@@ -27,47 +27,47 @@ use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
 use crate::domain::turn::{Session, Turn};
 
-/// What can go wrong in a store that should work.
+/// Failure of a store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database does not answer, or not in time.
     #[error("the store is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// What is stored cannot be read as what it should be.
+    /// A stored value cannot be decoded.
     #[error("the store is damaged: {table}.{column} of {row}")]
     Corrupt {
-        /// The table.
+        /// Table.
         table: &'static str,
-        /// The column.
+        /// Column.
         column: &'static str,
-        /// Which row, in words.
+        /// Row, in words.
         row: String,
     },
-    /// Another process owns the store.
+    /// Another process holds the lock of the store.
     #[error("{path} is in use by another process")]
     InUse {
-        /// The data directory.
+        /// Data directory.
         path: String,
     },
 }
 
-/// Everything that is kept.
+/// Store: all traits of the port together.
 pub trait Store: Commit + Memories + IndexSource + Embedders + Jobs + AccessLog + Maintenance {}
 impl<T: Commit + Memories + IndexSource + Embedders + Jobs + AccessLog + Maintenance> Store for T {}
 
-/// Writing.
+/// Transactional writes.
 #[async_trait]
 pub trait Commit: Send + Sync + Debug {
-    /// Commits `sets` in order, in one transaction, durably. Each set is taken whole or refused whole; a refused one
-    /// does not hinder the others. The answers are in the order of the sets. An error means that none was committed.
+    /// Commits `sets` in order, in one transaction, durably. Each set is committed or refused as a whole; a refused one
+    /// does not affect the others. The answers are in the order of the sets. An error means that none was committed.
     ///
-    /// Sequence numbers of a partition are given without gaps, one for each memory written or erased, and one for each
-    /// memory that lost a link because what it pointed to was erased.
+    /// The sequence numbers of a partition have no gaps: one for each memory written or erased, and one for each
+    /// memory that lost a link because its target was erased.
     async fn commit(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError>;
 
-    /// What an earlier set with this key made for `owner`, or the refusal of another request under the same key. For
-    /// requests that could not even be prepared a second time, such as the erasure of what is gone: its owner can no
-    /// longer be known, so without `owner` the same request is looked for whoever owned what it was about.
+    /// Result of an earlier set with this idempotency key for `owner`, or a refusal if the key belongs to another
+    /// request. For requests that cannot be prepared a second time, such as the erasure of an erased memory: its owner
+    /// is no longer known, so `None` as `owner` matches the same request for any owner.
     async fn earlier(
         &self,
         tenant: TenantId,
@@ -76,37 +76,37 @@ pub trait Commit: Send + Sync + Debug {
     ) -> Result<Option<Result<CreatedIds, Refusal>>, StoreError>;
 }
 
-/// A memory with whose it is.
+/// Memory with its partition and owner.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredMemory {
-    /// The partition it lies in.
+    /// Partition of the memory.
     pub partition: PartitionId,
-    /// Its owner.
+    /// Owner of the partition.
     pub owner: Owner,
-    /// The memory.
+    /// Memory.
     pub memory: Memory,
 }
 
-/// An owner with what they own.
+/// Owner with its partition and number of memories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnerEntry {
-    /// Their partition.
+    /// Partition of the owner.
     pub partition: PartitionId,
-    /// Who.
+    /// Owner.
     pub owner: Owner,
-    /// How many live memories.
+    /// Number of live memories.
     pub memory_count: u64,
-    /// When they were first heard of.
+    /// Creation time of the partition.
     pub created_at: Timestamp,
 }
 
-/// Reading memories and what they come from.
+/// Reads of memories, sessions and turns.
 #[async_trait]
 pub trait Memories: Send + Sync + Debug {
-    /// The partition of an owner, if they ever remembered anything.
+    /// Partition of an owner; `None` if the owner has never remembered anything.
     async fn partition_of(&self, tenant: TenantId, owner: &Owner) -> Result<Option<PartitionId>, StoreError>;
 
-    /// Partitions of other owners that hold memories with this agent, app or run, the oldest first, at most `limit`.
+    /// Partitions of other owners that contain memories with this agent, app or run; oldest first, at most `limit`.
     async fn partitions_with(
         &self,
         tenant: TenantId,
@@ -115,7 +115,7 @@ pub trait Memories: Send + Sync + Debug {
         limit: u32,
     ) -> Result<Vec<PartitionId>, StoreError>;
 
-    /// The owners of a tenant with a partition after `after`, in order of partition, at most `limit`.
+    /// Owners of a tenant with a partition after `after`, in order of partition, at most `limit`.
     async fn owners(
         &self,
         tenant: TenantId,
@@ -123,24 +123,24 @@ pub trait Memories: Send + Sync + Debug {
         limit: u32,
     ) -> Result<Vec<OwnerEntry>, StoreError>;
 
-    /// Those of `ids` that are in the partition, in the order of `ids`.
+    /// Existing memories among `ids`, in the order of `ids`.
     async fn memories(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Memory>, StoreError>;
 
-    /// A memory by its id alone, in whichever partition of the tenant.
+    /// Memory by its id alone, in any partition of the tenant.
     async fn memory(&self, tenant: TenantId, id: MemoryId) -> Result<Option<StoredMemory>, StoreError>;
 
-    /// The versions of a memory before the present one, oldest first.
+    /// Versions of a memory before the present one, oldest first.
     async fn earlier_versions(&self, partition: PartitionId, id: MemoryId)
     -> Result<Vec<Memory>, StoreError>;
 
-    /// How a memory was made, if it was derived.
+    /// Derivation of a memory; `None` if it is not a derived one.
     async fn derivation(
         &self,
         partition: PartitionId,
         id: MemoryId,
     ) -> Result<Option<Derivation>, StoreError>;
 
-    /// A partition's sessions from the given ordinal on, in order, at most `limit`.
+    /// Sessions of a partition from this ordinal on, in order, at most `limit`.
     async fn sessions(
         &self,
         partition: PartitionId,
@@ -148,51 +148,51 @@ pub trait Memories: Send + Sync + Debug {
         limit: u32,
     ) -> Result<Vec<Session>, StoreError>;
 
-    /// A session by its id, with the partition it is in.
+    /// Session by its id, with its partition.
     async fn session(
         &self,
         tenant: TenantId,
         id: SessionId,
     ) -> Result<Option<(PartitionId, Session)>, StoreError>;
 
-    /// A session's turns from the given place on, in order, at most `limit`.
+    /// Turns of a session from this ordinal on, in order, at most `limit`.
     async fn turns(&self, session: SessionId, from: u32, limit: u32) -> Result<Vec<Turn>, StoreError>;
 
-    /// Single turns of a partition, those that are there.
+    /// Existing turns of a partition among `ids`.
     async fn turns_by_id(&self, partition: PartitionId, ids: &[TurnId]) -> Result<Vec<Turn>, StoreError>;
 }
 
-/// A memory as the index needs it: everything but the text, and its rows.
+/// Memory as the index needs it: its columns without the text, and its rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Indexed {
-    /// The memory; `text` is empty.
+    /// Memory with an empty `text`.
     pub memory: Memory,
-    /// What it is found by.
+    /// Index rows.
     pub rows: Vec<IndexRow>,
 }
 
-/// One entry of a partition's change log.
+/// Entry of a partition's change log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChangeEntry {
-    /// Its number: one more than the entry before.
+    /// Sequence number: one more than the entry before.
     pub seq: u64,
-    /// What was done.
+    /// Operation.
     pub op: ChangeOp,
-    /// To which memory.
+    /// Memory that was changed.
     pub memory: MemoryId,
 }
 
-/// What was done to a memory.
+/// Operation of a change-log entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeOp {
-    /// It was added, got a new version, or lost a link to what was erased.
+    /// The memory was added, got a new version, or lost a link to an erased memory.
     Put,
-    /// It was erased.
+    /// The memory was erased.
     Erase,
 }
 
 impl ChangeOp {
-    /// The number in the store.
+    /// Number in the store.
     pub const fn code(self) -> i16 {
         match self {
             ChangeOp::Put => 0,
@@ -200,7 +200,7 @@ impl ChangeOp {
         }
     }
 
-    /// The operation of that number.
+    /// Operation with this number.
     pub const fn from_code(code: i64) -> Option<Self> {
         match code {
             0 => Some(ChangeOp::Put),
@@ -210,21 +210,21 @@ impl ChangeOp {
     }
 }
 
-/// What the index is built from.
+/// Input of the index: snapshots and change logs of partitions.
 #[async_trait]
 pub trait IndexSource: Send + Sync + Debug {
-    /// Components of the vectors of the embedder in use; 0 while none is.
+    /// Number of components of a vector of the embedder in use; 0 while none is.
     async fn dimension(&self) -> Result<usize, StoreError>;
 
-    /// All of a partition at one moment: hands every memory, in the order of ids, to `each`, and answers the number
-    /// of the change log that this state bears. Rows bear the vectors of the embedder in use.
+    /// Consistent snapshot of a partition: passes every memory, in the order of ids, to `each`, and returns the last
+    /// change-log number in the snapshot. Rows have the vectors of the embedder in use.
     async fn load(
         &self,
         partition: PartitionId,
         each: &mut (dyn FnMut(Indexed) + Send),
     ) -> Result<u64, StoreError>;
 
-    /// The change log after `after`, in order, at most `limit` entries.
+    /// Change-log entries after `after`, in order, at most `limit`.
     async fn changes(
         &self,
         partition: PartitionId,
@@ -232,26 +232,26 @@ pub trait IndexSource: Send + Sync + Debug {
         limit: u32,
     ) -> Result<Vec<ChangeEntry>, StoreError>;
 
-    /// Single memories as the index needs them, those that are there.
+    /// Existing memories among `ids`, as the index needs them.
     async fn indexed(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Indexed>, StoreError>;
 }
 
-/// A memory that another embedder has no rows of yet.
+/// Memory without rows of another embedder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unembedded {
     /// The partition.
     pub partition: PartitionId,
-    /// The memory in its present version, with its text.
+    /// Memory in its present version, with its text.
     pub memory: Memory,
 }
 
-/// Which embedder the index's rows are made with. Rows of several may lie side by side; one is in use.
+/// Embedders of the index rows. Rows of several may exist side by side; one is in use.
 #[async_trait]
 pub trait Embedders: Send + Sync + Debug {
-    /// The identity (as text) of the embedder in use; none in a new store.
+    /// Embedder in use with its identity as text; `None` in a new store.
     async fn embedder_in_use(&self) -> Result<Option<(EmbedderId, String)>, StoreError>;
 
-    /// Makes the embedder of this identity known, without using it.
+    /// Registers the embedder of this identity, without using it.
     async fn register_embedder(
         &self,
         identity: &str,
@@ -259,10 +259,10 @@ pub trait Embedders: Send + Sync + Debug {
         now: Timestamp,
     ) -> Result<EmbedderId, StoreError>;
 
-    /// From here on, rows are written and read for this embedder.
+    /// Switches to this embedder: from here on, rows are written and read for it.
     async fn use_embedder(&self, id: EmbedderId) -> Result<(), StoreError>;
 
-    /// Memories after `after`, in order of partition and id, that have no row of this embedder; at most `limit`.
+    /// Memories after `after`, in order of partition and id, without a row of this embedder; at most `limit`.
     async fn unembedded(
         &self,
         id: EmbedderId,
@@ -270,35 +270,35 @@ pub trait Embedders: Send + Sync + Debug {
         limit: u32,
     ) -> Result<Vec<Unembedded>, StoreError>;
 
-    /// Writes an embedder's rows of memories that are still in the version for which the rows were made; leaves the
-    /// others out.
+    /// Writes an embedder's rows of memories that are still at the version for which the rows were made; skips the
+    /// others.
     async fn put_rows(
         &self,
         id: EmbedderId,
         memories: &[(PartitionId, MemoryId, u32, Vec<IndexRow>)],
     ) -> Result<(), StoreError>;
 
-    /// Drops a run of at most `limit` rows of embedders other than the one in use; answers how many went.
+    /// Deletes at most `limit` rows of embedders other than the one in use, and returns their number.
     async fn drop_other_rows(&self, limit: u32) -> Result<u64, StoreError>;
 }
 
-/// What a recall brought back.
+/// Access-log record of one recall in one partition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecallRecord {
-    /// Which recall.
+    /// Recall.
     pub id: RecallId,
-    /// Of which partition.
+    /// Partition.
     pub partition: PartitionId,
-    /// When.
+    /// Time of the recall.
     pub recalled_at: Timestamp,
-    /// What came back, best first, with its score.
+    /// Returned memories with their scores, best first.
     pub hits: Vec<(MemoryId, f32)>,
 }
 
-/// The access log.
+/// Access log of recalls.
 #[async_trait]
 pub trait AccessLog: Send + Sync + Debug {
-    /// Writes records without the hits that have been erased meanwhile, and drops the oldest of each partition over
+    /// Writes records, omitting hits erased in the meantime, and deletes the oldest records of each partition over
     /// `keep_per_partition`.
     async fn record_recalls(
         &self,
@@ -306,36 +306,36 @@ pub trait AccessLog: Send + Sync + Debug {
         keep_per_partition: u32,
     ) -> Result<(), StoreError>;
 
-    /// A partition's records, newest first, at most `limit`.
+    /// Records of a partition, newest first, at most `limit`.
     async fn recalls(&self, partition: PartitionId, limit: u32) -> Result<Vec<RecallRecord>, StoreError>;
 }
 
-/// One kind of damage, and how often it was found.
+/// Kind of damage, with its number of occurrences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// A stable name of the kind.
+    /// Stable code of the kind.
     pub code: &'static str,
-    /// In words.
+    /// Description.
     pub detail: String,
-    /// How often.
+    /// Number of occurrences.
     pub count: u64,
-    /// Whether it was mended.
+    /// True if it was repaired.
     pub repaired: bool,
 }
 
-/// Looking after the store.
+/// Maintenance of the store.
 #[async_trait]
 pub trait Maintenance: Send + Sync + Debug {
-    /// Looks for damage; mends what can be mended without loss if `repair` is set.
+    /// Checks the integrity of the store; with `repair`, repairs what can be repaired without loss.
     async fn check(&self, repair: bool) -> Result<Vec<Damage>, StoreError>;
 
-    /// Writes a consistent copy of the whole store to a new file, while others go on reading and writing.
+    /// Writes a consistent copy of the whole store to a new file, concurrently with reads and writes.
     async fn copy_to(&self, file: &std::path::Path) -> Result<(), StoreError>;
 
-    /// Forgets idempotency keys older than `before`.
+    /// Deletes idempotency keys older than `before`, and returns their number.
     async fn forget_requests(&self, before: Timestamp) -> Result<u64, StoreError>;
 
-    /// The value of a setting.
+    /// Value of a setting.
     async fn setting(&self, name: &str) -> Result<Option<String>, StoreError>;
 
     /// Writes a setting.

@@ -140,7 +140,10 @@ impl Partition {
             }
         }
         let now_us = prepared.query.view.now.as_micros();
-        let scored = self.dense.score_rows(vector, prepared.query.weights.into(), now_us, &rows).map_err(unscorable)?;
+        let scored = self
+            .dense
+            .score_rows(vector, prepared.query.weights.into(), now_us, &rows)
+            .map_err(unscorable)?;
         for (place, scored) in places.into_iter().zip(scored) {
             let score = DenseScore {
                 score: scored.score,

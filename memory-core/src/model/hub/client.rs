@@ -1,9 +1,10 @@
-//! The way to a model hub: what a repository holds, and its files, over the two requests that every hub and mirror of
-//! Hugging Face's kind answers.
+//! HTTP client of a model hub: the listing of a repository and its files, by the two requests that every hub and mirror
+//! of Hugging Face's kind supports.
 //!
-//! `GET api/models/REPOSITORY/revision/REVISION?blobs=true` names the commit and every file with its size and, for large
-//! ones, sha256; `GET REPOSITORY/resolve/COMMIT/FILE` is a file, by way of a redirect to wherever it is kept. Invariants:
-//! every answer is bounded in bytes and every wait in time; a token goes to the hub alone, not to where it redirects.
+//! `GET api/models/REPOSITORY/revision/REVISION?blobs=true` returns the commit and every file with its size and, for
+//! large ones, sha256. `GET REPOSITORY/resolve/COMMIT/FILE` returns a file, through a redirect to its storage.
+//! Invariants: every answer is bounded in bytes and every wait in time; the token is sent to the hub alone, not to the
+//! target of a redirect.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -19,25 +20,25 @@ use super::{HubError, HubSettings};
 use crate::model::cached::MAX_FILE_BYTES;
 use crate::model::tls;
 
-/// Of the connection alone.
+/// Timeout of the connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
-/// The longest silence within an answer.
+/// Timeout between two reads of an answer.
 const SILENCE_WITHIN: Duration = Duration::from_secs(60);
-/// From one host to the next, at most so often.
+/// Maximum number of redirects.
 const MAX_REDIRECTS: usize = 5;
-/// The longest list of a repository's files.
+/// Maximum size of a repository's listing, in bytes.
 const MAX_LISTING_BYTES: u64 = 8 << 20;
-/// A commit is named by so many characters at most: 64 are a sha256.
+/// Maximum length of a commit's name, in bytes; a sha256 has 64.
 const MAX_REVISION_BYTES: usize = 64;
 
-/// A hub, reached with these settings.
+/// Client of a hub with these settings.
 #[derive(Debug)]
 pub(super) struct HubClient {
     http: reqwest::Client,
     settings: HubSettings,
 }
 
-/// What a repository holds at a commit.
+/// Listing of a repository at a commit.
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) repository: String,
@@ -45,7 +46,7 @@ pub(super) struct Listing {
     pub(super) files: BTreeMap<String, Announced>,
 }
 
-/// What a hub says of a file before it is fetched.
+/// Metadata of a file in the listing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Announced {
     pub(super) bytes: Option<u64>,
@@ -92,10 +93,11 @@ impl HubClient {
         Ok(Self { http, settings: HubSettings { endpoint, ..settings.clone() } })
     }
 
-    /// What the repository holds at this revision, a branch or a commit.
+    /// Listing of the repository at this revision, a branch or a commit.
     pub(super) async fn listing(&self, repository: &str, revision: &str) -> Result<Listing, HubError> {
         let path = format!("api/models/{repository}/revision/{revision}?blobs=true");
-        let answer = self.patiently(async || self.whole(&path, repository, MAX_LISTING_BYTES).await).await?;
+        let answer =
+            self.with_retries(async || self.whole(&path, repository, MAX_LISTING_BYTES).await).await?;
         let malformed = |reason: String| HubError::Answer { what: repository.to_owned(), reason };
         let info: ModelInfo = serde_json::from_slice(&answer)
             .map_err(|error| malformed(format!("the hub does not answer with a list of files: {error}")))?;
@@ -110,13 +112,13 @@ impl HubClient {
         Ok(Listing { repository: repository.to_owned(), revision: info.sha, files: files.collect() })
     }
 
-    /// A small file, whole.
+    /// Contents of a small file.
     pub(super) async fn small(&self, listing: &Listing, file: &str, limit: u64) -> Result<Vec<u8>, HubError> {
         let path = format!("{}/resolve/{}/{file}", listing.repository, listing.revision);
-        self.patiently(async || self.whole(&path, file, limit).await).await
+        self.with_retries(async || self.whole(&path, file, limit).await).await
     }
 
-    /// Brings a file into `part`, going on where an earlier try ended. `progress` is told how many bytes are there.
+    /// Downloads a file into `part`, continuing an earlier attempt. `progress` gets the number of bytes present.
     pub(super) async fn download(
         &self,
         listing: &Listing,
@@ -124,7 +126,7 @@ impl HubClient {
         part: &Path,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<(), HubError> {
-        self.patiently(async || self.try_download(listing, file, part, progress).await).await
+        self.with_retries(async || self.try_download(listing, file, part, progress).await).await
     }
 
     async fn try_download(
@@ -192,8 +194,8 @@ impl HubClient {
         Ok(answer)
     }
 
-    /// Tries again what may pass by itself.
-    async fn patiently<T>(
+    /// Retries transient failures.
+    async fn with_retries<T>(
         &self,
         mut attempt: impl AsyncFnMut() -> Result<T, HubError>,
     ) -> Result<T, HubError> {
@@ -209,7 +211,7 @@ impl HubClient {
 
     fn get(&self, path: &str) -> RequestBuilder {
         let request = self.http.get(format!("{}/{path}", self.settings.endpoint));
-        // Sums and sizes are those of the files, not of what a server packs them into.
+        // Digests and sizes are those of the files, not of a compressed transfer.
         let request = request.header(ACCEPT_ENCODING, "identity");
         match &self.settings.token {
             Some(token) => request.bearer_auth(token),
@@ -231,7 +233,7 @@ impl HubClient {
     }
 }
 
-/// Whether the answer goes on with this byte.
+/// True if the answer continues at this byte.
 fn begins_at(response: &Response, byte: u64) -> bool {
     let range = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
     range.and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.parse().ok()) == Some(byte)
@@ -242,7 +244,7 @@ fn start_anew(output: &File, part: &Path) -> Result<u64, HubError> {
     Ok(0)
 }
 
-/// What went wrong, with its causes, and without the address: a download's holds a signature.
+/// Error with its causes, without the address: that of a download contains a signature.
 fn causes(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();

@@ -1,17 +1,17 @@
-//! What a model's own files say about its use: how many tokens it reads, which token fills up a batch.
+//! Model metadata from a repository's own JSON files: input length and padding token.
 //!
-//! Pure: bytes in, values out. Invariant: files that are missing, or that say nothing sensible, give defaults that are
-//! right for most models of the list; nothing here fails.
+//! Pure. Invariant: for missing files or senseless values it returns defaults that are right for most models of the
+//! list; nothing here fails.
 
 use serde_json::Value;
 
-/// The most tokens that a fetched model reads at once: what `fastembed` gives every model, and what the memory for
-/// attention, which grows with the square, allows. Whoever wants more edits `max_tokens` in the model's `model.json`.
+/// Maximum input length of a fetched model, in tokens: the limit that `fastembed` applies to every model and that the
+/// memory for attention, which is quadratic in it, allows. Users can raise `max_tokens` in the model's `model.json`.
 const MAX_TOKENS: usize = 512;
-/// The padding token of BERT and its kin.
+/// Padding token of BERT and its relatives.
 const BERT_PAD: &str = "[PAD]";
 
-/// The small files of a repository, each as far as there is one and it is JSON.
+/// Small files of a repository; null for a file that is missing or not JSON.
 #[derive(Debug, Default)]
 pub(super) struct SmallFiles {
     pub(super) config: Value,
@@ -20,21 +20,21 @@ pub(super) struct SmallFiles {
 }
 
 impl SmallFiles {
-    /// Tokens that the model reads at once.
+    /// Maximum input length in tokens.
     pub(super) fn max_tokens(&self) -> usize {
-        // Some have 1e30 there, for "no limit".
-        let said = self.tokenizer_config["model_max_length"].as_f64();
+        // Some files have 1e30 for "no limit".
+        let configured = self.tokenizer_config["model_max_length"].as_f64();
         let positions = [&self.config, &self.config["text_config"]]
             .into_iter()
             .find_map(|config| config["max_position_embeddings"].as_f64());
-        [said, positions]
+        [configured, positions]
             .into_iter()
             .flatten()
             .filter(|tokens| *tokens >= 1.0)
             .fold(MAX_TOKENS, |least, tokens| least.min(tokens as usize)) // saturates
     }
 
-    /// The token that fills up a batch.
+    /// Padding token.
     pub(super) fn pad_token(&self) -> String {
         [&self.tokenizer_config, &self.special_tokens_map]
             .into_iter()
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fewest_tokens_that_any_file_says_count() {
+    fn the_smallest_input_length_in_any_file_is_used() {
         let tokens = |config, tokenizer| files(config, tokenizer, Value::Null).max_tokens();
         assert_eq!(tokens(json!({"max_position_embeddings": 512}), json!({"model_max_length": 256})), 256);
         assert_eq!(tokens(json!({"max_position_embeddings": 128}), json!({"model_max_length": 1e30})), 128);
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn the_padding_token_is_a_text_or_has_one() {
+    fn the_padding_token_is_a_string_or_an_object_with_one() {
         let pad = |tokenizer, special| files(Value::Null, tokenizer, special).pad_token();
         assert_eq!(pad(json!({"pad_token": "<pad>"}), json!({"pad_token": "x"})), "<pad>");
         assert_eq!(pad(json!({"pad_token": {"content": "<pad>"}}), Value::Null), "<pad>");

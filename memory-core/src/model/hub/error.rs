@@ -1,6 +1,6 @@
-//! Why a model could not be fetched, typed by what the reader can do about it.
+//! Errors of fetching a model, typed by their remedy.
 //!
-//! Messages name the remedy. They never hold the token, nor the signed address that a hub sends a download to.
+//! Messages name the remedy. They never contain the token, nor the signed address of a download.
 
 use std::path::PathBuf;
 
@@ -8,120 +8,120 @@ use thiserror::Error;
 
 use crate::model::ModelError;
 
-/// A model could not be fetched. Nothing of it is in its folder then that was not there before.
+/// Failure to fetch a model. The model's folder has no new files then.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum HubError {
     /// `fastembed` knows no model of this name.
     #[error("there is no model `{name}` to fetch{}. `engrain models list` names them all", suggestion(.like))]
     Unknown {
-        /// The name asked for.
+        /// Requested name.
         name: String,
-        /// Names that are like it.
+        /// Similar names.
         like: Vec<&'static str>,
     },
-    /// A model of the catalogue, which has its own way into the cache.
+    /// The model is of the catalogue and is fetched by `make setup`.
     #[error(
         "`{name}` is pinned by this version of Engrain: `python3 scripts/fetch_models.py --only {name}` fetches it"
     )]
     Pinned {
-        /// The model.
+        /// Model.
         name: String,
     },
-    /// The user put a model there that was not fetched.
+    /// The folder has a model that the user added.
     #[error("{} holds a model that was not fetched; move it away first", .folder.display())]
     Own {
-        /// The folder.
+        /// Folder.
         folder: PathBuf,
     },
-    /// The address or the token cannot be used.
+    /// The address or the token is unusable.
     #[error("{what} cannot be used: {reason}")]
     Setting {
-        /// Which setting.
+        /// Name of the setting.
         what: &'static str,
-        /// What is wrong with it.
+        /// Reason.
         reason: String,
     },
     /// The hub answered with an error.
     #[error("{hub} answered {status} for {what}: {}", remedy(*.status))]
     Status {
-        /// The hub's address.
+        /// Address of the hub.
         hub: String,
-        /// The repository or file.
+        /// Repository or file.
         what: String,
-        /// The HTTP status.
+        /// HTTP status.
         status: u16,
     },
-    /// No connection, or one that broke.
+    /// No connection, or a broken one.
     #[error(
         "{hub} cannot be reached: {reason}. HF_ENDPOINT names another hub or a mirror, HTTPS_PROXY a proxy; run it \
          again to go on"
     )]
     Unreachable {
-        /// The hub's address.
+        /// Address of the hub.
         hub: String,
-        /// What the connection said.
+        /// Message of the connection.
         reason: String,
     },
-    /// A download ended before its end.
+    /// The download was incomplete.
     #[error("{file} came with {found} bytes instead of {expected}; run it again to go on")]
     Incomplete {
-        /// The file.
+        /// File.
         file: String,
-        /// Bytes that came.
+        /// Bytes received.
         found: u64,
-        /// Bytes that the hub lists.
+        /// Bytes listed by the hub.
         expected: u64,
     },
-    /// More bytes than anything here reads.
+    /// An answer is over its maximum size.
     #[error("{what} has more than {limit} bytes, which is the most that is fetched")]
     TooLarge {
-        /// The file or answer.
+        /// File or answer.
         what: String,
-        /// The bound.
+        /// Maximum size in bytes.
         limit: u64,
     },
-    /// The bytes are not those that were announced, or not those that were pinned.
+    /// The sha256 of a file is not the listed or the pinned one.
     #[error("{file} came with sha256 {found}, but {expected} is {by}; nothing was installed")]
     Changed {
-        /// The file.
+        /// File.
         file: String,
-        /// The sha256 it should have, in hex.
+        /// Expected sha256, in hexadecimal.
         expected: String,
-        /// The sha256 it has.
+        /// Actual sha256, in hexadecimal.
         found: String,
-        /// Who says what it should have.
+        /// Source of the expectation.
         by: &'static str,
     },
-    /// An answer that makes no sense, or a repository without what is needed.
+    /// An answer is malformed, or the repository lacks a needed file.
     #[error("{what}: {reason}")]
     Answer {
-        /// The repository or file.
+        /// Repository or file.
         what: String,
-        /// What is wrong with it.
+        /// Reason.
         reason: String,
     },
-    /// Another process fetches the same model.
+    /// Another process is fetching the same model.
     #[error("`{name}` is being fetched by another process")]
     Busy {
-        /// The model.
+        /// Model.
         name: String,
     },
-    /// The cache cannot be written to.
+    /// The cache is not writable.
     #[error("cannot write {}", .path.display())]
     Storage {
-        /// The file or folder.
+        /// File or folder.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         source: std::io::Error,
     },
-    /// What lies in the cache is unusable.
+    /// The cached model is unusable.
     #[error(transparent)]
     Model(#[from] ModelError),
 }
 
 impl HubError {
-    /// Whether the same may succeed later without anybody changing anything.
+    /// True if the same call may succeed later without any other change.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Incomplete { .. } | Self::Busy { .. } => true,

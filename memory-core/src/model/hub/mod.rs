@@ -1,9 +1,9 @@
-//! Fetches a model by name from a model hub into the cache: `engrain models fetch`, never a server.
+//! Download of models by name from a hub into the cache, for `engrain models fetch`. A server never downloads.
 //!
-//! It exists for whoever has internet and wants another model than the catalogue's, a multilingual one for example. The
-//! first fetch is trusted, and pins: `model.json` keeps the commit and the sha256 of every file, and from then on the
-//! cache gives out no other bytes. Invariants: a file gets its final name only whole and checked; a model is there only
-//! once `model.json` is, which comes last; what an interruption leaves lies in `downloads/`, and the next try goes on.
+//! The first download is trusted and pinned: `model.json` keeps the commit and the sha256 of every file, and from then
+//! on the cache returns no other bytes. Invariants: a file gets its final name only when it is complete and verified; a
+//! model exists only with its `model.json`, which is written last; an interruption leaves its files in `downloads/`,
+//! and the next attempt continues there.
 
 mod client;
 mod describe;
@@ -24,36 +24,37 @@ use self::client::{HubClient, Listing};
 use self::describe::SmallFiles;
 use super::cached::MAX_FILE_BYTES;
 use super::catalogue::{
-    CachedModel, DESCRIPTION, ModelCache, ModelEntry, Origin, PinnedFile, Task, catalogue, hex,
+    CachedModel, DESCRIPTION, ModelCache, ModelEntry, Origin, PinnedFile, Task, catalogue,
 };
+use super::hex::hex;
 use super::supported::{self, SupportedModel};
 use super::{ModelError, name, prefixes};
 
-/// Where Hugging Face is.
+/// Address of Hugging Face.
 const HUGGING_FACE: &str = "https://huggingface.co";
-/// The branch that is fetched at first.
+/// Branch of a first download.
 const BRANCH: &str = "main";
-/// The largest of the small JSON files that describe a model.
+/// Maximum size of the small JSON files that describe a model, in bytes.
 const MAX_SMALL_BYTES: u64 = 4 << 20;
-/// Read at once for a sum.
+/// Bytes read at a time for a digest.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Which hub, and how patiently it is asked.
+/// Settings of a hub.
 #[derive(Clone)]
 pub struct HubSettings {
-    /// Its address.
+    /// Address.
     pub endpoint: String,
-    /// Sent to it as a bearer token.
+    /// Bearer token.
     pub token: Option<String>,
-    /// Further tries after a broken connection or an answer that says "later".
+    /// Number of retries after a broken connection or a transient error.
     pub retries: u32,
-    /// Before the second try; twice that before the third, and so on.
+    /// Wait before the first retry; doubled for each further one.
     pub backoff: Duration,
 }
 
 impl HubSettings {
-    /// As the hub's own tools: `HF_ENDPOINT` for another hub or a mirror, `HF_TOKEN` for what is not public. `variable`
-    /// looks up an environment variable.
+    /// Settings from the environment, as the hub's own tools read them: `HF_ENDPOINT` for another hub or a mirror,
+    /// `HF_TOKEN` for private repositories. `variable` looks up an environment variable.
     pub fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let set = |name: &str| {
             let value = variable(name)?.into_string().ok()?.trim().to_owned();
@@ -69,42 +70,42 @@ impl HubSettings {
 }
 
 impl std::fmt::Debug for HubSettings {
-    /// Without the token.
+    /// Debug output without the token.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("HubSettings").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 
-/// How far a download is.
+/// Progress of a download.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress<'a> {
-    /// The file in the repository.
+    /// File in the repository.
     pub file: &'a str,
-    /// Bytes of the model that are there.
+    /// Bytes of the model present.
     pub done_bytes: u64,
-    /// Bytes of the model, as far as the hub says.
+    /// Bytes of the model in total, as listed by the hub.
     pub total_bytes: u64,
 }
 
-/// What became of a fetch.
+/// Outcome of a fetch.
 #[derive(Debug)]
 pub enum Fetched {
-    /// It was there, and every file has its pinned sha256.
+    /// The model existed, and every file has its pinned sha256.
     Here(CachedModel),
-    /// It is there now.
+    /// The model was downloaded.
     New(CachedModel),
 }
 
-/// A file to fetch: where it is in the repository, and what it is called in the cache.
+/// File to fetch: its path in the repository, and its name in the cache.
 struct Wanted {
     remote: String,
     local: String,
 }
 
-/// Brings the model of this name into the cache; with one that is there but damaged, the files that were pinned.
+/// Fetches the model of this name into the cache; for a damaged one, the pinned files.
 ///
 /// # Errors
-/// See [`HubError`].
+/// [`HubError`].
 pub async fn fetch(
     cache: &ModelCache,
     settings: &HubSettings,
@@ -155,7 +156,7 @@ fn is_whole(model: &CachedModel) -> bool {
     model.is_here() && model.entry.files.iter().all(|file| model.read(&file.path).is_ok())
 }
 
-/// Downloads what the model consists of, each file whole and checked; answers with their sums.
+/// Downloads and verifies the files of a model, and returns their digests.
 async fn download(
     client: &HubClient,
     listing: &Listing,
@@ -196,18 +197,18 @@ async fn download(
 
 fn wanted(model: &SupportedModel) -> Vec<Wanted> {
     let named = |remote: &str, local: &str| Wanted { remote: remote.to_owned(), local: local.to_owned() };
-    // The tokeniser first: what is small tells soonest whether the hub lets us in.
+    // The tokenizer first: a small file reveals soonest if the hub refuses access.
     let mut files = vec![named("tokenizer.json", "tokenizer.json"), named(&model.model_file, "model.onnx")];
     files.extend(model.external_files.iter().map(|remote| named(remote, base_name(remote))));
     files
 }
 
-/// By this the graph refers to the weights beside it.
+/// Name by which the graph refers to its weights.
 fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// Holds a download against what the hub announced. One that is not that is thrown away.
+/// Verifies a download against the listing. A file that differs is deleted.
 fn check(listing: &Listing, file: &Wanted, part: &Path) -> Result<(), HubError> {
     let announced = listing.files.get(&file.remote).and_then(|announced| announced.sha256.clone());
     let Some(expected) = announced else { return Ok(()) };
@@ -219,7 +220,7 @@ fn check(listing: &Listing, file: &Wanted, part: &Path) -> Result<(), HubError> 
     Err(HubError::Changed { file: file.remote.clone(), expected, found, by: "what the hub lists" })
 }
 
-/// The entry that was pinned, if these are the files that it pins.
+/// The pinned entry, if its files are these.
 fn same(pinned: ModelEntry, files: &[PinnedFile]) -> Result<ModelEntry, HubError> {
     for expected in &pinned.files {
         let found = files.iter().find(|file| file.path == expected.path).map(|file| file.sha256.clone());
@@ -235,8 +236,7 @@ fn same(pinned: ModelEntry, files: &[PinnedFile]) -> Result<ModelEntry, HubError
     Ok(pinned)
 }
 
-/// What the model is and how it wants to be used: from `fastembed`'s list, its own small files, and the prefixes of its
-/// family.
+/// Description of the model from `fastembed`'s list, its own small files, and the prefixes of its family.
 async fn describe(
     client: &HubClient,
     listing: &Listing,
@@ -280,7 +280,7 @@ async fn describe(
     })
 }
 
-/// Where a model is put together, out of sight of whoever reads models; one process at a time.
+/// Staging folder of a model, invisible to readers; one process at a time.
 struct Staging {
     folder: PathBuf,
     model: String,
@@ -291,7 +291,7 @@ impl Staging {
     fn open(cache: &ModelCache, name: &str, revision: &str) -> Result<Self, HubError> {
         let model = name::folder(name)
             .ok_or_else(|| HubError::Unknown { name: name.to_owned(), like: Vec::new() })?;
-        // The commit is in its name: parts of two commits never come together.
+        // The name contains the commit, so that parts of two commits are never mixed.
         let folder = cache.directory().join("downloads").join(format!("{model}@{revision}"));
         fs::create_dir_all(&folder).map_err(storage(&folder))?;
         let path = folder.join(".lock");
@@ -300,7 +300,7 @@ impl Staging {
         Ok(Self { folder, model, _lock: lock })
     }
 
-    /// Moves the files to their place, the description last, and throws the rest away.
+    /// Moves the files to their final place, the description last, and deletes the rest.
     fn install(&self, cache: &ModelCache, entry: &ModelEntry) -> Result<(), HubError> {
         let target = cache.models().join(&self.model);
         fs::create_dir_all(&target).map_err(storage(&target))?;
@@ -330,7 +330,7 @@ fn storage(path: &Path) -> impl FnOnce(io::Error) -> HubError {
     move |source| HubError::Storage { path, source }
 }
 
-/// The sha256 of a file, in hex.
+/// Sha256 of a file, in hexadecimal.
 fn sum(path: &Path) -> Result<String, HubError> {
     let mut file = File::open(path).map_err(storage(path))?;
     let mut digest = Sha256::new();

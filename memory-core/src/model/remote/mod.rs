@@ -1,9 +1,9 @@
-//! The embedder behind an OpenAI-compatible `/v1/embeddings`: a hosted service, or one of your own.
+//! Remote embedder: an OpenAI-compatible `/v1/embeddings` service, hosted or self-hosted.
 //!
-//! It exists for models that are too large for this process. It keeps the contract of the port as far as a service
-//! lets it: order, dimension, finiteness and unit length are checked here; that a vector depends on its text alone,
-//! and that the service does not cut texts silently, is the service's promise. Invariant: every request ends, in time
-//! bounded by the settings, and a refused or failed one is told apart by status.
+//! For models that are too large for this process. It keeps the contract of the port as far as a service allows: order,
+//! dimension, finiteness and unit length are checked here; the service has to guarantee that a vector depends on its
+//! text alone and that texts are not truncated. Invariant: every request ends, in a time bounded by the settings, and
+//! its failures are distinguished by status.
 
 mod transport;
 
@@ -23,57 +23,58 @@ use self::transport::{Failure, client};
 use super::split::{TokenBounds, split};
 use super::{Embedder, EmbedderIdentity, ModelError, Pooling, checked_unit, weighted_mean};
 
-/// Estimated tokens in one request: OpenAI allows 300,000.
+/// Maximum estimated number of tokens in one request; OpenAI allows 300,000.
 const MAX_REQUEST_TOKENS: usize = 250_000;
-/// Parts of a query that is longer than the model reads.
+/// Maximum number of parts of a query that exceeds the model's input length.
 const MAX_QUERY_PARTS: usize = 8;
-/// The longest wait between two tries, whatever the service asks for.
+/// Maximum wait between two attempts, whatever the service asks for.
 const MAX_BACKOFF: Duration = Duration::from_secs(20);
 
-/// Which service, which model in it, and how patiently it is asked.
+/// Settings of a remote embedder.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemoteEmbedderSettings {
-    /// Up to and without `/embeddings`, such as `https://api.openai.com/v1`.
+    /// Base address, without `/embeddings`, such as `https://api.openai.com/v1`.
     pub base_url: String,
-    /// Sent as a bearer token; empty for a service that wants none. Never taken from the environment here.
+    /// Bearer token; empty for a service without authentication. Never read from the environment here.
     #[serde(default)]
     pub api_key: String,
-    /// The model's name in the service.
+    /// Model name in the service.
     pub model: String,
-    /// Which weights stand behind the name; change it when they change, and stored vectors are made again.
+    /// Revision of the weights behind the name; a change makes stored vectors be computed again.
     #[serde(default = "defaults::revision")]
     pub revision: String,
-    /// Components of a vector.
+    /// Number of components of a vector.
     pub dimension: usize,
-    /// Whether to ask for that dimension, for models that can shorten their vectors.
+    /// True to request that dimension, for models that can shorten their vectors.
     #[serde(default)]
     pub send_dimension: bool,
-    /// Put before every query.
+    /// Prefix of every query.
     #[serde(default)]
     pub query_prefix: String,
-    /// Put before every passage.
+    /// Prefix of every passage.
     #[serde(default)]
     pub passage_prefix: String,
-    /// Tokens that the model reads at once.
+    /// Maximum input length in tokens.
     #[serde(default = "defaults::max_tokens")]
     pub max_tokens: usize,
-    /// Texts in one request.
+    /// Maximum number of texts in one request.
     #[serde(default = "defaults::batch_texts")]
     pub batch_texts: usize,
-    /// Texts in one call of `embed_passages`.
+    /// Maximum number of texts in one call of `embed_passages`.
     #[serde(default = "defaults::texts_per_call")]
     pub texts_per_call: usize,
-    /// Requests for passages at once; queries do not count.
+    /// Maximum number of concurrent requests for passages; queries do not count.
     #[serde(default = "defaults::concurrent_requests")]
     pub concurrent_requests: usize,
-    /// For one try of one request.
+    /// Timeout of one attempt of one request, in milliseconds.
     #[serde(default = "defaults::timeout_ms")]
     pub timeout_ms: u64,
-    /// Further tries after 408, 429, 5xx, a broken connection or a time-out.
+    /// Number of retries after 408, 429, 5xx, a broken connection or a timeout.
     #[serde(default = "defaults::retries")]
     pub retries: u32,
-    /// Before the second try; doubled for each further one. A `Retry-After` in seconds replaces it. At most 20 s.
+    /// Wait before the first retry, in milliseconds; doubled for each further one. A `Retry-After` in seconds replaces
+    /// it. At most 20 s.
     #[serde(default = "defaults::backoff_ms")]
     pub backoff_ms: u64,
 }
@@ -106,7 +107,7 @@ mod defaults {
 }
 
 impl fmt::Debug for RemoteEmbedderSettings {
-    /// Without the key, and without the address, which may hold one.
+    /// Debug output without the key, and without the address, which may contain one.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("RemoteEmbedderSettings")
@@ -116,7 +117,7 @@ impl fmt::Debug for RemoteEmbedderSettings {
     }
 }
 
-/// An embedding model behind HTTP.
+/// Embedding model behind HTTP.
 pub struct RemoteEmbedder {
     identity: EmbedderIdentity,
     client: Client<OpenAIConfig>,
@@ -125,10 +126,10 @@ pub struct RemoteEmbedder {
 }
 
 impl RemoteEmbedder {
-    /// Prepares the connection; nothing is sent yet.
+    /// Prepares the client; nothing is sent yet.
     ///
     /// # Errors
-    /// [`ModelError::Unusable`] for settings that no request could be made with.
+    /// [`ModelError::Unusable`] for settings with which no request can be made.
     pub fn new(settings: RemoteEmbedderSettings) -> Result<Self, ModelError> {
         let unusable = |reason: String| ModelError::Unusable { model: settings.model.clone(), reason };
         if settings.dimension == 0 || settings.batch_texts == 0 || settings.max_tokens < 32 {
@@ -182,7 +183,7 @@ impl Embedder for RemoteEmbedder {
     async fn embed_query(&self, text: &str) -> Result<Vec<f32>, ModelError> {
         let prefix = &self.settings.query_prefix;
         if let Ok(whole) = self.input(prefix, text) {
-            return Ok(self.patiently(&[whole]).await?.swap_remove(0));
+            return Ok(self.with_retries(&[whole]).await?.swap_remove(0));
         }
         let spans = self.spans(prefix, text);
         if spans.len() > MAX_QUERY_PARTS {
@@ -191,7 +192,7 @@ impl Embedder for RemoteEmbedder {
         }
         let parts: Vec<String> =
             spans.into_iter().map(|span| self.input(prefix, &text[span])).collect::<Result<_, _>>()?;
-        let vectors = self.patiently(&parts).await?;
+        let vectors = self.with_retries(&parts).await?;
         let weighted: Vec<_> = vectors.into_iter().zip(parts.iter().map(String::len)).collect();
         weighted_mean(&weighted).ok_or_else(|| self.invalid("the parts of the query cancel out"))
     }
@@ -207,7 +208,7 @@ impl RemoteEmbedder {
         split(text, budget, &Estimate { budget })
     }
 
-    /// What is sent for a text. Services refuse an empty input, so a blank stands for it.
+    /// Input for a text. Services refuse an empty input, so it is replaced by a blank.
     fn input(&self, prefix: &str, text: &str) -> Result<String, ModelError> {
         let whole = format!("{prefix}{text}");
         let found = Estimate::tokens(prefix) + Estimate::tokens(text);
@@ -223,11 +224,11 @@ impl RemoteEmbedder {
 
     async fn passages(&self, inputs: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
         let _request = self.requests.acquire().await.map_err(|_| ModelError::Stopped)?;
-        self.patiently(inputs).await
+        self.with_retries(inputs).await
     }
 
-    /// Asks again, with growing waits, while the failure may pass by itself.
-    async fn patiently(&self, inputs: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
+    /// Retries transient failures with exponential backoff.
+    async fn with_retries(&self, inputs: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
         let mut wait = Duration::from_millis(self.settings.backoff_ms);
         for _ in 0..self.settings.retries {
             match self.once(inputs).await {
@@ -244,7 +245,7 @@ impl RemoteEmbedder {
         self.once(inputs).await.map_err(|(error, _)| error)
     }
 
-    /// One try; a failure comes with the wait that the service asked for.
+    /// One attempt; a failure comes with the wait that the service asked for.
     async fn once(&self, inputs: &[String]) -> Result<Vec<Vec<f32>>, (ModelError, Option<Duration>)> {
         let request = Request {
             model: &self.settings.model,
@@ -259,7 +260,7 @@ impl RemoteEmbedder {
         }
     }
 
-    /// The vectors by their index, each exactly once, checked and at unit length.
+    /// Vectors in order of their index, each exactly once, checked and scaled to unit length.
     fn in_order(&self, answer: Answer, count: usize) -> Result<Vec<Vec<f32>>, ModelError> {
         if answer.data.len() != count {
             return Err(self.invalid(&format!("{} vectors for {count} texts", answer.data.len())));
@@ -294,7 +295,7 @@ struct Request<'a> {
     dimensions: Option<usize>,
 }
 
-/// What is needed of an answer; compatible services differ in the rest.
+/// Fields of an answer that are used; compatible services differ in the others.
 #[derive(Deserialize)]
 struct Answer {
     data: Vec<Row>,
@@ -306,7 +307,7 @@ struct Row {
     embedding: Vec<f32>,
 }
 
-/// Ranges of at most `batch_texts` texts and, beyond the first, of what one request may hold.
+/// Ranges of at most `batch_texts` texts, each within the token limit of a request unless it is a single text.
 fn batches(inputs: &[String], batch_texts: usize) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     let mut tokens = 0;
@@ -326,11 +327,12 @@ fn batches(inputs: &[String], batch_texts: usize) -> Vec<Range<usize>> {
     ranges
 }
 
-/// Tokens without a tokeniser: one for every two ASCII characters begun and one for every byte of the others.
+/// Estimate of a token count without a tokenizer: one per two ASCII characters, rounded up, and one per byte of the
+/// others.
 ///
-/// A byte-pair tokeniser needs at most one token for a byte, so the second part is a bound; the first is one for prose
-/// and code (English has 4 to 5 characters a token), and only digits and hashes may exceed it. A service that reads
-/// less than it was promised answers 400, which is passed on.
+/// A byte-pair tokenizer needs at most one token per byte, so the second part is an upper bound. The first is one for
+/// prose and code (English has 4 to 5 characters per token), and only digits and hashes may exceed it. A service whose
+/// input length is shorter than configured answers 400, which is passed on.
 struct Estimate {
     budget: usize,
 }

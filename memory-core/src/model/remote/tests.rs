@@ -1,4 +1,4 @@
-//! The remote embedder against a scripted server on this machine: what it sends, and what it makes of every answer.
+//! Tests of the remote embedder against a scripted local server: its requests, and its handling of every answer.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,8 +10,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::*;
 
-/// Answers each request with what `script` makes of its number and body: status line, further headers, body.
-/// Requests are kept, head and body.
+/// Answers each request with the result of `script` for its number and body: status line, further headers, body.
+/// Records the requests, head and body.
 async fn serve(
     script: impl Fn(usize, &Value) -> (&'static str, &'static str, String) + Send + Sync + 'static,
 ) -> (String, Arc<Mutex<Vec<(String, Value)>>>) {
@@ -60,7 +60,7 @@ async fn request(stream: &mut TcpStream) -> (String, Value) {
     }
 }
 
-/// Vectors that tell the texts apart by length, last text first.
+/// Vectors that identify the texts by length, last text first.
 fn embeddings(body: &Value) -> String {
     let inputs = body["input"].as_array().unwrap();
     let rows: Vec<Value> = inputs
@@ -106,7 +106,7 @@ async fn texts_go_in_batches_and_vectors_come_back_in_order() {
 }
 
 #[tokio::test]
-async fn busy_and_broken_services_are_asked_again_and_then_given_up() {
+async fn transient_failures_are_retried_up_to_the_limit() {
     let (address, seen) = serve(|number, body| match number {
         0 => ("429 Too Many Requests", "retry-after: 0\r\n", "slow down".into()),
         1 => ("502 Bad Gateway", "", "<html>".into()),
@@ -124,7 +124,7 @@ async fn busy_and_broken_services_are_asked_again_and_then_given_up() {
 }
 
 #[tokio::test]
-async fn refusals_are_told_at_once_with_status_and_reason() {
+async fn refusals_are_returned_at_once_with_status_and_reason() {
     for (status, code) in [("401 Unauthorized", 401), ("400 Bad Request", 400), ("302 Found", 302)] {
         let answer = r#"{"error":{"message":"no such model"}}"#;
         let (address, seen) = serve(move |_, _| (status, "location: /elsewhere\r\n", answer.into())).await;
@@ -138,7 +138,7 @@ async fn refusals_are_told_at_once_with_status_and_reason() {
 }
 
 #[tokio::test]
-async fn wrong_answers_are_errors() {
+async fn malformed_answers_are_errors() {
     let answers: [(&'static str, String); 7] = [
         ("another dimension", json!({"data":[{"index":0,"embedding":[1.0,2.0,3.0]}]}).to_string()),
         ("no length", json!({"data":[{"index":0,"embedding":[0.0,0.0]}]}).to_string()),
@@ -157,7 +157,7 @@ async fn wrong_answers_are_errors() {
 }
 
 #[tokio::test]
-async fn silence_and_absence_end_in_time() {
+async fn a_silent_or_absent_service_is_a_timely_error() {
     let (address, _) = serve(|_, _| ("silence", "", String::new())).await;
     let impatient = RemoteEmbedderSettings { timeout_ms: 100, retries: 1, ..settings(address) };
     let begun = Instant::now();
@@ -165,7 +165,7 @@ async fn silence_and_absence_end_in_time() {
     assert!(matches!(error, ModelError::TimedOut { .. }), "{error:?}");
     assert!(begun.elapsed() < Duration::from_secs(5));
 
-    // Bound and not listening: nobody else gets the port while the test runs.
+    // Bound and not listening, so that no other process gets the port during the test.
     let reserved = TcpSocket::new_v4().unwrap();
     reserved.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let nobody = reserved.local_addr().unwrap();
@@ -192,7 +192,7 @@ async fn long_texts_are_refused_as_passages_and_averaged_as_queries() {
 }
 
 #[test]
-fn settings_that_cannot_work_are_refused_and_the_key_is_never_shown() {
+fn unusable_settings_are_refused_and_the_key_is_never_shown() {
     let with = |change: fn(&mut RemoteEmbedderSettings)| {
         let mut settings = settings("http://localhost/v1".into());
         change(&mut settings);

@@ -1,8 +1,7 @@
-//! The way to the service: one try of one request, with a bounded answer and typed failures.
+//! HTTP transport of the remote embedder: one attempt of one request, with a bounded answer and typed failures.
 //!
-//! `async-openai` by itself retries in secret, forgets the status of an error that is not JSON, and reads answers of
-//! any size; this transport is put under it so that none of that happens. Redirects are not followed: they would take
-//! texts and key to another host.
+//! Replaces the default of `async-openai`, which retries by itself, loses the status of an error that is not JSON, and
+//! reads answers of any size. Redirects are not followed, because they would send texts and key to another host.
 
 use std::error::Error;
 use std::time::Duration;
@@ -16,18 +15,18 @@ use thiserror::Error as ThisError;
 use super::{Answer, RemoteEmbedderSettings};
 use crate::model::{ModelError, tls};
 
-/// Of the connection alone; the time-out of the settings covers the whole try.
+/// Timeout of the connection; the timeout of the settings covers the whole attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// An answer writes a component in at most this many bytes.
+/// Maximum number of bytes per vector component in an answer.
 const BYTES_PER_COMPONENT: usize = 32;
-/// What an answer may hold besides vectors, and all that is read of an error.
+/// Maximum number of bytes of an answer besides its vectors, and of an error.
 const MAX_OTHER_BYTES: usize = 64 << 10;
-/// Characters of an error message that are kept.
+/// Maximum number of characters kept of an error message.
 const MAX_MESSAGE_CHARS: usize = 300;
 
-/// A client that reaches the configured service and no other.
+/// Client that reaches the configured service and no other.
 pub(super) fn client(settings: &RemoteEmbedderSettings) -> Result<Client<OpenAIConfig>, String> {
-    // The client would panic on a key that cannot be a header.
+    // The client would panic on a key that is not a valid header value.
     if http::HeaderValue::from_str(&format!("Bearer {}", settings.api_key)).is_err() {
         return Err("the API key holds characters that cannot be sent".into());
     }
@@ -42,7 +41,7 @@ pub(super) fn client(settings: &RemoteEmbedderSettings) -> Result<Client<OpenAIC
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .map_err(|error| format!("no HTTP client: {error}"))?;
-    // Every field is set: the defaults come from environment variables and may belong to another service.
+    // Every field is set, because the defaults come from environment variables that may belong to another service.
     let config = OpenAIConfig::new()
         .with_api_base(settings.base_url.trim_end_matches('/'))
         .with_api_key(settings.api_key.as_str())
@@ -53,7 +52,7 @@ pub(super) fn client(settings: &RemoteEmbedderSettings) -> Result<Client<OpenAIC
         .saturating_mul(settings.dimension)
         .saturating_mul(BYTES_PER_COMPONENT)
         .saturating_add(MAX_OTHER_BYTES);
-    // Made of our own client: one that the library made would look for a TLS provider of the whole process, and panic.
+    // Built from our own client: the library's own would look for a process-wide TLS provider, and panic.
     let client = Client::build(http.clone(), config);
     let service = tower::service_fn(move |request: HttpRequestFactory| {
         let http = http.clone();
@@ -62,7 +61,7 @@ pub(super) fn client(settings: &RemoteEmbedderSettings) -> Result<Client<OpenAIC
     Ok(client.with_http_service(service))
 }
 
-/// Why one try failed.
+/// Failure of one attempt.
 #[derive(Debug, ThisError)]
 pub(super) enum Failure {
     #[error("status {status}: {message}")]
@@ -76,7 +75,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// As the port tells it, with the wait that the service asked for.
+    /// Error of the port, with the wait that the service asked for.
     pub(super) fn into_model_error(
         self,
         settings: &RemoteEmbedderSettings,
@@ -126,7 +125,7 @@ async fn send(
         return Err(Failure::Status { status: status.as_u16(), message: message(&body), retry_after });
     }
     let body = body(&mut response, limit).await?;
-    // Looked at here, for the client above writes an answer that it cannot read into the log, whole.
+    // Parsed here, because the library's client would log an unparsable answer in full.
     serde_json::from_slice::<Answer>(&body)
         .map_err(|error| Failure::Answer(format!("not the JSON of embeddings: {error}")))?;
     Ok(reqwest::Response::from(http::Response::new(body)))
@@ -147,7 +146,7 @@ fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
     headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
-/// The service's own sentence where it gave one in OpenAI's form, else the beginning of what it sent.
+/// Message of the service if it is in OpenAI's form, else the beginning of the answer.
 fn message(body: &[u8]) -> String {
     let parsed: Option<serde_json::Value> = serde_json::from_slice(body).ok();
     let told = parsed.as_ref().and_then(|value| value.pointer("/error/message")?.as_str());
@@ -155,7 +154,7 @@ fn message(body: &[u8]) -> String {
     text.chars().take(MAX_MESSAGE_CHARS).collect()
 }
 
-/// The innermost cause says most ("connection refused"); the address may hold a secret and is left out.
+/// The innermost cause ("connection refused"); the address may contain a secret and is omitted.
 fn connection(error: reqwest::Error) -> Failure {
     if error.is_timeout() {
         return Failure::TimedOut;

@@ -1,4 +1,4 @@
-//! Days of the calendar. Whatever would leave the years 1 to 9999 is `None`.
+//! Calendar arithmetic. A result outside the years 1 to 9999 is `None`.
 
 use jiff::Span;
 use jiff::civil::{Date, Weekday};
@@ -6,79 +6,79 @@ use jiff::civil::{Date, Weekday};
 use super::Days;
 use crate::domain::time::Timestamp;
 
-/// The day of a moment, in UTC.
+/// Date of a moment, in UTC.
 pub(super) fn date_of(at: Timestamp) -> Option<Date> {
     let moment = jiff::Timestamp::from_microsecond(at.as_micros()).ok()?;
     let date = jiff::tz::TimeZone::UTC.to_datetime(moment).date();
     (1..=9999).contains(&date.year()).then_some(date)
 }
 
-/// Days since 1970.
+/// Days since 1970-01-01.
 pub(super) fn day_number(date: Date) -> i64 {
     let epoch = jiff::civil::date(1970, 1, 1);
     date.since(epoch).map_or(0, |span| i64::from(span.get_days()))
 }
 
-/// A day so many days later, or earlier.
+/// Date that many days later; earlier for a negative number.
 pub(super) fn plus_days(date: Date, days: i64) -> Option<Date> {
     date.checked_add(Span::new().try_days(days).ok()?).ok()
 }
 
-/// The same day so many months later, or earlier; the month's last where it has no such day.
+/// Same day of the month that many months later (earlier for a negative number); the last day of a shorter month.
 pub(super) fn plus_months(date: Date, months: i64) -> Option<Date> {
     date.checked_add(Span::new().try_months(months).ok()?).ok()
 }
 
-/// A single day.
+/// Single day.
 pub(super) fn day(date: Date) -> Days {
     Days { first: date, last: date }
 }
 
-/// From `first` to `last`, whichever comes first.
+/// Range between two dates, in either order.
 pub(super) fn between(first: Date, last: Date) -> Days {
     if first <= last { Days { first, last } } else { Days { first: last, last: first } }
 }
 
-/// The days around one.
+/// Range of `days` to either side of a date.
 pub(super) fn around(date: Date, days: i64) -> Option<Days> {
     Some(between(plus_days(date, -days)?, plus_days(date, days)?))
 }
 
-/// The week from Monday to Sunday that a day lies in.
+/// Week of a date, Monday to Sunday.
 pub(super) fn week_of(date: Date) -> Option<Days> {
     let monday = plus_days(date, -i64::from(date.weekday().to_monday_zero_offset()))?;
     Some(between(monday, plus_days(monday, 6)?))
 }
 
-/// A month.
+/// All days of a month.
 pub(super) fn month(year: i16, month: i8) -> Option<Days> {
     let first = Date::new(year, month, 1).ok()?;
     Some(between(first, first.last_of_month()))
 }
 
-/// A year.
+/// All days of a year.
 pub(super) fn year(year: i16) -> Option<Days> {
     Some(between(Date::new(year, 1, 1).ok()?, Date::new(year, 12, 31).ok()?))
 }
 
-/// The last day of that name before `date`.
+/// Last such weekday before `date`.
 pub(super) fn weekday_before(date: Date, weekday: Weekday) -> Option<Date> {
     let back = i64::from(weekday.until(date.weekday()));
     plus_days(date, if back == 0 { -7 } else { -back })
 }
 
-/// The first day of that name after `date`.
+/// First such weekday after `date`.
 pub(super) fn weekday_after(date: Date, weekday: Weekday) -> Option<Date> {
     let ahead = i64::from(date.weekday().until(weekday));
     plus_days(date, if ahead == 0 { 7 } else { ahead })
 }
 
-/// The `nth` day of that name in a month, from 1.
+/// The `nth` such weekday of a month, from 1.
 pub(super) fn nth_weekday(year: i16, month: i8, nth: i8, weekday: Weekday) -> Option<Date> {
     Date::new(year, month, 1).ok()?.nth_weekday_of_month(nth, weekday).ok()
 }
 
-/// Easter Sunday (the anonymous Gregorian computus).
+/// Easter Sunday, by the anonymous Gregorian computus (Meeus, Astronomical Algorithms, 1991, chapter 8).
 pub(super) fn easter(year: i16) -> Option<Date> {
     let y = i32::from(year);
     let (a, b, c) = (y % 19, y / 100, y % 100);
@@ -99,14 +99,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn easter_is_where_the_almanac_has_it() {
+    fn easter_agrees_with_the_almanac() {
         for (year, month, day) in [(2000, 4, 23), (2019, 4, 21), (2023, 4, 9), (2024, 3, 31), (2025, 4, 20)] {
             assert_eq!(easter(year), Some(date(year, month, day)));
         }
     }
 
     #[test]
-    fn weekdays_are_never_today() {
+    fn the_weekday_before_or_after_a_date_is_not_that_date() {
         let tuesday = date(2023, 5, 30);
         assert_eq!(weekday_before(tuesday, Weekday::Tuesday), Some(date(2023, 5, 23)));
         assert_eq!(weekday_after(tuesday, Weekday::Tuesday), Some(date(2023, 6, 6)));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_calendar_ends() {
+    fn dates_outside_the_calendar_are_none() {
         assert_eq!(plus_days(date(9999, 12, 31), 1), None);
         assert_eq!(plus_months(date(9999, 12, 31), 1), None);
         assert_eq!(day_number(date(1970, 1, 2)), 1);

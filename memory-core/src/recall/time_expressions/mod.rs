@@ -1,12 +1,13 @@
-//! The times that a question names: "last Tuesday", "three weeks ago", "between Christmas and March".
-//! Pure, and without a model (LongMemEval's third control point, time-aware queries, arXiv 2410.10813 section 4.3).
+//! Recognition of time expressions in a query ("last Tuesday", "three weeks ago", "between Christmas and March"),
+//! rule-based and pure (time-aware query expansion: LongMemEval, arXiv 2410.10813, section 4.3).
 //!
-//! Words are read from left to right; what stands for days becomes a [`Mention`], counted from the day on which the
-//! question is asked. Days and no finer: of benchmarks and of people, the minute is rarely right. A mention without a
-//! year is the last one that began by then ("in March" in May is this year's, in February last year's); only "next" looks
-//! ahead. Seasons are those of the northern hemisphere. English; a question in another language names no times.
+//! The tokens are scanned from left to right. An expression becomes a [`Mention`]: a range of days, relative to the
+//! day of the query. The resolution is one day, because the time of day in benchmarks and conversations is rarely
+//! reliable. An expression without a year denotes the last such range that began by the day of the query: "in March" is
+//! this year's in May and last year's in February. Only "next" denotes the future. Seasons are those of the northern
+//! hemisphere. The rules are for English; a query in another language gives no mentions.
 //!
-//! A reading may be wrong, so it only ever moves what is found, and hides nothing: see [`super::fuse`].
+//! A mention may be wrong. It therefore only adds to scores and never excludes a memory: see [`super::fuse`].
 
 mod calendar;
 mod named;
@@ -20,60 +21,60 @@ use jiff::civil::Date;
 use crate::domain::time::Timestamp;
 use phrases::Reader;
 
-/// Days, the first and the last included.
+/// Range of days, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Days {
-    /// The first.
+    /// First day.
     pub first: Date,
-    /// The last; not before the first.
+    /// Last day; not before the first.
     pub last: Date,
 }
 
-/// Some words of a question that stand for days.
+/// Time expression in a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mention {
-    /// The days.
+    /// Days that it denotes.
     pub days: Days,
-    /// The bytes of the question.
+    /// Span in the query, in bytes.
     pub span: Range<usize>,
 }
 
-/// Days beside those that are meant within which something may still be meant.
+/// Tolerance around a range, in days.
 const NEAR_DAYS: f32 = 7.0;
-/// So many days tell half of what a moment would.
+/// Length of a range, in days, at which its information is half that of a moment.
 const DAYS_THAT_TELL_HALF: f32 = 30.0;
 
-/// More mentions than this are no question about a time, but a text with many.
+/// Maximum number of mentions; a text with more is not a query about a time.
 pub const MAX_MENTIONS: usize = 8;
 
-/// Reads the times out of a question that is asked at `asked_at`: the days that it names, in its order, at most
-/// [`MAX_MENTIONS`]. Takes time in proportion to the question's length.
-pub fn read(question: &str, asked_at: Timestamp) -> Vec<Mention> {
-    calendar::date_of(asked_at).map_or_else(Vec::new, |today| Reader::new(question, today).read())
+/// Parses the time expressions of a query asked at `asked_at`: at most [`MAX_MENTIONS`], in their order in the query.
+/// Time is linear in the length of the query.
+pub fn read(query: &str, asked_at: Timestamp) -> Vec<Mention> {
+    calendar::date_of(asked_at).map_or_else(Vec::new, |today| Reader::new(query, today).read())
 }
 
-/// How well a moment fits the times that a question names, 0 to 1: the best of them.
+/// Match between a moment and the mentions, 0 to 1: the maximum over the mentions.
 pub(super) fn fit(mentions: &[Mention], at: Timestamp) -> f32 {
     mentions.iter().map(|mention| mention.days.fit(at)).fold(0.0, f32::max)
 }
 
 impl Days {
-    /// How well a moment fits, 0 to 1. It falls to nothing within [`NEAR_DAYS`], since people say "last weekend" of the
-    /// Friday before it, and "a month ago" of five weeks; and the more days are meant, the less it tells to be among
-    /// them: a month tells half of what a day does.
+    /// Match between a moment and these days, 0 to 1. It decreases linearly to 0 over [`NEAR_DAYS`] outside the range,
+    /// because people say "last weekend" of the Friday before it and "a month ago" of five weeks. It also decreases
+    /// with the length of the range, because a longer range is less selective: a month counts half as much as a day.
     pub fn fit(self, at: Timestamp) -> f32 {
         let near = 1.0 - self.distance(at) as f32 / NEAR_DAYS;
         near.max(0.0) / (1.0 + self.count() as f32 / DAYS_THAT_TELL_HALF)
     }
 
-    /// How far a moment is from these days, in days; 0 inside.
+    /// Distance of a moment from the range, in days; 0 inside.
     pub fn distance(self, at: Timestamp) -> i64 {
         let (first, last) = (calendar::day_number(self.first), calendar::day_number(self.last));
         let day = at.day();
         if day < first { first - day } else { (day - last).max(0) }
     }
 
-    /// How many days they are.
+    /// Number of days in the range.
     pub fn count(self) -> i64 {
         calendar::day_number(self.last) - calendar::day_number(self.first) + 1
     }
@@ -85,20 +86,20 @@ mod tests {
 
     use super::*;
 
-    /// A Tuesday.
+    /// Tuesday, the day of the query in these tests.
     const ASKED: &str = "2023-05-30T10:00:00Z";
 
-    fn days(question: &str) -> Vec<String> {
-        let read = read(question, Timestamp::parse(ASKED).expect("a moment"));
+    fn days(query: &str) -> Vec<String> {
+        let read = read(query, Timestamp::parse(ASKED).expect("a moment"));
         read.iter().map(|one| format!("{} {}", one.days.first, one.days.last)).collect()
     }
 
-    fn assert_days(question: &str, expected: &[&str]) {
-        assert_eq!(days(question), expected, "{question}");
+    fn assert_days(query: &str, expected: &[&str]) {
+        assert_eq!(days(query), expected, "{query}");
     }
 
     #[test]
-    fn days_by_name_and_number() {
+    fn days_are_recognised_by_name_and_number() {
         assert_days("What did I buy yesterday?", &["2023-05-29 2023-05-29"]);
         assert_days("the day before yesterday", &["2023-05-28 2023-05-28"]);
         assert_days("Where did I go last Tuesday?", &["2023-05-23 2023-05-23"]);
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_that_are_counted_back() {
+    fn offsets_into_the_past_are_recognised() {
         assert_days("three weeks ago", &["2023-05-06 2023-05-12"]);
         assert_days("two days ago", &["2023-05-28 2023-05-28"]);
         assert_days("a couple of months ago", &["2023-03-15 2023-04-14"]);
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn months_seasons_and_years() {
+    fn months_seasons_and_years_are_recognised() {
         assert_days("in March", &["2023-03-01 2023-03-31"]);
         assert_days("last November", &["2022-11-01 2022-11-30"]);
         assert_days("in early April 2021", &["2021-04-01 2021-04-10"]);
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges() {
+    fn ranges_are_recognised() {
         assert_days("between March and April", &["2023-03-01 2023-04-30"]);
         assert_days("from May 1 to May 7", &["2023-05-01 2023-05-07"]);
         assert_days("since last Tuesday", &["2023-05-23 2023-05-30"]);
@@ -149,8 +150,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_not_taken_for_one() {
-        for question in [
+    fn ordinary_words_are_not_time_expressions() {
+        for query in [
             "May I come in?",
             "I may go",
             "They march on",
@@ -161,15 +162,15 @@ mod tests {
             "Who is my last employer?",
             "the fall of Rome and the spring of a clock",
         ] {
-            assert_days(question, &[]);
+            assert_days(query, &[]);
         }
     }
 
     #[test]
-    fn a_moment_fits_the_better_the_nearer_it_is_and_the_less_is_meant() {
-        let fits = |question: &str, at: &str| {
+    fn the_match_decreases_with_distance_and_length_of_the_range() {
+        let fits = |query: &str, at: &str| {
             let moment = |text: &str| Timestamp::parse(text).expect("a moment");
-            fit(&read(question, moment(ASKED)), moment(at))
+            fit(&read(query, moment(ASKED)), moment(at))
         };
         assert!(fits("yesterday", "2023-05-29T23:59:59Z") > 0.96);
         assert!(fits("yesterday", "2023-05-27") > fits("yesterday", "2023-05-25"));
@@ -181,17 +182,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_can_be_read(question in any::<String>(), at in any::<i64>()) {
-            let read = read(&question, Timestamp::from_micros(at));
+        fn any_text_can_be_parsed(query in any::<String>(), at in any::<i64>()) {
+            let read = read(&query, Timestamp::from_micros(at));
             prop_assert!(read.len() <= MAX_MENTIONS);
             for mention in read {
                 prop_assert!(mention.days.first <= mention.days.last);
-                prop_assert!(question.get(mention.span).is_some());
+                prop_assert!(query.get(mention.span).is_some());
             }
         }
 
         #[test]
-        fn words_of_time_in_any_order_can_be_read(
+        fn time_words_in_any_order_can_be_parsed(
             picked in prop::collection::vec(prop::sample::select(vec![
                 "last", "next", "this", "the", "past", "two", "couple", "of", "days", "weeks", "month", "years", "ago",
                 "before", "after", "since", "between", "and", "from", "to", "March", "may", "Tuesday", "summer", "31",
@@ -199,11 +200,11 @@ mod tests {
             ]), 0..14),
             at in any::<i64>(),
         ) {
-            let question = picked.join(" ");
-            for mention in read(&question, Timestamp::from_micros(at)) {
-                prop_assert!(mention.days.first <= mention.days.last, "{question}: {mention:?}");
+            let query = picked.join(" ");
+            for mention in read(&query, Timestamp::from_micros(at)) {
+                prop_assert!(mention.days.first <= mention.days.last, "{query}: {mention:?}");
                 let fit = mention.days.fit(Timestamp::from_micros(at));
-                prop_assert!((0.0..=1.0).contains(&fit), "{question}: {fit}");
+                prop_assert!((0.0..=1.0).contains(&fit), "{query}: {fit}");
             }
         }
     }

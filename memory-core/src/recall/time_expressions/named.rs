@@ -1,5 +1,5 @@
-//! Phrases that name a part of the calendar: months, seasons, years, weekdays, holidays. Without a year, the last one
-//! that began by the day of the question is meant.
+//! Grammar of calendar expressions: months, seasons, years, weekdays, holidays. Without a year, an expression denotes
+//! the last such range that began by the day of the query.
 
 use jiff::civil::Date;
 
@@ -8,7 +8,7 @@ use super::calendar::{between, day, month, plus_days, plus_months, weekday_befor
 use super::phrases::{Direction, ParsedPhrase, Reader};
 use super::words::{HOLIDAYS, month_name, season, weekday};
 
-/// A part of a month or of a year.
+/// Part of a month or of a year.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Early,
@@ -17,7 +17,7 @@ enum Part {
 }
 
 impl Reader {
-    /// "May 7th, 2022", "the 7th of May".
+    /// Day of a month: "May 7th, 2022", "the 7th of May".
     pub(super) fn day_of_month(&self, at: usize) -> ParsedPhrase {
         let (number, month, end) = match month_name(self.word(at)) {
             Some((month, _)) => (self.tokens.get(at + 1)?.day_of_month()?, month, at + 2),
@@ -37,7 +37,7 @@ impl Reader {
         Some((day(this.or_else(before)?), end))
     }
 
-    /// "early April 2021", "mid-February", "late 2022".
+    /// Part of a month or year: "early April 2021", "mid-February", "late 2022".
     pub(super) fn part(&self, at: usize) -> ParsedPhrase {
         let part = match self.word(at) {
             "early" => Part::Early,
@@ -100,7 +100,7 @@ impl Reader {
         Some((season_days(first, year)?, at + 1))
     }
 
-    /// "in the summer", "summer of 2022", "the summer before last".
+    /// Season: "in the summer", "summer of 2022", "the summer before last".
     pub(super) fn bare_season(&self, at: usize) -> ParsedPhrase {
         let first = season(self.word(at))?;
         if let Some((year, end)) = self.year_after(at + 1) {
@@ -138,7 +138,7 @@ impl Reader {
         Some((days?, end))
     }
 
-    /// "on Saturday": the last one, today included.
+    /// Weekday: "on Saturday" is the last one, today included.
     pub(super) fn bare_weekday(&self, at: usize) -> ParsedPhrase {
         let weekday = weekday(self.word(at))?;
         let date =
@@ -151,7 +151,7 @@ impl Reader {
         self.follows_preposition(at).then(|| Some((year(number)?, at + 1))).flatten()
     }
 
-    /// The year of the month that is meant.
+    /// Year of the month that is denoted.
     pub(super) fn year_of_month(&self, number: i8, direction: Option<Direction>) -> Option<i16> {
         let this = self.today.year();
         let now = self.today.month();
@@ -163,14 +163,14 @@ impl Reader {
         }
     }
 
-    /// A year that follows, with or without "in" or "of".
+    /// Optional year after an expression, with or without "in" or "of".
     fn year_after(&self, at: usize) -> Option<(i16, usize)> {
         let at = if matches!(self.word(at), "in" | "of") { at + 1 } else { at };
         Some((self.tokens.get(at)?.year()?, at + 1))
     }
 }
 
-/// Seasons of whole months; a winter is that of the year in which it begins.
+/// Days of a season, in whole months; a winter belongs to the year in which it begins.
 fn season_days(first: i8, year: i16) -> Option<Days> {
     let first = month(year, first)?.first;
     Some(between(first, plus_days(plus_months(first, 3)?, -1)?))

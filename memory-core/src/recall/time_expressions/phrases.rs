@@ -1,5 +1,5 @@
-//! Phrases of time, each tried at every word of a question, the longest first. Here are those that count from the day of
-//! the question; those that name a part of the calendar are in [`super::named`].
+//! Grammar of time expressions, tried at every token, longest match first. This file has the expressions relative to
+//! the day of the query; calendar expressions are in [`super::named`].
 
 use jiff::civil::{Date, Weekday};
 
@@ -9,21 +9,21 @@ use super::calendar::{
 use super::words::{Token, Unit, month_name, tokens, unit, weekday};
 use super::{Days, MAX_MENTIONS, Mention};
 
-/// Days, and the place of the first word that no longer speaks of them.
+/// Parse result: the days, and the index of the first token after the expression.
 pub(super) type ParsedPhrase = Option<(Days, usize)>;
 
-/// How far back "lately" goes.
+/// Length of "lately", in days.
 const LATELY_DAYS: i64 = 30;
-/// Numbers above this are no count of days or months that a person remembers.
+/// Largest count of days, weeks, months or years in an expression.
 const MAX_COUNTED: i64 = 1_000;
 
-/// Reads a question.
+/// Parser over the tokens of a query.
 pub(super) struct Reader {
     pub(super) tokens: Vec<Token>,
     pub(super) today: Date,
 }
 
-/// Where in time something lies, by the word before it.
+/// Direction of an expression relative to the day of the query, by the word before it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     Last,
@@ -32,8 +32,8 @@ pub(super) enum Direction {
 }
 
 impl Reader {
-    pub(super) fn new(question: &str, today: Date) -> Self {
-        Self { tokens: tokens(question), today }
+    pub(super) fn new(query: &str, today: Date) -> Self {
+        Self { tokens: tokens(query), today }
     }
 
     pub(super) fn read(&self) -> Vec<Mention> {
@@ -58,7 +58,7 @@ impl Reader {
         at.checked_sub(1).map_or("", |before| self.word(before))
     }
 
-    /// The word before the article that stands before a word.
+    /// Word before the article that precedes a token.
     pub(super) fn before_the(&self, at: usize) -> &str {
         at.checked_sub(2).map_or("", |before| self.word(before))
     }
@@ -67,7 +67,7 @@ impl Reader {
         self.range(at).or_else(|| self.point(at))
     }
 
-    /// "between … and …", "from … to …", "since …", "after …".
+    /// Range: "between … and …", "from … to …", "since …", "after …".
     fn range(&self, at: usize) -> ParsedPhrase {
         let ends: &[&str] = match self.word(at) {
             "between" => &["and"],
@@ -87,7 +87,7 @@ impl Reader {
         Some((between(first.first.min(last.first), first.last.max(last.last)), end))
     }
 
-    /// One stretch of days.
+    /// Single expression, without a range.
     fn point(&self, at: usize) -> ParsedPhrase {
         self.date_in_digits(at)
             .or_else(|| self.near_day(at))
@@ -102,7 +102,7 @@ impl Reader {
             .or_else(|| self.bare_year(at))
     }
 
-    /// `2023-05-07`, `2023/05/07`.
+    /// Numeric date: `2023-05-07`, `2023/05/07`.
     fn date_in_digits(&self, at: usize) -> ParsedPhrase {
         let [first, second, third] = self.tokens.get(at..at + 3)? else { return None };
         let joint = second.joint.filter(|joint| matches!(joint, '-' | '/'))?;
@@ -128,7 +128,7 @@ impl Reader {
         }
     }
 
-    /// A number at this place, with "a couple of" and the like; and where it ends.
+    /// Count at this token, including "a couple of", and the index after it.
     fn count(&self, at: usize) -> Option<(i64, usize)> {
         let is_article = self.word(at) == "a" && matches!(self.word(at + 1), "couple" | "few");
         let at = if is_article { at + 1 } else { at };
@@ -146,7 +146,7 @@ impl Reader {
         }
     }
 
-    /// "three weeks ago": the coarser the unit, the wider.
+    /// Offset into the past: "three weeks ago". The range is wider for a coarser unit.
     fn ago(&self, at: usize) -> ParsedPhrase {
         let (count, end) = self.count(at)?;
         let unit = unit(self.word(end))?;
@@ -162,7 +162,7 @@ impl Reader {
         Some((around(self.before_today(count, unit)?, days_around)?, end + 2))
     }
 
-    /// What follows "last", "past", "this" or "next".
+    /// Expression after "last", "past", "this" or "next".
     fn directed(&self, at: usize) -> ParsedPhrase {
         let direction = match self.word(at) {
             "last" | "past" | "previous" => Direction::Last,
@@ -183,7 +183,7 @@ impl Reader {
             .or_else(|| self.holiday(after, Some(direction)))
     }
 
-    /// "the past two weeks", "over the last month": up to today.
+    /// Range that ends today: "the past two weeks", "over the last month".
     fn running(&self, at: usize) -> ParsedPhrase {
         let word = self.word(at);
         let counted = self.count(at + 1).filter(|(_, end)| unit(self.word(*end)).is_some());
@@ -198,7 +198,7 @@ impl Reader {
         Some((between(first, self.today), end + 1))
     }
 
-    /// The calendar's week, month or year, or the one beside it.
+    /// Current calendar week, month or year, or the previous or next one.
     fn directed_unit(&self, word: &str, direction: Direction) -> Option<Days> {
         let step = direction.step();
         match word {

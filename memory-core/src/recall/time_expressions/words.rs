@@ -1,4 +1,4 @@
-//! The words of a question, and what single ones stand for in a calendar.
+//! Tokens of a query, and the calendar meaning of single words.
 
 use std::ops::Range;
 
@@ -7,32 +7,32 @@ use jiff::civil::{Date, Weekday};
 use super::Days;
 use super::calendar::{between, day, easter, nth_weekday, plus_days};
 
-/// A word or a number.
+/// Word or number.
 #[derive(Debug)]
 pub(super) struct Token {
-    /// In lower case.
+    /// Text in lower case.
     pub(super) text: String,
-    /// The bytes of the question.
+    /// Span in the query, in bytes.
     pub(super) span: Range<usize>,
-    /// The one character between it and the word before, if it is only one.
+    /// Character between this token and the previous one, if there is exactly one.
     pub(super) joint: Option<char>,
 }
 
 impl Token {
-    /// A number in digits.
+    /// Value of a number in digits.
     pub(super) fn number(&self) -> Option<i64> {
         (self.text.len() <= 6 && self.text.bytes().all(|byte| byte.is_ascii_digit()))
             .then(|| self.text.parse().ok())
             .flatten()
     }
 
-    /// A year with four digits, of those that people speak of.
+    /// Four-digit year within the supported range.
     pub(super) fn year(&self) -> Option<i16> {
         let number = self.number().filter(|number| self.text.len() == 4 && (1900..2100).contains(number))?;
         i16::try_from(number).ok()
     }
 
-    /// The number of a day in a month: `7`, `7th`.
+    /// Day of a month: `7`, `7th`.
     pub(super) fn day_of_month(&self) -> Option<i8> {
         let digits = self.text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
         let ending = self.text.get(digits.len()..)?;
@@ -40,7 +40,7 @@ impl Token {
         ((1..=31).contains(&number) && ["", "st", "nd", "rd", "th"].contains(&ending)).then_some(number)
     }
 
-    /// How many of something: digits, a word, or "a".
+    /// Count: digits, a number word, or "a".
     pub(super) fn count(&self) -> Option<i64> {
         const WORDS: [&str; 13] = [
             "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
@@ -58,19 +58,19 @@ impl Token {
     }
 }
 
-/// A question as words.
-pub(super) fn tokens(question: &str) -> Vec<Token> {
+/// Tokenises a query.
+pub(super) fn tokens(query: &str) -> Vec<Token> {
     let mut tokens: Vec<Token> = Vec::new();
     let mut start = None;
-    let ends = question.char_indices().chain(std::iter::once((question.len(), ' ')));
+    let ends = query.char_indices().chain(std::iter::once((query.len(), ' ')));
     for (at, letter) in ends {
         match (letter.is_alphanumeric(), start) {
             (true, None) => start = Some(at),
             (false, Some(from)) => {
                 let before = tokens.last().map_or(0, |token| token.span.end);
-                let mut gap = question.get(before..from).unwrap_or_default().chars();
+                let mut gap = query.get(before..from).unwrap_or_default().chars();
                 let joint = gap.next().filter(|_| gap.next().is_none());
-                let text = question.get(from..at).unwrap_or_default().to_lowercase();
+                let text = query.get(from..at).unwrap_or_default().to_lowercase();
                 tokens.push(Token { text, span: from..at, joint });
                 start = None;
             }
@@ -80,7 +80,7 @@ pub(super) fn tokens(question: &str) -> Vec<Token> {
     tokens
 }
 
-/// A stretch that is counted in.
+/// Calendar unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
     Day,
@@ -112,7 +112,7 @@ pub(super) fn weekday(word: &str) -> Option<Weekday> {
     })
 }
 
-/// A month's number from 1, and whether its name is also something else.
+/// Month number from 1, with true if the name is also an ordinary word.
 pub(super) fn month_name(word: &str) -> Option<(i8, bool)> {
     Some(match word {
         "january" | "jan" => (1, false),
@@ -131,7 +131,7 @@ pub(super) fn month_name(word: &str) -> Option<(i8, bool)> {
     })
 }
 
-/// The first month of a season.
+/// First month of a season.
 pub(super) fn season(word: &str) -> Option<i8> {
     Some(match word {
         "spring" | "springtime" => 3,
@@ -142,7 +142,7 @@ pub(super) fn season(word: &str) -> Option<i8> {
     })
 }
 
-/// A day that has a name, in any year.
+/// Holiday, in any year.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Holiday {
     NewYear,
@@ -158,7 +158,7 @@ pub(super) enum Holiday {
     Christmas,
 }
 
-/// The names, in words as [`tokens`] cuts them.
+/// Names of the holidays, as sequences of [`tokens`].
 pub(super) const HOLIDAYS: &[(&[&str], Holiday)] = &[
     (&["new", "year", "s", "eve"], Holiday::NewYear),
     (&["new", "year", "s", "day"], Holiday::NewYear),
@@ -180,7 +180,7 @@ pub(super) const HOLIDAYS: &[(&[&str], Holiday)] = &[
 ];
 
 impl Holiday {
-    /// When it is in a year; New Year begins on the last day of the year before.
+    /// Days of the holiday in a year; New Year begins on the last day of the previous year.
     pub(super) fn days(self, year: i16) -> Option<Days> {
         let on = |month, number| Date::new(year, month, number).ok();
         Some(match self {
