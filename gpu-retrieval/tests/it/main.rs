@@ -5,6 +5,7 @@ mod backend_contract;
 mod backends;
 mod exactness;
 mod growth;
+#[expect(dead_code, reason = "the lenient form is for memory-core")]
 mod module_graph;
 mod oracle;
 mod refusals;

@@ -43,7 +43,7 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// The source without comments and without the contents of texts, line by line: what is left is code.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let letters: Vec<char> = text.chars().collect();
     let mut code = String::with_capacity(text.len());
     let mut at = 0;
@@ -138,13 +138,13 @@ fn in_src(path: &str) -> bool {
 }
 
 /// Whether code names an identifier or path, not merely a word that contains it.
-fn names(code: &str, wanted: &str) -> bool {
+pub(crate) fn names(code: &str, wanted: &str) -> bool {
     let inside = |letter: char| letter.is_alphanumeric() || letter == '_';
     code.match_indices(wanted)
         .any(|(at, _)| !code[..at].ends_with(inside) && !code[at + wanted.len()..].starts_with(inside))
 }
 
-fn assert_none(broken: &[String], rule: &str) {
+pub(crate) fn assert_none(broken: &[String], rule: &str) {
     assert!(broken.is_empty(), "{rule}:\n  {}", broken.join("\n  "));
 }
 
@@ -204,34 +204,6 @@ fn modules_are_named_for_what_they_do() {
         })
     });
     assert_none(&Vec::from_iter(vague.map(|source| source.path)), "no module is named for what it is not");
-}
-
-#[test]
-fn what_decides_waits_for_nothing() {
-    const PURE: [&str; 8] = [
-        "memory-core/src/domain/",
-        "memory-core/src/retention/",
-        "memory-core/src/text/",
-        "memory-core/src/recall/fuse.rs",
-        "memory-core/src/recall/assemble.rs",
-        "memory-core/src/recall/settings.rs",
-        "memory-core/src/remember/check.rs",
-        "memory-core/src/indexing/keys.rs",
-    ];
-    const FORBIDDEN: [&str; 8] =
-        ["async", "await", "tokio", "async_trait", "sqlx", "reqwest", "axum", "parking_lot::RwLock"];
-    let mut broken = Vec::new();
-    for folder in PURE {
-        let sources: Vec<Source> =
-            sources().into_iter().filter(|source| source.path.starts_with(folder)).collect();
-        assert!(!sources.is_empty(), "{folder} is not there: has it moved?");
-        for source in sources {
-            let code = code(&source.text);
-            let named = FORBIDDEN.iter().filter(|word| names(&code, word));
-            broken.extend(named.map(|word| format!("{}: {word}", source.path)));
-        }
-    }
-    assert_none(&broken, "what is pure neither waits nor knows a database or the network");
 }
 
 /// Only `folders` may name `words`.

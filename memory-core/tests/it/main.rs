@@ -23,6 +23,10 @@ mod local_models;
 mod migrations;
 #[cfg(all(feature = "hub", feature = "testing"))]
 mod model_hub;
+#[expect(dead_code, reason = "the strict form is for gpu-retrieval")]
+#[path = "../../../gpu-retrieval/tests/it/module_graph/mod.rs"]
+mod module_graph;
+mod rooms;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod sql_store;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
