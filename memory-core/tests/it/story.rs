@@ -1,5 +1,4 @@
-//! A week of conversation, remembered and recalled through the engine: the two paths, and what is done to memories
-//! afterwards, over a real store.
+//! End-to-end test of the engine over a real store: a week of conversation is remembered, recalled, edited and erased.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::sync::Arc;
@@ -57,7 +56,7 @@ async fn remember_a_week(test_engine: &TestEngine, scope: &Scope) -> Vec<memory_
 }
 
 #[tokio::test]
-async fn what_is_remembered_is_recalled_with_its_origin_and_a_context() {
+async fn remembered_turns_are_recalled_with_origin_and_context() {
     let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
     let ids = remember_a_week(&test_engine, &scope).await;
@@ -80,7 +79,7 @@ async fn what_is_remembered_is_recalled_with_its_origin_and_a_context() {
 }
 
 #[tokio::test]
-async fn the_context_keeps_its_budget_and_does_not_depend_on_the_question() {
+async fn the_context_keeps_its_budget_and_does_not_depend_on_the_query() {
     let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
     remember_a_week(&test_engine, &scope).await;
@@ -100,7 +99,7 @@ async fn the_context_keeps_its_budget_and_does_not_depend_on_the_question() {
 }
 
 #[tokio::test]
-async fn a_repeated_request_makes_nothing_twice() {
+async fn a_repeated_request_writes_nothing_twice() {
     let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
     let mut request = turns(&scope, "s", vec![turn(Role::User, "I like tea", START)]).unwrap();
@@ -134,7 +133,7 @@ async fn tenants_and_owners_never_see_each_other() {
 }
 
 #[tokio::test]
-async fn an_agent_reaches_what_its_users_share() {
+async fn an_agent_reaches_the_shared_memories_of_its_users() {
     let (_directory, test_engine) = test_engine().await;
     for (id, visibility) in [("ann", Visibility::Shared), ("bob", Visibility::Owner)] {
         let scope = Scope { agent: Some(name("guide")), ..user(id).unwrap() };
@@ -180,7 +179,7 @@ async fn an_edit_is_a_new_version_and_the_old_one_stays_readable() {
 }
 
 #[tokio::test]
-async fn an_erasure_takes_along_what_was_made_of_it() {
+async fn an_erasure_includes_derived_memories() {
     let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
     let ids = remember_a_week(&test_engine, &scope).await;
@@ -235,7 +234,7 @@ async fn a_repeated_edit_or_erasure_is_done_once() {
 }
 
 #[tokio::test]
-async fn a_deletion_by_filter_needs_to_be_seen_first() {
+async fn an_erasure_by_filter_needs_a_preview() {
     let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
     remember_a_week(&test_engine, &scope).await;
@@ -297,7 +296,7 @@ async fn a_document_of_the_same_name_is_a_new_version() {
 }
 
 #[tokio::test]
-async fn why_not_tells_the_reason() {
+async fn why_not_returns_the_reason() {
     let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
     let ids = remember_a_week(&test_engine, &scope).await;
@@ -336,7 +335,7 @@ async fn a_reopened_store_recalls_the_same() {
         test_engine.store.close().await;
         answer
     };
-    // The task of the commit queue lets go of the store when the engine is dropped.
+    // The task of the commit queue releases the store when the engine is dropped.
     let test_engine = loop {
         match TestEngine::open(directory.path()).await {
             Ok(test_engine) => break test_engine,
@@ -349,7 +348,7 @@ async fn a_reopened_store_recalls_the_same() {
 }
 
 #[tokio::test]
-async fn another_embedder_is_refused_until_everything_is_embedded_anew() {
+async fn another_embedder_is_refused_until_the_reindex_is_complete() {
     let directory = tempfile::tempdir().unwrap();
     let scope = user("ann").unwrap();
     let test_engine = TestEngine::open(directory.path()).await.unwrap();

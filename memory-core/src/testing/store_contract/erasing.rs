@@ -1,4 +1,4 @@
-//! Rules of erasure: what goes, what stays, and that no trace is left.
+//! Store contract, erasure: cascades, isolation, and the removal of every trace.
 
 use super::{answer, commit, loaded, log_is_sound, present};
 use crate::domain::change::{Outcome, Refusal};
@@ -8,8 +8,8 @@ use crate::store::{RecallRecord, Store};
 use crate::testing::START;
 use crate::testing::fixtures::{Fixtures, owner, revised};
 
-/// Erasing a turn takes the facts made of it and the facts made of those, whether it was their evidence or merely in
-/// view, and whether the turn or its memory is named as the source.
+/// Erasing a turn erases the memories derived from it, transitively, for inputs that were evidence or only in the
+/// context, and for the turn or its memory as the source.
 pub async fn takes_along_what_was_made_of_it(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -34,7 +34,8 @@ pub async fn takes_along_what_was_made_of_it(store: &dyn Store) {
     log_is_sound(store, gone.partition).await;
 }
 
-/// A memory made of two that are erased together goes once; a root named twice, or reached from another root, too.
+/// A memory derived from two that are erased together is erased once, as is a root that is named twice or reached from
+/// another root.
 pub async fn takes_a_diamond_once(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -54,7 +55,8 @@ pub async fn takes_a_diamond_once(store: &dyn Store) {
     log_is_sound(store, gone.partition).await;
 }
 
-/// A document goes if one of its earlier versions was made of what is erased, though the present one was not.
+/// A document is erased if one of its earlier versions was derived from an erased memory, even if the present one was
+/// not.
 pub async fn follows_earlier_versions(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -74,7 +76,7 @@ pub async fn follows_earlier_versions(store: &dyn Store) {
     log_is_sound(store, gone.partition).await;
 }
 
-/// What is erased leaves the access log, and a session without turns goes; its key may be used anew.
+/// Erased memories are removed from the access log, and a session without turns is deleted; its key may be reused.
 pub async fn leaves_no_trace(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -104,7 +106,7 @@ pub async fn leaves_no_trace(store: &dyn Store) {
     log_is_sound(store, partition).await;
 }
 
-/// Ids that are not in the partition are refused, those of another owner or tenant included.
+/// Ids outside the partition are refused, including those of another owner or tenant.
 pub async fn unknown_ids_are_refused(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let (ann, bob) = (owner("ann"), owner("bob"));
@@ -130,7 +132,7 @@ pub async fn unknown_ids_are_refused(store: &dyn Store) {
     assert_eq!(answer(store, &fixtures.erasing(&ann, vec![id])).await, refusal);
 }
 
-/// Another partition keeps everything, however alike it is.
+/// Other partitions keep all their memories, even identical ones.
 pub async fn leaves_other_partitions_alone(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let mut partitions = Vec::new();
@@ -148,7 +150,8 @@ pub async fn leaves_other_partitions_alone(store: &dyn Store) {
     assert_eq!(store.sessions(partitions[1].0, 0, 10).await.unwrap().len(), 1);
 }
 
-/// Additions, revisions and erasures in one set, and over sets of one call, end as if done one after the other.
+/// Additions, revisions and erasures in one set, and in the sets of one call, have the same result as one after the
+/// other.
 pub async fn what_is_written_with_it_is_consistent(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");

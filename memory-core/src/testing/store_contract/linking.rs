@@ -1,4 +1,4 @@
-//! Rules of links: they belong to their version, point to what is there, and go with what they point to.
+//! Store contract, links: their versions, their targets, and their removal with the target.
 
 use super::{answer, commit, loaded, log_is_sound, present};
 use crate::domain::change::{ChangeSet, NewMemory, Refusal};
@@ -17,8 +17,8 @@ async fn add(store: &dyn Store, fixtures: &Fixtures, new: NewMemory) -> MemoryId
     commit(store, &fixtures.adding(&owner("ann"), vec![new])).await.created.memories[0]
 }
 
-/// Links return exactly with every way of reading; a new version has its own, and the earlier ones keep theirs. A
-/// document that is replaced by its name has the links of its new version.
+/// Links are returned exactly by every read. A new version has its own, and the earlier versions keep theirs. A
+/// document that is replaced by name has the links of its new version.
 pub async fn links_belong_to_their_version(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -53,8 +53,8 @@ pub async fn links_belong_to_their_version(store: &dyn Store) {
     log_is_sound(store, said.partition).await;
 }
 
-/// A set that links to what is not in the partition before it is refused whole, and so is a memory that links to
-/// itself: as a revision, or as a document that takes the place of the one it links to.
+/// A set is refused if it links to a memory that was not in the partition before it, or a memory to itself: as a
+/// revision, or as a document that replaces the one it links to.
 pub async fn unknown_targets_are_refused(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -89,8 +89,8 @@ pub async fn unknown_targets_are_refused(store: &dyn Store) {
     log_is_sound(store, of_ann.partition).await;
 }
 
-/// When a memory is erased, links to it vanish from the present and the earlier versions of those that stay, which
-/// make no new version for it but one line each in the change log. What only links to it is not erased.
+/// The erasure of a memory removes links to it from the present and earlier versions of the remaining memories, without
+/// a new version and with one change-log entry each. A memory that only links to it is not erased.
 pub async fn links_go_with_their_target(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -127,8 +127,8 @@ pub async fn links_go_with_their_target(store: &dyn Store) {
     log_is_sound(store, partition).await;
 }
 
-/// A revision that keeps the links keeps those that are there by then, whatever it has read: what an erasure has taken
-/// does not come back, and does not stand in its way.
+/// A revision with `keeps_links` keeps the links at commit time, whatever was read before: links removed by an erasure
+/// do not return, and do not make the revision fail.
 pub async fn links_that_are_kept_are_those_that_are_left(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -151,8 +151,8 @@ pub async fn links_that_are_kept_are_those_that_are_left(store: &dyn Store) {
     log_is_sound(store, gone.partition).await;
 }
 
-/// A set may link to what it erases itself, and an erasure may take both ends of a link: what is answered is what is
-/// kept.
+/// A set may link to a memory that it erases itself, and an erasure may include both ends of a link: the answer equals
+/// the stored state.
 pub async fn links_and_erasures_of_one_set_agree(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");

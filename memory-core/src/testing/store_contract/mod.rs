@@ -1,7 +1,7 @@
-//! What every [`Store`] must keep, as one function per rule: each is given a new, empty store. One contract for all
-//! of them is what makes databases interchangeable; [`crate::store_contract!`] makes a test of each rule.
+//! Contract tests of [`Store`], one function per rule; each is given a new, empty store. One contract makes the
+//! databases interchangeable; [`crate::store_contract!`] makes a test of each rule.
 //!
-//! The functions panic when a rule is broken, as a test does.
+//! The functions panic when a rule is violated, as a test does.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken contract is a panic")]
 
@@ -16,8 +16,8 @@ use crate::domain::id::{MemoryId, PartitionId, TenantId};
 use crate::domain::memory::Memory;
 use crate::store::{ChangeOp, Indexed, Store};
 
-/// Makes a test of every rule for the store that `$open` opens: an async function without arguments that answers
-/// something to keep until the test is over, and the store.
+/// Makes a test of every rule for the store that `$open` opens: an async function without arguments that returns a
+/// guard to keep until the end of the test, and the store.
 #[macro_export]
 macro_rules! store_contract {
     ($open:path) => {
@@ -51,7 +51,7 @@ macro_rules! store_contract {
     };
 }
 
-/// Commits one set that must be taken.
+/// Commits one set that must be accepted.
 async fn commit(store: &dyn Store, set: &ChangeSet) -> Committed {
     match answer(store, set).await {
         Ok(Outcome::Committed(committed)) => committed,
@@ -59,26 +59,27 @@ async fn commit(store: &dyn Store, set: &ChangeSet) -> Committed {
     }
 }
 
-/// Commits one set; answers its answer.
+/// Commits one set and returns its answer.
 async fn answer(store: &dyn Store, set: &ChangeSet) -> Result<Outcome, Refusal> {
     let mut answers = store.commit(std::slice::from_ref(set)).await.unwrap();
     assert_eq!(answers.len(), 1, "one answer for one set");
     answers.remove(0)
 }
 
-/// A memory that must be there.
+/// Memory that must exist.
 async fn present(store: &dyn Store, id: MemoryId) -> Memory {
     store.memory(TenantId::DEFAULT, id).await.unwrap().expect("the memory is there").memory
 }
 
-/// All of a partition, with the number it bears.
+/// All memories of a partition, with the change-log number of the snapshot.
 async fn loaded(store: &dyn Store, partition: PartitionId) -> (u64, Vec<Indexed>) {
     let mut all = Vec::new();
     let seq = store.load(partition, &mut |one| all.push(one)).await.unwrap();
     (seq, all)
 }
 
-/// The change log must number from 1 without a gap, end where the partition does, and tell what is there.
+/// The change log is numbered from 1 without a gap, ends at the partition's last number, and describes the stored
+/// memories.
 async fn log_is_sound(store: &dyn Store, partition: PartitionId) {
     let entries = store.changes(partition, 0, u32::MAX).await.unwrap();
     let numbers: Vec<u64> = entries.iter().map(|entry| entry.seq).collect();

@@ -1,4 +1,4 @@
-//! Rules of reading: what was committed comes back exactly, in order, in pages, and behind its own wall.
+//! Store contract, reads: exact values, order, pages, and isolation of tenants.
 
 use super::{answer, commit, loaded, present};
 use crate::domain::change::{ChangeSet, NewMemory, Outcome};
@@ -12,7 +12,7 @@ use crate::store::{ChangeOp, Indexed, Store};
 use crate::testing::START;
 use crate::testing::fixtures::{Fixtures, name, owner, revised};
 
-/// Every field of a memory, a turn and a derivation returns as it was given, set or unset.
+/// Every field of a memory, a turn and a derivation is returned as it was written, set or unset.
 pub async fn fields_return_exactly(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -70,7 +70,7 @@ fn adorn(turn: &mut Turn, new: &mut NewMemory, like: &Memory) {
     }
 }
 
-/// Numbers of the metadata return to the last bit, over the whole range of doubles.
+/// Numbers in metadata are returned to the last bit, over the whole range of doubles.
 pub async fn numbers_in_metadata_return_exactly(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let mut bits = 0x9E37_79B9_7F4A_7C15_u64;
@@ -88,8 +88,8 @@ pub async fn numbers_in_metadata_return_exactly(store: &dyn Store) {
     assert_eq!(present(store, id).await.metadata, expected);
 }
 
-/// What is loaded, what is looked up singly for the index, and what was committed are the same: memories in the order
-/// of ids without their texts, rows with every byte.
+/// Loaded memories, memories looked up for the index, and committed memories are equal: in the order of ids without
+/// their texts, rows with every byte.
 pub async fn loaded_is_indexed_is_committed(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -122,7 +122,7 @@ fn as_indexed(new: &NewMemory) -> Indexed {
     Indexed { memory: Memory { text: String::new(), ..new.memory.clone() }, rows: new.rows.clone() }
 }
 
-/// The change log is read after a number, in order, as far as asked.
+/// Change-log entries are returned after a number, in order, up to the limit.
 pub async fn changes_come_in_order(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -148,7 +148,7 @@ pub async fn changes_come_in_order(store: &dyn Store) {
     }
 }
 
-/// The same owner in two tenants is two partitions, and nothing is found through the other tenant.
+/// The same owner in two tenants has two partitions, and nothing is found through the other tenant.
 pub async fn tenants_never_mix(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -175,8 +175,8 @@ pub async fn tenants_never_mix(store: &dyn Store) {
     assert_eq!(store.earlier_versions(theirs.partition, ours.created.memories[0]).await.unwrap(), []);
 }
 
-/// Partitions of other owners are found through each agent, app and run that a memory in them has, the oldest first;
-/// an owner does not reach their own partition that way.
+/// Partitions of other owners are found through each agent, app and run of a memory in them, oldest first. An owner's
+/// own partition is not among them.
 pub async fn reachable_partitions_are_listed(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let mut partitions = Vec::new();
@@ -199,7 +199,7 @@ pub async fn reachable_partitions_are_listed(store: &dyn Store) {
     assert_eq!(found(OwnerKind::Agent, "bob", 10).await, []);
 }
 
-/// Owners come page by page in the order of partitions, each once, with what they own.
+/// Owners are listed page by page in the order of partitions, each once, with their number of memories.
 pub async fn owners_come_in_pages(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     for at in 0..5i64 {
@@ -224,7 +224,7 @@ pub async fn owners_come_in_pages(store: &dyn Store) {
     assert_eq!(summary, expected);
 }
 
-/// Sessions from an ordinal, turns from a place, as many as asked.
+/// Sessions are listed from an ordinal and turns from an ordinal, up to the limit.
 pub async fn sessions_and_turns_come_in_pages(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -250,7 +250,7 @@ pub async fn sessions_and_turns_come_in_pages(store: &dyn Store) {
     assert_eq!((partition, found.turn_count, found.started_at), (last.partition, 3, START));
 }
 
-/// The memory of a turn may get another text; the turn keeps the words that were said, and so does version 1.
+/// An edit of a turn's memory changes neither the turn nor version 1.
 pub async fn edited_turns_keep_what_was_said(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");

@@ -1,4 +1,4 @@
-//! Rules of everything beside memories: jobs, the access log, settings, and the change of embedder.
+//! Store contract, other services: jobs, access log, settings, and the change of embedder.
 
 use super::{commit, loaded, log_is_sound, present};
 use crate::domain::change::Operation;
@@ -45,7 +45,7 @@ pub async fn the_oldest_job_comes_first(store: &dyn Store) {
     assert_eq!(kinds, ["first", "second"]);
 }
 
-/// A job whose lease has run out is claimed again, not before; progress extends the lease.
+/// A job is claimed again after its lease has expired, not before; progress extends the lease.
 pub async fn a_lease_runs_out(store: &dyn Store) {
     let fixtures = Fixtures::default();
     let asked = store.enqueue(job(&fixtures, "k", START)).await.unwrap();
@@ -59,8 +59,8 @@ pub async fn a_lease_runs_out(store: &dyn Store) {
     assert_eq!(again.position.as_deref(), Some("here"));
 }
 
-/// Whoever lost a job to another can neither move nor end it. What a job ends as is kept; one that is to be tried
-/// again waits until it is due.
+/// A worker that has lost its lease can neither update nor end the job. The final state of a job is kept; a job to be
+/// retried waits until it is due.
 pub async fn only_the_holder_moves_a_job(store: &dyn Store) {
     let fixtures = Fixtures::default();
     let id = store.enqueue(job(&fixtures, "k", START)).await.unwrap().id;
@@ -86,7 +86,7 @@ pub async fn only_the_holder_moves_a_job(store: &dyn Store) {
     assert_eq!(store.job(TenantId(fixtures.id()), id).await.unwrap(), None, "jobs have a tenant");
 }
 
-/// While a job with a key waits or runs, asking again answers it; when it is over, a new one is made.
+/// A request for a job whose unique key waits or runs returns that job; after its end, a new one is made.
 pub async fn a_unique_key_makes_one_job(store: &dyn Store) {
     let fixtures = Fixtures::default();
     let keyed = || Job { unique_key: Some("only".to_owned()), ..job(&fixtures, "k", START) };
@@ -102,8 +102,8 @@ pub async fn a_unique_key_makes_one_job(store: &dyn Store) {
     }
 }
 
-/// The jobs of a set are there when the set is: a refused one and a repeated one write none, and one whose unique key
-/// waits or runs is left out, within a set as well.
+/// The jobs of a set are enqueued with it: a refused or repeated set enqueues none, and a job whose unique key waits or
+/// runs is skipped, within a set as well.
 pub async fn a_job_comes_with_its_set_or_not_at_all(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -141,7 +141,7 @@ pub async fn a_job_comes_with_its_set_or_not_at_all(store: &dyn Store) {
     assert_eq!(store.claim(START, LEASE_US).await.unwrap().unwrap().kind, "next");
 }
 
-/// Of each partition the newest records are kept, as many as asked, and read newest first.
+/// Each partition keeps its newest records, up to the limit, and they are read newest first.
 pub async fn recalls_are_bounded_per_partition(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let mut partitions = Vec::new();
@@ -168,7 +168,7 @@ pub async fn recalls_are_bounded_per_partition(store: &dyn Store) {
     assert_eq!(store.recalls(partitions[0].0, 10).await.unwrap(), []);
 }
 
-/// A setting is what was last put.
+/// A setting has the last value written.
 pub async fn settings_are_kept(store: &dyn Store) {
     assert_eq!(store.setting("a").await.unwrap(), None);
     for value in ["1", "", "größer"] {
@@ -178,7 +178,7 @@ pub async fn settings_are_kept(store: &dyn Store) {
     assert_eq!(store.setting("b").await.unwrap(), None);
 }
 
-/// Rows of another embedder lie beside those in use until it is put to use; then the others can be dropped in runs.
+/// Rows of another embedder exist beside those in use until it is used; the others can then be deleted in batches.
 pub async fn rows_of_another_embedder_take_over(store: &dyn Store) {
     assert_eq!(store.embedder_in_use().await.unwrap(), None);
     let fixtures = Fixtures::for_store(store).await.unwrap();
@@ -216,7 +216,7 @@ pub async fn rows_of_another_embedder_take_over(store: &dyn Store) {
     log_is_sound(store, said.partition).await;
 }
 
-/// Rows made for a version that is no longer the present one, or for a memory that has gone, are left out.
+/// Rows for a version that is no longer the present one, or for an erased memory, are skipped.
 pub async fn rows_of_a_stale_version_are_left_out(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");

@@ -1,4 +1,4 @@
-//! Rules of committing: sets whole or refused, sequence numbers, repetition, versions, documents, sessions.
+//! Store contract, commits: atomicity, sequence numbers, idempotency, versions, documents, sessions.
 
 use super::{answer, commit, loaded, log_is_sound, present};
 use crate::domain::change::{ChangeSet, Idempotency, Operation, Outcome, Refusal};
@@ -10,7 +10,7 @@ use crate::store::Store;
 use crate::testing::START;
 use crate::testing::fixtures::{Fixtures, keyed_request, name, owner, revised};
 
-/// A set is taken whole or refused whole, and a refused one hinders no other in the same call.
+/// A set is committed or refused as a whole, and a refused one does not affect the others of the call.
 pub async fn a_set_is_whole_or_refused_whole(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let (ann, bob) = (owner("ann"), owner("bob"));
@@ -44,8 +44,8 @@ pub async fn a_set_is_whole_or_refused_whole(store: &dyn Store) {
     log_is_sound(store, first.partition).await;
 }
 
-/// Each memory written or erased takes the next number of its partition, over any mix of sets in any mix of calls;
-/// what a set answers says which numbers it took.
+/// Each memory written or erased takes the next sequence number of its partition, for any mix of sets and calls; the
+/// answer to a set has the numbers that it took.
 pub async fn the_log_has_no_gaps(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let owners = [owner("ann"), owner("bob")];
@@ -82,8 +82,8 @@ pub async fn the_log_has_no_gaps(store: &dyn Store) {
     }
 }
 
-/// The same key with the same request answers what the first one made, within one call and later; with another
-/// request it is refused. Another tenant's keys are its own.
+/// The same key with the same request returns the result of the first one, within one call and later; with another
+/// request it is refused. Tenants have separate keys.
 pub async fn a_repetition_makes_nothing_twice(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -111,8 +111,8 @@ pub async fn a_repetition_makes_nothing_twice(store: &dyn Store) {
     );
 }
 
-/// A key is its caller's own, for one owner and one operation: elsewhere it is another key. Without an owner, only the
-/// very request is found, whoever it was for.
+/// A key is specific to its caller, owner and operation. Without an owner, only the identical request is found, for any
+/// owner.
 pub async fn a_key_is_for_one_caller_owner_and_operation(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let (ann, ben) = (owner("ann"), owner("ben"));
@@ -158,7 +158,7 @@ pub async fn a_key_is_for_one_caller_owner_and_operation(store: &dyn Store) {
     assert_eq!(store.earlier(tenant, None, &unasked).await.unwrap(), None);
 }
 
-/// Keys older than a moment are forgotten, and only those.
+/// Only keys older than the given moment are deleted.
 pub async fn requests_are_forgotten_by_age(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let keyed = |key: &str, days: i64| {
@@ -174,7 +174,7 @@ pub async fn requests_are_forgotten_by_age(store: &dyn Store) {
     assert!(matches!(answer(store, &keyed("new", 3)).await, Ok(Outcome::Repeated(_))));
 }
 
-/// A revision makes the next version and keeps the earlier ones as they were, rows aside.
+/// A revision writes the next version and keeps the earlier ones, except for their rows.
 pub async fn a_new_version_keeps_the_earlier_ones(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -195,8 +195,8 @@ pub async fn a_new_version_keeps_the_earlier_ones(store: &dyn Store) {
     log_is_sound(store, created.partition).await;
 }
 
-/// A revision builds on the present version: two of them in one set, or one beside a replacement of the document,
-/// cannot both make it. In one set, revisions may build on each other.
+/// A revision is based on the present version: two revisions in one set, or one with a replacement of the document,
+/// cannot both write the next one. In one set, revisions may be based on each other.
 pub async fn one_version_is_made_once(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -227,8 +227,8 @@ fn plain_revision(fixtures: &Fixtures) -> crate::domain::change::Revision {
     revised(&fixtures.fact("nobody").memory, None)
 }
 
-/// A document takes the place of the one of its name as a new version under the same id, also twice in one set;
-/// namespace and key together are the name, and each partition has its own.
+/// A document replaces the one of the same name as a new version under the same id, even twice in one set. Namespace
+/// and key together are the name, and each partition has its own names.
 pub async fn a_document_replaces_its_name(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -254,7 +254,8 @@ pub async fn a_document_replaces_its_name(store: &dyn Store) {
     log_is_sound(store, created.partition).await;
 }
 
-/// What a commit answers for a replaced document is what is kept, to the last field: the index shows the answer.
+/// The answer to the replacement of a document equals the stored memory in every field, because the index is updated
+/// from it.
 pub async fn a_replaced_document_is_what_was_answered(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -268,8 +269,8 @@ pub async fn a_replaced_document_is_what_was_answered(store: &dyn Store) {
     assert_eq!(present(store, answered.id).await, answered);
 }
 
-/// Sessions are numbered as they are first heard of; turns go on where the session ended, over calls, over sets of
-/// one call, and after erasures. What a commit answers is where they are.
+/// Sessions are numbered in order of creation. Turns are appended at the end of the session, over calls, over sets of
+/// one call, and after erasures. The answer to a commit has their positions.
 pub async fn sessions_keep_their_order(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -302,7 +303,7 @@ pub async fn sessions_keep_their_order(store: &dyn Store) {
     log_is_sound(store, last.partition).await;
 }
 
-/// Rows of an embedder that is not in use are refused with the set.
+/// A set with rows of an embedder that is not in use is refused.
 pub async fn an_embedder_not_in_use_is_refused(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
