@@ -36,22 +36,22 @@ impl Tokenizer {
     pub fn query(&self, text: &str, languages: &[Language]) -> QueryTerms {
         let scope: LanguageSet = languages.iter().copied().collect();
         let mut votes = FunctionWordVotes::default();
-        let mut asked: Vec<(Vec<u32>, LanguageSet)> = Vec::new();
+        let mut query_words: Vec<(Vec<u32>, LanguageSet)> = Vec::new();
         for_each_token(&normalize(text), |token| {
             let (alternatives, stop_word_in) = match token {
                 Token::Verbatim(term) => (vec![term_hash(term)], LanguageSet::default()),
                 Token::Word(word) => (alternatives(word, scope), languages_of(word)),
             };
             votes.count(stop_word_in);
-            asked.push((alternatives, stop_word_in));
+            query_words.push((alternatives, stop_word_in));
         });
-        let may_be_asked_in = with_defaults(scope);
-        let (spoken, _) = votes.winners(may_be_asked_in);
+        let possible = with_defaults(scope);
+        let (language, _) = votes.winners(possible);
         let is_stop_word =
-            |stop_word_in: LanguageSet| !spoken.is_empty() && stop_word_in.contains_all(spoken);
-        let only_stop_words = asked.iter().all(|(_, stop_word_in)| is_stop_word(*stop_word_in));
-        asked.retain(|(_, stop_word_in)| only_stop_words || !is_stop_word(*stop_word_in));
-        QueryTerms::from_words(asked.into_iter().map(|(alternatives, _)| alternatives))
+            |stop_word_in: LanguageSet| !language.is_empty() && stop_word_in.contains_all(language);
+        let only_stop_words = query_words.iter().all(|(_, stop_word_in)| is_stop_word(*stop_word_in));
+        query_words.retain(|(_, stop_word_in)| only_stop_words || !is_stop_word(*stop_word_in));
+        QueryTerms::from_words(query_words.into_iter().map(|(alternatives, _)| alternatives))
     }
 
     /// Terms of a document in the order of the text, before hashing: for diagnosis and tests.

@@ -35,11 +35,11 @@ pub(crate) struct State {
     /// Number of next answers of the other host that break off, and the number of bytes after which they do.
     pub(crate) breaks_off: Option<(usize, usize)>,
     /// Sends files from their start, whatever range is requested.
-    pub(crate) knows_no_ranges: bool,
+    pub(crate) ignores_ranges: bool,
     /// Lists a sha256 that differs from the file's.
-    pub(crate) lies: bool,
+    pub(crate) lists_wrong_digests: bool,
     /// Sends more bytes than listed.
-    pub(crate) babbles: bool,
+    pub(crate) sends_too_much: bool,
     /// Request lines and `authorization` headers; those of the other host have the prefix `cdn `.
     pub(crate) seen: Vec<(String, Option<String>)>,
 }
@@ -140,7 +140,7 @@ fn listed(state: &State, name: &str, bytes: &[u8]) -> serde_json::Value {
     if bytes.len() < LARGE_BYTES {
         return serde_json::json!({"rfilename": name, "size": bytes.len(), "blobId": "0"});
     }
-    let sha256 = if state.lies { "0".repeat(64) } else { sha256(bytes) };
+    let sha256 = if state.lists_wrong_digests { "0".repeat(64) } else { sha256(bytes) };
     let lfs = serde_json::json!({"sha256": sha256, "size": bytes.len(), "pointerSize": 134});
     serde_json::json!({"rfilename": name, "size": bytes.len(), "blobId": "0", "lfs": lfs})
 }
@@ -149,9 +149,9 @@ fn answer_elsewhere(state: &mut State, request: &Request) -> Answer {
     state.seen.push((format!("cdn {}", request.path), request.authorization.clone()));
     let name = request.path.trim_start_matches('/').split('?').next().unwrap_or_default();
     let Some(bytes) = state.files.get(name) else { return not_found() };
-    let from = if state.knows_no_ranges { 0 } else { request.from.unwrap_or(0) };
+    let from = if state.ignores_ranges { 0 } else { request.from.unwrap_or(0) };
     let mut body = bytes[from.min(bytes.len())..].to_vec();
-    if state.babbles {
+    if state.sends_too_much {
         body.extend_from_slice(b"and more");
     }
     let breaks = match &mut state.breaks_off {

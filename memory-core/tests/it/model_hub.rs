@@ -166,8 +166,11 @@ async fn a_broken_download_leaves_no_model_and_is_continued() {
     }
     hub.state().seen.clear();
     fetched(&cache, &settings(&hub), BGE).await.unwrap();
-    let asked: Vec<String> = hub.state().seen.iter().map(|(path, _)| path.clone()).collect();
-    assert!(asked.iter().all(|path| !path.contains("tokenizer.json")), "what was here was not fetched again");
+    let requested: Vec<String> = hub.state().seen.iter().map(|(path, _)| path.clone()).collect();
+    assert!(
+        requested.iter().all(|path| !path.contains("tokenizer.json")),
+        "what was here was not fetched again"
+    );
     let model = ModelCache::new(cache.path()).model(BGE, Task::Embed).unwrap();
     assert_eq!(model.read("model.onnx").unwrap().0, hub.state().files["onnx/model.onnx"]);
     assert!(!cache.path().join("downloads").exists());
@@ -175,10 +178,10 @@ async fn a_broken_download_leaves_no_model_and_is_continued() {
 
 #[tokio::test]
 async fn a_fetch_retries_with_and_without_ranges() {
-    for knows_no_ranges in [false, true] {
+    for ignores_ranges in [false, true] {
         let hub = small_hub();
         hub.state().breaks_off = Some((3, 2_000));
-        hub.state().knows_no_ranges = knows_no_ranges;
+        hub.state().ignores_ranges = ignores_ranges;
         let cache = tempfile::tempdir().unwrap();
         let patient = HubSettings { retries: 3, ..settings(&hub) };
         fetched(&cache, &patient, BGE).await.unwrap();
@@ -191,14 +194,14 @@ async fn a_fetch_retries_with_and_without_ranges() {
 async fn a_file_that_differs_from_the_listing_is_not_installed() {
     let cache = tempfile::tempdir().unwrap();
     let hub = small_hub();
-    hub.state().lies = true;
+    hub.state().lists_wrong_digests = true;
     let error = fetched(&cache, &settings(&hub), BGE).await.unwrap_err();
     assert!(matches!(error, HubError::Changed { by: "what the hub lists", .. }), "{error}");
-    hub.state().lies = false;
-    hub.state().babbles = true;
+    hub.state().lists_wrong_digests = false;
+    hub.state().sends_too_much = true;
     let error = fetched(&cache, &settings(&hub), BGE).await.unwrap_err();
     assert!(matches!(error, HubError::TooLarge { .. }), "{error}");
-    hub.state().babbles = false;
+    hub.state().sends_too_much = false;
     hub.state().files.remove("onnx/model.onnx");
     let error = fetched(&cache, &settings(&hub), BGE).await.unwrap_err();
     assert!(error.to_string().contains("onnx/model.onnx"), "{error}");

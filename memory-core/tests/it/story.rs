@@ -29,7 +29,7 @@ async fn test_engine() -> (tempfile::TempDir, TestEngine) {
 async fn remember_a_week(test_engine: &TestEngine, scope: &Scope) -> Vec<memory_core::domain::id::MemoryId> {
     let monday = START.plus_days(-7);
     let mut ids = Vec::new();
-    for (session, said) in [
+    for (session, session_turns) in [
         (
             "monday",
             vec![
@@ -46,9 +46,12 @@ async fn remember_a_week(test_engine: &TestEngine, scope: &Scope) -> Vec<memory_
             ],
         ),
     ] {
-        let said = said.into_iter().map(|(role, text)| turn(role, text, monday)).collect();
-        let made =
-            test_engine.engine.remember_turns(&CALLER, turns(scope, session, said).unwrap()).await.unwrap();
+        let session_turns = session_turns.into_iter().map(|(role, text)| turn(role, text, monday)).collect();
+        let made = test_engine
+            .engine
+            .remember_turns(&CALLER, turns(scope, session, session_turns).unwrap())
+            .await
+            .unwrap();
         assert!(!made.repeated);
         ids.extend(made.memories);
     }
@@ -91,9 +94,9 @@ async fn the_context_keeps_its_budget_and_does_not_depend_on_the_query() {
     }
     assert_eq!(blocks[0], blocks[1]);
     for budget_tokens in [0, 10, 40, 60] {
-        let mut asked = question(&scope, "Where does Clara live?");
-        asked.budget_tokens = budget_tokens;
-        let answer = test_engine.engine.recall(&CALLER, asked).await.unwrap();
+        let mut request = question(&scope, "Where does Clara live?");
+        request.budget_tokens = budget_tokens;
+        let answer = test_engine.engine.recall(&CALLER, request).await.unwrap();
         assert!(answer.context.tokens <= budget_tokens, "{} of {budget_tokens}", answer.context.tokens);
     }
 }
@@ -172,9 +175,9 @@ async fn an_edit_is_a_new_version_and_the_old_one_stays_readable() {
     assert_eq!(answer.searched_memories, 5, "a new version is not a new memory");
     let tagged = Edit { tags: Some(vec![name("dogs")]), ..Edit::default() };
     test_engine.engine.edit(&CALLER, ids[0], tagged, None).await.unwrap();
-    let mut asked = question(&scope, "poodle Crumb");
-    asked.filter = Filter::Field(Field::Tags, Test::Contains("dogs".to_owned()));
-    let answer = test_engine.engine.recall(&CALLER, asked).await.unwrap();
+    let mut request = question(&scope, "poodle Crumb");
+    request.filter = Filter::Field(Field::Tags, Test::Contains("dogs".to_owned()));
+    let answer = test_engine.engine.recall(&CALLER, request).await.unwrap();
     assert_eq!(answer.memories.iter().map(|one| one.memory.id).collect::<Vec<_>>(), [ids[0]]);
 }
 
@@ -305,32 +308,32 @@ async fn why_not_returns_the_reason() {
     let lent =
         test_engine.engine.remember_memories(&CALLER, memories(&scope, vec![lent])).await.unwrap().memories
             [0];
-    let mut asked = question(&scope, "beagle Biscuit");
-    asked.limit = 1;
+    let mut request = question(&scope, "beagle Biscuit");
+    request.limit = 1;
     let verdict =
-        async |memory, asked| test_engine.engine.why_not(&CALLER, memory, asked).await.unwrap().verdict;
-    assert_eq!(verdict(ids[0], asked.clone()).await, Verdict::Returned);
-    assert_eq!(verdict(ids[3], asked.clone()).await, Verdict::Outranked);
+        async |memory, request| test_engine.engine.why_not(&CALLER, memory, request).await.unwrap().verdict;
+    assert_eq!(verdict(ids[0], request.clone()).await, Verdict::Returned);
+    assert_eq!(verdict(ids[3], request.clone()).await, Verdict::Outranked);
     let mut later = question(&scope, "garage code");
     assert_eq!(verdict(lent, later.clone()).await, Verdict::Returned);
     later.now = Some(START.plus_days(2));
     assert_eq!(verdict(lent, later).await, Verdict::Expired);
-    let mut filtered = asked.clone();
+    let mut filtered = request.clone();
     filtered.filter = Filter::Field(Field::Kind, Test::Eq(Scalar::Text("fact".to_owned())));
     assert_eq!(verdict(ids[0], filtered).await, Verdict::Filtered);
     let nobody = memory_core::domain::id::MemoryId(uuid::Uuid::from_u128(77));
-    assert_eq!(verdict(nobody, asked).await, Verdict::NotInScope);
+    assert_eq!(verdict(nobody, request).await, Verdict::NotInScope);
 }
 
 #[tokio::test]
 async fn a_reopened_store_recalls_the_same() {
     let directory = tempfile::tempdir().unwrap();
     let scope = user("ann").unwrap();
-    let asked = || question(&scope, "Who lives in Lisbon?");
+    let request = || question(&scope, "Who lives in Lisbon?");
     let before = {
         let test_engine = TestEngine::open(directory.path()).await.unwrap();
         remember_a_week(&test_engine, &scope).await;
-        let answer = test_engine.engine.recall(&CALLER, asked()).await.unwrap();
+        let answer = test_engine.engine.recall(&CALLER, request()).await.unwrap();
         test_engine.engine.stop().await;
         test_engine.store.close().await;
         answer
@@ -342,7 +345,7 @@ async fn a_reopened_store_recalls_the_same() {
             Err(_) => tokio::task::yield_now().await,
         }
     };
-    let after = test_engine.engine.recall(&CALLER, asked()).await.unwrap();
+    let after = test_engine.engine.recall(&CALLER, request()).await.unwrap();
     assert_eq!(before.memories, after.memories);
     assert_eq!(before.context, after.context);
 }

@@ -11,7 +11,7 @@ use crate::testing::START;
 use crate::testing::fixtures::{Fixtures, keyed_request, name, owner, revised};
 
 /// A set is committed or refused as a whole, and a refused one does not affect the others of the call.
-pub async fn a_set_is_whole_or_refused_whole(store: &dyn Store) {
+pub async fn a_set_is_committed_or_refused_as_a_whole(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let (ann, bob) = (owner("ann"), owner("bob"));
     let first = commit(store, &fixtures.adding(&ann, vec![fixtures.fact("one")])).await;
@@ -84,7 +84,7 @@ pub async fn the_log_has_no_gaps(store: &dyn Store) {
 
 /// The same key with the same request returns the result of the first one, within one call and later; with another
 /// request it is refused. Tenants have separate keys.
-pub async fn a_repetition_makes_nothing_twice(store: &dyn Store) {
+pub async fn a_repeated_request_writes_nothing_twice(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let keyed = |hash: u8| {
@@ -159,7 +159,7 @@ pub async fn a_key_is_for_one_caller_owner_and_operation(store: &dyn Store) {
 }
 
 /// Only keys older than the given moment are deleted.
-pub async fn requests_are_forgotten_by_age(store: &dyn Store) {
+pub async fn idempotency_keys_are_deleted_by_age(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let keyed = |key: &str, days: i64| {
         let mut set = fixtures.adding(&owner("ann"), vec![fixtures.fact("x")]);
@@ -197,7 +197,7 @@ pub async fn a_new_version_keeps_the_earlier_ones(store: &dyn Store) {
 
 /// A revision is based on the present version: two revisions in one set, or one with a replacement of the document,
 /// cannot both write the next one. In one set, revisions may be based on each other.
-pub async fn one_version_is_made_once(store: &dyn Store) {
+pub async fn a_version_is_written_once(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let created = commit(store, &fixtures.adding(&ann, vec![fixtures.document("n", "k", "one")])).await;
@@ -207,9 +207,9 @@ pub async fn one_version_is_made_once(store: &dyn Store) {
     let mut twice = fixtures.revising(&ann, revised(&first, Some("two")));
     twice.revisions.push(revised(&first, Some("also two")));
     assert_eq!(answer(store, &twice).await, conflict);
-    let mut beside = fixtures.revising(&ann, revised(&first, Some("two")));
-    beside.memories.push(fixtures.document("n", "k", "replaced"));
-    assert_eq!(answer(store, &beside).await, conflict);
+    let mut with_replacement = fixtures.revising(&ann, revised(&first, Some("two")));
+    with_replacement.memories.push(fixtures.document("n", "k", "replaced"));
+    assert_eq!(answer(store, &with_replacement).await, conflict);
     let stale = fixtures.revising(&ann, revised(&revised(&first, None).memory, None));
     assert_eq!(answer(store, &stale).await, Err(Refusal::VersionConflict { id, expected: 2, present: 1 }));
     let second = revised(&first, Some("two"));
@@ -229,7 +229,7 @@ fn plain_revision(fixtures: &Fixtures) -> crate::domain::change::Revision {
 
 /// A document replaces the one of the same name as a new version under the same id, even twice in one set. Namespace
 /// and key together are the name, and each partition has its own names.
-pub async fn a_document_replaces_its_name(store: &dyn Store) {
+pub async fn a_document_replaces_the_one_of_its_name(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let twice = vec![fixtures.document("n", "k", "one"), fixtures.document("n", "k", "two")];
@@ -256,7 +256,7 @@ pub async fn a_document_replaces_its_name(store: &dyn Store) {
 
 /// The answer to the replacement of a document equals the stored memory in every field, because the index is updated
 /// from it.
-pub async fn a_replaced_document_is_what_was_answered(store: &dyn Store) {
+pub async fn the_answer_to_a_replacement_equals_the_stored_document(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     commit(store, &fixtures.adding(&ann, vec![fixtures.document("n", "k", "one")])).await;
