@@ -19,7 +19,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// What the allocator adds to each piece, and what it rounds up to.
+/// Overhead and granularity of the allocator per allocation, in bytes.
 const BYTES_PER_PIECE: usize = 16;
 
 /// Bytes told, and taken, by so many partitions of so many memories.

@@ -1,4 +1,4 @@
-//! What a wrong ONNX Runtime says. A file of its own because a process can load the runtime only once.
+//! Errors for an unusable ONNX Runtime. A program of its own, because a process can load the runtime only once.
 //!
 //! A library that is too old is made here with the C compiler (which the build needs anyway): real old ones are large.
 

@@ -82,9 +82,9 @@ async fn order_is_kept_and_length_is_one(embedder: &dyn Embedder) {
 async fn company_does_not_matter(embedder: &dyn Embedder) {
     let texts = samples();
     let together = passages(embedder, &texts).await;
-    for (text, in_company) in texts.iter().zip(&together) {
+    for (text, in_batch) in texts.iter().zip(&together) {
         let alone = passages(embedder, std::slice::from_ref(text)).await;
-        assert_eq!(&alone[0], in_company, "bit for bit, {text:?} alone is not {text:?} in company");
+        assert_eq!(&alone[0], in_batch, "bit for bit, {text:?} alone is not {text:?} in a batch");
     }
 }
 

@@ -124,13 +124,13 @@ impl Reranker for OverlapReranker {
                 found: passages.len(),
             });
         }
-        let wanted: HashSet<String> = words(query).into_iter().map(|(_, word)| word).collect();
+        let query_words: HashSet<String> = words(query).into_iter().map(|(_, word)| word).collect();
         let in_time =
             passages.iter().take_while(|_| deadline.is_none_or(|deadline| Instant::now() < deadline));
         Ok(in_time
             .map(|passage| {
                 let present: HashSet<String> = words(passage).into_iter().map(|(_, word)| word).collect();
-                wanted.intersection(&present).count() as f32 / wanted.len().max(1) as f32
+                query_words.intersection(&present).count() as f32 / query_words.len().max(1) as f32
             })
             .collect())
     }

@@ -64,10 +64,10 @@ pub fn find(name: &str) -> Option<&'static SupportedModel> {
 
 /// Most similar names, best first.
 pub fn like(name: &str) -> Vec<&'static str> {
-    let asked = name.to_lowercase();
+    let requested = name.to_lowercase();
     let mut near: Vec<(f64, &str)> = SUPPORTED
         .iter()
-        .map(|model| (similarity(&asked, &model.name.to_lowercase()), model.name.as_str()))
+        .map(|model| (similarity(&requested, &model.name.to_lowercase()), model.name.as_str()))
         .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
         .collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
@@ -76,13 +76,13 @@ pub fn like(name: &str) -> Vec<&'static str> {
 
 /// Similarity of the whole name or of the repository without its owner, whichever is greater; 1 if one contains the
 /// other.
-fn similarity(asked: &str, name: &str) -> f64 {
+fn similarity(requested: &str, name: &str) -> f64 {
     let repository = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
-    let (short_asked, short) = (repository(asked), repository(name));
-    if short_asked.len() > 2 && (short.contains(&short_asked) || short_asked.contains(&short)) {
+    let (short_requested, short) = (repository(requested), repository(name));
+    if short_requested.len() > 2 && (short.contains(&short_requested) || short_requested.contains(&short)) {
         return 1.0;
     }
-    strsim::jaro_winkler(asked, name).max(strsim::jaro_winkler(&short_asked, &short))
+    strsim::jaro_winkler(requested, name).max(strsim::jaro_winkler(&short_requested, &short))
 }
 
 fn list() -> Vec<SupportedModel> {

@@ -91,7 +91,7 @@ impl<'a> Block<'a> {
         true
     }
 
-    /// Upper bound on the tokens of a line, including its heading if the line is the first under it. The token count of
+    /// Estimate from above of the tokens of a line, including its heading if the line is the first under it. The token count of
     /// the whole text is stored with the memory; folding of white space never increases it.
     fn cost(&mut self, memory: &'a Memory, text: &str, heading: &str) -> u32 {
         let words = if text.len() == memory.text.len() { memory.tokens } else { count(text) };
@@ -112,7 +112,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Lays the lines out. The costs are estimates, so a block over the budget loses the line taken last until it fits.
+    /// Lays the lines out. The costs are not proved bounds, so a block over the budget loses the line taken last until it fits.
     fn finish(mut self, mut left_out: u32) -> Context {
         loop {
             let context = self.layout(left_out);

@@ -166,9 +166,9 @@ impl Engine {
         vector: Option<Arc<[f32]>>,
         view: crate::index::View,
     ) -> IndexQuery {
-        let wanted = u32::try_from(self.candidates_to_load(request)).unwrap_or(u32::MAX);
+        let limit = u32::try_from(self.candidates_to_load(request)).unwrap_or(u32::MAX);
         let settings = &self.recall_settings;
-        let candidates = wanted.saturating_mul(settings.candidates_per_result).max(settings.least_candidates);
+        let candidates = limit.saturating_mul(settings.candidates_per_result).max(settings.least_candidates);
         IndexQuery {
             vector,
             text: request.query.as_str().into(),

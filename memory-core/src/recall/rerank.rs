@@ -22,8 +22,8 @@ impl Engine {
     pub(super) fn rerank_candidates(&self, request: &Recall) -> u32 {
         let most = self.limits.rerank_candidates;
         let allowed = self.reranker.as_ref().map_or(0, |reranker| reranker.max_passages());
-        let wanted = request.rerank_candidates.unwrap_or(self.recall_settings.rerank_candidates);
-        wanted.min(most).min(u32::try_from(allowed).unwrap_or(u32::MAX))
+        let requested = request.rerank_candidates.unwrap_or(self.recall_settings.rerank_candidates);
+        requested.min(most).min(u32::try_from(allowed).unwrap_or(u32::MAX))
     }
 
     /// Orders the scored candidates by the cross-encoder, ahead of the ones without a score.

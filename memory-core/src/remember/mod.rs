@@ -33,8 +33,8 @@ impl Engine {
     /// Appends turns to a session and stores each as one memory with the same text.
     ///
     /// # Errors
-    /// [`Error`] when the request is invalid or over a limit, the caller lacks the right to write, or the embedder, the
-    /// store or the index fails. Nothing is written then.
+    /// [`Error`] when the request is invalid or over a limit, the caller lacks the right to write, or the embedder or
+    /// the store fails. Nothing is written then.
     #[instrument(level = "debug", name = "remember", skip_all, fields(turns = request.turns.len()))]
     pub async fn remember_turns(&self, caller: &Caller, request: RememberTurns) -> Result<Remembered, Error> {
         needs_write(caller)?;
@@ -217,7 +217,7 @@ fn memory_of_turn(
     session: SessionId,
     seq: usize,
 ) -> Memory {
-    let asked = request.turns.get(seq);
+    let requested = request.turns.get(seq);
     Memory {
         id,
         version: 1,
@@ -229,7 +229,7 @@ fn memory_of_turn(
         run: column(&request.scope, owner, OwnerKind::Run),
         visibility: request.visibility,
         subjects: Vec::new(),
-        tags: asked.map(|asked| asked.tags.clone()).unwrap_or_default(),
+        tags: requested.map(|requested| requested.tags.clone()).unwrap_or_default(),
         links: Vec::new(),
         metadata: turn.metadata.clone(),
         document: None,
@@ -248,8 +248,8 @@ fn memory_of_turn(
         recorded_at: turn.recorded_at,
         created_at: turn.recorded_at,
         valid: Interval::default(),
-        expires_at: asked.and_then(|asked| asked.expires_at),
-        strength: new_strength(asked.and_then(|asked| asked.importance), turn.said_at),
+        expires_at: requested.and_then(|requested| requested.expires_at),
+        strength: new_strength(requested.and_then(|requested| requested.importance), turn.said_at),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What contracts write: change sets made by hand, without an engine and without a model, so that a rule can say
-//! exactly what it commits. Ids count, vectors follow from texts, and nothing depends on the machine.
+//! Fixtures of the contract tests: handmade change sets, without an engine and without a model, so that a rule states
+//! exactly what it commits. Ids are counted, vectors follow from texts, and nothing depends on the machine.
 
 use std::sync::Arc;
 
@@ -24,13 +24,13 @@ use crate::store::{Store, StoreError};
 use crate::testing::START;
 use crate::text::Tokenizer;
 
-/// Components of the vectors.
+/// Number of components of a vector.
 pub const DIMENSION: usize = 8;
 
-/// Separates the chunks of a text: `one|two` has two rows.
+/// Separator of the chunks of a text: `one|two` has two rows.
 pub const CHUNK_MARK: char = '|';
 
-/// Makes change sets whose ids never repeat.
+/// Factory of change sets with unique ids.
 #[derive(Debug, Default)]
 pub struct Fixtures {
     ids: CountingIds,
@@ -38,7 +38,7 @@ pub struct Fixtures {
 }
 
 impl Fixtures {
-    /// Fixtures for a store, in which an embedder of [`DIMENSION`] is put to use.
+    /// Fixtures for a store, in which an embedder of [`DIMENSION`] is registered and used.
     pub async fn for_store(store: &dyn Store) -> Result<Self, StoreError> {
         let dimension = u32::try_from(DIMENSION).unwrap_or(u32::MAX);
         let embedder = store.register_embedder("contract", dimension, START).await?;
@@ -46,22 +46,22 @@ impl Fixtures {
         Ok(Self { ids: CountingIds::default(), embedder: Some(embedder) })
     }
 
-    /// An id that was not given out before.
+    /// Unique id.
     pub fn id(&self) -> uuid::Uuid {
         self.ids.next(START)
     }
 
-    /// A set of the default tenant that writes nothing yet.
+    /// Set of the default tenant without writes.
     pub fn set(&self, owner: &Owner) -> ChangeSet {
         ChangeSet { embedder: self.embedder, ..ChangeSet::new(TenantId::DEFAULT, owner.clone(), START) }
     }
 
-    /// A set that adds memories.
+    /// Set that adds memories.
     pub fn adding(&self, owner: &Owner, memories: Vec<NewMemory>) -> ChangeSet {
         ChangeSet { memories, ..self.set(owner) }
     }
 
-    /// A set that appends turns of these texts, said by user and assistant in turn, a minute apart.
+    /// Set that appends turns with these texts, alternating between user and assistant, one minute apart.
     pub fn saying(&self, owner: &Owner, session: &str, texts: &[&str]) -> ChangeSet {
         let session_id = SessionId(self.id());
         let turns = texts.iter().zip(0..).map(|(text, seq)| self.turn(session, session_id, text, seq));
@@ -70,12 +70,12 @@ impl Fixtures {
         ChangeSet { turns: Some(turns), ..self.set(owner) }
     }
 
-    /// A set that erases.
+    /// Set that erases memories.
     pub fn erasing(&self, owner: &Owner, erasures: Vec<MemoryId>) -> ChangeSet {
         ChangeSet { erasures, ..self.set(owner) }
     }
 
-    /// A set that makes one new version.
+    /// Set that writes one new version.
     pub fn revising(&self, owner: &Owner, revision: Revision) -> ChangeSet {
         ChangeSet { revisions: vec![revision], ..self.set(owner) }
     }
@@ -100,20 +100,20 @@ impl Fixtures {
         (turn, NewMemory { memory, derivation: None, rows: rows(text) })
     }
 
-    /// A fact with nothing but its text.
+    /// Fact with only its text set.
     pub fn fact(&self, text: &str) -> NewMemory {
         let memory = plain(MemoryId(self.id()), Kind::Fact, text);
         NewMemory { memory, derivation: None, rows: rows(text) }
     }
 
-    /// A named document.
+    /// Named document.
     pub fn document(&self, namespace: &str, key: &str, text: &str) -> NewMemory {
         let document = DocumentName { namespace: name(namespace), key: name(key) };
         let memory = Memory { document: Some(document), ..plain(MemoryId(self.id()), Kind::Document, text) };
         NewMemory { memory, derivation: None, rows: rows(text) }
     }
 
-    /// The memory as made with `sources` in view; the first of them is its evidence.
+    /// The memory with `sources` as inputs of its derivation; the first of them is its evidence.
     pub fn made_of(&self, new: NewMemory, sources: &[Source]) -> NewMemory {
         let id = DerivationId(self.id());
         let inputs = sources.iter().enumerate();
@@ -131,7 +131,7 @@ impl Fixtures {
         NewMemory { memory, derivation: Some(derivation), ..new }
     }
 
-    /// A fact with every optional field set, letters of many scripts, and the first and last moments there are.
+    /// Fact with every optional field set, letters of many scripts, and the first and last moments.
     pub fn ornate(&self) -> NewMemory {
         let mut new = self.fact("Größe 日本語 🦀 e\u{301} \u{200b}|второй кусок|123");
         let memory = &mut new.memory;
@@ -152,7 +152,7 @@ impl Fixtures {
     }
 }
 
-/// Metadata of every JSON type, with numbers that a careless reader rounds.
+/// Metadata of every JSON type, with numbers that lose precision as doubles.
 fn ornate_metadata() -> Metadata {
     let object = json!({
         "text": "line\nbreak \u{0} \u{1F980}", "nested": { "list": [1, "two", null, false, [3.5]] },
@@ -162,7 +162,7 @@ fn ornate_metadata() -> Metadata {
     object.as_object().cloned().and_then(|object| Metadata::new(object).ok()).unwrap_or_default()
 }
 
-/// The next version of a memory: with another text and its rows, or with the text it has.
+/// Next version of a memory: with another text and its rows, or with the present text.
 pub fn revised(present: &Memory, text: Option<&str>) -> Revision {
     let mut memory = Memory { version: present.version + 1, ..present.clone() };
     memory.recorded_at = present.recorded_at.plus_micros(1);
@@ -172,7 +172,7 @@ pub fn revised(present: &Memory, text: Option<&str>) -> Revision {
     Revision { memory, rows: text.map(rows), keeps_links: false }
 }
 
-/// The rows of a text: one for each chunk (see [`CHUNK_MARK`]), without a vector where a chunk has no letter.
+/// Rows of a text: one per chunk (see [`CHUNK_MARK`]), without a vector for a chunk without a letter.
 pub fn rows(text: &str) -> Vec<IndexRow> {
     let mut start = 0;
     let chunks = text.split(CHUNK_MARK).zip(0..).map(|(part, chunk)| {
@@ -188,7 +188,7 @@ pub fn rows(text: &str) -> Vec<IndexRow> {
     chunks.collect()
 }
 
-/// A vector that follows from the words of a text: texts that share words lie near each other.
+/// Vector that follows from the words of a text; texts that share words have similar vectors.
 pub fn vector_of(text: &str) -> Vec<f32> {
     let mut sum = vec![0.0; DIMENSION];
     for word in text.split_whitespace() {
@@ -204,7 +204,7 @@ pub fn vector_of(text: &str) -> Vec<f32> {
     sum
 }
 
-/// A fact or document with nothing but its text.
+/// Fact or document with only its text set.
 pub fn plain(id: MemoryId, kind: Kind, text: &str) -> Memory {
     Memory {
         id,
@@ -232,7 +232,7 @@ pub fn plain(id: MemoryId, kind: Kind, text: &str) -> Memory {
     }
 }
 
-/// The memory of a turn, text included.
+/// Memory of a turn, text included.
 fn memory_of_turn(id: MemoryId, turn: &Turn, session: &str, session_id: SessionId) -> Memory {
     let origin = Origin {
         turn: turn.id,
@@ -248,25 +248,25 @@ fn memory_of_turn(id: MemoryId, turn: &Turn, session: &str, session_id: SessionI
     Memory { origin: Some(origin), happened, ..plain(id, Kind::Turn, &turn.text) }
 }
 
-/// A link.
+/// Link.
 pub fn link(to: MemoryId, relation: &str, weight: f32) -> Link {
     Link { to, relation: name(relation), weight }
 }
 
-/// A request of the one caller there is, under a key.
+/// Idempotency key of the test caller.
 pub fn keyed_request(operation: Operation, key: &str, hash: u8) -> Idempotency {
     Idempotency { caller: CallerId::ANYONE, operation, key: name(key), request_hash: [hash; 32] }
 }
 
-/// A user.
+/// Owner that is a user.
 pub fn owner(id: &str) -> Owner {
     Owner { kind: OwnerKind::User, id: name(id) }
 }
 
-/// A name that is known to be one.
+/// Valid name.
 ///
 /// # Panics
-/// If it is none.
+/// If the text is not a valid name.
 #[expect(clippy::expect_used, reason = "contracts write the names themselves")]
 pub fn name(text: &str) -> Name {
     Name::new(text).expect("a name")

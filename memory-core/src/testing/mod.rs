@@ -1,5 +1,5 @@
-//! What tests of this crate and of the server build on: an engine over a store in a temporary directory, with a clock
-//! that stands still, ids that count, and an embedder that needs no files.
+//! Test support for this crate and the server: an engine over a store in a temporary directory, with a frozen clock,
+//! counted ids, and an embedder without files.
 
 pub mod corpus;
 pub mod fixtures;
@@ -34,32 +34,32 @@ use crate::recall::signals::RequestedWeights;
 use crate::remember::request::{MemoryToRemember, RememberMemories, RememberTurns, TurnToRemember};
 use crate::store::sql::{SqlStore, StoreOptions};
 
-/// Where the clock of tests stands at first: 2024-03-01T12:00:00Z.
+/// Start time of the test clock: 2024-03-01T12:00:00Z.
 pub const START: Timestamp = Timestamp::from_micros(1_709_294_400_000_000);
 
-/// A caller of the default tenant who may do everything.
+/// Caller of the default tenant with all rights.
 pub const CALLER: Caller = Caller { tenant: TenantId::DEFAULT, id: CallerId::ANYONE, rights: Rights::ALL };
 
-/// An engine with the parts that tests reach for.
+/// Engine with the parts that tests use directly.
 #[derive(Debug)]
 pub struct TestEngine {
-    /// The engine.
+    /// Engine.
     pub engine: Arc<Engine>,
-    /// Its store.
+    /// Store of the engine.
     pub store: Arc<SqlStore>,
-    /// Its index.
+    /// Index of the engine.
     pub index: Arc<EmbeddedIndex>,
-    /// Its clock.
+    /// Clock of the engine.
     pub clock: Arc<FrozenClock>,
 }
 
 impl TestEngine {
-    /// Opens a test_engine in `directory`.
+    /// Opens a test engine in `directory`.
     pub async fn open(directory: &Path) -> Result<Self, Error> {
         Self::open_with(directory, Arc::new(HashingEmbedder::new(64)), 64 << 20).await
     }
 
-    /// Opens a test_engine with an embedder of its own and a memory budget for the index.
+    /// Opens a test engine with this embedder and memory budget of the index.
     pub async fn open_with(
         directory: &Path,
         embedder: Arc<dyn Embedder>,
@@ -85,12 +85,12 @@ impl TestEngine {
     }
 }
 
-/// The scope of a user.
+/// Scope of a user.
 pub fn user(id: &str) -> Result<Scope, BadName> {
     Ok(Scope { user: Some(Name::new(id)?), ..Scope::default() })
 }
 
-/// A turn said at a moment.
+/// Turn at a moment.
 pub fn turn(role: Role, text: &str, said_at: Timestamp) -> TurnToRemember {
     TurnToRemember {
         role,
@@ -108,7 +108,7 @@ pub fn turn(role: Role, text: &str, said_at: Timestamp) -> TurnToRemember {
     }
 }
 
-/// Turns for a session.
+/// Request to append turns to a session.
 pub fn turns(scope: &Scope, session: &str, turns: Vec<TurnToRemember>) -> Result<RememberTurns, BadName> {
     Ok(RememberTurns {
         scope: scope.clone(),
@@ -119,7 +119,7 @@ pub fn turns(scope: &Scope, session: &str, turns: Vec<TurnToRemember>) -> Result
     })
 }
 
-/// A fact.
+/// Fact.
 pub fn fact(text: &str) -> MemoryToRemember {
     MemoryToRemember {
         text: text.to_owned(),
@@ -139,12 +139,12 @@ pub fn fact(text: &str) -> MemoryToRemember {
     }
 }
 
-/// Facts to add.
+/// Request to add memories.
 pub fn memories(scope: &Scope, memories: Vec<MemoryToRemember>) -> RememberMemories {
     RememberMemories { scope: scope.clone(), memories, idempotency: None }
 }
 
-/// A question with everything else as it is by default.
+/// Recall request with default values for all but scope and query.
 pub fn question(scope: &Scope, query: &str) -> Recall {
     Recall {
         scope: scope.clone(),

@@ -1,17 +1,16 @@
-//! Chance that repeats: what random tests roll, so that a seed tells everything about a failure.
+//! Reproducible pseudo-random numbers for tests, so that a seed determines every failure.
 
-/// A generator of pseudo-random numbers (`SplitMix64`: Steele et al. 2014, "Fast Splittable Pseudorandom Number
-/// Generators").
+/// Pseudo-random number generator (`SplitMix64`: Steele et al. 2014, "Fast Splittable Pseudorandom Number Generators").
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
 impl Rng {
-    /// Rng that fall the same way for the same seed.
+    /// Generator with this seed; equal seeds give equal sequences.
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next 64 bits.
+    /// Next 64 bits.
     pub const fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -19,18 +18,18 @@ impl Rng {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number from 0 to `end`, which is left out; 0 if it is 0.
+    /// Number from 0 to `end`, exclusive; 0 if `end` is 0.
     pub fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end.max(1)).unwrap_or(u64::MAX);
         usize::try_from(self.bits() % end).unwrap_or(0)
     }
 
-    /// True in `percent` of a hundred throws.
+    /// True with a probability of `percent` in a hundred.
     pub fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    /// One of `several`, of which there must be one.
+    /// Element of `several`, which must not be empty.
     pub fn pick<'a, T>(&mut self, several: &'a [T]) -> &'a T {
         &several[self.below(several.len())]
     }

@@ -1,36 +1,36 @@
-//! Splitting a long text into spans that an embedding model takes whole.
+//! Chunking: splitting of a long text into spans that an embedding model reads whole.
 //!
-//! A span ends between paragraphs where it can, else between sentences, else between words, and between
-//! characters only within a word that is longer than a span. Spans are byte ranges: the text itself is kept
-//! once, by the caller. Invariants: the fresh parts of the spans are the text, in order and without gap; no
-//! span is empty; none is cut within a grapheme; none counts more than the limit, but for a single grapheme
-//! that does; and every byte is counted a bounded number of times, so time is linear in the text.
+//! A span ends between paragraphs where possible, else between sentences, else between words, and between graphemes
+//! only within a word that is longer than a span. Spans are byte ranges, so that the text is kept once, by the caller.
+//! Invariants: the fresh parts of the spans are the text, in order and without gap; no span is empty; none is cut
+//! within a grapheme; none exceeds the token limit, except for a single grapheme that does; every byte is counted a
+//! bounded number of times, so that time is linear in the text.
 
 use std::ops::Range;
 
 use super::chunk_pieces::{Piece, pieces, sentences};
 
-/// How large spans may be.
+/// Limits of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkLimits {
-    /// Most model tokens in a span, overlap included; 0 is taken as 1.
+    /// Maximum number of model tokens in a span, overlap included; 0 is taken as 1.
     pub max_tokens: usize,
-    /// How many sentences of the span before are repeated at the start of a span, so that a "she" keeps its
-    /// name. They take no more than half of a span: where they would, nothing is repeated.
+    /// Number of sentences of the previous span that are repeated at the start of a span, so that pronouns keep their
+    /// antecedents. The overlap takes at most half of a span; a longer one is omitted.
     pub overlap_sentences: usize,
 }
 
-/// A part of a text.
+/// Span of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextSpan {
-    /// Bytes of the text, between two graphemes.
+    /// Byte range in the text, on grapheme boundaries.
     pub range: Range<usize>,
-    /// Where the span's own text begins; what is before it is repeated from the span before.
+    /// Start of the span's own text; the bytes before it are overlap from the previous span.
     pub fresh_from: usize,
 }
 
-/// Splits `text` into spans of at most `limits.max_tokens` by `count`, which gives the number of model tokens
-/// in a text. An empty text has no span.
+/// Splits `text` into spans of at most `limits.max_tokens` by `count`, which returns the number of model tokens in a
+/// text. An empty text has no span.
 pub fn split_text(text: &str, limits: ChunkLimits, count: impl Fn(&str) -> usize) -> Vec<TextSpan> {
     let max_tokens = limits.max_tokens.max(1);
     let pieces = pieces(text, max_tokens, &count);
@@ -58,7 +58,7 @@ struct Packer<'a, C> {
 }
 
 impl<C: Fn(&str) -> usize> Packer<'_, C> {
-    /// Where `repeated` starts and how many tokens it has, if it may stand before `first`.
+    /// Start and number of tokens of the overlap, if it fits before `first`.
     fn overlap(&mut self, repeated: Range<usize>, first: &Piece) -> Option<(usize, usize)> {
         if repeated.is_empty() {
             return None;
@@ -68,7 +68,7 @@ impl<C: Fn(&str) -> usize> Packer<'_, C> {
         (tokens <= self.max_tokens / 2 && whole <= self.max_tokens).then_some((repeated.start, tokens))
     }
 
-    /// One past the last piece of the span that starts at byte `start` with piece `first`.
+    /// End (exclusive) of the pieces of the span that starts at byte `start` with piece `first`.
     fn pack(&mut self, start: usize, first: usize, overlap_tokens: usize) -> usize {
         let mut tokens = overlap_tokens + self.pieces[first].tokens;
         let mut end = first + 1;
@@ -78,7 +78,7 @@ impl<C: Fn(&str) -> usize> Packer<'_, C> {
             tokens += piece.tokens;
             end += 1;
         }
-        // Pieces may count more together than one by one: gives back as many as the surplus is worth.
+        // Pieces may have more tokens together than separately, so as many are given back as the excess is worth.
         while end > first + 1 {
             let counted = (self.count)(&self.text[start..self.pieces[end - 1].range.end]);
             let mut surplus = counted.saturating_sub(self.max_tokens);
@@ -110,7 +110,7 @@ mod tests {
 
     use super::{super::TokenCounter, *};
 
-    /// A token for each word, and one for each three bytes of a long word: quick, and roughly right.
+    /// Approximate token count: one per word, and one per three bytes of a long word.
     fn rough_count(text: &str) -> usize {
         text.split_whitespace().map(|word| word.len().div_ceil(3)).sum()
     }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn paragraphs_are_kept_together() {
+    fn paragraphs_that_fit_are_not_split() {
         let text = "First of all. It is short.\n\nSecond, a little longer one.\n\nThird.";
         assert_eq!(
             spans_of(text, 8, 0),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_paragraph_is_cut_between_sentences_and_those_between_words() {
+    fn a_long_paragraph_is_cut_between_sentences_and_a_long_sentence_between_words() {
         let text =
             "Ann has a dog. He is called Zuzu. They live together in a small house by the northern sea.";
         assert_eq!(
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn sentences_are_repeated_when_asked() {
+    fn overlap_repeats_the_last_sentences_of_the_previous_span() {
         let text = "Ann has a dog. He is called Zuzu. He likes long walks. So does she.";
         let limits = ChunkLimits { max_tokens: 13, overlap_sentences: 1 };
         let spans = split_text(text, limits, |span| TokenCounter.count(span));
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_word_is_cut_between_graphemes() {
+    fn a_very_long_word_is_cut_between_graphemes() {
         let text = "e\u{301}".repeat(500);
         for span in spans_of(&text, 16, 0) {
             assert!(span.starts_with('e') && span.ends_with('\u{301}'));
@@ -174,9 +174,9 @@ mod tests {
         }
     }
 
-    /// UAX #29 ends a sentence between a full stop and a vowel sign, which are one grapheme.
+    /// UAX #29 has a sentence boundary between a full stop and a vowel sign, which are one grapheme.
     #[test]
-    fn what_is_repeated_begins_between_graphemes() {
+    fn overlap_begins_on_a_grapheme_boundary() {
         for (mark, after) in [("\u{E33}", "\r\n"), ("\u{EB3}", "\n"), ("\u{E33}", " on and on")] {
             let text = format!(".{mark}{after}");
             for max_tokens in 1..8 {
@@ -189,10 +189,10 @@ mod tests {
         assert_eq!(repeated, ".\u{E33}");
     }
 
-    /// A megabyte of every awkward kind takes a moment even without optimisation; were anything quadratic, it
-    /// would take hours.
+    /// Linear time: a megabyte of each difficult kind takes a moment even without optimisation; quadratic time would
+    /// take hours.
     #[test]
-    fn megabytes_are_no_matter() {
+    fn chunking_takes_linear_time() {
         for unit in ["word ", "a", "Yes. ", "\n\n", "🇫🇷", "a.1 ", "昨日"] {
             let text = unit.repeat(1_000_000 / unit.len());
             let limits = ChunkLimits { max_tokens: 256, overlap_sentences: 1 };
@@ -201,8 +201,8 @@ mod tests {
         }
     }
 
-    /// Code points of every class that joins its neighbours into one grapheme, with the marks that sentences, words
-    /// and paragraphs end at: a boundary of each larger unit can fall within such a grapheme.
+    /// Code points of every class that joins its neighbours into one grapheme, with the marks that end sentences, words
+    /// and paragraphs: a boundary of each larger unit can fall within such a grapheme.
     const JOINING: &str = ".?!。,\u{2026}\u{301}\u{FE0F}\u{1F3FD}\u{200D}\u{E33}\u{EB3}\u{903}กक\u{94D}षက\u{1039}\u{600}\
         \u{110BD}\u{1100}\u{1161}\u{11A8}\u{AC00}🇫👩❤\r\n\u{85}\u{2029}\u{200B} 1a";
 

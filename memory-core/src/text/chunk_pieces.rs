@@ -1,43 +1,43 @@
-//! The pieces that spans are packed from: the largest natural units of a text that fit into a span.
+//! Pieces from which spans are packed: the largest natural units of a text that fit into a span.
 //!
-//! A paragraph that fits is one piece; one that does not is taken apart into sentences, and so on down to
-//! graphemes. Invariants: pieces are the text, in order and without gap; each begins and ends between two
-//! graphemes; each fits, unless it is one grapheme; every byte is counted at most once per [`Unit`].
+//! A paragraph that fits is one piece; otherwise it is split into sentences, and so on down to graphemes. Invariants:
+//! pieces are the text, in order and without gap; each begins and ends on a grapheme boundary; each fits, unless it is
+//! one grapheme; every byte is counted at most once per [`Unit`].
 
 use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-/// A part of the text that is not cut further.
+/// Part of the text that is not split further.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// Bytes of the text.
+    /// Byte range in the text.
     pub(super) range: Range<usize>,
-    /// Model tokens in it, counted by itself.
+    /// Number of model tokens, counted separately.
     pub(super) tokens: usize,
 }
 
-/// The pieces of `text`, each of at most `max_tokens` unless it is a single grapheme.
+/// Pieces of `text`, each of at most `max_tokens` unless it is a single grapheme.
 pub(super) fn pieces(text: &str, max_tokens: usize, count: &impl Fn(&str) -> usize) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    take_apart(&Fit { text, max_tokens, count }, 0..text.len(), Unit::Paragraph, &mut pieces);
+    split_recursively(&Fit { text, max_tokens, count }, 0..text.len(), Unit::Paragraph, &mut pieces);
     pieces
 }
 
-/// The sentences of `text`, in order and without gap. Each begins and ends between two graphemes.
+/// Sentences of `text`, in order and without gap, each on grapheme boundaries.
 pub(super) fn sentences(text: &str) -> Vec<Range<usize>> {
     parts(text, Unit::Sentence)
 }
 
-/// What a text is taken apart into, from large to small.
+/// Units of splitting, from large to small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Paragraph,
-    /// By UAX #29, so a line is one as well.
+    /// Sentence by UAX #29, in which a line is one as well.
     Sentence,
-    /// With the white space before it, as tokenizers have it.
+    /// Word with the white space before it, as in tokenizers.
     Word,
-    /// A few graphemes of an endless word, so that they need not be counted one by one.
+    /// Several graphemes of a very long word, so that they need not be counted one by one.
     Fragment,
     Grapheme,
 }
@@ -50,8 +50,8 @@ struct Fit<'a, C> {
 
 const FRAGMENT_BYTES: usize = 48;
 
-/// As deep as there are units.
-fn take_apart<C: Fn(&str) -> usize>(
+/// Splits `range` into pieces, recursively by ever smaller units; the depth is bounded by the number of units.
+fn split_recursively<C: Fn(&str) -> usize>(
     fit: &Fit<'_, C>,
     range: Range<usize>,
     unit: Unit,
@@ -61,7 +61,7 @@ fn take_apart<C: Fn(&str) -> usize>(
         let part = range.start + part.start..range.start + part.end;
         let tokens = (fit.count)(&fit.text[part.clone()]);
         match unit.smaller() {
-            Some(smaller) if tokens > fit.max_tokens => take_apart(fit, part, smaller, pieces),
+            Some(smaller) if tokens > fit.max_tokens => split_recursively(fit, part, smaller, pieces),
             _ => pieces.push(Piece { range: part, tokens }),
         }
     }
@@ -107,9 +107,9 @@ fn parts(text: &str, unit: Unit) -> Vec<Range<usize>> {
     }
 }
 
-/// The parts of `text` that begin at the ascending `starts` (0 is implied), leaving out those within a
-/// grapheme: word boundaries split some Burmese and Khmer clusters, sentence boundaries split a full stop from the
-/// vowel sign that joins it (Thai SARA AM). So every boundary that this module gives passes through here.
+/// Parts of `text` that begin at the ascending `starts` (0 is implied), without those inside a grapheme: word
+/// boundaries split some Burmese and Khmer clusters, sentence boundaries split a full stop from the vowel sign that
+/// joins it (Thai SARA AM). Every boundary from this module is therefore filtered here.
 fn cut(text: &str, starts: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let mut graphemes = text.grapheme_indices(true).map(|(at, _)| at).peekable();
@@ -127,7 +127,7 @@ fn cut(text: &str, starts: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     parts
 }
 
-/// Where a line begins after one or more blank lines.
+/// Starts of the lines after one or more blank lines.
 fn paragraph_starts(text: &str) -> Vec<usize> {
     let mut starts = Vec::new();
     let mut newlines = 0;
@@ -163,14 +163,14 @@ mod tests {
     }
 
     #[test]
-    fn words_take_the_space_before_them() {
+    fn words_include_the_space_before_them() {
         let text = "a  dog, he said";
         let words: Vec<&str> = parts(text, Unit::Word).into_iter().map(|part| &text[part]).collect();
         assert_eq!(words, ["a", "  dog", ",", " he", " said"]);
     }
 
     #[test]
-    fn only_what_does_not_fit_is_taken_apart() {
+    fn only_units_that_do_not_fit_are_split() {
         let text = "Short one.\n\nA long one. It has two sentences.";
         let found = pieces(text, 4, &|part: &str| part.split_whitespace().count());
         let found: Vec<&str> = found.into_iter().map(|piece| &text[piece.range]).collect();

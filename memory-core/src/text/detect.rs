@@ -1,10 +1,10 @@
-//! Which language a document is in.
+//! Language detection of a document.
 //!
-//! The script decides first: Greek letters are Greek. Within a script of many languages, trigram statistics
-//! (`whatlang`) decide if the text is long enough for them to be reliable; else its function words, if they
-//! are clear; else the script's commonest language. A wrong guess costs little, because a question offers
-//! the stems of every language that its scope holds, and documents keep their stop words. Invariant: a
-//! bounded prefix decides, so that cost does not grow with the document.
+//! The script is decided first: Greek letters are Greek. Within a script of many languages, trigram statistics
+//! (`whatlang`) decide if the text is long enough for them to be reliable; else its function words, if they are
+//! unambiguous; else the most common language of the script. A wrong result costs little, because a query has the stems
+//! of every language in its scope, and documents keep their stop words. Invariant: a bounded prefix decides, so that
+//! cost does not grow with the document.
 
 use unicode_segmentation::UnicodeSegmentation;
 use whatlang::Lang;
@@ -15,7 +15,7 @@ use super::{
     script::Script,
 };
 
-/// A document's main script, and the language that its words in that script are taken to be in.
+/// Main script of a document, and the language assumed for its words in that script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Detected {
     pub(super) script: Script,
@@ -23,8 +23,8 @@ pub(super) struct Detected {
 }
 
 impl Detected {
-    /// The language of one word: words in another script than the document's are taken for that script's
-    /// commonest language, as an English name in a Russian note is.
+    /// Language of one word. A word in another script than the document's gets that script's default language, as for
+    /// an English name in a Russian note.
     pub(super) fn language_of(self, word: &str) -> Language {
         let script = Script::of_word(word);
         if script == self.script { self.language } else { script.default_language() }
@@ -48,10 +48,11 @@ pub(super) fn detect(text: &str) -> Detected {
 
 const MAX_SAMPLE_BYTES: usize = 2_048;
 
-/// Shorter texts are not asked about: `whatlang`'s word that it is reliable is believed from here on only.
+/// Minimum number of letters for trigram statistics, because `whatlang`'s reliability is trustworthy only from here on.
 const MIN_LETTERS_FOR_TRIGRAMS: usize = 60;
 
-/// One shared function word is a coincidence ("die", "in"); two that no other language has more of are not.
+/// Minimum number of function words. One shared word is a coincidence ("die", "in"); two, with no other language ahead,
+/// are not.
 const MIN_FUNCTION_WORDS: u32 = 2;
 
 fn main_script(sample: &str) -> (Script, usize) {
@@ -59,7 +60,7 @@ fn main_script(sample: &str) -> (Script, usize) {
     for c in sample.chars().filter(|c| c.is_alphabetic()) {
         letters[Script::of(c) as usize] += 1;
     }
-    // The first of equals wins, so that the answer does not depend on iteration order.
+    // The first of equals wins, so that the result does not depend on iteration order.
     let mut main = (Script::Other, 0);
     for script in Script::ALL {
         let count = letters[script as usize];
@@ -124,27 +125,27 @@ mod tests {
     }
 
     #[test]
-    fn a_script_of_one_language_decides() {
+    fn a_script_of_one_language_determines_the_language() {
         assert_eq!(language("Ευχαριστώ"), Language::Greek);
         assert_eq!(language("спасибо"), Language::Russian);
         assert_eq!(language("東京に行きました"), Language::Other);
     }
 
     #[test]
-    fn function_words_tell_short_texts() {
+    fn function_words_determine_the_language_of_short_texts() {
         assert_eq!(language("Ich habe meinen Hund zum Tierarzt gebracht"), Language::German);
         assert_eq!(language("Mi hermana vive en Sevilla con sus hijos"), Language::Spanish);
         assert_eq!(language("Elle habite dans une maison"), Language::French);
     }
 
     #[test]
-    fn latin_script_is_english_when_nothing_tells() {
+    fn latin_script_defaults_to_english() {
         assert_eq!(language("Sushi Osaka"), Language::English);
         assert_eq!(language("I was in Die Hard"), Language::English);
     }
 
     #[test]
-    fn a_long_text_without_stemmer_is_not_taken_for_english() {
+    fn a_long_text_in_a_language_without_stemmer_is_not_english() {
         let polish = "Wczoraj poszliśmy z dziećmi do parku, gdzie spotkaliśmy naszych sąsiadów i rozmawialiśmy \
                       o wakacjach nad morzem.";
         assert_eq!(language(polish), Language::Other);

@@ -1,26 +1,26 @@
-//! The stored form of a term vector, so that a cold partition is loaded without tokenising it again.
+//! Stored encoding of a term vector, so that a cold partition is loaded without tokenisation.
 //!
 //! Layout: version (1 byte), language (1 byte, plus [`ASKS`] if the document ends with a question), length in tokens,
-//! number of terms, then for each term by ascending hash the difference to the hash before (to 0 for the first) and the
-//! count; numbers are LEB128. About five bytes a term. The bytes do not name the tokenizer: who stores them stores
-//! [`Tokenizer::IDENTITY`](super::Tokenizer::IDENTITY) beside them. Invariant: one vector, one encoding;
-//! [`TermVector::decode`] takes that and refuses everything else.
+//! number of terms, then for each term by ascending hash the difference to the previous hash (to 0 for the first) and
+//! the count; numbers are LEB128. About five bytes per term. The bytes do not name the tokenizer: the store keeps
+//! [`Tokenizer::IDENTITY`](super::Tokenizer::IDENTITY) beside them. Invariant: one vector has one encoding;
+//! [`TermVector::decode`] accepts that and refuses everything else.
 
 use thiserror::Error;
 
 use super::{Language, Term, TermVector, varint};
 
-/// Why bytes are no term vector.
+/// Reason to refuse bytes as a term vector.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TermVectorError {
-    /// Written by another version of this format, or not a term vector at all.
+    /// Another version of the format, or not a term vector at all.
     #[error("term vector version {0} is not known")]
     Version(u8),
-    /// The language byte names no language.
+    /// Language byte without a language.
     #[error("term vector language {0} is not known")]
     Language(u8),
-    /// The bytes end early, go on too long, or a number is out of range or not in its shortest form.
+    /// Truncated or overlong bytes, or a number that is out of range or not in its shortest form.
     #[error("term vector is malformed: {0}")]
     Malformed(&'static str),
 }
@@ -40,7 +40,7 @@ impl TermVector {
         }
     }
 
-    /// Reads what [`encode`](Self::encode) wrote.
+    /// Decodes the output of [`encode`](Self::encode).
     ///
     /// # Errors
     /// [`TermVectorError`] unless `bytes` are exactly one encoded vector. Memory is bounded by their number.
@@ -68,7 +68,7 @@ impl TermVector {
 
 const VERSION: u8 = 1;
 
-/// Beside the language, in the highest bit of its byte.
+/// Flag in the highest bit of the language byte: the document ends with a question.
 const ASKS: u8 = 0x80;
 
 const MIN_BYTES_PER_TERM: usize = 2;
@@ -133,13 +133,13 @@ mod tests {
     }
 
     #[test]
-    fn saturated_counts_come_back() {
+    fn saturated_counts_are_decoded_exactly() {
         let vector = TermVector::from_hashes(vec![9; 70_000], Language::Other);
         assert_eq!(TermVector::decode(&encoded(&vector)), Ok(vector));
     }
 
     #[test]
-    fn each_kind_of_damage_is_named() {
+    fn each_kind_of_damage_has_its_error() {
         assert_eq!(TermVector::decode(&[1]), Err(TermVectorError::Malformed("too short")));
         assert_eq!(TermVector::decode(&[2, 0, 0, 0]), Err(TermVectorError::Version(2)));
         assert_eq!(TermVector::decode(&[1, 99, 0, 0]), Err(TermVectorError::Language(99)));
@@ -155,13 +155,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_vector_comes_back(vector in vectors()) {
+        fn decoding_inverts_encoding(vector in vectors()) {
             prop_assert_eq!(TermVector::decode(&encoded(&vector)), Ok(vector));
         }
 
         /// Damaged bytes are refused, or are the one encoding of another valid vector.
         #[test]
-        fn damage_is_refused_or_is_another_vector(
+        fn damaged_bytes_are_refused_or_encode_another_vector(
             vector in vectors(),
             at in any::<proptest::sample::Index>(),
             byte in any::<u8>(),
@@ -177,7 +177,7 @@ mod tests {
         }
 
         #[test]
-        fn noise_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             if let Ok(decoded) = TermVector::decode(&bytes) {
                 prop_assert_eq!(encoded(&decoded), bytes);
             }

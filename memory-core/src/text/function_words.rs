@@ -1,22 +1,22 @@
-//! Stop words by language, and the language that they betray.
+//! Stop words by language, and language detection by them.
 //!
-//! The lists are those that NLTK took from Snowball (crate `stop-words`, compiled in): short lists of
-//! function words. The longer Stopwords-ISO lists hold words that memories are about ("home", "interest",
-//! "number", "room"). Since function words are most of any sentence, how many of them a text has in each
-//! language also tells its language, long before trigram statistics can. Invariant: a list is looked up in
-//! folded form ([`super::term::fold`]), as the words of a text are.
+//! The lists are NLTK's, from Snowball (crate `stop-words`, compiled in): short lists of function words. The longer
+//! Stopwords-ISO lists contain words that memories are about ("home", "interest", "number", "room"). Function words are
+//! most of any sentence, so their number in each language identifies the language of a text that is too short for
+//! trigram statistics. Invariant: a list is looked up in folded form ([`super::term::fold`]), as are the words of a
+//! text.
 
 use std::{collections::HashMap, sync::LazyLock};
 
 use super::{Language, segment::normalize, term::fold};
 
-/// The languages that have `word` (normalised, not folded) as a stop word.
+/// Languages that have `word` (normalised, not folded) as a stop word.
 pub(super) fn languages_of(word: &str) -> LanguageSet {
     let lookup = |word: &str| FUNCTION_WORDS.get(word).copied().unwrap_or_default();
     if word.is_ascii() { lookup(word) } else { lookup(&fold(word)) }
 }
 
-/// A set of languages.
+/// Set of languages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct LanguageSet(u32);
 
@@ -33,7 +33,7 @@ impl LanguageSet {
         self.0 == 0
     }
 
-    /// Whether every language of `other` is in this set.
+    /// True if every language of `other` is in this set.
     pub(super) fn contains_all(self, other: Self) -> bool {
         other.0 & !self.0 == 0
     }
@@ -51,7 +51,7 @@ impl FromIterator<Language> for LanguageSet {
     }
 }
 
-/// Counts the stop words of each language in a text.
+/// Counter of the stop words of each language in a text.
 #[derive(Debug, Default)]
 pub(super) struct FunctionWordVotes([u32; Language::COUNT]);
 
@@ -62,7 +62,7 @@ impl FunctionWordVotes {
         }
     }
 
-    /// The languages of `among` with the most votes, and how many; an empty set when none has any.
+    /// Languages of `among` with the most votes, and their number of votes; an empty set if none has any.
     pub(super) fn winners(&self, among: LanguageSet) -> (LanguageSet, u32) {
         let votes = |language: Language| self.0[usize::from(language.to_byte())];
         let most = among.iter().map(votes).max().unwrap_or(0);
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_know_the_languages_they_serve() {
+    fn a_stop_word_has_its_languages() {
         assert!(languages_of("the").contains(Language::English));
         assert!(!languages_of("the").contains(Language::German));
         let die = languages_of("die");
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn votes_name_every_language_that_ties() {
+    fn all_languages_with_the_most_votes_are_returned() {
         let mut votes = FunctionWordVotes::default();
         ["was", "in", "die"].into_iter().for_each(|word| votes.count(languages_of(word)));
         let among = [Language::English, Language::German].into_iter().collect();
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(votes.winners(among), (among, 3));
     }
 
-    /// The lists are part of the tokenizer's identity: should this fail, a new identity is due.
+    /// The lists are part of the tokenizer's identity: a failure here requires a new identity.
     #[test]
     fn the_lists_are_the_pinned_ones() {
         let mut digest = Xxh3::new();

@@ -1,16 +1,16 @@
-//! The golden file: what the tokenizer makes of some forty lines in a dozen languages.
+//! Golden test of the tokenizer: its output for some forty lines in a dozen languages.
 //!
-//! Stored term vectors live longer than a build, so any change of output must be seen. Invariant: when this
-//! test fails because rules or data changed, [`Tokenizer::IDENTITY`](super::Tokenizer::IDENTITY) gets a new
-//! number in the same commit as the new golden file, and stored vectors are built again.
+//! Stored term vectors outlive a build, so any change of output must be noticed. Invariant: when this test fails
+//! because rules or data changed, [`Tokenizer::IDENTITY`](super::Tokenizer::IDENTITY) gets a new number in the same
+//! commit as the new golden file, and stored vectors are built again.
 
 use super::Tokenizer;
 
-/// Lines of `language TAB terms TAB text`; a line that starts with `#` is a remark.
+/// Lines of `language TAB terms TAB text`; a line that starts with `#` is a comment.
 const GOLDEN: &str = include_str!("golden.tsv");
 
 #[test]
-fn terms_are_the_golden_ones() {
+fn terms_agree_with_the_golden_file() {
     let mut actual = String::new();
     for line in GOLDEN.lines() {
         match line.rsplit_once('\t') {

@@ -1,14 +1,13 @@
-//! The languages that words are stemmed in.
+//! Languages with a stemmer.
 //!
-//! These are the Snowball algorithms of `rust-stemmers`; every other language is [`Language::Other`], whose
-//! words are kept as they are. Invariant: the byte of a language never changes, for it is stored in encoded
-//! term vectors.
+//! These are the Snowball algorithms of `rust-stemmers`; every other language is [`Language::Other`], whose words are
+//! not stemmed. Invariant: the byte of a language never changes, because it is stored in encoded term vectors.
 
 use rust_stemmers::Algorithm;
 
 use super::script::Script;
 
-/// A language with a stemmer, or `Other`.
+/// Language with a stemmer, or `Other`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 #[expect(missing_docs, reason = "a language is its own name")]
@@ -35,7 +34,7 @@ pub enum Language {
     Turkish = 18,
 }
 
-/// What this module knows of a language: its ISO 639-1 code, its script and its stemmer.
+/// Properties of a language: ISO 639-1 code, script and stemmer.
 struct Traits {
     code: &'static str,
     script: Script,
@@ -43,10 +42,10 @@ struct Traits {
 }
 
 impl Language {
-    /// How many languages there are, `Other` included; their bytes are `0..COUNT`.
+    /// Number of languages, `Other` included; their bytes are `0..COUNT`.
     pub const COUNT: usize = 19;
 
-    /// Every language, in the order of their bytes.
+    /// All languages, in the order of their bytes.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Other,
         Self::Arabic,
@@ -69,32 +68,32 @@ impl Language {
         Self::Turkish,
     ];
 
-    /// The language's byte in encoded form.
+    /// Byte of the language in encoded form.
     pub fn to_byte(self) -> u8 {
         self as u8
     }
 
-    /// The language that `byte` stands for.
+    /// Language with this byte.
     pub fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.get(usize::from(byte)).copied()
     }
 
-    /// The ISO 639-1 code; `und` (undetermined, ISO 639-2) for `Other`.
+    /// ISO 639-1 code; `und` (undetermined, ISO 639-2) for `Other`.
     pub fn code(self) -> &'static str {
         self.traits().code
     }
 
-    /// The script the language is written in; `Script::Other` says that it may be any.
+    /// Script of the language; `Script::Other` if it may be any.
     pub(super) fn script(self) -> Script {
         self.traits().script
     }
 
-    /// The Snowball algorithm of the language.
+    /// Snowball algorithm of the language.
     pub(super) fn stemmer(self) -> Option<Algorithm> {
         self.traits().stemmer
     }
 
-    /// Whether a word in `script` can be a word of this language.
+    /// True if a word in `script` can be a word of this language.
     pub(super) fn can_be_written_in(self, script: Script) -> bool {
         self == Self::Other || self.script() == script
     }
@@ -130,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_positions_and_come_back() {
+    fn bytes_are_positions_and_decode_to_the_same_language() {
         for (position, language) in Language::ALL.into_iter().enumerate() {
             assert_eq!(usize::from(language.to_byte()), position);
             assert_eq!(Language::from_byte(language.to_byte()), Some(language));

@@ -1,10 +1,9 @@
-//! Text as the rest of the service sees it: words that can be looked up, tokens that can be budgeted,
-//! and spans that can be embedded.
+//! Text processing: terms for lexical search, tokens for budgets, and spans for embedding.
 //!
-//! It exists so that every back end matches words in the same way: [`Tokenizer`] turns a document into a
-//! [`TermVector`] and a question into [`QueryTerms`], both of stable 32-bit term hashes, and nothing
-//! downstream looks at characters again. Invariant: what a text yields depends on the text and on
-//! [`Tokenizer::IDENTITY`] only, never on the platform, the clock or what was tokenised before.
+//! Every index back end matches words in the same way: [`Tokenizer`] maps a document to a [`TermVector`] and a query to
+//! [`QueryTerms`], both of stable 32-bit term hashes, and nothing downstream reads characters again. Invariant: the
+//! result for a text depends on the text and on [`Tokenizer::IDENTITY`] only, never on the platform, the clock or
+//! earlier calls.
 
 mod chunk;
 mod chunk_pieces;

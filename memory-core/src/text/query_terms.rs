@@ -1,29 +1,29 @@
-//! A question as term hashes.
+//! Query as term hashes.
 //!
-//! Which language a short question is in cannot be told, so each of its words stands for its stems in every
-//! language that the searched scope holds. Invariants: alternatives ascend strictly and are never empty,
-//! words are distinct and ordered by them, so that scores are always added up in one order.
+//! The language of a short query cannot be detected, so each of its words stands for its stems in every language of the
+//! searched scope. Invariants: alternatives ascend strictly and are never empty; words are distinct and ordered by
+//! their alternatives, so that scores are always summed in one order.
 
-/// The words of a question. Made by [`Tokenizer::query`](super::Tokenizer::query).
+/// Words of a query. Made by [`Tokenizer::query`](super::Tokenizer::query).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct QueryTerms {
     words: Vec<QueryWord>,
 }
 
-/// One word of a question: the hashes of the terms it may appear as in a document.
+/// Word of a query: the hashes of the terms as which it may occur in a document.
 ///
-/// A document that has several of them is given the best one only: they are one word, not several.
+/// A document that contains several of them gets the score of the best one only, because they are one word.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QueryWord {
     alternatives: Vec<u32>,
 }
 
 impl QueryTerms {
-    /// How many words a question may have; more than any question needs, and few enough to be answered fast.
+    /// Maximum number of words in a query; longer than any real query, and short enough for fast search.
     pub const MAX_WORDS: usize = 256;
 
-    /// The question with these words, each given by its alternatives. Repeats and empty words are dropped,
-    /// and so is what comes after the first [`MAX_WORDS`](Self::MAX_WORDS) distinct words.
+    /// Query with these words, each given by its alternatives. Duplicates and empty words are dropped, as are words
+    /// after the first [`MAX_WORDS`](Self::MAX_WORDS) distinct ones.
     pub fn from_words(words: impl IntoIterator<Item = Vec<u32>>) -> Self {
         let mut distinct = std::collections::BTreeSet::new();
         for mut alternatives in words {
@@ -39,19 +39,19 @@ impl QueryTerms {
         Self { words: distinct.into_iter().collect() }
     }
 
-    /// The words, ordered by their alternatives.
+    /// Words, ordered by their alternatives.
     pub fn words(&self) -> &[QueryWord] {
         &self.words
     }
 
-    /// Whether nothing can match.
+    /// True if the query has no words and cannot match.
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()
     }
 }
 
 impl QueryWord {
-    /// Hashes of the terms the word may appear as, ascending.
+    /// Hashes of the terms as which the word may occur, ascending.
     pub fn alternatives(&self) -> &[u32] {
         &self.alternatives
     }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_is_bounded() {
+    fn a_query_is_bounded() {
         let query = QueryTerms::from_words((0..1_000).map(|hash| vec![hash]));
         assert_eq!(query.words().len(), QueryTerms::MAX_WORDS);
     }

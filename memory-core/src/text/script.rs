@@ -1,12 +1,10 @@
-//! Scripts, as far as words depend on them: which letters belong together, and which are written without
-//! spaces.
+//! Scripts, as far as tokenisation depends on them: which of them have a stemmer, and which are written without spaces.
 //!
-//! A full script table is not needed: only the scripts that have a stemmer here, and those that separate no
-//! words, are told apart. Invariant: a character has exactly one [`Script`].
+//! A full script table is not needed. Invariant: a character has exactly one [`Script`].
 
 use super::Language;
 
-/// The script of a letter. Scripts without a stemmer and with spaces (Hebrew, Devanagari, ...) are `Other`.
+/// Script of a letter. Scripts without a stemmer and with spaces (Hebrew, Devanagari, ...) are `Other`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Script {
     Latin,
@@ -14,8 +12,8 @@ pub(super) enum Script {
     Greek,
     Arabic,
     Tamil,
-    /// Han, kana, Hangul, Thai, Lao, Burmese, Khmer: indexed by pairs of characters. Korean does put spaces,
-    /// but glues particles to its nouns, so its words are cut into pairs as well.
+    /// Han, kana, Hangul, Thai, Lao, Burmese, Khmer: indexed by character bigrams. Korean has spaces, but attaches
+    /// particles to nouns, so its words are split into bigrams as well.
     Paired,
     Other,
 }
@@ -26,7 +24,7 @@ impl Script {
     pub(super) const ALL: [Self; Self::COUNT] =
         [Self::Latin, Self::Cyrillic, Self::Greek, Self::Arabic, Self::Tamil, Self::Paired, Self::Other];
 
-    /// The script of `letter`; `Other` for anything that is no letter of a script named here.
+    /// Script of `letter`; `Other` for any character outside the scripts listed here.
     pub(super) fn of(letter: char) -> Self {
         match u32::from(letter) {
             0x41..=0x5A | 0x61..=0x7A | 0xC0..=0x24F | 0x250..=0x2AF | 0x1E00..=0x1EFF => Self::Latin,
@@ -54,12 +52,12 @@ impl Script {
         }
     }
 
-    /// The script of a word: that of its first letter that has one.
+    /// Script of a word: that of its first letter that has one.
     pub(super) fn of_word(word: &str) -> Self {
         word.chars().map(Self::of).find(|script| *script != Self::Other).unwrap_or(Self::Other)
     }
 
-    /// The language taken for a word in this script when nothing else tells.
+    /// Default language of a word in this script.
     pub(super) fn default_language(self) -> Language {
         match self {
             Self::Latin => Language::English,
@@ -77,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_know_their_script() {
+    fn letters_have_one_script() {
         let cases = [
             ('a', Script::Latin),
             ('ß', Script::Latin),
@@ -98,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_takes_the_script_of_its_first_letter() {
+    fn a_word_has_the_script_of_its_first_letter() {
         assert_eq!(Script::of_word("4ever"), Script::Latin);
         assert_eq!(Script::of_word("123"), Script::Other);
     }

@@ -1,7 +1,7 @@
-//! From text to tokens: normalisation, and where words begin and end.
+//! Segmentation of a text into tokens: normalisation and word boundaries.
 //!
-//! Text is first brought to one form (NFKC, lower case, one apostrophe, one hyphen), then cut at white space,
-//! and each piece by what it looks like:
+//! Text is first normalised (NFKC, lower case, one apostrophe, one hyphen), then split at white space, and each piece
+//! is split according to its form:
 //!
 //! | piece                      | tokens                                                       |
 //! |----------------------------|--------------------------------------------------------------|
@@ -17,23 +17,23 @@
 //! | `ann@example.com`          | the address, its domain, the parts                           |
 //! | `https://www.x.org/a?b=1`  | the address without scheme and `www.`, its host, the parts   |
 //!
-//! Invariant: time and the number of tokens are linear in the text, whatever it holds.
+//! Invariant: time and the number of tokens are linear in the text, for any text.
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::script::Script;
 
-/// A piece of normalised text that becomes one term.
+/// Piece of normalised text that becomes one term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token<'a> {
-    /// A word of a language: it can be a stop word, and it is stemmed.
+    /// Word of a language: it can be a stop word, and it is stemmed.
     Word(&'a str),
-    /// A number, an id, an address, a pair of characters: the term is the text itself.
+    /// Number, id, address or character bigram: the term is the text itself.
     Verbatim(&'a str),
 }
 
-/// `text` in the form that all matching is done on.
+/// Normal form of `text`, on which all matching is done.
 pub(super) fn normalize(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
@@ -41,11 +41,11 @@ pub(super) fn normalize(text: &str) -> String {
     let mut normalized = String::with_capacity(text.len());
     for c in text.nfkc() {
         match c {
-            // Soft hyphen, zero-width space and joiners, word joiner, byte order mark: invisible to readers.
+            // Soft hyphen, zero-width space and joiners, word joiner, byte order mark: invisible characters.
             '\u{AD}' | '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}' => {}
             '\u{2018}' | '\u{2019}' | '\u{2BC}' => normalized.push('\''),
             '\u{2010}' | '\u{2011}' => normalized.push('-'),
-            // Its lower case is an "i" with a dot above, which no Turkish stemmer knows.
+            // Its lower case is an "i" with a dot above, which the Turkish stemmer does not handle.
             'İ' => normalized.push('i'),
             _ => normalized.extend(c.to_lowercase()),
         }
@@ -53,7 +53,7 @@ pub(super) fn normalize(text: &str) -> String {
     normalized
 }
 
-/// Gives every token of `normalized` text to `emit`, in the order of the text.
+/// Passes every token of `normalized` text to `emit`, in the order of the text.
 pub(super) fn for_each_token(normalized: &str, mut emit: impl FnMut(Token<'_>)) {
     for piece in normalized.split_whitespace() {
         if piece.bytes().all(|byte| byte.is_ascii_alphabetic()) {
@@ -76,7 +76,7 @@ fn piece_tokens(piece: &str, emit: &mut Emit<'_>) {
     run_tokens(rest, emit);
 }
 
-/// Cuts a piece into runs of paired scripts and runs of everything else.
+/// Splits a piece into runs of paired scripts and runs of everything else.
 fn run_tokens(piece: &str, emit: &mut Emit<'_>) {
     let mut rest = piece;
     while let Some(first) = rest.chars().next() {
@@ -92,7 +92,7 @@ fn run_tokens(piece: &str, emit: &mut Emit<'_>) {
     }
 }
 
-/// Every two neighbours of a run of characters; the character itself when it has none.
+/// Character bigrams of a run; the character itself for a run of one.
 fn pair_tokens(run: &str, emit: &mut Emit<'_>) {
     let starts = || run.char_indices().map(|(at, _)| at);
     let ends = || starts().skip(1).chain([run.len()]);
@@ -104,7 +104,7 @@ fn pair_tokens(run: &str, emit: &mut Emit<'_>) {
     }
 }
 
-/// The tokens of a segment: word characters and joiners only.
+/// Tokens of a segment: word characters and joiners only.
 fn segment_tokens(segment: &str, run: &str, emit: &mut Emit<'_>) {
     let trimmed = segment.trim_matches(|c| !is_word_char(c));
     if trimmed.is_empty() {
@@ -126,7 +126,7 @@ fn segment_tokens(segment: &str, run: &str, emit: &mut Emit<'_>) {
     }
 }
 
-/// The tokens of something with digits or joiners inside.
+/// Tokens of a segment with digits or joiners inside.
 fn compound_tokens(compound: &str, run: &str, emit: &mut Emit<'_>) {
     let has_digit = compound.chars().any(char::is_numeric);
     let has = |joiner: char| compound.contains(joiner);
@@ -158,9 +158,9 @@ fn compound_tokens(compound: &str, run: &str, emit: &mut Emit<'_>) {
     words(compound, compound, emit);
 }
 
-/// The words of `text` by Unicode boundaries, but for `whole`, which was given already.
+/// Words of `text` by Unicode boundaries, except for `whole`, which was emitted already.
 fn words(text: &str, whole: &str, emit: &mut Emit<'_>) {
-    // Word boundaries hold "end.start" and "snake_case" together.
+    // UAX #29 does not split "end.start" and "snake_case".
     for word in text.unicode_words().flat_map(|word| word.split(['.', '_', ':'])) {
         if word.is_empty() || word == whole {
             continue;
@@ -170,7 +170,7 @@ fn words(text: &str, whole: &str, emit: &mut Emit<'_>) {
     }
 }
 
-/// What comes before the first web address in `piece`, the address, and what follows.
+/// The text before the first URL in `piece`, the URL, and the text after it.
 fn split_at_url(piece: &str) -> Option<(&str, &str, &str)> {
     let start = ["https://", "http://"].iter().filter_map(|scheme| piece.find(scheme)).min();
     let start = start.or_else(|| piece.starts_with("www.").then_some(0))?;
@@ -208,7 +208,7 @@ fn grouped_number(text: &str) -> Option<String> {
     is_number.then(|| text.replace(',', ""))
 }
 
-/// "c++", "c#", "f#", "g++": names of languages, and of little else.
+/// True for "c++", "c#", "f#", "g++" and the like, which are names of programming languages.
 fn is_c_like(trimmed: &str, segment: &str) -> bool {
     let Some(after) = segment.trim_start_matches(|c| !is_word_char(c)).strip_prefix(trimmed) else {
         return false;
@@ -218,7 +218,7 @@ fn is_c_like(trimmed: &str, segment: &str) -> bool {
         && matches!(after, "++" | "#")
 }
 
-/// Longer hyphenated runs are not one word spelt in two ways.
+/// Maximum length of a hyphenated run that is indexed as one joined word as well, in bytes.
 const MAX_JOINED_BYTES: usize = 64;
 
 fn is_word_char(c: char) -> bool {
@@ -229,7 +229,7 @@ fn is_paired(c: char) -> bool {
     Script::of(c) == Script::Paired && is_word_char(c)
 }
 
-/// Punctuation that can hold an id or a word together.
+/// True for punctuation that joins the parts of an id or a word.
 fn is_joiner(c: char) -> bool {
     matches!(c, '-' | '_' | '.' | ':' | '/' | '\'' | '+' | '#' | '&' | '@' | ',')
 }
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_kept_whole_with_their_parts() {
+    fn ids_are_indexed_whole_and_by_part() {
         assert_eq!(tokens("(D8:6)"), "[d8:6] [d8] [6]");
         assert_eq!(tokens("2023-05-20."), "[2023-05-20] [2023] [05] [20]");
         assert_eq!(tokens("GPT-4o"), "[gpt-4o] gpt [4o]");
@@ -267,13 +267,13 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_found_whole_by_host_and_by_part() {
+    fn addresses_are_indexed_whole_by_host_and_by_part() {
         assert_eq!(tokens("Ann.Lee@Example.com"), "[ann.lee@example.com] [example.com] ann lee example com");
         assert_eq!(tokens("[doc](https://www.x.org/a?b=1)"), "doc [x.org/a?b=1] [x.org] x org a b [1]");
     }
 
     #[test]
-    fn words_with_joiners_inside() {
+    fn words_with_joiners_are_indexed_joined_or_by_part() {
         assert_eq!(tokens("e-mail and/or state-of-the-art"), "email e mail and or state of the art");
         assert_eq!(tokens("U.S.A. end.Start"), "[usa] [end.start] end start");
         assert_eq!(tokens("C++ C# g++!"), "[c++] c [c#] c [g++] g");
@@ -281,13 +281,13 @@ mod tests {
     }
 
     #[test]
-    fn unspaced_scripts_are_cut_in_pairs() {
+    fn unspaced_scripts_are_indexed_by_character_bigrams() {
         assert_eq!(tokens("東京都に3日"), "[東京] [京都] [都に] [3] [日]");
         assert_eq!(tokens("한국어 ﾃｽﾄ"), "[한국] [국어] [テス] [スト]");
     }
 
     proptest! {
-        /// Tokens are never empty, and there are never many more of them than characters.
+        /// Tokens are never empty, and their number is bounded by the number of characters.
         #[test]
         fn any_text_gives_bounded_tokens(text in "\\PC{0,200}") {
             let normalized = normalize(&text);

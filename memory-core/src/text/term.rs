@@ -1,9 +1,9 @@
-//! From a word to a term: the form that is looked up, and its 32-bit hash.
+//! Terms: the indexed form of a word, and its 32-bit hash.
 //!
-//! A word loses its possessive and its elided article, is stemmed in its language, and then loses its
-//! accents. Folding comes last since stemmers know the accented endings: both "préféré" and the hasty
-//! "prefere" end as `prefer`. The price is that a pair such as Spanish "año"/"ano" is one term. Invariant:
-//! the hash of a term never changes under one tokenizer identity; Qdrant's sparse indices are these hashes.
+//! A word loses its possessive and its elided article, is stemmed in its language, and then loses its accents. Folding
+//! is last because stemmers know the accented endings: both "préféré" and the unaccented "prefere" become `prefer`. The
+//! cost is that a pair such as Spanish "año"/"ano" is one term. Invariant: the hash of a term never changes under one
+//! tokenizer identity; Qdrant's sparse indices are these hashes.
 
 use rust_stemmers::Stemmer;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
@@ -11,17 +11,17 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{Language, script::Script};
 
-/// The hash of a term: the low 32 bits of XXH3-64 of its UTF-8 bytes, seeded with [`TERM_HASH_SEED`].
+/// Hash of a term: the low 32 bits of XXH3-64 of its UTF-8 bytes, seeded with [`TERM_HASH_SEED`].
 ///
-/// Two of 100 000 distinct terms collide with a chance of about 0.7; such a pair is then found under one
-/// another's name, which costs a little precision and nothing else.
+/// The probability of a collision among 100 000 distinct terms is about 0.7 (birthday bound). Two colliding terms match
+/// each other, which costs a little precision.
 pub(super) fn term_hash(term: &str) -> u32 {
     #[expect(clippy::cast_possible_truncation, reason = "the low half is the hash")]
     let low = xxh3_64_with_seed(term.as_bytes(), TERM_HASH_SEED) as u32;
     low
 }
 
-/// The term of a normalised `word` in `language`; `None` when nothing of the word is left.
+/// Term of a normalised `word` in `language`; `None` if nothing of the word is left.
 pub(super) fn stem_term(word: &str, language: Language) -> Option<String> {
     let bare = strip_apostrophes(word, language);
     if bare.is_empty() {
@@ -29,7 +29,7 @@ pub(super) fn stem_term(word: &str, language: Language) -> Option<String> {
     }
     let bare = if Script::of_word(&bare) == Script::Cyrillic { bare.replace('ё', "е") } else { bare };
     let stemmed = match language.stemmer() {
-        // Snowball's loops are not made for endless "words", which are no words of any language either.
+        // Snowball's loops are not made for very long words, which are not words of any language either.
         Some(algorithm) if bare.len() <= MAX_STEMMED_BYTES => {
             Stemmer::create(algorithm).stem(&bare).into_owned()
         }
@@ -72,12 +72,12 @@ pub(super) fn fold(word: &str) -> String {
     if marks_are_accents { folded } else { folded.nfc().collect() }
 }
 
-/// "engrain1" in ASCII: any fixed value would do.
+/// "engrain1" in ASCII. The value is arbitrary.
 const TERM_HASH_SEED: u64 = 0x656e_6772_6169_6e31;
 
 const MAX_STEMMED_BYTES: usize = 128;
 
-/// Articles and pronouns that French and Italian glue to the next word.
+/// Articles and pronouns that French and Italian elide before the next word.
 const FRENCH_ELISIONS: [&str; 13] =
     ["l", "d", "j", "m", "t", "s", "n", "c", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu"];
 const ITALIAN_ELISIONS: [&str; 19] = [
@@ -85,7 +85,7 @@ const ITALIAN_ELISIONS: [&str; 19] = [
     "quest", "bell", "dov",
 ];
 
-/// Verbs that English glues to a pronoun; without them "I'm" is the "I" that "who am I" asks for.
+/// English enclitics; without removing them, "I'm" would not match the "I" of "who am I".
 const ENGLISH_CLITICS: [&str; 5] = ["m", "re", "ve", "ll", "d"];
 
 /// `word` without possessive ("alice's"), elided article ("l'homme") and any apostrophe left ("don't").
@@ -99,7 +99,7 @@ fn strip_apostrophes(word: &str, language: Language) -> String {
         (Language::French, Some((article, rest))) if FRENCH_ELISIONS.contains(&article) => rest,
         (Language::Italian, Some((article, rest))) if ITALIAN_ELISIONS.contains(&article) => rest,
         (Language::English, Some((rest, verb))) if ENGLISH_CLITICS.contains(&verb) => rest,
-        // Turkish sets the case endings of a name apart: "İstanbul'da" is "in Istanbul".
+        // Turkish separates the case endings of a name: "İstanbul'da" is "in Istanbul".
         (Language::Turkish, Some((name, _))) => name,
         _ => word,
     };
@@ -152,20 +152,20 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_bare_apostrophes() {
+    fn a_word_of_apostrophes_has_no_term() {
         assert_eq!(stem_term("''", Language::English), None);
     }
 
-    /// Beginnings and endings that the stemmers have rules for, so that random words run those rules.
+    /// Prefixes and suffixes for which the stemmers have rules, so that random words exercise those rules.
     const PIECES: &str = "ing ed sses ational ization ement ité issaient euse ción amente ando ções heit keit \
         ungen isch lär ß zione avano ità eau ij heid en det erne inne lla ssä jään ukse ban ként eink ului \
         escu lar den mış ım ів ость ывший ение ую ό ματα ήσουμε ουσ ال ون ات يه ها கள் ில் ிறார் து gy y yy \
         qu gl ll ø å ã ő ş ' a e i o u n s t";
 
     proptest! {
-        /// Third-party stemmers must hold on any word whatever, in any language.
+        /// The third-party stemmers do not panic on any word, in any language.
         #[test]
-        fn no_word_breaks_a_stemmer(
+        fn no_word_makes_a_stemmer_panic(
             noise in "\\PC{0,8}",
             pieces in proptest::collection::vec(
                 proptest::sample::select(PIECES.split_whitespace().collect::<Vec<_>>()), 0..6),

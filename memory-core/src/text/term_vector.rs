@@ -1,11 +1,11 @@
-//! A document as a bag of term hashes.
+//! Term vector: a document as a bag of term hashes.
 //!
-//! It is all that lexical search keeps of a document, in whichever back end. Invariants: hashes ascend
-//! strictly, every count is at least one, and the counts add up to the length unless one is saturated.
+//! It is all that lexical search keeps of a document, in any index back end. Invariants: hashes ascend strictly, every
+//! count is at least one, and the counts add up to the length unless one is saturated.
 
 use super::Language;
 
-/// The terms of one document. Made by [`Tokenizer::document`](super::Tokenizer::document).
+/// Terms of one document. Made by [`Tokenizer::document`](super::Tokenizer::document).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TermVector {
     pub(super) terms: Vec<Term>,
@@ -14,7 +14,7 @@ pub struct TermVector {
     pub(super) ends_with_question: bool,
 }
 
-/// A term and how often a document has it.
+/// Term with its frequency in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Term {
     /// Hash of the term.
@@ -24,7 +24,7 @@ pub struct Term {
 }
 
 impl TermVector {
-    /// The vector of a document whose tokens hash to `hashes`, in any order, repeats included.
+    /// Vector of a document whose tokens have these `hashes`, in any order, duplicates included.
     pub fn from_hashes(mut hashes: Vec<u32>, language: Language) -> Self {
         let length_tokens = u32::try_from(hashes.len()).unwrap_or(u32::MAX);
         hashes.sort_unstable();
@@ -35,32 +35,32 @@ impl TermVector {
         Self { terms, length_tokens, language, ends_with_question: false }
     }
 
-    /// The same, of a document that ends with a question, or does not.
+    /// The same vector, of a document that does or does not end with a question.
     pub fn asking(self, ends_with_question: bool) -> Self {
         Self { ends_with_question, ..self }
     }
 
-    /// The distinct terms, by ascending hash.
+    /// Distinct terms, by ascending hash.
     pub fn terms(&self) -> &[Term] {
         &self.terms
     }
 
-    /// The document's length in tokens, repeats included.
+    /// Length of the document in tokens, duplicates included.
     pub fn length_tokens(&self) -> u32 {
         self.length_tokens
     }
 
-    /// The language that most of the document was stemmed in.
+    /// Language in which most of the document was stemmed.
     pub fn language(&self) -> Language {
         self.language
     }
 
-    /// Whether the document ends with a question: what is said next answers it.
+    /// True if the document ends with a question: the next turn is then likely its answer.
     pub fn ends_with_question(&self) -> bool {
         self.ends_with_question
     }
 
-    /// Whether the document has no tokens at all.
+    /// True if the document has no tokens.
     pub fn is_empty(&self) -> bool {
         self.terms.is_empty()
     }

@@ -1,9 +1,9 @@
-//! The tokenizer: documents and questions to term hashes, by one set of rules.
+//! Tokenizer: maps documents and queries to term hashes, by one set of rules.
 //!
-//! A document keeps its stop words, so that "who am I" finds "I am Ann"; a question drops them unless it has
-//! nothing else. What a stop word is depends on the question's language, which its function words tell:
-//! "war" is dropped from a German question and kept in an English one. Invariant: whenever the output for
-//! any text could change, so does [`Tokenizer::IDENTITY`], for stored vectors would no longer match.
+//! A document keeps its stop words, so that "who am I" matches "I am Ann"; a query drops them unless it has nothing
+//! else. The stop words are those of the query's language, which its function words identify: "war" is dropped from a
+//! German query and kept in an English one. Invariant: whenever the output for any text could change, so does
+//! [`Tokenizer::IDENTITY`], because stored vectors would no longer match.
 
 use super::{
     Language, QueryTerms, TermVector,
@@ -14,48 +14,47 @@ use super::{
     term::{stem_term, term_hash},
 };
 
-/// Turns text into terms. Stateless, and free to make.
+/// Tokenizer of documents and queries. Stateless, and free to construct.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tokenizer;
 
 impl Tokenizer {
-    /// Names these rules; vectors of one identity match each other, and no others.
+    /// Identity of the rules; vectors of one identity match each other, and no others.
     pub const IDENTITY: &'static str = "engrain-words-1";
 
-    /// The terms of a document. Time and memory are linear in `text`.
+    /// Terms of a document. Time and memory are linear in `text`.
     pub fn document(&self, text: &str) -> TermVector {
         let mut hashes = Vec::with_capacity(text.len() / 6);
         let language = for_each_term(text, |term| hashes.push(term_hash(term)));
         TermVector::from_hashes(hashes, language).asking(ends_with_question(text))
     }
 
-    /// The terms of a question put to a scope that holds documents in `languages`.
+    /// Terms of a query to a scope that contains documents in `languages`.
     ///
-    /// Stop words are left out, unless the question has nothing else. Without `languages`, each word is
-    /// stemmed in the commonest language of its script.
+    /// Stop words are dropped, unless the query has nothing else. Without `languages`, each word is stemmed in the
+    /// default language of its script.
     pub fn query(&self, text: &str, languages: &[Language]) -> QueryTerms {
         let scope: LanguageSet = languages.iter().copied().collect();
         let mut votes = FunctionWordVotes::default();
-        let mut asked: Vec<(Vec<u32>, LanguageSet)> = Vec::new();
+        let mut query_words: Vec<(Vec<u32>, LanguageSet)> = Vec::new();
         for_each_token(&normalize(text), |token| {
             let (alternatives, stop_word_in) = match token {
                 Token::Verbatim(term) => (vec![term_hash(term)], LanguageSet::default()),
                 Token::Word(word) => (alternatives(word, scope), languages_of(word)),
             };
             votes.count(stop_word_in);
-            asked.push((alternatives, stop_word_in));
+            query_words.push((alternatives, stop_word_in));
         });
-        let may_be_asked_in = with_defaults(scope);
-        let (spoken, _) = votes.winners(may_be_asked_in);
+        let possible = with_defaults(scope);
+        let (language, _) = votes.winners(possible);
         let is_stop_word =
-            |stop_word_in: LanguageSet| !spoken.is_empty() && stop_word_in.contains_all(spoken);
-        let only_stop_words = asked.iter().all(|(_, stop_word_in)| is_stop_word(*stop_word_in));
-        asked.retain(|(_, stop_word_in)| only_stop_words || !is_stop_word(*stop_word_in));
-        QueryTerms::from_words(asked.into_iter().map(|(alternatives, _)| alternatives))
+            |stop_word_in: LanguageSet| !language.is_empty() && stop_word_in.contains_all(language);
+        let only_stop_words = query_words.iter().all(|(_, stop_word_in)| is_stop_word(*stop_word_in));
+        query_words.retain(|(_, stop_word_in)| only_stop_words || !is_stop_word(*stop_word_in));
+        QueryTerms::from_words(query_words.into_iter().map(|(alternatives, _)| alternatives))
     }
 
-    /// The terms of a document in the order of the text, before they are hashed: for people who wonder why
-    /// something matched, and for tests.
+    /// Terms of a document in the order of the text, before hashing: for diagnosis and tests.
     pub fn terms(&self, text: &str) -> (Language, Vec<String>) {
         let mut terms = Vec::new();
         let language = for_each_term(text, |term| terms.push(term.to_owned()));
@@ -63,7 +62,7 @@ impl Tokenizer {
     }
 }
 
-/// Whether there is a question mark so near the end that hardly anything is said after it ("right? :)").
+/// True if a question mark is so near the end that hardly any text follows it ("right? :)").
 fn ends_with_question(text: &str) -> bool {
     const LETTERS_AFTER: usize = 40;
     text.chars().rev().take(LETTERS_AFTER).any(|letter| matches!(letter, '?' | '？' | '؟'))
@@ -83,17 +82,17 @@ fn for_each_term(text: &str, mut emit: impl FnMut(&str)) -> Language {
     detected.language
 }
 
-/// The stems of `word` in every language that a document of the scope may have stemmed it in.
+/// Stems of `word` in every language in which a document of the scope may have stemmed it.
 fn alternatives(word: &str, scope: LanguageSet) -> Vec<u32> {
     let script = Script::of_word(word);
     let mut languages = scope;
-    // A word in a script that is not its document's is stemmed in the default language of that script.
+    // A word in a script other than its document's is stemmed in the default language of that script.
     languages.insert(script.default_language());
     let stems = languages.iter().filter(|language| language.can_be_written_in(script));
     stems.filter_map(|language| stem_term(word, language)).map(|term| term_hash(&term)).collect()
 }
 
-/// The languages a question may be in: those of the scope, and those that people ask in anyway.
+/// Languages that a query may be in: those of the scope, and the default ones.
 fn with_defaults(mut scope: LanguageSet) -> LanguageSet {
     Script::ALL.into_iter().for_each(|script| scope.insert(script.default_language()));
     scope
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_drops_its_stop_words() {
+    fn a_query_drops_its_stop_words() {
         let query = Tokenizer.query("What did Alice's dogs eat in Paris?", ENGLISH);
         for term in ["alic", "dog", "eat", "pari"] {
             assert!(is_asked(&query, term), "{term}");
@@ -137,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_of_stop_words_keeps_them_and_finds_its_answer() {
+    fn a_query_of_stop_words_keeps_them_and_matches() {
         let query = Tokenizer.query("Who am I?", ENGLISH);
         assert_eq!(query.words().len(), 3);
         let answer = Tokenizer.document("I am Ann.");
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_offers_its_stems_in_every_language_of_the_scope() {
+    fn a_query_has_the_stems_of_every_language_of_the_scope() {
         let query = Tokenizer.query("Häuser", &[Language::English, Language::German, Language::Russian]);
         let [word] = query.words() else { panic!("one word") };
         assert_eq!(word.alternatives().len(), 2);
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn stop_words_are_those_of_the_questions_own_language() {
+    fn stop_words_are_those_of_the_querys_language() {
         let both = [Language::English, Language::German];
         let english = Tokenizer.query("which war did my grandfather fight in", &both);
         assert!(is_asked(&english, "war"));
@@ -165,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_in_a_foreign_text_is_found() {
+    fn a_name_in_a_text_of_another_language_is_found() {
         let document = Tokenizer.document("Вчера мы с meetings говорили");
         let query = Tokenizer.query("meetings", &[Language::Russian]);
         assert!(is_asked(&query, "meet"));
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_asks_nothing() {
+    fn an_empty_query_has_no_terms() {
         assert!(Tokenizer.query(" ?! ", ENGLISH).is_empty());
         assert!(Tokenizer.document("…").is_empty());
     }

@@ -1,31 +1,30 @@
-//! Counting the tokens of a language model, for context budgets and chunk sizes.
+//! LLM token counts, for context budgets and chunk sizes.
 //!
-//! The count is that of `o200k_base`, the byte-pair encoding of OpenAI's current models (crate `bpe-openai`,
-//! vocabulary compiled in); other models' counts differ by some percent, which a budget should leave room
-//! for. A guess by characters is off by a factor of two in many languages. The vocabulary takes tens of
-//! megabytes once it is loaded, so it is loaded by the first count. Invariant: what
-//! [`TokenCounter::truncate`] returns counts no more than the budget.
+//! The count is that of `o200k_base`, the byte-pair encoding of OpenAI's current models (crate `bpe-openai`, vocabulary
+//! compiled in). Counts of other models differ by some percent, for which a budget should leave room. An estimate by
+//! characters is off by a factor of two in many languages. The vocabulary takes tens of megabytes once loaded, so it is
+//! loaded by the first count. Invariant: the result of [`TokenCounter::truncate`] never exceeds the budget.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
 use bpe_openai::{Tokenizer as BytePairTokenizer, o200k_base};
 
-/// Counts model tokens. Free to make and to copy; the first count in a process loads the vocabulary.
+/// Counter of LLM tokens. Free to construct and to copy; the first count in a process loads the vocabulary.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TokenCounter;
 
-/// The number of model tokens in `text`, as memories record it.
+/// Number of LLM tokens in `text`, as memories record it.
 pub(crate) fn count_tokens(text: &str) -> u32 {
     u32::try_from(TokenCounter.count(text)).unwrap_or(u32::MAX)
 }
 
 impl TokenCounter {
-    /// Names the encoding: counts of one identity agree.
+    /// Identity of the encoding: counts of one identity agree.
     pub const IDENTITY: &'static str = "o200k_base";
 
-    /// The number of tokens in `text`, special tokens read as plain text. Linear in the text; short texts that came
-    /// before are known.
+    /// Number of tokens in `text`, with special tokens read as plain text. Linear in the text; counts of short texts
+    /// are cached.
     pub fn count(self, text: &str) -> usize {
         if text.len() <= KNOWN_BYTES {
             known_or(text, || tokenizer().count(text))
@@ -34,12 +33,12 @@ impl TokenCounter {
         }
     }
 
-    /// The number of tokens in `before` + `text` + `after`, where that of `text` is known to be `text_tokens`: reads
-    /// the ends of a text only, however long it is.
+    /// Number of tokens in `before` + `text` + `after`, given the `text_tokens` of `text`. Only the ends of the text
+    /// are read, however long it is.
     ///
-    /// The encoding cuts before it merges, and it always cuts before a single blank between two words. So of a text of
-    /// words with single blanks, what stands between its first and its last word counts the same wherever it stands.
-    /// Any other text is counted whole.
+    /// The encoding splits before it merges, and always before a single blank between two words. In a text of words
+    /// with single blanks, the part between the first and the last word therefore has the same count in any context.
+    /// Any other text is counted in full.
     pub fn count_between(self, before: &str, text: &str, text_tokens: usize, after: &str) -> usize {
         let whole = || self.count(&[before, text, after].concat());
         let (Some(first_end), Some(last_start)) = (text.find(' '), text.rfind(' ')) else { return whole() };
@@ -52,15 +51,14 @@ impl TokenCounter {
         text_tokens.saturating_sub(ends) + ends_joined
     }
 
-    /// The number of tokens in `text` if there are at most `budget_tokens`. Reads little more than the
-    /// budget's worth of a long text.
+    /// Number of tokens in `text`; `None` above `budget_tokens`. Reads little more of a long text than the budget.
     pub fn count_within(self, text: &str, budget_tokens: usize) -> Option<usize> {
         let tokenizer = tokenizer();
         tokenizer.count_till_limit(&tokenizer.normalize(text), budget_tokens)
     }
 
-    /// The longest beginning of `text`, within a few bytes, that has at most `budget_tokens` tokens; it ends
-    /// between two characters. Reads little more than the budget's worth of a long text.
+    /// Longest prefix of `text`, within a few bytes, of at most `budget_tokens` tokens; it ends on a character
+    /// boundary. Reads little more of a long text than the budget.
     pub fn truncate(self, text: &str, budget_tokens: usize) -> &str {
         let mut left = budget_tokens;
         let mut end = 0;
@@ -78,8 +76,8 @@ impl TokenCounter {
         text
     }
 
-    /// A text that is cut within a word may be tokenised otherwise than it was in one piece: takes characters
-    /// off, in doubling steps, until the count is right.
+    /// Removes characters, in doubling steps, until the count is within the budget: a text cut within a word may be
+    /// tokenised differently from the whole.
     fn shrink_to_budget(self, cut: &str, budget_tokens: usize) -> &str {
         let mut kept = cut;
         let mut step_bytes = 1;
@@ -91,13 +89,13 @@ impl TokenCounter {
     }
 }
 
-/// Texts up to this length are remembered with their count: words, speakers and headings, of which contexts are joined.
+/// Maximum length of a cached text, in bytes: words, speakers and headings, from which contexts are joined.
 const KNOWN_BYTES: usize = 48;
-/// How many of them each thread remembers, some 200 KB; then it begins anew.
+/// Maximum number of cached counts per thread, about 200 KB; the cache is then cleared.
 const KNOWN_TEXTS: usize = 8_192;
 
 thread_local! {
-    /// Counts by a hash of the text. The text itself is not kept: it may be a word of a memory that is erased.
+    /// Counts by a hash of the text. The text itself is not kept, because it may be a word of an erased memory.
     static KNOWN: RefCell<HashMap<u128, usize>> = RefCell::default();
 }
 
@@ -110,7 +108,7 @@ fn known_or(text: &str, count: impl FnOnce() -> usize) -> usize {
     })
 }
 
-/// Whether the white space in a text is single blanks between words, and nothing else.
+/// True if the white space in a text consists of single blanks between words.
 pub(crate) fn has_single_blanks_only(text: &str) -> bool {
     let mut after_blank = true;
     for letter in text.chars() {
@@ -134,7 +132,7 @@ mod tests {
 
     /// Counts by OpenAI's own `tiktoken` 0.14 for `o200k_base`.
     #[test]
-    fn counts_are_those_of_o200k() {
+    fn counts_agree_with_tiktoken() {
         assert_eq!(TokenCounter.count(""), 0);
         assert_eq!(TokenCounter.count("hello world"), 2);
         assert_eq!(TokenCounter.count("The dog's name is Zuzu; it was 3 in 2023-05."), 18);
@@ -143,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_is_kept_or_refused() {
+    fn a_count_within_a_budget_is_exact_or_none() {
         assert_eq!(TokenCounter.count_within("hello world", 2), Some(2));
         assert_eq!(TokenCounter.count_within("hello world", 1), None);
         assert_eq!(TokenCounter.truncate("hello world", 1), "hello");
@@ -152,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_cut_between_characters() {
+    fn a_text_is_truncated_between_characters() {
         // A family emoji is several tokens, some of which end within a character.
         let family = "👨\u{200D}👩\u{200D}👧\u{200D}👦";
         for budget_tokens in 0..TokenCounter.count(family) {
@@ -163,7 +161,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_kept_is_a_beginning_within_budget(text in "\\PC{0,120}", budget_tokens in 0_usize..60) {
+        fn truncation_gives_a_prefix_within_the_budget(text in "\\PC{0,120}", budget_tokens in 0_usize..60) {
             let kept = TokenCounter.truncate(&text, budget_tokens);
             prop_assert!(text.starts_with(kept));
             prop_assert!(TokenCounter.count(kept) <= budget_tokens);
@@ -172,9 +170,9 @@ mod tests {
             }
         }
 
-        /// Counting the ends is as good as counting everything, whatever a text is made of.
+        /// A count from the ends equals the full count, for any text.
         #[test]
-        fn a_count_between_is_a_count(
+        fn a_count_from_the_ends_equals_the_full_count(
             words in proptest::collection::vec(
                 prop_oneof!["[a-zA-Z]{1,9}", "[0-9]{1,7}", "\\PC{1,4}", "[.,:;!?'\"/#*-]{1,4}", "[äß東京\u{301}\u{200d}👩]{1,3}"],
                 1..12,
@@ -188,9 +186,9 @@ mod tests {
             prop_assert_eq!(counted, TokenCounter.count(&joined), "{:?}", joined);
         }
 
-        /// Little of the budget is wasted.
+        /// Most of the budget is used.
         #[test]
-        fn most_of_the_budget_is_used(words in proptest::collection::vec("[a-z]{1,12}", 40..60), budget_tokens in 10_usize..40) {
+        fn truncation_uses_most_of_the_budget(words in proptest::collection::vec("[a-z]{1,12}", 40..60), budget_tokens in 10_usize..40) {
             let text = words.join(" ");
             let kept = TokenCounter.truncate(&text, budget_tokens);
             prop_assert!(TokenCounter.count(kept) + 3 >= budget_tokens);

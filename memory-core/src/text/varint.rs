@@ -1,7 +1,7 @@
-//! LEB128 variable-length integers: small numbers take few bytes.
+//! LEB128 variable-length integers, in which small numbers take few bytes.
 //!
-//! Shared by the stored form of a term vector and by the in-memory forward index. Invariant: a number has
-//! one encoding only, and [`read`] refuses any other, so that equal values have equal bytes.
+//! Used by the stored form of a term vector and by the in-memory forward index. Invariant: a number has exactly one
+//! encoding, and [`read`] refuses any other, so that equal values have equal bytes.
 
 /// Appends `value` to `out`, seven bits a byte, lowest first.
 pub(crate) fn write(mut value: u32, out: &mut Vec<u8>) {
@@ -12,10 +12,10 @@ pub(crate) fn write(mut value: u32, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-/// Takes one number off the front of `bytes`; `None` when they hold none in canonical form.
+/// Reads one number from the front of `bytes`; `None` if they do not begin with one in canonical form.
 #[inline]
 pub(crate) fn read(bytes: &mut &[u8]) -> Option<u32> {
-    // Nearly all numbers are one byte.
+    // Fast path: nearly all numbers are one byte.
     if let [byte, rest @ ..] = *bytes
         && *byte < 0x80
     {
@@ -41,7 +41,7 @@ pub(crate) fn read(bytes: &mut &[u8]) -> Option<u32> {
     None
 }
 
-/// 32 bits at seven a byte.
+/// Maximum length: 32 bits at seven per byte.
 const MAX_BYTES: usize = 5;
 
 #[cfg(test)]
@@ -52,7 +52,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(values in proptest::collection::vec(any::<u32>().prop_map(|v| v >> (v % 32)), 0..50)) {
+        fn reading_inverts_writing(values in proptest::collection::vec(any::<u32>().prop_map(|v| v >> (v % 32)), 0..50)) {
             let mut bytes = Vec::new();
             values.iter().for_each(|value| write(*value, &mut bytes));
             let mut rest = bytes.as_slice();
@@ -62,7 +62,7 @@ mod tests {
         }
 
         #[test]
-        fn only_canonical_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..8)) {
+        fn only_canonical_bytes_are_accepted(bytes in proptest::collection::vec(any::<u8>(), 0..8)) {
             let mut rest = bytes.as_slice();
             if let Some(value) = read(&mut rest) {
                 let mut canonical = Vec::new();

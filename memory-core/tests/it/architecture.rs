@@ -1,5 +1,5 @@
-//! The house rules that a machine can hold: how long files and functions are, which folder may know what, and that
-//! every file says what it is. They hold for the sources of all crates of this workspace.
+//! Code rules checked by tests: lengths of files and functions, dependencies between folders, and a header in every
+//! file. They cover the sources of all crates of this workspace.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const MOST_LINES_PER_FILE: usize = 400;
 const MOST_LINES_PER_FUNCTION: usize = 70;
 
-/// A Rust source: its path from the workspace's root, and its text.
+/// Rust source file: path from the workspace root, and text.
 struct Source {
     path: String,
     text: String,
@@ -42,7 +42,7 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The source without comments and without the contents of texts, line by line: what is left is code.
+/// The source without comments and string contents, with its line breaks.
 pub(crate) fn code(text: &str) -> String {
     let letters: Vec<char> = text.chars().collect();
     let mut code = String::with_capacity(text.len());
@@ -75,7 +75,7 @@ pub(crate) fn code(text: &str) -> String {
 fn is_raw_text(before: &str, rest: &[char]) -> bool {
     let follows_word = before.ends_with(|letter: char| letter.is_alphanumeric() || letter == '_');
     let after_marks = rest[1..].iter().find(|letter| **letter != '#');
-    // `br"` is raw too; any other word that ends in r is none.
+    // `br"` is raw too; any other word that ends in r is not.
     (!follows_word || before.ends_with('b')) && after_marks == Some(&'"')
 }
 
@@ -102,7 +102,7 @@ fn text_length(rest: &[char]) -> usize {
     rest.len()
 }
 
-/// The functions of a source: name, first line (from 1), and lines from signature to closing brace.
+/// Functions of a source: name, first line (from 1), and number of lines from signature to closing brace.
 fn functions(code: &str) -> Vec<(String, usize, usize)> {
     let lines: Vec<&str> = code.lines().collect();
     let mut functions = Vec::new();
@@ -137,7 +137,7 @@ fn in_src(path: &str) -> bool {
     path.contains("/src/") && !is_test(path)
 }
 
-/// Whether code names an identifier or path, not merely a word that contains it.
+/// True if code contains this identifier or path, not as a part of a longer one.
 pub(crate) fn names(code: &str, wanted: &str) -> bool {
     let inside = |letter: char| letter.is_alphanumeric() || letter == '_';
     code.match_indices(wanted)
@@ -149,7 +149,7 @@ pub(crate) fn assert_none(broken: &[String], rule: &str) {
 }
 
 #[test]
-fn files_are_short() {
+fn files_are_at_most_the_maximum_length() {
     let long = sources().into_iter().filter_map(|source| {
         let lines = source.text.lines().count();
         (lines > MOST_LINES_PER_FILE).then(|| format!("{}: {lines} lines", source.path))
@@ -158,7 +158,7 @@ fn files_are_short() {
 }
 
 #[test]
-fn functions_are_short() {
+fn functions_are_at_most_the_maximum_length() {
     let mut long = Vec::new();
     for source in sources() {
         for (name, first, lines) in functions(&code(&source.text)) {
@@ -171,7 +171,7 @@ fn functions_are_short() {
 }
 
 #[test]
-fn every_file_says_what_it_is() {
+fn every_file_has_a_header() {
     let silent = sources().into_iter().filter(|source| {
         let first = source.text.lines().find(|line| !line.trim().is_empty() && !line.starts_with("#!"));
         !first.is_some_and(|line| line.starts_with("//! "))
@@ -179,9 +179,9 @@ fn every_file_says_what_it_is() {
     assert_none(&Vec::from_iter(silent.map(|source| source.path)), "every file opens with `//!`");
 }
 
-/// `autotests` is off: a file that no manifest names is never compiled, and its tests would pass unseen.
+/// `autotests` is off: a file that no manifest names would never be compiled, and its tests never run.
 #[test]
-fn no_test_file_is_left_out() {
+fn every_test_file_is_compiled() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let left_out = sources().into_iter().filter(|source| {
         let Some((member, file)) = source.path.split_once("/tests/") else { return false };
@@ -194,7 +194,7 @@ fn no_test_file_is_left_out() {
 }
 
 #[test]
-fn modules_are_named_for_what_they_do() {
+fn no_module_has_a_vague_name() {
     let vague = sources().into_iter().filter(|source| {
         let mut parts = source.path.trim_end_matches(".rs").split('/');
         parts.any(|part| {
@@ -206,7 +206,7 @@ fn modules_are_named_for_what_they_do() {
     assert_none(&Vec::from_iter(vague.map(|source| source.path)), "no module is named for what it is not");
 }
 
-/// Only `folders` may name `words`.
+/// Only `folders` may contain `words`.
 fn only_there(words: &[&str], folders: &[&str], rule: &str) {
     let mut broken = Vec::new();
     for source in sources().into_iter().filter(|source| in_src(&source.path)) {
@@ -222,7 +222,7 @@ fn only_there(words: &[&str], folders: &[&str], rule: &str) {
 }
 
 #[test]
-fn what_is_foreign_has_one_place() {
+fn each_external_library_is_confined_to_its_folder() {
     only_there(&["sqlx"], &["memory-core/src/store/sql/"], "only the SQL store knows sqlx");
     only_there(
         &["fastembed", "ort", "tokenizers"],
@@ -238,7 +238,7 @@ fn what_is_foreign_has_one_place() {
 }
 
 #[test]
-fn the_scan_knows_nothing_of_memories() {
+fn the_scan_does_not_depend_on_the_memory_domain() {
     const WORDS: [&str; 8] =
         ["MemoryId", "Memory", "memory_core", "partition", "tenant", "recall", "remember", "turn"];
     let mut broken = Vec::new();
@@ -251,7 +251,7 @@ fn the_scan_knows_nothing_of_memories() {
     assert_none(&broken, "gpu-retrieval speaks of rows and groups");
 }
 
-/// Without a seed, proptest draws one for each run, and no failure repeats.
+/// Without a seed, proptest draws one per run, and no failure can be reproduced.
 #[test]
 fn cargo_test_has_a_fixed_seed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -260,7 +260,7 @@ fn cargo_test_has_a_fixed_seed() {
 }
 
 #[test]
-fn code_is_told_from_words() {
+fn comments_and_strings_are_not_read_as_code() {
     let text =
         "let a = \"fn { \\\" \"; // fn b() {\nlet c = '{'; let d = '\\''; /* { \n */ let e = r#\"{\"#;";
     assert_eq!(code(text), "let a = ; \nlet c = ; let d = ; \n let e = ;");

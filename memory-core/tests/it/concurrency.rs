@@ -1,5 +1,5 @@
-//! Many callers at once, over few owners: whatever order they come in, store and index agree afterwards, and what was
-//! acknowledged is there. In `make test-long` they work longer.
+//! Concurrent callers on few owners: in any interleaving, store and index agree afterwards, and acknowledged writes
+//! exist. Longer in `make test-long`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +27,7 @@ fn steps(few: usize) -> usize {
     if is_long_form() { few * 20 } else { few }
 }
 
-/// A memory that a task alone edits and erases, as the engine has acknowledged it last.
+/// Memory that one task alone edits and erases, in its last acknowledged state.
 #[derive(Debug, Default)]
 struct Acknowledged {
     present: BTreeMap<MemoryId, (Scope, String, u32)>,
@@ -134,18 +134,19 @@ async fn many_at_once(budget_bytes: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_is_acknowledged_is_there_whoever_else_is_at_work() {
+async fn acknowledged_writes_exist_under_concurrency() {
     many_at_once(64 << 20).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_same_holds_when_partitions_come_and_go() {
+async fn acknowledged_writes_exist_while_partitions_are_evicted() {
     many_at_once(1).await;
 }
 
-/// Callers that go away at any moment leave store and index agreeing: a set is committed and shown, or neither.
+/// Callers that are cancelled at any moment leave store and index in agreement: a set is committed and indexed, or
+/// neither.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_caller_that_goes_away_leaves_no_half_commit() {
+async fn a_cancelled_caller_leaves_no_partial_commit() {
     let directory = tempfile::tempdir().unwrap();
     let test_engine = TestEngine::open(directory.path()).await.unwrap();
     let scope = user("ann").unwrap();
@@ -159,7 +160,7 @@ async fn a_caller_that_goes_away_leaves_no_half_commit() {
         cut += usize::from(tokio::time::timeout(patience, call).await.is_err());
     }
     assert!(cut > 5, "nobody went away");
-    // A call that is answered comes after all that were queued before it.
+    // An answered call comes after all that were queued before it.
     test_engine.engine.remember_memories(&CALLER, memories(&scope, vec![fact("last")])).await.unwrap();
     let answer = test_engine.engine.recall(&CALLER, question(&scope, "last")).await.unwrap();
     let owner = &test_engine.store.owners(TenantId::DEFAULT, None, 1).await.unwrap()[0];
@@ -168,9 +169,9 @@ async fn a_caller_that_goes_away_leaves_no_half_commit() {
     all_agree(&test_engine).await;
 }
 
-/// While one edits, another never sees a history with a hole or a version twice.
+/// A reader never sees a history with a gap or a repeated version during edits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_history_read_while_it_grows_is_whole() {
+async fn a_history_read_during_edits_has_no_gap() {
     let directory = tempfile::tempdir().unwrap();
     let test_engine = TestEngine::open(directory.path()).await.unwrap();
     let request = memories(&user("ann").unwrap(), vec![fact("version 1")]);
@@ -193,10 +194,10 @@ async fn a_history_read_while_it_grows_is_whole() {
     editor.await.unwrap();
 }
 
-/// A process that died while it embedded everything anew left a job that is leased to nobody: once the lease has run
-/// out, asking again takes it up.
+/// A process that died during a re-index left a job with a lease: once the lease has expired, the next request
+/// continues it.
 #[tokio::test]
-async fn embedding_anew_goes_on_after_a_crash() {
+async fn a_reindex_continues_after_a_crash() {
     let directory = tempfile::tempdir().unwrap();
     let test_engine = TestEngine::open(directory.path()).await.unwrap();
     let scope = user("ann").unwrap();

@@ -1,7 +1,7 @@
-//! Models whose weights lie beside the graph: the default model, taken apart, gives the same vectors as whole.
+//! Models with weights outside the graph: the default model, split, gives the same vectors as the original.
 //!
-//! No such model can be had from a package index, so the test takes the tensors out of the graph itself. They need the
-//! files that `scripts/fetch_models.py` puts into the cache.
+//! Package indexes have no such model, so the test moves the tensors out of the graph itself. The tests need the files
+//! that `scripts/fetch_models.py` puts into the cache.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -14,12 +14,12 @@ use memory_core::model::local::{LocalEmbedder, LocalEmbedderSettings};
 use memory_core::model::session::ModelLocation;
 use memory_core::model::{Embedder, ModelError};
 
-/// Tensors from this size on are taken out.
+/// Minimum size of the tensors that are moved out, in bytes.
 const LARGE_BYTES: usize = 1024;
 const WEIGHTS: &str = "model.onnx_data";
 
 #[tokio::test]
-async fn weights_beside_the_graph_give_the_same_vectors_and_are_checked() {
+async fn external_weights_give_the_same_vectors_and_are_verified() {
     let theirs = fake_hub::cache();
     let cache = tempfile::tempdir().unwrap();
     let folder = cache.path().join("models/apart");
@@ -56,7 +56,7 @@ async fn weights_beside_the_graph_give_the_same_vectors_and_are_checked() {
 }
 
 #[tokio::test]
-async fn weights_beside_the_graph_are_fetched_under_the_names_that_the_graph_uses() {
+async fn external_weights_are_fetched_under_the_names_in_the_graph() {
     let files = [
         ("onnx/model.onnx", vec![1; 3_000]),
         ("onnx/model.onnx_data", vec![2; 9_000]),
@@ -76,7 +76,7 @@ async fn weights_beside_the_graph_are_fetched_under_the_names_that_the_graph_use
     assert!(model.is_here());
 }
 
-/// The graph without its large tensors, and those, one after the other.
+/// The graph without its large tensors, and their concatenated bytes.
 fn taken_apart(model: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let mut weights = Vec::new();
     // ModelProto.graph is 7, GraphProto.initializer 5.
@@ -103,7 +103,7 @@ fn external(tensor: &[u8], weights: &mut Vec<u8>) -> Vec<u8> {
     without
 }
 
-/// The message with what `change` makes of each of its fields of this number.
+/// The message with `change` applied to each field of this number.
 fn rewritten(message: &[u8], number: u64, change: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let one = |(found, field, value): (u64, &[u8], &[u8])| {
         if found == number { bytes_field(number, &change(value)) } else { field.to_vec() }

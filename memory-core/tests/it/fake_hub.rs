@@ -1,7 +1,8 @@
-//! A model hub on this machine, with as much of the protocol as a fetch needs and the faults that a fetch must survive.
+//! Fake model hub on this machine, with the part of the protocol that a fetch needs and the faults that a fetch must
+//! survive.
 //!
-//! One repository. As with the real one, files of some size are listed with their sha256 and come by a redirect from
-//! another host (here: another port). The server's tests share this file.
+//! It has one repository. As on the real hub, large files are listed with their sha256 and served through a redirect to
+//! another host (here: another port). Shared with the server's tests.
 
 #![allow(dead_code, reason = "each of the crates that share it uses a part")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
@@ -14,37 +15,37 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use sha2::{Digest, Sha256};
 
-/// From this size on a file is kept elsewhere.
+/// Minimum size of a file that is served by the other host, in bytes.
 const LARGE_BYTES: usize = 1024;
 
-/// The running hub; it ends with the test's process.
+/// Running hub; it ends with the test process.
 pub(crate) struct FakeHub {
     pub(crate) url: String,
     state: Arc<Mutex<State>>,
 }
 
-/// What the hub holds, how it misbehaves, and what it was asked.
+/// Files of the hub, injected faults, and recorded requests.
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) repository: String,
     pub(crate) revision: String,
     pub(crate) files: BTreeMap<String, Vec<u8>>,
-    /// The status of every answer of the hub, if it is not to do its work.
+    /// Status of every answer, if the hub is to refuse.
     pub(crate) refuses: Option<u16>,
-    /// Breaks off the next so many answers of the other host after so many bytes.
+    /// Number of next answers of the other host that break off, and the number of bytes after which they do.
     pub(crate) breaks_off: Option<(usize, usize)>,
-    /// Sends files from their beginning whatever range is asked for.
-    pub(crate) knows_no_ranges: bool,
-    /// Lists another sha256 than the files have.
-    pub(crate) lies: bool,
-    /// Sends more than it lists.
-    pub(crate) babbles: bool,
-    /// Request lines and `authorization`, those of the other host with `cdn ` before.
+    /// Sends files from their start, whatever range is requested.
+    pub(crate) ignores_ranges: bool,
+    /// Lists a sha256 that differs from the file's.
+    pub(crate) lists_wrong_digests: bool,
+    /// Sends more bytes than listed.
+    pub(crate) sends_too_much: bool,
+    /// Request lines and `authorization` headers; those of the other host have the prefix `cdn `.
     pub(crate) seen: Vec<(String, Option<String>)>,
 }
 
 impl FakeHub {
-    /// A hub with this repository and its files.
+    /// Hub with this repository and its files.
     pub(crate) fn start(repository: &str, files: impl IntoIterator<Item = (&'static str, Vec<u8>)>) -> Self {
         let state = State {
             repository: repository.to_owned(),
@@ -61,7 +62,7 @@ impl FakeHub {
         Self { url, state }
     }
 
-    /// With the files of a model in the cache of `make setup`, under the names of a repository of Xenova's.
+    /// Hub with the files of a model in the cache of `make setup`, named as in a repository of Xenova's.
     pub(crate) fn with_cached(repository: &str, cached: &str) -> Self {
         let file = |name: &str| {
             let path = cache().join("models").join(cached).join(name);
@@ -87,7 +88,7 @@ impl FakeHub {
     }
 }
 
-/// The cache that `make setup` fills.
+/// Cache of `make setup`.
 pub(crate) fn cache() -> PathBuf {
     let variable = |name| std::env::var_os(name).map(PathBuf::from);
     let xdg = || variable("XDG_CACHE_HOME").map(|base| base.join("engrain"));
@@ -101,7 +102,7 @@ struct Request {
     authorization: Option<String>,
 }
 
-/// Head, body, and after how many bytes of the body the connection breaks.
+/// Head, body, and the number of bytes of the body after which the connection breaks.
 type Answer = (String, Vec<u8>, Option<usize>);
 
 fn answer(state: &mut State, elsewhere: &str, request: &Request) -> Answer {
@@ -139,7 +140,7 @@ fn listed(state: &State, name: &str, bytes: &[u8]) -> serde_json::Value {
     if bytes.len() < LARGE_BYTES {
         return serde_json::json!({"rfilename": name, "size": bytes.len(), "blobId": "0"});
     }
-    let sha256 = if state.lies { "0".repeat(64) } else { sha256(bytes) };
+    let sha256 = if state.lists_wrong_digests { "0".repeat(64) } else { sha256(bytes) };
     let lfs = serde_json::json!({"sha256": sha256, "size": bytes.len(), "pointerSize": 134});
     serde_json::json!({"rfilename": name, "size": bytes.len(), "blobId": "0", "lfs": lfs})
 }
@@ -148,9 +149,9 @@ fn answer_elsewhere(state: &mut State, request: &Request) -> Answer {
     state.seen.push((format!("cdn {}", request.path), request.authorization.clone()));
     let name = request.path.trim_start_matches('/').split('?').next().unwrap_or_default();
     let Some(bytes) = state.files.get(name) else { return not_found() };
-    let from = if state.knows_no_ranges { 0 } else { request.from.unwrap_or(0) };
+    let from = if state.ignores_ranges { 0 } else { request.from.unwrap_or(0) };
     let mut body = bytes[from.min(bytes.len())..].to_vec();
-    if state.babbles {
+    if state.sends_too_much {
         body.extend_from_slice(b"and more");
     }
     let breaks = match &mut state.breaks_off {
@@ -172,7 +173,7 @@ fn not_found() -> Answer {
     ("404 Not Found".to_owned(), b"Entry not found".to_vec(), None)
 }
 
-/// The sha256 in hex.
+/// Sha256 in hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

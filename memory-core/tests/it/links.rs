@@ -1,6 +1,6 @@
-//! Links through the engine: how they are kept and refused, and, under any mix of adding, editing, replacing and
-//! erasing, that what is kept is what a plain model keeps in all versions, and that neither the rules of the store nor
-//! the index are broken. `make test-long` tries more seeds.
+//! Links through the engine: storage and refusal of links, and, for random sequences of additions, edits, replacements
+//! and erasures, agreement of all versions with a simple model and with the rules of store and index. `make test-long`
+//! tries more seeds.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use memory_core::testing::rng::Rng;
 use memory_core::testing::seeds::seeds;
 use memory_core::testing::{CALLER, TestEngine, fact, memories, question, user};
 
-/// The links of all versions of all memories, oldest first, and what each was made of.
+/// Model: links of all versions of all memories, oldest first, and the sources of each memory.
 #[derive(Default)]
 struct Model {
     versions: BTreeMap<MemoryId, Vec<Vec<Link>>>,
@@ -101,7 +101,7 @@ async fn step(test_engine: &TestEngine, scope: &Scope, model: &mut Model, rng: &
 }
 
 #[tokio::test]
-async fn links_are_as_a_plain_model_has_them() {
+async fn links_agree_with_a_simple_model() {
     for seed in seeds(4, 40) {
         let directory = tempfile::tempdir().unwrap();
         let test_engine = TestEngine::open(directory.path()).await.unwrap();
@@ -122,7 +122,7 @@ async fn links_are_as_a_plain_model_has_them() {
 }
 
 #[tokio::test]
-async fn links_are_kept_with_their_version_and_go_with_their_target() {
+async fn links_belong_to_their_version_and_are_removed_with_their_target() {
     let directory = tempfile::tempdir().unwrap();
     let test_engine = TestEngine::open(directory.path()).await.unwrap();
     let scope = user("ann").unwrap();
@@ -157,9 +157,9 @@ async fn links_are_kept_with_their_version_and_go_with_their_target() {
     assert_eq!(test_engine.engine.check(&CALLER, false).await.unwrap().damage, []);
 }
 
-/// An edit that names no links may have read one to what is erased before it is committed: it is done all the same.
+/// An edit that names no links succeeds even if a link it has read was removed by an erasure before its commit.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn edits_beside_erasures_of_what_is_linked_to_are_done() {
+async fn edits_concurrent_with_erasures_of_link_targets_succeed() {
     let directory = tempfile::tempdir().unwrap();
     let test_engine = TestEngine::open(directory.path()).await.unwrap();
     let scope = user("ann").unwrap();

@@ -1,7 +1,6 @@
-//! The local embedder and reranker on the real models: the contract of the ports, known values, and what a mistake in
-//! the cache says.
+//! Local embedder and reranker on the real models: the contract of the ports, known values, and error messages.
 //!
-//! They need the files that `scripts/fetch_models.py` puts into the cache, and fail with a sentence without them.
+//! The tests need the files that `scripts/fetch_models.py` puts into the cache, and fail with a message without them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -46,7 +45,7 @@ async fn the_default_embedder_keeps_the_contract() {
 
 #[tokio::test]
 async fn a_long_text_is_split_losslessly() {
-    // The tokeniser reads a megabyte a second, and five times less unoptimised.
+    // The tokenizer reads a megabyte per second, and a fifth of that unoptimised.
     let bytes = if cfg!(debug_assertions) { 1_000_000 } else { 10_000_000 };
     contract::splits_losslessly(&embedder(LocalEmbedderSettings::default()), bytes).await;
 }
@@ -61,7 +60,7 @@ async fn a_query_overtakes_a_long_ingest() {
 }
 
 #[tokio::test]
-async fn meaning_is_near_and_the_query_prefix_is_applied() {
+async fn similar_meanings_have_similar_vectors_and_the_query_prefix_is_applied() {
     let embedder = embedder(LocalEmbedderSettings::default());
     let passages =
         ["Anna moved to Lisbon last spring.", "The recipe needs two eggs and some flour."].map(String::from);
@@ -98,7 +97,7 @@ async fn too_many_texts_and_too_many_calls_are_refused() {
 }
 
 #[tokio::test]
-async fn a_model_of_the_user_is_used_from_its_folder() {
+async fn a_model_added_by_the_user_is_used_from_its_folder() {
     let cache = tempfile::tempdir().unwrap();
     let theirs = std::env::var_os("ENGRAIN_CACHE")
         .map_or_else(|| Path::new(&std::env::var_os("HOME").unwrap()).join(".cache/engrain"), Into::into);
@@ -126,9 +125,9 @@ async fn a_model_of_the_user_is_used_from_its_folder() {
     assert!(matches!(open(), Err(ModelError::FileMissing { .. })));
 }
 
-/// The pair of the model card: 8.6 to 9.3 for the answer and below -3 for the other, depending on the weights.
+/// Example pair of the model card: 8.6 to 9.3 for the answer and below -3 for the other, depending on the weights.
 #[tokio::test]
-async fn the_reranker_scores_its_model_card_and_pairs_do_not_touch_each_other() {
+async fn reranker_scores_agree_with_the_model_card_and_are_independent() {
     let reranker = reranker();
     let query = "How many people live in Berlin?";
     let passages = [
@@ -149,11 +148,11 @@ async fn the_reranker_scores_its_model_card_and_pairs_do_not_touch_each_other() 
 }
 
 #[tokio::test]
-async fn at_the_deadline_the_first_scores_come_back() {
+async fn at_the_deadline_the_scores_computed_so_far_are_returned() {
     let reranker = reranker();
     let passages = vec!["Anna moved from Hamburg to Lisbon in May, with her bicycle. ".repeat(20); 100];
     assert!(reranker.score("Anna", &passages, Some(Instant::now())).await.unwrap().is_empty());
-    // How long a passage takes is the machine's business: some deadline comes after the first and before the last.
+    // The duration of a passage depends on the machine: some deadline is after the first passage and before the last.
     for deadline_ms in (0..10).map(|doubling| 50 << doubling) {
         let deadline = Instant::now() + Duration::from_millis(deadline_ms);
         let scores = reranker.score("Anna", &passages, Some(deadline)).await.unwrap();

@@ -1,7 +1,7 @@
-//! The integration tests of the crate. One program, because linking is what takes time.
+//! Integration tests of the crate, as one program because linking dominates build time.
 //!
-//! Two tests stand beside it because each needs a process of its own: `index_memory` (a global allocator that counts) and
-//! `model_runtime` (a process loads ONNX Runtime once).
+//! Two tests have their own program because each needs a process of its own: `index_memory` (a counting global
+//! allocator) and `model_runtime` (a process loads ONNX Runtime once).
 
 mod architecture;
 #[cfg(all(feature = "sqlite", feature = "testing"))]

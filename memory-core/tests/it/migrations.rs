@@ -1,5 +1,5 @@
-//! The migrations of the two databases are twins: the same files with the same tables and columns, so that one set of
-//! statements serves both. Words are searched by Engrain's own index, never by a database's.
+//! Equality of the migrations of the two databases: the same files with the same tables and columns, so that one set of
+//! statements serves both. Full-text search is done by Engrain's own index, never by a database.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ fn migrations(database: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The statements of a file without comments, each on one line.
+/// Statements of a file without comments, each on one line.
 fn statements(sql: &str) -> Vec<String> {
     let code: Vec<&str> = sql.lines().map(|line| line.split("--").next().unwrap_or_default()).collect();
     let code = code.join(" ");
@@ -27,7 +27,7 @@ fn statements(sql: &str) -> Vec<String> {
         .collect()
 }
 
-/// The parts of a list that are separated by commas outside of brackets.
+/// Parts of a list that are separated by commas outside brackets.
 fn parts(list: &str) -> Vec<String> {
     let (mut parts, mut part, mut depth) = (Vec::new(), String::new(), 0);
     for letter in list.chars() {
@@ -46,7 +46,7 @@ fn parts(list: &str) -> Vec<String> {
     parts.into_iter().map(|part| part.trim().to_owned()).collect()
 }
 
-/// Each table with its columns, and whether a value may be missing; keys and constraints as they stand.
+/// Tables with their columns and nullability; keys and constraints verbatim.
 fn tables(sql: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut tables = BTreeMap::new();
     for statement in statements(sql) {
@@ -63,15 +63,15 @@ fn tables(sql: &str) -> BTreeMap<String, BTreeSet<String>> {
     tables
 }
 
-/// A column as both databases must have it: its name, and whether a value may be missing.
+/// Column as both databases must have it: name and nullability.
 fn column(text: &str) -> String {
     let name = text.split(' ').next().unwrap_or_default();
-    // An `INTEGER PRIMARY KEY` of SQLite is never missing though nobody says so.
+    // An `INTEGER PRIMARY KEY` of SQLite is never null, even without a constraint.
     let required = text.contains("NOT NULL") || text.contains("PRIMARY KEY");
     format!("{name} required={required}")
 }
 
-/// The columns that are added to tables of earlier files.
+/// Columns that are added to tables of earlier files.
 fn added_columns(sql: &str) -> BTreeSet<String> {
     let statements = statements(sql).into_iter();
     let changed = statements.filter_map(|it| it.strip_prefix("ALTER TABLE ").map(str::to_owned));
@@ -83,7 +83,7 @@ fn added_columns(sql: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Each index with what it is on.
+/// Indexes with their tables and columns.
 fn indexes(sql: &str) -> BTreeSet<String> {
     statements(sql).into_iter().filter(|statement| statement.contains(" INDEX ")).collect()
 }
@@ -107,7 +107,7 @@ fn both_databases_have_the_same_tables_and_columns() {
 }
 
 #[test]
-fn no_database_searches_words() {
+fn no_database_has_a_full_text_index() {
     for database in ["sqlite", "postgres"] {
         for (file, sql) in migrations(database) {
             let sql = sql.to_lowercase();
@@ -119,7 +119,7 @@ fn no_database_searches_words() {
 }
 
 #[test]
-fn columns_are_told_apart() {
+fn differing_columns_are_detected() {
     let sql = "CREATE TABLE a (x INTEGER PRIMARY KEY, y TEXT, UNIQUE (x, y)); -- CREATE TABLE b (z TEXT);";
     let expected = ["UNIQUE (x, y)", "x required=true", "y required=false"].map(str::to_owned);
     assert_eq!(tables(sql), BTreeMap::from([("a".to_owned(), BTreeSet::from(expected))]));

@@ -1,5 +1,4 @@
-//! Fetching a model by name, against a hub on this machine: what lands in the cache, what the embedder makes of it, and
-//! what every fault of the hub leaves behind.
+//! Fetching a model by name from a local hub: the cached files, embedding with them, and the cache after every fault.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -15,7 +14,7 @@ use memory_core::model::session::ModelLocation;
 use memory_core::model::{Embedder, ModelError, Reranker};
 use tempfile::TempDir;
 
-/// A model of `fastembed`'s list that is the catalogue's default, in another precision.
+/// Model of `fastembed`'s list that is the catalogue's default, in another precision.
 const BGE: &str = "Xenova/bge-small-en-v1.5";
 const FOLDER: &str = "models/Xenova--bge-small-en-v1.5";
 
@@ -27,7 +26,7 @@ async fn fetched(cache: &TempDir, settings: &HubSettings, name: &str) -> Result<
     fetch(&ModelCache::new(cache.path()), settings, name, &mut |_| {}).await
 }
 
-/// A hub whose model is no model: for everything that does not run it.
+/// Hub with a file that is not a model, for tests that do not run it.
 fn small_hub() -> FakeHub {
     let model: Vec<u8> = (0..100_000u32).flat_map(u32::to_le_bytes).collect();
     FakeHub::start(BGE, [("onnx/model.onnx", model), ("tokenizer.json", vec![b'{'; 5_000])])
@@ -39,7 +38,7 @@ fn open(cache: &TempDir, model: &str) -> Result<LocalEmbedder, ModelError> {
     LocalEmbedder::open(&location(cache), settings)
 }
 
-/// The cache of the test, with the runtime of the real one.
+/// Cache of the test, with the runtime of the real one.
 fn location(cache: &TempDir) -> ModelLocation {
     let runtime = ModelCache::new(fake_hub::cache()).runtime_library().unwrap();
     ModelLocation { cache: ModelCache::new(cache.path()), runtime_library: Some(runtime) }
@@ -118,7 +117,7 @@ async fn a_cross_encoder_is_fetched_like_an_embedder() {
 }
 
 #[tokio::test]
-async fn a_changed_file_is_refused_and_mended_with_what_was_pinned() {
+async fn a_changed_file_is_refused_and_repaired_with_the_pinned_one() {
     let hub = small_hub();
     let cache = tempfile::tempdir().unwrap();
     fetched(&cache, &settings(&hub), BGE).await.unwrap();
@@ -138,11 +137,11 @@ async fn a_changed_file_is_refused_and_mended_with_what_was_pinned() {
     assert!(matches!(refused, ModelError::ChecksumMismatch { .. }));
     assert!(refused.to_string().contains("`engrain models fetch Xenova/bge-small-en-v1.5`"), "{refused}");
 
-    // The branch has gone on, but not the commit that was fetched.
+    // The branch has moved, but not the fetched commit.
     assert!(matches!(fetched(&cache, &settings(&hub), BGE).await, Ok(Fetched::New(_))));
     assert!(model.read("model.onnx").is_ok());
 
-    // The hub serves something else under the pinned commit.
+    // The hub serves other bytes under the pinned commit.
     std::fs::write(&path, &bytes).unwrap();
     hub.state().files.insert("onnx/model.onnx".to_owned(), vec![7; 5_000]);
     let refused = fetched(&cache, &settings(&hub), BGE).await.unwrap_err();
@@ -151,10 +150,10 @@ async fn a_changed_file_is_refused_and_mended_with_what_was_pinned() {
 }
 
 #[tokio::test]
-async fn a_broken_download_leaves_no_model_and_is_gone_on_with() {
+async fn a_broken_download_leaves_no_model_and_is_continued() {
     let hub = small_hub();
     let cache = tempfile::tempdir().unwrap();
-    // The tokeniser breaks off; at the second try its last kilobyte comes, and the model breaks off.
+    // The tokenizer breaks off; in the second attempt its last kilobyte is served, and the model breaks off.
     for (answers, tokens_here) in [(1, false), (2, true)] {
         hub.state().breaks_off = Some((answers, 4_000));
         let error = fetched(&cache, &settings(&hub), BGE).await.unwrap_err();
@@ -167,19 +166,22 @@ async fn a_broken_download_leaves_no_model_and_is_gone_on_with() {
     }
     hub.state().seen.clear();
     fetched(&cache, &settings(&hub), BGE).await.unwrap();
-    let asked: Vec<String> = hub.state().seen.iter().map(|(path, _)| path.clone()).collect();
-    assert!(asked.iter().all(|path| !path.contains("tokenizer.json")), "what was here was not fetched again");
+    let requested: Vec<String> = hub.state().seen.iter().map(|(path, _)| path.clone()).collect();
+    assert!(
+        requested.iter().all(|path| !path.contains("tokenizer.json")),
+        "what was here was not fetched again"
+    );
     let model = ModelCache::new(cache.path()).model(BGE, Task::Embed).unwrap();
     assert_eq!(model.read("model.onnx").unwrap().0, hub.state().files["onnx/model.onnx"]);
     assert!(!cache.path().join("downloads").exists());
 }
 
 #[tokio::test]
-async fn a_fetch_tries_again_by_itself_with_and_without_ranges() {
-    for knows_no_ranges in [false, true] {
+async fn a_fetch_retries_with_and_without_ranges() {
+    for ignores_ranges in [false, true] {
         let hub = small_hub();
         hub.state().breaks_off = Some((3, 2_000));
-        hub.state().knows_no_ranges = knows_no_ranges;
+        hub.state().ignores_ranges = ignores_ranges;
         let cache = tempfile::tempdir().unwrap();
         let patient = HubSettings { retries: 3, ..settings(&hub) };
         fetched(&cache, &patient, BGE).await.unwrap();
@@ -189,17 +191,17 @@ async fn a_fetch_tries_again_by_itself_with_and_without_ranges() {
 }
 
 #[tokio::test]
-async fn what_is_not_as_the_hub_lists_it_is_not_installed() {
+async fn a_file_that_differs_from_the_listing_is_not_installed() {
     let cache = tempfile::tempdir().unwrap();
     let hub = small_hub();
-    hub.state().lies = true;
+    hub.state().lists_wrong_digests = true;
     let error = fetched(&cache, &settings(&hub), BGE).await.unwrap_err();
     assert!(matches!(error, HubError::Changed { by: "what the hub lists", .. }), "{error}");
-    hub.state().lies = false;
-    hub.state().babbles = true;
+    hub.state().lists_wrong_digests = false;
+    hub.state().sends_too_much = true;
     let error = fetched(&cache, &settings(&hub), BGE).await.unwrap_err();
     assert!(matches!(error, HubError::TooLarge { .. }), "{error}");
-    hub.state().babbles = false;
+    hub.state().sends_too_much = false;
     hub.state().files.remove("onnx/model.onnx");
     let error = fetched(&cache, &settings(&hub), BGE).await.unwrap_err();
     assert!(error.to_string().contains("onnx/model.onnx"), "{error}");
@@ -210,7 +212,7 @@ async fn what_is_not_as_the_hub_lists_it_is_not_installed() {
 }
 
 #[tokio::test]
-async fn every_refusal_of_the_hub_says_what_to_do() {
+async fn every_refusal_of_the_hub_names_a_remedy() {
     let cache = tempfile::tempdir().unwrap();
     let hub = small_hub();
     for (status, remedy, is_transient) in [
@@ -241,7 +243,7 @@ async fn every_refusal_of_the_hub_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn the_token_goes_to_the_hub_alone() {
+async fn the_token_is_sent_to_the_hub_alone() {
     let cache = tempfile::tempdir().unwrap();
     let hub = small_hub();
     let own = HubSettings { token: Some("hf_mine".to_owned()), ..settings(&hub) };
@@ -258,7 +260,7 @@ async fn the_token_goes_to_the_hub_alone() {
 }
 
 #[tokio::test]
-async fn names_that_cannot_be_fetched_are_refused_without_asking_the_hub() {
+async fn names_that_cannot_be_fetched_are_refused_without_a_request() {
     let cache = tempfile::tempdir().unwrap();
     let hub = small_hub();
     let error = fetched(&cache, &settings(&hub), "multilingual-e5-small").await.unwrap_err();

@@ -1,5 +1,4 @@
-//! A week of conversation, remembered and recalled through the engine: the two paths, and what is done to memories
-//! afterwards, over a real store.
+//! End-to-end test of the engine over a real store: a week of conversation is remembered, recalled, edited and erased.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::sync::Arc;
@@ -30,7 +29,7 @@ async fn test_engine() -> (tempfile::TempDir, TestEngine) {
 async fn remember_a_week(test_engine: &TestEngine, scope: &Scope) -> Vec<memory_core::domain::id::MemoryId> {
     let monday = START.plus_days(-7);
     let mut ids = Vec::new();
-    for (session, said) in [
+    for (session, session_turns) in [
         (
             "monday",
             vec![
@@ -47,9 +46,12 @@ async fn remember_a_week(test_engine: &TestEngine, scope: &Scope) -> Vec<memory_
             ],
         ),
     ] {
-        let said = said.into_iter().map(|(role, text)| turn(role, text, monday)).collect();
-        let made =
-            test_engine.engine.remember_turns(&CALLER, turns(scope, session, said).unwrap()).await.unwrap();
+        let session_turns = session_turns.into_iter().map(|(role, text)| turn(role, text, monday)).collect();
+        let made = test_engine
+            .engine
+            .remember_turns(&CALLER, turns(scope, session, session_turns).unwrap())
+            .await
+            .unwrap();
         assert!(!made.repeated);
         ids.extend(made.memories);
     }
@@ -57,7 +59,7 @@ async fn remember_a_week(test_engine: &TestEngine, scope: &Scope) -> Vec<memory_
 }
 
 #[tokio::test]
-async fn what_is_remembered_is_recalled_with_its_origin_and_a_context() {
+async fn remembered_turns_are_recalled_with_origin_and_context() {
     let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
     let ids = remember_a_week(&test_engine, &scope).await;
@@ -80,7 +82,7 @@ async fn what_is_remembered_is_recalled_with_its_origin_and_a_context() {
 }
 
 #[tokio::test]
-async fn the_context_keeps_its_budget_and_does_not_depend_on_the_question() {
+async fn the_context_keeps_its_budget_and_does_not_depend_on_the_query() {
     let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
     remember_a_week(&test_engine, &scope).await;
@@ -92,15 +94,15 @@ async fn the_context_keeps_its_budget_and_does_not_depend_on_the_question() {
     }
     assert_eq!(blocks[0], blocks[1]);
     for budget_tokens in [0, 10, 40, 60] {
-        let mut asked = question(&scope, "Where does Clara live?");
-        asked.budget_tokens = budget_tokens;
-        let answer = test_engine.engine.recall(&CALLER, asked).await.unwrap();
+        let mut request = question(&scope, "Where does Clara live?");
+        request.budget_tokens = budget_tokens;
+        let answer = test_engine.engine.recall(&CALLER, request).await.unwrap();
         assert!(answer.context.tokens <= budget_tokens, "{} of {budget_tokens}", answer.context.tokens);
     }
 }
 
 #[tokio::test]
-async fn a_repeated_request_makes_nothing_twice() {
+async fn a_repeated_request_writes_nothing_twice() {
     let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
     let mut request = turns(&scope, "s", vec![turn(Role::User, "I like tea", START)]).unwrap();
@@ -134,7 +136,7 @@ async fn tenants_and_owners_never_see_each_other() {
 }
 
 #[tokio::test]
-async fn an_agent_reaches_what_its_users_share() {
+async fn an_agent_reaches_the_shared_memories_of_its_users() {
     let (_directory, test_engine) = test_engine().await;
     for (id, visibility) in [("ann", Visibility::Shared), ("bob", Visibility::Owner)] {
         let scope = Scope { agent: Some(name("guide")), ..user(id).unwrap() };
@@ -173,14 +175,14 @@ async fn an_edit_is_a_new_version_and_the_old_one_stays_readable() {
     assert_eq!(answer.searched_memories, 5, "a new version is not a new memory");
     let tagged = Edit { tags: Some(vec![name("dogs")]), ..Edit::default() };
     test_engine.engine.edit(&CALLER, ids[0], tagged, None).await.unwrap();
-    let mut asked = question(&scope, "poodle Crumb");
-    asked.filter = Filter::Field(Field::Tags, Test::Contains("dogs".to_owned()));
-    let answer = test_engine.engine.recall(&CALLER, asked).await.unwrap();
+    let mut request = question(&scope, "poodle Crumb");
+    request.filter = Filter::Field(Field::Tags, Test::Contains("dogs".to_owned()));
+    let answer = test_engine.engine.recall(&CALLER, request).await.unwrap();
     assert_eq!(answer.memories.iter().map(|one| one.memory.id).collect::<Vec<_>>(), [ids[0]]);
 }
 
 #[tokio::test]
-async fn an_erasure_takes_along_what_was_made_of_it() {
+async fn an_erasure_includes_derived_memories() {
     let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
     let ids = remember_a_week(&test_engine, &scope).await;
@@ -235,7 +237,7 @@ async fn a_repeated_edit_or_erasure_is_done_once() {
 }
 
 #[tokio::test]
-async fn a_deletion_by_filter_needs_to_be_seen_first() {
+async fn an_erasure_by_filter_needs_a_preview() {
     let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
     remember_a_week(&test_engine, &scope).await;
@@ -297,7 +299,7 @@ async fn a_document_of_the_same_name_is_a_new_version() {
 }
 
 #[tokio::test]
-async fn why_not_tells_the_reason() {
+async fn why_not_returns_the_reason() {
     let (_directory, test_engine) = test_engine().await;
     let scope = user("ann").unwrap();
     let ids = remember_a_week(&test_engine, &scope).await;
@@ -306,50 +308,50 @@ async fn why_not_tells_the_reason() {
     let lent =
         test_engine.engine.remember_memories(&CALLER, memories(&scope, vec![lent])).await.unwrap().memories
             [0];
-    let mut asked = question(&scope, "beagle Biscuit");
-    asked.limit = 1;
+    let mut request = question(&scope, "beagle Biscuit");
+    request.limit = 1;
     let verdict =
-        async |memory, asked| test_engine.engine.why_not(&CALLER, memory, asked).await.unwrap().verdict;
-    assert_eq!(verdict(ids[0], asked.clone()).await, Verdict::Returned);
-    assert_eq!(verdict(ids[3], asked.clone()).await, Verdict::Outranked);
+        async |memory, request| test_engine.engine.why_not(&CALLER, memory, request).await.unwrap().verdict;
+    assert_eq!(verdict(ids[0], request.clone()).await, Verdict::Returned);
+    assert_eq!(verdict(ids[3], request.clone()).await, Verdict::Outranked);
     let mut later = question(&scope, "garage code");
     assert_eq!(verdict(lent, later.clone()).await, Verdict::Returned);
     later.now = Some(START.plus_days(2));
     assert_eq!(verdict(lent, later).await, Verdict::Expired);
-    let mut filtered = asked.clone();
+    let mut filtered = request.clone();
     filtered.filter = Filter::Field(Field::Kind, Test::Eq(Scalar::Text("fact".to_owned())));
     assert_eq!(verdict(ids[0], filtered).await, Verdict::Filtered);
     let nobody = memory_core::domain::id::MemoryId(uuid::Uuid::from_u128(77));
-    assert_eq!(verdict(nobody, asked).await, Verdict::NotInScope);
+    assert_eq!(verdict(nobody, request).await, Verdict::NotInScope);
 }
 
 #[tokio::test]
 async fn a_reopened_store_recalls_the_same() {
     let directory = tempfile::tempdir().unwrap();
     let scope = user("ann").unwrap();
-    let asked = || question(&scope, "Who lives in Lisbon?");
+    let request = || question(&scope, "Who lives in Lisbon?");
     let before = {
         let test_engine = TestEngine::open(directory.path()).await.unwrap();
         remember_a_week(&test_engine, &scope).await;
-        let answer = test_engine.engine.recall(&CALLER, asked()).await.unwrap();
+        let answer = test_engine.engine.recall(&CALLER, request()).await.unwrap();
         test_engine.engine.stop().await;
         test_engine.store.close().await;
         answer
     };
-    // The task of the commit queue lets go of the store when the engine is dropped.
+    // The task of the commit queue releases the store when the engine is dropped.
     let test_engine = loop {
         match TestEngine::open(directory.path()).await {
             Ok(test_engine) => break test_engine,
             Err(_) => tokio::task::yield_now().await,
         }
     };
-    let after = test_engine.engine.recall(&CALLER, asked()).await.unwrap();
+    let after = test_engine.engine.recall(&CALLER, request()).await.unwrap();
     assert_eq!(before.memories, after.memories);
     assert_eq!(before.context, after.context);
 }
 
 #[tokio::test]
-async fn another_embedder_is_refused_until_everything_is_embedded_anew() {
+async fn another_embedder_is_refused_until_the_reindex_is_complete() {
     let directory = tempfile::tempdir().unwrap();
     let scope = user("ann").unwrap();
     let test_engine = TestEngine::open(directory.path()).await.unwrap();

@@ -97,7 +97,7 @@ pub enum Fetched {
 }
 
 /// File to fetch: its path in the repository, and its name in the cache.
-struct Wanted {
+struct FileToFetch {
     remote: String,
     local: String,
 }
@@ -164,9 +164,9 @@ async fn download(
     staging: &Staging,
     progress: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<Vec<PinnedFile>, HubError> {
-    let wanted = wanted(model);
+    let files = files_to_fetch(model);
     let mut total_bytes = 0;
-    for file in &wanted {
+    for file in &files {
         let announced = listing.files.get(&file.remote).ok_or_else(|| HubError::Answer {
             what: listing.repository.clone(),
             reason: format!("the repository holds no {} at {}", file.remote, listing.revision),
@@ -178,13 +178,13 @@ async fn download(
     }
     let mut before = 0;
     let mut pins = Vec::new();
-    for file in &wanted {
+    for file in &files {
         let place = staging.folder.join(&file.local);
         if !place.is_file() {
             let part = staging.folder.join(format!("{}.part", file.local));
-            let mut told =
+            let mut report =
                 |done| progress(Progress { file: &file.remote, done_bytes: before + done, total_bytes });
-            client.download(listing, &file.remote, &part, &mut told).await?;
+            client.download(listing, &file.remote, &part, &mut report).await?;
             check(listing, file, &part)?;
             renamed(&part, &place)?;
         }
@@ -195,8 +195,9 @@ async fn download(
     Ok(pins)
 }
 
-fn wanted(model: &SupportedModel) -> Vec<Wanted> {
-    let named = |remote: &str, local: &str| Wanted { remote: remote.to_owned(), local: local.to_owned() };
+fn files_to_fetch(model: &SupportedModel) -> Vec<FileToFetch> {
+    let named =
+        |remote: &str, local: &str| FileToFetch { remote: remote.to_owned(), local: local.to_owned() };
     // The tokenizer first: a small file reveals soonest if the hub refuses access.
     let mut files = vec![named("tokenizer.json", "tokenizer.json"), named(&model.model_file, "model.onnx")];
     files.extend(model.external_files.iter().map(|remote| named(remote, base_name(remote))));
@@ -209,7 +210,7 @@ fn base_name(path: &str) -> &str {
 }
 
 /// Verifies a download against the listing. A file that differs is deleted.
-fn check(listing: &Listing, file: &Wanted, part: &Path) -> Result<(), HubError> {
+fn check(listing: &Listing, file: &FileToFetch, part: &Path) -> Result<(), HubError> {
     let announced = listing.files.get(&file.remote).and_then(|announced| announced.sha256.clone());
     let Some(expected) = announced else { return Ok(()) };
     let found = sum(part)?;

@@ -186,8 +186,8 @@ async fn long_texts_are_refused_as_passages_and_averaged_as_queries() {
     assert!(
         (embedder.embed_query(&long).await.unwrap().iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-6
     );
-    let asked = seen.lock()[0].1["input"].as_array().unwrap().len();
-    assert!(asked > 1, "the query was not sent in parts");
+    let parts = seen.lock()[0].1["input"].as_array().unwrap().len();
+    assert!(parts > 1, "the query was not sent in parts");
     assert!(matches!(embedder.embed_query(&long.repeat(10)).await, Err(ModelError::OverLimit { .. })));
 }
 

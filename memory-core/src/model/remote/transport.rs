@@ -149,8 +149,8 @@ fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
 /// Message of the service if it is in OpenAI's form, else the beginning of the answer.
 fn message(body: &[u8]) -> String {
     let parsed: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-    let told = parsed.as_ref().and_then(|value| value.pointer("/error/message")?.as_str());
-    let text = told.map_or_else(|| String::from_utf8_lossy(body).into_owned(), str::to_owned);
+    let reported = parsed.as_ref().and_then(|value| value.pointer("/error/message")?.as_str());
+    let text = reported.map_or_else(|| String::from_utf8_lossy(body).into_owned(), str::to_owned);
     text.chars().take(MAX_MESSAGE_CHARS).collect()
 }
 

@@ -40,7 +40,7 @@ pub(super) fn between(first: Date, last: Date) -> Days {
 }
 
 /// Range of `days` to either side of a date.
-pub(super) fn around(date: Date, days: i64) -> Option<Days> {
+pub(super) fn centred(date: Date, days: i64) -> Option<Days> {
     Some(between(plus_days(date, -days)?, plus_days(date, days)?))
 }
 

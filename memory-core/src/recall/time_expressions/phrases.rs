@@ -4,7 +4,7 @@
 use jiff::civil::{Date, Weekday};
 
 use super::calendar::{
-    around, between, day, month, plus_days, plus_months, week_of, weekday_after, weekday_before, year,
+    between, centred, day, month, plus_days, plus_months, week_of, weekday_after, weekday_before, year,
 };
 use super::words::{Token, Unit, month_name, tokens, unit, weekday};
 use super::{Days, MAX_MENTIONS, Mention};
@@ -159,7 +159,7 @@ impl Reader {
             Unit::Month => 15,
             Unit::Year => 182,
         };
-        Some((around(self.before_today(count, unit)?, days_around)?, end + 2))
+        Some((centred(self.before_today(count, unit)?, days_around)?, end + 2))
     }
 
     /// Expression after "last", "past", "this" or "next".

@@ -1,5 +1,5 @@
 //! What every [`Index`] must keep, as one function per rule, over sources in memory ([`MemorySource`]). What an index answers
-//! is held against [`reference`], which knows no index.
+//! is held against [`mod@reference`], which knows no index.
 //!
 //! The functions panic when a rule is broken, as a test does.
 

@@ -1,4 +1,4 @@
-//! Rules of erasure: what goes, what stays, and that no trace is left.
+//! Store contract, erasure: cascades, isolation, and the removal of every trace.
 
 use super::{answer, commit, loaded, log_is_sound, present};
 use crate::domain::change::{Outcome, Refusal};
@@ -8,34 +8,39 @@ use crate::store::{RecallRecord, Store};
 use crate::testing::START;
 use crate::testing::fixtures::{Fixtures, owner, revised};
 
-/// Erasing a turn takes the facts made of it and the facts made of those, whether it was their evidence or merely in
-/// view, and whether the turn or its memory is named as the source.
-pub async fn takes_along_what_was_made_of_it(store: &dyn Store) {
+/// Erasing a turn erases the memories derived from it, transitively, for inputs that were evidence or only in the
+/// context, and for the turn or its memory as the source.
+pub async fn derived_memories_are_erased_too(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let said = commit(store, &fixtures.saying(&ann, "s", &["a", "b"])).await.created;
-    let of_turn = fixtures.made_of(fixtures.fact("of a turn"), &[Source::Turn(said.turns[0])]);
+    let appended = commit(store, &fixtures.saying(&ann, "s", &["a", "b"])).await.created;
+    let of_turn = fixtures.made_of(fixtures.fact("of a turn"), &[Source::Turn(appended.turns[0])]);
     let of_memory = fixtures.made_of(
         fixtures.fact("of its memory, in view only"),
-        &[Source::Memory(said.memories[1]), Source::Memory(said.memories[0])],
+        &[Source::Memory(appended.memories[1]), Source::Memory(appended.memories[0])],
     );
     let first = commit(store, &fixtures.adding(&ann, vec![of_turn, of_memory])).await.created.memories;
     let of_fact = fixtures.made_of(fixtures.fact("of a fact"), &[Source::Memory(first[0])]);
     let second = commit(store, &fixtures.adding(&ann, vec![of_fact])).await;
-    let gone = commit(store, &fixtures.erasing(&ann, vec![said.memories[0]])).await;
-    let mut expected = vec![said.memories[0], first[0], first[1], second.created.memories[0]];
+    let erasure = commit(store, &fixtures.erasing(&ann, vec![appended.memories[0]])).await;
+    let mut expected = vec![appended.memories[0], first[0], first[1], second.created.memories[0]];
     expected.sort_unstable();
-    let mut erased = gone.created.erased.clone();
+    let mut erased = erasure.created.erased.clone();
     erased.sort_unstable();
     assert_eq!(erased, expected);
-    let left: Vec<MemoryId> = loaded(store, gone.partition).await.1.iter().map(|one| one.memory.id).collect();
-    assert_eq!(left, [said.memories[1]]);
-    assert!(store.turns_by_id(gone.partition, &said.turns).await.unwrap().len() == 1, "the turn goes too");
-    log_is_sound(store, gone.partition).await;
+    let left: Vec<MemoryId> =
+        loaded(store, erasure.partition).await.1.iter().map(|one| one.memory.id).collect();
+    assert_eq!(left, [appended.memories[1]]);
+    assert!(
+        store.turns_by_id(erasure.partition, &appended.turns).await.unwrap().len() == 1,
+        "the turn goes too"
+    );
+    log_is_sound(store, erasure.partition).await;
 }
 
-/// A memory made of two that are erased together goes once; a root named twice, or reached from another root, too.
-pub async fn takes_a_diamond_once(store: &dyn Store) {
+/// A memory derived from two that are erased together is erased once, as is a root that is named twice or reached from
+/// another root.
+pub async fn a_memory_reached_twice_is_erased_once(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let root = commit(store, &fixtures.adding(&ann, vec![fixtures.fact("root")])).await.created.memories[0];
@@ -43,44 +48,45 @@ pub async fn takes_a_diamond_once(store: &dyn Store) {
     let sides = commit(store, &fixtures.adding(&ann, sides.to_vec())).await.created.memories;
     let tip = fixtures.made_of(fixtures.fact("tip"), &[Source::Memory(sides[0]), Source::Memory(sides[1])]);
     let tip = commit(store, &fixtures.adding(&ann, vec![tip])).await.created.memories[0];
-    let gone = commit(store, &fixtures.erasing(&ann, vec![root, tip, root])).await;
-    let mut erased = gone.created.erased.clone();
+    let erasure = commit(store, &fixtures.erasing(&ann, vec![root, tip, root])).await;
+    let mut erased = erasure.created.erased.clone();
     erased.sort_unstable();
     let mut expected = vec![root, sides[0], sides[1], tip];
     expected.sort_unstable();
     assert_eq!(erased, expected);
-    assert_eq!(gone.seq_after - gone.seq_before, 4);
+    assert_eq!(erasure.seq_after - erasure.seq_before, 4);
     assert_eq!(store.owners(TenantId::DEFAULT, None, 1).await.unwrap()[0].memory_count, 0);
-    log_is_sound(store, gone.partition).await;
+    log_is_sound(store, erasure.partition).await;
 }
 
-/// A document goes if one of its earlier versions was made of what is erased, though the present one was not.
-pub async fn follows_earlier_versions(store: &dyn Store) {
+/// A document is erased if one of its earlier versions was derived from an erased memory, even if the present one was
+/// not.
+pub async fn erasure_follows_earlier_versions(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let said = commit(store, &fixtures.saying(&ann, "s", &["secret"])).await.created;
-    let derived = fixtures.made_of(fixtures.document("n", "k", "secret"), &[Source::Turn(said.turns[0])]);
+    let appended = commit(store, &fixtures.saying(&ann, "s", &["secret"])).await.created;
+    let derived = fixtures.made_of(fixtures.document("n", "k", "secret"), &[Source::Turn(appended.turns[0])]);
     let id = commit(store, &fixtures.adding(&ann, vec![derived])).await.created.memories[0];
     commit(store, &fixtures.adding(&ann, vec![fixtures.document("n", "k", "harmless")])).await;
     assert_eq!(present(store, id).await.derivation, None);
     let of_document = fixtures.made_of(fixtures.fact("of the document"), &[Source::Memory(id)]);
     let third = commit(store, &fixtures.adding(&ann, vec![of_document])).await.created.memories[0];
-    let gone = commit(store, &fixtures.erasing(&ann, said.memories.clone())).await;
-    assert_eq!(gone.created.erased, [said.memories[0], id, third]);
-    assert_eq!(store.earlier_versions(gone.partition, id).await.unwrap(), []);
-    assert!(loaded(store, gone.partition).await.1.is_empty());
+    let erasure = commit(store, &fixtures.erasing(&ann, appended.memories.clone())).await;
+    assert_eq!(erasure.created.erased, [appended.memories[0], id, third]);
+    assert_eq!(store.earlier_versions(erasure.partition, id).await.unwrap(), []);
+    assert!(loaded(store, erasure.partition).await.1.is_empty());
     let again = commit(store, &fixtures.adding(&ann, vec![fixtures.document("n", "k", "anew")])).await;
     assert_eq!(present(store, again.created.memories[0]).await.version, 1, "the name is free again");
-    log_is_sound(store, gone.partition).await;
+    log_is_sound(store, erasure.partition).await;
 }
 
-/// What is erased leaves the access log, and a session without turns goes; its key may be used anew.
-pub async fn leaves_no_trace(store: &dyn Store) {
+/// Erased memories are removed from the access log, and a session without turns is deleted; its key may be reused.
+pub async fn erasure_leaves_no_trace(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let said = commit(store, &fixtures.saying(&ann, "s", &["a", "b"])).await;
+    let appended = commit(store, &fixtures.saying(&ann, "s", &["a", "b"])).await;
     let kept = commit(store, &fixtures.adding(&ann, vec![fixtures.fact("kept")])).await.created.memories[0];
-    let (partition, ids) = (said.partition, said.created.memories.clone());
+    let (partition, ids) = (appended.partition, appended.created.memories.clone());
     let id = RecallId(fixtures.id());
     let hits = vec![(ids[0], 0.75), (kept, 0.5), (ids[1], 0.25)];
     store.record_recalls(&[RecallRecord { id, partition, recalled_at: START, hits }], 10).await.unwrap();
@@ -88,7 +94,7 @@ pub async fn leaves_no_trace(store: &dyn Store) {
     assert_eq!(store.sessions(partition, 0, 10).await.unwrap().len(), 1, "a turn is left");
     commit(store, &fixtures.erasing(&ann, vec![ids[1]])).await;
     assert_eq!(store.sessions(partition, 0, 10).await.unwrap(), []);
-    assert_eq!(store.session(TenantId::DEFAULT, said.created.session.unwrap()).await.unwrap(), None);
+    assert_eq!(store.session(TenantId::DEFAULT, appended.created.session.unwrap()).await.unwrap(), None);
     assert_eq!(store.recalls(partition, 10).await.unwrap()[0].hits, [(kept, 0.5)]);
     let late = RecallRecord {
         id: RecallId(fixtures.id()),
@@ -99,13 +105,17 @@ pub async fn leaves_no_trace(store: &dyn Store) {
     store.record_recalls(&[late], 10).await.unwrap();
     let hits = store.recalls(partition, 1).await.unwrap()[0].hits.clone();
     assert_eq!(hits, [(kept, 0.5)], "a note that comes late brings nothing back");
-    let anew = commit(store, &fixtures.saying(&ann, "s", &["c"])).await.appended.unwrap();
-    assert_eq!((anew.session_ordinal, anew.first_seq), (1, 0), "an ordinal is never given twice");
+    let new_session = commit(store, &fixtures.saying(&ann, "s", &["c"])).await.appended.unwrap();
+    assert_eq!(
+        (new_session.session_ordinal, new_session.first_seq),
+        (1, 0),
+        "an ordinal is never given twice"
+    );
     log_is_sound(store, partition).await;
 }
 
-/// Ids that are not in the partition are refused, those of another owner or tenant included.
-pub async fn unknown_ids_are_refused(store: &dyn Store) {
+/// Ids outside the partition are refused, including those of another owner or tenant.
+pub async fn erasure_of_unknown_ids_is_refused(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let (ann, bob) = (owner("ann"), owner("bob"));
     let of_ann = commit(store, &fixtures.saying(&ann, "s", &["a"])).await.created;
@@ -130,16 +140,16 @@ pub async fn unknown_ids_are_refused(store: &dyn Store) {
     assert_eq!(answer(store, &fixtures.erasing(&ann, vec![id])).await, refusal);
 }
 
-/// Another partition keeps everything, however alike it is.
-pub async fn leaves_other_partitions_alone(store: &dyn Store) {
+/// Other partitions keep all their memories, even identical ones.
+pub async fn erasure_keeps_other_partitions(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let mut partitions = Vec::new();
     for who in ["ann", "bob"] {
         let who = owner(who);
-        let said = commit(store, &fixtures.saying(&who, "s", &["a"])).await;
-        let fact = fixtures.made_of(fixtures.fact("f"), &[Source::Turn(said.created.turns[0])]);
+        let appended = commit(store, &fixtures.saying(&who, "s", &["a"])).await;
+        let fact = fixtures.made_of(fixtures.fact("f"), &[Source::Turn(appended.created.turns[0])]);
         commit(store, &fixtures.adding(&who, vec![fact])).await;
-        partitions.push((said.partition, said.created.memories[0]));
+        partitions.push((appended.partition, appended.created.memories[0]));
     }
     let before = loaded(store, partitions[1].0).await;
     commit(store, &fixtures.erasing(&owner("ann"), vec![partitions[0].1])).await;
@@ -148,8 +158,9 @@ pub async fn leaves_other_partitions_alone(store: &dyn Store) {
     assert_eq!(store.sessions(partitions[1].0, 0, 10).await.unwrap().len(), 1);
 }
 
-/// Additions, revisions and erasures in one set, and over sets of one call, end as if done one after the other.
-pub async fn what_is_written_with_it_is_consistent(store: &dyn Store) {
+/// Additions, revisions and erasures in one set, and in the sets of one call, have the same result as one after the
+/// other.
+pub async fn erasure_is_consistent_with_other_writes_of_its_set(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let base = commit(store, &fixtures.saying(&ann, "s", &["a", "b"])).await;

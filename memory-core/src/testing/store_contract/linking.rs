@@ -1,4 +1,4 @@
-//! Rules of links: they belong to their version, point to what is there, and go with what they point to.
+//! Store contract, links: their versions, their targets, and their removal with the target.
 
 use super::{answer, commit, loaded, log_is_sound, present};
 use crate::domain::change::{ChangeSet, NewMemory, Refusal};
@@ -17,21 +17,21 @@ async fn add(store: &dyn Store, fixtures: &Fixtures, new: NewMemory) -> MemoryId
     commit(store, &fixtures.adding(&owner("ann"), vec![new])).await.created.memories[0]
 }
 
-/// Links return exactly with every way of reading; a new version has its own, and the earlier ones keep theirs. A
-/// document that is replaced by its name has the links of its new version.
+/// Links are returned exactly by every read. A new version has its own, and the earlier versions keep theirs. A
+/// document that is replaced by name has the links of its new version.
 pub async fn links_belong_to_their_version(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let said = commit(store, &fixtures.saying(&ann, "s", &["a"])).await;
-    let (turn, fact) = (said.created.memories[0], add(store, &fixtures, fixtures.fact("f")).await);
+    let appended = commit(store, &fixtures.saying(&ann, "s", &["a"])).await;
+    let (turn, fact) = (appended.created.memories[0], add(store, &fixtures, fixtures.fact("f")).await);
     let both = vec![link(turn, "größer \"als\"\u{200b}", 0.1), link(fact, "b", 1.0), link(turn, "b", 0.0)];
     let id = add(store, &fixtures, linking(fixtures.ornate(), both.clone())).await;
     let first = present(store, id).await;
     assert_eq!(first.links, both);
-    assert_eq!(store.memories(said.partition, &[id]).await.unwrap().first(), Some(&first));
-    let whole = loaded(store, said.partition).await.1;
+    assert_eq!(store.memories(appended.partition, &[id]).await.unwrap().first(), Some(&first));
+    let whole = loaded(store, appended.partition).await.1;
     assert_eq!(whole.iter().find(|one| one.memory.id == id).unwrap().memory.links, both);
-    assert_eq!(store.indexed(said.partition, &[id]).await.unwrap()[0].memory.links, both);
+    assert_eq!(store.indexed(appended.partition, &[id]).await.unwrap()[0].memory.links, both);
 
     let mut second = revised(&first, Some("another text"));
     second.memory.links = vec![link(fact, "c", f32::MIN_POSITIVE)];
@@ -40,7 +40,7 @@ pub async fn links_belong_to_their_version(store: &dyn Store) {
     third.memory.links = Vec::new();
     commit(store, &fixtures.revising(&ann, third.clone())).await;
     assert_eq!(present(store, id).await, third.memory);
-    assert_eq!(store.earlier_versions(said.partition, id).await.unwrap(), [first, second.memory]);
+    assert_eq!(store.earlier_versions(appended.partition, id).await.unwrap(), [first, second.memory]);
 
     let one =
         add(store, &fixtures, linking(fixtures.document("n", "k", "1"), vec![link(turn, "a", 0.5)])).await;
@@ -48,13 +48,13 @@ pub async fn links_belong_to_their_version(store: &dyn Store) {
     let replaced = commit(store, &fixtures.adding(&ann, vec![replacing])).await;
     assert_eq!(present(store, one).await.links, [link(fact, "a", 0.25)]);
     assert_eq!(replaced.replaced[0].as_ref().unwrap().links, [link(fact, "a", 0.25)]);
-    let earlier = store.earlier_versions(said.partition, one).await.unwrap();
+    let earlier = store.earlier_versions(appended.partition, one).await.unwrap();
     assert_eq!(earlier[0].links, [link(turn, "a", 0.5)]);
-    log_is_sound(store, said.partition).await;
+    log_is_sound(store, appended.partition).await;
 }
 
-/// A set that links to what is not in the partition before it is refused whole, and so is a memory that links to
-/// itself: as a revision, or as a document that takes the place of the one it links to.
+/// A set is refused if it links to a memory that was not in the partition before it, or a memory to itself: as a
+/// revision, or as a document that replaces the one it links to.
 pub async fn unknown_targets_are_refused(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -89,14 +89,14 @@ pub async fn unknown_targets_are_refused(store: &dyn Store) {
     log_is_sound(store, of_ann.partition).await;
 }
 
-/// When a memory is erased, links to it vanish from the present and the earlier versions of those that stay, which
-/// make no new version for it but one line each in the change log. What only links to it is not erased.
-pub async fn links_go_with_their_target(store: &dyn Store) {
+/// The erasure of a memory removes links to it from the present and earlier versions of the remaining memories, without
+/// a new version and with one change-log entry each. A memory that only links to it is not erased.
+pub async fn links_are_removed_with_their_target(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let said = commit(store, &fixtures.saying(&ann, "s", &["secret"])).await;
-    let (turn, partition) = (said.created.memories[0], said.partition);
-    let derived = fixtures.made_of(fixtures.fact("derived"), &[Source::Turn(said.created.turns[0])]);
+    let appended = commit(store, &fixtures.saying(&ann, "s", &["secret"])).await;
+    let (turn, partition) = (appended.created.memories[0], appended.partition);
+    let derived = fixtures.made_of(fixtures.fact("derived"), &[Source::Turn(appended.created.turns[0])]);
     let derived = add(store, &fixtures, derived).await;
     let kept = add(store, &fixtures, fixtures.fact("kept")).await;
     let to_kept = link(kept, "a", 0.5);
@@ -127,9 +127,9 @@ pub async fn links_go_with_their_target(store: &dyn Store) {
     log_is_sound(store, partition).await;
 }
 
-/// A revision that keeps the links keeps those that are there by then, whatever it has read: what an erasure has taken
-/// does not come back, and does not stand in its way.
-pub async fn links_that_are_kept_are_those_that_are_left(store: &dyn Store) {
+/// A revision with `keeps_links` keeps the links at commit time, whatever was read before: links removed by an erasure
+/// do not return, and do not make the revision fail.
+pub async fn a_revision_that_keeps_links_keeps_the_remaining_ones(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let doomed = add(store, &fixtures, fixtures.fact("doomed")).await;
@@ -151,8 +151,8 @@ pub async fn links_that_are_kept_are_those_that_are_left(store: &dyn Store) {
     log_is_sound(store, gone.partition).await;
 }
 
-/// A set may link to what it erases itself, and an erasure may take both ends of a link: what is answered is what is
-/// kept.
+/// A set may link to a memory that it erases itself, and an erasure may include both ends of a link: the answer equals
+/// the stored state.
 pub async fn links_and_erasures_of_one_set_agree(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");

@@ -1,7 +1,7 @@
-//! What every [`Store`] must keep, as one function per rule: each is given a new, empty store. One contract for all
-//! of them is what makes databases interchangeable; [`crate::store_contract!`] makes a test of each rule.
+//! Contract tests of [`Store`], one function per rule; each is given a new, empty store. One contract makes the
+//! databases interchangeable; [`crate::store_contract!`] makes a test of each rule.
 //!
-//! The functions panic when a rule is broken, as a test does.
+//! The functions panic when a rule is violated, as a test does.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken contract is a panic")]
 
@@ -16,28 +16,28 @@ use crate::domain::id::{MemoryId, PartitionId, TenantId};
 use crate::domain::memory::Memory;
 use crate::store::{ChangeOp, Indexed, Store};
 
-/// Makes a test of every rule for the store that `$open` opens: an async function without arguments that answers
-/// something to keep until the test is over, and the store.
+/// Makes a test of every rule for the store that `$open` opens: an async function without arguments that returns a
+/// guard to keep until the end of the test, and the store.
 #[macro_export]
 macro_rules! store_contract {
     ($open:path) => {
         $crate::store_contract! { @tests $open;
-            writing: a_set_is_whole_or_refused_whole, the_log_has_no_gaps, a_repetition_makes_nothing_twice,
-                a_new_version_keeps_the_earlier_ones, one_version_is_made_once, a_document_replaces_its_name,
-                a_replaced_document_is_what_was_answered, sessions_keep_their_order,
+            writing: a_set_is_committed_or_refused_as_a_whole, the_log_has_no_gaps, a_repeated_request_writes_nothing_twice,
+                a_new_version_keeps_the_earlier_ones, a_version_is_written_once, a_document_replaces_the_one_of_its_name,
+                the_answer_to_a_replacement_equals_the_stored_document, sessions_keep_their_order,
                 an_embedder_not_in_use_is_refused,
-                a_key_is_for_one_caller_owner_and_operation, requests_are_forgotten_by_age;
-            erasing: takes_along_what_was_made_of_it, takes_a_diamond_once, follows_earlier_versions,
-                leaves_no_trace, unknown_ids_are_refused, leaves_other_partitions_alone,
-                what_is_written_with_it_is_consistent;
-            linking: links_belong_to_their_version, unknown_targets_are_refused, links_go_with_their_target,
-                links_that_are_kept_are_those_that_are_left, links_and_erasures_of_one_set_agree;
-            reading: fields_return_exactly, numbers_in_metadata_return_exactly, loaded_is_indexed_is_committed,
-                changes_come_in_order, tenants_never_mix, reachable_partitions_are_listed, owners_come_in_pages,
-                sessions_and_turns_come_in_pages, edited_turns_keep_what_was_said;
-            working: the_oldest_job_comes_first, a_lease_runs_out, only_the_holder_moves_a_job,
-                a_unique_key_makes_one_job, a_job_comes_with_its_set_or_not_at_all, recalls_are_bounded_per_partition, settings_are_kept,
-                rows_of_another_embedder_take_over, rows_of_a_stale_version_are_left_out;
+                a_key_is_for_one_caller_owner_and_operation, idempotency_keys_are_deleted_by_age;
+            erasing: derived_memories_are_erased_too, a_memory_reached_twice_is_erased_once, erasure_follows_earlier_versions,
+                erasure_leaves_no_trace, erasure_of_unknown_ids_is_refused, erasure_keeps_other_partitions,
+                erasure_is_consistent_with_other_writes_of_its_set;
+            linking: links_belong_to_their_version, unknown_targets_are_refused, links_are_removed_with_their_target,
+                a_revision_that_keeps_links_keeps_the_remaining_ones, links_and_erasures_of_one_set_agree;
+            reading: fields_are_returned_exactly, numbers_in_metadata_are_returned_exactly, loaded_indexed_and_committed_memories_are_equal,
+                changes_are_returned_in_order, tenants_are_isolated, reachable_partitions_are_listed, owners_are_listed_in_pages,
+                sessions_and_turns_are_listed_in_pages, an_edit_of_a_turns_memory_keeps_the_turn;
+            working: the_oldest_due_job_is_claimed_first, a_job_with_an_expired_lease_is_claimed_again, only_the_lease_holder_updates_a_job,
+                a_unique_key_has_one_unfinished_job, jobs_are_enqueued_with_their_set_or_not_at_all, recalls_are_bounded_per_partition, settings_are_stored,
+                rows_of_another_embedder_replace_those_in_use, rows_of_a_stale_version_are_skipped;
         }
     };
     (@tests $open:path; $($module:ident: $($rule:ident),+;)+) => {
@@ -51,7 +51,7 @@ macro_rules! store_contract {
     };
 }
 
-/// Commits one set that must be taken.
+/// Commits one set that must be accepted.
 async fn commit(store: &dyn Store, set: &ChangeSet) -> Committed {
     match answer(store, set).await {
         Ok(Outcome::Committed(committed)) => committed,
@@ -59,26 +59,27 @@ async fn commit(store: &dyn Store, set: &ChangeSet) -> Committed {
     }
 }
 
-/// Commits one set; answers its answer.
+/// Commits one set and returns its answer.
 async fn answer(store: &dyn Store, set: &ChangeSet) -> Result<Outcome, Refusal> {
     let mut answers = store.commit(std::slice::from_ref(set)).await.unwrap();
     assert_eq!(answers.len(), 1, "one answer for one set");
     answers.remove(0)
 }
 
-/// A memory that must be there.
+/// Memory that must exist.
 async fn present(store: &dyn Store, id: MemoryId) -> Memory {
     store.memory(TenantId::DEFAULT, id).await.unwrap().expect("the memory is there").memory
 }
 
-/// All of a partition, with the number it bears.
+/// All memories of a partition, with the change-log number of the snapshot.
 async fn loaded(store: &dyn Store, partition: PartitionId) -> (u64, Vec<Indexed>) {
     let mut all = Vec::new();
     let seq = store.load(partition, &mut |one| all.push(one)).await.unwrap();
     (seq, all)
 }
 
-/// The change log must number from 1 without a gap, end where the partition does, and tell what is there.
+/// The change log is numbered from 1 without a gap, ends at the partition's last number, and describes the stored
+/// memories.
 async fn log_is_sound(store: &dyn Store, partition: PartitionId) {
     let entries = store.changes(partition, 0, u32::MAX).await.unwrap();
     let numbers: Vec<u64> = entries.iter().map(|entry| entry.seq).collect();

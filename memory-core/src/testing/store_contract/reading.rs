@@ -1,4 +1,4 @@
-//! Rules of reading: what was committed comes back exactly, in order, in pages, and behind its own wall.
+//! Store contract, reads: exact values, order, pages, and isolation of tenants.
 
 use super::{answer, commit, loaded, present};
 use crate::domain::change::{ChangeSet, NewMemory, Outcome};
@@ -12,8 +12,8 @@ use crate::store::{ChangeOp, Indexed, Store};
 use crate::testing::START;
 use crate::testing::fixtures::{Fixtures, name, owner, revised};
 
-/// Every field of a memory, a turn and a derivation returns as it was given, set or unset.
-pub async fn fields_return_exactly(store: &dyn Store) {
+/// Every field of a memory, a turn and a derivation is returned as it was written, set or unset.
+pub async fn fields_are_returned_exactly(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let mut set = fixtures.saying(&ann, "Sitzung ß/1", &["plain", "Größe\r\n\u{0}🦀|ornate"]);
@@ -42,10 +42,10 @@ pub async fn fields_return_exactly(store: &dyn Store) {
     let created = fixtures.made_of(fixtures.fact("derived"), &sources);
     let derived = commit(store, &fixtures.adding(&ann, vec![created.clone()])).await.created.memories[0];
     let mut derivation = store.derivation(committed.partition, derived).await.unwrap().unwrap();
-    let mut asked = created.derivation.unwrap();
+    let mut written = created.derivation.unwrap();
     derivation.inputs.sort_by_key(|input| format!("{input:?}"));
-    asked.inputs.sort_by_key(|input| format!("{input:?}"));
-    assert_eq!(derivation, asked);
+    written.inputs.sort_by_key(|input| format!("{input:?}"));
+    assert_eq!(derivation, written);
     assert_eq!(store.derivation(committed.partition, committed.created.memories[0]).await.unwrap(), None);
     let kept = store.memory(TenantId::DEFAULT, derived).await.unwrap().unwrap();
     assert_eq!((kept.partition, kept.owner), (committed.partition, ann));
@@ -70,8 +70,8 @@ fn adorn(turn: &mut Turn, new: &mut NewMemory, like: &Memory) {
     }
 }
 
-/// Numbers of the metadata return to the last bit, over the whole range of doubles.
-pub async fn numbers_in_metadata_return_exactly(store: &dyn Store) {
+/// Numbers in metadata are returned to the last bit, over the whole range of doubles.
+pub async fn numbers_in_metadata_are_returned_exactly(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let mut bits = 0x9E37_79B9_7F4A_7C15_u64;
     let mut numbers = serde_json::Map::new();
@@ -88,9 +88,9 @@ pub async fn numbers_in_metadata_return_exactly(store: &dyn Store) {
     assert_eq!(present(store, id).await.metadata, expected);
 }
 
-/// What is loaded, what is looked up singly for the index, and what was committed are the same: memories in the order
-/// of ids without their texts, rows with every byte.
-pub async fn loaded_is_indexed_is_committed(store: &dyn Store) {
+/// Loaded memories, memories looked up for the index, and committed memories are equal: in the order of ids without
+/// their texts, rows with every byte.
+pub async fn loaded_indexed_and_committed_memories_are_equal(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     assert_eq!(store.dimension().await.unwrap(), crate::testing::fixtures::DIMENSION);
@@ -103,16 +103,16 @@ pub async fn loaded_is_indexed_is_committed(store: &dyn Store) {
     let (seq, all) = loaded(store, committed.partition).await;
     assert_eq!(seq, 2_501);
     assert!(all == expected, "what is loaded is not what was committed");
-    let mut asked: Vec<MemoryId> = committed.created.memories.iter().step_by(7).copied().collect();
-    asked.push(MemoryId(fixtures.id()));
-    let mut single = store.indexed(committed.partition, &asked).await.unwrap();
+    let mut requested: Vec<MemoryId> = committed.created.memories.iter().step_by(7).copied().collect();
+    requested.push(MemoryId(fixtures.id()));
+    let mut single = store.indexed(committed.partition, &requested).await.unwrap();
     single.sort_by_key(|one| one.memory.id);
-    expected.retain(|one| asked.contains(&one.memory.id));
+    expected.retain(|one| requested.contains(&one.memory.id));
     assert!(single == expected, "what is looked up singly is not what was committed");
     let nobody = PartitionId(committed.partition.0 + 1);
     assert_eq!(loaded(store, nobody).await, (0, Vec::new()));
-    assert_eq!(store.indexed(nobody, &asked).await.unwrap(), []);
-    let backwards: Vec<MemoryId> = asked.iter().rev().copied().collect();
+    assert_eq!(store.indexed(nobody, &requested).await.unwrap(), []);
+    let backwards: Vec<MemoryId> = requested.iter().rev().copied().collect();
     let memories = store.memories(committed.partition, &backwards).await.unwrap();
     let ids: Vec<MemoryId> = memories.iter().map(|memory| memory.id).collect();
     assert_eq!(ids, backwards[1..], "memories come in the order in which they were asked for");
@@ -122,8 +122,8 @@ fn as_indexed(new: &NewMemory) -> Indexed {
     Indexed { memory: Memory { text: String::new(), ..new.memory.clone() }, rows: new.rows.clone() }
 }
 
-/// The change log is read after a number, in order, as far as asked.
-pub async fn changes_come_in_order(store: &dyn Store) {
+/// Change-log entries are returned after a number, in order, up to the limit.
+pub async fn changes_are_returned_in_order(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let created = commit(store, &fixtures.saying(&ann, "s", &["a", "b"])).await;
@@ -141,15 +141,15 @@ pub async fn changes_come_in_order(store: &dyn Store) {
         for limit in [1, 2, 10] {
             let entries = store.changes(created.partition, after, limit).await.unwrap();
             let seen: Vec<_> = entries.iter().map(|entry| (entry.seq, entry.op, entry.memory)).collect();
-            let wanted: Vec<_> =
+            let expected_page: Vec<_> =
                 expected.iter().filter(|(seq, ..)| *seq > after).take(limit as usize).copied().collect();
-            assert_eq!(seen, wanted, "after {after}, at most {limit}");
+            assert_eq!(seen, expected_page, "after {after}, at most {limit}");
         }
     }
 }
 
-/// The same owner in two tenants is two partitions, and nothing is found through the other tenant.
-pub async fn tenants_never_mix(store: &dyn Store) {
+/// The same owner in two tenants has two partitions, and nothing is found through the other tenant.
+pub async fn tenants_are_isolated(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let other = TenantId(fixtures.id());
@@ -175,18 +175,18 @@ pub async fn tenants_never_mix(store: &dyn Store) {
     assert_eq!(store.earlier_versions(theirs.partition, ours.created.memories[0]).await.unwrap(), []);
 }
 
-/// Partitions of other owners are found through each agent, app and run that a memory in them has, the oldest first;
-/// an owner does not reach their own partition that way.
+/// Partitions of other owners are found through each agent, app and run of a memory in them, oldest first. An owner's
+/// own partition is not among them.
 pub async fn reachable_partitions_are_listed(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let mut partitions = Vec::new();
     for who in ["ann", "bob", "cem"] {
         let mut fact = fixtures.fact("f");
         (fact.memory.agent, fact.memory.run) = (Some(name("guide")), Some(name(who)));
-        let mut said = fixtures.saying(&owner(who), "s", &["a"]);
-        said.turns.as_mut().unwrap().turns[0].1.memory.app = Some(name("app"));
-        said.memories.push(fact);
-        partitions.push(commit(store, &said).await.partition);
+        let mut appended = fixtures.saying(&owner(who), "s", &["a"]);
+        appended.turns.as_mut().unwrap().turns[0].1.memory.app = Some(name("app"));
+        appended.memories.push(fact);
+        partitions.push(commit(store, &appended).await.partition);
     }
     let own = Owner { kind: OwnerKind::Agent, id: name("guide") };
     commit(store, &fixtures.adding(&own, vec![fixtures.fact("own")])).await;
@@ -199,8 +199,8 @@ pub async fn reachable_partitions_are_listed(store: &dyn Store) {
     assert_eq!(found(OwnerKind::Agent, "bob", 10).await, []);
 }
 
-/// Owners come page by page in the order of partitions, each once, with what they own.
-pub async fn owners_come_in_pages(store: &dyn Store) {
+/// Owners are listed page by page in the order of partitions, each once, with their number of memories.
+pub async fn owners_are_listed_in_pages(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     for at in 0..5i64 {
         let facts = (0..=at).map(|_| fixtures.fact("f")).collect();
@@ -224,8 +224,8 @@ pub async fn owners_come_in_pages(store: &dyn Store) {
     assert_eq!(summary, expected);
 }
 
-/// Sessions from an ordinal, turns from a place, as many as asked.
-pub async fn sessions_and_turns_come_in_pages(store: &dyn Store) {
+/// Sessions are listed from an ordinal and turns from an ordinal, up to the limit.
+pub async fn sessions_and_turns_are_listed_in_pages(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let mut last = None;
@@ -250,16 +250,19 @@ pub async fn sessions_and_turns_come_in_pages(store: &dyn Store) {
     assert_eq!((partition, found.turn_count, found.started_at), (last.partition, 3, START));
 }
 
-/// The memory of a turn may get another text; the turn keeps the words that were said, and so does version 1.
-pub async fn edited_turns_keep_what_was_said(store: &dyn Store) {
+/// An edit of a turn's memory changes neither the turn nor version 1.
+pub async fn an_edit_of_a_turns_memory_keeps_the_turn(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let said = commit(store, &fixtures.saying(&ann, "s", &["as said"])).await;
-    let id = said.created.memories[0];
+    let appended = commit(store, &fixtures.saying(&ann, "s", &["as said"])).await;
+    let id = appended.created.memories[0];
     let first = present(store, id).await;
     let edit = fixtures.revising(&ann, revised(&first, Some("as edited")));
     assert!(matches!(answer(store, &edit).await, Ok(Outcome::Committed(_))));
     assert_eq!(present(store, id).await.text, "as edited");
-    assert_eq!(store.turns_by_id(said.partition, &said.created.turns).await.unwrap()[0].text, "as said");
-    assert_eq!(store.earlier_versions(said.partition, id).await.unwrap(), [first]);
+    assert_eq!(
+        store.turns_by_id(appended.partition, &appended.created.turns).await.unwrap()[0].text,
+        "as said"
+    );
+    assert_eq!(store.earlier_versions(appended.partition, id).await.unwrap(), [first]);
 }

@@ -1,4 +1,4 @@
-//! Rules of everything beside memories: jobs, the access log, settings, and the change of embedder.
+//! Store contract, other services: jobs, access log, settings, and the change of embedder.
 
 use super::{commit, loaded, log_is_sound, present};
 use crate::domain::change::Operation;
@@ -31,7 +31,7 @@ fn job(fixtures: &Fixtures, kind: &str, created_at: Timestamp) -> Job {
 }
 
 /// Jobs are claimed oldest first, not before they are due, each by one worker.
-pub async fn the_oldest_job_comes_first(store: &dyn Store) {
+pub async fn the_oldest_due_job_is_claimed_first(store: &dyn Store) {
     let fixtures = Fixtures::default();
     let now = START.plus_days(1);
     for (kind, days) in [("second", 0), ("first", -1), ("later", 2)] {
@@ -45,23 +45,23 @@ pub async fn the_oldest_job_comes_first(store: &dyn Store) {
     assert_eq!(kinds, ["first", "second"]);
 }
 
-/// A job whose lease has run out is claimed again, not before; progress extends the lease.
-pub async fn a_lease_runs_out(store: &dyn Store) {
+/// A job is claimed again after its lease has expired, not before; progress extends the lease.
+pub async fn a_job_with_an_expired_lease_is_claimed_again(store: &dyn Store) {
     let fixtures = Fixtures::default();
-    let asked = store.enqueue(job(&fixtures, "k", START)).await.unwrap();
+    let enqueued = store.enqueue(job(&fixtures, "k", START)).await.unwrap();
     let mut held = store.claim(START, LEASE_US).await.unwrap().unwrap();
     assert_eq!(store.claim(START.plus_micros(LEASE_US), LEASE_US).await.unwrap(), None);
     (held.done, held.position) = (3, Some("here".to_owned()));
     assert!(store.progress(&held, START.plus_micros(LEASE_US), LEASE_US).await.unwrap());
     assert_eq!(store.claim(START.plus_micros(LEASE_US + 1), LEASE_US).await.unwrap(), None);
     let again = store.claim(START.plus_micros(2 * LEASE_US + 1), LEASE_US).await.unwrap().unwrap();
-    assert_eq!((again.id, again.attempts, again.done), (asked.id, 2, 3));
+    assert_eq!((again.id, again.attempts, again.done), (enqueued.id, 2, 3));
     assert_eq!(again.position.as_deref(), Some("here"));
 }
 
-/// Whoever lost a job to another can neither move nor end it. What a job ends as is kept; one that is to be tried
-/// again waits until it is due.
-pub async fn only_the_holder_moves_a_job(store: &dyn Store) {
+/// A worker that has lost its lease can neither update nor end the job. The final state of a job is kept; a job to be
+/// retried waits until it is due.
+pub async fn only_the_lease_holder_updates_a_job(store: &dyn Store) {
     let fixtures = Fixtures::default();
     let id = store.enqueue(job(&fixtures, "k", START)).await.unwrap().id;
     let mut lost = store.claim(START, LEASE_US).await.unwrap().unwrap();
@@ -86,8 +86,8 @@ pub async fn only_the_holder_moves_a_job(store: &dyn Store) {
     assert_eq!(store.job(TenantId(fixtures.id()), id).await.unwrap(), None, "jobs have a tenant");
 }
 
-/// While a job with a key waits or runs, asking again answers it; when it is over, a new one is made.
-pub async fn a_unique_key_makes_one_job(store: &dyn Store) {
+/// A request for a job whose unique key waits or runs returns that job; after its end, a new one is made.
+pub async fn a_unique_key_has_one_unfinished_job(store: &dyn Store) {
     let fixtures = Fixtures::default();
     let keyed = || Job { unique_key: Some("only".to_owned()), ..job(&fixtures, "k", START) };
     let first = store.enqueue(keyed()).await.unwrap();
@@ -102,9 +102,9 @@ pub async fn a_unique_key_makes_one_job(store: &dyn Store) {
     }
 }
 
-/// The jobs of a set are there when the set is: a refused one and a repeated one write none, and one whose unique key
-/// waits or runs is left out, within a set as well.
-pub async fn a_job_comes_with_its_set_or_not_at_all(store: &dyn Store) {
+/// The jobs of a set are enqueued with it: a refused or repeated set enqueues none, and a job whose unique key waits or
+/// runs is skipped, within a set as well.
+pub async fn jobs_are_enqueued_with_their_set_or_not_at_all(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let asking = |kind: &str, unique_key: Option<&str>| {
@@ -141,7 +141,7 @@ pub async fn a_job_comes_with_its_set_or_not_at_all(store: &dyn Store) {
     assert_eq!(store.claim(START, LEASE_US).await.unwrap().unwrap().kind, "next");
 }
 
-/// Of each partition the newest records are kept, as many as asked, and read newest first.
+/// Each partition keeps its newest records, up to the limit, and they are read newest first.
 pub async fn recalls_are_bounded_per_partition(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let mut partitions = Vec::new();
@@ -168,8 +168,8 @@ pub async fn recalls_are_bounded_per_partition(store: &dyn Store) {
     assert_eq!(store.recalls(partitions[0].0, 10).await.unwrap(), []);
 }
 
-/// A setting is what was last put.
-pub async fn settings_are_kept(store: &dyn Store) {
+/// A setting has the last value written.
+pub async fn settings_are_stored(store: &dyn Store) {
     assert_eq!(store.setting("a").await.unwrap(), None);
     for value in ["1", "", "größer"] {
         store.put_setting("a", value).await.unwrap();
@@ -178,12 +178,12 @@ pub async fn settings_are_kept(store: &dyn Store) {
     assert_eq!(store.setting("b").await.unwrap(), None);
 }
 
-/// Rows of another embedder lie beside those in use until it is put to use; then the others can be dropped in runs.
-pub async fn rows_of_another_embedder_take_over(store: &dyn Store) {
+/// Rows of another embedder exist beside those in use until it is used; the others can then be deleted in batches.
+pub async fn rows_of_another_embedder_replace_those_in_use(store: &dyn Store) {
     assert_eq!(store.embedder_in_use().await.unwrap(), None);
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let (ann, bob) = (owner("ann"), owner("bob"));
-    let said = commit(store, &fixtures.saying(&ann, "s", &["a|b", "c"])).await;
+    let appended = commit(store, &fixtures.saying(&ann, "s", &["a|b", "c"])).await;
     commit(store, &fixtures.adding(&bob, vec![fixtures.fact("d")])).await;
     let old = store.embedder_in_use().await.unwrap().unwrap();
     let new = store.register_embedder("other", 16, START).await.unwrap();
@@ -196,7 +196,7 @@ pub async fn rows_of_another_embedder_take_over(store: &dyn Store) {
     let first = store.unembedded(new, None, 2).await.unwrap();
     let after = first.last().map(|one| (one.partition, one.memory.id));
     assert_eq!(store.unembedded(new, after, 10).await.unwrap(), wanting[2..]);
-    let before = loaded(store, said.partition).await;
+    let before = loaded(store, appended.partition).await;
     let created: Vec<_> = wanting
         .iter()
         .map(|one| (one.partition, one.memory.id, one.memory.version, rows("one row of the other")))
@@ -204,26 +204,26 @@ pub async fn rows_of_another_embedder_take_over(store: &dyn Store) {
     store.put_rows(new, &created).await.unwrap();
     store.put_rows(new, &created).await.unwrap();
     assert_eq!(store.unembedded(new, None, 10).await.unwrap(), []);
-    assert_eq!(loaded(store, said.partition).await, before, "what is not in use is not seen");
+    assert_eq!(loaded(store, appended.partition).await, before, "what is not in use is not seen");
     store.use_embedder(new).await.unwrap();
     assert_eq!(store.embedder_in_use().await.unwrap(), Some((new, "other".to_owned())));
     assert_eq!(store.dimension().await.unwrap(), 16);
-    assert!(loaded(store, said.partition).await.1.iter().all(|one| one.rows.len() == 1));
+    assert!(loaded(store, appended.partition).await.1.iter().all(|one| one.rows.len() == 1));
     assert_eq!(store.drop_other_rows(3).await.unwrap(), 3);
     assert_eq!(store.drop_other_rows(3).await.unwrap(), 1);
     assert_eq!(store.drop_other_rows(3).await.unwrap(), 0);
     assert_eq!(store.unembedded(old.0, None, 10).await.unwrap().len(), 3);
-    log_is_sound(store, said.partition).await;
+    log_is_sound(store, appended.partition).await;
 }
 
-/// Rows made for a version that is no longer the present one, or for a memory that has gone, are left out.
-pub async fn rows_of_a_stale_version_are_left_out(store: &dyn Store) {
+/// Rows for a version that is no longer the present one, or for an erased memory, are skipped.
+pub async fn rows_of_a_stale_version_are_skipped(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let said = commit(store, &fixtures.saying(&ann, "s", &["a", "b", "c"])).await;
+    let appended = commit(store, &fixtures.saying(&ann, "s", &["a", "b", "c"])).await;
     let new: EmbedderId = store.register_embedder("other", 8, START).await.unwrap();
-    let [edited, erased, kept] = said.created.memories[..] else { panic!("three memories") };
-    let created: Vec<_> = [edited, erased, kept].map(|id| (said.partition, id, 1, rows("x"))).to_vec();
+    let [edited, erased, kept] = appended.created.memories[..] else { panic!("three memories") };
+    let created: Vec<_> = [edited, erased, kept].map(|id| (appended.partition, id, 1, rows("x"))).to_vec();
     let memory = present(store, edited).await;
     commit(store, &fixtures.revising(&ann, revised(&memory, Some("edited")))).await;
     commit(store, &fixtures.erasing(&ann, vec![erased])).await;
@@ -235,5 +235,5 @@ pub async fn rows_of_a_stale_version_are_left_out(store: &dyn Store) {
     let memory = present(store, kept).await;
     commit(store, &fixtures.revising(&ann, revised(&memory, Some("another text")))).await;
     assert_eq!(wanting().await, [edited, kept], "a new text takes the rows of all embedders with it");
-    log_is_sound(store, said.partition).await;
+    log_is_sound(store, appended.partition).await;
 }

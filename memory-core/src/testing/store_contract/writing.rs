@@ -1,4 +1,4 @@
-//! Rules of committing: sets whole or refused, sequence numbers, repetition, versions, documents, sessions.
+//! Store contract, commits: atomicity, sequence numbers, idempotency, versions, documents, sessions.
 
 use super::{answer, commit, loaded, log_is_sound, present};
 use crate::domain::change::{ChangeSet, Idempotency, Operation, Outcome, Refusal};
@@ -10,8 +10,8 @@ use crate::store::Store;
 use crate::testing::START;
 use crate::testing::fixtures::{Fixtures, keyed_request, name, owner, revised};
 
-/// A set is taken whole or refused whole, and a refused one hinders no other in the same call.
-pub async fn a_set_is_whole_or_refused_whole(store: &dyn Store) {
+/// A set is committed or refused as a whole, and a refused one does not affect the others of the call.
+pub async fn a_set_is_committed_or_refused_as_a_whole(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let (ann, bob) = (owner("ann"), owner("bob"));
     let first = commit(store, &fixtures.adding(&ann, vec![fixtures.fact("one")])).await;
@@ -44,8 +44,8 @@ pub async fn a_set_is_whole_or_refused_whole(store: &dyn Store) {
     log_is_sound(store, first.partition).await;
 }
 
-/// Each memory written or erased takes the next number of its partition, over any mix of sets in any mix of calls;
-/// what a set answers says which numbers it took.
+/// Each memory written or erased takes the next sequence number of its partition, for any mix of sets and calls; the
+/// answer to a set has the numbers that it took.
 pub async fn the_log_has_no_gaps(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let owners = [owner("ann"), owner("bob")];
@@ -82,9 +82,9 @@ pub async fn the_log_has_no_gaps(store: &dyn Store) {
     }
 }
 
-/// The same key with the same request answers what the first one made, within one call and later; with another
-/// request it is refused. Another tenant's keys are its own.
-pub async fn a_repetition_makes_nothing_twice(store: &dyn Store) {
+/// The same key with the same request returns the result of the first one, within one call and later; with another
+/// request it is refused. Tenants have separate keys.
+pub async fn a_repeated_request_writes_nothing_twice(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let keyed = |hash: u8| {
@@ -111,8 +111,8 @@ pub async fn a_repetition_makes_nothing_twice(store: &dyn Store) {
     );
 }
 
-/// A key is its caller's own, for one owner and one operation: elsewhere it is another key. Without an owner, only the
-/// very request is found, whoever it was for.
+/// A key is specific to its caller, owner and operation. Without an owner, only the identical request is found, for any
+/// owner.
 pub async fn a_key_is_for_one_caller_owner_and_operation(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let (ann, ben) = (owner("ann"), owner("ben"));
@@ -158,8 +158,8 @@ pub async fn a_key_is_for_one_caller_owner_and_operation(store: &dyn Store) {
     assert_eq!(store.earlier(tenant, None, &unasked).await.unwrap(), None);
 }
 
-/// Keys older than a moment are forgotten, and only those.
-pub async fn requests_are_forgotten_by_age(store: &dyn Store) {
+/// Only keys older than the given moment are deleted.
+pub async fn idempotency_keys_are_deleted_by_age(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let keyed = |key: &str, days: i64| {
         let mut set = fixtures.adding(&owner("ann"), vec![fixtures.fact("x")]);
@@ -174,7 +174,7 @@ pub async fn requests_are_forgotten_by_age(store: &dyn Store) {
     assert!(matches!(answer(store, &keyed("new", 3)).await, Ok(Outcome::Repeated(_))));
 }
 
-/// A revision makes the next version and keeps the earlier ones as they were, rows aside.
+/// A revision writes the next version and keeps the earlier ones, except for their rows.
 pub async fn a_new_version_keeps_the_earlier_ones(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -195,9 +195,9 @@ pub async fn a_new_version_keeps_the_earlier_ones(store: &dyn Store) {
     log_is_sound(store, created.partition).await;
 }
 
-/// A revision builds on the present version: two of them in one set, or one beside a replacement of the document,
-/// cannot both make it. In one set, revisions may build on each other.
-pub async fn one_version_is_made_once(store: &dyn Store) {
+/// A revision is based on the present version: two revisions in one set, or one with a replacement of the document,
+/// cannot both write the next one. In one set, revisions may be based on each other.
+pub async fn a_version_is_written_once(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let created = commit(store, &fixtures.adding(&ann, vec![fixtures.document("n", "k", "one")])).await;
@@ -207,9 +207,9 @@ pub async fn one_version_is_made_once(store: &dyn Store) {
     let mut twice = fixtures.revising(&ann, revised(&first, Some("two")));
     twice.revisions.push(revised(&first, Some("also two")));
     assert_eq!(answer(store, &twice).await, conflict);
-    let mut beside = fixtures.revising(&ann, revised(&first, Some("two")));
-    beside.memories.push(fixtures.document("n", "k", "replaced"));
-    assert_eq!(answer(store, &beside).await, conflict);
+    let mut with_replacement = fixtures.revising(&ann, revised(&first, Some("two")));
+    with_replacement.memories.push(fixtures.document("n", "k", "replaced"));
+    assert_eq!(answer(store, &with_replacement).await, conflict);
     let stale = fixtures.revising(&ann, revised(&revised(&first, None).memory, None));
     assert_eq!(answer(store, &stale).await, Err(Refusal::VersionConflict { id, expected: 2, present: 1 }));
     let second = revised(&first, Some("two"));
@@ -227,9 +227,9 @@ fn plain_revision(fixtures: &Fixtures) -> crate::domain::change::Revision {
     revised(&fixtures.fact("nobody").memory, None)
 }
 
-/// A document takes the place of the one of its name as a new version under the same id, also twice in one set;
-/// namespace and key together are the name, and each partition has its own.
-pub async fn a_document_replaces_its_name(store: &dyn Store) {
+/// A document replaces the one of the same name as a new version under the same id, even twice in one set. Namespace
+/// and key together are the name, and each partition has its own names.
+pub async fn a_document_replaces_the_one_of_its_name(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let twice = vec![fixtures.document("n", "k", "one"), fixtures.document("n", "k", "two")];
@@ -254,8 +254,9 @@ pub async fn a_document_replaces_its_name(store: &dyn Store) {
     log_is_sound(store, created.partition).await;
 }
 
-/// What a commit answers for a replaced document is what is kept, to the last field: the index shows the answer.
-pub async fn a_replaced_document_is_what_was_answered(store: &dyn Store) {
+/// The answer to the replacement of a document equals the stored memory in every field, because the index is updated
+/// from it.
+pub async fn the_answer_to_a_replacement_equals_the_stored_document(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     commit(store, &fixtures.adding(&ann, vec![fixtures.document("n", "k", "one")])).await;
@@ -268,8 +269,8 @@ pub async fn a_replaced_document_is_what_was_answered(store: &dyn Store) {
     assert_eq!(present(store, answered.id).await, answered);
 }
 
-/// Sessions are numbered as they are first heard of; turns go on where the session ended, over calls, over sets of
-/// one call, and after erasures. What a commit answers is where they are.
+/// Sessions are numbered in order of creation. Turns are appended at the end of the session, over calls, over sets of
+/// one call, and after erasures. The answer to a commit has their positions.
 pub async fn sessions_keep_their_order(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -302,7 +303,7 @@ pub async fn sessions_keep_their_order(store: &dyn Store) {
     log_is_sound(store, last.partition).await;
 }
 
-/// Rows of an embedder that is not in use are refused with the set.
+/// A set with rows of an embedder that is not in use is refused.
 pub async fn an_embedder_not_in_use_is_refused(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
