@@ -10,6 +10,7 @@ mod dialect;
 mod dir_lock;
 mod embedders;
 mod erase;
+mod filtered;
 mod idempotency;
 mod insert_buffer;
 mod integrity;

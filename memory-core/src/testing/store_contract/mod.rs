@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken contract is a panic")]
 
 pub mod erasing;
+pub mod filtering;
 pub mod linking;
 pub mod reading;
 pub mod working;
@@ -30,6 +31,8 @@ macro_rules! store_contract {
             erasing: takes_along_what_was_made_of_it, takes_a_diamond_once, follows_earlier_versions,
                 leaves_no_trace, unknown_ids_are_refused, leaves_other_partitions_alone,
                 what_is_written_with_it_is_consistent;
+            filtering: a_filter_selects_what_the_reference_lets_pass, filtered_pages_cover_every_match_once,
+                a_partition_that_is_not_there_matches_nothing;
             linking: links_belong_to_their_version, unknown_targets_are_refused, links_go_with_their_target,
                 links_that_are_kept_are_those_that_are_left, links_and_erasures_of_one_set_agree;
             reading: fields_return_exactly, numbers_in_metadata_return_exactly, loaded_is_indexed_is_committed,

@@ -1,7 +1,10 @@
 //! Filters: one typed tree over columns, tags and metadata.
 //!
-//! The embedded index evaluates it to a bitmap over memories inside the scan; a back end elsewhere translates it.
-//! Two-valued logic: a test on a field that a memory lacks is false, so its negation is true.
+//! [`Filter::matches`] evaluates it on one memory; the embedded index evaluates it to a bitmap over all memories of a
+//! partition; a back end elsewhere translates it. Two-valued logic: a test on a field that a memory lacks is false, so
+//! its negation is true.
+
+mod matching;
 
 use super::name::Name;
 use super::number::Number;
