@@ -187,9 +187,6 @@ pub trait Index: Send + Sync + Debug {
     /// Searches a partition.
     async fn search(&self, partition: PartitionId, query: &IndexQuery) -> Result<Answer, IndexError>;
 
-    /// All memories in view, in the order of their ids.
-    async fn in_view(&self, partition: PartitionId, view: &View) -> Result<Vec<MemoryId>, IndexError>;
-
     /// One memory, seen through a question; none if it is not in the partition.
     async fn inspect(
         &self,

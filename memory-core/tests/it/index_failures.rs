@@ -30,10 +30,6 @@ impl Index for RefusingIndex {
         self.inner.search(partition, query).await
     }
 
-    async fn in_view(&self, partition: PartitionId, view: &View) -> Result<Vec<MemoryId>, IndexError> {
-        self.inner.in_view(partition, view).await
-    }
-
     async fn inspect(
         &self,
         partition: PartitionId,

@@ -166,11 +166,6 @@ impl Index for EmbeddedIndex {
         self.scan_queue.search(cached, query.clone()).await
     }
 
-    async fn in_view(&self, partition: PartitionId, view: &View) -> Result<Vec<MemoryId>, IndexError> {
-        let view = view.clone();
-        self.with(partition, move |partition| partition.in_view(&view)).await
-    }
-
     async fn inspect(
         &self,
         partition: PartitionId,

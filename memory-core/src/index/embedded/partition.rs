@@ -203,17 +203,6 @@ impl Partition {
         Some(rows)
     }
 
-    /// All memories in view, in the order of their ids.
-    pub(super) fn in_view(&self, view: &View) -> Vec<MemoryId> {
-        let mut ids: Vec<MemoryId> = self
-            .view(view)
-            .iter()
-            .filter_map(|ordinal| self.columns.id(u32::try_from(ordinal).unwrap_or(u32::MAX)))
-            .collect();
-        ids.sort_unstable();
-        ids
-    }
-
     /// The memories of the turns at these places that are in view.
     pub(super) fn turns_at(&self, positions: &[TurnPosition], view: &View) -> Vec<(TurnPosition, MemoryId)> {
         let seen = (!self.hides_nothing(view)).then(|| self.view(view));
