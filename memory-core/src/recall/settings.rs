@@ -93,10 +93,6 @@ impl Weights {
 
     /// The part that works inside the scan.
     pub fn of_scan(self) -> ScanWeights {
-        ScanWeights {
-            similarity: self.similarity,
-            retention: self.retention,
-            importance: self.importance,
-        }
+        ScanWeights { similarity: self.similarity, retention: self.retention, importance: self.importance }
     }
 }

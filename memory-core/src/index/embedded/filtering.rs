@@ -1,5 +1,5 @@
-//! A filter over the columns, as a bitmap of ordinals. Each test runs down one column; AND, OR and NOT work on words of
-//! bits. The result holds for dead ordinals too: the caller takes those out.
+//! Evaluation of a filter to a bitmap of ordinals. Each test runs down one column; AND, OR and NOT combine bitmaps word
+//! by word. The result covers dead ordinals too: the caller masks them out.
 
 use super::bitmap::Bitmap;
 use super::columns::{Columns, Datum, NEVER};
@@ -8,7 +8,7 @@ use crate::domain::filter::{Field, FieldType, Filter, Scalar, Test};
 use crate::domain::number::Number;
 use crate::domain::time::Timestamp;
 
-/// The ordinals for which `filter` holds.
+/// The ordinals that `filter` selects.
 pub(super) fn evaluate(filter: &Filter, columns: &Columns) -> Bitmap {
     match filter {
         Filter::And(parts) => {
@@ -64,21 +64,21 @@ fn evaluate_test(field: &Field, test: &Test, columns: &Columns) -> Bitmap {
     }
 }
 
-/// Tags and subjects: true where one member passes.
+/// A test of tags or subjects: true where it holds for one member.
 fn set(field: &Field, test: &Test, columns: &Columns) -> Bitmap {
-    let mut found = Bitmap::none(columns.len());
-    let Some(members) = columns.set_column(field) else { return found };
+    let mut matching = Bitmap::none(columns.len());
+    let Some(members) = columns.set_column(field) else { return matching };
     let wanted = matching_symbols(test, columns, true);
     for (symbol, ordinals) in members {
         if wanted.contains(*symbol) {
-            ordinals.iter().for_each(|ordinal| found.set(*ordinal as usize));
+            ordinals.iter().for_each(|ordinal| matching.set(*ordinal as usize));
         }
     }
-    found
+    matching
 }
 
 fn metadata(column: &[(u32, Datum)], test: &Test, columns: &Columns) -> Bitmap {
-    let mut found = Bitmap::none(columns.len());
+    let mut matching = Bitmap::none(columns.len());
     let wanted = matching_symbols(test, columns, false);
     for (ordinal, datum) in column {
         let holds = match datum {
@@ -87,13 +87,13 @@ fn metadata(column: &[(u32, Datum)], test: &Test, columns: &Columns) -> Bitmap {
             Datum::Bool(bool) => test.holds_for_bool(*bool),
         };
         if holds {
-            found.set(*ordinal as usize);
+            matching.set(*ordinal as usize);
         }
     }
-    found
+    matching
 }
 
-/// The texts that pass, looked at once each however often they occur.
+/// The texts for which a test holds. Each distinct text is tested once.
 fn matching_symbols(test: &Test, columns: &Columns, is_set: bool) -> SymbolSet {
     let interner = columns.interner();
     let is = |scalar: &Scalar| match scalar {

@@ -95,11 +95,7 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    async fn page_by_sql(
-        &self,
-        snapshot: &mut Connection,
-        page: IdPage,
-    ) -> Result<MatchingIds, StoreError> {
+    async fn page_by_sql(&self, snapshot: &mut Connection, page: IdPage) -> Result<MatchingIds, StoreError> {
         let total = self.count(snapshot).await?;
         let mut statement = QueryBuilder::<Db>::new("SELECT m.id FROM memories m ");
         self.push_conditions(&mut statement, page.after, page.limit.saturating_add(1));
@@ -116,7 +112,8 @@ impl Scan<'_> {
             statement.push_bind(self.partition.0);
             statement
         } else {
-            let mut statement = QueryBuilder::<Db>::new("SELECT count(*) FROM memories m WHERE m.partition_id = ");
+            let mut statement =
+                QueryBuilder::<Db>::new("SELECT count(*) FROM memories m WHERE m.partition_id = ");
             statement.push_bind(self.partition.0);
             self.prefilter.push_to(&mut statement);
             statement
@@ -170,7 +167,9 @@ impl Scan<'_> {
     fn push_conditions(&self, statement: &mut QueryBuilder<Db>, after: Option<MemoryId>, limit: u32) {
         statement.push("WHERE m.partition_id = ").push_bind(self.partition.0);
         if let Some(after) = after {
-            statement.push(if self.newest_first { " AND m.id < " } else { " AND m.id > " }).push_bind(after.0);
+            statement
+                .push(if self.newest_first { " AND m.id < " } else { " AND m.id > " })
+                .push_bind(after.0);
         }
         self.prefilter.push_to(statement);
         let order = if self.newest_first { " ORDER BY m.id DESC LIMIT " } else { " ORDER BY m.id LIMIT " };
@@ -189,7 +188,8 @@ mod tests {
     #[test]
     fn sql_evaluates_only_equalities_of_the_top_conjunction() {
         let agent = || is(Field::Agent, "a");
-        let nested = Filter::And(vec![Filter::everything(), Filter::And(vec![agent(), is(Field::Kind, "fact")])]);
+        let nested =
+            Filter::And(vec![Filter::everything(), Filter::And(vec![agent(), is(Field::Kind, "fact")])]);
         for (filter, equalities, is_whole) in [
             (Filter::everything(), vec![], true),
             (nested, vec![("agent_id", "a"), ("kind", "fact")], true),

@@ -77,8 +77,7 @@ pub(super) async fn equals_reference(
     let (retrieved, adjacent): (Vec<Candidate>, _) = by_id(answer).into_iter().partition(|one| one.retrieved);
     let retrieved_ids: Vec<MemoryId> = retrieved.iter().map(|candidate| candidate.memory).collect();
     assert_eq!(retrieved_ids, expected, "{context}: memories retrieved for {query:?}");
-    let in_view: Vec<&Indexed> =
-        all.iter().filter(|one| reference::sees(&query.view, &one.memory)).collect();
+    let in_view: Vec<&Indexed> = all.iter().filter(|one| reference::sees(&query.view, &one.memory)).collect();
     let is_adjacent = |one: &&&Indexed| {
         let to_retrieved =
             |other: &&Indexed| are_adjacent(one, other) && retrieved_ids.contains(&other.memory.id);

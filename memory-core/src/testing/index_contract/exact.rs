@@ -143,7 +143,11 @@ pub async fn numbers_are_compared_by_exact_value(subject: &Subject<'_>, _: u64) 
     let index = subject.over(&source);
     let selected = async |field: Field, test: Test| {
         let view = View { filter: Filter::Field(field, test), now: START, shared_only: false };
-        retrieved_under(&*index, view).await.iter().map(|id| id.0.as_u128() as usize - 1).collect::<Vec<usize>>()
+        retrieved_under(&*index, view)
+            .await
+            .iter()
+            .map(|id| id.0.as_u128() as usize - 1)
+            .collect::<Vec<usize>>()
     };
     let n = || Field::Metadata("n".to_owned());
     let count = ascending.len();
