@@ -1,6 +1,5 @@
 //! The embedded index behind an engine: which requests read a partition into memory. The rules that every index keeps are
 //! in `contracts.rs`.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use memory_core::domain::filter::{Field, Filter, Test};
 use memory_core::index::Index;

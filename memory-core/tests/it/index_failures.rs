@@ -1,5 +1,4 @@
 //! Commits that the index cannot apply, seen through the engine: they are acknowledged and found all the same.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

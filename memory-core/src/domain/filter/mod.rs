@@ -23,7 +23,7 @@ pub enum Filter {
     Field(Field, Test),
 }
 
-/// What can be tested.
+/// A field that can be tested.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Field {
     /// The memory's kind: text.
@@ -120,7 +120,7 @@ pub struct Range {
     pub lt: Option<Scalar>,
 }
 
-/// Why a tree is refused.
+/// A tree is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadFilter {
     /// Over [`Filter::MAX_DEPTH`].
@@ -137,7 +137,7 @@ pub enum BadFilter {
     WrongType {
         /// The field's name on the wire.
         field: String,
-        /// What it takes, in words.
+        /// The type that it takes, in words.
         expected: &'static str,
     },
     /// A range without a bound.
@@ -215,7 +215,7 @@ impl Field {
         }
     }
 
-    /// Whether a memory may have several values of it.
+    /// True if a memory may have several values of it.
     pub fn is_set(&self) -> bool {
         matches!(self, Field::Tags | Field::Subjects)
     }
@@ -234,7 +234,7 @@ impl Filter {
         Filter::And(Vec::new())
     }
 
-    /// Whether it is [`Filter::everything`], or conjunctions of nothing else.
+    /// True for [`Filter::everything`] and for conjunctions of nothing else.
     pub fn is_everything(&self) -> bool {
         matches!(self, Filter::And(parts) if parts.iter().all(Filter::is_everything))
     }

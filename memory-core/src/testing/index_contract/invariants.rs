@@ -20,7 +20,7 @@ use crate::testing::rng::Rng;
 pub async fn candidates_are_visible_and_listed_once(subject: &Subject<'_>, seed: u64) {
     let mut rng = Rng::new(seed);
     let source = Arc::new(MemorySource::default());
-    let all: Vec<Indexed> = (0..120).map(|number| corpus::memory(&mut rng, number)).collect();
+    let all: Vec<Indexed> = (0..60).map(|number| corpus::memory(&mut rng, number)).collect();
     source.write(PARTITION, all, Vec::new());
     let index = subject.over(&source);
     for _ in 0..4 {
