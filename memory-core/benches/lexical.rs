@@ -1,8 +1,8 @@
-//! Lexical search over short rows of Zipf-distributed words: what a question costs, and an insert.
+//! BM25 over short rows of Zipf-distributed words: the cost of a query and of an insert.
 //!
 //! `cargo bench -p memory-core --no-default-features --bench lexical`. Rows have 12 to 34 words of a
-//! vocabulary of 20 000, three rows a group; questions have 6 to 10 words, two of them among the 20 most
-//! frequent, which a question after stop words hardly has. Invariant: the same seed, the same corpus.
+//! vocabulary of 20 000, three rows per group; queries have 6 to 10 words, two of them among the 20 most
+//! frequent, more than a query without stop words has. Invariant: the same seed, the same corpus.
 
 use std::hint::black_box;
 
@@ -34,7 +34,7 @@ fn search(criterion: &mut Criterion) {
     bench.finish();
 }
 
-/// One row in 100 allowed.
+/// A mask with one visible row in 100.
 fn masked_search(criterion: &mut Criterion) {
     let corpus = Corpus::new(100_000);
     let queries = corpus.queries(64, 2);
@@ -50,7 +50,7 @@ fn masked_search(criterion: &mut Criterion) {
     });
 }
 
-/// The worst question: eight of the twenty most frequent words, which nothing prunes well.
+/// The worst query: eight of the twenty most frequent words, which MaxScore hardly prunes.
 fn only_frequent_words(criterion: &mut Criterion) {
     let mut bench = criterion.benchmark_group("only_frequent_words");
     for rows in [100_000, 1_000_000] {
@@ -120,7 +120,7 @@ impl Corpus {
         Self { index: index_of((0..rows).map(|_| words.document())) }
     }
 
-    /// Questions of 6 to 10 words, `frequent` of them (or all) among the 20 most frequent.
+    /// Queries of 6 to 10 words, `frequent` of them (or all) among the 20 most frequent.
     fn queries(&self, count: usize, frequent: usize) -> Vec<QueryTerms> {
         let mut words = Words::new();
         words.state ^= 0x5EED;
@@ -175,7 +175,7 @@ impl Words {
         self.cumulated.partition_point(|cumulated| *cumulated < drawn).min(VOCABULARY - 1)
     }
 
-    /// A rank of any order of magnitude alike, as the words of a question are.
+    /// A rank, log-uniform, as query words are.
     fn spread_rank(&mut self) -> usize {
         ((self.unit() * (VOCABULARY as f64 / 2.0).ln()).exp() as usize).min(VOCABULARY - 21)
     }

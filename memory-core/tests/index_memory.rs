@@ -39,7 +39,7 @@ async fn told_and_taken(partitions: i64, memories: u128) -> (usize, usize) {
     let view = View { filter: Filter::everything(), now: Timestamp::from_micros(0), shared_only: false };
     let region = Region::new(ALLOCATOR);
     for partition in 1..=partitions {
-        index.in_view(PartitionId(partition), &view).await.unwrap();
+        index.turns_at(PartitionId(partition), &[], &view).await.unwrap();
     }
     let change = region.change();
     let pieces = change.allocations - change.deallocations;

@@ -1,8 +1,8 @@
-//! PORT: the index, where a scope's memories are found again. It is derived from the store and can be rebuilt at any
-//! time; it never holds what the store does not.
+//! PORT: the index, hybrid search over the memories of one partition. It is derived from the store, can be rebuilt at any
+//! time, and never holds what the store does not.
 //!
 //! An index row is not a memory: a memory may have several rows (chunks, and later keys of other kinds). Every count
-//! and every rank here is of memories.
+//! and every rank here is of memories. `docs/ADDING_AN_INDEX.md` says how another implementation is added.
 
 pub mod embedded;
 
@@ -16,54 +16,54 @@ use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::time::Timestamp;
 use crate::store::{Indexed, StoreError};
 
-/// Why an index did not answer.
+/// An index did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
-    /// The store, from which it is built, did not answer.
+    /// The store, from which the index is built, did not answer.
     #[error("the index could not be read from the store")]
     Store(#[from] StoreError),
-    /// The vectors are not of the dimension that the partition's are.
+    /// A vector has another dimension than the partition's vectors.
     #[error("a vector has {found} components, the scope's have {expected}")]
     Dimension {
-        /// What the partition's vectors have.
+        /// Components of the partition's vectors.
         expected: usize,
-        /// What was given.
+        /// Components of the vector that was given.
         found: usize,
     },
-    /// A vector without a direction, or weights that cannot be.
+    /// The vector has no direction, or a weight is out of range.
     #[error("the query cannot be scored: {0}")]
     Unscorable(String),
-    /// More rows than it can number.
+    /// The partition has more rows than the index can number.
     #[error("the scope has more rows than the index can hold")]
     Full,
-    /// It gave up: a bug, contained.
+    /// The search ended without an answer: a bug, contained.
     #[error("the search was abandoned")]
     Abandoned,
 }
 
-/// Which memories a question may see.
+/// The visibility of memories to one query.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// The condition.
+    /// The filter that memories must pass.
     pub filter: Filter,
-    /// Memories that have expired at this moment are out of sight.
+    /// The query's time: memories that have expired by then are hidden.
     pub now: Timestamp,
-    /// True if the question does not name the owner: only shared memories are in sight then.
+    /// True if the query does not name the owner: only shared memories are visible then.
     pub shared_only: bool,
 }
 
-/// What is asked of one partition.
+/// A query to one partition.
 #[derive(Clone, Debug)]
 pub struct IndexQuery {
-    /// The question's vector; none if only words count.
+    /// The query vector; none for BM25 alone.
     pub vector: Option<Arc<[f32]>>,
-    /// The question's text: its words.
+    /// The query text, which BM25 searches for.
     pub text: Arc<str>,
-    /// Which memories it may see.
+    /// The memories that are visible to it.
     pub view: View,
-    /// Weights of the fused score inside the scan.
+    /// Weights of the score inside the scan.
     pub weights: ScanWeights,
-    /// How many memories each signal may put forward, 1 to 1,024.
+    /// The k of each retriever's top-k, 1 to 1,024.
     pub candidates: usize,
 }
 
@@ -83,114 +83,110 @@ impl ScanWeights {
     pub const SIMILARITY: Self = Self { similarity: 1.0, retention: 0.0, importance: 0.0 };
 }
 
-/// A memory that some signal put forward, or a turn beside one, with what every signal says of it.
+/// A memory that dense or BM25 retrieved, or an adjacent turn of one, with every score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Candidate {
     /// The memory.
     pub memory: MemoryId,
-    /// Whether a signal put it forward; otherwise it stands beside one that was.
+    /// True if dense or BM25 retrieved it; false for an adjacent turn of a retrieved one.
     pub retrieved: bool,
-    /// The dense signal's say, where the memory has a vector and the question too.
+    /// The dense score, if both the memory and the query have a vector.
     pub dense: Option<DenseScore>,
-    /// BM25 of its best row; 0 without a word in common.
+    /// BM25 of its best row; 0 without a common term.
     pub lexical: f32,
-    /// BM25 of the window that it stands in: itself and the turns right before and after it, as far as they are in
-    /// view, read as one text.
+    /// BM25 of its sentence window: the memory and the visible turns right before and after it, as one text.
     pub window: f32,
-    /// The bytes of the memory's text that matched best.
+    /// The byte range of its best row in the memory's text.
     pub best_span: (u32, u32),
-    /// Where it stands in a conversation, if it is a turn.
+    /// Its position in a conversation, for a turn.
     pub position: Option<TurnPosition>,
-    /// When it happened.
+    /// Time of the event that it tells of.
     pub happened_at: Timestamp,
-    /// Whether it ends with a question.
+    /// True if its text ends with a question.
     pub ends_with_question: bool,
-    /// Whether the question names who said it.
+    /// True if the query names the turn's author.
     pub speaker_named: bool,
 }
 
-/// What the scan says of a memory: of its best row.
+/// The scan's scores of a memory: those of its best row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DenseScore {
-    /// The fused score.
+    /// The weighted sum, by [`ScanWeights`].
     pub score: f32,
     /// The cosine.
     pub similarity: f32,
-    /// Retention at the question's moment.
+    /// Retention at the query's time, 0 to 1.
     pub retention: f32,
 }
 
-/// What a partition answers.
+/// The answer of one partition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// Every memory that a signal put forward, and the turns beside those, in no particular order.
+    /// Every retrieved memory and the adjacent turns of those, in no particular order.
     pub candidates: Vec<Candidate>,
-    /// Memories in the partition.
+    /// Number of memories in the partition, hidden ones included.
     pub memories: u64,
-    /// How far the signals' orders can be trusted.
+    /// Exactness of the retrieval.
     pub exactness: Exactness,
 }
 
-/// How far an order can be trusted.
+/// Exactness of a retrieval, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exactness {
     /// Every memory was scored.
     Exact,
-    /// Some were ruled out by a proven bound.
+    /// Some memories were ruled out by a proven bound; the result is exact.
     Certified,
-    /// An index guessed.
+    /// An approximate index may have missed some.
     Approximate,
 }
 
-/// What the index knows of one memory, seen through a question.
+/// One memory under a query: its visibility and its scores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inspection {
-    /// Whether it had expired.
+    /// True if it has expired by the query's time.
     pub expired: bool,
-    /// Whether the question may see it, apart from filter and expiry.
+    /// True if its owner shares it or the query names the owner.
     pub visible: bool,
-    /// Whether the filter lets it pass.
+    /// True if it passes the filter.
     pub passes_filter: bool,
-    /// What the signals say of it.
+    /// Its scores, computed whether or not it is visible.
     pub candidate: Candidate,
 }
 
-/// What a commit changed in a partition.
+/// The change of a partition by a commit.
 #[derive(Clone, Debug, Default)]
 pub struct Update {
-    /// The change log's number before, and after.
+    /// The number of the partition's change log before the commit.
     pub seq_before: u64,
-    /// See `seq_before`.
+    /// The number after the commit.
     pub seq_after: u64,
-    /// Memories that are new or have a new version.
+    /// New memories and new versions.
     pub put: Vec<Indexed>,
-    /// Memories that are gone.
+    /// Erased memories.
     pub erased: Vec<MemoryId>,
 }
 
-/// A turn's place: neighbours in a conversation are found by it.
+/// The position of a turn, by which adjacent turns are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TurnPosition {
     /// The session's ordinal in the partition.
     pub session: u32,
-    /// The turn's place in the session.
+    /// The turn's number in the session.
     pub seq: u32,
 }
 
-/// Finding memories.
+/// Hybrid search over partitions.
 ///
-/// Contract: an answer reflects every update that was applied before the call; ranks do not depend on how often or
-/// in what order the partition was loaded; what a [`View`] hides is never in an answer, and neither moves scores nor
-/// takes the place of what is seen (word statistics are the partition's own, over all of it).
+/// Contract: an answer reflects every update that was applied before the call. Ranks do not depend on how often or in
+/// what order the partition was loaded. A memory that the [`View`] hides is never a candidate, takes no candidate's place
+/// and moves no score: term statistics are those of the whole partition, whatever the view.
 #[async_trait]
 pub trait Index: Send + Sync + Debug {
-    /// Searches a partition.
+    /// Searches a partition: dense and BM25 each retrieve the top `candidates` visible memories.
     async fn search(&self, partition: PartitionId, query: &IndexQuery) -> Result<Answer, IndexError>;
 
-    /// All memories in view, in the order of their ids.
-    async fn in_view(&self, partition: PartitionId, view: &View) -> Result<Vec<MemoryId>, IndexError>;
-
-    /// One memory, seen through a question; none if it is not in the partition.
+    /// One memory under a query; none if it is not in the partition.
     async fn inspect(
         &self,
         partition: PartitionId,
@@ -198,7 +194,7 @@ pub trait Index: Send + Sync + Debug {
         query: &IndexQuery,
     ) -> Result<Option<Inspection>, IndexError>;
 
-    /// The memories of the turns at these places that are in view; places where there are none are left out.
+    /// The visible turns at these positions; positions without one are left out.
     async fn turns_at(
         &self,
         partition: PartitionId,
@@ -221,6 +217,7 @@ pub trait Index: Send + Sync + Debug {
     /// Drops what is held of all partitions, as [`Index::clear_partition`] does of one.
     async fn clear_cache(&self);
 
-    /// How many of the store's memories differ in the index, in a partition that is in memory; 0 if it is not.
+    /// Number of differences between a partition that is held and the store: each version that only one of them has
+    /// counts. 0 for a partition that is not held.
     async fn differences(&self, partition: PartitionId) -> Result<u64, IndexError>;
 }

@@ -11,6 +11,7 @@ use crate::domain::scope::{Caller, Owner, Scope};
 use crate::engine::{Engine, needs_delete, needs_read};
 use crate::error::Error;
 use crate::scope::owner;
+use crate::store::IdPage;
 
 /// Memories shown in a preview.
 const SAMPLE: usize = 20;
@@ -43,14 +44,13 @@ impl Engine {
         filter: Filter,
     ) -> Result<ErasurePreview, Error> {
         needs_read(caller)?;
-        let Some((partition, ids)) = self.own_in_view(caller, scope, &filter).await? else {
+        let Some((partition, ids)) = self.all_matching(caller, scope, &filter).await? else {
             return Ok(ErasurePreview {
                 matched: 0,
                 sample: Vec::new(),
                 confirmation: confirmation(None, &[]),
             });
         };
-        self.check_count(&ids)?;
         let newest = ids.get(ids.len().saturating_sub(SAMPLE)..).unwrap_or_default();
         let mut sample = self.store.memories(partition, newest).await?;
         sample.reverse();
@@ -73,11 +73,10 @@ impl Engine {
         if let Some(created) = self.earlier(caller, Some(&owner), idempotency.as_ref()).await? {
             return Ok((created.erased.len() as u64, created.erased));
         }
-        let (partition, ids) = match self.own_in_view(caller, scope, &filter).await? {
+        let (partition, ids) = match self.all_matching(caller, scope, &filter).await? {
             Some((partition, ids)) => (Some(partition), ids),
             None => (None, Vec::new()),
         };
-        self.check_count(&ids)?;
         if confirmation(partition, &ids) != confirmed {
             return Err(Error::ConfirmationStale);
         }
@@ -110,13 +109,23 @@ impl Engine {
         }
     }
 
-    fn check_count(&self, ids: &[MemoryId]) -> Result<(), Error> {
-        let limit = self.limits.erasures_per_call as u64;
-        if ids.len() as u64 > limit {
+    /// All memories that a filter selects, oldest first, if one call may erase so many.
+    async fn all_matching(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+        filter: &Filter,
+    ) -> Result<Option<(PartitionId, Vec<MemoryId>)>, Error> {
+        let limit = u32::try_from(self.limits.erasures_per_call).unwrap_or(u32::MAX);
+        let page = IdPage { after: None, newest_first: false, limit };
+        let Some((partition, matching)) = self.own_matching(caller, scope, filter, page).await? else {
+            return Ok(None);
+        };
+        if matching.has_more {
             let what = "the number of memories erased by one call";
-            return Err(Error::OverLimit { field: "filter".to_owned(), what, limit });
+            return Err(Error::OverLimit { field: "filter".to_owned(), what, limit: u64::from(limit) });
         }
-        Ok(())
+        Ok(Some((partition, matching.ids)))
     }
 }
 

@@ -9,23 +9,20 @@ use crate::domain::scope::{Caller, Scope};
 use crate::domain::turn::{Session, Turn};
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
-use crate::index::View;
 use crate::scope::{narrowed, owner};
-use crate::store::{OwnerEntry, StoredMemory};
+use crate::store::{IdPage, MatchingIds, OwnerEntry, StoredMemory};
 
 impl Engine {
     /// A page of a scope's own memories, in the order in which they were first recorded.
     pub async fn list(&self, caller: &Caller, request: ListMemories) -> Result<MemoryPage, Error> {
         needs_read(caller)?;
         let limit = self.page(request.limit)?;
-        let Some((partition, ids)) = self.own_in_view(caller, &request.scope, &request.filter).await? else {
+        let page = IdPage { after: request.after, newest_first: request.newest_first, limit };
+        let own = self.own_matching(caller, &request.scope, &request.filter, page).await?;
+        let Some((partition, MatchingIds { ids, total, has_more })) = own else {
             return Ok(MemoryPage { memories: Vec::new(), total: 0, has_more: false });
         };
-        let total = ids.len() as u64;
-        let page = page_of(&ids, request.after, request.newest_first, limit as usize);
-        let memories = self.store.memories(partition, page.ids).await?;
-        let memories = if request.newest_first { memories.into_iter().rev().collect() } else { memories };
-        Ok(MemoryPage { memories, total, has_more: page.has_more })
+        Ok(MemoryPage { memories: self.store.memories(partition, &ids).await?, total, has_more })
     }
 
     /// A memory, with whose it is.
@@ -120,18 +117,18 @@ impl Engine {
         Ok(self.store.partition_of(caller.tenant, &owner).await?)
     }
 
-    /// The memories that a scope owns and a filter lets pass, expired ones included, in the order of their ids.
-    pub(super) async fn own_in_view(
+    /// A page of the memories that a scope owns and a filter selects, expired ones included; none without a partition.
+    pub(super) async fn own_matching(
         &self,
         caller: &Caller,
         scope: &Scope,
         filter: &Filter,
-    ) -> Result<Option<(PartitionId, Vec<MemoryId>)>, Error> {
+        page: IdPage,
+    ) -> Result<Option<(PartitionId, MatchingIds)>, Error> {
         filter.check().map_err(|error| Error::invalid("filter", error))?;
         let Some(partition) = self.own_partition(caller, scope).await? else { return Ok(None) };
         let filter = narrowed(filter, scope, scope.owner().map(|owner| owner.kind));
-        let view = View { filter, now: crate::domain::time::Timestamp::MIN, shared_only: false };
-        Ok(Some((partition, self.index.in_view(partition, &view).await?)))
+        Ok(Some((partition, self.store.matching_ids(partition, &filter, page).await?)))
     }
 
     fn page(&self, limit: u32) -> Result<u32, Error> {
@@ -144,54 +141,6 @@ impl Engine {
                 limit: u64::from(most),
             }),
             limit => Ok(limit),
-        }
-    }
-}
-
-struct Page<'a> {
-    /// In the order of ids.
-    ids: &'a [MemoryId],
-    has_more: bool,
-}
-
-/// The part of `ids` (ascending) after the cursor, in either direction. A cursor whose memory has gone still works.
-fn page_of(ids: &[MemoryId], after: Option<MemoryId>, newest_first: bool, limit: usize) -> Page<'_> {
-    if newest_first {
-        let end = after.map_or(ids.len(), |after| ids.partition_point(|id| *id < after));
-        let start = end.saturating_sub(limit);
-        Page { ids: ids.get(start..end).unwrap_or_default(), has_more: start > 0 }
-    } else {
-        let start = after.map_or(0, |after| ids.partition_point(|id| *id <= after));
-        let end = ids.len().min(start + limit);
-        Page { ids: ids.get(start..end).unwrap_or_default(), has_more: end < ids.len() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pages_cover_everything_once_in_both_directions() {
-        let ids: Vec<MemoryId> = (1..=10).map(|id| MemoryId(uuid::Uuid::from_u128(id))).collect();
-        for newest_first in [false, true] {
-            let (mut seen, mut after) = (Vec::new(), None);
-            loop {
-                let page = page_of(&ids, after, newest_first, 3);
-                let mut part = page.ids.to_vec();
-                if newest_first {
-                    part.reverse();
-                }
-                after = part.last().copied();
-                seen.extend(part);
-                if !page.has_more {
-                    break;
-                }
-            }
-            if newest_first {
-                seen.reverse();
-            }
-            assert_eq!(seen, ids);
         }
     }
 }

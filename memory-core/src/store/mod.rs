@@ -21,6 +21,7 @@ pub use jobs::Jobs;
 use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, IndexRow, Outcome, Refusal};
 use crate::domain::derivation::Derivation;
 use crate::domain::embedder::EmbedderId;
+use crate::domain::filter::Filter;
 use crate::domain::id::{MemoryId, PartitionId, RecallId, SessionId, TenantId, TurnId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::{Owner, OwnerKind};
@@ -52,8 +53,14 @@ pub enum StoreError {
 }
 
 /// Store: all traits of the port together.
-pub trait Store: Commit + Memories + IndexSource + Embedders + Jobs + AccessLog + Maintenance {}
-impl<T: Commit + Memories + IndexSource + Embedders + Jobs + AccessLog + Maintenance> Store for T {}
+pub trait Store:
+    Commit + Memories + FilteredIds + IndexSource + Embedders + Jobs + AccessLog + Maintenance
+{
+}
+impl<T: Commit + Memories + FilteredIds + IndexSource + Embedders + Jobs + AccessLog + Maintenance> Store
+    for T
+{
+}
 
 /// Transactional writes.
 #[async_trait]
@@ -160,6 +167,48 @@ pub trait Memories: Send + Sync + Debug {
 
     /// Existing turns of a partition among `ids`.
     async fn turns_by_id(&self, partition: PartitionId, ids: &[TurnId]) -> Result<Vec<Turn>, StoreError>;
+}
+
+/// A page of ids in the order of ids, which is the order of creation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdPage {
+    /// The cursor: the last id of the page before, whether or not its memory is still there.
+    pub after: Option<MemoryId>,
+    /// True for descending ids.
+    pub newest_first: bool,
+    /// How many ids at most.
+    pub limit: u32,
+}
+
+impl IdPage {
+    /// True if an id lies behind the cursor.
+    pub fn is_past_cursor(&self, id: MemoryId) -> bool {
+        self.after.is_none_or(|after| if self.newest_first { id < after } else { id > after })
+    }
+}
+
+/// The ids of a page, with what is around it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MatchingIds {
+    /// The ids, in the order of the page.
+    pub ids: Vec<MemoryId>,
+    /// The number of all memories of the partition that match, before and after the page too.
+    pub total: u64,
+    /// True if more match after the last id of the page.
+    pub has_more: bool,
+}
+
+/// Selection by filter, without an index.
+#[async_trait]
+pub trait FilteredIds: Send + Sync + Debug {
+    /// A page of the memories of a partition that [`Filter::matches`] selects, all at one moment. Expired memories are
+    /// included unless the filter excludes them. Memory is bounded by the page, not by the partition.
+    async fn matching_ids(
+        &self,
+        partition: PartitionId,
+        filter: &Filter,
+        page: IdPage,
+    ) -> Result<MatchingIds, StoreError>;
 }
 
 /// Memory as the index needs it: its columns without the text, and its rows.

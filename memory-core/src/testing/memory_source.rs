@@ -1,5 +1,5 @@
-//! A source for the index without a database: partitions in memory that are written at once and read when the test
-//! lets them be read, so that a test decides what happens while a partition is being read.
+//! A fake of the index's source: partitions in memory, whose loads a test can hold, so that it decides what happens during
+//! a load.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ struct SourcePartition {
 }
 
 impl MemorySource {
-    /// Writes, and answers what the index is to be told.
+    /// Writes to a partition; returns the update for the index.
     pub fn write(&self, partition: PartitionId, put: Vec<Indexed>, erased: Vec<MemoryId>) -> Update {
         let mut partitions = self.partitions.lock();
         let stored = partitions.entry(partition).or_default();
@@ -43,18 +43,18 @@ impl MemorySource {
         Update { seq_before, seq_after: stored.seq, put, erased }
     }
 
-    /// What is in a partition.
+    /// The memories of a partition.
     pub fn memories(&self, partition: PartitionId) -> Vec<Indexed> {
         let partitions = self.partitions.lock();
         partitions.get(&partition).map(|it| it.memories.values().cloned().collect()).unwrap_or_default()
     }
 
-    /// How often a partition has begun to be read.
+    /// Number of loads that have begun.
     pub fn reads_begun(&self) -> usize {
         self.reads_begun.load(Ordering::SeqCst)
     }
 
-    /// While the guard lives, a read sees the moment at which it began but does not come to an end.
+    /// While the guard lives, a load takes its snapshot but does not end.
     pub async fn hold_reads(&self) -> RwLockWriteGuard<'_, ()> {
         self.gate.write().await
     }

@@ -1,5 +1,5 @@
-//! What an index must answer, worked out memory by memory and row by row from the definitions: filters, visibility,
-//! expiry, the fused score and BM25. Slow, and written without a look at any index.
+//! The reference implementation of the index, memory by memory and row by row from the definitions: filters, visibility,
+//! expiry, the score inside the scan and BM25. Slow, and independent of every index and of `Filter::matches`.
 
 use gpu_retrieval::Weights;
 use serde_json::Value;
@@ -14,14 +14,14 @@ use crate::retention;
 use crate::store::Indexed;
 use crate::text::{TermVector, Tokenizer};
 
-/// Whether a view lets a memory be seen.
+/// True if a memory is visible under a view.
 pub fn sees(view: &View, memory: &Memory) -> bool {
     let expired = memory.expires_at.is_some_and(|at| at <= view.now);
     let visible = !view.shared_only || memory.visibility == Visibility::Shared;
     !expired && visible && passes(&view.filter, memory)
 }
 
-/// Whether a filter lets a memory pass.
+/// True if a memory passes a filter.
 pub fn passes(filter: &Filter, memory: &Memory) -> bool {
     match filter {
         Filter::And(parts) => parts.iter().all(|part| passes(part, memory)),
@@ -128,18 +128,18 @@ fn compare(value: &Scalar, bound: &Scalar) -> Option<std::cmp::Ordering> {
 }
 
 /// The best row's fused score, and the span of that row: the first of the highest; none without a vector.
-pub fn dense(question: &IndexQuery, indexed: &Indexed) -> Option<(f32, (u32, u32))> {
-    let query = gpu_retrieval::unit_fp16(question.vector.as_ref()?).ok()?;
+pub fn dense(query: &IndexQuery, indexed: &Indexed) -> Option<(f32, (u32, u32))> {
+    let vector_of_query = gpu_retrieval::unit_fp16(query.vector.as_ref()?).ok()?;
     let decay = retention::memorybank_paper(&indexed.memory.strength);
-    let elapsed = gpu_retrieval::elapsed_us(question.view.now.as_micros(), decay.t0_us);
+    let elapsed = gpu_retrieval::elapsed_us(query.view.now.as_micros(), decay.t0_us);
     let retention = gpu_retrieval::retention(elapsed, decay.rate_per_us, decay.shape);
-    let ScanWeights { similarity, retention: of_retention, importance } = question.weights;
+    let ScanWeights { similarity, retention: of_retention, importance } = query.weights;
     let weights = Weights { similarity, retention: of_retention, importance };
     let bias = gpu_retrieval::bias(&weights, retention, decay.importance);
     let mut best: Option<(f32, (u32, u32))> = None;
     for row in &indexed.rows {
         let Some(vector) = &row.vector else { continue };
-        let score = gpu_retrieval::fuse(&weights, gpu_retrieval::dot(&query, vector), bias);
+        let score = gpu_retrieval::fuse(&weights, gpu_retrieval::dot(&vector_of_query, vector), bias);
         if best.is_none_or(|(before, _)| score > before) {
             best = Some((score, row.span));
         }
@@ -152,18 +152,18 @@ pub fn dense(question: &IndexQuery, indexed: &Indexed) -> Option<(f32, (u32, u32
 pub struct Bm25 {
     rows: Vec<TermVector>,
     average: f64,
-    /// The question's words, each as its alternatives.
+    /// The query words, each as its alternatives.
     words: Vec<Vec<u32>>,
 }
 
 impl Bm25 {
-    /// For a question put to these memories.
-    pub fn new(question: &IndexQuery, all: &[Indexed]) -> Self {
+    /// For a query to these memories.
+    pub fn new(query: &IndexQuery, all: &[Indexed]) -> Self {
         let rows: Vec<TermVector> = all.iter().flat_map(decoded).collect();
         let mut languages: Vec<_> = rows.iter().map(TermVector::language).collect();
         languages.sort_unstable();
         languages.dedup();
-        let words = Tokenizer.query(&question.text, &languages);
+        let words = Tokenizer.query(&query.text, &languages);
         let average =
             rows.iter().map(|row| f64::from(row.length_tokens())).sum::<f64>() / (rows.len().max(1)) as f64;
         Self { rows, average, words: words.words().iter().map(|word| word.alternatives().to_vec()).collect() }
@@ -174,7 +174,7 @@ impl Bm25 {
         decoded(indexed).map(|row| self.score(std::slice::from_ref(&row), 1)).fold(0.0, f64::max)
     }
 
-    /// Of a memory and those beside it, read as one text of three turns.
+    /// Of a memory and its adjacent turns, as one text of three turns.
     pub fn window(&self, indexed: &Indexed, beside: &[&Indexed]) -> f64 {
         let rows: Vec<TermVector> =
             decoded(indexed).chain(beside.iter().copied().flat_map(decoded)).collect();
@@ -197,7 +197,7 @@ impl Bm25 {
     }
 }
 
-/// Whether a memory's last row ends with a question.
+/// True if a memory's last row ends with a question.
 pub fn ends_with_question(indexed: &Indexed) -> bool {
     decoded(indexed).last().is_some_and(|row| row.ends_with_question())
 }
@@ -210,13 +210,13 @@ fn count(row: &TermVector, hash: u32) -> f64 {
     row.terms().iter().find(|term| term.hash == hash).map_or(0.0, |term| f64::from(term.count))
 }
 
-/// Whether a question has the first word of the name of who said it.
-pub fn names_author(question: &IndexQuery, memory: &Memory) -> bool {
+/// True if a query has the first word of the author's name.
+pub fn names_author(query: &IndexQuery, memory: &Memory) -> bool {
     let words = |text: &str| -> Vec<String> {
         let words = text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
         words.map(str::to_lowercase).collect()
     };
     let author = memory.origin.as_ref().and_then(|origin| origin.author.as_ref());
     let first = author.and_then(|author| words(author.as_str()).into_iter().next());
-    first.is_some_and(|first| words(&question.text).contains(&first))
+    first.is_some_and(|first| words(&query.text).contains(&first))
 }

@@ -1,10 +1,19 @@
-//! Every rule of the store's contract, over the SQL store in a directory of its own.
+//! Every rule of the contracts of ports: the store's over the SQL store in a directory of its own, the index's over the
+//! embedded index, and those of approximate indexes over one that leaves candidates out.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use memory_core::domain::id::{MemoryId, PartitionId};
+use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
+use memory_core::index::{
+    Answer, Exactness, Index, IndexError, IndexQuery, Inspection, TurnPosition, Update, View,
+};
 use memory_core::store::Store;
 use memory_core::store::sql::{SqlStore, StoreOptions};
+use memory_core::testing::memory_source::MemorySource;
+use memory_core::{index_contract, store_contract};
 
 async fn sqlite() -> (tempfile::TempDir, Arc<dyn Store>) {
     let directory = tempfile::tempdir().unwrap();
@@ -12,4 +21,80 @@ async fn sqlite() -> (tempfile::TempDir, Arc<dyn Store>) {
     (directory, Arc::new(store))
 }
 
-memory_core::store_contract!(sqlite);
+store_contract!(sqlite);
+
+/// Small partitions: the caller's thread searches.
+fn inline(source: Arc<MemorySource>, budget_bytes: usize) -> Arc<dyn Index> {
+    let inline_rows = EmbeddedIndexOptions::INLINE_ROWS;
+    Arc::new(EmbeddedIndex::new(source, EmbeddedIndexOptions { budget_bytes, threads: 2, inline_rows }))
+}
+
+index_contract!(exact: inline);
+
+/// Large partitions: every search goes through the scan queue, and several workers share it.
+fn queued(source: Arc<MemorySource>, budget_bytes: usize) -> Arc<dyn Index> {
+    Arc::new(EmbeddedIndex::new(source, EmbeddedIndexOptions { budget_bytes, threads: 3, inline_rows: 0 }))
+}
+
+index_contract!(exact: queued);
+
+/// An approximate index: the embedded one without some of its candidates.
+#[derive(Debug)]
+struct LossyIndex(Arc<dyn Index>);
+
+/// Candidates up to here are kept, so that what is asked for by its only word is found.
+const KEPT: usize = 2;
+
+fn lossy(source: Arc<MemorySource>, budget_bytes: usize) -> Arc<dyn Index> {
+    Arc::new(LossyIndex(inline(source, budget_bytes)))
+}
+
+index_contract!(invariants: lossy);
+
+#[async_trait]
+impl Index for LossyIndex {
+    async fn search(&self, partition: PartitionId, query: &IndexQuery) -> Result<Answer, IndexError> {
+        let mut answer = self.0.search(partition, query).await?;
+        let has_adjacent = answer.candidates.iter().any(|candidate| !candidate.retrieved);
+        // Without adjacent turns, so that none is left that stands beside a candidate left out.
+        if !has_adjacent && answer.candidates.len() > KEPT + 1 {
+            answer.candidates.truncate(KEPT);
+        }
+        answer.exactness = Exactness::Approximate;
+        Ok(answer)
+    }
+
+    async fn inspect(
+        &self,
+        partition: PartitionId,
+        memory: MemoryId,
+        query: &IndexQuery,
+    ) -> Result<Option<Inspection>, IndexError> {
+        self.0.inspect(partition, memory, query).await
+    }
+
+    async fn turns_at(
+        &self,
+        partition: PartitionId,
+        positions: &[TurnPosition],
+        view: &View,
+    ) -> Result<Vec<(TurnPosition, MemoryId)>, IndexError> {
+        self.0.turns_at(partition, positions, view).await
+    }
+
+    async fn apply(&self, partition: PartitionId, update: Update) -> Result<(), IndexError> {
+        self.0.apply(partition, update).await
+    }
+
+    async fn clear_partition(&self, partition: PartitionId) {
+        self.0.clear_partition(partition).await;
+    }
+
+    async fn clear_cache(&self) {
+        self.0.clear_cache().await;
+    }
+
+    async fn differences(&self, partition: PartitionId) -> Result<u64, IndexError> {
+        self.0.differences(partition).await
+    }
+}

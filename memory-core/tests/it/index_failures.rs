@@ -1,5 +1,4 @@
 //! Commits that the index cannot apply, seen through the engine: they are acknowledged and found all the same.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -28,10 +27,6 @@ struct RefusingIndex {
 impl Index for RefusingIndex {
     async fn search(&self, partition: PartitionId, query: &IndexQuery) -> Result<Answer, IndexError> {
         self.inner.search(partition, query).await
-    }
-
-    async fn in_view(&self, partition: PartitionId, view: &View) -> Result<Vec<MemoryId>, IndexError> {
-        self.inner.in_view(partition, view).await
     }
 
     async fn inspect(

@@ -1,5 +1,5 @@
-//! What stands beside a memory that was found: the turns before and after it, the window that they make together, and
-//! who is speaking. An answer is often not in the turn whose words match, but in the next.
+//! Adjacent turns of a candidate: the turns right before and after it, the sentence window of all three, and the speaker.
+//! An answer is often not in the turn whose terms match, but in the next one.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,37 +16,41 @@ use crate::index::{IndexQuery, TurnPosition};
 const WINDOW_TURNS: u32 = 3;
 
 impl Partition {
-    /// Finds out what stands beside that which was found, and adds the turns that were not found themselves.
-    pub(super) fn add_adjacent_turns(&self, prepared: &PreparedQuery<'_>, found: &mut Vec<PartialCandidate>) {
-        for found in found.iter_mut() {
-            found.adjacent = self.adjacent_turns(prepared, found.ordinal);
+    /// Sets the adjacent turns of each retrieved candidate, and adds those that were not retrieved themselves. The
+    /// candidates come in the order of ordinals.
+    pub(super) fn add_adjacent_turns(
+        &self,
+        prepared: &PreparedQuery<'_>,
+        candidates: &mut Vec<PartialCandidate>,
+    ) {
+        for candidate in candidates.iter_mut() {
+            candidate.adjacent = self.adjacent_turns(prepared, candidate.ordinal);
         }
-        let known: Vec<u32> = found.iter().map(|found| found.ordinal).collect();
-        let mut adjacent: Vec<u32> = found.iter().flat_map(|found| found.adjacent).flatten().collect();
+        let retrieved: Vec<u32> = candidates.iter().map(|candidate| candidate.ordinal).collect();
+        let mut adjacent: Vec<u32> =
+            candidates.iter().flat_map(|candidate| candidate.adjacent).flatten().collect();
         adjacent.sort_unstable();
         adjacent.dedup();
-        // What was found is in the order of ordinals.
-        adjacent.retain(|ordinal| known.binary_search(ordinal).is_err());
-        let stand_beside =
-            |ordinal| PartialCandidate::adjacent(ordinal, self.adjacent_turns(prepared, ordinal));
-        found.extend(adjacent.into_iter().map(stand_beside));
+        adjacent.retain(|ordinal| retrieved.binary_search(ordinal).is_err());
+        let partial = |ordinal| PartialCandidate::adjacent(ordinal, self.adjacent_turns(prepared, ordinal));
+        candidates.extend(adjacent.into_iter().map(partial));
     }
 
-    /// Writes the rows of what was found and of the turns beside it.
+    /// Appends a candidate's window: its rows and the visible rows of its adjacent turns.
     pub(super) fn push_window(
         &self,
         prepared: &PreparedQuery<'_>,
-        found: &PartialCandidate,
+        candidate: &PartialCandidate,
         windows: &mut Windows,
     ) {
-        self.rows_of(found.ordinal).for_each(|row| windows.push_row(row));
-        for ordinal in found.adjacent.into_iter().flatten() {
+        self.rows_of(candidate.ordinal).for_each(|row| windows.push_row(row));
+        for ordinal in candidate.adjacent.into_iter().flatten() {
             self.rows_of(ordinal).filter(|row| prepared.sees(*row)).for_each(|row| windows.push_row(row));
         }
         windows.end(WINDOW_TURNS);
     }
 
-    /// The ordinals of the turns before and after, where there are such turns in view.
+    /// The ordinals of the turns right before and after; none where there is no visible turn.
     pub(super) fn adjacent_turns(&self, prepared: &PreparedQuery<'_>, ordinal: u32) -> [Option<u32>; 2] {
         let Some(TurnPosition { session, seq }) = self.columns.position(ordinal) else { return [None, None] };
         [seq.checked_sub(1), seq.checked_add(1)].map(|seq| {
@@ -56,10 +60,10 @@ impl Partition {
     }
 }
 
-/// Those whom a question names.
+/// Authors that a query names.
 pub(super) struct Speakers<'a> {
     columns: &'a Columns,
-    /// The question's words.
+    /// The query's words in lower case.
     query_words: HashSet<String>,
     known: HashMap<Symbol, bool>,
 }
@@ -69,9 +73,8 @@ impl<'a> Speakers<'a> {
         Self { columns, query_words: words(&query.text).collect(), known: HashMap::new() }
     }
 
-    /// Whether the question names the author of a memory, by the first word of their name: "What did Ann say?" means
-    /// Ann Lee's turns.
-    pub(super) fn are_named(&mut self, ordinal: u32) -> bool {
+    /// True if the query has the first word of the author's name: "What did Ann say?" names Ann Lee.
+    pub(super) fn is_named(&mut self, ordinal: u32) -> bool {
         let authors = self.columns.text_column(&Field::Author).unwrap_or_default();
         let Some(author) = authors.get(ordinal as usize) else { return false };
         *self.known.entry(*author).or_insert_with(|| {

@@ -1,4 +1,4 @@
-//! A set of small numbers as bits: what filters are computed in.
+//! A bitmap: sets of ordinals or rows, in which filters are evaluated.
 
 /// Bits 0 to `len`, packed in words of 64, the lowest first. Bits beyond `len` are never set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Bitmap {
         bits
     }
 
-    /// One more bit at the end.
+    /// Appends a bit.
     pub(super) fn push(&mut self, bit: bool) {
         if self.len.is_multiple_of(64) {
             self.words.push(0);
@@ -80,7 +80,7 @@ impl Bitmap {
         &self.words
     }
 
-    /// The numbers of the bits that are set, ascending.
+    /// The indexes of the set bits, ascending.
     pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.words.iter().enumerate().flat_map(|(index, word)| {
             let mut rest = *word;
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn behaves_like_a_set() {
+    fn a_bitmap_behaves_like_a_set() {
         for len in [0, 1, 63, 64, 65, 200] {
             let threes = Bitmap::of(len, |index| index % 3 == 0);
             let expected: Vec<usize> = (0..len).filter(|index| index % 3 == 0).collect();

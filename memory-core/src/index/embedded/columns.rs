@@ -1,7 +1,7 @@
-//! The columns of a partition's memories: what filters test, laid out by field so that a test runs down one array.
+//! Columnar storage of the fields that filters test: one array per field, indexed by ordinal.
 //!
-//! Ordinals number the memories in the order in which they came. A new version of a memory gets a new ordinal; the old one
-//! is dead and stays so until the partition is read anew.
+//! Ordinals number the memories in the order of insertion. A new version of a memory gets a new ordinal; the old one is
+//! dead until the partition is read anew.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ use crate::domain::number::Number;
 use crate::domain::time::Timestamp;
 use crate::index::TurnPosition;
 
-/// No moment: a field that a memory lacks.
+/// The value of a time field that a memory lacks.
 pub(super) const NEVER: i64 = i64::MIN;
 
 /// The columns.
@@ -41,7 +41,7 @@ pub(super) struct Columns {
     metadata: HashMap<String, Vec<(u32, Datum)>>,
 }
 
-/// The fields with one text each, in the order of `Columns::texts`.
+/// The fields with one text per memory, in the order of `Columns::texts`.
 pub(super) const TEXT_FIELDS: [Field; 9] = [
     Field::Kind,
     Field::Role,
@@ -54,7 +54,7 @@ pub(super) const TEXT_FIELDS: [Field; 9] = [
     Field::Key,
 ];
 
-/// The fields with one moment each, in the order of `Columns::times`.
+/// The fields with one time per memory, in the order of `Columns::times`.
 pub(super) const TIME_FIELDS: [Field; 5] =
     [Field::HappenedAt, Field::RecordedAt, Field::ValidFrom, Field::ValidTo, Field::ExpiresAt];
 
@@ -67,12 +67,12 @@ pub(super) enum Datum {
 }
 
 impl Columns {
-    /// Adds a memory; the ordinal of its earlier version, if there is one, is answered too, and dead from now on.
+    /// Adds a memory. Returns its ordinal, and that of its earlier version, which is dead from now on.
     pub(super) fn put(&mut self, memory: &Memory) -> (u32, Option<u32>) {
         let ordinal = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
-        let before = self.ordinals.insert(memory.id, ordinal);
-        if let Some(before) = before {
-            self.alive.clear(before as usize);
+        let replaced = self.ordinals.insert(memory.id, ordinal);
+        if let Some(replaced) = replaced {
+            self.alive.clear(replaced as usize);
         }
         self.ids.push(memory.id);
         self.alive.push(true);
@@ -87,13 +87,13 @@ impl Columns {
             self.positions.insert(position, ordinal);
         }
         self.put_texts(memory);
-        let moment = |at: Option<Timestamp>| at.map_or(NEVER, Timestamp::as_micros);
+        let micros = |at: Option<Timestamp>| at.map_or(NEVER, Timestamp::as_micros);
         let times = [
             memory.happened.at.as_micros(),
             memory.recorded_at.as_micros(),
-            moment(memory.valid.start),
-            moment(memory.valid.end),
-            moment(memory.expires_at),
+            micros(memory.valid.start),
+            micros(memory.valid.end),
+            micros(memory.expires_at),
         ];
         self.times.iter_mut().zip(times).for_each(|(column, at)| column.push(at));
         self.importance.push(memory.strength.importance);
@@ -116,7 +116,7 @@ impl Columns {
             };
             self.metadata.entry(path).or_default().push((ordinal, datum));
         }
-        (ordinal, before)
+        (ordinal, replaced)
     }
 
     fn put_texts(&mut self, memory: &Memory) {
@@ -139,19 +139,19 @@ impl Columns {
         }
     }
 
-    /// Takes a memory out; answers its ordinal.
+    /// Removes a memory; returns its ordinal, which is dead from now on.
     pub(super) fn erase(&mut self, id: MemoryId) -> Option<u32> {
         let ordinal = self.ordinals.remove(&id)?;
         self.alive.clear(ordinal as usize);
         Some(ordinal)
     }
 
-    /// How many ordinals there are, dead ones included.
+    /// Number of ordinals, dead ones included.
     pub(super) fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// How many memories there are.
+    /// Number of memories.
     pub(super) fn live(&self) -> usize {
         self.ordinals.len()
     }
@@ -189,12 +189,12 @@ impl Columns {
         &self.shared
     }
 
-    /// Whether anything here ever expires.
+    /// True if a memory has an expiry time.
     pub(super) fn has_expiring(&self) -> bool {
         self.expiring > 0
     }
 
-    /// The memories that have not expired at `now`; none if nothing here ever expires.
+    /// The memories that have not expired by `now`; none if no memory has an expiry time.
     pub(super) fn unexpired(&self, now: Timestamp) -> Option<Bitmap> {
         let expires = self.times.last().filter(|_| self.expiring > 0)?;
         Some(Bitmap::of(self.len(), |ordinal| {
@@ -234,7 +234,7 @@ impl Columns {
         &self.interner
     }
 
-    /// About how much memory the columns take.
+    /// Approximate heap size in bytes.
     pub(super) fn bytes(&self) -> usize {
         let lists = [&self.tags, &self.subjects];
         let lists = lists

@@ -1,13 +1,14 @@
-//! A filter over the columns, as a bitmap of ordinals. Each test runs down one column; AND, OR and NOT work on words of
-//! bits. The result holds for dead ordinals too: the caller takes those out.
+//! Evaluation of a filter to a bitmap of ordinals. Each test runs down one column; AND, OR and NOT combine bitmaps word
+//! by word. The result covers dead ordinals too: the caller masks them out.
 
 use super::bitmap::Bitmap;
 use super::columns::{Columns, Datum, NEVER};
 use super::interner::SymbolSet;
-use crate::domain::filter::{Field, FieldType, Filter, Range, Scalar, Test};
+use crate::domain::filter::{Field, FieldType, Filter, Scalar, Test};
 use crate::domain::number::Number;
+use crate::domain::time::Timestamp;
 
-/// The ordinals for which `filter` holds.
+/// The ordinals that `filter` selects.
 pub(super) fn evaluate(filter: &Filter, columns: &Columns) -> Bitmap {
     match filter {
         Filter::And(parts) => {
@@ -39,17 +40,17 @@ fn evaluate_test(field: &Field, test: &Test, columns: &Columns) -> Bitmap {
         Field::Metadata(path) => metadata(columns.metadata_column(path), test, columns),
         Field::Importance => {
             let column = columns.importance_column();
-            let holds = |number: Number| holds_for_number(test, number);
+            let holds = |number: Number| test.holds_for_number(number);
             Bitmap::of(columns.len(), |ordinal| Number::from_f64(column[ordinal]).is_some_and(holds))
         }
         Field::Version => {
             let column = columns.version_column();
-            Bitmap::of(columns.len(), |ordinal| holds_for_number(test, Number::from(column[ordinal])))
+            Bitmap::of(columns.len(), |ordinal| test.holds_for_number(Number::from(column[ordinal])))
         }
         Field::Tags | Field::Subjects => set(field, test, columns),
         _ if field.value_type() == FieldType::Time => match columns.time_column(field) {
             Some(column) => Bitmap::of(columns.len(), |ordinal| {
-                column[ordinal] != NEVER && holds_for_time(test, column[ordinal])
+                column[ordinal] != NEVER && test.holds_for_time(Timestamp::from_micros(column[ordinal]))
             }),
             None => Bitmap::none(columns.len()),
         },
@@ -63,36 +64,36 @@ fn evaluate_test(field: &Field, test: &Test, columns: &Columns) -> Bitmap {
     }
 }
 
-/// Tags and subjects: true where one member passes.
+/// A test of tags or subjects: true where it holds for one member.
 fn set(field: &Field, test: &Test, columns: &Columns) -> Bitmap {
-    let mut found = Bitmap::none(columns.len());
-    let Some(members) = columns.set_column(field) else { return found };
+    let mut matching = Bitmap::none(columns.len());
+    let Some(members) = columns.set_column(field) else { return matching };
     let wanted = matching_symbols(test, columns, true);
     for (symbol, ordinals) in members {
         if wanted.contains(*symbol) {
-            ordinals.iter().for_each(|ordinal| found.set(*ordinal as usize));
+            ordinals.iter().for_each(|ordinal| matching.set(*ordinal as usize));
         }
     }
-    found
+    matching
 }
 
 fn metadata(column: &[(u32, Datum)], test: &Test, columns: &Columns) -> Bitmap {
-    let mut found = Bitmap::none(columns.len());
+    let mut matching = Bitmap::none(columns.len());
     let wanted = matching_symbols(test, columns, false);
     for (ordinal, datum) in column {
         let holds = match datum {
             Datum::Text(symbol) => wanted.contains(*symbol),
-            Datum::Number(number) => holds_for_number(test, *number),
-            Datum::Bool(bool) => holds_for_bool(test, *bool),
+            Datum::Number(number) => test.holds_for_number(*number),
+            Datum::Bool(bool) => test.holds_for_bool(*bool),
         };
         if holds {
-            found.set(*ordinal as usize);
+            matching.set(*ordinal as usize);
         }
     }
-    found
+    matching
 }
 
-/// The texts that pass, looked at once each however often they occur.
+/// The texts for which a test holds. Each distinct text is tested once.
 fn matching_symbols(test: &Test, columns: &Columns, is_set: bool) -> SymbolSet {
     let interner = columns.interner();
     let is = |scalar: &Scalar| match scalar {
@@ -107,66 +108,6 @@ fn matching_symbols(test: &Test, columns: &Columns, is_set: bool) -> SymbolSet {
             let part = part.to_lowercase();
             interner.matching(|text| text.to_lowercase().contains(&part))
         }
-        Test::Range(range) => interner.matching(|text| in_range(range, |bound| text_order(bound, text))),
-        Test::IsNull(is_null) => interner.matching(|_| !is_null),
+        Test::Range(_) | Test::IsNull(_) => interner.matching(|text| test.holds_for_text(text)),
     }
-}
-
-fn holds_for_number(test: &Test, number: Number) -> bool {
-    let is = |scalar: &Scalar| matches!(scalar, Scalar::Number(wanted) if *wanted == number);
-    match test {
-        Test::Eq(value) => is(value),
-        Test::In(values) => values.iter().any(is),
-        Test::Range(range) => in_range(range, |bound| match bound {
-            Scalar::Number(bound) => Some(number.cmp(bound)),
-            _ => None,
-        }),
-        Test::Contains(_) => false,
-        Test::IsNull(is_null) => !is_null,
-    }
-}
-
-fn holds_for_bool(test: &Test, bool: bool) -> bool {
-    let is = |scalar: &Scalar| matches!(scalar, Scalar::Bool(wanted) if *wanted == bool);
-    match test {
-        Test::Eq(value) => is(value),
-        Test::In(values) => values.iter().any(is),
-        Test::Range(_) | Test::Contains(_) => false,
-        Test::IsNull(is_null) => !is_null,
-    }
-}
-
-fn holds_for_time(test: &Test, micros: i64) -> bool {
-    let is = |scalar: &Scalar| matches!(scalar, Scalar::Time(wanted) if wanted.as_micros() == micros);
-    match test {
-        Test::Eq(value) => is(value),
-        Test::In(values) => values.iter().any(is),
-        Test::Range(range) => in_range(range, |bound| match bound {
-            Scalar::Time(bound) => Some(micros.cmp(&bound.as_micros())),
-            _ => None,
-        }),
-        Test::Contains(_) => false,
-        Test::IsNull(is_null) => !is_null,
-    }
-}
-
-fn text_order(bound: &Scalar, text: &str) -> Option<std::cmp::Ordering> {
-    match bound {
-        Scalar::Text(bound) => Some(text.cmp(bound)),
-        _ => None,
-    }
-}
-
-/// Whether a value lies within all bounds that are set. `compare` gives the value's order relative to a bound, and
-/// none for a bound of another type, which nothing satisfies.
-fn in_range(range: &Range, compare: impl Fn(&Scalar) -> Option<std::cmp::Ordering>) -> bool {
-    use std::cmp::Ordering::{Equal, Greater, Less};
-    let within = |bound: &Option<Scalar>, allowed: &[std::cmp::Ordering]| match bound {
-        None => true,
-        Some(bound) => compare(bound).is_some_and(|order| allowed.contains(&order)),
-    };
-    within(&range.gte, &[Greater, Equal])
-        && within(&range.gt, &[Greater])
-        && within(&range.lte, &[Less, Equal])
-        && within(&range.lt, &[Less])
 }

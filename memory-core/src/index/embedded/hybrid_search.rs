@@ -1,5 +1,5 @@
-//! Questions put to a partition: each signal puts memories forward, each says something of what only the other has
-//! put forward, and what the view hides takes no part.
+//! Hybrid search: dense and BM25 each retrieve their top k under the filter; every candidate then gets both scores.
+//! Adjacent turns of retrieved ones become candidates too. Hidden rows are masked out before the top k is cut.
 
 use gpu_retrieval::{Batch, Hit, Query, elapsed_us, retention};
 
@@ -20,46 +20,46 @@ thread_local! {
 }
 
 impl Partition {
-    /// For each question the memories that each signal puts forward, with what the other says of them. The workers share
-    /// the work; the answers are the same with any number of them, and whichever questions come together.
+    /// Answers a batch of queries. The workers share the work; an answer depends neither on their number nor on the other
+    /// queries of the batch.
     pub(super) fn search(
         &self,
         queries: &[IndexQuery],
         workers: &Workers,
     ) -> Vec<Result<Answer, IndexError>> {
-        match self.search_together(queries, workers) {
+        match self.search_batch(queries, workers) {
             Ok(answers) => answers.into_iter().map(Ok).collect(),
             Err(error) if queries.len() <= 1 => vec![Err(error)],
-            // One of them cannot be answered; that is no fault of the others.
+            // One of them cannot be answered: the others are answered one by one.
             Err(_) => {
                 queries.iter().flat_map(|query| self.search(std::slice::from_ref(query), workers)).collect()
             }
         }
     }
 
-    /// Questions that share a scan (`scan_queue`).
-    fn search_together(&self, queries: &[IndexQuery], workers: &Workers) -> Result<Vec<Answer>, IndexError> {
+    /// Answers queries by one scan (`scan_queue`).
+    fn search_batch(&self, queries: &[IndexQuery], workers: &Workers) -> Result<Vec<Answer>, IndexError> {
         let prepared = workers.each(queries, |query| self.prepare(query, self.row_mask(&query.view)));
         let prepared: Vec<PreparedQuery<'_>> = prepared.into_iter().collect::<Result<_, _>>()?;
         let scan_queries: Vec<Query<'_>> = prepared.iter().filter_map(PreparedQuery::scan_query).collect();
         let now_us = queries.first().map_or(0, |query| query.view.now.as_micros());
         let scan = self.dense.begin(&Batch { now_us, queries: &scan_queries }).map_err(unscorable)?;
 
-        // Words first: they cannot be cut into pieces, and the scan fills what is left of each lane.
-        let words = Shares::of(&prepared);
-        let words_done = workers.share(usize::MAX, || {
-            let matched = words.take_part(|prepared| self.match_words(prepared));
+        // BM25 first: a BM25 search is not divisible, and the scan fills the rest of each worker's time.
+        let lexical_shares = Shares::of(&prepared);
+        let lexical_hits = workers.share(usize::MAX, || {
+            let hits = lexical_shares.take_part(|prepared| self.retrieve_lexical(prepared));
             scan.join();
-            matched
+            hits
         });
         let mut scanned = scan.finish().map_err(unscorable)?.into_iter();
-        let found = prepared
+        let retrieved = prepared
             .iter()
-            .zip(in_order(words_done))
-            .map(|(prepared, words)| (prepared, prepared.vector.and_then(|_| scanned.next()), words));
-        let found: Vec<_> = found.collect();
+            .zip(in_order(lexical_hits))
+            .map(|(prepared, lexical)| (prepared, prepared.vector.and_then(|_| scanned.next()), lexical));
+        let retrieved: Vec<_> = retrieved.collect();
         workers
-            .each(&found, |(prepared, scanned, words)| self.answer(prepared, scanned.as_ref(), words))
+            .each(&retrieved, |(prepared, scanned, lexical)| self.answer(prepared, scanned.as_ref(), lexical))
             .into_iter()
             .collect()
     }
@@ -78,7 +78,7 @@ impl Partition {
         Ok(PreparedQuery { query, vector, terms, mask })
     }
 
-    fn match_words(&self, prepared: &PreparedQuery<'_>) -> Vec<LexicalHit> {
+    fn retrieve_lexical(&self, prepared: &PreparedQuery<'_>) -> Vec<LexicalHit> {
         let query =
             LexicalQuery { terms: &prepared.terms, mask: prepared.mask(), k: prepared.query.candidates };
         let mut hits = Vec::new();
@@ -91,7 +91,7 @@ impl Partition {
         &self,
         prepared: &PreparedQuery<'_>,
         scanned: Option<&gpu_retrieval::Answer>,
-        words: &[LexicalHit],
+        lexical: &[LexicalHit],
     ) -> Result<Answer, IndexError> {
         let exactness = match scanned.map(|answer| answer.pass) {
             Some(gpu_retrieval::Pass::Certified) => Exactness::Certified,
@@ -102,40 +102,41 @@ impl Partition {
             dense: Some((hit.row, self.dense_score(prepared, hit))),
             ..PartialCandidate::retrieved(hit.group)
         });
-        let lexical = words.iter().map(|hit| PartialCandidate {
+        let lexical = lexical.iter().map(|hit| PartialCandidate {
             lexical: Some((hit.row, hit.score)),
             ..PartialCandidate::retrieved(hit.group)
         });
-        let mut found = merged(dense.chain(lexical).collect());
-        self.add_adjacent_turns(prepared, &mut found);
-        self.complete(prepared, &mut found)?;
-        let candidates = self.candidates(prepared, &found);
+        let mut partial = merged(dense.chain(lexical).collect());
+        self.add_adjacent_turns(prepared, &mut partial);
+        self.complete_scores(prepared, &mut partial)?;
+        let candidates = self.candidates(prepared, &partial);
         Ok(Answer { candidates, memories: self.columns.live() as u64, exactness })
     }
 
-    /// What the scan says, but for the retention: the scan may have had another question's moment.
+    /// The scores of a hit, with retention at this query's time: the scan may have had another query's.
     fn dense_score(&self, prepared: &PreparedQuery<'_>, hit: &Hit) -> DenseScore {
         let now_us = prepared.query.view.now.as_micros();
-        let retained = self
+        let retention_now = self
             .dense
             .decay(hit.row)
             .map_or(0.0, |decay| retention(elapsed_us(now_us, decay.t0_us), decay.rate_per_us, decay.shape));
-        DenseScore { score: hit.score, similarity: hit.similarity, retention: retained }
+        DenseScore { score: hit.score, similarity: hit.similarity, retention: retention_now }
     }
 
-    /// Lets each signal say something of what only others have put forward.
-    fn complete(
+    /// Computes the scores that retrieval left out: BM25 of dense hits, dense of BM25 hits, both of adjacent turns.
+    fn complete_scores(
         &self,
         prepared: &PreparedQuery<'_>,
-        found: &mut [PartialCandidate],
+        candidates: &mut [PartialCandidate],
     ) -> Result<(), IndexError> {
-        self.complete_words(prepared, found);
+        self.complete_lexical(prepared, candidates);
         let Some(vector) = prepared.vector else { return Ok(()) };
-        let (mut places, mut rows) = (Vec::new(), Vec::new());
-        for (place, found) in found.iter().enumerate().filter(|(_, found)| found.dense.is_none()) {
-            for row in self.rows_of(found.ordinal).filter(|row| prepared.sees(*row) && self.has_vector(*row))
-            {
-                places.push(place);
+        let (mut positions, mut rows) = (Vec::new(), Vec::new());
+        let without_dense = candidates.iter().enumerate().filter(|(_, candidate)| candidate.dense.is_none());
+        for (at, candidate) in without_dense {
+            let rows_of = self.rows_of(candidate.ordinal);
+            for row in rows_of.filter(|row| prepared.sees(*row) && self.has_vector(*row)) {
+                positions.push(at);
                 rows.push(row);
             }
         }
@@ -144,13 +145,13 @@ impl Partition {
             .dense
             .score_rows(vector, prepared.query.weights.into(), now_us, &rows)
             .map_err(unscorable)?;
-        for (place, scored) in places.into_iter().zip(scored) {
+        for (at, scored) in positions.into_iter().zip(scored) {
             let score = DenseScore {
                 score: scored.score,
                 similarity: scored.similarity,
                 retention: scored.retention,
             };
-            let best = &mut found[place].dense;
+            let best = &mut candidates[at].dense;
             if best.is_none_or(|(_, before)| score.score > before.score) {
                 *best = Some((scored.row, score));
             }
@@ -158,35 +159,35 @@ impl Partition {
         Ok(())
     }
 
-    /// BM25 of each one's best row, and of the window that it stands in.
-    fn complete_words(&self, prepared: &PreparedQuery<'_>, found: &mut [PartialCandidate]) {
+    /// BM25 of each candidate's best row, and of its window.
+    fn complete_lexical(&self, prepared: &PreparedQuery<'_>, candidates: &mut [PartialCandidate]) {
         let mut windows = Windows::default();
-        let mut of_rows = Vec::new();
-        for (place, found) in found.iter().enumerate() {
-            if found.lexical.is_none() {
-                for row in self.rows_of(found.ordinal).filter(|row| prepared.sees(*row)) {
-                    of_rows.push((place, row));
+        let mut single_rows = Vec::new();
+        for (at, candidate) in candidates.iter().enumerate() {
+            if candidate.lexical.is_none() {
+                for row in self.rows_of(candidate.ordinal).filter(|row| prepared.sees(*row)) {
+                    single_rows.push((at, row));
                     windows.push_row(row);
                     windows.end(1);
                 }
             }
         }
-        for found in found.iter() {
-            self.push_window(prepared, found, &mut windows);
+        for candidate in candidates.iter() {
+            self.push_window(prepared, candidate, &mut windows);
         }
         let mut scores = Vec::new();
         SCRATCH.with_borrow_mut(|scratch| {
             self.lexical.scores_of(&prepared.terms, &windows, scratch, &mut scores);
         });
-        let (scores_of_rows, scores_of_windows) = scores.split_at(of_rows.len().min(scores.len()));
-        for ((place, row), score) in of_rows.into_iter().zip(scores_of_rows) {
-            let best = &mut found[place].lexical;
+        let (row_scores, window_scores) = scores.split_at(single_rows.len().min(scores.len()));
+        for ((at, row), score) in single_rows.into_iter().zip(row_scores) {
+            let best = &mut candidates[at].lexical;
             if best.is_none_or(|(_, before)| *score > before) {
                 *best = Some((row, *score));
             }
         }
-        for (found, score) in found.iter_mut().zip(scores_of_windows) {
-            found.window = *score;
+        for (candidate, score) in candidates.iter_mut().zip(window_scores) {
+            candidate.window = *score;
         }
     }
 
@@ -195,30 +196,30 @@ impl Partition {
             && self.row_alive.contains(row as usize)
     }
 
-    /// Everything that is known of what was found.
-    fn candidates(&self, prepared: &PreparedQuery<'_>, found: &[PartialCandidate]) -> Vec<Candidate> {
+    /// The candidates with their columns.
+    fn candidates(&self, prepared: &PreparedQuery<'_>, partial: &[PartialCandidate]) -> Vec<Candidate> {
         let mut speakers = Speakers::of(prepared.query, &self.columns);
-        found
+        partial
             .iter()
-            .filter_map(|found| {
-                let best_row = found.dense.map(|(row, _)| row).or(found.lexical.map(|(row, _)| row))?;
+            .filter_map(|partial| {
+                let best_row = partial.dense.map(|(row, _)| row).or(partial.lexical.map(|(row, _)| row))?;
                 Some(Candidate {
-                    memory: self.columns.id(found.ordinal)?,
-                    retrieved: found.retrieved,
-                    dense: found.dense.map(|(_, score)| score),
-                    lexical: found.lexical.map_or(0.0, |(_, score)| score),
-                    window: found.window,
+                    memory: self.columns.id(partial.ordinal)?,
+                    retrieved: partial.retrieved,
+                    dense: partial.dense.map(|(_, score)| score),
+                    lexical: partial.lexical.map_or(0.0, |(_, score)| score),
+                    window: partial.window,
                     best_span: self.rows.get(best_row as usize).map_or((0, 0), |entry| entry.span),
-                    position: self.columns.position(found.ordinal),
-                    happened_at: self.columns.happened_at(found.ordinal),
-                    ends_with_question: self.ends_with_question.contains(found.ordinal as usize),
-                    speaker_named: speakers.are_named(found.ordinal),
+                    position: self.columns.position(partial.ordinal),
+                    happened_at: self.columns.happened_at(partial.ordinal),
+                    ends_with_question: self.ends_with_question.contains(partial.ordinal as usize),
+                    speaker_named: speakers.is_named(partial.ordinal),
                 })
             })
             .collect()
     }
 
-    /// One memory, seen through a question.
+    /// One memory under a query.
     pub(super) fn inspect(
         &self,
         memory: MemoryId,
@@ -226,15 +227,15 @@ impl Partition {
     ) -> Result<Option<Inspection>, IndexError> {
         let Some(ordinal) = self.columns.ordinal(memory) else { return Ok(None) };
         let at = ordinal as usize;
-        // The turns beside it as far as they are in view; itself in any case.
-        let in_view = self.prepare(query, self.row_mask(&query.view))?;
-        let mut found = [PartialCandidate {
-            adjacent: self.adjacent_turns(&in_view, ordinal),
+        // Adjacent turns only if they are visible; the memory itself in any case.
+        let masked = self.prepare(query, self.row_mask(&query.view))?;
+        let mut partial = [PartialCandidate {
+            adjacent: self.adjacent_turns(&masked, ordinal),
             ..PartialCandidate::retrieved(ordinal)
         }];
-        let prepared = PreparedQuery { mask: None, ..in_view };
-        self.complete(&prepared, &mut found)?;
-        let nothing = Candidate {
+        let prepared = PreparedQuery { mask: None, ..masked };
+        self.complete_scores(&prepared, &mut partial)?;
+        let without_rows = Candidate {
             memory,
             retrieved: true,
             dense: None,
@@ -246,7 +247,7 @@ impl Partition {
             ends_with_question: false,
             speaker_named: false,
         };
-        let candidate = self.candidates(&prepared, &found).pop().unwrap_or(nothing);
+        let candidate = self.candidates(&prepared, &partial).pop().unwrap_or(without_rows);
         Ok(Some(Inspection {
             expired: self.columns.unexpired(query.view.now).is_some_and(|unexpired| !unexpired.contains(at)),
             visible: !query.view.shared_only || self.columns.shared().contains(at),

@@ -1,20 +1,20 @@
-//! Texts as small numbers: a column of user-chosen texts becomes a column of `u32`.
+//! String interner: distinct texts of a partition's columns as numbers of 32 bits.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::heap_size;
 
-/// A text's number in its partition.
+/// The number of a text in its partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Symbol(u32);
 
 impl Symbol {
-    /// No text.
+    /// The value of a text field that a memory lacks.
     pub(super) const NONE: Symbol = Symbol(u32::MAX);
 }
 
-/// The texts of a partition's columns.
+/// The distinct texts of a partition's columns.
 #[derive(Debug, Default)]
 pub(super) struct Interner {
     texts: Vec<Arc<str>>,
@@ -23,7 +23,7 @@ pub(super) struct Interner {
 }
 
 impl Interner {
-    /// The text's number, given out now if it is new.
+    /// The text's number, assigned now if the text is new.
     pub(super) fn intern(&mut self, text: &str) -> Symbol {
         if let Some(known) = self.numbers.get(text) {
             return *known;
@@ -36,7 +36,7 @@ impl Interner {
         symbol
     }
 
-    /// The text's number, if it has one.
+    /// The text's number, if the text was interned.
     pub(super) fn find(&self, text: &str) -> Option<Symbol> {
         self.numbers.get(text).copied()
     }
@@ -46,12 +46,12 @@ impl Interner {
         self.texts.get(symbol.0 as usize).map(|text| &**text)
     }
 
-    /// For each number, whether `holds` is true of its text.
+    /// The numbers of the texts for which `holds` is true.
     pub(super) fn matching(&self, mut holds: impl FnMut(&str) -> bool) -> SymbolSet {
         SymbolSet(self.texts.iter().map(|text| holds(text)).collect())
     }
 
-    /// These numbers.
+    /// A set of these numbers.
     pub(super) fn set_of(&self, wanted: impl IntoIterator<Item = Symbol>) -> SymbolSet {
         let mut set = vec![false; self.texts.len()];
         for symbol in wanted {
@@ -67,11 +67,11 @@ impl Interner {
     }
 }
 
-/// Numbers for whose texts something holds.
+/// A set of texts, by number.
 pub(super) struct SymbolSet(Vec<bool>);
 
 impl SymbolSet {
-    /// Never true of [`Symbol::NONE`].
+    /// False for [`Symbol::NONE`].
     pub(super) fn contains(&self, symbol: Symbol) -> bool {
         self.0.get(symbol.0 as usize).copied().unwrap_or(false)
     }

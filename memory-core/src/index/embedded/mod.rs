@@ -1,8 +1,8 @@
-//! The embedded index: partitions in this process's memory, read from the store when they are first asked for, kept
-//! up to date by commits, and let go under a memory budget, the least recently used first.
+//! The embedded index: exact hybrid search over partitions cached in this process. A partition is loaded from the store
+//! by the first query to it, kept up to date by commits, and evicted under a memory budget, the least recently used first.
 //!
-//! A partition is read at one moment of the store (its number in the change log) while commits go on; what they change
-//! meanwhile waits and is applied on top. So a partition in memory always bears every commit that was applied.
+//! A load reads one snapshot of the store (a number of the change log) while commits go on. Their updates are queued and
+//! applied after the load, so that a cached partition has every update that was applied to it.
 
 mod adjacent_turns;
 mod bitmap;
@@ -31,57 +31,57 @@ use super::{Answer, Index, IndexError, IndexQuery, Inspection, TurnPosition, Upd
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::store::IndexSource;
 
-/// How often a partition is read because an update was missing among those that waited. Commits are shown in the
-/// order of the log, so even one is a sign of trouble.
-const READS: usize = 3;
+/// Attempts of a load. Another one is needed if an update is missing among the queued ones; updates are applied in the
+/// order of the log, so even a second one is a sign of a bug.
+const MAX_LOADS: usize = 3;
 
 /// Bounds of the embedded index.
 #[derive(Clone, Copy, Debug)]
 pub struct EmbeddedIndexOptions {
-    /// What partitions in memory may take together, in bytes; the last one in use stays even if it takes more.
+    /// Memory budget of all cached partitions, in bytes; the one in use stays even if it takes more.
     pub budget_bytes: usize,
-    /// Threads that compute at the same time: a search takes what is free, and waits if nothing is.
+    /// Threads that search large partitions at the same time; a query waits in the scan queue while none is free.
     pub threads: usize,
-    /// Partitions of up to so many rows are searched on the thread that asks.
+    /// Partitions of up to so many rows are searched on the caller's thread.
     pub inline_rows: usize,
 }
 
 impl EmbeddedIndexOptions {
-    /// So many rows take about as long as it takes to wake another thread, and less than other requests notice: some
-    /// 0.3 ms.
+    /// A search of so many rows takes some 0.3 ms: about as long as waking another thread, and too short to delay other
+    /// requests.
     pub const INLINE_ROWS: usize = 16_384;
 }
 
-/// Exact search over partitions in memory.
+/// Exact hybrid search over cached partitions.
 #[derive(Debug)]
 pub struct EmbeddedIndex {
     source: Arc<dyn IndexSource>,
     cache: PartitionCache,
     inline_rows: usize,
     scan_queue: Arc<ScanQueue>,
-    /// For what is done with a large partition besides searching it.
-    looking: Arc<tokio::sync::Semaphore>,
+    /// Bounds the threads that inspect large partitions.
+    inspections: Arc<tokio::sync::Semaphore>,
 }
 
 impl EmbeddedIndex {
-    /// An index over `source` with nothing in memory yet.
+    /// An index over `source` with an empty cache.
     pub fn new(source: Arc<dyn IndexSource>, options: EmbeddedIndexOptions) -> Self {
         Self {
             source,
             cache: PartitionCache::new(options.budget_bytes),
             inline_rows: options.inline_rows,
             scan_queue: Arc::new(ScanQueue::new(options.threads)),
-            looking: Arc::new(tokio::sync::Semaphore::new(options.threads.max(1))),
+            inspections: Arc::new(tokio::sync::Semaphore::new(options.threads.max(1))),
         }
     }
 
-    /// What partitions in memory take, in bytes, and how many they are.
+    /// Bytes and number of the cached partitions.
     pub fn in_memory(&self) -> (usize, usize) {
         self.cache.in_memory()
     }
 
-    /// Lets `work` see a partition: at once if it is small, else on a thread of its own.
-    async fn with<T: Send + 'static>(
+    /// Runs `work` on a partition: on this thread if the partition is small, else on a blocking thread.
+    async fn run_on<T: Send + 'static>(
         &self,
         id: PartitionId,
         work: impl FnOnce(&Partition) -> T + Send + 'static,
@@ -93,7 +93,7 @@ impl EmbeddedIndex {
                 return Ok(work(partition));
             }
         }
-        let permit = self.looking.clone().acquire_owned().await.map_err(|_| IndexError::Abandoned)?;
+        let permit = self.inspections.clone().acquire_owned().await.map_err(|_| IndexError::Abandoned)?;
         let done = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             cached.state.read().as_ref().map(work)
@@ -101,7 +101,7 @@ impl EmbeddedIndex {
         done.await.ok().flatten().ok_or(IndexError::Abandoned)
     }
 
-    /// The partition, if it is searched on the thread that asks.
+    /// The partition, if it is small enough for the caller's thread.
     fn small<'a>(&self, state: &'a Option<Partition>) -> Result<Option<&'a Partition>, IndexError> {
         match state {
             Some(partition) if partition.rows() <= self.inline_rows => Ok(Some(partition)),
@@ -110,7 +110,7 @@ impl EmbeddedIndex {
         }
     }
 
-    /// The partition in memory; read now if it is not there.
+    /// The cached partition, loaded now if it is missing.
     async fn cached(&self, id: PartitionId) -> Result<Arc<CachedPartition>, IndexError> {
         let cached = self.cache.touch(id);
         if cached.state.read().is_none() {
@@ -119,16 +119,16 @@ impl EmbeddedIndex {
         Ok(cached)
     }
 
-    /// Reads a partition into its place, unless somebody else has done so meanwhile.
+    /// Loads a partition into its entry, unless another query has done so meanwhile.
     async fn fill(&self, id: PartitionId, cached: &CachedPartition) -> Result<(), IndexError> {
-        let _reading = cached.reading.lock().await;
+        let _loading = cached.loading.lock().await;
         if cached.state.read().is_some() {
             return Ok(());
         }
-        for _ in 0..READS {
-            let reading = cached.begin_load();
+        for _ in 0..MAX_LOADS {
+            let load = cached.begin_load();
             let partition = self.read(id).await?;
-            if reading.install(partition)? {
+            if load.install(partition)? {
                 self.cache.measure(id);
                 return Ok(());
             }
@@ -138,17 +138,17 @@ impl EmbeddedIndex {
 
     async fn read(&self, id: PartitionId) -> Result<Partition, IndexError> {
         let mut partition = Partition::new(self.source.dimension().await?)?;
-        let mut damage = None;
+        let mut failure = None;
         let seq = self
             .source
             .load(id, &mut |indexed| {
-                if damage.is_none() {
-                    damage = partition.put(&indexed).err();
+                if failure.is_none() {
+                    failure = partition.put(&indexed).err();
                 }
             })
             .await?;
         partition.set_seq(seq);
-        damage.map_or(Ok(partition), Err)
+        failure.map_or(Ok(partition), Err)
     }
 }
 
@@ -166,11 +166,6 @@ impl Index for EmbeddedIndex {
         self.scan_queue.search(cached, query.clone()).await
     }
 
-    async fn in_view(&self, partition: PartitionId, view: &View) -> Result<Vec<MemoryId>, IndexError> {
-        let view = view.clone();
-        self.with(partition, move |partition| partition.in_view(&view)).await
-    }
-
     async fn inspect(
         &self,
         partition: PartitionId,
@@ -178,7 +173,7 @@ impl Index for EmbeddedIndex {
         query: &IndexQuery,
     ) -> Result<Option<Inspection>, IndexError> {
         let query = query.clone();
-        self.with(partition, move |partition| partition.inspect(memory, &query)).await?
+        self.run_on(partition, move |partition| partition.inspect(memory, &query)).await?
     }
 
     async fn turns_at(
@@ -211,15 +206,15 @@ impl Index for EmbeddedIndex {
         else {
             return Ok(0);
         };
-        let mut kept = Vec::with_capacity(held.len());
+        let mut stored = Vec::with_capacity(held.len());
         let stored_seq =
-            self.source.load(partition, &mut |one| kept.push((one.memory.id, one.memory.version))).await?;
+            self.source.load(partition, &mut |one| stored.push((one.memory.id, one.memory.version))).await?;
         if stored_seq != seq {
-            // A commit came in between: compare again another time.
+            // A commit came between the two reads: there is nothing to compare.
             return Ok(0);
         }
         let held: std::collections::HashSet<_> = held.into_iter().collect();
-        let kept: std::collections::HashSet<_> = kept.into_iter().collect();
-        Ok(held.symmetric_difference(&kept).count() as u64)
+        let stored: std::collections::HashSet<_> = stored.into_iter().collect();
+        Ok(held.symmetric_difference(&stored).count() as u64)
     }
 }

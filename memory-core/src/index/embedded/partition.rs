@@ -1,8 +1,8 @@
-//! One owner's memories, held in memory and searched exactly: columns for filters, fp16 rows for meaning, BM25 for
-//! words. All synchronous; [`super::EmbeddedIndex`] loads partitions and decides on which thread they work.
+//! A partition in memory: columns for filters, fp16 rows for dense retrieval, an inverted index for BM25. Synchronous;
+//! [`super::EmbeddedIndex`] loads partitions and chooses the thread.
 //!
-//! Memories are numbered by ordinal (in the columns, and as groups of the scan), rows by row number (in the scan and in
-//! BM25 alike). Both only grow; what is replaced or erased is dead until the partition is read anew.
+//! Memories are numbered by ordinal (in the columns, and as groups of the scan), rows by row number (the same in the scan
+//! and in BM25). Both only grow: replaced and erased ones are dead until the partition is read anew.
 
 use gpu_retrieval::{Row, Rows, ScanBackend};
 use half::f16;
@@ -28,14 +28,16 @@ pub(super) struct Partition {
     pub(super) lexical: LexicalIndex,
     pub(super) rows: Vec<RowEntry>,
     pub(super) row_alive: Bitmap,
-    /// By ordinal: whether the memory ends with a question.
+    /// By ordinal: true if the memory ends with a question.
     pub(super) ends_with_question: Bitmap,
+    /// By ordinal: its first row.
     first_row: Vec<u32>,
 }
 
-/// What a row is of.
+/// A row: one chunk of a memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RowEntry {
+    /// Its byte range in the memory's text.
     pub(super) span: (u32, u32),
     pub(super) has_vector: bool,
 }
@@ -55,7 +57,7 @@ impl Partition {
         })
     }
 
-    /// The change log's number that this state bears.
+    /// The number of the change log that this state reflects.
     pub(super) fn seq(&self) -> u64 {
         self.seq
     }
@@ -64,7 +66,7 @@ impl Partition {
         self.seq = seq;
     }
 
-    /// Takes what a commit changed. What it bears already is left out.
+    /// Applies a commit's update. An update that it has already is ignored. After an error it may be half applied.
     pub(super) fn apply(&mut self, update: &Update) -> Result<(), IndexError> {
         if update.seq_after <= self.seq {
             return Ok(());
@@ -98,7 +100,7 @@ impl Partition {
         Ok(())
     }
 
-    /// Answers whether the row ends with a question.
+    /// Adds a row; returns true if its text ends with a question.
     fn put_row(
         &mut self,
         ordinal: u32,
@@ -106,15 +108,15 @@ impl Partition {
         row: &crate::domain::change::IndexRow,
     ) -> Result<bool, IndexError> {
         let decay = retention::memorybank_paper(&memory.strength);
-        let stand_in;
+        let placeholder;
         let vector = match row.vector.as_deref() {
             Some(vector) if vector.len() == self.dense.dims() => vector,
             Some(vector) => {
                 return Err(IndexError::Dimension { expected: self.dense.dims(), found: vector.len() });
             }
             None => {
-                stand_in = unit_stand_in(self.dense.dims());
-                &stand_in
+                placeholder = unit_placeholder(self.dense.dims());
+                &placeholder
             }
         };
         let number = self
@@ -122,14 +124,14 @@ impl Partition {
             .push(&Row { vector, group: ordinal, ordinal: row.chunk, decay })
             .map_err(|error| IndexError::Unscorable(error.to_string()))?;
         if row.vector.is_none() {
-            // Keeps the numbers of scan and words in step; a dead row is never scored.
+            // Keeps row numbers of scan and BM25 equal; a dead row is never scored.
             self.dense.delete(number).map_err(|error| IndexError::Unscorable(error.to_string()))?;
         }
-        let words = TermVector::decode(&row.terms).map_err(|_| corrupt_terms(memory.id))?;
-        self.lexical.insert(number, ordinal, &words).map_err(|_| IndexError::Full)?;
+        let terms = TermVector::decode(&row.terms).map_err(|_| corrupt_terms(memory.id))?;
+        self.lexical.insert(number, ordinal, &terms).map_err(|_| IndexError::Full)?;
         self.rows.push(RowEntry { span: row.span, has_vector: row.vector.is_some() });
         self.row_alive.push(true);
-        Ok(words.ends_with_question())
+        Ok(terms.ends_with_question())
     }
 
     fn kill_rows(&mut self, ordinal: u32) -> Result<(), IndexError> {
@@ -147,18 +149,18 @@ impl Partition {
         start..self.first_row.get(ordinal as usize + 1).copied().unwrap_or(all)
     }
 
-    /// Rows, dead ones included.
+    /// Number of rows, dead ones included.
     pub(super) fn rows(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether reading it anew would shed enough dead rows to be worth it.
+    /// True if so many memories are dead that it should be read anew.
     pub(super) fn is_worn(&self) -> bool {
         const FEW: usize = 4_096;
         self.columns.len() > FEW && self.columns.live() < self.columns.len() / 2
     }
 
-    /// About how much memory it takes.
+    /// Approximate heap size in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.columns.bytes()
             + self.dense.bytes()
@@ -169,33 +171,32 @@ impl Partition {
             + heap_size::of_vec(&self.first_row)
     }
 
-    /// The ordinals in view.
-    fn view(&self, view: &View) -> Bitmap {
-        let mut seen = self.columns.alive().clone();
+    /// The visible ordinals.
+    fn visible(&self, view: &View) -> Bitmap {
+        let mut visible = self.columns.alive().clone();
         if !view.filter.is_everything() {
-            seen.and(&filtering::evaluate(&view.filter, &self.columns));
+            visible.and(&filtering::evaluate(&view.filter, &self.columns));
         }
         if view.shared_only {
-            seen.and(self.columns.shared());
+            visible.and(self.columns.shared());
         }
         if let Some(unexpired) = self.columns.unexpired(view.now) {
-            seen.and(&unexpired);
+            visible.and(&unexpired);
         }
-        seen
+        visible
     }
 
     fn hides_nothing(&self, view: &View) -> bool {
         view.filter.is_everything() && !view.shared_only && !self.columns.has_expiring()
     }
 
-    /// The rows in view; none if that is all that are alive.
+    /// The visible rows; none if all live rows are visible.
     pub(super) fn row_mask(&self, view: &View) -> Option<Bitmap> {
         if self.hides_nothing(view) {
             return None;
         }
-        let ordinals = self.view(view);
         let mut rows = Bitmap::none(self.rows.len());
-        for ordinal in ordinals.iter() {
+        for ordinal in self.visible(view).iter() {
             for row in self.rows_of(u32::try_from(ordinal).unwrap_or(u32::MAX)) {
                 rows.set(row as usize);
             }
@@ -203,29 +204,18 @@ impl Partition {
         Some(rows)
     }
 
-    /// All memories in view, in the order of their ids.
-    pub(super) fn in_view(&self, view: &View) -> Vec<MemoryId> {
-        let mut ids: Vec<MemoryId> = self
-            .view(view)
-            .iter()
-            .filter_map(|ordinal| self.columns.id(u32::try_from(ordinal).unwrap_or(u32::MAX)))
-            .collect();
-        ids.sort_unstable();
-        ids
-    }
-
-    /// The memories of the turns at these places that are in view.
+    /// The visible turns at these positions.
     pub(super) fn turns_at(&self, positions: &[TurnPosition], view: &View) -> Vec<(TurnPosition, MemoryId)> {
-        let seen = (!self.hides_nothing(view)).then(|| self.view(view));
-        let visible = |position: &TurnPosition| {
+        let visible = (!self.hides_nothing(view)).then(|| self.visible(view));
+        let turn_at = |position: &TurnPosition| {
             let ordinal = self.columns.turn_at(*position)?;
-            let is_seen = seen.as_ref().is_none_or(|seen| seen.contains(ordinal as usize));
-            is_seen.then(|| self.columns.id(ordinal)).flatten().map(|id| (*position, id))
+            let is_visible = visible.as_ref().is_none_or(|visible| visible.contains(ordinal as usize));
+            is_visible.then(|| self.columns.id(ordinal)).flatten().map(|id| (*position, id))
         };
-        positions.iter().filter_map(visible).collect()
+        positions.iter().filter_map(turn_at).collect()
     }
 
-    /// What a check compares with the store: each memory's id and version.
+    /// Id and version of each memory, which a check compares with the store's.
     pub(super) fn versions(&self) -> Vec<(MemoryId, u32)> {
         let mut versions: Vec<(MemoryId, u32)> = self
             .columns
@@ -241,13 +231,13 @@ impl Partition {
     }
 }
 
-/// The one place that chooses a scan back end.
+/// The only place that chooses a scan back end.
 fn scan_backend(dimension: usize) -> Result<Box<dyn ScanBackend>, IndexError> {
     let rows = Rows::new(dimension).map_err(|error| IndexError::Unscorable(error.to_string()))?;
     Ok(Box::new(rows))
 }
 
-fn unit_stand_in(dimension: usize) -> Vec<f16> {
+fn unit_placeholder(dimension: usize) -> Vec<f16> {
     let mut vector = vec![f16::ZERO; dimension];
     if let Some(first) = vector.first_mut() {
         *first = f16::ONE;

@@ -1,4 +1,4 @@
-//! Which partitions are in memory: loading, updates while loading, and who has to go when the budget is used up.
+//! The cache of partitions: entries, updates during a load, and LRU eviction under a memory budget.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,28 +11,29 @@ use super::partition::Partition;
 use crate::domain::id::PartitionId;
 use crate::index::{IndexError, Update};
 
-/// A partition's place in memory, taken or being filled.
+/// An entry of the cache: a partition that is loaded or being loaded.
 #[derive(Debug, Default)]
 pub(super) struct CachedPartition {
-    /// The partition, once it is read.
+    /// The partition, once it is loaded.
     pub(super) state: RwLock<Option<Partition>>,
-    /// Entries by the one that reads it.
-    pub(super) reading: tokio::sync::Mutex<()>,
-    /// What was committed while it is being read; none while nobody reads.
-    waiting: Mutex<Option<Vec<Update>>>,
-    /// As it was weighed last.
+    /// Held by the query that loads the partition.
+    pub(super) loading: tokio::sync::Mutex<()>,
+    /// Updates queued during a load; none while no load is under way.
+    queued: Mutex<Option<Vec<Update>>>,
+    /// Size at the last measurement.
     bytes: AtomicUsize,
     last_used: AtomicU64,
 }
 
-/// What a partition takes besides what is in it: its place, with the partition's head, and the way there.
+/// Memory of an entry besides the partition's heap: the entry itself, with the partition's fields, and its place in the
+/// table.
 const ENTRY_BYTES: usize = size_of::<CachedPartition>() + 4 * heap_size::PIECE_BYTES + 64;
 
 impl CachedPartition {
-    /// From here on updates wait, until the read is installed or given up. To be called before the store is read, by
-    /// whoever holds `reading`.
+    /// Queues updates from now on, until the load is installed or dropped. The caller holds `loading` and reads the
+    /// store afterwards.
     pub(super) fn begin_load(&self) -> Load<'_> {
-        *self.waiting.lock() = Some(Vec::new());
+        *self.queued.lock() = Some(Vec::new());
         Load(self)
     }
 
@@ -40,9 +41,9 @@ impl CachedPartition {
     /// an update is missing before this one, or too many of its rows are dead. After an error the partition is empty,
     /// since the update may be half applied.
     fn apply(&self, update: Update) -> Result<bool, IndexError> {
-        let mut waiting = self.waiting.lock();
-        if let Some(waiting) = waiting.as_mut() {
-            waiting.push(update);
+        let mut queued = self.queued.lock();
+        if let Some(queued) = queued.as_mut() {
+            queued.push(update);
             return Ok(true);
         }
         let mut state = self.state.write();
@@ -58,15 +59,15 @@ impl CachedPartition {
     }
 }
 
-/// A read under way. When it is dropped, nothing waits any longer: whoever read may have gone away half-way.
+/// A load under way. Dropping it ends the queueing, since the query that loads may be cancelled half-way.
 pub(super) struct Load<'a>(&'a CachedPartition);
 
 impl Load<'_> {
-    /// Brings what was read up to date with what waits, and shows it. False if an update before those that wait is
-    /// missing: the store is to be read again.
+    /// Applies the queued updates to the loaded partition and makes it searchable. False if an update before the queued
+    /// ones is missing: the store must be read again.
     pub(super) fn install(self, mut partition: Partition) -> Result<bool, IndexError> {
-        let mut waiting = self.0.waiting.lock();
-        for update in waiting.take().unwrap_or_default() {
+        let mut queued = self.0.queued.lock();
+        for update in queued.take().unwrap_or_default() {
             if update.seq_before > partition.seq() {
                 return Ok(false);
             }
@@ -79,19 +80,19 @@ impl Load<'_> {
 
 impl Drop for Load<'_> {
     fn drop(&mut self) {
-        *self.0.waiting.lock() = None;
+        *self.0.queued.lock() = None;
     }
 }
 
-/// All partitions in memory.
+/// All cached partitions.
 #[derive(Debug)]
 pub(super) struct PartitionCache {
-    held: Mutex<Entries>,
+    entries: Mutex<Entries>,
     budget_bytes: usize,
     clock: AtomicU64,
 }
 
-/// What is in memory, and what it weighs together: changed as one, so that the sum is always that of the parts.
+/// The entries and their total size, behind one lock so that the total is always the sum.
 #[derive(Debug, Default)]
 struct Entries {
     by_id: HashMap<PartitionId, Arc<CachedPartition>>,
@@ -108,18 +109,19 @@ impl Entries {
 
 impl PartitionCache {
     pub(super) fn new(budget_bytes: usize) -> Self {
-        Self { held: Mutex::default(), budget_bytes, clock: AtomicU64::new(0) }
+        Self { entries: Mutex::default(), budget_bytes, clock: AtomicU64::new(0) }
     }
 
-    /// The partition's place, made if there is none, and marked as just used.
+    /// The partition's entry, created if it is missing, and marked as just used.
     pub(super) fn touch(&self, id: PartitionId) -> Arc<CachedPartition> {
-        let cached = self.held.lock().by_id.entry(id).or_default().clone();
+        let cached = self.entries.lock().by_id.entry(id).or_default().clone();
         cached.last_used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         cached
     }
 
+    /// The partition's entry, without marking it as used.
     pub(super) fn peek(&self, id: PartitionId) -> Option<Arc<CachedPartition>> {
-        self.held.lock().by_id.get(&id).cloned()
+        self.entries.lock().by_id.get(&id).cloned()
     }
 
     /// Applies an update to a partition that is cached or being read. A partition that cannot take it is removed, so
@@ -137,54 +139,54 @@ impl PartitionCache {
     /// Drops a partition from the cache.
     pub(super) fn remove(&self, id: PartitionId) {
         // Dropped after the lock is released: a large partition takes its time.
-        let removed = self.held.lock().remove(id);
+        let removed = self.entries.lock().remove(id);
         drop(removed);
     }
 
     pub(super) fn clear(&self) {
-        // Dropped when the lock is open again: large partitions take their time.
-        let gone = std::mem::take(&mut *self.held.lock());
-        drop(gone);
+        // Dropped after the lock is released: large partitions take their time.
+        let removed = std::mem::take(&mut *self.entries.lock());
+        drop(removed);
     }
 
-    /// Weighs a partition, and lets the least recently used go until the budget is kept; `id` stays.
+    /// Measures a partition and evicts the least recently used others while the budget is exceeded.
     pub(super) fn measure(&self, id: PartitionId) {
         let Some(cached) = self.peek(id) else { return };
         let now = cached.state.read().as_ref().map_or(0, |partition| ENTRY_BYTES + partition.bytes());
-        let mut held = self.held.lock();
-        if !held.by_id.get(&id).is_some_and(|still| Arc::ptr_eq(still, &cached)) {
-            // It was let go meanwhile: what is not held weighs nothing.
+        let mut entries = self.entries.lock();
+        if !entries.by_id.get(&id).is_some_and(|still| Arc::ptr_eq(still, &cached)) {
+            // It was removed meanwhile: an entry outside of the cache does not count.
             return;
         }
         let before = cached.bytes.swap(now, Ordering::Relaxed);
-        held.total_bytes = held.total_bytes - before + now;
-        if held.total_bytes > self.budget_bytes {
-            self.evict(&mut held, id);
+        entries.total_bytes = entries.total_bytes - before + now;
+        if entries.total_bytes > self.budget_bytes {
+            self.evict(&mut entries, id);
         }
     }
 
-    fn evict(&self, held: &mut Entries, keep: PartitionId) {
-        let mut oldest_first: Vec<(u64, PartitionId)> = held
+    fn evict(&self, entries: &mut Entries, keep: PartitionId) {
+        let mut oldest_first: Vec<(u64, PartitionId)> = entries
             .by_id
             .iter()
             .filter(|(id, cached)| **id != keep && cached.bytes.load(Ordering::Relaxed) > 0)
             .map(|(id, cached)| (cached.last_used.load(Ordering::Relaxed), *id))
             .collect();
         oldest_first.sort_unstable();
-        // Some room at once, so that a full budget does not mean a walk over all partitions for each that comes.
+        // A sixteenth of the budget is freed at once, so that a full cache is not walked for every load.
         let goal = self.budget_bytes - self.budget_bytes / 16;
         for (_, id) in oldest_first {
-            if held.total_bytes <= goal {
+            if entries.total_bytes <= goal {
                 break;
             }
-            held.remove(id);
+            entries.remove(id);
         }
     }
 
-    /// Bytes and number of the partitions in memory.
+    /// Bytes and number of the cached partitions.
     pub(super) fn in_memory(&self) -> (usize, usize) {
-        let held = self.held.lock();
-        (held.total_bytes, held.by_id.len())
+        let entries = self.entries.lock();
+        (entries.total_bytes, entries.by_id.len())
     }
 }
 
@@ -199,14 +201,14 @@ mod tests {
     const ID: PartitionId = PartitionId(1);
 
     #[test]
-    fn nothing_waits_for_a_read_that_was_given_up() {
+    fn updates_are_not_queued_after_a_load_was_dropped() {
         let cached = CachedPartition::default();
-        let reading = cached.begin_load();
+        let load = cached.begin_load();
         assert!(cached.apply(Update::default()).unwrap());
-        assert_eq!(cached.waiting.lock().as_ref().map(Vec::len), Some(1));
-        drop(reading);
+        assert_eq!(cached.queued.lock().as_ref().map(Vec::len), Some(1));
+        drop(load);
         assert!(cached.apply(Update::default()).unwrap());
-        assert!(cached.waiting.lock().is_none(), "updates pile up with nobody to take them");
+        assert!(cached.queued.lock().is_none(), "updates pile up without a load");
     }
 
     #[test]
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_let_go_while_it_is_weighed_weighs_nothing() {
+    fn a_partition_that_is_removed_during_its_measurement_does_not_count() {
         let cache = PartitionCache::new(usize::MAX);
         std::thread::scope(|threads| {
             threads.spawn(|| {

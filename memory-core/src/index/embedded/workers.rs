@@ -1,14 +1,14 @@
-//! Threads that share the work of one search.
+//! The worker threads of a search and the division of its work among them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Threads that join a search; it begins on one of its own.
+/// Threads that join a search, which begins on a thread of its own.
 #[derive(Clone, Debug)]
 pub(super) struct WorkerPool(Option<Arc<rayon::ThreadPool>>);
 
 impl WorkerPool {
-    /// So many, or none where they cannot be started.
+    /// A pool of so many threads; empty if they cannot be started.
     pub(super) fn start(count: usize) -> Self {
         // rayon reads 0 as one per processor.
         if count == 0 {
@@ -23,7 +23,7 @@ impl WorkerPool {
     }
 }
 
-/// The threads of one search: the one it is on, and others that join.
+/// The threads of one search: its own and those that join.
 #[derive(Debug)]
 pub(super) struct Workers {
     count: usize,
@@ -31,7 +31,7 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    /// The thread that asks and no other.
+    /// The caller's thread alone.
     pub(super) fn own() -> Self {
         Self { count: 1, pool: WorkerPool(None) }
     }
@@ -40,8 +40,8 @@ impl Workers {
         Self { count, pool }
     }
 
-    /// Does `work` on `most` workers or as many as there are, this thread being one of them; answers what each has come
-    /// to. Work is shared by taking from it until nothing is left: a lane that comes late finds nothing to do.
+    /// Runs `work` on up to `most` workers, this thread being one of them; returns the result of each. `work` takes pieces
+    /// until none is left, so a worker that starts late finds nothing to do.
     pub(super) fn share<T: Send>(&self, most: usize, work: impl Fn() -> T + Sync) -> Vec<T> {
         let others = self.count.min(most).saturating_sub(1);
         let Some(pool) = self.pool.0.as_ref().filter(|_| others > 0) else { return vec![work()] };
@@ -56,7 +56,7 @@ impl Workers {
         done.into_iter().flatten().chain([own]).collect()
     }
 
-    /// Does `work` on each piece, on as many workers as there are; answers in their order.
+    /// Runs `work` on each piece, on all workers; returns the results in the order of the pieces.
     pub(super) fn each<'a, T: Sync, U: Send>(
         &self,
         pieces: &'a [T],
@@ -67,7 +67,7 @@ impl Workers {
     }
 }
 
-/// Pieces of work, each for one lane.
+/// Pieces of work, each taken by one worker.
 #[derive(Debug)]
 pub(super) struct Shares<'a, T> {
     all: &'a [T],
@@ -79,20 +79,20 @@ impl<'a, T> Shares<'a, T> {
         Self { all, taken: AtomicUsize::new(0) }
     }
 
-    /// Does `work` on pieces that no other lane has taken until there are none; answers them with their places.
+    /// Runs `work` on pieces that no other worker has taken until none is left; returns the results with their positions.
     pub(super) fn take_part<U>(&self, work: impl Fn(&'a T) -> U) -> Vec<(usize, U)> {
         std::iter::from_fn(|| {
-            let place = self.taken.fetch_add(1, Ordering::Relaxed);
-            Some((place, work(self.all.get(place)?)))
+            let at = self.taken.fetch_add(1, Ordering::Relaxed);
+            Some((at, work(self.all.get(at)?)))
         })
         .collect()
     }
 }
 
-/// What all workers have done, in the order of the pieces.
+/// The results of all workers, in the order of the pieces.
 pub(super) fn in_order<U>(done: impl IntoIterator<Item = Vec<(usize, U)>>) -> impl Iterator<Item = U> {
     let mut done: Vec<(usize, U)> = done.into_iter().flatten().collect();
-    done.sort_unstable_by_key(|(place, _)| *place);
+    done.sort_unstable_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, done)| done)
 }
 
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shared_work_is_done_once() {
+    fn every_piece_of_shared_work_is_done_once() {
         for (workers, most, expected) in [(4, 9, 4), (4, 2, 2), (1, 9, 1), (4, 0, 1)] {
             let left = AtomicUsize::new(1_000);
             let take = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_come_back_in_order() {
+    fn results_come_in_the_order_of_the_pieces() {
         let pieces: Vec<u32> = (0..100).collect();
         let doubled: Vec<u32> = pieces.iter().map(|piece| piece * 2).collect();
         assert_eq!(Workers::new(3, WorkerPool::start(2)).each(&pieces, |piece| piece * 2), doubled);

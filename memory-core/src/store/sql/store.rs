@@ -6,6 +6,7 @@ mod commit;
 mod counters;
 mod embedders;
 mod erase;
+mod filtered;
 mod idempotency;
 mod insert_buffer;
 mod integrity;

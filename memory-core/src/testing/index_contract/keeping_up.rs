@@ -1,8 +1,8 @@
-//! Rules of keeping up with the store: updates while reading, out of order, over a budget, and after forgetting.
+//! Rules of freshness: updates during a load, out of order, over the budget, failed, and after a clear.
 
 use std::sync::Arc;
 
-use super::{AMPLE_BYTES, Make, PARTITION, any_question, is_right, question};
+use super::{PARTITION, Subject, any_query, fact, query};
 use crate::domain::id::PartitionId;
 use crate::index::{Index, IndexQuery, Update};
 use crate::testing::corpus;
@@ -25,32 +25,31 @@ fn change(rng: &mut Rng, source: &MemorySource, partition: PartitionId, next: u1
     source.write(partition, edited.into_iter().chain(added).collect(), erased)
 }
 
-/// Begins a search, and waits until it reads the partition; reads must be held.
-async fn begin_reading(
+/// Begins a search and waits until it loads the partition; reads must be held.
+async fn begin_load(
     index: &Arc<dyn Index>,
     source: &MemorySource,
-    asked: &IndexQuery,
+    query: &IndexQuery,
 ) -> tokio::task::JoinHandle<bool> {
     let before = source.reads_begun();
-    let (index, asked) = (index.clone(), asked.clone());
-    let search = tokio::spawn(async move { index.search(PARTITION, &asked).await.is_ok() });
+    let (index, query) = (index.clone(), query.clone());
+    let search = tokio::spawn(async move { index.search(PARTITION, &query).await.is_ok() });
     while source.reads_begun() == before {
         tokio::task::yield_now().await;
     }
     search
 }
 
-/// Updates that come while a partition is being read are neither lost nor done twice, whether the read has seen them
-/// already or not.
-pub async fn updates_while_reading_are_kept(make: Make<'_>, seed: u64) {
+/// Updates during a load are neither lost nor applied twice, whether or not the load has read them already.
+pub async fn updates_during_a_load_are_kept(subject: &Subject<'_>, seed: u64) {
     let mut rng = Rng::new(seed);
     let source = filled(&mut rng, 30);
-    let index = make(source.clone(), AMPLE_BYTES);
+    let index = subject.over(&source);
     let held = source.hold_reads().await;
-    // Committed before the read begins, shown to the index while it reads: the read has it already.
+    // Committed before the load begins, applied during it: the load has read it already.
     let early = change(&mut rng, &source, PARTITION, 100);
-    let asked = any_question(&mut rng);
-    let search = begin_reading(&index, &source, &asked).await;
+    let query = any_query(&mut rng);
+    let search = begin_load(&index, &source, &query).await;
     index.apply(PARTITION, early).await.unwrap();
     for round in 0..5 {
         let update = change(&mut rng, &source, PARTITION, 200 + round * 10);
@@ -58,46 +57,46 @@ pub async fn updates_while_reading_are_kept(make: Make<'_>, seed: u64) {
     }
     drop(held);
     assert!(search.await.unwrap());
-    is_right(&*index, &source, PARTITION, &asked, &format!("seed {seed}")).await;
+    subject.check(&*index, &source, PARTITION, &query, &format!("seed {seed}")).await;
     assert_eq!(index.differences(PARTITION).await.unwrap(), 0);
-    assert_eq!(source.reads_begun(), 2, "one read for the question, one for the comparison");
+    assert_eq!(source.reads_begun(), 2, "one load for the query, one for the comparison");
 }
 
-/// An update that leaves a gap makes the partition be read anew, also one that comes while it is being read; one that
-/// is in already changes nothing.
-pub async fn a_gap_makes_it_read_anew(make: Make<'_>, seed: u64) {
+/// An update after a gap makes the index read the partition anew, during a load too; an update that the index has
+/// already changes nothing.
+pub async fn a_gap_makes_the_index_read_anew(subject: &Subject<'_>, seed: u64) {
     let mut rng = Rng::new(seed);
     let source = filled(&mut rng, 20);
-    let index = make(source.clone(), AMPLE_BYTES);
-    let asked = question("beagle tea", 10);
-    index.search(PARTITION, &asked).await.unwrap();
+    let index = subject.over(&source);
+    let query = query("beagle tea", 10);
+    index.search(PARTITION, &query).await.unwrap();
     let first = change(&mut rng, &source, PARTITION, 100);
     let second = change(&mut rng, &source, PARTITION, 110);
     index.apply(PARTITION, second.clone()).await.unwrap();
     index.apply(PARTITION, first.clone()).await.unwrap();
-    is_right(&*index, &source, PARTITION, &asked, "out of order").await;
+    subject.check(&*index, &source, PARTITION, &query, "out of order").await;
     index.apply(PARTITION, first).await.unwrap();
     index.apply(PARTITION, second).await.unwrap();
-    is_right(&*index, &source, PARTITION, &asked, "shown twice").await;
+    subject.check(&*index, &source, PARTITION, &query, "shown twice").await;
     index.clear_cache().await;
     let held = source.hold_reads().await;
-    let search = begin_reading(&index, &source, &asked).await;
+    let search = begin_load(&index, &source, &query).await;
     let _lost = change(&mut rng, &source, PARTITION, 120);
     let after_the_gap = change(&mut rng, &source, PARTITION, 130);
     index.apply(PARTITION, after_the_gap).await.unwrap();
     drop(held);
     assert!(search.await.unwrap());
-    is_right(&*index, &source, PARTITION, &asked, "a gap while reading").await;
+    subject.check(&*index, &source, PARTITION, &query, "a gap while reading").await;
 }
 
-/// Whoever asks may go away while a partition is being read: the next answer is right all the same.
-pub async fn an_abandoned_read_does_no_harm(make: Make<'_>, seed: u64) {
+/// A caller may go away during a load: the next answer is right all the same.
+pub async fn an_abandoned_load_does_no_harm(subject: &Subject<'_>, seed: u64) {
     let mut rng = Rng::new(seed);
     let source = filled(&mut rng, 20);
-    let index = make(source.clone(), AMPLE_BYTES);
-    let asked = any_question(&mut rng);
+    let index = subject.over(&source);
+    let query = any_query(&mut rng);
     let held = source.hold_reads().await;
-    let search = begin_reading(&index, &source, &asked).await;
+    let search = begin_load(&index, &source, &query).await;
     let update = change(&mut rng, &source, PARTITION, 100);
     index.apply(PARTITION, update).await.unwrap();
     search.abort();
@@ -105,56 +104,96 @@ pub async fn an_abandoned_read_does_no_harm(make: Make<'_>, seed: u64) {
     let update = change(&mut rng, &source, PARTITION, 110);
     index.apply(PARTITION, update).await.unwrap();
     drop(held);
-    is_right(&*index, &source, PARTITION, &asked, &format!("seed {seed}")).await;
+    subject.check(&*index, &source, PARTITION, &query, &format!("seed {seed}")).await;
 }
 
-/// What is forgotten while it is being read is read anew for the next question.
-pub async fn forgetting_while_reading_forgets(make: Make<'_>, seed: u64) {
+/// A partition that is cleared during its load is read anew for the next query.
+pub async fn a_clear_during_a_load_takes_effect(subject: &Subject<'_>, seed: u64) {
     let mut rng = Rng::new(seed);
     let source = filled(&mut rng, 20);
-    let index = make(source.clone(), AMPLE_BYTES);
-    let asked = any_question(&mut rng);
+    let index = subject.over(&source);
+    let query = any_query(&mut rng);
     let held = source.hold_reads().await;
-    let search = begin_reading(&index, &source, &asked).await;
-    // Nobody tells the index: it is only told to forget.
+    let search = begin_load(&index, &source, &query).await;
+    // The index is not told of this update, only cleared.
     let _untold = change(&mut rng, &source, PARTITION, 100);
     index.clear_cache().await;
     drop(held);
     assert!(search.await.unwrap());
-    is_right(&*index, &source, PARTITION, &asked, &format!("seed {seed}")).await;
+    subject.check(&*index, &source, PARTITION, &query, &format!("seed {seed}")).await;
 }
 
-/// A budget for less than one partition costs time, never an answer.
-pub async fn a_tiny_budget_keeps_answers_right(make: Make<'_>, seed: u64) {
+/// A budget for less than one partition costs time, not correctness.
+pub async fn a_tiny_budget_keeps_answers_right(subject: &Subject<'_>, seed: u64) {
     let mut rng = Rng::new(seed);
     let source = Arc::new(MemorySource::default());
-    let index = make(source.clone(), 1);
+    let index = (subject.make)(source.clone(), 1);
     let partitions: Vec<PartitionId> = (1..=5).map(PartitionId).collect();
     for step in 0..40u128 {
         let partition = *rng.pick(&partitions);
         let number = u128::try_from(partition.0).unwrap() << 32 | step << 1;
         let update = change(&mut rng, &source, partition, number);
         index.apply(partition, update).await.unwrap();
-        let asked = any_question(&mut rng);
+        let query = any_query(&mut rng);
         let other = *rng.pick(&partitions);
-        is_right(&*index, &source, other, &asked, &format!("seed {seed}, step {step}")).await;
+        subject.check(&*index, &source, other, &query, &format!("seed {seed}, step {step}")).await;
     }
-    assert!(source.reads_begun() > 5, "nothing was ever let go");
+    assert!(source.reads_begun() > 5, "nothing was evicted");
 }
 
-/// Memories that the index holds otherwise than the store are counted; a partition not in memory has none.
-pub async fn differences_are_counted(make: Make<'_>) {
+/// Memories whose version differs between index and store are counted; a partition that is not held has none.
+pub async fn differences_are_counted(subject: &Subject<'_>, _: u64) {
     let mut rng = Rng::new(1);
     let source = filled(&mut rng, 10);
-    let index = make(source.clone(), AMPLE_BYTES);
+    let index = subject.over(&source);
     assert_eq!(index.differences(PARTITION).await.unwrap(), 0);
-    index.search(PARTITION, &question("tea", 5)).await.unwrap();
+    index.search(PARTITION, &query("tea", 5)).await.unwrap();
     let mut tampered = change(&mut rng, &source, PARTITION, 100);
     tampered.put.remove(0);
     tampered.erased.clear();
     index.apply(PARTITION, tampered).await.unwrap();
-    // The edited one in either version, and the erased one that is still held.
+    // The edited memory in both versions, and the erased one that is still held.
     assert_eq!(index.differences(PARTITION).await.unwrap(), 3);
     index.clear_cache().await;
     assert_eq!(index.differences(PARTITION).await.unwrap(), 0);
+}
+
+/// A cleared partition is read anew for the next query; other partitions stay as they are.
+pub async fn a_cleared_partition_is_read_anew(subject: &Subject<'_>, seed: u64) {
+    let mut rng = Rng::new(seed);
+    let source = filled(&mut rng, 20);
+    let other = PartitionId(PARTITION.0 + 1);
+    change(&mut rng, &source, other, 0);
+    let index = subject.over(&source);
+    let query = any_query(&mut rng);
+    subject.check(&*index, &source, PARTITION, &query, "before the clear").await;
+    subject.check(&*index, &source, other, &query, "before the clear").await;
+    // The index is not told of this update, only cleared.
+    let _untold = change(&mut rng, &source, PARTITION, 100);
+    let reads = source.reads_begun();
+    index.clear_partition(PARTITION).await;
+    subject.check(&*index, &source, other, &query, "another partition").await;
+    assert_eq!(source.reads_begun(), reads, "another partition is read anew");
+    subject.check(&*index, &source, PARTITION, &query, &format!("seed {seed}")).await;
+}
+
+/// An update that fails half-way is never half visible: before the clear a query sees all of it or nothing, or fails;
+/// after the clear it sees the store.
+pub async fn a_failed_update_is_never_half_visible(subject: &Subject<'_>, _: u64) {
+    let source = Arc::new(MemorySource::default());
+    source.write(PARTITION, vec![fact(1, "beagle")], Vec::new());
+    let index = subject.over(&source);
+    let query = query("beagle", 8);
+    subject.check(&*index, &source, PARTITION, &query, "before the update").await;
+    let mut update = source.write(PARTITION, vec![fact(2, "beagle"), fact(3, "beagle")], Vec::new());
+    // The second row has a vector that no index of this dimension can take.
+    update.put[1].rows[0].vector = Some([half::f16::ONE; 3].into());
+    let failed = index.apply(PARTITION, update).await.is_err();
+    if let Ok(answer) = index.search(PARTITION, &query).await {
+        assert_ne!(answer.memories, 2, "half of an update is visible");
+    }
+    if failed {
+        index.clear_partition(PARTITION).await;
+        subject.check(&*index, &source, PARTITION, &query, "after the clear").await;
+    }
 }

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken contract is a panic")]
 
 pub mod erasing;
+pub mod filtering;
 pub mod linking;
 pub mod reading;
 pub mod working;
@@ -30,6 +31,8 @@ macro_rules! store_contract {
             erasing: derived_memories_are_erased_too, a_memory_reached_twice_is_erased_once, erasure_follows_earlier_versions,
                 erasure_leaves_no_trace, erasure_of_unknown_ids_is_refused, erasure_keeps_other_partitions,
                 erasure_is_consistent_with_other_writes_of_its_set;
+            filtering: a_filter_selects_what_the_reference_lets_pass, filtered_pages_cover_every_match_once,
+                a_partition_that_is_not_there_matches_nothing;
             linking: links_belong_to_their_version, unknown_targets_are_refused, links_are_removed_with_their_target,
                 a_revision_that_keeps_links_keeps_the_remaining_ones, links_and_erasures_of_one_set_agree;
             reading: fields_are_returned_exactly, numbers_in_metadata_are_returned_exactly, loaded_indexed_and_committed_memories_are_equal,

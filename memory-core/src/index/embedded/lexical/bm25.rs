@@ -1,10 +1,10 @@
-//! The BM25 formula, as Lucene has it since version 8.
+//! BM25, in the form of Lucene 8 and later.
 //!
 //! A term adds `idf * count / (count + k1 * (1 - b + b * length / average_length))` to a document's score,
 //! with `idf = ln(1 + (N - df + 0.5) / (df + 0.5))`. The classic numerator `k1 + 1` is left out: it scales
-//! all scores alike, and without it a word adds less than its idf. Source: Robertson and Zaragoza, "The
+//! all scores alike, and without it a term adds less than its idf. Source: Robertson and Zaragoza, "The
 //! Probabilistic Relevance Framework: BM25 and Beyond" (2009), and Lucene's `BM25Similarity`. Invariant:
-//! what a term adds is positive, grows with its count and shrinks with the document's length.
+//! a term's contribution is positive, grows with its count and shrinks with the document's length.
 
 /// The parameters of BM25.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,14 +14,14 @@ pub struct Bm25 {
 }
 
 impl Bm25 {
-    /// `k1` says how soon repeats of a term stop counting (0: at once), `b` how much a long document is held
-    /// against it (0: not at all, 1: in proportion). `None` unless `k1` is finite and not negative and `b` is
+    /// `k1` is the saturation of term counts (0: repeats do not count), `b` the strength of length normalisation
+    /// (0: none, 1: in proportion). `None` unless `k1` is finite and not negative and `b` is
     /// within 0 and 1.
     pub fn new(k1: f32, b: f32) -> Option<Self> {
         (k1.is_finite() && k1 >= 0.0 && (0.0..=1.0).contains(&b)).then_some(Self { k1, b })
     }
 
-    /// The length norm among documents of `average_length` tokens.
+    /// The length norm in a collection of `average_length` tokens per document.
     pub(super) fn length_norm(self, average_length: f64) -> LengthNorm {
         let base = self.k1 * (1.0 - self.b);
         let per_token =
@@ -37,13 +37,13 @@ impl Default for Bm25 {
     }
 }
 
-/// Inverse document frequency: how much a term that `df` of `documents` have tells of a document. In nats.
+/// Inverse document frequency of a term that `df` of `documents` have, in nats.
 pub(super) fn idf(documents: usize, df: u32) -> f32 {
     let (n, df) = (documents as f64, f64::from(df));
     (1.0 + (n - df + 0.5) / (df + 0.5)).ln() as f32
 }
 
-/// `k1 * (1 - b + b * length / average_length)`, ready to be evaluated for many lengths.
+/// `k1 * (1 - b + b * length / average_length)` as a linear function of the length.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct LengthNorm {
     base: f32,
@@ -51,7 +51,7 @@ pub(super) struct LengthNorm {
 }
 
 impl LengthNorm {
-    /// The part of its idf that a term adds, in (0, 1].
+    /// The share of its idf that a term contributes, in (0, 1].
     #[inline]
     pub(super) fn saturation(self, count: f32, length_tokens: u32) -> f32 {
         count / (count + self.base + self.per_token * length_tokens as f32)
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_formula_is_lucenes() {
+    fn the_formula_equals_lucenes() {
         // By hand: ln(1 + (10 - 2 + 0.5) / 2.5) = ln 4.4; 3 / (3 + 1.2 * (0.25 + 0.75 * 20 / 10)) = 3 / 5.1.
         assert!((idf(10, 2) - 4.4_f32.ln()).abs() < 1e-6);
         let norm = Bm25::default().length_norm(10.0);
@@ -71,12 +71,12 @@ mod tests {
     }
 
     #[test]
-    fn a_term_that_all_have_still_counts_a_little() {
+    fn a_term_in_every_document_has_a_positive_idf() {
         assert!(idf(10, 10) > 0.0);
     }
 
     #[test]
-    fn senseless_parameters_are_refused() {
+    fn parameters_out_of_range_are_refused() {
         assert!(Bm25::new(-1.0, 0.5).is_none());
         assert!(Bm25::new(f32::NAN, 0.5).is_none());
         assert!(Bm25::new(1.2, 1.5).is_none());

@@ -1,28 +1,26 @@
-//! Why a row scores as it does, term by term.
-//!
-//! For people, not for ranking. Invariant: the contributions add up, in their order, to the row's score.
+//! Explanation of a row's BM25 score, term by term, for people. Invariant: the contributions add up, in their order, to
+//! the row's score.
 
 use super::{LexicalIndex, bm25::idf};
 use crate::text::{QueryTerms, QueryWord};
 
-/// What one word of a question adds to a row's score.
+/// The contribution of one query word to a row's score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TermExplanation {
-    /// Hash of the alternative that counted: the one that adds most.
+    /// Hash of the word's alternative that contributes most, the only one that counts.
     pub hash: u32,
-    /// How often the row has the term.
+    /// Count of the term in the row.
     pub count: u16,
     /// Live rows that have the term.
     pub document_frequency: u32,
     /// Inverse document frequency, in nats.
     pub idf: f32,
-    /// What the term adds to the score.
+    /// The term's contribution to the score.
     pub contribution: f32,
 }
 
 impl LexicalIndex {
-    /// What each word of the question adds to the score of `row`, for the words that the row has, in the
-    /// order of the question's words. `None` when there is no such row.
+    /// The contributions of the query words that `row` has, in the order of the query. `None` when there is no such row.
     pub fn explain(&self, terms: &QueryTerms, row: u32) -> Option<Vec<TermExplanation>> {
         let doc = self.rows.doc_of(row)?;
         Some(terms.words().iter().filter_map(|word| self.explain_word(word, doc)).collect())

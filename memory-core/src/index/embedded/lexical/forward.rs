@@ -1,8 +1,8 @@
 //! The forward index: the terms of each doc.
 //!
-//! It makes a removal exact (each term of the row has one document less) and scores single rows without
-//! searching postings. Each doc is a run of bytes: for each term, by ascending id, the difference to the id
-//! before, doubled, plus one if a count above 1 follows; numbers are LEB128. Some two bytes a term.
+//! A removal reads it to decrement document frequencies, and single rows are scored from it without reading postings.
+//! Encoding of a doc: for each term, by ascending id, the difference to the previous id, doubled, plus one if a count
+//! above 1 follows; numbers are LEB128. Some two bytes per term.
 //! Invariant: `starts` has one entry more than there are docs, so that doc `s` is
 //! `bytes[starts[s]..starts[s + 1]]`.
 
@@ -24,7 +24,7 @@ impl Default for Forward {
 }
 
 impl Forward {
-    /// Fails unless a doc of so many terms can be addressed.
+    /// Fails if a doc of so many terms cannot be addressed.
     pub(super) fn check_room(&self, term_count: usize) -> Result<(), LexicalError> {
         let worst = self.bytes.len().saturating_add(term_count.saturating_mul(MAX_BYTES_PER_TERM));
         if worst > MAX_BYTES { Err(LexicalError::Full) } else { Ok(()) }
@@ -34,7 +34,7 @@ impl Forward {
     pub(super) fn push(&mut self, terms: &[(u32, u16)]) {
         let worst = terms.len() * MAX_BYTES_PER_TERM;
         if self.bytes.capacity() - self.bytes.len() < worst {
-            // Doubling would leave a third of the index empty.
+            // Growth by a quarter: doubling would leave a third of the index unused.
             self.bytes.reserve_exact((self.bytes.len() / 4).max(worst));
         }
         let mut previous = 0;
@@ -57,7 +57,7 @@ impl Forward {
         DocTerms { rest: &self.bytes[start..end], id: 0 }
     }
 
-    /// Drops the docs without a new number and closes the gaps.
+    /// Drops the docs without a new number and moves the others together.
     pub(super) fn renumber(&mut self, new_docs: &[Option<u32>]) {
         let mut kept_bytes = 0;
         let mut kept_docs = 0;
@@ -98,10 +98,10 @@ impl Iterator for DocTerms<'_> {
     }
 }
 
-/// Five for the id, three for the count.
+/// Five bytes for the id, three for the count.
 const MAX_BYTES_PER_TERM: usize = 8;
 
-/// Starts are 32-bit.
+/// Offsets are 32-bit.
 const MAX_BYTES: usize = u32::MAX as usize;
 
 #[cfg(test)]
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn docs_come_back_and_survive_renumbering() {
+    fn docs_decode_to_what_was_pushed_also_after_renumbering() {
         let docs: [&[(u32, u16)]; 3] = [&[(0, 1), (7, 300), (1 << 30, 2)], &[], &[(5, u16::MAX)]];
         let mut forward = Forward::default();
         docs.iter().for_each(|doc| forward.push(doc));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_addressed_is_refused() {
+    fn a_doc_that_cannot_be_addressed_is_refused() {
         let forward = Forward::default();
         assert_eq!(forward.check_room(1_000), Ok(()));
         assert_eq!(forward.check_room(usize::MAX), Err(LexicalError::Full));

@@ -1,10 +1,9 @@
-//! Lexical search in one partition held in memory: BM25 over term hashes.
+//! The inverted index of one partition: exact top-k BM25 over term hashes, in memory.
 //!
-//! Rows (one text each) belong to groups (one memory each), and a group scores as its best row does. The
-//! index knows terms by hash only, so it ranks as any other back end that is given the same
-//! [`TermVector`]s and [`QueryTerms`](crate::text::QueryTerms). Invariants: document frequencies and the
-//! average length are those of the live rows at any time; a search returns exactly the best groups, and
-//! the same ones each time, since a score is always added up in the order of the question's words.
+//! Rows (one text each) belong to groups (one memory each); a group has the score of its best row. Terms are known by
+//! hash only, so the ranking follows from the [`TermVector`]s and [`QueryTerms`](crate::text::QueryTerms) alone.
+//! Invariants: document frequencies and the average length are always those of the live rows; a search returns exactly
+//! the top k groups, reproducibly, since a score is always summed in the order of the query words.
 //!
 //! ```text
 //! vocabulary   term hash -> term id -> postings: (doc, count), ascending     searched
@@ -12,8 +11,8 @@
 //! rows         doc -> row, group, length, language, live?                    filtered, reported
 //! ```
 //!
-//! Docs number the rows without holes in the order of insertion. A removed row keeps its doc until
-//! enough of them are dead; then all are renumbered at once ([`LexicalIndex::purge`]).
+//! Docs number the rows without gaps in the order of insertion. A removed row keeps its doc until enough of them are dead;
+//! then all are renumbered at once ([`LexicalIndex::purge`]).
 
 mod bm25;
 mod explain;
@@ -45,29 +44,29 @@ pub struct LexicalIndex {
     rows: RowTable,
     forward: Forward,
     vocabulary: Vocabulary,
-    /// (term id, count) of the row being inserted; kept so that an insert allocates nothing.
+    /// (term id, count) of the row being inserted; kept to reuse its allocation.
     inserting: Vec<(u32, u16)>,
 }
 
-/// Why a row was not taken.
+/// A row was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum LexicalError {
-    /// Rows must come in ascending order; a number that was used is not used again.
+    /// Rows must be inserted in ascending order; numbers are not reused.
     #[error("row {row} does not come after row {last}")]
     RowNotAscending {
-        /// The row that was to be inserted.
+        /// The refused row.
         row: u32,
-        /// The last row inserted, whether or not it has been removed since.
+        /// The last inserted row, removed or not.
         last: u32,
     },
-    /// The partition holds as many rows, or as much text, as it can address: 2^27 rows, 4 GiB of terms.
+    /// The limit of 2^27 rows or of 4 GiB of terms is reached.
     #[error("the partition's lexical index is full")]
     Full,
 }
 
 impl LexicalIndex {
-    /// An empty index that ranks by `bm25`.
+    /// An empty index with these parameters.
     pub fn new(bm25: Bm25) -> Self {
         Self { bm25, ..Self::default() }
     }
@@ -75,7 +74,7 @@ impl LexicalIndex {
     /// Adds `row`, which belongs to `group`. A row without terms counts towards the statistics.
     ///
     /// # Errors
-    /// [`LexicalError`]; the index is then as it was.
+    /// [`LexicalError`]; the index is then unchanged.
     pub fn insert(&mut self, row: u32, group: u32, document: &TermVector) -> Result<(), LexicalError> {
         self.rows.check_next(row)?;
         self.forward.check_room(document.terms().len())?;
@@ -92,8 +91,8 @@ impl LexicalIndex {
         Ok(())
     }
 
-    /// Takes `row` out; whether it was there. Its memory is freed by a later purge, which removals set off
-    /// when a quarter of all docs are dead, so that the cost per removal is constant on average.
+    /// Removes `row`; returns whether it was there. Its heap is freed by a later purge, which a removal starts when a
+    /// quarter of all docs are dead, so that the amortised cost of a removal is constant.
     pub fn remove(&mut self, row: u32) -> bool {
         let Some(doc) = self.rows.doc_of(row) else { return false };
         for (id, _) in self.forward.terms(doc) {
@@ -107,7 +106,7 @@ impl LexicalIndex {
         true
     }
 
-    /// Frees what removed rows still hold. Linear in the index; pauses it for some 130 ms per million rows.
+    /// Frees the heap of removed rows. Linear in the index: some 130 ms per million rows.
     pub fn purge(&mut self) {
         if self.rows.dead() == 0 {
             return;
@@ -118,26 +117,26 @@ impl LexicalIndex {
         self.rows.renumber(&new_docs);
     }
 
-    /// Live rows.
+    /// Number of live rows.
     pub fn len(&self) -> usize {
         self.rows.live()
     }
 
-    /// Whether there is no live row.
+    /// True if there is no live row.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The languages of the live rows: what a question must offer its stems in.
+    /// The languages of the live rows, in each of which a query needs its stems.
     pub fn languages(&self) -> Vec<Language> {
         self.rows.languages()
     }
 
-    /// Heap memory held, in bytes, spare capacity included.
+    /// Heap size in bytes, spare capacity included.
     pub fn bytes(&self) -> usize {
         self.rows.bytes() + self.forward.bytes() + self.vocabulary.bytes()
     }
 }
 
-/// Fewer dead rows than this are no burden.
+/// No purge below this number of dead rows.
 const MIN_DEAD_TO_PURGE: usize = 1_024;

@@ -1,9 +1,9 @@
-//! One term's postings: which docs have it, and how often.
+//! The postings list of a term: docs with counts.
 //!
-//! A posting is four bytes, since postings are most of the index: 27 bits of doc and 5 bits of count. Counts
-//! that do not fit are marked, and read from the forward index where they matter. Invariants: docs ascend
-//! strictly; `document_frequency` counts live rows only, the list may hold dead ones; the extremes bound what
-//! any posting can add to a score.
+//! A posting has four bytes, since postings are most of the index: 27 bits of doc and 5 bits of count. A count that does
+//! not fit is marked, and read from the forward index when a row is scored. Invariants: docs ascend strictly;
+//! `document_frequency` counts live rows only, though the list may hold dead ones; the extremes bound the contribution of
+//! every posting.
 
 /// A doc and a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Posting {
         self.0 >> COUNT_BITS
     }
 
-    /// The count, or an infinite one when it is too large to be held here: an upper bound in any case.
+    /// An upper bound of the count: the count itself, or the largest possible one if it does not fit.
     #[inline]
     pub(super) fn count_bound(self) -> f32 {
         let count = self.0 & LARGE_COUNT;
@@ -32,10 +32,10 @@ impl Posting {
 
 const COUNT_BITS: u32 = 5;
 
-/// Stands for itself and every larger count.
+/// The stored form of this count and of every larger one.
 const LARGE_COUNT: u32 = (1 << COUNT_BITS) - 1;
 
-/// The largest count a term vector holds.
+/// The largest count of a term vector.
 const LARGE_COUNT_BOUND: f32 = u16::MAX as f32;
 
 /// The postings of one term.
@@ -43,11 +43,11 @@ const LARGE_COUNT_BOUND: f32 = u16::MAX as f32;
 pub(super) struct TermPostings {
     /// Hash of the term.
     pub(super) hash: u32,
-    /// Live rows that have the term.
+    /// Number of live rows that have the term.
     pub(super) document_frequency: u32,
-    /// No posting has a larger count.
+    /// The largest count of all postings.
     pub(super) max_count: u16,
-    /// No posting is of a shorter row, in tokens.
+    /// The length of the shortest row of all postings, in tokens.
     pub(super) min_length_tokens: u32,
     list: Vec<Posting>,
 }
@@ -62,10 +62,10 @@ impl TermPostings {
         &self.list
     }
 
-    /// Appends a posting; `doc` comes after all others.
+    /// Appends a posting; `doc` is greater than all before.
     pub(super) fn push(&mut self, doc: u32, count: u16, length_tokens: u32) {
         if self.list.len() == self.list.capacity() {
-            // Doubling would leave a third of the index empty.
+            // Growth by a quarter: doubling would leave a third of the index unused.
             self.list.reserve_exact((self.list.len() / 4).max(2));
         }
         self.list.push(Posting::new(doc, count));
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_posting_keeps_its_doc_and_bounds_its_count() {
+    fn a_posting_has_its_doc_and_a_bound_of_its_count() {
         let last = u32::try_from(Posting::MAX_DOCS - 1).unwrap();
         let posting = Posting::new(last, 30);
         assert_eq!((posting.doc(), posting.count_bound()), (last, 30.0));
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn renumbering_drops_the_dead() {
+    fn renumbering_drops_dead_postings() {
         let mut postings = TermPostings::new(7);
         (0..4).for_each(|doc| postings.push(doc, 40, 9));
         postings.renumber(&[None, Some(0), None, Some(1)]);

@@ -1,30 +1,30 @@
-//! The rows of the index by doc: their numbers, groups, lengths and languages, and which are alive.
+//! The row table: row number, group, length, language and liveness by doc.
 //!
-//! Invariants: rows ascend with docs, so a row is found by bisection and holes cost nothing; the totals are
-//! those of the live rows.
+//! Invariants: rows ascend with docs, so that a row is found by binary search and gaps cost nothing; the totals are those of
+//! the live rows.
 
 use super::super::heap_size;
 use super::{LexicalError, postings::Posting};
 use crate::text::Language;
 
-/// What the index knows of each doc.
+/// The columns of all docs.
 #[derive(Debug, Default)]
 pub(super) struct RowTable {
     rows: Vec<u32>,
     groups: Vec<u32>,
     lengths_tokens: Vec<u32>,
     languages: Vec<Language>,
-    /// One bit a doc.
+    /// One bit per doc.
     live_bits: Vec<u64>,
     live: usize,
     total_length_tokens: u64,
     rows_by_language: [u32; Language::COUNT],
-    /// Also of a row that a purge has forgotten.
+    /// The last row ever inserted, purged or not.
     last_row: Option<u32>,
 }
 
 impl RowTable {
-    /// Fails unless `row` may be pushed.
+    /// Fails if `row` must not be pushed.
     pub(super) fn check_next(&self, row: u32) -> Result<(), LexicalError> {
         match self.last_row {
             Some(last) if row <= last => Err(LexicalError::RowNotAscending { row, last }),
@@ -33,7 +33,7 @@ impl RowTable {
         }
     }
 
-    /// The doc that the next push takes.
+    /// The doc of the next push.
     pub(super) fn next_doc(&self) -> u32 {
         self.docs() as u32
     }
@@ -90,7 +90,7 @@ impl RowTable {
         &self.lengths_tokens
     }
 
-    /// Docs in use, dead ones included.
+    /// Number of docs, dead ones included.
     pub(super) fn docs(&self) -> usize {
         self.rows.len()
     }
@@ -113,7 +113,7 @@ impl RowTable {
         Language::ALL.into_iter().filter(has_rows).collect()
     }
 
-    /// For each doc its number once the dead ones are gone; `None` for those.
+    /// The number of each doc after a purge; `None` for dead ones.
     pub(super) fn renumbering(&self) -> Vec<Option<u32>> {
         let mut next = 0;
         (0..self.docs() as u32)
@@ -126,7 +126,7 @@ impl RowTable {
             .collect()
     }
 
-    /// Drops the docs without a new number and closes the gaps.
+    /// Drops the docs without a new number and moves the others together.
     pub(super) fn renumber(&mut self, new_docs: &[Option<u32>]) {
         retain_renumbered(&mut self.rows, new_docs);
         retain_renumbered(&mut self.groups, new_docs);
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn totals_are_of_the_living() {
+    fn totals_count_live_rows_only() {
         let mut table = RowTable::default();
         for row in 0..130 {
             table.push(row * 3, row, 10, Language::English);

@@ -1,11 +1,10 @@
-//! Search: the best groups for a question, exactly, without looking at most postings.
+//! Exact top-k BM25 retrieval by MaxScore (Turtle and Flood, 1995), in ranges of docs.
 //!
-//! MaxScore (Turtle and Flood, 1995) in ranges: frequent terms add little to a score, so once `k` groups are
-//! held, rows that have nothing but those terms cannot get in any more, and their postings are not read. In
-//! each range of docs the other, essential terms are added up term by term in an array that stays in the
-//! first-level cache; rows whose sum, plus the most that the rest can add, reaches the threshold are scored
-//! anew from the forward index. Invariant: sums in the array are upper bounds only, and what is pruned by
-//! them could not have been among the results; scores come from [`WeightedTerms::score`] alone.
+//! Frequent terms contribute little to a score: once `k` groups are held, rows with no other terms cannot reach the
+//! threshold, and the postings of those non-essential terms are skipped. In each range the essential terms are summed
+//! term by term in an array that fits the first-level cache; rows whose sum, plus the bound of the other terms, reaches the
+//! threshold are scored from the forward index. Invariant: sums in the array are upper bounds only, so that pruning is
+//! safe; scores come from [`WeightedTerms::score`] alone.
 
 use super::{
     LexicalIndex,
@@ -15,32 +14,31 @@ use super::{
 };
 use crate::text::QueryTerms;
 
-/// What to search for.
+/// A lexical query.
 #[derive(Debug, Clone, Copy)]
 pub struct LexicalQuery<'a> {
-    /// The question.
+    /// The query terms.
     pub terms: &'a QueryTerms,
-    /// One bit a row, lowest first; only rows whose bit is set are found. `None` finds all.
+    /// One bit per row, lowest first: the visible rows. `None` for all.
     pub mask: Option<&'a [u64]>,
-    /// How many groups to find.
+    /// Number of groups to retrieve.
     pub k: usize,
 }
 
-/// A group that was found.
+/// A retrieved group.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LexicalHit {
-    /// The group's best row; the lowest of equals.
+    /// The group's best row, the lowest of equal ones.
     pub row: u32,
     /// The group.
     pub group: u32,
-    /// BM25 score of that row: above 0, and below the sum of the idf of the question's words.
+    /// BM25 score of that row: above 0, and below the sum of the idf of the query words.
     pub score: f32,
 }
 
 impl LexicalIndex {
-    /// Writes the `query.k` best groups to `out`, best first. Groups of equal score are ordered by
-    /// `tie_key(group)`, ascending: a key that outlives the partition, such as the memory's id. Groups that
-    /// have none of the question's words are not found.
+    /// Writes the top `query.k` groups to `out`, best first. Ties are ordered by `tie_key(group)`, ascending: a key that
+    /// does not depend on the load, such as the memory's id. Groups without a query term are not retrieved.
     pub fn search(
         &self,
         query: &LexicalQuery<'_>,
@@ -54,18 +52,18 @@ impl LexicalIndex {
         }
         scratch.reset(self, query);
         while let Some(range_start) = scratch.next_range(self) {
-            scratch.add_up_essential(self, range_start);
+            scratch.sum_essential_terms(self, range_start);
             scratch.collect_candidates(range_start);
             scratch.drop_hidden_candidates(self, query.mask);
             let bound_left_out = scratch.refine_candidates(self, range_start);
             scratch.score_candidates(self, bound_left_out, &tie_key);
-            scratch.drop_inessential_terms();
+            scratch.update_essential_terms();
         }
         scratch.top.write_to(out);
     }
 
-    /// Writes the score of each of `windows` to `out`, in their order; 0 for those that have none of the question's
-    /// words. A row that is not there has none. A single row's score is the one that [`search`](Self::search) gives it.
+    /// Writes the score of each of `windows` to `out`, in their order; 0 for a window without a query term. A row that is
+    /// not in the index has no terms. The score of a window of one row equals that of [`search`](Self::search).
     pub fn scores_of(
         &self,
         terms: &QueryTerms,
@@ -79,24 +77,24 @@ impl LexicalIndex {
     }
 }
 
-/// Working memory of a search, some 20 KiB and what the question needs. One per thread; any index can use it.
+/// Scratch memory of a search, some 20 KiB plus the query's terms. One per thread, for any index.
 #[derive(Debug)]
 pub struct LexicalScratch {
     pub(super) weighted: WeightedTerms,
-    /// The question's terms, the greatest bound first.
+    /// The query terms, the greatest bound first.
     cursors: Vec<Cursor>,
-    /// How many of them are essential: no row gets in by the others alone.
+    /// The number of essential terms: no row reaches the threshold by the others alone.
     essential: usize,
-    /// Sums of the range, by doc; all zero between ranges.
+    /// Sums of the current range, by doc; all zero between ranges.
     sums: Vec<f32>,
     candidates: Vec<Candidate>,
     top: TopGroups,
-    /// Relative error that a sum of so many terms may have.
+    /// Factor for the relative rounding error of a sum of so many terms.
     rounding: f32,
 }
 
 impl LexicalScratch {
-    /// Working memory for any number of searches.
+    /// Scratch memory for any number of searches.
     pub fn new() -> Self {
         Self::with_range(RANGE_DOCS)
     }
@@ -135,7 +133,7 @@ impl LexicalScratch {
         self.essential = self.cursors.len();
     }
 
-    /// The first doc of the next range that has any essential posting.
+    /// The first doc of the next range with an essential posting.
     fn next_range(&self, index: &LexicalIndex) -> Option<u32> {
         let next_docs = self.cursors[..self.essential].iter().filter_map(|cursor| {
             let posting = index.vocabulary.term(cursor.id).list().get(cursor.next)?;
@@ -145,14 +143,14 @@ impl LexicalScratch {
         next_docs.min().map(|doc| doc - doc % range_docs)
     }
 
-    /// Adds up what the essential terms give to each doc of the range.
-    fn add_up_essential(&mut self, index: &LexicalIndex, range_start: u32) {
+    /// Sums the contributions of the essential terms to each doc of the range.
+    fn sum_essential_terms(&mut self, index: &LexicalIndex, range_start: u32) {
         for position in 0..self.essential {
-            self.add_up_term(index, range_start, position);
+            self.sum_term(index, range_start, position);
         }
     }
 
-    fn add_up_term(&mut self, index: &LexicalIndex, range_start: u32, position: usize) {
+    fn sum_term(&mut self, index: &LexicalIndex, range_start: u32, position: usize) {
         let norm = self.weighted.norm;
         let docs = range_start as usize..index.rows.docs().min(range_start as usize + self.sums.len());
         let lengths_tokens = &index.rows.lengths_tokens()[docs];
@@ -169,19 +167,19 @@ impl LexicalScratch {
         cursor.next += read;
     }
 
-    /// Finds the docs of the range that may get in, given what the other terms may add.
+    /// Collects the docs of the range that can reach the threshold, given the bound of the other terms.
     fn collect_candidates(&mut self, range_start: u32) {
         let least = self.least_sum(self.bound_from(self.essential));
-        // As many as could be, then cut to as many as there are: where candidates are frequent, a branch on
-        // each doc would be mispredicted more often than not.
+        // Branch-free: every doc is written and the count advances by the comparison. Where candidates are frequent, a
+        // branch per doc would be mispredicted more often than not.
         self.candidates.resize(self.sums.len(), Candidate::default());
-        let mut found = 0;
+        let mut collected = 0;
         let mut collect = |sums: &[f32], first_doc: u32| {
             for (&sum, doc) in sums.iter().zip(first_doc..) {
-                if let Some(candidate) = self.candidates.get_mut(found) {
+                if let Some(candidate) = self.candidates.get_mut(collected) {
                     *candidate = Candidate { sum, doc };
                 }
-                found += usize::from(sum >= least);
+                collected += usize::from(sum >= least);
             }
         };
         let (blocks, rest) = self.sums.as_chunks::<BLOCK_DOCS>();
@@ -192,19 +190,18 @@ impl LexicalScratch {
             }
         }
         collect(rest, range_start + (blocks.len() * BLOCK_DOCS) as u32);
-        self.candidates.truncate(found);
+        self.candidates.truncate(collected);
     }
 
-    /// Drops what the mask hides, before effort goes into it.
+    /// Drops the candidates that the mask hides, before they are refined.
     fn drop_hidden_candidates(&mut self, index: &LexicalIndex, mask: Option<&[u64]>) {
         if let Some(mask) = mask {
             self.candidates.retain(|candidate| is_allowed(mask, index.rows.row(candidate.doc)));
         }
     }
 
-    /// Adds the other terms to the sums, the greatest bound first, for as long as that is cheaper than to
-    /// score the candidates; drops those that fall behind, and clears the sums. Returns what the terms left
-    /// out give at most.
+    /// Adds the other terms to the sums, the greatest bound first, while that is cheaper than scoring the candidates.
+    /// Drops candidates that cannot reach the threshold, and clears the sums. Returns the bound of the terms left out.
     fn refine_candidates(&mut self, index: &LexicalIndex, range_start: u32) -> f32 {
         let mut position = self.essential;
         while let Some(cursor) = self.cursors.get_mut(position) {
@@ -214,7 +211,7 @@ impl LexicalScratch {
                 break;
             }
             cursor.seek(index, range_start);
-            self.add_up_term(index, range_start, position);
+            self.sum_term(index, range_start, position);
             position += 1;
             let least = self.least_sum(self.bound_from(position));
             self.candidates.retain_mut(|candidate| {
@@ -226,8 +223,7 @@ impl LexicalScratch {
         self.bound_from(position)
     }
 
-    /// Scores the candidates. The most promising come first, so that the threshold rises before the many
-    /// others are looked at.
+    /// Scores the candidates, those with the greatest sums first, so that the threshold rises early.
     fn score_candidates(
         &mut self,
         index: &LexicalIndex,
@@ -253,19 +249,19 @@ impl LexicalScratch {
         self.candidates = candidates;
     }
 
-    /// Finds which terms cannot lift a row over the threshold together.
-    fn drop_inessential_terms(&mut self) {
+    /// Leaves only the terms essential without which no row reaches the threshold.
+    fn update_essential_terms(&mut self) {
         let Some(threshold) = self.top.threshold() else { return };
-        let is_inessential = |cursor: &Cursor| cursor.bound_from_here * self.rounding < threshold;
-        self.essential = self.cursors.partition_point(|cursor| !is_inessential(cursor));
+        let is_non_essential = |cursor: &Cursor| cursor.bound_from_here * self.rounding < threshold;
+        self.essential = self.cursors.partition_point(|cursor| !is_non_essential(cursor));
     }
 
-    /// What the terms from `position` on give together at most.
+    /// Bound of the contributions of the terms from `position` on.
     fn bound_from(&self, position: usize) -> f32 {
         self.cursors.get(position).map_or(0.0, |cursor| cursor.bound_from_here)
     }
 
-    /// A row with a smaller sum cannot get in when the terms left out give at most `bound_left_out`.
+    /// The least sum with which a row can reach the threshold, if the terms left out contribute at most `bound_left_out`.
     fn least_sum(&self, bound_left_out: f32) -> f32 {
         let missing =
             self.top.threshold().map_or(0.0, |threshold| threshold / self.rounding - bound_left_out);
@@ -279,19 +275,19 @@ impl Default for LexicalScratch {
     }
 }
 
-/// A term and how far its postings have been read.
+/// A term and the position in its postings.
 #[derive(Debug, Clone, Copy)]
 struct Cursor {
     id: u32,
     idf: f32,
     bound: f32,
-    /// The bounds of this term and all after it, together.
+    /// Sum of the bounds of this term and all after it.
     bound_from_here: f32,
     next: usize,
 }
 
 impl Cursor {
-    /// Skips the postings before `doc`, in steps that double, as few are skipped most of the time.
+    /// Skips the postings before `doc` by galloping search, since few are skipped most of the time.
     fn seek(&mut self, index: &LexicalIndex, doc: u32) {
         let list = &index.vocabulary.term(self.id).list()[self.next..];
         let mut step = 1;
@@ -309,10 +305,10 @@ struct Candidate {
     doc: u32,
 }
 
-/// To score a row takes about as long as to add up so many postings.
+/// The cost of scoring a row, in postings summed.
 const POSTINGS_PER_SCORING: usize = 64;
 
-/// Sums and lengths of a range are 32 KiB together, which a first-level cache holds.
+/// Sums and lengths of a range take 32 KiB together, the size of a first-level cache.
 const RANGE_DOCS: usize = 4_096;
 
 const BLOCK_DOCS: usize = 16;

@@ -1,4 +1,4 @@
-//! Whole-index tests: the index against a naive BM25 that reads every document for every question.
+//! Tests of the whole index against a naive BM25 that reads every document for every query.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -26,7 +26,7 @@ enum Step {
     Purge,
 }
 
-/// The index, and what should be in it.
+/// The index and the documents that it should have.
 #[derive(Debug, Default)]
 struct Pair {
     index: LexicalIndex,
@@ -60,7 +60,7 @@ impl Pair {
         pair
     }
 
-    /// The formula in double precision, straight from its definition.
+    /// BM25 in double precision, by definition.
     fn naive_score(&self, row: u32, query: &QueryTerms) -> f64 {
         let n = self.documents.len() as f64;
         let total: usize = self.documents.values().map(|document| document.hashes.len()).sum();
@@ -80,7 +80,7 @@ impl Pair {
         query.words().iter().map(|word| of_word(word.alternatives())).sum()
     }
 
-    /// What a search must return, given the score of each row.
+    /// The hits that a search must return, given the score of each row.
     fn expected(&self, scores: &HashMap<u32, f32>, mask: Option<&[u64]>, k: usize) -> Vec<LexicalHit> {
         let mut best: BTreeMap<u32, LexicalHit> = BTreeMap::new();
         for (&row, document) in &self.documents {
@@ -104,7 +104,7 @@ impl Pair {
     }
 }
 
-/// Not the order of the groups themselves, so that a mix-up shows.
+/// Another order than that of the groups, so that a confusion of the two fails.
 fn tie_key(group: u32) -> u128 {
     u128::from(group.wrapping_mul(0x9E37_79B9)) << 64 | u128::from(group)
 }
@@ -142,10 +142,10 @@ fn masks() -> impl Strategy<Value = Option<Vec<u64>>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
-    /// Small ranges make a small corpus go through all that a large one does: skipped ranges, a rising
-    /// threshold, terms that become inessential.
+    /// Small ranges exercise on a small corpus what happens on a large one: skipped ranges, a rising threshold,
+    /// terms that become non-essential.
     #[test]
-    fn search_is_a_naive_bm25(
+    fn search_equals_a_naive_bm25(
         steps in steps(), query in queries(), mask in masks(), k in 0_usize..8, range_docs in 1_usize..24,
     ) {
         let pair = Pair::run(&steps);
@@ -168,9 +168,9 @@ proptest! {
         }
     }
 
-    /// Statistics after any history are those of an index that only ever saw what is left.
+    /// Scores after any history equal those of a new index of the remaining rows.
     #[test]
-    fn history_leaves_no_trace(steps in steps(), query in queries()) {
+    fn scores_do_not_depend_on_the_history(steps in steps(), query in queries()) {
         let mut pair = Pair::run(&steps);
         let mut fresh = LexicalIndex::default();
         for (&row, document) in &pair.documents {
@@ -222,7 +222,7 @@ fn rows_must_ascend_and_a_refusal_changes_nothing() {
 }
 
 #[test]
-fn removals_purge_and_give_memory_back() {
+fn removals_free_memory() {
     let mut index = LexicalIndex::default();
     for row in 0..4_000 {
         index.insert(row, row, &vector(&[row, row % 50, 7])).unwrap();

@@ -1,9 +1,9 @@
-//! The best groups seen so far, each by its best row.
+//! Top-k of groups, each by its best row.
 //!
-//! A heap with the worst group on top says what it takes to get in; a table holds each group's best row.
-//! When a group improves, its old entry stays in the heap until it comes to the top, where the table tells
-//! that it is stale. Invariant: of all rows offered, the `k` best groups are held, exactly, by score
-//! descending, then tie key ascending; of equal rows in a group, the lowest is kept.
+//! A heap with the worst group on top gives the threshold; a table holds each group's best row. When a group improves, its
+//! old entry stays in the heap until it reaches the top, where the table shows that it is stale. Invariant: of all rows
+//! offered, exactly the `k` best groups are held, by score descending, then tie key ascending; of equal rows of a group
+//! the lowest is kept.
 
 use std::{
     cmp::Ordering,
@@ -12,29 +12,29 @@ use std::{
 
 use super::LexicalHit;
 
-/// Collects the `k` best groups. Reused from one question to the next.
+/// Collector of the top `k` groups. Reused from one query to the next.
 #[derive(Debug, Default)]
 pub(super) struct TopGroups {
     k: usize,
-    /// The worst on top.
+    /// The worst group on top.
     heap: BinaryHeap<Entry>,
     best_rows: HashMap<u32, LexicalHit>,
 }
 
 impl TopGroups {
-    /// Starts over, to hold `k` groups.
+    /// Empties the collector and sets its `k`.
     pub(super) fn reset(&mut self, k: usize) {
         self.k = k;
         self.heap.clear();
         self.best_rows.clear();
     }
 
-    /// How many groups are wanted.
+    /// The number of groups to collect.
     pub(super) fn k(&self) -> usize {
         self.k
     }
 
-    /// The score below which no group can get in any more; `None` while any can.
+    /// The score below which no group is taken; `None` while fewer than `k` are held.
     pub(super) fn threshold(&self) -> Option<f32> {
         if self.best_rows.len() < self.k { None } else { self.heap.peek().map(|worst| worst.score) }
     }
@@ -73,7 +73,7 @@ impl TopGroups {
     /// Writes the groups held to `out`, best first.
     pub(super) fn write_to(&mut self, out: &mut Vec<LexicalHit>) {
         out.clear();
-        // Ascending, which is best first by the order of entries.
+        // Ascending is best first in the order of entries.
         for entry in std::mem::take(&mut self.heap).into_sorted_vec() {
             match self.best_rows.get(&entry.group) {
                 Some(hit) if hit.score == entry.score => out.push(*hit),
@@ -82,8 +82,8 @@ impl TopGroups {
         }
     }
 
-    /// Brings a true entry to the top. Only entries worse than it go, so a group that left the table has no
-    /// entry left that could be mistaken for a later one.
+    /// Removes stale entries from the top. Only entries worse than the top are removed, so that a group that left the table
+    /// has no entry left that could be taken for a later one.
     fn drop_stale(&mut self) {
         while let Some(worst) = self.heap.peek() {
             let is_stale = self.best_rows.get(&worst.group).is_none_or(|hit| hit.score != worst.score);
@@ -145,7 +145,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_best_groups_are_held(
+        fn exactly_the_top_k_groups_are_held(
             offers in proptest::collection::vec((0_u32..12, 1_u32..6), 0..80),
             k in 0_usize..8,
         ) {

@@ -1,8 +1,8 @@
-//! The terms of a partition: from hash to id to postings.
+//! The vocabulary: term hash to term id to postings.
 //!
-//! Ids are small numbers in order of appearance, so frequent terms have short ones in the forward index.
-//! Invariant: an id belongs to one term for as long as any doc, live or dead, has that term; a purge hands
-//! the ids of forgotten terms out again, so the vocabulary is bounded by the most that the partition held.
+//! Ids are numbers in the order of first occurrence, so that frequent terms have short ones in the forward index.
+//! Invariant: an id belongs to one term as long as a doc, live or dead, has that term. A purge frees the ids of terms
+//! without docs for reuse, so that the vocabulary is bounded by its largest past size.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use super::postings::TermPostings;
 /// All terms and their postings.
 #[derive(Debug, Default)]
 pub(super) struct Vocabulary {
-    /// The standard hasher withstands texts made to collide; it is not where time goes.
+    /// The standard hasher resists crafted collisions; hashing is not the bottleneck.
     ids: HashMap<u32, u32>,
     terms: Vec<TermPostings>,
     free_ids: Vec<u32>,
@@ -20,7 +20,7 @@ pub(super) struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// Adds a posting to the term with `hash`, which may be new; its id.
+    /// Adds a posting to the term with `hash`, which may be new; returns the term's id.
     pub(super) fn push(&mut self, hash: u32, doc: u32, count: u16, length_tokens: u32) -> u32 {
         let id = *self.ids.entry(hash).or_insert_with(|| match self.free_ids.pop() {
             Some(id) => {
@@ -39,13 +39,13 @@ impl Vocabulary {
         id
     }
 
-    /// Counts one live row less for the term.
+    /// Decrements the term's document frequency.
     pub(super) fn forget_document(&mut self, id: u32) {
         let term = &mut self.terms[id as usize];
         term.document_frequency = term.document_frequency.saturating_sub(1);
     }
 
-    /// The id and postings of the term with `hash`, if any live row has it.
+    /// The id and postings of the term with `hash`, if a live row has it.
     pub(super) fn find(&self, hash: u32) -> Option<(u32, &TermPostings)> {
         let id = *self.ids.get(&hash)?;
         let term = &self.terms[id as usize];
@@ -56,7 +56,7 @@ impl Vocabulary {
         &self.terms[id as usize]
     }
 
-    /// Drops dead postings, renumbers the others, and forgets terms that have none left.
+    /// Drops dead postings, renumbers the others, and removes terms without postings.
     pub(super) fn renumber(&mut self, new_docs: &[Option<u32>]) {
         self.posting_bytes = 0;
         for (id, term) in self.terms.iter_mut().enumerate() {
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_of_forgotten_terms_are_used_again() {
+    fn ids_of_removed_terms_are_reused() {
         let mut vocabulary = Vocabulary::default();
         let kept = vocabulary.push(100, 0, 1, 5);
         let forgotten = vocabulary.push(200, 1, 1, 5);

@@ -1,8 +1,7 @@
-//! A question made ready for one index: its terms looked up and weighed.
+//! The query terms of one index, with idf and bounds, and the scoring of a row.
 //!
-//! Invariant: a row's score is the sum, in the order of the question's words, of what the best alternative
-//! of each word adds. Every score that leaves the index is computed by [`WeightedTerms::score`], in this one
-//! order, so equal rows have equal scores to the last bit.
+//! Invariant: a row's score is the sum, in the order of the query words, of the contribution of each word's best
+//! alternative. Every score that leaves the index is computed in this one order, so that equal rows have bit-equal scores.
 
 use super::{
     LexicalIndex,
@@ -10,19 +9,19 @@ use super::{
 };
 use crate::text::QueryTerms;
 
-/// A term of the question that some live row has.
+/// A query term that a live row has.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WeightedTerm {
     pub(super) id: u32,
-    /// Position of the word that this is an alternative of.
+    /// Position of the query word of which the term is an alternative.
     pub(super) word: u32,
     pub(super) idf: f32,
-    /// No row gets more from this term.
+    /// Upper bound of the term's contribution to any row.
     pub(super) bound: f32,
 }
 
 impl WeightedTerm {
-    /// Lets the term add its share of the idf to its word, if no alternative adds more.
+    /// Raises the contribution of the term's word to this term's, unless an alternative contributes more.
     #[inline]
     fn raise(&self, best_by_word: &mut [f32], saturation: f32) {
         let best = &mut best_by_word[self.word as usize];
@@ -30,12 +29,12 @@ impl WeightedTerm {
     }
 }
 
-/// The terms of a question by ascending id. Reused from one question to the next.
+/// The query terms by ascending id. Reused from one query to the next.
 #[derive(Debug, Default)]
 pub(super) struct WeightedTerms {
     pub(super) terms: Vec<WeightedTerm>,
     pub(super) norm: LengthNorm,
-    /// By word, what its best alternative adds to the row being scored; zero in between.
+    /// By word, the contribution of its best alternative to the row being scored; zero between rows.
     best_by_word: Vec<f32>,
 }
 
@@ -56,18 +55,19 @@ impl WeightedTerms {
         self.terms.sort_unstable_by_key(|term| (term.id, term.word));
     }
 
-    /// The score of a doc; 0 when it has none of the terms.
+    /// The score of a doc; 0 without a query term.
     pub(super) fn score(&mut self, index: &LexicalIndex, doc: u32) -> f32 {
         let length_tokens = index.rows.lengths_tokens()[doc as usize];
         let mut best_by_word = std::mem::take(&mut self.best_by_word);
-        self.for_each_term_of(index, doc, |place, count| {
-            self.terms[place].raise(&mut best_by_word, self.norm.saturation(f32::from(count), length_tokens));
+        self.for_each_term_of(index, doc, |position, count| {
+            self.terms[position]
+                .raise(&mut best_by_word, self.norm.saturation(f32::from(count), length_tokens));
         });
         self.best_by_word = best_by_word;
         self.best_by_word.iter_mut().map(std::mem::take).sum()
     }
 
-    /// The same of a text that has the terms so often, by their places; the counts are zero afterwards.
+    /// The score of a text with these term counts, by position in `terms`. Resets the counts to zero.
     pub(super) fn score_counts(&mut self, counts: &mut [u32], length_tokens: u32) -> f32 {
         for (term, count) in self.terms.iter().zip(counts) {
             if *count > 0 {
@@ -78,20 +78,20 @@ impl WeightedTerms {
         self.best_by_word.iter_mut().map(std::mem::take).sum()
     }
 
-    /// The places of the terms that a doc has, with how often it has them.
+    /// Calls `each` with the position in `terms` and the count of each query term that a doc has.
     #[inline]
     pub(super) fn for_each_term_of(&self, index: &LexicalIndex, doc: u32, mut each: impl FnMut(usize, u16)) {
-        let mut place = 0;
+        let mut position = 0;
         for (id, count) in index.forward.terms(doc) {
-            while let Some(term) = self.terms.get(place)
+            while let Some(term) = self.terms.get(position)
                 && term.id <= id
             {
                 if term.id == id {
-                    each(place, count);
+                    each(position, count);
                 }
-                place += 1;
+                position += 1;
             }
-            if place == self.terms.len() {
+            if position == self.terms.len() {
                 break;
             }
         }

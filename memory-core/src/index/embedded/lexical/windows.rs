@@ -1,34 +1,31 @@
-//! Windows: rows that stand beside each other, scored as one text. A question's words are often spread over what was
-//! said in turn ("Have you been to Lisbon?", "Yes, in May").
-//!
-//! Every row is read once, however many windows it is in.
+//! Sentence windows: lists of rows that are scored as one text, since query terms are often spread over adjacent turns
+//! ("Have you been to Lisbon?", "Yes, in May"). Every row is read once, however many windows it is in.
 
 use std::ops::Range;
 
 use super::LexicalIndex;
 use super::weighted_terms::WeightedTerms;
 
-/// What is to be scored: lists of rows.
+/// The windows to score: lists of rows.
 #[derive(Debug, Default)]
 pub struct Windows {
     rows: Vec<u32>,
-    /// Where each ends, and of how many turns it is if it is whole.
+    /// The end of each window in `rows`, and its number of turns when complete.
     ends: Vec<(usize, u32)>,
 }
 
 impl Windows {
-    /// Every row alone.
+    /// One window per row.
     pub fn single(rows: &[u32]) -> Self {
         Self { rows: rows.to_vec(), ends: (1..=rows.len()).map(|end| (end, 1)).collect() }
     }
 
-    /// Adds a row to the window that is being written.
+    /// Appends a row to the current window.
     pub fn push_row(&mut self, row: u32) {
         self.rows.push(row);
     }
 
-    /// The window is written; the next one begins. Its length is divided by `turns`, at least 1, to be compared with
-    /// that of a row.
+    /// Ends the current window. Its length is divided by `turns`, at least 1, to be comparable with that of one row.
     pub fn end(&mut self, turns: u32) {
         self.ends.push((self.rows.len(), turns.max(1)));
     }
@@ -40,14 +37,14 @@ impl Windows {
     }
 }
 
-/// Writes the score of each window to `out`; 0 for one that has none of the terms.
+/// Writes the score of each window to `out`; 0 for one without a query term.
 pub(super) fn score(index: &LexicalIndex, query: &mut WeightedTerms, windows: &Windows, out: &mut Vec<f32>) {
-    let read = Rows::read(index, query, &windows.rows);
+    let matches = RowMatches::read(index, query, &windows.rows);
     let mut counts = vec![0; query.terms.len()];
     out.extend(windows.iter().map(|(rows, turns)| {
         let (mut length_tokens, mut has_terms) = (0_u32, false);
         for row in rows {
-            let (terms, length) = read.row(*row);
+            let (terms, length) = matches.of(*row);
             length_tokens = length_tokens.saturating_add(length);
             has_terms |= !terms.is_empty();
             for &(term, count) in terms {
@@ -58,33 +55,33 @@ pub(super) fn score(index: &LexicalIndex, query: &mut WeightedTerms, windows: &W
     }));
 }
 
-/// Which of the question's terms some rows have.
-struct Rows {
+/// The query terms of some rows, with their counts.
+struct RowMatches {
     /// Ascending.
     rows: Vec<u32>,
-    /// By place in `rows`: where its terms are in `found`, and its length in tokens.
-    read: Vec<(Range<usize>, u32)>,
-    /// Places of terms, with how often the row has them.
-    found: Vec<(usize, u16)>,
+    /// By position in `rows`: the range of its terms in `counts`, and its length in tokens.
+    ranges: Vec<(Range<usize>, u32)>,
+    /// Positions of query terms with their counts.
+    counts: Vec<(usize, u16)>,
 }
 
-impl Rows {
+impl RowMatches {
     fn read(index: &LexicalIndex, query: &WeightedTerms, rows: &[u32]) -> Self {
         let mut rows = rows.to_vec();
         rows.sort_unstable();
         rows.dedup();
-        let mut found = Vec::with_capacity(4 * rows.len());
-        let read = rows.iter().map(|row| {
-            let start = found.len();
+        let mut counts = Vec::with_capacity(4 * rows.len());
+        let ranges = rows.iter().map(|row| {
+            let start = counts.len();
             let Some(doc) = index.rows.doc_of(*row) else { return (start..start, 0) };
-            query.for_each_term_of(index, doc, |term, count| found.push((term, count)));
-            (start..found.len(), index.rows.lengths_tokens()[doc as usize])
+            query.for_each_term_of(index, doc, |term, count| counts.push((term, count)));
+            (start..counts.len(), index.rows.lengths_tokens()[doc as usize])
         });
-        Self { read: read.collect(), rows, found }
+        Self { ranges: ranges.collect(), rows, counts }
     }
 
-    fn row(&self, row: u32) -> (&[(usize, u16)], u32) {
-        let read = self.rows.binary_search(&row).ok().and_then(|at| self.read.get(at));
-        read.map_or((&[], 0), |(terms, length)| (&self.found[terms.clone()], *length))
+    fn of(&self, row: u32) -> (&[(usize, u16)], u32) {
+        let known = self.rows.binary_search(&row).ok().and_then(|at| self.ranges.get(at));
+        known.map_or((&[], 0), |(terms, length)| (&self.counts[terms.clone()], *length))
     }
 }

@@ -1,7 +1,10 @@
 //! Filters: a typed expression tree over columns, tags and metadata.
 //!
-//! The embedded index evaluates a filter to a bitmap over memories before the scan; another index back end translates
-//! it. The logic is two-valued: a test on a field without a value is false, and its negation is true.
+//! [`Filter::matches`] evaluates a filter on one memory; the embedded index evaluates it to a bitmap over all memories of a
+//! partition; another index back end translates it. The logic is two-valued: a test on a field without a value is false,
+//! and its negation is true.
+
+mod matching;
 
 use super::name::Name;
 use super::number::Number;

@@ -1,0 +1,194 @@
+//! The evaluation of a filter on one memory, and of a test on one value: the definition of what a filter selects.
+//!
+//! Two-valued logic. A test holds for a field if it holds for one of the field's values, so a test of a field that a
+//! memory lacks is false, whatever the test, and its negation is true; only `IsNull(true)` holds without a value.
+//! Values of another type than the test's never satisfy it.
+
+use std::cmp::Ordering;
+
+use serde_json::Value;
+
+use super::{Field, Filter, Range, Scalar, Test};
+use crate::domain::memory::Memory;
+use crate::domain::name::Name;
+use crate::domain::number::Number;
+use crate::domain::time::Timestamp;
+
+impl Filter {
+    /// True if the filter selects this memory. The memory's text is not looked at.
+    pub fn matches(&self, memory: &Memory) -> bool {
+        match self {
+            Filter::And(parts) => parts.iter().all(|part| part.matches(memory)),
+            Filter::Or(parts) => parts.iter().any(|part| part.matches(memory)),
+            Filter::Not(part) => !part.matches(memory),
+            Filter::Field(field, Test::IsNull(true)) => !field.any_value(memory, &|_| true),
+            Filter::Field(field, test) => field.any_value(memory, &|value| test.holds(value)),
+        }
+    }
+}
+
+/// One value of a memory's field.
+#[derive(Clone, Copy)]
+enum FieldValue<'a> {
+    Text(&'a str),
+    /// A member of a set of texts.
+    Member(&'a str),
+    Number(Number),
+    Bool(bool),
+    Time(Timestamp),
+}
+
+impl Field {
+    /// True if `holds` is true of one of the values that a memory has in this field.
+    fn any_value(&self, memory: &Memory, holds: &dyn Fn(FieldValue<'_>) -> bool) -> bool {
+        let origin = memory.origin.as_ref();
+        let document = memory.document.as_ref();
+        let text = |text: &str| holds(FieldValue::Text(text));
+        let name = |name: Option<&Name>| name.is_some_and(|name| text(name.as_str()));
+        let set = |names: &[Name]| names.iter().any(|name| holds(FieldValue::Member(name.as_str())));
+        let time = |at: Option<Timestamp>| at.is_some_and(|at| holds(FieldValue::Time(at)));
+        match self {
+            Field::Kind => text(memory.kind.as_str()),
+            Field::Role => origin.is_some_and(|origin| text(origin.role.as_str())),
+            Field::Author => name(memory.author()),
+            Field::Agent => name(memory.agent.as_ref()),
+            Field::App => name(memory.app.as_ref()),
+            Field::Run => name(memory.run.as_ref()),
+            Field::Session => name(origin.map(|origin| &origin.session_key)),
+            Field::Namespace => name(document.map(|document| &document.namespace)),
+            Field::Key => name(document.map(|document| &document.key)),
+            Field::HappenedAt => time(Some(memory.happened.at)),
+            Field::RecordedAt => time(Some(memory.recorded_at)),
+            Field::ValidFrom => time(memory.valid.start),
+            Field::ValidTo => time(memory.valid.end),
+            Field::ExpiresAt => time(memory.expires_at),
+            Field::Importance => {
+                Number::from_f64(memory.strength.importance).is_some_and(|it| holds(FieldValue::Number(it)))
+            }
+            Field::Version => holds(FieldValue::Number(Number::from(memory.version))),
+            Field::Tags => set(&memory.tags),
+            Field::Subjects => set(&memory.subjects),
+            Field::Metadata(path) => {
+                let scalars = memory.metadata.scalars();
+                let mut at_path = scalars.iter().filter(|(found, _)| found == path);
+                at_path.any(|(_, value)| scalar(value).is_some_and(holds))
+            }
+        }
+    }
+}
+
+/// A scalar of the metadata; none for null, and for a number beyond the doubles.
+fn scalar(value: &Value) -> Option<FieldValue<'_>> {
+    match value {
+        Value::String(text) => Some(FieldValue::Text(text)),
+        Value::Number(number) => Number::from_json(number).map(FieldValue::Number),
+        Value::Bool(bool) => Some(FieldValue::Bool(*bool)),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+impl Test {
+    fn holds(&self, value: FieldValue<'_>) -> bool {
+        match value {
+            FieldValue::Text(text) => self.holds_for_text(text),
+            FieldValue::Member(member) => self.holds_for_member(member),
+            FieldValue::Number(number) => self.holds_for_number(number),
+            FieldValue::Bool(bool) => self.holds_for_bool(bool),
+            FieldValue::Time(time) => self.holds_for_time(time),
+        }
+    }
+
+    /// True if the test holds for a text. `Contains` ignores case.
+    pub(crate) fn holds_for_text(&self, text: &str) -> bool {
+        match self {
+            Test::Contains(part) => text.to_lowercase().contains(&part.to_lowercase()),
+            _ => self.holds_for_member(text),
+        }
+    }
+
+    /// True if the test holds for a member of a set. `Contains` means equality.
+    fn holds_for_member(&self, member: &str) -> bool {
+        match self {
+            Test::Contains(part) => member == part,
+            _ => self.compares(|scalar| match scalar {
+                Scalar::Text(text) => Some(member.cmp(text)),
+                _ => None,
+            }),
+        }
+    }
+
+    /// True if the test holds for a number.
+    pub(crate) fn holds_for_number(&self, number: Number) -> bool {
+        self.compares(|scalar| match scalar {
+            Scalar::Number(other) => Some(number.cmp(other)),
+            _ => None,
+        })
+    }
+
+    /// True if the test holds for a truth value. Truth values have no order: no range holds.
+    pub(crate) fn holds_for_bool(&self, bool: bool) -> bool {
+        !matches!(self, Test::Range(_))
+            && self.compares(|scalar| match scalar {
+                Scalar::Bool(other) => Some(bool.cmp(other)),
+                _ => None,
+            })
+    }
+
+    /// True if the test holds for a time.
+    pub(crate) fn holds_for_time(&self, time: Timestamp) -> bool {
+        self.compares(|scalar| match scalar {
+            Scalar::Time(other) => Some(time.cmp(other)),
+            _ => None,
+        })
+    }
+
+    /// Evaluates the test with `order`: the order of a value relative to a scalar, none for a scalar of another type.
+    fn compares(&self, order: impl Fn(&Scalar) -> Option<Ordering>) -> bool {
+        let equals = |scalar: &Scalar| order(scalar).is_some_and(Ordering::is_eq);
+        match self {
+            Test::Eq(scalar) => equals(scalar),
+            Test::In(scalars) => scalars.iter().any(equals),
+            Test::Range(range) => range.includes(order),
+            Test::Contains(_) => false,
+            Test::IsNull(is_null) => !is_null,
+        }
+    }
+}
+
+impl Range {
+    /// True if a value lies within all bounds that are set. A bound of another type excludes every value.
+    fn includes(&self, order: impl Fn(&Scalar) -> Option<Ordering>) -> bool {
+        let within = |bound: &Option<Scalar>, allows: fn(Ordering) -> bool| match bound {
+            None => true,
+            Some(bound) => order(bound).is_some_and(allows),
+        };
+        within(&self.gte, Ordering::is_ge)
+            && within(&self.gt, Ordering::is_gt)
+            && within(&self.lte, Ordering::is_le)
+            && within(&self.lt, Ordering::is_lt)
+    }
+}
+
+#[cfg(all(test, feature = "testing", feature = "sqlite"))]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::testing::{corpus, reference, rng::Rng};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn a_filter_matches_what_the_reference_lets_pass(seed in any::<u64>()) {
+            let mut rng = Rng::new(seed);
+            let memories: Vec<_> = (0..16).map(|number| corpus::memory(&mut rng, number).memory).collect();
+            for _ in 0..16 {
+                let filter = corpus::filter(&mut rng, 4);
+                for memory in &memories {
+                    let passes = reference::passes(&filter, memory);
+                    prop_assert_eq!(filter.matches(memory), passes, "{:?} on {:?}", filter, memory);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Filtered pages of memory ids: a keyset scan of one partition in the order of ids, in one read snapshot.
+//!
+//! Equality of kind, agent, app and run in the top conjunction becomes SQL, since it is the same there to the byte. If
+//! nothing else is left of the filter, ids are read and rows are counted by SQL alone. Otherwise the scan decodes the
+//! memories that SQL lets through, without their texts, and evaluates [`Filter::matches`] on each. At most
+//! [`MEMORIES_PER_STEP`] memories are held at a time, and at most `limit` ids.
+
+use async_trait::async_trait;
+use sqlx::QueryBuilder;
+use uuid::Uuid;
+
+use super::rows::{self, memory_columns};
+use super::{Connection, Db, SqlStore, StoreError, dialect, unavailable};
+use crate::domain::filter::{Field, Filter, Scalar, Test};
+use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::memory::Memory;
+use crate::domain::name::Name;
+use crate::store::{FilteredIds, IdPage, MatchingIds};
+
+/// Memories decoded at a time. With the largest metadata they take some 8 MiB.
+const MEMORIES_PER_STEP: usize = 512;
+
+#[async_trait]
+impl FilteredIds for SqlStore {
+    async fn matching_ids(
+        &self,
+        partition: PartitionId,
+        filter: &Filter,
+        page: IdPage,
+    ) -> Result<MatchingIds, StoreError> {
+        let prefilter = Prefilter::of(filter);
+        let mut snapshot = self.readers.begin_with(dialect::BEGIN_READ).await.map_err(unavailable)?;
+        let scan = Scan { partition, prefilter: &prefilter, newest_first: page.newest_first };
+        let matching = if prefilter.is_whole {
+            scan.page_by_sql(&mut snapshot, page).await?
+        } else {
+            scan.page_by_evaluation(&mut snapshot, filter, page).await?
+        };
+        snapshot.commit().await.map_err(unavailable)?;
+        Ok(matching)
+    }
+}
+
+/// The part of a filter that SQL evaluates exactly: a conjunction of equalities.
+struct Prefilter<'a> {
+    equalities: Vec<(&'static str, &'a str)>,
+    /// True if the equalities are the whole filter.
+    is_whole: bool,
+}
+
+impl<'a> Prefilter<'a> {
+    fn of(filter: &'a Filter) -> Self {
+        let mut prefilter = Self { equalities: Vec::new(), is_whole: true };
+        prefilter.add(filter);
+        prefilter
+    }
+
+    fn add(&mut self, filter: &'a Filter) {
+        match filter {
+            Filter::And(parts) => parts.iter().for_each(|part| self.add(part)),
+            // Only texts that a column can hold: a database may refuse others, such as those with a NUL.
+            Filter::Field(field, Test::Eq(Scalar::Text(text))) if Name::new(text).is_ok() => {
+                match equality_column(field) {
+                    Some(column) => self.equalities.push((column, text)),
+                    None => self.is_whole = false,
+                }
+            }
+            Filter::Field(..) | Filter::Or(_) | Filter::Not(_) => self.is_whole = false,
+        }
+    }
+
+    /// Appends the conditions to a `WHERE` clause that has one already.
+    fn push_to(&self, statement: &mut QueryBuilder<Db>) {
+        for (column, text) in &self.equalities {
+            statement.push(" AND m.").push(column).push(" = ").push_bind((*text).to_owned());
+        }
+    }
+}
+
+fn equality_column(field: &Field) -> Option<&'static str> {
+    match field {
+        Field::Kind => Some("kind"),
+        Field::Agent => Some("agent_id"),
+        Field::App => Some("app_id"),
+        Field::Run => Some("run_id"),
+        _ => None,
+    }
+}
+
+/// A walk over the memories of a partition that pass the prefilter, in the order of ids or against it.
+struct Scan<'a> {
+    partition: PartitionId,
+    prefilter: &'a Prefilter<'a>,
+    newest_first: bool,
+}
+
+impl Scan<'_> {
+    async fn page_by_sql(&self, snapshot: &mut Connection, page: IdPage) -> Result<MatchingIds, StoreError> {
+        let total = self.count(snapshot).await?;
+        let mut statement = QueryBuilder::<Db>::new("SELECT m.id FROM memories m ");
+        self.push_conditions(&mut statement, page.after, page.limit.saturating_add(1));
+        let mut ids: Vec<Uuid> =
+            statement.build_query_scalar().fetch_all(snapshot).await.map_err(unavailable)?;
+        let has_more = ids.len() > page.limit as usize;
+        ids.truncate(page.limit as usize);
+        Ok(MatchingIds { ids: ids.into_iter().map(MemoryId).collect(), total, has_more })
+    }
+
+    async fn count(&self, snapshot: &mut Connection) -> Result<u64, StoreError> {
+        let mut statement = if self.prefilter.equalities.is_empty() {
+            let mut statement = QueryBuilder::<Db>::new("SELECT memory_count FROM partitions WHERE id = ");
+            statement.push_bind(self.partition.0);
+            statement
+        } else {
+            let mut statement =
+                QueryBuilder::<Db>::new("SELECT count(*) FROM memories m WHERE m.partition_id = ");
+            statement.push_bind(self.partition.0);
+            self.prefilter.push_to(&mut statement);
+            statement
+        };
+        let count: Option<i64> =
+            statement.build_query_scalar().fetch_optional(snapshot).await.map_err(unavailable)?;
+        Ok(count.unwrap_or(0).unsigned_abs())
+    }
+
+    /// The whole partition is scanned, since all that match are counted.
+    async fn page_by_evaluation(
+        &self,
+        snapshot: &mut Connection,
+        filter: &Filter,
+        page: IdPage,
+    ) -> Result<MatchingIds, StoreError> {
+        let mut matching = MatchingIds::default();
+        let mut after = None;
+        loop {
+            let step = self.next_memories(snapshot, after).await?;
+            after = step.last().map(|memory| memory.id);
+            for memory in step.iter().filter(|memory| filter.matches(memory)) {
+                matching.total += 1;
+                if !page.is_past_cursor(memory.id) {
+                    continue;
+                }
+                if matching.ids.len() < page.limit as usize {
+                    matching.ids.push(memory.id);
+                } else {
+                    matching.has_more = true;
+                }
+            }
+            if step.len() < MEMORIES_PER_STEP {
+                return Ok(matching);
+            }
+        }
+    }
+
+    async fn next_memories(
+        &self,
+        snapshot: &mut Connection,
+        after: Option<MemoryId>,
+    ) -> Result<Vec<Memory>, StoreError> {
+        let mut statement = QueryBuilder::<Db>::new(concat!("SELECT ", memory_columns!("NULL")));
+        let limit = u32::try_from(MEMORIES_PER_STEP).unwrap_or(u32::MAX);
+        self.push_conditions(&mut statement, after, limit);
+        let rows = statement.build().fetch_all(snapshot).await.map_err(unavailable)?;
+        rows.iter().map(rows::memory).collect()
+    }
+
+    fn push_conditions(&self, statement: &mut QueryBuilder<Db>, after: Option<MemoryId>, limit: u32) {
+        statement.push("WHERE m.partition_id = ").push_bind(self.partition.0);
+        if let Some(after) = after {
+            statement
+                .push(if self.newest_first { " AND m.id < " } else { " AND m.id > " })
+                .push_bind(after.0);
+        }
+        self.prefilter.push_to(statement);
+        let order = if self.newest_first { " ORDER BY m.id DESC LIMIT " } else { " ORDER BY m.id LIMIT " };
+        statement.push(order).push_bind(i64::from(limit));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is(field: Field, text: &str) -> Filter {
+        Filter::Field(field, Test::Eq(Scalar::Text(text.to_owned())))
+    }
+
+    #[test]
+    fn sql_evaluates_only_equalities_of_the_top_conjunction() {
+        let agent = || is(Field::Agent, "a");
+        let nested =
+            Filter::And(vec![Filter::everything(), Filter::And(vec![agent(), is(Field::Kind, "fact")])]);
+        for (filter, equalities, is_whole) in [
+            (Filter::everything(), vec![], true),
+            (nested, vec![("agent_id", "a"), ("kind", "fact")], true),
+            (Filter::And(vec![agent(), is(Field::Tags, "t")]), vec![("agent_id", "a")], false),
+            (Filter::And(vec![agent(), is(Field::Run, "\u{0}")]), vec![("agent_id", "a")], false),
+            (Filter::Or(vec![agent()]), vec![], false),
+            (Filter::Not(Box::new(agent())), vec![], false),
+            (Filter::Field(Field::Agent, Test::IsNull(true)), vec![], false),
+        ] {
+            let prefilter = Prefilter::of(&filter);
+            assert_eq!((prefilter.equalities, prefilter.is_whole), (equalities, is_whole), "{filter:?}");
+        }
+    }
+}
