@@ -91,11 +91,11 @@ fn meta_routes() -> OpenApiRouter<Arc<App>> {
 }
 
 async fn unknown_route() -> Problem {
-    Problem::new(Code::UnknownRoute, "/docs and /openapi.json list the routes there are")
+    Problem::new(Code::UnknownRoute, "/docs and /openapi.json list the routes")
 }
 
 async fn method_not_allowed() -> Problem {
-    Problem::new(Code::MethodNotAllowed, "the header Allow lists the methods of this route")
+    Problem::new(Code::MethodNotAllowed, "the Allow header lists the methods of this route")
 }
 
 /// What all requests share.
@@ -131,7 +131,7 @@ impl App {
 
     /// The engine, or the problem that it is not there yet.
     fn engine(&self) -> Result<&Arc<Engine>, Problem> {
-        self.engine.get().ok_or_else(|| Problem::new(Code::Starting, "the models are being loaded"))
+        self.engine.get().ok_or_else(|| Problem::new(Code::Starting, "the models are loading"))
     }
 
     /// The configuration.

@@ -35,7 +35,7 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
     let response = answered.unwrap_or_else(|_panic| {
         span.in_scope(|| tracing::error!("a request panicked: this is a defect, please report it"));
-        Problem::new(Code::Internal, "the server's log says more").into_response()
+        Problem::new(Code::Internal, "see the server's log").into_response()
     });
 
     let (mut response, code) = problem::finish(response, &request_id);
