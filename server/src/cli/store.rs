@@ -100,7 +100,7 @@ pub(super) async fn reindex(global: &Global, args: ReindexArgs) -> Result<(), Fa
             bar.finish_and_clear();
         }
         let failed = job.state == JobState::Failed;
-        let why = job.error.clone().unwrap_or_else(|| "the server's log says more".to_owned());
+        let why = job.error.clone().unwrap_or_else(|| "see the server's log".to_owned());
         if global.json {
             print::json(&job)?;
         } else if !failed {
