@@ -1,12 +1,12 @@
-//! Cursors: where a list goes on, as a text that means nothing to the caller.
+//! Pagination cursors: the position after a page, as an opaque string.
 //!
-//! A letter tells the lists apart, so that the cursor of one is refused by another; the rest is the place in hex.
+//! A letter distinguishes the lists, so that one refuses the cursor of another; the rest is the position in hex.
 
 use memory_core::domain::id::{MemoryId, PartitionId};
 use memory_core::error::Error;
 use uuid::Uuid;
 
-/// Reads the parameter `cursor`, if it is there.
+/// Parses the parameter `cursor`, if present.
 pub(crate) fn read<T>(text: Option<&str>, reader: fn(&str) -> Option<T>) -> Result<Option<T>, Error> {
     let Some(text) = text else {
         return Ok(None);
@@ -15,34 +15,34 @@ pub(crate) fn read<T>(text: Option<&str>, reader: fn(&str) -> Option<T>) -> Resu
     place.map(Some).ok_or_else(|| Error::invalid("cursor", "must be the next_cursor of the page before"))
 }
 
-/// After this memory.
+/// Cursor after this memory.
 pub(crate) fn of_memory(last: MemoryId) -> String {
     format!("m{}", last.0.simple())
 }
 
-/// See [`of_memory`].
+/// Parses a cursor of [`of_memory`].
 pub(crate) fn memory(text: &str) -> Option<MemoryId> {
     let hex = text.strip_prefix('m').filter(|hex| is_hex(hex, 32))?;
     Uuid::try_parse(hex).ok().map(MemoryId)
 }
 
-/// After this owner. The number is of use to this server only.
+/// Cursor after this owner. The number is internal to this server.
 pub(crate) fn of_owner(last: PartitionId) -> String {
     format!("o{:016x}", last.0)
 }
 
-/// See [`of_owner`].
+/// Parses a cursor of [`of_owner`].
 pub(crate) fn owner(text: &str) -> Option<PartitionId> {
     let hex = text.strip_prefix('o').filter(|hex| is_hex(hex, 16))?;
     u64::from_str_radix(hex, 16).ok().map(|bits| PartitionId(bits.cast_signed()))
 }
 
-/// From this place in a session, or among sessions, on.
+/// Cursor from this position in a session, or among sessions.
 pub(crate) fn of_place(next: u32) -> String {
     format!("p{next:08x}")
 }
 
-/// See [`of_place`].
+/// Parses a cursor of [`of_place`].
 pub(crate) fn place(text: &str) -> Option<u32> {
     let hex = text.strip_prefix('p').filter(|hex| is_hex(hex, 8))?;
     u32::from_str_radix(hex, 16).ok()
