@@ -5,7 +5,7 @@
 //! use engrain::wire::{AddTurns, NewTurn, RecallRequest, Role, Scope};
 //!
 //! # async fn example() -> Result<(), engrain::Error> {
-//! let engrain = Client::new("http://127.0.0.1:8080")?;
+//! let engrain = Client::new("http://127.0.0.1:7070")?;
 //! let scope = Scope::user("mara");
 //!
 //! // What was said is remembered word for word, and can be recalled as soon as the call returns.
@@ -24,11 +24,11 @@
 //! # }
 //! ```
 //!
-//! - [`wire`] holds every shape that crosses the network, and nothing else in the project does: the server serialises
-//!   these types, the client reads them, and the OpenAPI document is made of them.
+//! - [`wire`] has every request and response type of the API: the server serialises them, the client reads them, and
+//! the OpenAPI document is generated from them.
 //! - [`client`] (feature `client`, on by default; `https` with the feature `tls`, also on by default) has a method for
-//!   every operation. A retry never does a thing twice.
-//! - `formats` (feature `formats`) reads conversations that other programs have written, for import.
+//! every operation. A retry never repeats a write.
+//! - `formats` (feature `formats`) reads conversation files of other programs for import.
 
 #[cfg(feature = "client")]
 pub mod client;
