@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_free_again_when_its_last_holder_is_gone() {
+    fn a_slot_is_released_when_its_last_holder_is_dropped() {
         let places = Places::new(1);
         let held = places.take().expect("the only place");
         let streaming = held.clone();

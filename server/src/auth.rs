@@ -51,7 +51,7 @@ mod tests {
     use super::is_local;
 
     #[test]
-    fn names_of_others_are_not_local() {
+    fn foreign_host_names_are_not_local() {
         for host in ["localhost", "LOCALHOST:7070", "127.0.0.1:7070", "[::1]:7070", "192.168.1.2"] {
             assert!(is_local(host), "{host}");
         }

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_announces_no_instance_is_illegible() {
+    fn an_announcement_without_an_instance_id_is_unreadable() {
         let folder = tempfile::tempdir().expect("a directory");
         let held = DirectoryLock::take(folder.path()).expect("free");
         let of_an_earlier_version = r#"{"pid": 1, "url": "http://127.0.0.1:1", "version": "0.1.0"}"#;
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lock_tells_whether_a_store_is_open() {
+    fn the_lock_shows_that_a_store_is_open() {
         let folder = tempfile::tempdir().expect("a directory");
         let found = |path: &Path| holder(path).expect("readable");
         assert!(matches!(found(folder.path()), Holder::Nobody { left_behind: false }));

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_body_is_told_precisely() {
+    fn an_invalid_body_is_refused_with_code_and_field() {
         let turn = |inside: &str| format!(r#"{{"scope":{{"user_id":"u"}},"turns":[{{{inside}}}]}}"#);
         let cases = [
             (String::new(), Code::MalformedJson, ""),

@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_mended_is_a_problem() {
+    fn an_unrepaired_fault_is_a_problem() {
         let found = |repaired| engrain::wire::Finding {
             code: "orphan_row".to_owned(),
             detail: "index rows of nothing".to_owned(),

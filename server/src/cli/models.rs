@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_is_a_line() {
+    fn a_model_is_printed_as_one_line() {
         let model = ListedModel {
             name: "a/b".to_owned(),
             task: None,

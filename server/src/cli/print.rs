@@ -73,12 +73,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_cannot_steer_the_terminal() {
+    fn control_characters_of_a_text_are_not_printed() {
         assert_eq!(printable("a\u{1b}[2Jb\n\tc\u{9b}"), "a\u{fffd}[2Jb\n\tc\u{fffd}");
     }
 
     #[test]
-    fn a_memory_shows_when_who_and_what() {
+    fn a_memory_is_printed_with_time_speaker_and_text() {
         let turn: wire::Memory = serde_json::from_value(serde_json::json!({
             "id": "01890a5d-ac96-774b-bcce-b30209900003", "version": 1, "kind": "turn", "text": "one\ntwo",
             "tokens": 2, "visibility": "owner", "tags": ["x"], "happened_at": "2023-05-20T02:21:00Z",

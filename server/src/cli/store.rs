@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_replacement_takes_the_old_logs_along_and_a_failed_one_brings_them_back() {
+    fn a_replacement_removes_the_old_logs_and_a_failed_one_restores_them() {
         let folder = tempfile::tempdir().expect("a directory");
         let database = folder.path().join(DATABASE_FILE);
         let log = folder.path().join(format!("{DATABASE_FILE}-wal"));

@@ -152,7 +152,7 @@ mod tests {
     use super::super::{Overrides, load};
 
     #[test]
-    fn every_contradiction_is_told_in_a_sentence() {
+    fn every_invalid_value_is_reported_with_its_key() {
         let cases = [
             ("SERVER__LISTEN", "0.0.0.0:7070", "allow_remote_without_keys"),
             ("SERVER__LISTEN", "[::]:7070", "allow_remote_without_keys"),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn listening_to_everyone_can_be_allowed() {
+    fn listening_on_a_public_address_can_be_allowed() {
         let environment = [
             ("ENGRAIN_SERVER__LISTEN".to_owned(), "0.0.0.0:7070".to_owned()),
             ("ENGRAIN_SERVER__ALLOW_REMOTE_WITHOUT_KEYS".to_owned(), "true".to_owned()),

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_whole() {
+    fn the_defaults_are_complete() {
         let config = loaded(&[]).expect("the defaults");
         assert_eq!(config.server.listen.to_string(), "127.0.0.1:7070");
         assert_eq!(config.store.data_dir, Path::new("/home/ann/.local/share/engrain"));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn later_ones_win() {
+    fn later_sources_take_precedence() {
         let folder = tempfile::tempdir().expect("a directory");
         let file = folder.path().join("engrain.toml");
         std::fs::write(
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_refused() {
+    fn an_unknown_key_is_refused() {
         let error = loaded(&[("ENGRAIN_LIMITS__BODY_BITES", "7")]).expect_err("unknown").to_string();
         assert!(error.contains("body_bites"), "{error}");
         let error = loaded(&[("ENGRAIN_LIMITS__BODY_BYTES", "many")]).expect_err("no number").to_string();

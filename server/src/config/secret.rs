@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_never_shown() {
+    fn a_secret_is_never_printed() {
         let secret: Secret = serde_json::from_str("\"hunter2\"").expect("a text");
         assert_eq!(secret.reveal(), "hunter2");
         assert_eq!(format!("{secret:?}"), "***");

@@ -60,7 +60,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cursors_return(id in any::<u128>(), number in any::<i64>(), next in any::<u32>()) {
+        fn a_cursor_is_parsed_to_its_position(id in any::<u128>(), number in any::<i64>(), next in any::<u32>()) {
             let id = MemoryId(Uuid::from_u128(id));
             prop_assert_eq!(memory(&of_memory(id)), Some(id));
             prop_assert_eq!(owner(&of_owner(PartitionId(number))), Some(PartitionId(number)));
@@ -68,7 +68,7 @@ mod tests {
         }
 
         #[test]
-        fn anything_else_is_refused(text in "\\PC{0,40}") {
+        fn any_other_text_is_refused(text in "\\PC{0,40}") {
             if let Some(id) = memory(&text) {
                 prop_assert_eq!(of_memory(id).to_lowercase(), text.to_lowercase());
             }

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_that_cannot_work_are_refused() {
+    fn invalid_addresses_are_refused() {
         for url in ["", "localhost:8080", "ftp://host", "http://", "http://host/?a=b", "http://host/#a"] {
             let refused = ClientBuilder::new(url).build();
             assert!(matches!(refused, Err(Error::InvalidUrl { .. })), "{url}");

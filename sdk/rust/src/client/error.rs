@@ -24,10 +24,10 @@ pub enum Error {
     #[error("the connection failed")]
     Transport(#[source] reqwest::Error),
     /// No response within the client's timeout.
-    #[error("no answer within {0:?}")]
+    #[error("no response within {0:?}")]
     TimedOut(Duration),
     /// The response does not match the operation.
-    #[error("the answer to {operation} cannot be read")]
+    #[error("the response to {operation} cannot be read")]
     Decode {
         /// Operation, such as `POST /v1/recall`.
         operation: String,
@@ -36,7 +36,7 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// The response, or a line of it, exceeds the client's size limit.
-    #[error("the answer to {operation} is longer than {limit_bytes} bytes")]
+    #[error("the response to {operation} is longer than {limit_bytes} bytes")]
     TooLong {
         /// Operation, such as `POST /v1/recall`.
         operation: String,
@@ -44,7 +44,7 @@ pub enum Error {
         limit_bytes: usize,
     },
     /// A stream is incomplete, or its pages do not advance.
-    #[error("the answer to {operation} is cut short: {detail}")]
+    #[error("the response to {operation} is incomplete: {detail}")]
     CutShort {
         /// Operation, such as `POST /v1/recall`.
         operation: String,
@@ -52,7 +52,7 @@ pub enum Error {
         detail: String,
     },
     /// The server's address is invalid.
-    #[error("`{url}` is not a server's address: {reason}")]
+    #[error("`{url}` is not a valid server address: {reason}")]
     InvalidUrl {
         /// Address of the server.
         url: String,

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_is_heeded_unless_it_asks_for_too_long() {
+    fn retry_after_takes_precedence_unless_it_is_too_long() {
         let policy = RetryPolicy { longest_wait: Duration::from_secs(5), ..RetryPolicy::default() };
         assert_eq!(policy.wait(0, parse_retry_after(" 3 "), 0.0), Some(Duration::from_secs(3)));
         assert_eq!(policy.wait(0, parse_retry_after("60"), 0.0), None);

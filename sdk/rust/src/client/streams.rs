@@ -78,14 +78,14 @@ impl Lines {
     async fn advance(mut self) -> Result<Option<(ExportLine, Self)>, Error> {
         loop {
             let Some(line) = self.next_line().await? else {
-                return if self.ended { Ok(None) } else { Err(self.cut_short("there is no last line")) };
+                return if self.ended { Ok(None) } else { Err(self.cut_short("the end line is missing")) };
             };
             let line = &self.buffer[line];
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
             if self.ended {
-                return Err(self.cut_short("something follows its last line"));
+                return Err(self.cut_short("data follows the end line"));
             }
             let line = serde_json::from_slice(line)
                 .map_err(|source| Error::Decode { operation: self.operation.clone(), source })?;

@@ -15,14 +15,14 @@
 //! | field | also called | meaning |
 //! |---|---|---|
 //! | `role` | `from` | `user` (`human`), `assistant` (`ai`, `bot`, `gpt`, `model`), `system` (`developer`), `tool` (`function`) |
-//! | `content` | `text`, `value` | a text, or a list of texts and parts `{"text": ...}`, joined by line ends |
-//! | `name` | `author` | the speaker's name |
-//! | `timestamp` | `created_at`, `said_at`, `time`, `date` | when it was said; without it, when its conversation took place, else at import |
-//! | `session` | `session_id`, `conversation_id`, and `id` of a conversation | default: `default` for turns; for a conversation, its place in the file |
-//! | `key` | `id`, `message_id` | your id for the turn |
-//! | `user_id`, `agent_id`, `app_id`, `run_id` | | whose; default: [`ImportOptions::scope`] |
-//! | `metadata` | | an object to keep beside the turn |
-//! | `messages` | `conversations` | the turns of a conversation |
+//! | `content` | `text`, `value` | string, or list of strings and parts `{"text": ...}`, joined by line breaks |
+//! | `name` | `author` | name of the speaker |
+//! | `timestamp` | `created_at`, `said_at`, `time`, `date` | time of the turn; default: the time of its conversation, otherwise of the import |
+//! | `session` | `session_id`, `conversation_id`, and `id` of a conversation | session; default: `default` for turns, the record number for a conversation |
+//! | `key` | `id`, `message_id` | key of the turn |
+//! | `user_id`, `agent_id`, `app_id`, `run_id` | | scope; default: [`ImportOptions::scope`] |
+//! | `metadata` | | object to store with the turn |
+//! | `messages` | `conversations` | turns of a conversation |
 
 use serde_json::{Map, Value};
 
@@ -125,7 +125,7 @@ pub(super) fn scope_of(
     };
     let scope = if named == Scope::default() { default.clone() } else { named };
     if scope == Scope::default() {
-        return Err(wrong(location, "user_id", "nobody is named whose memory this is; give a scope"));
+        return Err(wrong(location, "user_id", "the record names no owner; give a scope"));
     }
     Ok(scope)
 }
@@ -152,7 +152,7 @@ pub(super) fn moment_of(
 ) -> Result<Option<String>, FormatError> {
     let Some(value) = first(fields, names) else { return Ok(None) };
     let moment = timestamp::of_value(value);
-    moment.map(Some).ok_or_else(|| wrong(location, names[0], &format!("{} is not a moment", shown(value))))
+    moment.map(Some).ok_or_else(|| wrong(location, names[0], &format!("{} is not a time", shown(value))))
 }
 
 pub(super) fn wrong(location: &SourceLocation, field: &str, detail: &str) -> FormatError {

@@ -95,7 +95,7 @@ impl RecordReader for ChatGptReader {
         let export: Export = serde_json::from_slice(record)
             .map_err(|source| FormatError::Shape { location: location.clone(), source })?;
         if self.scope == Scope::default() {
-            return Err(wrong(location, "", "an export does not say whose it is; give a scope"));
+            return Err(wrong(location, "", "the export names no owner; give a scope"));
         }
         let session = export.conversation_id.clone().or_else(|| export.id.clone());
         let session = session.unwrap_or_else(|| format!("conversation-{}", location.record));
@@ -185,5 +185,5 @@ fn moment_of(
 ) -> Result<Option<String>, FormatError> {
     let Some(time) = time else { return Ok(None) };
     let moment = timestamp::from_number(time);
-    moment.map(Some).ok_or_else(|| wrong(location, field, &format!("{time} is not a moment")))
+    moment.map(Some).ok_or_else(|| wrong(location, field, &format!("{time} is not a time")))
 }

@@ -28,7 +28,7 @@ impl RecordReader for EngrainReader {
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
         if self.announced.is_some() {
-            return Err(cut_short(location, "something follows its last line"));
+            return Err(cut_short(location, "data follows the end line"));
         }
         let line = serde_json::from_slice(record)
             .map_err(|source| FormatError::Shape { location: location.clone(), source });
@@ -79,9 +79,9 @@ impl RecordReader for EngrainReader {
         match self.announced {
             Some(records) if records == self.records => Ok(()),
             Some(records) => {
-                Err(cut_short(location, &format!("{} records came, {records} were written", self.records)))
+                Err(cut_short(location, &format!("it has {} records instead of {records}", self.records)))
             }
-            None => Err(cut_short(location, "there is no last line")),
+            None => Err(cut_short(location, "the end line is missing")),
         }
     }
 }
@@ -90,7 +90,7 @@ impl EngrainReader {
     /// Owner, with the other ids of the memory.
     fn scope_of(&self, memory: &Memory, location: &SourceLocation) -> Result<Scope, FormatError> {
         let Some(owner) = self.owner.clone() else {
-            let detail = "no line before says whose it is".to_owned();
+            let detail = "no owner line precedes the record".to_owned();
             return Err(FormatError::Value { location: location.clone(), detail });
         };
         Ok(Scope {

@@ -43,13 +43,13 @@ pub enum FormatError {
         source: std::io::Error,
     },
     /// The file has no record.
-    #[error("{file}: there is no record in it")]
+    #[error("{file}: the file has no record")]
     Empty {
         /// Name of the file.
         file: String,
     },
     /// The format is unknown.
-    #[error("{location}: of no known format; its fields are: {fields}")]
+    #[error("{location}: unknown format; the record has the fields: {fields}")]
     UnknownFormat {
         /// Location of the examined record.
         location: SourceLocation,
@@ -75,7 +75,7 @@ pub enum FormatError {
         limit_bytes: usize,
     },
     /// The file is incomplete.
-    #[error("{location}: the file is cut short: {detail}")]
+    #[error("{location}: the file is incomplete: {detail}")]
     CutShort {
         /// Location of the last record.
         location: SourceLocation,
@@ -83,7 +83,7 @@ pub enum FormatError {
         detail: String,
     },
     /// The file has an unsupported version of the format.
-    #[error("{location}: the export is of version {found}; this reader knows version {known}")]
+    #[error("{location}: the export has version {found}; this reader supports version {known}")]
     Version {
         /// Location of the record with the version.
         location: SourceLocation,
@@ -93,7 +93,7 @@ pub enum FormatError {
         known: u32,
     },
     /// A record does not match its format.
-    #[error("{location}: not a record of its format")]
+    #[error("{location}: the record does not match its format")]
     Shape {
         /// Location of the record.
         location: SourceLocation,

@@ -125,7 +125,7 @@ impl Conversation {
         let date = self.conversation.get(&name).unwrap_or(&Value::Null);
         timestamp::of_value(date).ok_or_else(|| FormatError::Value {
             location: location.at(format!("conversation.{name}")),
-            detail: format!("{date} is not a moment"),
+            detail: format!("{date} is not a time"),
         })
     }
 }

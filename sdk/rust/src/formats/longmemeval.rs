@@ -131,7 +131,7 @@ impl Question {
         let moments = self.haystack_dates.iter().enumerate().map(|(index, date)| {
             timestamp::parse(date).ok_or_else(|| FormatError::Value {
                 location: location.at(format!("haystack_dates[{index}]")),
-                detail: format!("`{date}` is not a moment"),
+                detail: format!("`{date}` is not a time"),
             })
         });
         let moments: Vec<_> = moments.collect::<Result<_, _>>()?;

@@ -296,18 +296,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_place() {
+    fn an_error_names_its_location() {
         let wrong = |text: &str| records(text.as_bytes(), 4, 1000).unwrap_err().to_string();
         assert_eq!(
             wrong("[{},\n{\"a\": 1"),
-            "test, record 2 (line 2): the file is cut short: the record has no end"
+            "test, record 2 (line 2): the file is incomplete: the record has no end"
         );
         assert_eq!(
             wrong("[{}\n{}]"),
             "test, record 1 (line 1), line 2: not JSON: a comma is missing between two elements"
         );
         assert_eq!(wrong("[{},]"), "test, record 2 (line 1), line 1: not JSON: a value is missing");
-        assert_eq!(wrong("[1"), "test, record 1 (line 1): the file is cut short: the array has no end");
+        assert_eq!(wrong("[1"), "test, record 1 (line 1): the file is incomplete: the array has no end");
         assert_eq!(wrong("[1] 2"), "test, record 1 (line 1), line 1: not JSON: something follows the array");
         assert!(wrong("{\"a\": \"b\n\"}").ends_with("line 1: not JSON: a text is not closed on its line"));
     }
@@ -355,7 +355,7 @@ mod tests {
         }
 
         #[test]
-        fn no_input_is_too_strange(bytes: Vec<u8>, piece_bytes in 1_usize..20) {
+        fn arbitrary_input_never_panics(bytes: Vec<u8>, piece_bytes in 1_usize..20) {
             let records = records(&bytes, piece_bytes, 64);
             prop_assert!(records.is_err() || records.is_ok_and(|found| found.len() <= bytes.len()));
         }

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_of_writing_a_moment_is_read() {
+    fn every_supported_time_format_is_read() {
         let cases = [
             ("2023/05/20 (Sat) 02:21", "2023-05-20T02:21:00Z"),
             ("1:56 pm on 8 May, 2023", "2023-05-08T13:56:00Z"),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_moment_is_none() {
+    fn a_text_that_is_not_a_time_gives_none() {
         let texts =
             ["", "soon", "2023/02/30 (Thu) 02:21", "2023/05/20 (Sun) 02:21", "25:00 pm on 8 May, 2023"];
         for text in texts.into_iter().chain(["2024-02-30", "NaN", "inf", "1e300"]) {
