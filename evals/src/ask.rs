@@ -1,9 +1,9 @@
-//! Asks a question and makes a ranking of units (sessions or turns) of the memories that come back.
+//! Recall of one question, with the returned memories rolled up into a ranking of units (sessions or turns).
 //!
-//! A unit stands where the first memory of it stands. One recall brings at most [`RECALL_LIMIT_MEMORIES`]; of a
-//! LongMemEval haystack, about 500 turns in 48 sessions, that is fewer than all sessions, so a ranking of sessions
-//! ends before the largest cut-off. What would have come later counts as not found, and the report says at each
-//! cut-off for how many questions the haystack had more ([`Asked::cut_short`]).
+//! A unit has the rank of its first memory. One recall returns at most [`RECALL_LIMIT_MEMORIES`]. In a LongMemEval
+//! haystack of about 500 turns in 48 sessions these do not cover all sessions, so a ranking of sessions ends before
+//! the largest cut-off. Later units count as not found, and the report has, for each cut-off, the number of questions
+//! whose haystack had more ([`Asked::cut_short`]).
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -15,37 +15,37 @@ use serde::Serialize;
 use crate::dataset::{Question, Unit};
 use crate::failure::Failure;
 
-/// Memories that a recall asks for: the most that a server gives.
+/// Limit of each recall: the maximum that a server allows.
 pub(crate) const RECALL_LIMIT_MEMORIES: u32 = 200;
 
-/// How questions are asked.
+/// Settings of the recalls.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Manner {
-    /// Whether a cross-encoder reads the best candidates again.
+    /// Reranking of the best candidates by the cross-encoder.
     pub(crate) rerank: bool,
-    /// How many it reads; none is the server's setting.
+    /// Number of candidates to rerank. Default: the server's setting.
     pub(crate) rerank_candidates: Option<u32>,
 }
 
-/// What came of a question.
+/// Result of a question.
 pub(crate) struct Asked {
     pub(crate) question: Question,
-    /// The units, best first, none twice.
+    /// Distinct units, best first.
     pub(crate) ranking: Vec<String>,
-    /// From sending the question to having the answer, as a client sees it.
+    /// Latency seen by the client, from sending the request to the parsed response.
     pub(crate) took: Duration,
-    /// Whether the server says that it left something out.
+    /// True if the response was degraded.
     pub(crate) degraded: bool,
 }
 
 impl Asked {
-    /// Whether the recall's limit, and not the haystack's end, kept the ranking from reaching `cutoff`.
+    /// True if the recall's limit, not the size of the haystack, kept the ranking from reaching `cutoff`.
     pub(crate) fn cut_short(&self, cutoff: usize) -> bool {
         self.ranking.len() < cutoff.min(self.question.units)
     }
 }
 
-/// Asks a question.
+/// Asks one question.
 pub(crate) async fn ask(
     client: Client,
     scope: Scope,
@@ -71,7 +71,7 @@ pub(crate) async fn ask(
     Ok(Asked { question, ranking, took, degraded: !answer.degraded.is_empty() })
 }
 
-/// The units of `memories` in the order in which they first appear. A memory of no unit takes no place.
+/// Units of `memories` in the order of their first appearance. A memory without a unit has no rank.
 fn roll_up(memories: &[Recalled], unit: &Unit) -> Vec<String> {
     let mut seen = HashSet::new();
     let units = memories.iter().filter_map(|memory| unit.of(memory));

@@ -1,17 +1,17 @@
-//! Why a run ends before its end. Causes are kept, so that what is printed names the file, user or question and, below
-//! it, what the server or the system said.
+//! Failures of a run. Causes are kept, so that the printed error names the file, user or question and the error of the
+//! server or system.
 
 use std::path::{Path, PathBuf};
 
 use engrain::formats::FormatError;
 
-/// Why a run ended.
+/// Failure of a run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// The data file cannot be read as what it is said to be.
+    /// The data file is invalid.
     #[error("the data cannot be used")]
     Data(#[from] FormatError),
-    /// Every question of the file is left out, or it has none.
+    /// The file has no question that can be scored.
     #[error("{0}: there is no question to ask in it")]
     NothingToAsk(PathBuf),
     /// A file cannot be read or written.
@@ -25,16 +25,16 @@ pub(crate) enum Failure {
         #[source]
         source: std::io::Error,
     },
-    /// The server did not do what it was asked for.
+    /// A request to the server failed.
     #[error("{doing}")]
     Server {
-        /// What was being done, and for whom.
+        /// Operation and its user.
         doing: String,
-        /// Why it failed.
+        /// Cause.
         #[source]
         source: engrain::Error,
     },
-    /// A user has other memories than the data gives them: what would be measured is not the data.
+    /// A user has other memories than the data, which would distort the measurement.
     #[error("user {user} has {present} memories where the data has {expected}: give another --user-prefix")]
     OtherMemories {
         /// The user.
@@ -44,7 +44,7 @@ pub(crate) enum Failure {
         /// Turns in the data.
         expected: u64,
     },
-    /// A task of ours broke down.
+    /// A task panicked or was cancelled.
     #[error("a task broke down")]
     Task(#[from] tokio::task::JoinError),
     /// The report cannot be written as JSON.

@@ -1,4 +1,4 @@
-//! Gives a user their haystack, and takes it away again.
+//! Ingestion of a user's haystack, and its erasure.
 //!
 //! Invariant: when [`ingest`] is done, the user's memories are the haystack's turns and nothing else; otherwise it says
 //! so and nothing is measured. What an earlier run has brought is held against the haystack, word for word, and only
@@ -16,20 +16,20 @@ use crate::failure::Failure;
 /// Memories on a page while a user's are looked through: the server's most.
 const PAGE_MEMORIES: u32 = 1_000;
 
-/// A user who remembers their haystack.
+/// User with a complete haystack.
 pub(crate) struct Ready {
     pub(crate) scope: Scope,
     pub(crate) questions: Vec<Question>,
-    /// Turns that were sent.
+    /// Number of turns sent.
     pub(crate) sent: u64,
-    /// Turns that were there before.
+    /// Number of turns stored before.
     pub(crate) present: u64,
 }
 
-/// What tells one turn from another: its session, its key and its text.
+/// Identity of a turn: session, key and text.
 type Told = (String, String, String);
 
-/// Sees to it that a user remembers their haystack.
+/// Ensures that a user has the whole haystack.
 pub(crate) async fn ingest(client: Client, haystack: Haystack) -> Result<Ready, Failure> {
     let user = haystack.user().to_owned();
     let expected = haystack.turns();
@@ -76,7 +76,7 @@ async fn count(client: &Client, scope: &Scope) -> Result<u64, Failure> {
     Ok(page.map_err(Failure::server(format!("cannot count the memories of {user}")))?.total)
 }
 
-/// The turns that a user remembers.
+/// Turns stored for a user.
 async fn told(client: &Client, scope: &Scope) -> Result<HashSet<Told>, Failure> {
     let request = ListMemories {
         scope: scope.clone(),

@@ -1,7 +1,7 @@
-//! `engrain-evals`: measures what a running Engrain server recalls, through the SDK like any user. See the README
-//! beside this crate for what is measured and how.
+//! `engrain-evals`: retrieval quality of a running Engrain server on benchmarks, measured through the SDK. The README
+//! of this crate defines the measures.
 //!
-//! This file has the arguments, and is the one that reads the machine's clock.
+//! This file has the arguments and is the only one that reads the system clock.
 
 mod ask;
 mod dataset;
@@ -30,10 +30,10 @@ use crate::metrics::Percentiles;
 use crate::report::{Data, Ingest, Questions, Recall, Report, Settings, Tool};
 use crate::run::Outcome;
 
-/// How long one request may take. Turns are embedded before they are acknowledged, and texts of benchmarks are long.
+/// Timeout of one request. Turns are embedded before they are acknowledged, and benchmark texts are long.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Measure what a running Engrain server recalls.
+/// Measure the retrieval quality of a running Engrain server.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Command {
@@ -43,7 +43,7 @@ struct Command {
 
 #[derive(Debug, Subcommand)]
 enum Choice {
-    /// Recall of evidence sessions; every question has a haystack, and so a user, of its own.
+    /// Recall of evidence sessions; every question has its own haystack and user.
     #[command(name = "longmemeval")]
     LongMemEval(Options),
     /// Recall of evidence turns; every conversation is a user, who is asked all questions about it.
@@ -52,37 +52,37 @@ enum Choice {
 
 #[derive(Debug, Args)]
 struct Options {
-    /// The benchmark's file, as published; may be packed by gzip.
+    /// Benchmark file, as published; may be gzip.
     file: PathBuf,
-    /// Ask so many questions: each type has its share, evenly spread over the file. Default: all.
+    /// Number of questions to ask, stratified by type and evenly spread over the file. Default: all.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     questions: Option<usize>,
-    /// Look at so many of the first sessions or turns; may be repeated. Default: 1 3 5 10 30 50 for LongMemEval,
-    /// 1 5 10 20 50 for LoCoMo.
+    /// Cut-off in sessions or turns; may be repeated. Default: 1 3 5 10 30 50 for LongMemEval, 1 5 10 20 50 for
+    /// LoCoMo.
     #[arg(long, value_name = "K", num_args = 1.., value_parser = cutoff)]
     limit: Vec<usize>,
-    /// The server.
+    /// URL of the server.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070", env = "ENGRAIN_SERVER")]
     server: String,
-    /// What the names of the users begin with. Users of an earlier run with the same prefix are used again.
+    /// Prefix of the user ids. Users of an earlier run with the same prefix are used again.
     #[arg(long, value_name = "P", default_value = "evals-")]
     user_prefix: String,
-    /// Also write a report as JSON.
+    /// File for a JSON report.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Let a cross-encoder read the best candidates again.
+    /// Rerank the best candidates with the cross-encoder.
     #[arg(long)]
     rerank: bool,
-    /// How many it reads, 1 to 200. Default: the server's setting.
+    /// Number of candidates to rerank, 1 to 200. Default: the server's setting.
     #[arg(long, value_name = "N", requires = "rerank")]
     rerank_candidates: Option<u32>,
-    /// Do so many things at the same time.
+    /// Number of concurrent requests.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = at_least_one)]
     concurrency: usize,
-    /// Do not erase the users that this run has written.
+    /// Keep the users that this run has written.
     #[arg(long)]
     keep: bool,
-    /// The date that the report bears, in RFC 3339. Default: now.
+    /// Date of the report (RFC 3339). Default: now.
     #[arg(long, value_name = "MOMENT")]
     date: Option<Timestamp>,
 }
@@ -124,7 +124,7 @@ async fn measure(benchmark: Benchmark, options: &Options, date: Timestamp) -> Re
     let client = connected.map_err(Failure::server("cannot set up a client"))?;
     let server = client.version().await.map_err(Failure::server("cannot ask the server who it is"))?;
     if let Some(file) = &options.json {
-        // What cannot be written is found out now, and not hours later.
+        // An unwritable report file must fail now, not hours later.
         OpenOptions::new().create(true).append(true).open(file).map_err(Failure::file(file, "written"))?;
     }
     let data = Data::of(&options.file)?;

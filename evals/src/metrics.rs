@@ -1,27 +1,25 @@
-//! How good a ranking is: pure functions of the names in it, best first and none twice, and of the names that hold
-//! evidence. LongMemEval's definitions to the letter (`src/retrieval/eval_utils.py` of its repository), edge cases
-//! included.
+//! Ranking measures: pure functions of the distinct ranked names, best first, and the names with evidence. They follow
+//! LongMemEval's definitions exactly (`src/retrieval/eval_utils.py` of its repository), edge cases included.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// What is measured at a cut-off.
+/// Measure at a cut-off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Measure {
-    /// 1 if all evidence is among the first k, also where there is none to be found. What LongMemEval's paper calls
-    /// recall.
+    /// 1 if all evidence is among the first k, also without any evidence. LongMemEval's paper calls it recall.
     RecallAll,
-    /// 1 if any evidence is among the first k. What vendors mostly call recall.
+    /// 1 if any evidence is among the first k. Most vendors call it recall.
     RecallAny,
     /// LongMemEval's own nDCG, which weighs the first two ranks alike.
     NdcgAny,
 }
 
 impl Measure {
-    /// Its name, as the official script has it.
+    /// Name of the measure in the official script.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::RecallAll => "recall_all",
@@ -30,7 +28,7 @@ impl Measure {
         }
     }
 
-    /// Its value for the first `cutoff` of `ranking`.
+    /// Value of the measure for the first `cutoff` names of `ranking`.
     pub(crate) fn of(self, ranking: &[String], evidence: &BTreeSet<String>, cutoff: usize) -> f64 {
         let top = &ranking[..cutoff.min(ranking.len())];
         match self {
@@ -53,19 +51,19 @@ fn dcg(relevances: impl Iterator<Item = bool>) -> f64 {
     ranked.map(|(rank, _)| if rank == 1 { 1.0 } else { 1.0 / f64::from(rank).log2() }).sum()
 }
 
-/// The mean; 0 of nothing.
+/// Mean; 0 for no values.
 pub(crate) fn mean(values: &[f64]) -> f64 {
     if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
 }
 
-/// Times at which so many of all were over, in milliseconds.
+/// Percentiles of durations, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Percentiles {
-    /// Half of all.
+    /// 50th percentile.
     pub(crate) p50: f64,
-    /// 95 of 100.
+    /// 95th percentile.
     pub(crate) p95: f64,
-    /// 99 of 100.
+    /// 99th percentile.
     pub(crate) p99: f64,
 }
 
@@ -121,7 +119,7 @@ mod tests {
         assert_eq!(Measure::NdcgAny.of(&ranking, &evidence, 1), 1.0);
         let ideal = 2.0 + 1.0 / 3_f64.log2();
         assert!((Measure::NdcgAny.of(&ranking, &evidence, 3) - 1.0 / ideal).abs() < 1e-12);
-        // What never came back is missed, however far the ranking goes.
+        // Evidence that was not returned is missing at every cut-off.
         assert!((Measure::NdcgAny.of(&ranking, &evidence, 50) - 1.0 / ideal).abs() < 1e-12);
     }
 

@@ -1,10 +1,10 @@
-//! Tells on standard error how far a run has come: a bar for people, and for a log a line at every tenth of the way.
+//! Progress on standard error: a bar on a terminal, otherwise a line at every tenth.
 
 use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How far one stage of a run has come.
+/// Progress of one stage of a run.
 pub(crate) struct Progress {
     stage: &'static str,
     total: usize,
@@ -13,13 +13,13 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// A stage of `total` steps.
+    /// Creates the progress of a stage with `total` steps.
     pub(crate) fn new(stage: &'static str, total: usize) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| bar(stage, total));
         Self { stage, total, done: 0, bar }
     }
 
-    /// One step is done.
+    /// Counts one finished step.
     pub(crate) fn step(&mut self) {
         let tenth = |done: usize| done * 10 / self.total.max(1);
         let is_next_tenth = tenth(self.done + 1) > tenth(self.done);

@@ -1,5 +1,4 @@
-//! What a run has found, for people as a table and for programs as JSON, with all that is needed to do it again: which
-//! data, which server, which settings, when.
+//! Report of a run, as a table and as JSON, with everything needed to repeat it: data, server, settings, date.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,14 +16,14 @@ use crate::failure::Failure;
 use crate::metrics::{Measure, Percentiles};
 use crate::scores::Score;
 
-/// The report of a run.
+/// Report of a run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) benchmark: Benchmark,
-    /// When the run began, in RFC 3339.
+    /// Start of the run (RFC 3339).
     pub(crate) date: String,
     pub(crate) tool: Tool,
-    /// The server, and the embedder it uses.
+    /// Server and its embedder.
     pub(crate) server: Version,
     pub(crate) data: Data,
     pub(crate) questions: Questions,
@@ -34,68 +33,68 @@ pub(crate) struct Report {
     pub(crate) metrics: Vec<Score>,
 }
 
-/// This program.
+/// Version of this program.
 #[derive(Debug, Serialize)]
 pub(crate) struct Tool {
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
 }
 
-/// The data file, as it lies there (packed, if it is packed).
+/// Data file, as stored (compressed, if it is).
 #[derive(Debug, Serialize)]
 pub(crate) struct Data {
-    /// Its name, without folders.
+    /// Name of the file, without folders.
     pub(crate) file: String,
     pub(crate) sha256: String,
 }
 
-/// How many questions there are and were asked.
+/// Numbers of questions.
 #[derive(Debug, Serialize)]
 pub(crate) struct Questions {
     pub(crate) in_file: usize,
     pub(crate) asked: usize,
-    /// What of the whole file cannot be scored.
+    /// Data of the whole file that cannot be scored.
     pub(crate) left_out: LeftOut,
 }
 
-/// How it was measured.
+/// Settings of the measurement.
 #[derive(Debug, Serialize)]
 pub(crate) struct Settings {
-    /// What evidence is made of: `session` or `turn`.
+    /// Unit of evidence: `session` or `turn`.
     pub(crate) unit: &'static str,
     pub(crate) cutoffs: Vec<usize>,
-    /// Memories that each recall asked for; the ranking of units ends with them.
+    /// Limit of each recall; it bounds the ranking of units.
     pub(crate) recall_limit_memories: u32,
     #[serde(flatten)]
     pub(crate) manner: Manner,
-    /// Things done at the same time.
+    /// Number of concurrent requests.
     pub(crate) concurrency: usize,
     pub(crate) user_prefix: String,
 }
 
-/// How remembering went.
+/// Result of the ingestion.
 #[derive(Debug, Serialize)]
 pub(crate) struct Ingest {
     pub(crate) haystacks: usize,
     pub(crate) turns_sent: u64,
-    /// Turns that an earlier run had brought.
+    /// Number of turns stored by an earlier run.
     pub(crate) turns_present: u64,
     pub(crate) took_s: f64,
     /// None if nothing was sent.
     pub(crate) turns_per_second: Option<f64>,
 }
 
-/// How recalling went.
+/// Result of the recalls.
 #[derive(Debug, Serialize)]
 pub(crate) struct Recall {
     /// From sending a question to having the answer. In LongMemEval every question is its user's first.
     pub(crate) latency_ms: Percentiles,
-    /// Answers of which the server says that something was left out.
+    /// Number of degraded responses.
     pub(crate) degraded: usize,
     /// At each cut-off, how many rankings the recall's limit kept from reaching it: what is measured there is a lower
     /// bound.
     pub(crate) cut_short: BTreeMap<usize, usize>,
-    /// How many units the shortest ranking has.
+    /// Number of units in the shortest ranking.
     pub(crate) fewest_units: usize,
 }
 

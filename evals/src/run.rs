@@ -16,14 +16,14 @@ use crate::failure::Failure;
 use crate::ingest::{Ready, erase, ingest};
 use crate::progress::Progress;
 
-/// What a run has found.
+/// Result of a run.
 pub(crate) struct Outcome {
     pub(crate) asked: Vec<Asked>,
-    /// Turns that were sent.
+    /// Number of turns sent.
     pub(crate) turns_sent: u64,
-    /// Turns that an earlier run had brought.
+    /// Number of turns stored by an earlier run.
     pub(crate) turns_present: u64,
-    /// How long the first stage took, reading the file included.
+    /// Duration of the first stage, including the reading of the file.
     pub(crate) ingest_took: Duration,
 }
 

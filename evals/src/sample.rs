@@ -1,6 +1,5 @@
-//! Chooses some of the questions, so that a short run stands for a long one: every type has its share, and within a
-//! type the chosen ones are evenly spread over the file. Nothing is left to chance: the same file and number give the
-//! same questions, and pure arithmetic does it.
+//! Stratified sample of questions: every type has its share, and within a type the chosen ones are evenly spread over
+//! the file. It is deterministic: the same file and number give the same questions.
 
 use std::collections::{BTreeMap, BTreeSet};
 

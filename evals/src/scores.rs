@@ -7,18 +7,18 @@ use serde::Serialize;
 use crate::dataset::{Counted, Question};
 use crate::metrics::{Measure, mean};
 
-/// An average over the questions of a group.
+/// Average over the questions of a group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Score {
-    /// The group's name.
+    /// Name of the group.
     pub(crate) group: String,
-    /// How many questions it has.
+    /// Number of questions in the group.
     pub(crate) questions: usize,
-    /// Each measure at each cut-off.
+    /// Values of each measure at each cut-off.
     pub(crate) measures: BTreeMap<Measure, BTreeMap<usize, f64>>,
 }
 
-/// A question's part in a group: what has to be found, and the ranking.
+/// Question's part in a group: evidence to find, and ranking.
 type Member<'a> = (&'a Counted, &'a [String]);
 
 /// The averages of `measures` at `cutoffs` over questions with their rankings: groups over all types first, then the

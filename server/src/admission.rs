@@ -1,8 +1,8 @@
-//! How much at once, and how long: every request that does work passes here first.
+//! Admission control: the limit on concurrent requests, and request timeouts.
 //!
-//! Invariant: no queue without an end. Beyond the configured number of requests the next one is refused at once
-//! (`busy`, with `Retry-After`), and none works longer than its time-out. What is streamed holds its place until the
-//! stream ends, by holding on to its [`Admission`].
+//! Invariant: no unbounded queue. A request over the configured limit is refused at once (`busy`, with `Retry-After`),
+//! and no request runs longer than its timeout. A streamed response keeps its slot until the stream ends, by holding
+//! its [`Admission`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::App;
 use crate::problem::{Code, Problem};
 
-/// A place among the requests at work, free again when the last clone is dropped.
+/// Slot of a running request, released when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct Admission {
     _permit: Arc<OwnedSemaphorePermit>,
 }
 
-/// The places there are.
+/// Slots for concurrent requests.
 #[derive(Clone, Debug)]
 pub(crate) struct Places(Arc<Semaphore>);
 
@@ -38,13 +38,13 @@ impl Places {
     }
 }
 
-/// The layer of most routes: a place, and the configured time-out.
+/// Layer of most routes: a slot, and the request timeout.
 pub(crate) async fn bound(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let time_out = app.config().limits.request_timeout();
     within(&app, time_out, request, next).await
 }
 
-/// The layer of work on the whole store, which may take minutes.
+/// Layer of routes on the whole store, with the longer admin timeout.
 pub(crate) async fn bound_admin(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let time_out = app.config().limits.admin_timeout();
     within(&app, time_out, request, next).await
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_free_again_when_its_last_holder_is_gone() {
+    fn a_slot_is_released_when_its_last_holder_is_dropped() {
         let places = Places::new(1);
         let held = places.take().expect("the only place");
         let streaming = held.clone();

@@ -1,8 +1,9 @@
-//! Who asks. Until keys exist there is one tenant, and whoever reaches the server may do everything in it.
+//! Authentication of requests. Without API keys there is one tenant, and every caller has all rights in it.
 //!
-//! Two things stand in for keys. The server refuses to listen beyond this machine unless the configuration says
-//! `allow_remote_without_keys` (see [`crate::config`]), and while it listens on this machine only, it answers to local
-//! names only: a web page that points a name of its own at 127.0.0.1 (DNS rebinding) must not read memories.
+//! Two measures replace keys. The server refuses to listen on an address that other machines can reach, unless the
+//! configuration sets `allow_remote_without_keys` (see [`crate::config`]). While it listens on the loopback interface,
+//! it accepts only local names in `Host`: a web page that resolves its own name to 127.0.0.1 (DNS rebinding) must not
+//! read memories.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use memory_core::domain::scope::{Caller, Rights};
 use crate::App;
 use crate::problem::{Code, Problem};
 
-/// The caller of a request.
+/// Caller of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Authenticated(pub(crate) Caller);
 
@@ -36,7 +37,7 @@ impl FromRequestParts<Arc<App>> for Authenticated {
     }
 }
 
-/// Whether `host` (with or without a port) cannot be a name that someone else's DNS resolves.
+/// True if `host` (with or without a port) is a name that no foreign DNS zone can define.
 fn is_local(host: &str) -> bool {
     let without_port = match host.strip_prefix('[') {
         Some(v6) => v6.split(']').next().unwrap_or_default(),
@@ -50,7 +51,7 @@ mod tests {
     use super::is_local;
 
     #[test]
-    fn names_of_others_are_not_local() {
+    fn foreign_host_names_are_not_local() {
         for host in ["localhost", "LOCALHOST:7070", "127.0.0.1:7070", "[::1]:7070", "192.168.1.2"] {
             assert!(is_local(host), "{host}");
         }

@@ -15,30 +15,30 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 const FILE: &str = "server.json";
-/// The longest `server.json` that is read, in bytes.
+/// Maximum size of `server.json`, in bytes.
 const MAX_FILE_BYTES: u64 = 64 << 10;
 
-/// What a server tells about itself.
+/// Contents of `server.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Announcement {
-    /// Its process.
+    /// Process id of the server.
     pub(crate) pid: u32,
-    /// Where it answers.
+    /// URL of the server.
     pub(crate) url: String,
-    /// Its version.
+    /// Version of the server.
     pub(crate) version: String,
-    /// The id of this run of it, which it answers at `/health`.
+    /// Instance id of this run, the same as at `/health`.
     pub(crate) instance: Uuid,
 }
 
 impl Announcement {
-    /// This process, at `url`, with the id of this run.
+    /// Announcement of this process at `url`, with the id of this run.
     pub(crate) fn here(url: String, instance: Uuid) -> Self {
         Self { pid: std::process::id(), url, version: env!("CARGO_PKG_VERSION").to_owned(), instance }
     }
 
-    /// What stands in the data directory; none without a file. An error if the file cannot be read as an announcement:
-    /// another user's, a damaged one, or one of a version without instance ids.
+    /// Reads the announcement in the data directory; none without a file. Fails if the file is not readable as an
+    /// announcement: it belongs to another user, is damaged, or is from a version without instance ids.
     pub(crate) fn read(data_dir: &Path) -> io::Result<Option<Self>> {
         let file = match File::open(data_dir.join(FILE)) {
             Ok(file) => file,
@@ -50,8 +50,8 @@ impl Announcement {
         Ok(Some(serde_json::from_slice(&text)?))
     }
 
-    /// Writes it, whole or not at all. Only for the holder of the directory's lock. The file is gone when the
-    /// [`Announced`] is dropped.
+    /// Writes the announcement atomically. Only for the holder of the directory's lock. Dropping the [`Announced`]
+    /// removes the file.
     pub(crate) fn write(&self, data_dir: &Path) -> io::Result<Announced> {
         let mut file = tempfile::NamedTempFile::new_in(data_dir)?;
         serde_json::to_writer_pretty(&mut file, self)?;
@@ -62,7 +62,7 @@ impl Announcement {
     }
 }
 
-/// The file, as long as it is true.
+/// Guard of the written file.
 #[derive(Debug)]
 pub(crate) struct Announced {
     path: PathBuf,
@@ -76,25 +76,25 @@ impl Drop for Announced {
     }
 }
 
-/// Who has a data directory, as far as the directory tells.
+/// Owner process of a data directory, as far as the directory shows it.
 #[derive(Debug)]
 pub(crate) enum Holder {
     /// No process.
     Nobody {
-        /// Whether a `server.json` was there that a killed server had left behind. It has been removed.
+        /// True if the `server.json` of a killed server was found and removed.
         left_behind: bool,
     },
-    /// A process without a `server.json`: a command, or a server that is starting or stopping.
+    /// Process without a `server.json`: a command, or a server that is starting or stopping.
     Unannounced,
-    /// A process, beside a `server.json` that cannot be read.
+    /// Process with an unreadable `server.json`.
     Illegible(io::Error),
-    /// A process, beside this announcement. Whether the two belong together, the server at that address has to say.
+    /// Process with this announcement. The server at the announced address must confirm that the two belong together.
     Announced(Announcement),
 }
 
-/// Tells who has the directory. One that is not there is nobody's.
+/// Finds the process that owns the directory. A missing directory has no owner.
 ///
-/// A `server.json` in a directory without an owner is removed while its lock is held, so that it cannot be taken for
+/// A `server.json` in a directory without an owner is removed while the lock is held, so that it is not mistaken for
 /// the announcement of a later owner.
 pub(crate) fn holder(data_dir: &Path) -> Result<Holder, StoreError> {
     if !data_dir.is_dir() {
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_announces_no_instance_is_illegible() {
+    fn an_announcement_without_an_instance_id_is_unreadable() {
         let folder = tempfile::tempdir().expect("a directory");
         let held = DirectoryLock::take(folder.path()).expect("free");
         let of_an_earlier_version = r#"{"pid": 1, "url": "http://127.0.0.1:1", "version": "0.1.0"}"#;
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lock_tells_whether_a_store_is_open() {
+    fn the_lock_shows_that_a_store_is_open() {
         let folder = tempfile::tempdir().expect("a directory");
         let found = |path: &Path| holder(path).expect("readable");
         assert!(matches!(found(folder.path()), Holder::Nobody { left_behind: false }));

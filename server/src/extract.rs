@@ -1,8 +1,7 @@
-//! What comes with a request: its JSON body, its query string, the ids in its path, its idempotency key.
+//! Extractors of request parts: JSON body, query string, path ids, idempotency key.
 //!
-//! These extractors take the place of axum's own, whose rejections are plain text: here every refusal is a
-//! [`Problem`] with a stable code and, where one part is at fault, the path of that part. Reading is bounded in bytes
-//! and in time before anything is parsed.
+//! They replace axum's own, whose rejections are plain text. Every rejection here is a [`Problem`] with a stable code
+//! and, where one field is invalid, its path. Reading is bounded in bytes and time before anything is parsed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +22,7 @@ use uuid::Uuid;
 use crate::App;
 use crate::problem::{Code, Problem};
 
-/// A JSON body.
+/// JSON body of a request.
 #[derive(Debug)]
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
@@ -39,7 +38,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
     }
 }
 
-/// The query string.
+/// Query string of a request.
 #[derive(Debug)]
 pub(crate) struct QueryString<T>(pub(crate) T);
 
@@ -51,7 +50,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for QueryString<T> {
     }
 }
 
-/// The `{id}` in the path.
+/// Parameter `{id}` of the path.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PathId(pub(crate) Uuid);
 
@@ -65,7 +64,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     }
 }
 
-/// The `Idempotency-Key` header, if there is one.
+/// `Idempotency-Key` header, if present.
 #[derive(Clone, Debug)]
 pub(crate) struct IdempotencyKey(Option<Name>);
 
@@ -84,8 +83,8 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
 }
 
 impl IdempotencyKey {
-    /// The key with a hash of what was asked. The hash is over the request as it was understood, so that a
-    /// repetition may differ in white space and in the order of its fields.
+    /// Key with a hash of the request. The hash covers the parsed request, so that a repetition may differ in white
+    /// space and field order.
     pub(crate) fn of<T: Serialize>(
         self,
         caller: &Caller,
@@ -136,7 +135,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::at(Code::UnsupportedMediaType, "Content-Type", detail))
 }
 
-/// A request out of JSON.
+/// Parses a request from JSON.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if bytes.is_empty() {
         return Err(Problem::new(Code::MalformedJson, "the body is empty"));
@@ -147,7 +146,7 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let error = error.into_inner();
         let message = error.to_string();
         if message.starts_with("number out of range") {
-            // The JSON is sound: it is the number that no field can hold.
+            // The JSON is valid; the number is out of range for every field.
             Problem::at(Code::InvalidRequest, dotted(&path, None), "the number is out of range")
         } else if error.is_data() {
             refused(&path, &message)
@@ -173,9 +172,9 @@ fn form_pairs(query: &str) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(query.as_bytes())
 }
 
-/// Tells from serde's words, which are the same for every format, what is wrong with which field.
+/// Derives code and field from serde's message, whose wording is the same for every format.
 fn refused(path: &FieldPath, message: &str) -> Problem {
-    // JSON's position is of no use to a program that wrote the field, not the line.
+    // The position in the JSON text is dropped: the client program wrote fields, not lines.
     let message = message.split(" at line ").next().unwrap_or(message);
     let named = |prefix: &str| message.strip_prefix(prefix)?.split('`').next();
     if let Some(name) = named("missing field `") {
@@ -193,7 +192,7 @@ fn refused(path: &FieldPath, message: &str) -> Problem {
     Problem::at(Code::WrongType, dotted(path, None), message)
 }
 
-/// `turns[3].said_at`, with `last` behind it.
+/// Path such as `turns[3].said_at`, extended by `last`.
 fn dotted(path: &FieldPath, last: Option<&str>) -> String {
     let mut text = String::new();
     let push_name = |text: &mut String, name: &str| {
@@ -230,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_body_is_told_precisely() {
+    fn an_invalid_body_is_refused_with_code_and_field() {
         let turn = |inside: &str| format!(r#"{{"scope":{{"user_id":"u"}},"turns":[{{{inside}}}]}}"#);
         let cases = [
             (String::new(), Code::MalformedJson, ""),

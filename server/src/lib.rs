@@ -1,11 +1,11 @@
-//! Engrain over REST, and its command line.
+//! Engrain server: REST API and command line.
 //!
-//! [`router`] is the map: every route, and the layers around them. A request passes [`observe`] (id, log, metrics,
-//! problems), [`bounds`] (how many at once, how long) and the extractors of [`body`] and [`caller`]; a handler in
-//! [`mod@routes`] then turns the wire's words into the engine's ([`wire`]), asks the engine once, and turns its answer
-//! back. Handlers hold no rules of their own: what is remembered and recalled is decided in `memory-core`.
+//! [`router`] lists every route with its layers. A request passes [`observe`] (id, log, metrics, problems),
+//! [`admission`] (concurrency, timeouts) and the extractors of [`extract`] and [`auth`]. A handler in [`mod@routes`]
+//! converts it ([`convert`]), calls the engine once and converts the result. Handlers have no rules of their own:
+//! `memory-core` checks and decides.
 //!
-//! Invariant: whatever comes in, what goes out is an answer of the API or a problem with a stable code.
+//! Invariant: every response is one documented by the API or a problem with a stable code.
 
 mod admission;
 mod auth;
@@ -40,7 +40,7 @@ use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::routes::{admin, export, jobs, memories, meta, owners, recall, sessions, turns};
 
-/// All routes around `app`. The server listens with it before the engine is there: see [`App::attach`].
+/// Router of all routes. The server listens with it before the engine is ready: see [`App::attach`].
 pub fn router(app: Arc<App>) -> Router {
     let around = |layered: OpenApiRouter<Arc<App>>| layered.split_for_parts().0;
     let document = Arc::new(openapi::document());
@@ -55,7 +55,7 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// Routes that ask the engine for something small.
+/// Routes with bounded work.
 fn work() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(turns::add_turns)) // POST /v1/turns
@@ -72,7 +72,7 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(jobs::show_job)) // GET /v1/jobs/{id}
 }
 
-/// Routes that go through the whole store.
+/// Routes that read the whole store.
 fn whole_store() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(export::export)) // GET /v1/export
@@ -81,7 +81,7 @@ fn whole_store() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(admin::backup)) // GET /v1/admin/backup
 }
 
-/// Routes about the server itself. Beside them, [`openapi::served`] answers /openapi.json and /docs.
+/// Routes of server status. [`openapi::served`] adds /openapi.json and /docs.
 fn meta_routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(meta::health)) // GET /health
@@ -91,14 +91,14 @@ fn meta_routes() -> OpenApiRouter<Arc<App>> {
 }
 
 async fn unknown_route() -> Problem {
-    Problem::new(Code::UnknownRoute, "/docs and /openapi.json list the routes there are")
+    Problem::new(Code::UnknownRoute, "/docs and /openapi.json list the routes")
 }
 
 async fn method_not_allowed() -> Problem {
-    Problem::new(Code::MethodNotAllowed, "the header Allow lists the methods of this route")
+    Problem::new(Code::MethodNotAllowed, "the Allow header lists the methods of this route")
 }
 
-/// What all requests share.
+/// State shared by all requests.
 pub struct App {
     config: Config,
     engine: OnceLock<Arc<Engine>>,
@@ -110,7 +110,7 @@ pub struct App {
 }
 
 impl App {
-    /// Without an engine yet: every request that needs one is told that the server is starting.
+    /// State without an engine: requests that need one are answered with `starting`.
     pub fn new(config: Config) -> Arc<Self> {
         let (clock, ids) = (SystemClock, RandomIds::default());
         Arc::new(Self {
@@ -124,17 +124,17 @@ impl App {
         })
     }
 
-    /// From here on, requests go to `engine`. A second one is not taken.
+    /// Attaches the engine that requests use from then on. A second call has no effect.
     pub fn attach(&self, engine: Arc<Engine>) {
         let _ = self.engine.set(engine);
     }
 
-    /// The engine, or the problem that it is not there yet.
+    /// Engine, or the problem `starting`.
     fn engine(&self) -> Result<&Arc<Engine>, Problem> {
-        self.engine.get().ok_or_else(|| Problem::new(Code::Starting, "the models are being loaded"))
+        self.engine.get().ok_or_else(|| Problem::new(Code::Starting, "the models are loading"))
     }
 
-    /// The configuration.
+    /// Configuration of the server.
     fn config(&self) -> &Config {
         &self.config
     }
@@ -147,12 +147,12 @@ impl App {
         &self.metrics
     }
 
-    /// The id of this run of the server.
+    /// Instance id of this run of the server.
     fn instance(&self) -> Uuid {
         self.instance
     }
 
-    /// A fresh id, for a request or a file.
+    /// New id, for a request or a file.
     fn new_id(&self) -> Uuid {
         self.ids.next(self.clock.now())
     }

@@ -1,7 +1,6 @@
-//! The `engrain` binary. Everything is in the library, so that tests can reach it.
+//! Entry point of the `engrain` binary. All code is in the library, so that tests can use it.
 
-/// A request makes and frees some thousand small pieces of memory, many of them on another thread than the one that
-/// made them (docs/adr/0016).
+/// A request makes thousands of small allocations, many of them freed on another thread (docs/adr/0016).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

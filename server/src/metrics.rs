@@ -1,6 +1,6 @@
-//! What is counted and timed, for Prometheus. All names stand here, with their units and labels.
+//! Prometheus metrics: all names, units and labels.
 //!
-//! Invariant: labels are closed sets (routes, methods, statuses, steps): nothing that a caller writes becomes one.
+//! Invariant: labels are closed sets (routes, methods, statuses, steps); no text from a request becomes a label.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -17,20 +17,20 @@ const RECALL_SECONDS: &str = "engrain_recall_step_duration_seconds";
 const TURNS: &str = "engrain_turns_remembered_total";
 const MEMORIES: &str = "engrain_memories_remembered_total";
 
-/// Upper bounds in seconds: from half a millisecond, by factors of about two, to a minute.
+/// Upper bounds of the histogram buckets in seconds: from half a millisecond, by factors of about two, to a minute.
 const BUCKETS_S: [f64; 17] = [
     0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 2.0, 4.0, 8.0, 30.0,
     60.0,
 ];
 
-/// The process's metrics as text.
+/// Recorder of the process's metrics.
 #[derive(Clone)]
 pub(crate) struct Metrics {
     handle: Option<PrometheusHandle>,
 }
 
 impl Metrics {
-    /// Installs the recorder when called first; a process has one, however many servers it runs (tests run several).
+    /// Installs the recorder at the first call. A process has one recorder for all its servers (tests run several).
     pub(crate) fn install() -> Self {
         static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
         let handle = HANDLE.get_or_init(|| {
@@ -46,12 +46,12 @@ impl Metrics {
         Self { handle: handle.clone() }
     }
 
-    /// In the text format of Prometheus.
+    /// Renders the metrics in the Prometheus text format.
     pub(crate) fn render(&self) -> String {
         self.handle.as_ref().map(PrometheusHandle::render).unwrap_or_default()
     }
 
-    /// Folds what was measured into its buckets. Call it every few seconds: unscraped samples pile up otherwise.
+    /// Folds samples into their buckets. To be called every few seconds, because unscraped samples accumulate.
     pub(crate) fn fold(&self) {
         if let Some(handle) = &self.handle {
             handle.run_upkeep();
@@ -68,7 +68,7 @@ fn describe() {
     describe_counter!(MEMORIES, Unit::Count, "Finished memories remembered.");
 }
 
-/// Notes an answered request.
+/// Records an answered request.
 pub(crate) fn request(method: &Method, route: &str, status: StatusCode, took: Duration) {
     let labels = [
         ("method", known_method(method)),
@@ -79,13 +79,13 @@ pub(crate) fn request(method: &Method, route: &str, status: StatusCode, took: Du
     histogram!(REQUEST_SECONDS, &labels).record(took.as_secs_f64());
 }
 
-/// HTTP allows any word as a method; only the usual ones become labels.
+/// HTTP allows any token as a method; only the standard ones become labels.
 fn known_method(method: &Method) -> metrics::SharedString {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other").into()
 }
 
-/// Notes where the time of a recall went.
+/// Records the timings of a recall.
 pub(crate) fn recall(timings: &Timings) {
     let steps = [
         ("embed", timings.embed),
@@ -99,17 +99,17 @@ pub(crate) fn recall(timings: &Timings) {
     }
 }
 
-/// Notes turns that were remembered.
+/// Counts remembered turns.
 pub(crate) fn turns_remembered(count: usize) {
     counter!(TURNS).increment(count as u64);
 }
 
-/// Notes finished memories that were remembered.
+/// Counts remembered finished memories.
 pub(crate) fn memories_remembered(count: usize) {
     counter!(MEMORIES).increment(count as u64);
 }
 
-/// A request being answered, however it ends.
+/// Guard of the gauge of requests in flight.
 pub(crate) struct InFlight;
 
 impl InFlight {

@@ -1,7 +1,7 @@
-//! The outermost layer of every request: its id, its log line, its metrics, and the net under a panic.
+//! Outermost layer of every request: request id, log line, metrics, and recovery from a panic.
 //!
-//! Invariant: what is logged and measured is the route's template, never the path, the query, the body or the answer.
-//! No memory text and no user's name gets into a log or a metric here.
+//! Invariant: logs and metrics have the route's template, never the path, query string, body or response. No memory
+//! text and no user id enters a log or metric here.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use tracing::Instrument;
 use crate::problem::{self, Code, Problem};
 use crate::{App, metrics};
 
-/// The header that bears the request's id, both ways.
+/// Header of the request id, in requests and responses.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Where no route matched: paths are the caller's text, and there is no end of them.
+/// Label of requests without a matching route, because paths are unbounded text of callers.
 const NO_ROUTE: &str = "unmatched";
 
-/// The layer.
+/// The layer as axum middleware.
 pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let request_id = sane_request_id(request.headers()).unwrap_or_else(|| app.new_id().to_string());
@@ -35,7 +35,7 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
     let response = answered.unwrap_or_else(|_panic| {
         span.in_scope(|| tracing::error!("a request panicked: this is a defect, please report it"));
-        Problem::new(Code::Internal, "the server's log says more").into_response()
+        Problem::new(Code::Internal, "see the server's log").into_response()
     });
 
     let (mut response, code) = problem::finish(response, &request_id);
@@ -54,7 +54,7 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     response
 }
 
-/// The caller's own id of the request, if it can stand in a log line as it is.
+/// Request id given by the caller, if it is safe in a log line.
 fn sane_request_id(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(REQUEST_ID)?.to_str().ok()?;
     let is_sane = (1..=128).contains(&text.len())

@@ -1,7 +1,7 @@
-//! The OpenAPI document: made of the handlers' own descriptions and the wire's types, completed with the problems.
+//! OpenAPI document, generated from the handlers' annotations and the wire types, with the problems added.
 //!
-//! Invariant: the committed `server/openapi.json` is what this build serves; a test says so. Problems are not written
-//! beside each handler but derived from the one table ([`Code`]) and from what an operation takes.
+//! Invariant: the committed `server/openapi.json` is what this build serves, as a test checks. Problems are not
+//! annotated at each handler but derived from the table of codes ([`Code`]) and the inputs of the operation.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ use utoipa_swagger_ui::{Config as PageConfig, SwaggerUi};
 use crate::App;
 use crate::problem::Code;
 
-/// The document.
+/// OpenAPI document of all routes.
 pub fn document() -> OpenApi {
     let described = OpenApiRouter::with_openapi(<Base as utoipa::OpenApi>::openapi());
     let every = described.merge(crate::work()).merge(crate::whole_store()).merge(crate::meta_routes());
@@ -37,19 +37,19 @@ pub fn document_text() -> String {
 #[openapi(
     info(
         title = "Engrain",
-        description = "Long-term memory for LLM agents and chatbots.\n\nMoments are RFC 3339 texts \
-                       (`2023-05-20T02:21:00Z`); a bare date means its first moment in UTC. Requests refuse fields \
-                       that they do not know; answers may grow new ones. Whatever goes wrong is answered with \
-                       `application/problem+json` and a stable code.",
+        description = "Long-term memory for LLM agents and chatbots.\n\nTimes are RFC 3339 strings \
+                       (`2023-05-20T02:21:00Z`); a date alone means its midnight in UTC. A request with an unknown \
+                       field is refused; responses may gain fields. Errors are `application/problem+json` (RFC 9457) \
+                       with a stable code.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     tags(
-        (name = "remember", description = "Put in what was said, and what is known."),
-        (name = "recall", description = "Get out what bears on a question."),
-        (name = "memories", description = "Look after memories, one by one or by a filter."),
-        (name = "sessions", description = "Read conversations as they were said."),
-        (name = "admin", description = "Look after the store as a whole."),
-        (name = "server", description = "About the server itself."),
+        (name = "remember", description = "Add turns of conversations and finished memories."),
+        (name = "recall", description = "Retrieve the memories relevant to a query, and explain the ranking."),
+        (name = "memories", description = "List, show, edit and erase memories."),
+        (name = "sessions", description = "Read sessions and their turns verbatim."),
+        (name = "admin", description = "Administer the store: export, backup, check, reindex, jobs."),
+        (name = "server", description = "Inspect the server: liveness, readiness, version, metrics."),
     ),
     components(schemas(wire::Problem))
 )]
@@ -65,7 +65,7 @@ fn with_problems(mut document: OpenApi) -> OpenApi {
     document
 }
 
-/// `/openapi.json`, and a page at `/docs` that shows it and tries it out. Everything it needs is in the binary.
+/// Routes of `/openapi.json` and of the interactive page at `/docs`. All assets are in the binary.
 pub(crate) fn served(document: Arc<OpenApi>) -> Router<Arc<App>> {
     let json = move || {
         let document = Arc::clone(&document);
@@ -95,7 +95,7 @@ fn add_problems(path: &str, operation: &mut Operation) {
     }
 }
 
-/// Whether an operation, by what it takes, can answer a problem of this code.
+/// True if an operation with these inputs can return a problem of this code.
 fn can_happen(code: Code, path: &str, operation: &Operation) -> bool {
     let has_body = operation.request_body.is_some();
     let has_query_or_id = operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
@@ -115,7 +115,7 @@ fn can_happen(code: Code, path: &str, operation: &Operation) -> bool {
         Code::IdempotencyKeyReused => {
             ["add_turns", "add_memories", "edit_memory", "delete_memory", "delete_matching"].contains(&id)
         }
-        Code::UnknownRoute | Code::MethodNotAllowed => false, // no operation's
+        Code::UnknownRoute | Code::MethodNotAllowed => false, // not specific to an operation
         Code::WrongHost => path != "/health" && path != "/ready",
         Code::Starting => path != "/health" && path != "/metrics",
         Code::Internal => true,

@@ -1,8 +1,8 @@
-//! What goes wrong, as it crosses the network: RFC 9457 problem details out of one table.
+//! Error responses: RFC 9457 problem details, defined by one table of codes.
 //!
-//! Invariants: a code never changes its meaning or its status; a body of status 5xx carries no internal text, which
-//! goes to the log instead. A [`Problem`] becomes a response in two steps, because only [`crate::observe`] knows the
-//! request's id: [`IntoResponse`] attaches it, [`finish`] writes the body.
+//! Invariants: a code never changes its meaning or status; a body of status 5xx has no internal details, which go to
+//! the log. A [`Problem`] becomes a response in two steps, because only [`crate::observe`] knows the request id:
+//! [`IntoResponse`] attaches the problem, [`finish`] writes the body.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -10,22 +10,22 @@ use engrain::wire;
 use memory_core::error::Error;
 use memory_core::store::StoreError;
 
-/// What programs tell problems apart by.
+/// Stable code of a problem, for programs to match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
-    /// The body is no JSON.
+    /// The body is not JSON.
     MalformedJson,
-    /// The request cannot be answered by a server of this name.
+    /// The `Host` header names another server.
     WrongHost,
     /// See [`Error::Forbidden`].
     Forbidden,
-    /// No such route.
+    /// The route does not exist.
     UnknownRoute,
     /// See [`Error::NotFound`].
     NotFound,
-    /// The route has no such method.
+    /// The route does not allow the method.
     MethodNotAllowed,
-    /// The client was too slow.
+    /// The body did not arrive within its timeout.
     BodyTimedOut,
     /// See [`Error::VersionConflict`].
     VersionConflict,
@@ -33,15 +33,15 @@ pub(crate) enum Code {
     ConfirmationStale,
     /// See [`Error::EmbedderMismatch`].
     EmbedderMismatch,
-    /// The body is over the limit.
+    /// The body is larger than the limit.
     BodyTooLarge,
-    /// The body is not said to be JSON.
+    /// The content type is not JSON.
     UnsupportedMediaType,
-    /// A field of another type.
+    /// A field has the wrong JSON type.
     WrongType,
-    /// A field that the request does not have.
+    /// The request has an unknown field.
     UnknownField,
-    /// A field that the request needs.
+    /// A required field is missing.
     MissingField,
     /// See [`Error::Invalid`].
     InvalidRequest,
@@ -61,11 +61,11 @@ pub(crate) enum Code {
     IndexUnavailable,
     /// See [`Error::Model`].
     EmbedderUnavailable,
-    /// The models are being loaded.
+    /// The models are loading.
     Starting,
     /// See [`Error::Stopping`].
     Stopping,
-    /// The request took longer than the server allows.
+    /// The request exceeded its timeout.
     TimedOut,
 }
 
@@ -101,31 +101,35 @@ impl Code {
         Code::TimedOut,
     ];
 
-    /// The code's name, its status and its title: the table of all problems.
+    /// Table of all problems: code, status, title.
     const fn row(self) -> (&'static str, u16, &'static str) {
         match self {
             Code::MalformedJson => ("malformed_json", 400, "The body is not JSON"),
-            Code::Forbidden => ("forbidden", 403, "The caller may not do this"),
-            Code::UnknownRoute => ("unknown_route", 404, "There is no such route"),
-            Code::NotFound => ("not_found", 404, "There is no such thing"),
-            Code::MethodNotAllowed => ("method_not_allowed", 405, "The route does not have this method"),
+            Code::Forbidden => ("forbidden", 403, "The caller lacks a permission"),
+            Code::UnknownRoute => ("unknown_route", 404, "The route does not exist"),
+            Code::NotFound => ("not_found", 404, "The object does not exist"),
+            Code::MethodNotAllowed => ("method_not_allowed", 405, "The route does not allow this method"),
             Code::BodyTimedOut => ("body_timed_out", 408, "The body did not arrive in time"),
-            Code::VersionConflict => ("version_conflict", 409, "The memory has another version by now"),
-            Code::ConfirmationStale => ("confirmation_stale", 409, "Other memories match by now"),
-            Code::EmbedderMismatch => ("embedder_mismatch", 409, "The store has another embedder"),
+            Code::VersionConflict => {
+                ("version_conflict", 409, "The memory has changed since the given version")
+            }
+            Code::ConfirmationStale => {
+                ("confirmation_stale", 409, "The set of matching memories has changed")
+            }
+            Code::EmbedderMismatch => ("embedder_mismatch", 409, "The store uses another embedder"),
             Code::BodyTooLarge => ("body_too_large", 413, "The body is too large"),
-            Code::UnsupportedMediaType => ("unsupported_media_type", 415, "The body must be JSON"),
-            Code::WrongHost => ("wrong_host", 421, "This server does not answer to that name"),
+            Code::UnsupportedMediaType => ("unsupported_media_type", 415, "The content type must be JSON"),
+            Code::WrongHost => ("wrong_host", 421, "The Host header names another server"),
             Code::WrongType => ("wrong_type", 422, "A field has the wrong type"),
-            Code::UnknownField => ("unknown_field", 422, "The request has no such field"),
-            Code::MissingField => ("missing_field", 422, "A field is missing"),
-            Code::InvalidRequest => ("invalid_request", 422, "The request says something that cannot be"),
-            Code::OverLimit => ("over_limit", 422, "The request is over a limit"),
+            Code::UnknownField => ("unknown_field", 422, "The request has an unknown field"),
+            Code::MissingField => ("missing_field", 422, "A required field is missing"),
+            Code::InvalidRequest => ("invalid_request", 422, "The request has an invalid value"),
+            Code::OverLimit => ("over_limit", 422, "The request exceeds a limit"),
             Code::IdempotencyKeyReused => {
                 ("idempotency_key_reused", 422, "The idempotency key was used for a different request")
             }
-            Code::Busy => ("busy", 429, "Too many requests at once"),
-            Code::Internal => ("internal", 500, "The server made a mistake"),
+            Code::Busy => ("busy", 429, "Too many concurrent requests"),
+            Code::Internal => ("internal", 500, "Internal server error"),
             Code::StoreDamaged => ("store_damaged", 500, "The store is damaged"),
             Code::StoreUnavailable => ("store_unavailable", 503, "The store is not available"),
             Code::IndexUnavailable => ("index_unavailable", 503, "The index is not available"),
@@ -136,22 +140,22 @@ impl Code {
         }
     }
 
-    /// The name on the wire.
+    /// Name of the code in responses.
     pub(crate) const fn as_str(self) -> &'static str {
         self.row().0
     }
 
-    /// The HTTP status.
+    /// HTTP status of the code.
     pub(crate) fn status(self) -> StatusCode {
         StatusCode::from_u16(self.row().1).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The kind of problem in words.
+    /// Title of the problem.
     pub(crate) const fn title(self) -> &'static str {
         self.row().2
     }
 
-    /// After how many seconds another try is worth it.
+    /// Value of `Retry-After` in seconds, for temporary problems.
     const fn retry_after_s(self) -> Option<u32> {
         match self {
             Code::Busy | Code::Starting => Some(1),
@@ -165,27 +169,27 @@ impl Code {
     }
 }
 
-/// A problem of one request.
+/// Problem of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
-    /// Which.
+    /// Code of the problem.
     pub code: Code,
-    /// What happened this time, for the caller. It may quote the request: never log it.
+    /// Explanation of this occurrence, for the caller. It may quote the request: never log it.
     pub detail: String,
-    /// The part of the request at fault.
+    /// Path of the invalid field in the request.
     pub field: Option<String>,
 }
 
-/// The longest detail, in bytes: a quoted value must not fill the answer.
+/// Maximum length of a detail in bytes: a quoted value must not fill the response.
 const MAX_DETAIL_BYTES: usize = 600;
 
 impl Problem {
-    /// A problem with the request as a whole.
+    /// Problem of the request as a whole.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: shortened(detail.into()), field: None }
     }
 
-    /// A problem with one part of the request.
+    /// Problem of one field of the request.
     pub(crate) fn at(code: Code, field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { field: Some(shortened(field.into())), ..Self::new(code, detail) }
     }
@@ -196,7 +200,7 @@ impl Problem {
         Self { field, ..self }
     }
 
-    /// As it crosses the network.
+    /// Problem details as sent to the client.
     pub(crate) fn to_wire(&self, request_id: &str) -> wire::Problem {
         wire::Problem {
             kind: format!("https://engrain.dev/problems/{}", self.code.as_str()),
@@ -240,13 +244,13 @@ impl From<Error> for Problem {
         };
         if code.status().is_server_error() {
             tracing::error!(code = code.as_str(), error = causes(&error), "operation failed");
-            return Problem::new(code, format!("{}; the server's log says more", code.title()));
+            return Problem::new(code, format!("{}; see the server's log", code.title()));
         }
         Problem::new(code, error.to_string())
     }
 }
 
-/// An error with everything that led to it, for the log.
+/// Error with the chain of its causes, for the log.
 pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let chain = std::iter::successors(Some(error), |cause| cause.source());
     chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
@@ -263,7 +267,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Writes the body of a response that bears a [`Problem`], and answers its code; leaves others as they are.
+/// Writes the body of a response that carries a [`Problem`] and returns its code; other responses are unchanged.
 pub(crate) fn finish(response: Response, request_id: &str) -> (Response, Option<Code>) {
     let (mut head, body) = response.into_parts();
     let Some(problem) = head.extensions.remove::<Problem>() else {
@@ -282,7 +286,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_has_a_row_of_its_own() {
+    fn every_code_has_its_own_name_and_title() {
         let names: BTreeSet<&str> = Code::ALL.into_iter().map(Code::as_str).collect();
         let titles: BTreeSet<&str> = Code::ALL.into_iter().map(Code::title).collect();
         assert_eq!((names.len(), titles.len()), (Code::ALL.len(), Code::ALL.len()));
@@ -299,12 +303,12 @@ mod tests {
         }
     }
 
-    /// The engine's own codes and the table must agree: a program may meet either.
+    /// The engine's own codes and the table must agree, because programs may see either.
     #[test]
     fn the_engines_errors_keep_their_codes() {
         let broken = || StoreError::Unavailable("disk I/O error in /secret/path".into());
         let errors = [
-            Error::invalid("turns[3].said_at", "is no moment"),
+            Error::invalid("turns[3].said_at", "is not a time"),
             Error::OverLimit { field: "turns".to_owned(), what: "the number of turns", limit: 1_000 },
             Error::NotFound { what: "memory", id: "x".to_owned() },
             Error::Forbidden { right: "write" },
@@ -328,15 +332,15 @@ mod tests {
     }
 
     #[test]
-    fn the_field_at_fault_is_named_once() {
-        let problem = Problem::from(Error::invalid("turns[3].said_at", "is no moment")).to_wire("r-1");
+    fn a_problem_names_its_field_outside_the_detail() {
+        let problem = Problem::from(Error::invalid("turns[3].said_at", "is not a time")).to_wire("r-1");
         assert_eq!(problem.field.as_deref(), Some("turns[3].said_at"));
-        assert_eq!((problem.detail.as_str(), problem.status), ("is no moment", 422));
+        assert_eq!((problem.detail.as_str(), problem.status), ("is not a time", 422));
         assert_eq!(problem.request_id, "r-1");
     }
 
     #[test]
-    fn long_details_are_cut_at_a_character() {
+    fn a_long_detail_is_cut_at_a_character_boundary() {
         let problem = Problem::new(Code::InvalidRequest, "é".repeat(5_000));
         assert!(problem.detail.len() < MAX_DETAIL_BYTES + 5 && problem.detail.ends_with("é…"));
     }

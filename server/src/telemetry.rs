@@ -1,4 +1,4 @@
-//! Where log lines go: standard error, for people or for machines. Standard output belongs to the command line.
+//! Log output on standard error, as text or JSON. Standard output belongs to the command line.
 
 use std::io::IsTerminal;
 
@@ -7,18 +7,18 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::config::{Log, LogFormat};
 
-/// Why nothing can be logged.
+/// Failure to set up the log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadLog {
-    /// The filter cannot be read.
+    /// The filter of `log.level` is invalid.
     #[error("log.level cannot be read: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
-    /// Something else logs already.
+    /// A log is already set up.
     #[error("the log is set up already")]
     Twice(#[from] TryInitError),
 }
 
-/// Sets up the log of the process; to be called once.
+/// Sets up the log of the process. To be called once.
 pub(crate) fn init(log: &Log) -> Result<(), BadLog> {
     let filter = EnvFilter::builder().parse(&log.level)?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -1,4 +1,4 @@
-//! Measures how fast a running server remembers and recalls, through the SDK like any client.
+//! Load generator: throughput and latency of a running server, measured through the SDK.
 //!
 //! Texts and vectors are made up here from a seed, so that a run repeats: sentences whose words are as frequent
 //! as in real conversations, vectors around a thousand centres, as embeddings of real texts lie. With
@@ -75,7 +75,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Users that are filled at the same time.
+/// Number of users filled concurrently.
 const FILLING: u64 = 8;
 
 /// Fills all users.
@@ -199,7 +199,7 @@ async fn recall(
     Ok(all)
 }
 
-/// How long each call took, and all of them together.
+/// Latency of each call, and total duration.
 #[derive(Debug, Default)]
 struct Times {
     each: Vec<Duration>,

@@ -1,4 +1,4 @@
-//! LoCoMo's questions: evidence is named by turn.
+//! LoCoMo questions, with evidence by turn.
 //!
 //! The categories are numbers in the file, and papers permute their names; the names here are those of the benchmark's
 //! own paper, and the number always stands before.

@@ -1,4 +1,4 @@
-//! LongMemEval's questions: evidence is named by session.
+//! LongMemEval questions, with evidence by session.
 //!
 //! The SDK's reader gives sessions names that tell nothing; here they get their ids back. An id that occurs twice in a
 //! haystack becomes two sessions of the memory system, and one again when it is scored.

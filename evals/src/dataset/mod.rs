@@ -1,10 +1,10 @@
-//! What is measured on: haystacks to be remembered, and questions whose evidence is known.
+//! Benchmark data: haystacks to ingest, and questions with known evidence.
 //!
-//! Invariant: **labels stay here.** A [`Haystack`] has what is sent, a [`Question`] has its text, which is sent, and its
-//! evidence, which is not; what evidence is named by is translated by [`Unit`] from what the memory system calls it.
+//! Invariant: **labels stay here.** A [`Haystack`] has the turns to send. A [`Question`] has its text, which is sent,
+//! and its evidence, which is not. [`Unit`] maps names of the memory system to the benchmark's names of evidence.
 //!
-//! A file is read twice, one record at a time: first to know what there is to choose from, then to be worked through.
-//! Both times the same reader numbers the questions, so that the sample means the same ones.
+//! A file is read twice, one record at a time: first to choose the sample, then to run it. The same reader numbers the
+//! questions both times, so that the sample is the same.
 
 mod dialogue_id;
 mod locomo;
@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::metrics::Measure;
 use crate::sample;
 
-/// A benchmark.
+/// Benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Benchmark {
@@ -32,7 +32,7 @@ pub(crate) enum Benchmark {
 }
 
 impl Benchmark {
-    /// How many of the first units are looked at where the caller does not say.
+    /// Default cut-offs, in units.
     pub(crate) fn cutoffs(self) -> &'static [usize] {
         match self {
             Self::LongMemEval => &[1, 3, 5, 10, 30, 50],
@@ -40,7 +40,7 @@ impl Benchmark {
         }
     }
 
-    /// What is computed.
+    /// Measures to compute.
     pub(crate) fn measures(self) -> &'static [Measure] {
         match self {
             Self::LongMemEval => &[Measure::RecallAll, Measure::RecallAny, Measure::NdcgAny],
@@ -48,7 +48,7 @@ impl Benchmark {
         }
     }
 
-    /// What evidence is made of.
+    /// Name of the unit of evidence.
     pub(crate) fn unit(self) -> &'static str {
         match self {
             Self::LongMemEval => "session",
@@ -57,15 +57,15 @@ impl Benchmark {
     }
 }
 
-/// What one user is to remember, and what they are asked.
+/// Data of one user: conversations to ingest, and questions to ask.
 pub(crate) struct Haystack {
-    /// The user.
+    /// Scope of the user.
     pub(crate) scope: Scope,
-    /// Their conversations, in order; no batch is empty.
+    /// Conversations, in order; no batch is empty.
     pub(crate) batches: Vec<AddTurns>,
-    /// The questions that can be scored.
+    /// Questions that can be scored.
     pub(crate) questions: Vec<Question>,
-    /// What was left out of them.
+    /// Counts of data left out.
     pub(crate) left_out: LeftOut,
 }
 
@@ -78,54 +78,54 @@ impl Haystack {
         Self { scope, batches: batches.collect(), questions: Vec::new(), left_out: LeftOut::default() }
     }
 
-    /// How many turns there are to remember.
+    /// Number of turns to ingest.
     pub(crate) fn turns(&self) -> u64 {
         self.batches.iter().map(|batch| batch.turns.len() as u64).sum()
     }
 
-    /// The user's id.
+    /// Id of the user.
     pub(crate) fn user(&self) -> &str {
         self.scope.user_id.as_deref().unwrap_or_default()
     }
 }
 
-/// A question that can be scored.
+/// Question that can be scored.
 #[derive(Clone, Debug)]
 pub(crate) struct Question {
-    /// What is asked.
+    /// Text of the question.
     pub(crate) text: String,
-    /// When it is asked, where the benchmark says so.
+    /// Time at which it is asked, if the benchmark has one.
     pub(crate) asked_at: Option<String>,
-    /// What evidence is named by.
+    /// Unit of evidence.
     pub(crate) unit: Unit,
-    /// How many such units the haystack has.
+    /// Number of units in the haystack.
     pub(crate) units: usize,
-    /// Its type: what a sample is spread over.
+    /// Type of the question; a sample is stratified by it.
     pub(crate) kind: String,
-    /// The averages it counts in.
+    /// Averages that include the question.
     pub(crate) counts_in: Vec<Counted>,
 }
 
-/// An average that a question counts in, and what has to be found for it.
+/// Average that includes a question, with the evidence to find.
 #[derive(Clone, Debug)]
 pub(crate) struct Counted {
-    /// The average's name.
+    /// Name of the average.
     pub(crate) group: String,
-    /// The names of the units that hold evidence.
+    /// Names of the units with evidence.
     pub(crate) evidence: BTreeSet<String>,
 }
 
-/// What evidence is named by.
+/// Unit of evidence.
 #[derive(Clone, Debug)]
 pub(crate) enum Unit {
-    /// A session: from its name in the memory system to the benchmark's id.
+    /// Session: map from its name in the memory system to the benchmark's id.
     Session(HashMap<String, String>),
-    /// A turn, by its key.
+    /// Turn, by its key.
     Turn,
 }
 
 impl Unit {
-    /// The benchmark's name for the unit that a memory is of; none for a memory that is no turn of the benchmark.
+    /// Benchmark name of a memory's unit; none for a memory that is not a turn of the benchmark.
     pub(crate) fn of<'a>(&'a self, recalled: &'a Recalled) -> Option<&'a str> {
         let origin = recalled.memory.origin.as_ref()?;
         match self {
@@ -135,16 +135,16 @@ impl Unit {
     }
 }
 
-/// What of a file is not scored, and why.
+/// Counts of data that is not scored, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct LeftOut {
-    /// Questions whose right answer is that there is none.
+    /// Abstention questions.
     pub(crate) abstention: usize,
-    /// Questions without evidence that could be found.
+    /// Questions without evidence in the haystack.
     pub(crate) without_evidence: usize,
-    /// Evidence whose name cannot be read.
+    /// Evidence with a malformed name.
     pub(crate) malformed_evidence: usize,
-    /// Evidence whose name is that of nothing in the haystack.
+    /// Evidence with a name that the haystack does not have.
     pub(crate) unknown_evidence: usize,
 }
 
@@ -157,23 +157,23 @@ impl LeftOut {
     }
 }
 
-/// A benchmark's file, and which of its questions are asked.
+/// Benchmark file, and the chosen questions.
 pub(crate) struct Dataset {
     pub(crate) benchmark: Benchmark,
-    /// Questions in the file, those left out included.
+    /// Number of questions in the file, including those left out.
     pub(crate) questions_in_file: usize,
-    /// What cannot be scored, in the whole file.
+    /// Data of the whole file that cannot be scored.
     pub(crate) left_out: LeftOut,
-    /// The questions that are asked, by their number among those that can be scored.
+    /// Numbers of the chosen questions among those that can be scored.
     pub(crate) chosen: BTreeSet<usize>,
-    /// Haystacks that the questions asked need.
+    /// Number of haystacks that the chosen questions need.
     pub(crate) haystacks: usize,
     file: PathBuf,
     options: ImportOptions,
 }
 
 impl Dataset {
-    /// Looks through a file and chooses `wanted` of its questions, or all of them.
+    /// Scans a file and chooses `wanted` of its questions, or all of them.
     pub(crate) fn open(
         benchmark: Benchmark,
         file: &Path,
@@ -210,7 +210,7 @@ impl Dataset {
         })
     }
 
-    /// The haystacks that the questions asked need, each with these questions only.
+    /// Haystacks of the chosen questions, each with only these questions.
     pub(crate) fn haystacks(
         &self,
     ) -> Result<impl Iterator<Item = Result<Haystack, FormatError>> + '_, FormatError> {
@@ -227,7 +227,7 @@ impl Dataset {
     }
 }
 
-/// All haystacks of a file, in its order.
+/// All haystacks of a file, in order.
 fn read(
     benchmark: Benchmark,
     file: &Path,

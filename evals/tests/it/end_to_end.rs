@@ -97,7 +97,7 @@ async fn longmemeval_is_scored_by_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_label_leaves_the_house() {
+async fn no_label_is_sent_to_the_server() {
     let bench = Bench::new().await;
     bench.run("longmemeval", &["--concurrency", "3"]);
     bench.run("locomo", &["--user-prefix", "other-"]);
@@ -113,7 +113,7 @@ async fn no_label_leaves_the_house() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn moments_are_sent_along() {
+async fn times_are_sent_with_turns_and_questions() {
     let bench = Bench::new().await;
     bench.run("longmemeval", &["--keep"]);
     let memories = bench.server.memories();
@@ -129,7 +129,7 @@ async fn moments_are_sent_along() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_there_is_not_sent_again() {
+async fn stored_turns_are_not_sent_again() {
     let bench = Bench::new().await;
     let (first, _) = bench.run("longmemeval", &["--keep"]);
     bench.server.asked();
@@ -184,7 +184,7 @@ async fn locomo_is_scored_by_turn() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sample_asks_and_remembers_no_more_than_it_needs() {
+async fn a_sample_ingests_only_the_haystacks_it_asks() {
     let bench = Bench::new().await;
     let (report, _) =
         bench.run("longmemeval", &["--questions", "1", "--rerank", "--rerank-candidates", "50"]);
@@ -199,7 +199,7 @@ async fn a_sample_asks_and_remembers_no_more_than_it_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_work_is_told() {
+async fn invalid_input_is_reported() {
     let bench = Bench::new().await;
     let told = |benchmark: &str, file: &str, options: &[&str]| {
         let output = bench.call(benchmark, Path::new(file), options);
@@ -208,7 +208,9 @@ async fn what_cannot_work_is_told() {
     };
     assert!(told("longmemeval", "no/such/file.json", &[]).contains("no/such/file.json: cannot be read"));
     let locomo = fixture("locomo");
-    assert!(told("longmemeval", locomo.to_str().unwrap(), &[]).contains("not a record of its format"));
+    assert!(
+        told("longmemeval", locomo.to_str().unwrap(), &[]).contains("the record does not match its format")
+    );
     assert!(told("locomo", locomo.to_str().unwrap(), &["--limit", "201"]).contains("from 1 to 200"));
     assert!(
         told("locomo", locomo.to_str().unwrap(), &["--json", "no/such/folder/x"])

@@ -15,7 +15,7 @@ use engrain::wire::{AddTurns, DeleteMatching, ListMemories, RecallRequest};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// What the server has got and has.
+/// Requests received and memories stored by the server.
 #[derive(Default)]
 struct StoredMemory {
     asked: Vec<(String, String)>,

@@ -5,10 +5,10 @@
 //! use engrain::wire::{AddTurns, NewTurn, RecallRequest, Role, Scope};
 //!
 //! # async fn example() -> Result<(), engrain::Error> {
-//! let engrain = Client::new("http://127.0.0.1:8080")?;
+//! let engrain = Client::new("http://127.0.0.1:7070")?;
 //! let scope = Scope::user("mara");
 //!
-//! // What was said is remembered word for word, and can be recalled as soon as the call returns.
+//! // Turns are stored verbatim and searchable when the call returns.
 //! let turns = vec![
 //!     NewTurn::new(Role::User, "I moved to Lisbon last week, into a flat near the river."),
 //!     NewTurn::new(Role::Assistant, "How lovely! Have you found a bakery yet?"),
@@ -16,19 +16,19 @@
 //! let conversation = AddTurns { scope: scope.clone(), session: Some("tuesday".into()), turns, ..AddTurns::default() };
 //! engrain.add_turns(&conversation).await?;
 //!
-//! // A block of text for the prompt of an LLM, within a budget, and the memories it is made of.
-//! let question = RecallRequest { scope, query: "Where does she live?".into(), ..RecallRequest::default() };
-//! let recalled = engrain.recall(&question).await?;
+//! // The response has a context block for an LLM prompt, within a token budget, and its memories.
+//! let request = RecallRequest { scope, query: "Where does she live?".into(), ..RecallRequest::default() };
+//! let recalled = engrain.recall(&request).await?;
 //! println!("{}", recalled.context.text);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! - [`wire`] holds every shape that crosses the network, and nothing else in the project does: the server serialises
-//!   these types, the client reads them, and the OpenAPI document is made of them.
+//! - [`wire`] has every request and response type of the API: the server serialises them, the client reads them, and
+//!   the OpenAPI document is generated from them.
 //! - [`client`] (feature `client`, on by default; `https` with the feature `tls`, also on by default) has a method for
-//!   every operation. A retry never does a thing twice.
-//! - `formats` (feature `formats`) reads conversations that other programs have written, for import.
+//!   every operation. A retry never repeats a write.
+//! - `formats` (feature `formats`) reads conversation files of other programs for import.
 
 #[cfg(feature = "client")]
 pub mod client;

@@ -1,4 +1,4 @@
-//! What can be written on the command line.
+//! Command-line arguments, as clap definitions. Their doc comments are the help texts.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,8 +12,8 @@ use uuid::Uuid;
 #[command(
     name = "engrain",
     version,
-    after_help = "Exit status: 0 done; 1 failed; 2 wrong usage or configuration; 3 no server or hub answers, or the store is \
-                  in use or busy; 4 there is no such memory, session, job or model."
+    after_help = "Exit status: 0 success; 1 failure; 2 invalid arguments or configuration; 3 server or hub unreachable, or \
+                  store in use or busy; 4 memory, session, job or model not found."
 )]
 pub(super) struct Cli {
     #[command(flatten)]
@@ -22,22 +22,22 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
-/// What all commands take.
+/// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Global {
-    /// The server to talk to. Default: the one of the data directory; without one, it is started for the command
+    /// URL of the server. Default: the server of the data directory, or one started for this command
     #[arg(long, global = true, value_name = "URL", env = "ENGRAIN_SERVER")]
     pub(super) server: Option<String>,
-    /// A configuration file; `engrain config` prints one with all defaults
+    /// Configuration file; `engrain config` prints one with all defaults
     #[arg(long, global = true, value_name = "FILE", env = "ENGRAIN_CONFIG")]
     pub(super) config: Option<PathBuf>,
-    /// The directory of the store
+    /// Data directory of the store
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
-    /// Write results as JSON
+    /// Print results as JSON
     #[arg(long, global = true)]
     pub(super) json: bool,
-    /// What to log: error, warn, info, debug, trace. Default: `log.level` for serve, else warn
+    /// Log level: error, warn, info, debug or trace. Default: `log.level` for serve, warn for other commands
     #[arg(long, global = true, value_name = "LEVEL")]
     pub(super) log_level: Option<String>,
 }
@@ -48,9 +48,9 @@ pub(super) enum Command {
     Serve(ServeArgs),
     /// Remember a text
     Remember(RememberArgs),
-    /// Recall what bears on a question
+    /// Recall memories relevant to a query
     Recall(RecallArgs),
-    /// Import a file of conversations
+    /// Import conversations from files
     Import(ImportArgs),
     /// Export memories, one JSON object per line
     Export(ExportArgs),
@@ -60,15 +60,15 @@ pub(super) enum Command {
     Show(ShowArgs),
     /// Erase memories
     Delete(DeleteArgs),
-    /// Change to another embedder
+    /// Embed all memories again with another embedder
     Reindex(ReindexArgs),
-    /// Copy the store into a file
+    /// Back up the store to a file
     Backup(BackupArgs),
-    /// Put a copy of the store in place
+    /// Restore the store from a backup
     Restore(RestoreArgs),
-    /// Check the store and its surroundings
+    /// Check the store, the configuration and the models
     Doctor(DoctorArgs),
-    /// List models, or fetch one by name
+    /// List or fetch models
     #[command(subcommand)]
     Models(ModelsCommand),
     /// Print the OpenAPI document
@@ -82,37 +82,37 @@ pub(super) struct ServeArgs {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(super) listen: Option<SocketAddr>,
-    /// What embeds: auto, remote, or the name of a local model
+    /// Embedder: auto, remote, or the name of a local model
     #[arg(long, value_name = "NAME")]
     pub(super) embedder: Option<String>,
 }
 
-/// What can be done with models.
+/// Commands on models.
 #[derive(Debug, Subcommand)]
 pub(super) enum ModelsCommand {
-    /// List the models there are: pinned, your own, and those that can be fetched by name
+    /// List models: pinned ones, your own, and those that can be fetched by name
     List,
-    /// Fetch models by name into the cache, and pin them (HF_ENDPOINT and HF_TOKEN say from where)
+    /// Fetch models by name into the cache and pin them (HF_ENDPOINT sets the mirror, HF_TOKEN the access token)
     Fetch {
-        /// Names as `engrain models list` shows them, such as intfloat/multilingual-e5-small
+        /// Model names, as listed by `engrain models list`, such as intfloat/multilingual-e5-small
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },
 }
 
-/// Whose memories.
+/// Scope options.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct ScopeArgs {
-    /// The person
+    /// User id
     #[arg(long, value_name = "ID", env = "ENGRAIN_USER")]
     pub(super) user: Option<String>,
-    /// The agent
+    /// Agent id
     #[arg(long, value_name = "ID")]
     pub(super) agent: Option<String>,
-    /// The application
+    /// Application id
     #[arg(long, value_name = "ID")]
     pub(super) app: Option<String>,
-    /// The run
+    /// Run id
     #[arg(long, value_name = "ID")]
     pub(super) run: Option<String>,
 }
@@ -128,21 +128,21 @@ impl ScopeArgs {
 pub(super) struct RememberArgs {
     #[command(flatten)]
     pub(super) scope: ScopeArgs,
-    /// The text; `-` reads it from standard input
+    /// Text to remember; `-` reads it from standard input
     pub(super) text: String,
-    /// Remember it as a turn of a conversation, said by this one
+    /// Role of the speaker; the text is added as a turn of a conversation
     #[arg(long, value_enum)]
     pub(super) role: Option<RoleArg>,
-    /// The conversation it is a turn of
+    /// Session of the turn
     #[arg(long, requires = "role", value_name = "NAME")]
     pub(super) session: Option<String>,
-    /// A label; may be repeated
+    /// Tag; may be repeated
     #[arg(long = "tag", value_name = "TAG")]
     pub(super) tags: Vec<String>,
-    /// When it happened or was said, such as 2023-05-20T02:21:00Z. Default: now
-    #[arg(long, value_name = "MOMENT")]
+    /// Time of the event or turn (RFC 3339), such as 2023-05-20T02:21:00Z. Default: now
+    #[arg(long, value_name = "TIME")]
     pub(super) at: Option<String>,
-    /// How much it matters, 0 to 1
+    /// Importance, 0 to 1
     #[arg(long, value_name = "NUMBER")]
     pub(super) importance: Option<f64>,
 }
@@ -170,18 +170,18 @@ impl From<RoleArg> for wire::Role {
 pub(super) struct RecallArgs {
     #[command(flatten)]
     pub(super) scope: ScopeArgs,
-    /// The question; `-` reads it from standard input
+    /// Query text; `-` reads it from standard input
     pub(super) query: String,
-    /// How many memories at most
+    /// Maximum number of memories
     #[arg(long, short = 'n')]
     pub(super) limit: Option<u32>,
-    /// Print the block for a prompt instead of the memories
+    /// Print the context block for a prompt instead of the memories
     #[arg(long)]
     pub(super) context: bool,
-    /// Length of that block, in tokens
+    /// Maximum length of the context block, in tokens
     #[arg(long, value_name = "TOKENS")]
     pub(super) budget: Option<u32>,
-    /// Let a cross-encoder read the best candidates again
+    /// Rerank the best candidates with the cross-encoder
     #[arg(long)]
     pub(super) rerank: bool,
     #[command(flatten)]
@@ -190,7 +190,7 @@ pub(super) struct RecallArgs {
 
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct FilterArg {
-    /// A filter as JSON, such as '{"field": "tags", "contains": "travel"}'
+    /// Filter as JSON, such as '{"field": "tags", "contains": "travel"}'
     #[arg(long, value_name = "JSON")]
     pub(super) filter: Option<String>,
 }
@@ -201,60 +201,60 @@ pub(super) struct ListArgs {
     pub(super) scope: ScopeArgs,
     #[command(flatten)]
     pub(super) filter: FilterArg,
-    /// How many at most
+    /// Maximum number of memories
     #[arg(long, short = 'n', default_value_t = 20)]
     pub(super) limit: u32,
-    /// Where to go on: the cursor that the list before ended with
+    /// Cursor of the page, printed at the end of the previous one
     #[arg(long)]
     pub(super) cursor: Option<String>,
-    /// The oldest first
+    /// List the oldest first
     #[arg(long)]
     pub(super) oldest_first: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
-    /// The memory
+    /// Id of the memory
     pub(super) id: Uuid,
-    /// All its versions
+    /// Show all versions
     #[arg(long)]
     pub(super) history: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct DeleteArgs {
-    /// The memories
+    /// Ids of the memories
     #[arg(required_unless_present_any = ["filter", "all"], conflicts_with_all = ["filter", "all"])]
     pub(super) ids: Vec<Uuid>,
     #[command(flatten)]
     pub(super) scope: ScopeArgs,
     #[command(flatten)]
     pub(super) filter: FilterArg,
-    /// Everything that the scope owns
+    /// Erase every memory that the scope owns
     #[arg(long, conflicts_with = "filter")]
     pub(super) all: bool,
-    /// Do not ask
+    /// Skip the confirmation prompt
     #[arg(long, short = 'y')]
     pub(super) yes: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// Files: LongMemEval, LoCoMo, JSON lines, ChatGPT, mem0, or an export; .gz too
+    /// Files to import: LongMemEval, LoCoMo, JSON lines, ChatGPT, mem0, or an Engrain export; gzip is decoded
     #[arg(required = true)]
     pub(super) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) scope: ScopeArgs,
-    /// The format. Default: found out from the content
+    /// Format of the files. Default: detected from the content
     #[arg(long, value_parser = format_of, value_name = "NAME")]
     pub(super) format: Option<engrain::formats::Format>,
-    /// What to put before the user ids that a benchmark's reader makes
+    /// Prefix of the user ids that are made for benchmark files
     #[arg(long, default_value = "", value_name = "TEXT")]
     pub(super) user_prefix: String,
-    /// Turns or memories in one request, 1 to 1,000
+    /// Maximum number of turns or memories per request, 1 to 1,000
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub(super) batch: u16,
-    /// Add what an earlier import brought once more: for memories that were erased since
+    /// Add everything again, even what an earlier import of the file added; restores memories erased since
     #[arg(long)]
     pub(super) again: bool,
 }
@@ -271,41 +271,41 @@ fn format_of(name: &str) -> Result<engrain::formats::Format, String> {
 pub(super) struct ExportArgs {
     #[command(flatten)]
     pub(super) scope: ScopeArgs,
-    /// Where to write. Default: standard output
+    /// Output file. Default: standard output
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ReindexArgs {
-    /// The embedder to change to
+    /// Name of the new embedder
     pub(super) embedder: String,
-    /// Do not wait for its end
+    /// Return without waiting for the end of the job
     #[arg(long)]
     pub(super) no_wait: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct BackupArgs {
-    /// Where to write
+    /// Output file
     pub(super) file: PathBuf,
-    /// Replace a file that is there
+    /// Overwrite an existing file
     #[arg(long)]
     pub(super) force: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct RestoreArgs {
-    /// What `engrain backup` wrote
+    /// Backup file, written by `engrain backup`
     pub(super) file: PathBuf,
-    /// Replace the store that is there; what it holds is lost
+    /// Replace the existing store; its contents are lost
     #[arg(long)]
     pub(super) force: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
-    /// Mend what can be mended without loss
+    /// Repair faults that can be repaired without loss
     #[arg(long)]
     pub(super) repair: bool,
 }
@@ -321,12 +321,12 @@ mod tests {
     }
 
     #[test]
-    fn the_arguments_are_consistent() {
+    fn the_argument_definitions_are_consistent() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn good_lines_are_understood() {
+    fn valid_command_lines_are_parsed() {
         let cli =
             parse("engrain recall --user mara -n 5 --context where --json --server http://x").expect("good");
         assert!(cli.global.json && cli.global.server.as_deref() == Some("http://x"));
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_lines_are_refused() {
+    fn invalid_command_lines_are_refused() {
         use clap::error::ErrorKind;
         for (line, kind) in [
             ("engrain", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),

@@ -1,8 +1,8 @@
-//! Finding a server to talk to, or starting one for as long as the command runs.
+//! Connection of a command to a server: discovery, or a server started for the duration of the command.
 //!
-//! In this order: `--server`; the server that `server.json` in the data directory names, if the directory is locked and
-//! that server answers with the instance id of the file; else this process becomes the server, on a free port of this
-//! machine. A store that another process holds without answering so is left alone.
+//! In this order: `--server`; the server named by `server.json` in the data directory, if the directory is locked and
+//! that server answers with the file's instance id; otherwise a server in this process, on a free local port. A store
+//! held by any other process is not touched.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,19 +20,19 @@ use crate::problem::causes;
 use crate::serve::{self, Running};
 use crate::telemetry;
 
-/// How long a server that says it is there may take to say so again.
+/// Timeout of the health check of an announced server.
 const HEALTH_WITHIN: Duration = Duration::from_secs(2);
-/// How long one request of a command may take: those on the whole store take long.
+/// Timeout of one request of a command; requests on the whole store take long.
 const REQUEST_WITHIN: Duration = Duration::from_secs(600);
 
-/// A server to talk to.
+/// Connection to a server.
 pub(super) struct Connection {
     pub(super) client: Client,
     own: Option<Running>,
 }
 
 impl Connection {
-    /// Finds or starts a server.
+    /// Finds a server or starts one.
     pub(super) async fn open(global: &Global) -> Result<Self, Failure> {
         if let Some(url) = &global.server {
             log_warnings(global, None)?;
@@ -49,12 +49,12 @@ impl Connection {
         Ok(Self { client: client(own.url())?, own: Some(own) })
     }
 
-    /// Whether the server ends with the command.
+    /// True if the server ends with the command.
     pub(super) fn is_own(&self) -> bool {
         self.own.is_some()
     }
 
-    /// Stops the server, if it was started for the command.
+    /// Stops the server if it was started for the command.
     pub(super) async fn close(self) {
         if let Some(own) = self.own {
             own.stop().await;
@@ -62,7 +62,7 @@ impl Connection {
     }
 }
 
-/// Runs `work` with a server, and closes it whatever became of the work.
+/// Runs `work` with a connection and closes it in any case.
 pub(super) async fn with_server<T>(
     global: &Global,
     work: impl AsyncFnOnce(&Connection) -> Result<T, Failure>,
@@ -73,7 +73,7 @@ pub(super) async fn with_server<T>(
     result
 }
 
-/// The configuration as flags, environment and file say.
+/// Configuration from flags, environment and file.
 pub(super) fn configuration(global: &Global, overrides: Overrides) -> Result<Config, Failure> {
     let environment: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -83,9 +83,10 @@ pub(super) fn configuration(global: &Global, overrides: Overrides) -> Result<Con
     Ok(load(global.config.as_deref(), &environment, &overrides)?)
 }
 
-/// Where the server of the data directory answers, if it has one. None if nobody has the directory.
+/// URL of the server of the data directory. None if no process owns the directory.
 ///
-/// Errors: [`Failure::Unreachable`] if a process has it that cannot be talked to.
+/// # Errors
+/// [`Failure::Unreachable`] if the owning process does not answer as its server.
 pub(super) async fn running_at(config: &Config) -> Result<Option<String>, Failure> {
     let data_dir = &config.store.data_dir;
     let shown = data_dir.display();
@@ -127,13 +128,13 @@ pub(super) async fn running_at(config: &Config) -> Result<Option<String>, Failur
     }
 }
 
-/// What came back from the address of an announcement.
+/// Response from the address of an announcement.
 enum Answer {
-    /// The id of the announcement.
+    /// The announced instance id.
     Right,
-    /// Something else: another server, of Engrain or not, has the address now.
+    /// Another response: a different server, of Engrain or not, has the address now.
     Wrong,
-    /// Nothing.
+    /// No response.
     Silence,
 }
 
@@ -151,7 +152,7 @@ fn client(url: &str) -> Result<Client, Failure> {
     Ok(Client::builder(url).timeout(REQUEST_WITHIN).build()?)
 }
 
-/// A command logs only what goes wrong, unless it is told otherwise.
+/// Default log level of a command: warnings and errors.
 fn log_warnings(global: &Global, config: Option<&Config>) -> Result<(), Failure> {
     let level = global.log_level.clone().unwrap_or_else(|| "warn".to_owned());
     let format = config.map_or(crate::config::LogFormat::Text, |config| config.log.format);

@@ -1,7 +1,7 @@
-//! `engrain doctor`: what is wrong with the store, and with what it stands on.
+//! `engrain doctor`: diagnosis of the store and its environment.
 //!
-//! The surroundings are looked at first and without a server, so that a server that cannot start is explained; then
-//! the server is asked to check its store.
+//! The environment is checked first and without a server, to explain why a server cannot start. Then the server checks
+//! its store.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ use super::failure::Failure;
 use super::print;
 use crate::config::{Config, Overrides};
 
-/// Below this a store may not have room to work; a copy needs as much as the store itself.
+/// Free disk space below which a store may fail, in bytes; a backup needs as much as the store itself.
 const LOW_DISK_BYTES: u64 = 1 << 30;
 
-/// How bad a finding is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Grade {
@@ -26,7 +26,7 @@ enum Grade {
     Problem,
 }
 
-/// One thing that was looked at.
+/// Result of one check.
 #[derive(Clone, Debug, Serialize)]
 struct Finding {
     grade: Grade,
@@ -34,7 +34,7 @@ struct Finding {
     detail: String,
 }
 
-/// Looks at everything, prints what it found, and fails if there is a problem.
+/// Runs all checks, prints the results, and fails if one found a problem.
 pub(super) async fn doctor(global: &Global, args: DoctorArgs) -> Result<(), Failure> {
     let mut findings = Vec::new();
     if global.server.is_none() {
@@ -154,7 +154,7 @@ async fn owner(config: &Config) -> Finding {
     }
 }
 
-/// The runtime and the files of the models that the configuration names.
+/// Checks the runtime and the files of the configured models.
 #[cfg(feature = "local-models")]
 fn models(config: &Config) -> Vec<Finding> {
     use memory_core::model::ModelError;
@@ -187,7 +187,7 @@ fn models(config: &Config) -> Vec<Finding> {
         findings.push(finding("embedder", files(name, Task::Embed)));
     }
     let cross_encoder = finding("cross-encoder", files(&config.recall.reranker, Task::Rerank));
-    // One that no recall is told to use is not missed.
+    // An unused cross-encoder may be missing.
     let grade = match cross_encoder.grade {
         Grade::Problem if !config.recall.rerank => Grade::Warning,
         grade => grade,
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_mended_is_a_problem() {
+    fn an_unrepaired_fault_is_a_problem() {
         let found = |repaired| engrain::wire::Finding {
             code: "orphan_row".to_owned(),
             detail: "index rows of nothing".to_owned(),

@@ -1,4 +1,4 @@
-//! How a command fails: the exit status for scripts, a sentence for people.
+//! Failures of commands: an exit status for scripts, a sentence for people.
 
 use memory_core::store::StoreError;
 
@@ -7,25 +7,25 @@ use crate::problem::causes;
 use crate::serve::ServeError;
 use crate::wiring::StartError;
 
-/// Why a command failed.
+/// Cause of a failed command.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// 1: the operation did not succeed.
+    /// Exit status 1: the operation failed.
     #[error("{0}")]
     Failed(String),
-    /// 2: the command or the configuration is wrong.
+    /// Exit status 2: invalid arguments or configuration.
     #[error("{0}")]
     Usage(String),
-    /// 3: no server answers, or the store is in use or busy.
+    /// Exit status 3: no server answers, or the store is in use or busy.
     #[error("{0}")]
     Unreachable(String),
-    /// 4: there is no such thing.
+    /// Exit status 4: the object does not exist.
     #[error("{0}")]
     NotFound(String),
 }
 
 impl Failure {
-    /// The process's exit status.
+    /// Exit status of the process.
     pub(super) fn exit_status(&self) -> u8 {
         match self {
             Failure::Failed(_) => 1,
@@ -35,7 +35,7 @@ impl Failure {
         }
     }
 
-    /// A failure of the file system.
+    /// Failure of the file system.
     pub(super) fn io(what: &str, error: &std::io::Error) -> Self {
         Failure::Failed(format!("{what}: {error}"))
     }
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_happened_decides_the_status() {
+    fn the_cause_decides_the_exit_status() {
         let problem = |status: u16, code: &str, field: Option<&str>| {
             let problem = engrain::wire::Problem {
                 kind: String::new(),

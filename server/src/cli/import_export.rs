@@ -1,4 +1,4 @@
-//! `engrain import` and `export`: many memories in and out, with progress, in bounded memory.
+//! `engrain import` and `engrain export`: bulk transfer with progress, in bounded memory.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
@@ -19,10 +19,10 @@ use super::connect::with_server;
 use super::failure::Failure;
 use super::print;
 
-/// Batches that are read ahead of the server.
+/// Number of batches read ahead of the server.
 const BATCHES_AHEAD: usize = 4;
 
-/// Imports files. What an earlier run brought is not added again, unless that is asked for.
+/// Imports files. Batches of an earlier run are not added again, unless requested.
 pub(super) async fn import(global: &Global, args: ImportArgs) -> Result<(), Failure> {
     let options = ImportOptions {
         format: args.format,
@@ -56,7 +56,7 @@ async fn import_file(
 ) -> Result<Imported, Failure> {
     let (items, mut read) = mpsc::channel::<Result<ImportItem, FormatError>>(BATCHES_AHEAD);
     let (path, options) = (file.to_owned(), options.clone());
-    // Unpacking and parsing block; the channel's end ends them when the import fails.
+    // Decompression and parsing block, so they have a thread; it ends with the channel when the import fails.
     let reading = tokio::task::spawn_blocking(move || match open(&path, &options) {
         Ok(batches) => batches.into_iter().all(|batch| items.blocking_send(batch).is_ok()),
         Err(error) => items.blocking_send(Err(error)).is_ok(),
@@ -132,7 +132,7 @@ fn report(global: &Global, total: Imported, took: Duration) -> Result<(), Failur
     print::text(&lines)
 }
 
-/// Exports memories to a file, whole or not at all, or to standard output.
+/// Exports memories to a file, atomically, or to standard output.
 pub(super) async fn export(global: &Global, args: ExportArgs) -> Result<(), Failure> {
     let scope = args.scope.scope();
     with_server(global, async |server| {
@@ -180,19 +180,19 @@ async fn write_lines(
     Ok(records)
 }
 
-/// Counts what there is no end known of. Hidden unless a terminal shows it.
+/// Progress of unknown length. Hidden without a terminal.
 fn spinner() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, target());
     styled(bar, "{spinner} {human_pos} done, {per_sec}, {elapsed}")
 }
 
-/// Counts towards `total`. Hidden unless a terminal shows it.
+/// Progress towards `total`. Hidden without a terminal.
 pub(super) fn progress_bar(total: u64, unit: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), target());
     styled(bar, &format!("{{bar:30}} {{human_pos}}/{{human_len}} {unit}, {{per_sec}}, {{eta}} left"))
 }
 
-/// For bytes that come from elsewhere, with a message for what.
+/// Progress of a download in bytes, with a message.
 #[cfg(feature = "hub")]
 pub(super) fn download_bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, target());

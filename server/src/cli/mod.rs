@@ -1,8 +1,8 @@
-//! The command line: `engrain serve`, and commands that talk to a server through the client library.
+//! Command line: `engrain serve`, and commands that use a server through the client library.
 //!
-//! Invariants: results go to standard output and everything else to standard error, so that `--json` can be piped;
-//! the exit status says what happened (see [`Failure`]). A command has one path: it finds a server or starts one for
-//! its own duration ([`connect`]), and then talks to it.
+//! Invariants: results go to standard output and everything else to standard error, so that `--json` can be piped; the
+//! exit status tells kinds of failure apart (see [`Failure`]). Every command finds a server, or starts one for its own
+//! duration ([`connect`]), and then uses its API.
 
 mod args;
 mod connect;
@@ -24,7 +24,7 @@ use clap::Parser;
 use self::args::{Cli, Command};
 use self::failure::Failure;
 
-/// Runs the command that the process was called with. Usage errors end the process with status 2.
+/// Runs the command of the process's arguments. Usage errors exit with status 2.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -1,6 +1,6 @@
-//! `engrain models`: which models there are, and fetching one by name. The one command that downloads.
+//! `engrain models`: list and fetch models. The only command that downloads.
 //!
-//! It works on the cache itself, without a server: a server downloads nothing, and tells the command instead.
+//! It works on the cache without a server: a server downloads nothing and refers to this command instead.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::print;
 use crate::config::Overrides;
 
-/// Lists or fetches.
+/// Runs the subcommand: list or fetch.
 pub(super) async fn models(global: &Global, command: ModelsCommand) -> Result<(), Failure> {
     let config = configuration(global, Overrides::default())?;
     let cache = ModelCache::new(&config.model.cache_dir);
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_is_a_line() {
+    fn a_model_is_printed_as_one_line() {
         let model = ListedModel {
             name: "a/b".to_owned(),
             task: None,

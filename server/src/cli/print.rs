@@ -1,7 +1,6 @@
-//! Writing results: JSON for programs, lines for people.
+//! Output of results: JSON for programs, lines for people.
 //!
-//! What people see of a memory's text has no control characters in it: a memory must not be able to steer the
-//! terminal of whoever reads it.
+//! Control characters are removed from memory texts shown to people: a memory must not control the reader's terminal.
 
 use std::io::{self, Write};
 
@@ -11,13 +10,13 @@ use serde::Serialize;
 
 use super::failure::Failure;
 
-/// One line of JSON.
+/// Prints one line of JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let line = serde_json::to_string(value).map_err(|error| Failure::Failed(error.to_string()))?;
     text(&format!("{line}\n"))
 }
 
-/// A text as it is. A reader that has enough (`| head`) is no failure.
+/// Prints a text verbatim. A closed pipe (`| head`) is not a failure.
 pub(super) fn text(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -28,7 +27,7 @@ pub(super) fn text(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// A memory in two or more lines: when, who, what it is called, and its text indented.
+/// Prints a memory: a line with time, speaker and id, then its text indented.
 pub(super) fn memory(memory: &wire::Memory, lead: &str) -> String {
     let indented = printable(&memory.text).replace('\n', "\n    ");
     let tags = if memory.tags.is_empty() { String::new() } else { format!("  #{}", memory.tags.join(" #")) };
@@ -37,7 +36,7 @@ pub(super) fn memory(memory: &wire::Memory, lead: &str) -> String {
     format!("{head}\n    {indented}\n")
 }
 
-/// Who said it, or what it is.
+/// Speaker of a turn, or kind of another memory.
 fn who(memory: &wire::Memory) -> String {
     match (&memory.origin, &memory.document) {
         (Some(wire::Origin { author: Some(author), .. }), _) => printable(author),
@@ -63,7 +62,7 @@ fn when(moment: &str) -> String {
     Timestamp::parse(moment).map_or_else(|| moment.to_owned(), Timestamp::for_readers)
 }
 
-/// Without control characters, line breaks and tabs excepted.
+/// Removes control characters, except line breaks and tabs.
 pub(super) fn printable(text: &str) -> String {
     let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
     text.chars().map(shown).collect()
@@ -74,12 +73,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_cannot_steer_the_terminal() {
+    fn control_characters_of_a_text_are_not_printed() {
         assert_eq!(printable("a\u{1b}[2Jb\n\tc\u{9b}"), "a\u{fffd}[2Jb\n\tc\u{fffd}");
     }
 
     #[test]
-    fn a_memory_shows_when_who_and_what() {
+    fn a_memory_is_printed_with_time_speaker_and_text() {
         let turn: wire::Memory = serde_json::from_value(serde_json::json!({
             "id": "01890a5d-ac96-774b-bcce-b30209900003", "version": 1, "kind": "turn", "text": "one\ntwo",
             "tokens": 2, "visibility": "owner", "tags": ["x"], "happened_at": "2023-05-20T02:21:00Z",

@@ -1,4 +1,4 @@
-//! `engrain recall`, `list` and `show`: what is remembered.
+//! `engrain recall`, `list` and `show`: commands that read memories.
 
 use engrain::wire::{Filter, ListMemories, ListOrder, RecallRequest};
 
@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::print;
 use super::remember::text_or_input;
 
-/// Recalls, and prints the memories or the context.
+/// Recalls memories and prints them or the context block.
 pub(super) async fn recall(global: &Global, args: RecallArgs) -> Result<(), Failure> {
     let request = RecallRequest {
         scope: args.scope.scope(),
@@ -69,7 +69,7 @@ pub(super) async fn list(global: &Global, args: ListArgs) -> Result<(), Failure>
     .await
 }
 
-/// Shows a memory, or all its versions.
+/// Shows a memory or all its versions.
 pub(super) async fn show(global: &Global, args: ShowArgs) -> Result<(), Failure> {
     with_server(global, async |server| {
         if args.history {
@@ -91,7 +91,7 @@ pub(super) async fn show(global: &Global, args: ShowArgs) -> Result<(), Failure>
     .await
 }
 
-/// The filter, if one is given.
+/// Parses the filter, if one is given.
 pub(super) fn filter(argument: &FilterArg) -> Result<Option<Filter>, Failure> {
     let read = |text: &String| {
         serde_json::from_str(text)

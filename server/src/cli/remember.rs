@@ -1,4 +1,4 @@
-//! `engrain remember`.
+//! `engrain remember`: add one text.
 
 use std::io::Read;
 
@@ -9,10 +9,10 @@ use super::connect::with_server;
 use super::failure::Failure;
 use super::print;
 
-/// The longest text that is read from standard input, in bytes; the server's own bound is lower.
+/// Maximum length of a text from standard input, in bytes; the server's own limit is lower.
 const MAX_INPUT_BYTES: u64 = 16 << 20;
 
-/// Remembers a text: as a fact, or as a turn if there is a role.
+/// Adds a text as a fact, or as a turn if a role is given.
 pub(super) async fn remember(global: &Global, args: RememberArgs) -> Result<(), Failure> {
     let text = text_or_input(args.text)?;
     let scope = args.scope.scope();
@@ -37,7 +37,7 @@ fn print_ids(ids: &[uuid::Uuid]) -> Result<(), Failure> {
     ids.iter().try_for_each(|id| print::text(&format!("{id}\n")))
 }
 
-/// The argument, or standard input for `-`.
+/// Text of the argument, or of standard input for `-`.
 pub(super) fn text_or_input(argument: String) -> Result<String, Failure> {
     if argument != "-" {
         return Ok(argument);

@@ -1,4 +1,4 @@
-//! `engrain delete`, `reindex`, `backup` and `restore`: what changes or copies a store as a whole.
+//! `engrain delete`, `reindex`, `backup` and `restore`: commands that change or copy a store.
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -20,12 +20,12 @@ use super::query::filter;
 use crate::config::Overrides;
 use crate::problem::causes;
 
-/// How often a job is asked how it stands.
+/// Interval between polls of a job.
 const POLL_EVERY: Duration = Duration::from_millis(300);
-/// How the names of the files go on that SQLite keeps beside an open database.
+/// Name suffixes of the files that SQLite keeps beside an open database.
 const LOGS: [&str; 2] = ["-wal", "-shm"];
 
-/// Erases memories by id, or what a filter matches.
+/// Erases memories by id or by filter.
 pub(super) async fn delete(global: &Global, args: DeleteArgs) -> Result<(), Failure> {
     let filter = match filter(&args.filter)? {
         None if args.all => Some(Filter::all([])),
@@ -69,7 +69,7 @@ async fn delete_matching(
     print::text(&format!("erased {} memories, of which {} matched\n", done.erased, done.matched))
 }
 
-/// Asks on the terminal; without one there is nobody to ask.
+/// Asks for confirmation on the terminal; fails without one.
 fn confirm(question: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::Usage("give --yes to erase without being asked".to_owned()));
@@ -83,12 +83,12 @@ fn confirm(question: &str) -> Result<(), Failure> {
     }
 }
 
-/// Starts a change of embedder, and waits for its end.
+/// Starts a reindex job and waits for its end.
 pub(super) async fn reindex(global: &Global, args: ReindexArgs) -> Result<(), Failure> {
     with_server(global, async |server| {
         let request = ReindexRequest { embedder: args.embedder };
         let mut job = server.client.reindex(&request).await?;
-        // A server that ends with the command would end the job with it.
+        // A server started for the command would end the job with the command.
         if !args.no_wait || server.is_own() {
             let bar = progress_bar(job.total, "memories");
             while matches!(job.state, JobState::Waiting | JobState::Running) {
@@ -100,7 +100,7 @@ pub(super) async fn reindex(global: &Global, args: ReindexArgs) -> Result<(), Fa
             bar.finish_and_clear();
         }
         let failed = job.state == JobState::Failed;
-        let why = job.error.clone().unwrap_or_else(|| "the server's log says more".to_owned());
+        let why = job.error.clone().unwrap_or_else(|| "see the server's log".to_owned());
         if global.json {
             print::json(&job)?;
         } else if !failed {
@@ -111,7 +111,7 @@ pub(super) async fn reindex(global: &Global, args: ReindexArgs) -> Result<(), Fa
     .await
 }
 
-/// Copies the store into a file, whole or not at all.
+/// Writes a backup of the store to a file, atomically.
 pub(super) async fn backup(global: &Global, args: BackupArgs) -> Result<(), Failure> {
     if args.file.exists() && !args.force {
         return Err(Failure::Usage(format!("{} is there already; --force replaces it", args.file.display())));
@@ -136,7 +136,7 @@ pub(super) async fn backup(global: &Global, args: BackupArgs) -> Result<(), Fail
     .await
 }
 
-/// Puts a copy of a store in place. The copy is recognised, opened and checked before anything is replaced.
+/// Restores the store from a backup. The backup is recognised, opened and checked before anything is replaced.
 pub(super) async fn restore(global: &Global, args: RestoreArgs) -> Result<(), Failure> {
     let file = &args.file;
     let refused = |reason: NotAStore| {
@@ -172,13 +172,12 @@ pub(super) async fn restore(global: &Global, args: RestoreArgs) -> Result<(), Fa
     print::text(&format!("restored {}\n", database.display()))
 }
 
-/// Puts the database in the folder `beside` in the place of `database`. After an error the old one is there with its
-/// logs.
+/// Replaces `database` by the database in the folder `beside`. After an error the old one is in place with its logs.
 fn replace(database: &Path, beside: &Path) -> io::Result<()> {
     let copy = beside.join(DATABASE_FILE);
     fs::File::open(&copy)?.sync_all()?;
     let mut set_aside = Vec::new();
-    // The logs of the old database must not be applied to the new one.
+    // SQLite must not apply the logs of the old database to the new one.
     let replaced = LOGS.iter().try_for_each(|ending| {
         let log = database.with_file_name(format!("{DATABASE_FILE}{ending}"));
         let aside = beside.join(format!("replaced{ending}"));
@@ -200,12 +199,12 @@ fn replace(database: &Path, beside: &Path) -> io::Result<()> {
     replaced
 }
 
-/// Makes the names in a directory durable, where the system has a call for that.
+/// Syncs the entries of a directory to disk, where the system supports it.
 fn sync_directory(directory: &Path) -> io::Result<()> {
     if cfg!(unix) { fs::File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
-/// Opens the copy in `directory` as a store, which brings its tables up to date, and looks for damage.
+/// Opens the backup in `directory` as a store, which migrates its tables, and checks its integrity.
 async fn check_store(directory: &Path, file: &Path) -> Result<(), Failure> {
     let store = SqlStore::open(directory, StoreOptions::default()).await?;
     let damage = store.check(false).await;
@@ -228,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_replacement_takes_the_old_logs_along_and_a_failed_one_brings_them_back() {
+    fn a_replacement_removes_the_old_logs_and_a_failed_one_restores_them() {
         let folder = tempfile::tempdir().expect("a directory");
         let database = folder.path().join(DATABASE_FILE);
         let log = folder.path().join(format!("{DATABASE_FILE}-wal"));

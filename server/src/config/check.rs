@@ -1,53 +1,53 @@
-//! What a configuration may say: ranges, and what must go together. The server checks it once, before it listens.
+//! Validation of the configuration: ranges and dependencies between keys. It runs once, before the server listens.
 
 use std::ops::RangeInclusive;
 
 use super::Config;
 
-/// A configuration that cannot be used, in a sentence for whoever wrote it.
+/// Invalid configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadConfig {
-    /// A number outside of its range.
-    #[error("{key} is {found}, but must be between {low} and {high}")]
+    /// Number outside its range.
+    #[error("{key} is {found}; it must be between {low} and {high}")]
     OutOfRange {
-        /// Which key.
+        /// Key of the value.
         key: &'static str,
-        /// Its value.
+        /// Value found.
         found: String,
-        /// The least.
+        /// Minimum.
         low: String,
-        /// The most.
+        /// Maximum.
         high: String,
     },
-    /// An address that others can reach, without leave.
+    /// Address that other machines can reach, without permission.
     #[error(
-        "server.listen is {listen}, which other machines can reach, and there are no API keys: whoever comes may read \
-         and erase everything. Listen on 127.0.0.1, or set server.allow_remote_without_keys = true"
+        "server.listen is {listen}, which other machines can reach. There are no API keys, so everyone who reaches it \
+         can read and erase everything. Listen on 127.0.0.1, or set server.allow_remote_without_keys = true"
     )]
     RemoteWithoutKeys {
-        /// The address.
+        /// Address to listen on.
         listen: std::net::SocketAddr,
     },
-    /// Something that is needed and missing.
+    /// Missing value of a required key.
     #[error("{key} must be set {because}")]
     Missing {
-        /// Which key.
+        /// Key of the value.
         key: &'static str,
-        /// Why.
+        /// Reason why the key is required.
         because: &'static str,
     },
-    /// Two limits that contradict each other.
-    #[error("{small} must not be more than {large}")]
+    /// Two limits in the wrong order.
+    #[error("{small} must not be greater than {large}")]
     Order {
-        /// The key that must be smaller.
+        /// Key of the smaller limit.
         small: &'static str,
-        /// The key that must be larger.
+        /// Key of the larger limit.
         large: &'static str,
     },
 }
 
 impl Config {
-    /// Checks every value, and those that depend on each other.
+    /// Checks every value and the dependencies between values.
     pub fn check(&self) -> Result<(), BadConfig> {
         self.check_server()?;
         self.check_recall()?;
@@ -61,7 +61,7 @@ impl Config {
             return Err(BadConfig::RemoteWithoutKeys { listen });
         }
         if self.store.data_dir.as_os_str().is_empty() {
-            let because = "because there is neither ENGRAIN_DATA_DIR, XDG_DATA_HOME nor HOME";
+            let because = "because none of ENGRAIN_DATA_DIR, XDG_DATA_HOME and HOME is set";
             return Err(BadConfig::Missing { key: "store.data_dir", because });
         }
         within("store.read_connections", self.store.read_connections, 1..=64)?;
@@ -152,17 +152,17 @@ mod tests {
     use super::super::{Overrides, load};
 
     #[test]
-    fn every_contradiction_is_told_in_a_sentence() {
+    fn every_invalid_value_is_reported_with_its_key() {
         let cases = [
             ("SERVER__LISTEN", "0.0.0.0:7070", "allow_remote_without_keys"),
             ("SERVER__LISTEN", "[::]:7070", "allow_remote_without_keys"),
-            ("STORE__READ_CONNECTIONS", "0", "store.read_connections is 0, but must be between 1 and 64"),
+            ("STORE__READ_CONNECTIONS", "0", "store.read_connections is 0; it must be between 1 and 64"),
             ("RECALL__LIMIT", "201", "recall.limit is 201"),
             ("RECALL__WEIGHTS__LEXICAL", "-1.0", "recall.weights.lexical is -1"),
             ("RECALL__WEIGHTS__SIMILARITY", "nan", "recall.weights.similarity"),
             ("MODEL__EMBEDDER", "remote", "model.remote.url must be set for"),
             ("LIMITS__BODY_BYTES", "1", "limits.body_bytes is 1"),
-            ("LIMITS__BODY_TIMEOUT_MS", "70000", "limits.body_timeout_ms must not be more than"),
+            ("LIMITS__BODY_TIMEOUT_MS", "70000", "limits.body_timeout_ms must not be greater than"),
             ("LIMITS__CONCURRENT_REQUESTS", "0", "limits.concurrent_requests is 0"),
             ("INDEX__MEMORY_BUDGET_BYTES", "1", "index.memory_budget_bytes is 1"),
         ];
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn listening_to_everyone_can_be_allowed() {
+    fn listening_on_a_public_address_can_be_allowed() {
         let environment = [
             ("ENGRAIN_SERVER__LISTEN".to_owned(), "0.0.0.0:7070".to_owned()),
             ("ENGRAIN_SERVER__ALLOW_REMOTE_WITHOUT_KEYS".to_owned(), "true".to_owned()),

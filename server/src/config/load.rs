@@ -1,6 +1,6 @@
-//! Reading the configuration: defaults, then a file, then the environment, then flags.
+//! Loading of the configuration: defaults, then a file, then environment variables, then flags.
 //!
-//! The environment is a parameter, so that a test decides what it says.
+//! The environment is a parameter, so that tests control it.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use figment::providers::{Format, Serialized, Toml};
 
 use super::{BadConfig, Config, DEFAULTS};
 
-/// What flags say; it goes before everything else.
+/// Values of command-line flags; they take precedence over every other source.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// `--listen`.
@@ -23,27 +23,27 @@ pub struct Overrides {
     pub log_level: Option<String>,
 }
 
-/// Why there is no configuration.
+/// Failure to load the configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The file is not there, or may not be read.
+    /// The file is missing or unreadable.
     #[error("cannot read the configuration {}", .path.display())]
     Unreadable {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         #[source]
         error: std::io::Error,
     },
-    /// A key is unknown or of another type, or the file is no TOML.
+    /// A key is unknown or has the wrong type, or the file is not TOML.
     #[error("the configuration cannot be used: {}", told(.0))]
     Malformed(Box<figment::Error>),
-    /// Values that do not go together.
+    /// The values are invalid.
     #[error(transparent)]
     Contradiction(#[from] BadConfig),
 }
 
-/// Which key, and what is wrong with it; figment's own words also tell where in our source it was read.
+/// Key and error. figment's own message would also name the place in our source that reads it.
 fn told(error: &figment::Error) -> String {
     match error.path.is_empty() {
         true => error.kind.to_string(),
@@ -51,7 +51,7 @@ fn told(error: &figment::Error) -> String {
     }
 }
 
-/// The configuration of `file`, as `environment` (names and values) and `overrides` change it.
+/// Loads the configuration of `file`, changed by `environment` (names and values) and `overrides`.
 pub fn load(
     file: Option<&Path>,
     environment: &[(String, String)],
@@ -75,13 +75,14 @@ pub fn load(
     Ok(config)
 }
 
-/// `limits.body_bytes` for `ENGRAIN_LIMITS__BODY_BYTES`; none for names without a section, which mean other things.
+/// Key of an environment variable: `limits.body_bytes` for `ENGRAIN_LIMITS__BODY_BYTES`. Names without a section are
+/// other variables.
 fn key_of(name: &str) -> Option<String> {
     let key = name.strip_prefix("ENGRAIN_")?;
     key.contains("__").then(|| key.to_ascii_lowercase().replace("__", "."))
 }
 
-/// A number or a truth value where the text is one; figment converts nothing by itself.
+/// Number or boolean where the text is one; figment converts nothing by itself.
 fn value_of(text: &str) -> figment::value::Value {
     text.parse().unwrap_or_else(|never: std::convert::Infallible| match never {})
 }
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_whole() {
+    fn the_defaults_are_complete() {
         let config = loaded(&[]).expect("the defaults");
         assert_eq!(config.server.listen.to_string(), "127.0.0.1:7070");
         assert_eq!(config.store.data_dir, Path::new("/home/ann/.local/share/engrain"));
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn later_ones_win() {
+    fn later_sources_take_precedence() {
         let folder = tempfile::tempdir().expect("a directory");
         let file = folder.path().join("engrain.toml");
         std::fs::write(
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_refused() {
+    fn an_unknown_key_is_refused() {
         let error = loaded(&[("ENGRAIN_LIMITS__BODY_BITES", "7")]).expect_err("unknown").to_string();
         assert!(error.contains("body_bites"), "{error}");
         let error = loaded(&[("ENGRAIN_LIMITS__BODY_BYTES", "many")]).expect_err("no number").to_string();

@@ -1,8 +1,7 @@
-//! The configuration: what can be set, and what of it makes sense together.
+//! Server configuration: the typed form of `config.default.toml`.
 //!
-//! `config.default.toml` documents every key and is the only place with defaults; the types here must have exactly
-//! its keys (a test holds them against each other). Invariant: a [`Config`] that [`load()`] answered has passed
-//! [`Config::check`].
+//! `config.default.toml` documents every key and is the only place with defaults; a test checks that the types here
+//! have exactly its keys. Invariant: a [`Config`] returned by [`load()`] has passed [`Config::check`].
 
 mod check;
 mod load;
@@ -19,136 +18,136 @@ pub use check::BadConfig;
 pub use load::{LoadError, Overrides, load};
 pub use secret::Secret;
 
-/// The file with every key, its default and its meaning.
+/// Text of the file with every key, its meaning and its default.
 pub const DEFAULTS: &str = include_str!("../../config.default.toml");
 
-/// Everything that can be set.
+/// Configuration of the server.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where it listens.
+    /// Listener.
     pub server: Server,
-    /// Where everything is kept.
+    /// Store.
     pub store: Store,
-    /// What embeds.
+    /// Embedder.
     pub model: Model,
-    /// What searches.
+    /// Index.
     pub index: Index,
-    /// How recall works by default.
+    /// Defaults of recall requests.
     pub recall: RecallDefaults,
-    /// What is bounded.
+    /// Limits.
     pub limits: Limits,
-    /// What is logged.
+    /// Log.
     pub log: Log,
 }
 
-/// Where the server listens.
+/// Listener of the server.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// Address and port.
+    /// Address and port to listen on.
     pub listen: SocketAddr,
-    /// Whether it may listen beyond this machine though there are no keys.
+    /// Permission to listen on an address that other machines can reach, although there are no API keys.
     pub allow_remote_without_keys: bool,
 }
 
-/// Where everything is kept.
+/// Store.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
-    /// The data directory; [`load()`] fills in what the environment says where no file does.
+    /// Data directory. Where no file sets it, [`load()`] derives it from the environment.
     #[serde(default)]
     pub data_dir: PathBuf,
-    /// Connections that read at the same time.
+    /// Number of database connections for reading.
     pub read_connections: u32,
 }
 
-/// What embeds.
+/// Embedder.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// `auto`, `remote`, or the name of a local model.
+    /// Name of the embedder: `auto`, `remote`, or a local model.
     pub embedder: String,
-    /// Where local models lie; [`load()`] fills in what the environment says where no file does.
+    /// Directory of local models. Where no file sets it, [`load()`] derives it from the environment.
     #[serde(default)]
     pub cache_dir: PathBuf,
-    /// Threads for passages; 0 is one for each core.
+    /// Number of threads that embed memories; 0 means one per core.
     pub threads: usize,
-    /// The service for `remote`.
+    /// Embedding service for `remote`.
     pub remote: Remote,
 }
 
-/// An embedding service.
+/// Embedding service.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Remote {
-    /// Up to and without `/embeddings`.
+    /// Base URL, without `/embeddings`.
     pub url: String,
-    /// The model's name there.
+    /// Name of the model at the service.
     pub model: String,
-    /// Numbers in a vector.
+    /// Dimension of the model's vectors.
     pub dimension: usize,
-    /// Its bearer token.
+    /// API key, sent as a bearer token.
     pub api_key: Secret,
 }
 
-/// What searches.
+/// Index.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Index {
-    /// Memory for partitions, in bytes.
+    /// Memory budget of the partitions, in bytes.
     pub memory_budget_bytes: usize,
-    /// Searches at the same time; 0 is one for each core.
+    /// Number of search threads; 0 means one per core.
     pub threads: usize,
 }
 
-/// How recall works where a request does not say.
+/// Defaults of recall requests.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecallDefaults {
-    /// Memories that come back.
+    /// Number of memories to return.
     pub limit: u32,
-    /// Length of the context, in LLM tokens.
+    /// Length of the context block, in LLM tokens.
     pub budget_tokens: u32,
-    /// Whether a cross-encoder reads candidates again.
+    /// Reranking of candidates by the cross-encoder.
     pub rerank: bool,
-    /// How many it reads.
+    /// Number of candidates to rerank.
     pub rerank_candidates: u32,
-    /// Which one.
+    /// Name of the cross-encoder.
     pub reranker: String,
-    /// What counts how much.
+    /// Weights of the signals.
     pub weights: Weights,
 }
 
-/// What counts how much.
+/// Weights of the signals.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Weights {
-    /// The cosine.
+    /// Semantic similarity (cosine).
     pub similarity: f32,
     /// Retention.
     pub retention: f32,
     /// Importance.
     pub importance: f32,
-    /// BM25.
+    /// Lexical match (BM25).
     pub lexical: f32,
-    /// BM25 over a turn and those beside it.
+    /// BM25 of the window: a turn with its neighbours.
     pub window: f32,
-    /// What the turns before and after say.
+    /// Scores of the neighbouring turns.
     pub neighbours: f32,
-    /// What a question says, for the turn after it.
+    /// Score of a turn that asks something, added to the turn after it.
     pub replies: f32,
-    /// That the question names who said it.
+    /// Speaker named by the query.
     pub speaker: f32,
-    /// That it happened at a time that the question names.
+    /// Time named by the query.
     pub time: f32,
 }
 
-/// What is bounded.
+/// Limits.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// The longest body, in bytes.
+    /// Maximum size of a request body, in bytes.
     pub body_bytes: usize,
     /// See [`Limits::body_timeout`].
     pub body_timeout_ms: u64,
@@ -156,64 +155,65 @@ pub struct Limits {
     pub request_timeout_ms: u64,
     /// See [`Limits::admin_timeout`].
     pub admin_timeout_ms: u64,
-    /// Requests at work at the same time.
+    /// Maximum number of concurrent requests.
     pub concurrent_requests: usize,
     /// See [`Limits::drain_timeout`].
     pub drain_timeout_ms: u64,
-    /// Partitions that a recall without an owner searches.
+    /// Maximum number of partitions that a recall without a user id searches.
     pub fan_out_partitions: u32,
-    /// Writes that wait for the disk.
+    /// Maximum number of change sets in the commit queue.
     pub commits_waiting: usize,
-    /// Recalls of one partition that the access log keeps.
+    /// Number of recalls per partition that the access log keeps.
     pub recalls_kept: u32,
-    /// See the file.
+    /// Retention of idempotency keys, in days.
     pub requests_kept_days: u32,
 }
 
-/// What is logged.
+/// Log.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
-    /// A level, or filters of `tracing`.
+    /// Log level, or `tracing` filter directives.
     pub level: String,
-    /// For whom.
+    /// Format of log lines.
     pub format: LogFormat,
 }
 
-/// For whom a log is.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
-    /// People.
+    /// Plain text.
     Text,
-    /// Machines: one JSON object per line.
+    /// One JSON object per line.
     Json,
 }
 
 impl Limits {
-    /// Time for a body to arrive.
+    /// Timeout for the arrival of a request body.
     pub fn body_timeout(&self) -> Duration {
         Duration::from_millis(self.body_timeout_ms)
     }
 
-    /// Time for a request until its answer begins.
+    /// Timeout of a request until its response begins.
     pub fn request_timeout(&self) -> Duration {
         Duration::from_millis(self.request_timeout_ms)
     }
 
-    /// The same for work on the whole store.
+    /// Timeout of requests on the whole store.
     pub fn admin_timeout(&self) -> Duration {
         Duration::from_millis(self.admin_timeout_ms)
     }
 
-    /// Time to finish what has begun, at the end.
+    /// Time for open requests to finish at shutdown.
     pub fn drain_timeout(&self) -> Duration {
         Duration::from_millis(self.drain_timeout_ms)
     }
 }
 
 impl Config {
-    /// The engine's bounds: its own, with those that can be set. Bounds that the API documents cannot be.
+    /// Limits of the engine: its defaults, with the configurable ones replaced. Limits documented by the API are
+    /// fixed.
     pub fn engine_limits(&self) -> EngineLimits {
         EngineLimits {
             fan_out_partitions: self.limits.fan_out_partitions,

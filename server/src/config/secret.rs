@@ -1,16 +1,16 @@
-//! A text that must not be seen: it can be read from a configuration and used, but neither printed nor logged.
+//! Secret string: readable from a configuration, but never printed or logged.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-/// A secret; [`Secret::reveal`] is the only way to it.
+/// Secret string; [`Secret::reveal`] is the only access to it.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The secret, for the one place that needs it.
+    /// The secret in plain text.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_never_shown() {
+    fn a_secret_is_never_printed() {
         let secret: Secret = serde_json::from_str("\"hunter2\"").expect("a text");
         assert_eq!(secret.reveal(), "hunter2");
         assert_eq!(format!("{secret:?}"), "***");

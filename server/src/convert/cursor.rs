@@ -1,12 +1,12 @@
-//! Cursors: where a list goes on, as a text that means nothing to the caller.
+//! Pagination cursors: the position after a page, as an opaque string.
 //!
-//! A letter tells the lists apart, so that the cursor of one is refused by another; the rest is the place in hex.
+//! A letter distinguishes the lists, so that one refuses the cursor of another; the rest is the position in hex.
 
 use memory_core::domain::id::{MemoryId, PartitionId};
 use memory_core::error::Error;
 use uuid::Uuid;
 
-/// Reads the parameter `cursor`, if it is there.
+/// Parses the parameter `cursor`, if present.
 pub(crate) fn read<T>(text: Option<&str>, reader: fn(&str) -> Option<T>) -> Result<Option<T>, Error> {
     let Some(text) = text else {
         return Ok(None);
@@ -15,34 +15,34 @@ pub(crate) fn read<T>(text: Option<&str>, reader: fn(&str) -> Option<T>) -> Resu
     place.map(Some).ok_or_else(|| Error::invalid("cursor", "must be the next_cursor of the page before"))
 }
 
-/// After this memory.
+/// Cursor after this memory.
 pub(crate) fn of_memory(last: MemoryId) -> String {
     format!("m{}", last.0.simple())
 }
 
-/// See [`of_memory`].
+/// Parses a cursor of [`of_memory`].
 pub(crate) fn memory(text: &str) -> Option<MemoryId> {
     let hex = text.strip_prefix('m').filter(|hex| is_hex(hex, 32))?;
     Uuid::try_parse(hex).ok().map(MemoryId)
 }
 
-/// After this owner. The number is of use to this server only.
+/// Cursor after this owner. The number is internal to this server.
 pub(crate) fn of_owner(last: PartitionId) -> String {
     format!("o{:016x}", last.0)
 }
 
-/// See [`of_owner`].
+/// Parses a cursor of [`of_owner`].
 pub(crate) fn owner(text: &str) -> Option<PartitionId> {
     let hex = text.strip_prefix('o').filter(|hex| is_hex(hex, 16))?;
     u64::from_str_radix(hex, 16).ok().map(|bits| PartitionId(bits.cast_signed()))
 }
 
-/// From this place in a session, or among sessions, on.
+/// Cursor from this position in a session, or among sessions.
 pub(crate) fn of_place(next: u32) -> String {
     format!("p{next:08x}")
 }
 
-/// See [`of_place`].
+/// Parses a cursor of [`of_place`].
 pub(crate) fn place(text: &str) -> Option<u32> {
     let hex = text.strip_prefix('p').filter(|hex| is_hex(hex, 8))?;
     u32::from_str_radix(hex, 16).ok()
@@ -60,7 +60,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cursors_return(id in any::<u128>(), number in any::<i64>(), next in any::<u32>()) {
+        fn a_cursor_is_parsed_to_its_position(id in any::<u128>(), number in any::<i64>(), next in any::<u32>()) {
             let id = MemoryId(Uuid::from_u128(id));
             prop_assert_eq!(memory(&of_memory(id)), Some(id));
             prop_assert_eq!(owner(&of_owner(PartitionId(number))), Some(PartitionId(number)));
@@ -68,7 +68,7 @@ mod tests {
         }
 
         #[test]
-        fn anything_else_is_refused(text in "\\PC{0,40}") {
+        fn any_other_text_is_refused(text in "\\PC{0,40}") {
             if let Some(id) = memory(&text) {
                 prop_assert_eq!(of_memory(id).to_lowercase(), text.to_lowercase());
             }

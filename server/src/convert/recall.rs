@@ -53,7 +53,7 @@ fn weights(weights: wire::Weights) -> RequestedWeights {
     }
 }
 
-/// The answer to a recall.
+/// Response of `POST /v1/recall`.
 pub(crate) fn recalled(recalled: Recalled) -> wire::RecallResponse {
     wire::RecallResponse {
         recall_id: recalled.id.0,
@@ -114,7 +114,7 @@ fn timings(timings: &Timings) -> wire::Timings {
     }
 }
 
-/// The answer to why a memory did not come back.
+/// Response of `POST /v1/recall/why-not`.
 pub(crate) fn why_not_answer(why: WhyNot) -> wire::WhyNotResponse {
     let (verdict, reason) = match why.verdict {
         Verdict::Returned => (wire::WhyNot::Returned, "it does come back".to_owned()),

@@ -1,4 +1,4 @@
-//! Answers: from the domain's types to the wire's. Nothing here can fail.
+//! Conversion of domain values to wire responses. It cannot fail.
 
 use engrain::wire;
 use memory_core::domain::job::{Job, JobState};
@@ -13,7 +13,7 @@ use memory_core::remember::response::Remembered;
 use memory_core::store::OwnerEntry;
 use uuid::Uuid;
 
-/// A memory.
+/// Memory on the wire.
 pub(crate) fn memory(memory: Memory) -> wire::Memory {
     wire::Memory {
         id: memory.id.0,
@@ -87,7 +87,7 @@ fn origin(origin: &Origin) -> wire::Origin {
     }
 }
 
-/// What turns made. The engine names a session whenever it took turns.
+/// Result of adding turns. The engine names a session whenever it added turns.
 pub(crate) fn added_turns(remembered: Remembered) -> wire::AddedTurns {
     wire::AddedTurns {
         session_id: remembered.session.map_or(Uuid::nil(), |session| session.0),
@@ -97,7 +97,7 @@ pub(crate) fn added_turns(remembered: Remembered) -> wire::AddedTurns {
     }
 }
 
-/// What finished memories made.
+/// Result of adding finished memories.
 pub(crate) fn added_memories(remembered: Remembered) -> wire::AddedMemories {
     wire::AddedMemories {
         memory_ids: remembered.memories.into_iter().map(|id| id.0).collect(),
@@ -105,7 +105,7 @@ pub(crate) fn added_memories(remembered: Remembered) -> wire::AddedMemories {
     }
 }
 
-/// What a deletion would erase.
+/// Preview of an erasure by filter.
 pub(crate) fn preview(preview: ErasurePreview) -> wire::DeletedMatching {
     wire::DeletedMatching {
         done: false,
@@ -116,7 +116,7 @@ pub(crate) fn preview(preview: ErasurePreview) -> wire::DeletedMatching {
     }
 }
 
-/// A session.
+/// Session on the wire.
 pub(crate) fn session(session: Session) -> wire::Session {
     wire::Session {
         id: session.id.0,
@@ -127,7 +127,7 @@ pub(crate) fn session(session: Session) -> wire::Session {
     }
 }
 
-/// A turn of `session` (its id and its key).
+/// Turn of `session` (its id and key) on the wire.
 pub(crate) fn turn(turn: Turn, session: (Uuid, &str)) -> wire::Turn {
     wire::Turn {
         origin: wire::Origin {
@@ -148,7 +148,7 @@ pub(crate) fn turn(turn: Turn, session: (Uuid, &str)) -> wire::Turn {
     }
 }
 
-/// An owner with what they own.
+/// Owner with its number of memories.
 pub(crate) fn owner(entry: &OwnerEntry) -> wire::OwnerSummary {
     wire::OwnerSummary {
         kind: entry.owner.kind.as_str().to_owned(),
@@ -158,7 +158,7 @@ pub(crate) fn owner(entry: &OwnerEntry) -> wire::OwnerSummary {
     }
 }
 
-/// An owner as the scope that names them and nobody else.
+/// Scope that names exactly this owner.
 pub(crate) fn owner_scope(owner: &Owner) -> wire::Scope {
     let id = |kind: OwnerKind| (owner.kind == kind).then(|| owner.id.to_string());
     wire::Scope {
@@ -169,7 +169,7 @@ pub(crate) fn owner_scope(owner: &Owner) -> wire::Scope {
     }
 }
 
-/// A job. Why it failed is kept from the wire where it may quote what failed: `error` is the job's own words.
+/// Job on the wire. `error` is a fixed message of the job, because the cause may quote memory texts.
 pub(crate) fn job(job: Job) -> wire::Job {
     wire::Job {
         id: job.id.0,
@@ -188,7 +188,7 @@ pub(crate) fn job(job: Job) -> wire::Job {
     }
 }
 
-/// What a check found. All is well if nothing is wrong, or what was wrong is mended.
+/// Report of a check. The store is healthy if every fault is repaired.
 pub(crate) fn check_report(report: CheckReport) -> wire::CheckReport {
     let findings = report.damage.into_iter().map(|damage| wire::Finding {
         code: damage.code.to_owned(),

@@ -1,4 +1,4 @@
-//! Looking after the store as a whole: another embedder, a check, a copy.
+//! Handlers of store administration: reindex, check, backup.
 
 use std::io;
 use std::sync::Arc;
@@ -20,21 +20,21 @@ use crate::extract::JsonBody;
 use crate::problem::{Code, Problem};
 use crate::{App, wiring};
 
-/// What the copies in the data directory are named, before their id.
+/// Name prefix of backup files in the data directory, before their id.
 pub(crate) const BACKUP_PREFIX: &str = ".engrain-backup-";
-/// Bytes that are read at a time.
+/// Size of one read of a backup file, in bytes.
 const PIECE_BYTES: usize = 256 * 1024;
 
 /// Change the embedder
 ///
-/// Starts a job that embeds everything anew, while the server goes on with the embedder it has; when all is embedded,
-/// the new one takes over. `GET /v1/jobs/{id}` says how it stands.
+/// Starts a job that embeds all memories with the new embedder. The server uses the old embedder until the job is
+/// done, then switches. `GET /v1/jobs/{id}` shows the progress.
 #[utoipa::path(
     post,
     path = "/v1/admin/reindex",
     tag = "admin",
     request_body(content = ReindexRequest, example = json!({"embedder": "all-minilm-l6-v2"})),
-    responses((status = 202, description = "The job", body = Job, example = json!({
+    responses((status = 202, description = "Job that was started", body = Job, example = json!({
         "id": "01890a5d-ac96-774b-bcce-b30209900077", "kind": "reindex", "state": "waiting",
         "done": 0, "total": 5000,
         "created_at": "2023-05-20T02:21:00Z", "updated_at": "2023-05-20T02:21:00Z"
@@ -55,14 +55,14 @@ pub(crate) async fn reindex(
 
 /// Check the store
 ///
-/// Holds the index against the store and the store against itself; with `repair`, mends what can be mended without
-/// loss.
+/// Compares the index with the store and checks the store's consistency. With `repair`, repairs the faults that can be
+/// repaired without loss.
 #[utoipa::path(
     post,
     path = "/v1/admin/check",
     tag = "admin",
     request_body(content = CheckRequest, example = json!({"repair": false})),
-    responses((status = 200, description = "What was found", body = CheckReport, example = json!({
+    responses((status = 200, description = "Report of the check", body = CheckReport, example = json!({
         "healthy": true, "partitions": 3, "memories": 120, "findings": []
     })))
 )]
@@ -75,15 +75,15 @@ pub(crate) async fn check(
     Ok(Json(responses::check_report(report)))
 }
 
-/// Download a copy of the store
+/// Back up the store
 ///
-/// One SQLite file, consistent in itself, while the server goes on. `engrain restore` puts it in place.
+/// Returns a consistent snapshot of the store as one SQLite file, without interruption. `engrain restore` restores it.
 #[utoipa::path(
     get,
     path = "/v1/admin/backup",
     tag = "admin",
     responses((
-        status = 200, description = "The file", body = Vec<u8>, content_type = "application/vnd.sqlite3",
+        status = 200, description = "SQLite file", body = Vec<u8>, content_type = "application/vnd.sqlite3",
         example = json!("SQLite format 3…")
     ))
 )]
@@ -105,7 +105,8 @@ pub(crate) async fn backup(
     Ok((headers, pieces(Copy { file, _path: copy, _place: admission })).into_response())
 }
 
-/// A copy on its way out. Dropping it, at its end or because the client went away, removes the file.
+/// Backup file during its download. Dropping it removes the file, at the end of the download or when the client
+/// disconnects.
 struct Copy {
     file: File,
     _path: TempPath,
@@ -120,8 +121,8 @@ fn pieces(copy: Copy) -> Body {
     }))
 }
 
-/// A name in the data directory, which has room for the store and belongs to this server alone. The file is not made:
-/// the store wants to make it.
+/// Unused file name in the data directory, which has room for the store and belongs to this server alone. The store
+/// creates the file itself.
 fn place_for_copy(app: &App) -> io::Result<TempPath> {
     let directory = &app.config().store.data_dir;
     TempPath::try_from_path(directory.join(format!("{BACKUP_PREFIX}{}", app.new_id().simple())))
@@ -129,5 +130,5 @@ fn place_for_copy(app: &App) -> io::Result<TempPath> {
 
 fn not_copied(error: &io::Error) -> Problem {
     tracing::error!(%error, "the store could not be copied");
-    Problem::new(Code::StoreUnavailable, "the copy could not be written; the server's log says more")
+    Problem::new(Code::StoreUnavailable, "the backup could not be written; see the server's log")
 }

@@ -1,7 +1,7 @@
-//! The export: everything that an owner has, or the whole tenant, one JSON object per line.
+//! Handler of exports: the memories of one owner or of the whole tenant, one JSON object per line.
 //!
-//! Invariant: bounded memory. Pages are read one at a time and wait for the client to take them; a client that goes
-//! away ends the work. The last line says how many records came before, so that an export cut short is seen to be.
+//! Invariant: bounded memory. Pages are read one at a time, with back-pressure from the client; a client that
+//! disconnects ends the export. The last line has the number of records, so that an incomplete export can be detected.
 
 use std::collections::HashMap;
 use std::io;
@@ -33,41 +33,41 @@ use crate::convert::{responses, scope};
 use crate::extract::QueryString;
 use crate::problem::{Problem, causes};
 
-/// Memories that are read at a time; each may be a megabyte.
+/// Memories per page; each may be a megabyte.
 const MEMORIES_PER_PAGE: u32 = 64;
-/// Owners that are read at a time.
+/// Owners per page.
 const OWNERS_PER_PAGE: u32 = 200;
-/// Pages that may wait for the client.
+/// Pages buffered for the client.
 const PAGES_WAITING: usize = 2;
-/// The version of the format.
+/// Version of the export format.
 const FORMAT: u32 = 1;
 
-/// The query of [`export`].
+/// Query string of [`export`].
 #[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExportQuery {
-    /// The person.
+    /// User id.
     user_id: Option<String>,
-    /// The agent.
+    /// Agent id.
     agent_id: Option<String>,
-    /// The application.
+    /// Application id.
     app_id: Option<String>,
-    /// The run.
+    /// Run id.
     run_id: Option<String>,
 }
 
 /// Export memories
 ///
-/// One JSON object per line, for the scope that the ids name, or for everyone if there are none. The last line is
-/// `{"record": "end", …}`: without it the export is cut short. `engrain import` reads it back. What changes meanwhile
-/// may or may not be in it.
+/// Returns one JSON object per line, for the scope of the given ids, or for all owners without ids. The last line is
+/// `{"record": "end", …}`; an export without it is incomplete. `engrain import` reads the file back. A change made
+/// during the export may or may not be included.
 #[utoipa::path(
     get,
     path = "/v1/export",
     tag = "admin",
     params(ExportQuery),
-    responses((status = 200, description = "The lines", body = String, content_type = "application/x-ndjson", example = json!(
+    responses((status = 200, description = "Export, one JSON object per line", body = String, content_type = "application/x-ndjson", example = json!(
         "{\"record\":\"header\",\"format\":1,\"engrain\":\"0.1.0\"}\n{\"record\":\"end\",\"records\":0}\n"
     )))
 )]
@@ -102,7 +102,7 @@ pub(crate) async fn export(
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
 
-/// Why an export ended before its end.
+/// Cause of an incomplete export.
 enum Cut {
     ClientGone,
     Engine(Error),

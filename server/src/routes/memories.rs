@@ -1,4 +1,4 @@
-//! Memories: add finished ones, list, show, edit, erase.
+//! Handlers of memories: add finished ones, list, show, edit, erase.
 
 use std::sync::Arc;
 
@@ -22,13 +22,13 @@ use crate::{App, metrics};
 
 /// Add finished memories
 ///
-/// For what your application knows already: facts, notes, and named documents. A document replaces the one of its
-/// name, as a new version.
+/// Stores facts, notes and named documents that the application already has. A document becomes a new version of the
+/// stored document of the same name.
 #[utoipa::path(
     post,
     path = "/v1/memories",
     tag = "remember",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body answers what the first call made, and makes nothing. Keys are told apart by the owner of the memories and by the operation: the same key for another owner, or for another operation, is another key")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Idempotency key of the request. A repetition with the same key and body returns the response of the first call and adds nothing. Keys are separate per owner and per operation")),
     request_body(content = AddMemories, example = json!({
         "scope": {"user_id": "mara"},
         "memories": [
@@ -37,11 +37,11 @@ use crate::{App, metrics};
         ]
     })),
     responses(
-        (status = 201, description = "They are remembered", body = AddedMemories, example = json!({
+        (status = 201, description = "Added", body = AddedMemories, example = json!({
             "memory_ids": ["01890a5d-ac96-774b-bcce-b30209900003", "01890a5d-ac96-774b-bcce-b30209900004"],
             "repeated": false
         })),
-        (status = 200, description = "An earlier call with this key had remembered them", body = AddedMemories),
+        (status = 200, description = "Added by an earlier call with this idempotency key", body = AddedMemories),
     )
 )]
 pub(crate) async fn add_memories(
@@ -62,7 +62,8 @@ pub(crate) async fn add_memories(
 
 /// List the memories of a scope
 ///
-/// Page by page, by when they were first recorded. This is a POST because a filter does not fit into a query string.
+/// Returns pages ordered by the time of first recording. The method is POST because a filter does not fit into a query
+/// string.
 #[utoipa::path(
     post,
     path = "/v1/memories/list",
@@ -72,7 +73,7 @@ pub(crate) async fn add_memories(
         "filter": {"field": "tags", "contains": "health"},
         "limit": 20
     })),
-    responses((status = 200, description = "A page", body = MemoryPage, example = json!({
+    responses((status = 200, description = "Page of the list", body = MemoryPage, example = json!({
         "memories": [{
             "id": "01890a5d-ac96-774b-bcce-b30209900003", "version": 1, "kind": "fact",
             "text": "Mara is allergic to peanuts.", "tokens": 7, "visibility": "owner", "tags": ["health"],
@@ -96,12 +97,12 @@ pub(crate) async fn list_memories(
 
 /// Show a memory
 ///
-/// In its present version.
+/// Returns the current version.
 #[utoipa::path(
     get,
     path = "/v1/memories/{id}",
     tag = "memories",
-    params(("id" = uuid::Uuid, Path, description = "The memory")),
+    params(("id" = uuid::Uuid, Path, description = "Id of the memory")),
     responses((status = 200, description = "The memory", body = Memory, example = json!({
         "id": "01890a5d-ac96-774b-bcce-b30209900003", "version": 1, "kind": "fact",
         "text": "Mara is allergic to peanuts.", "tokens": 7, "visibility": "owner", "tags": ["health"],
@@ -118,15 +119,15 @@ pub(crate) async fn show_memory(
     Ok(Json(responses::memory(kept.memory)))
 }
 
-/// Show all versions of a memory
+/// List all versions of a memory
 ///
-/// The oldest first; the last is the present one.
+/// Returns the versions oldest first; the last one is current.
 #[utoipa::path(
     get,
     path = "/v1/memories/{id}/history",
     tag = "memories",
-    params(("id" = uuid::Uuid, Path, description = "The memory")),
-    responses((status = 200, description = "The versions", body = History, example = json!({"versions": []})))
+    params(("id" = uuid::Uuid, Path, description = "Id of the memory")),
+    responses((status = 200, description = "Versions of the memory", body = History, example = json!({"versions": []})))
 )]
 pub(crate) async fn memory_history(
     State(app): State<Arc<App>>,
@@ -139,17 +140,17 @@ pub(crate) async fn memory_history(
 
 /// Edit a memory
 ///
-/// Makes a new version. What is left out stays as it is; `null` clears, where there can be nothing.
+/// Creates a new version. An absent field keeps its value; `null` clears an optional time.
 #[utoipa::path(
     patch,
     path = "/v1/memories/{id}",
     tag = "memories",
-    params(("id" = uuid::Uuid, Path, description = "The memory"), ("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body is done once, and answers what it made then. Keys are told apart by the owner of the memories and by the operation: the same key for another owner, or for another operation, is another key")),
+    params(("id" = uuid::Uuid, Path, description = "Id of the memory"), ("Idempotency-Key" = Option<String>, Header, description = "Idempotency key of the request. A repetition with the same key and body is executed once and returns the result of the first call. Keys are separate per owner and per operation")),
     request_body(content = EditMemory, example = json!({
         "if_version": 1, "text": "Mara is allergic to peanuts and cashews."
     })),
     responses(
-        (status = 200, description = "The new version", body = Memory, example = json!({
+        (status = 200, description = "New version of the memory", body = Memory, example = json!({
             "id": "01890a5d-ac96-774b-bcce-b30209900003", "version": 2, "kind": "fact",
             "text": "Mara is allergic to peanuts and cashews.", "tokens": 11, "visibility": "owner",
             "happened_at": "2023-05-20T02:21:00Z", "recorded_at": "2023-06-01T09:00:00Z",
@@ -172,14 +173,14 @@ pub(crate) async fn edit_memory(
 
 /// Erase a memory
 ///
-/// With all its versions, its turn if it is the memory of one, and everything that was derived from it. What is
-/// erased is gone from the store's files.
+/// Erases all versions of the memory, its turn if it has one, and every memory derived from it. Erased data is removed
+/// from the store's files.
 #[utoipa::path(
     delete,
     path = "/v1/memories/{id}",
     tag = "memories",
-    params(("id" = uuid::Uuid, Path, description = "The memory"), ("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body is done once, and answers what it made then. Keys are told apart by the owner of the memories and by the operation: the same key for another owner, or for another operation, is another key")),
-    responses((status = 200, description = "What was erased", body = Erased, example = json!({
+    params(("id" = uuid::Uuid, Path, description = "Id of the memory"), ("Idempotency-Key" = Option<String>, Header, description = "Idempotency key of the request. A repetition with the same key and body is executed once and returns the result of the first call. Keys are separate per owner and per operation")),
+    responses((status = 200, description = "Ids of the erased memories", body = Erased, example = json!({
         "memory_ids": ["01890a5d-ac96-774b-bcce-b30209900003"]
     })))
 )]
@@ -194,20 +195,20 @@ pub(crate) async fn delete_memory(
     Ok(Json(Erased { memory_ids: erased.into_iter().map(|id| id.0).collect() }))
 }
 
-/// Erase what a filter matches
+/// Erase the memories that match a filter
 ///
-/// In two steps. Without `confirmation` nothing is erased, and the answer says what would be; with the confirmation
-/// of that answer exactly those memories are erased, or none if others match by then.
+/// Takes two calls. The first one, without `confirmation`, erases nothing and returns a preview. The second one, with
+/// the preview's confirmation, erases exactly the previewed memories, or none if other memories match by then.
 #[utoipa::path(
     post,
     path = "/v1/memories/delete",
     tag = "memories",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body is done once, and answers what it made then. Keys are told apart by the owner of the memories and by the operation: the same key for another owner, or for another operation, is another key")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Idempotency key of the request. A repetition with the same key and body is executed once and returns the result of the first call. Keys are separate per owner and per operation")),
     request_body(content = DeleteMatching, example = json!({
         "scope": {"user_id": "mara"}, "filter": {"field": "session", "eq": "2023-05-20"}
     })),
     responses(
-        (status = 200, description = "What would be erased, or was", body = DeletedMatching, example = json!({
+        (status = 200, description = "Preview, or result of the erasure", body = DeletedMatching, example = json!({
             "done": false, "matched": 2, "sample": [], "confirmation": "2-5f1c0a", "erased": 0
         })),
     )

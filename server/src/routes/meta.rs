@@ -1,4 +1,4 @@
-//! About the server itself. These routes need no place among the requests at work: they answer when it is busy.
+//! Handlers of server status. They are exempt from admission control, so they answer while the server is busy.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use crate::App;
 use crate::auth::Authenticated;
 use crate::problem::Problem;
 
-/// Say whether the server is alive
+/// Check liveness
 ///
-/// Answers as soon as the process listens, whatever the state of its parts. `instance` is another id after every start
-/// of the server: it tells this server from one that had the address before.
+/// Answers as soon as the process listens, regardless of the state of the engine. `instance` is new after every start,
+/// so it distinguishes this run from an earlier server at the same address.
 #[utoipa::path(
     get,
     path = "/health",
     tag = "server",
-    responses((status = 200, description = "It is", body = Health, example = json!({
+    responses((status = 200, description = "The server is alive", body = Health, example = json!({
         "status": "ok", "instance": "0190b6a5-0000-7000-8000-000000000001"
     })))
 )]
@@ -28,14 +28,14 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
     Json(ok(&app))
 }
 
-/// Say whether the server can serve
+/// Check readiness
 ///
-/// 503 while models are being loaded.
+/// Answers 503 while the models are loading.
 #[utoipa::path(
     get,
     path = "/ready",
     tag = "server",
-    responses((status = 200, description = "It can", body = Health, example = json!({
+    responses((status = 200, description = "The server is ready", body = Health, example = json!({
         "status": "ok", "instance": "0190b6a5-0000-7000-8000-000000000001"
     })))
 )]
@@ -48,14 +48,14 @@ fn ok(app: &App) -> Health {
     Health { status: "ok".to_owned(), instance: Some(app.instance()) }
 }
 
-/// Say which server this is
+/// Show the version
 ///
-/// And which embedder it uses: vectors that you supply must be made by it.
+/// Returns the version of the server and its embedder. Vectors in requests must be made by this embedder.
 #[utoipa::path(
     get,
     path = "/version",
     tag = "server",
-    responses((status = 200, description = "The version", body = Version, example = json!({
+    responses((status = 200, description = "Version of the server", body = Version, example = json!({
         "name": "engrain", "version": "0.1.0", "embedder": "bge-small-en-v1.5", "dimension": 384
     })))
 )]
@@ -72,14 +72,14 @@ pub(crate) async fn version(
     }))
 }
 
-/// Show metrics for Prometheus
+/// Show metrics
 ///
-/// In the text format, version 0.0.4.
+/// Returns metrics in the Prometheus text format, version 0.0.4.
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "server",
-    responses((status = 200, description = "The metrics", body = String, content_type = "text/plain", example = json!(
+    responses((status = 200, description = "Metrics", body = String, content_type = "text/plain", example = json!(
         "engrain_requests_in_flight 1"
     )))
 )]

@@ -1,4 +1,4 @@
-//! The handlers, by subject. Each is a few lines: read, ask the engine, answer.
+//! Request handlers, by resource. Each one converts the request, calls the engine and converts the result.
 
 pub(crate) mod admin;
 pub(crate) mod export;
@@ -13,12 +13,12 @@ pub(crate) mod turns;
 use axum::Json;
 use axum::http::StatusCode;
 
-/// 201 for what was made now, 200 for what an earlier request with the same key had made.
+/// Status of an addition: 201 if this request made it, 200 if an earlier one with the same idempotency key did.
 fn created<T>(answer: T, repeated: bool) -> (StatusCode, Json<T>) {
     (if repeated { StatusCode::OK } else { StatusCode::CREATED }, Json(answer))
 }
 
-/// Whether there is more behind a page: one that is not full is the last; behind a full one, `peek` looks.
+/// Existence of a further page. A page that is not full is the last one; after a full one, `peek` decides.
 async fn more_behind<E>(
     found: usize,
     limit: u32,

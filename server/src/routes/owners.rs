@@ -1,4 +1,4 @@
-//! Who owns memories.
+//! Handler that lists the owners of memories.
 
 use std::sync::Arc;
 
@@ -14,26 +14,26 @@ use crate::convert::{cursor, memories, responses};
 use crate::extract::QueryString;
 use crate::problem::Problem;
 
-/// The query of [`list_owners`].
+/// Query string of [`list_owners`].
 #[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OwnersQuery {
-    /// How many at most, 1 to 1,000. Default: 100.
+    /// Maximum number of owners on the page, 1 to 1,000. Default: 100.
     limit: Option<u32>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// Cursor of the page: the `next_cursor` of the previous page. Default: the first page.
     cursor: Option<String>,
 }
 
-/// List everyone who owns memories
+/// List the owners of memories
 ///
-/// In the order in which they were first heard of.
+/// Returns the owners of the tenant in the order of their first memory.
 #[utoipa::path(
     get,
     path = "/v1/owners",
     tag = "memories",
     params(OwnersQuery),
-    responses((status = 200, description = "A page", body = OwnerPage, example = json!({
+    responses((status = 200, description = "Page of the list", body = OwnerPage, example = json!({
         "owners": [{"kind": "user", "id": "mara", "memories": 42, "created_at": "2023-05-20T02:21:00Z"}]
     })))
 )]

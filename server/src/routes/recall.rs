@@ -1,4 +1,4 @@
-//! Recall, and why something was not recalled.
+//! Handlers of recall and why-not.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::extract::JsonBody;
 use crate::problem::Problem;
 use crate::{App, metrics};
 
-/// Recall what bears on a question
+/// Recall memories
 ///
-/// Answers the memories, best first, with every signal's say, and a block of text for a prompt within a budget of
-/// tokens.
+/// Retrieves the memories most relevant to a query. Returns them best first, each with the contributions of the
+/// signals, and a context block for a prompt within a token budget.
 #[utoipa::path(
     post,
     path = "/v1/recall",
@@ -25,7 +25,7 @@ use crate::{App, metrics};
     request_body(content = RecallRequest, example = json!({
         "scope": {"user_id": "mara"}, "query": "Where does she live?", "limit": 5, "budget_tokens": 500
     })),
-    responses((status = 200, description = "What is remembered", body = RecallResponse, example = json!({
+    responses((status = 200, description = "Recalled memories and context block", body = RecallResponse, example = json!({
         "recall_id": "01890a5d-ac96-774b-bcce-b30209900009",
         "memories": [{
             "id": "01890a5d-ac96-774b-bcce-b30209900003", "version": 1, "kind": "fact",
@@ -58,10 +58,10 @@ pub(crate) async fn recall(
     Ok(Json(wire::recalled(recalled)))
 }
 
-/// Say why a memory does not come back
+/// Explain why a memory is not recalled
 ///
-/// Runs the recall again and follows one memory through it: whether it is in the scope, passes the filter, how it
-/// ranks, and whether it fits into the context.
+/// Repeats a recall and reports the outcome for one memory: scope, visibility, expiry, filter, rank, or the token
+/// budget.
 #[utoipa::path(
     post,
     path = "/v1/recall/why-not",
@@ -70,7 +70,7 @@ pub(crate) async fn recall(
         "memory_id": "01890a5d-ac96-774b-bcce-b30209900003",
         "recall": {"scope": {"user_id": "mara"}, "query": "Where does she live?", "limit": 5}
     })),
-    responses((status = 200, description = "The reason", body = WhyNotResponse, example = json!({
+    responses((status = 200, description = "Reason", body = WhyNotResponse, example = json!({
         "verdict": "outranked", "reason": "it is at rank 9 with 0.4100; the last that came back has 0.6300",
         "rank": 9, "score": 0.41, "score_of_last": 0.63, "explain": {"signals": []}
     })))

@@ -1,4 +1,4 @@
-//! Sessions and the turns in them, as they were said.
+//! Handlers of sessions and their turns.
 
 use std::sync::Arc;
 
@@ -15,34 +15,34 @@ use crate::convert::{cursor, memories, responses, scope};
 use crate::extract::{PathId, QueryString};
 use crate::problem::Problem;
 
-/// The query of [`list_sessions`].
+/// Query string of [`list_sessions`].
 #[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SessionsQuery {
-    /// The person.
+    /// User id.
     user_id: Option<String>,
-    /// The agent.
+    /// Agent id.
     agent_id: Option<String>,
-    /// The application.
+    /// Application id.
     app_id: Option<String>,
-    /// The run.
+    /// Run id.
     run_id: Option<String>,
-    /// How many at most, 1 to 1,000. Default: 100.
+    /// Maximum number of items on the page, 1 to 1,000. Default: 100.
     limit: Option<u32>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// Cursor of the page: the `next_cursor` of the previous page. Default: the first page.
     cursor: Option<String>,
 }
 
 /// List the sessions of a scope
 ///
-/// In the order in which they were first heard of.
+/// Returns the sessions in the order of their creation.
 #[utoipa::path(
     get,
     path = "/v1/sessions",
     tag = "sessions",
     params(SessionsQuery),
-    responses((status = 200, description = "A page", body = SessionPage, example = json!({
+    responses((status = 200, description = "Page of the list", body = SessionPage, example = json!({
         "sessions": [{
             "id": "01890a5d-ac96-774b-bcce-b302099a8057", "session": "2023-05-20", "turns": 2,
             "started_at": "2023-05-20T02:21:00Z", "recorded_at": "2023-05-20T02:21:03Z"
@@ -69,26 +69,26 @@ pub(crate) async fn list_sessions(
     }))
 }
 
-/// The query of [`session_turns`].
+/// Query string of [`session_turns`].
 #[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TurnsQuery {
-    /// How many at most, 1 to 1,000. Default: 100.
+    /// Maximum number of items on the page, 1 to 1,000. Default: 100.
     limit: Option<u32>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// Cursor of the page: the `next_cursor` of the previous page. Default: the first page.
     cursor: Option<String>,
 }
 
 /// List the turns of a session
 ///
-/// In order, to the letter as they were said.
+/// Returns the turns verbatim, in the order of the session.
 #[utoipa::path(
     get,
     path = "/v1/sessions/{id}/turns",
     tag = "sessions",
-    params(("id" = uuid::Uuid, Path, description = "The session"), TurnsQuery),
-    responses((status = 200, description = "A page", body = TurnPage, example = json!({
+    params(("id" = uuid::Uuid, Path, description = "Id of the session"), TurnsQuery),
+    responses((status = 200, description = "Page of the list", body = TurnPage, example = json!({
         "turns": [{
             "turn_id": "01890a5d-ac96-774b-bcce-b30209900001",
             "session_id": "01890a5d-ac96-774b-bcce-b302099a8057", "session": "2023-05-20", "seq": 0,

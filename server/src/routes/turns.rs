@@ -1,4 +1,4 @@
-//! Turns of a conversation, on their way in.
+//! Handler that adds turns.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ use crate::{App, metrics};
 
 /// Append turns to a session
 ///
-/// Each turn is kept word for word and remembered as one memory. When the call returns, the turns are durable and can
-/// be recalled. The session is made when it is first named.
+/// Stores each turn verbatim and makes one memory of it. The turns are durable and searchable when the call returns. A
+/// new session name creates the session.
 #[utoipa::path(
     post,
     path = "/v1/turns",
     tag = "remember",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Your key for this request. A repetition with the same key and body answers what the first call made, and makes nothing. Keys are told apart by the owner of the memories and by the operation: the same key for another owner, or for another operation, is another key")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Idempotency key of the request. A repetition with the same key and body returns the response of the first call and adds nothing. Keys are separate per owner and per operation")),
     request_body(content = AddTurns, example = json!({
         "scope": {"user_id": "mara", "agent_id": "concierge"},
         "session": "2023-05-20",
@@ -33,13 +33,13 @@ use crate::{App, metrics};
         ]
     })),
     responses(
-        (status = 201, description = "They are remembered", body = AddedTurns, example = json!({
+        (status = 201, description = "Added", body = AddedTurns, example = json!({
             "session_id": "01890a5d-ac96-774b-bcce-b302099a8057",
             "turn_ids": ["01890a5d-ac96-774b-bcce-b30209900001", "01890a5d-ac96-774b-bcce-b30209900002"],
             "memory_ids": ["01890a5d-ac96-774b-bcce-b30209900003", "01890a5d-ac96-774b-bcce-b30209900004"],
             "repeated": false
         })),
-        (status = 200, description = "An earlier call with this key had remembered them", body = AddedTurns),
+        (status = 200, description = "Added by an earlier call with this idempotency key", body = AddedTurns),
     )
 )]
 pub(crate) async fn add_turns(

@@ -84,7 +84,7 @@ async fn a_command_acts_on_its_own_directory_if_the_announcement_was_copied_from
 }
 
 #[tokio::test]
-async fn a_locked_directory_whose_server_is_not_what_answers_is_refused_by_every_command() {
+async fn every_command_refuses_a_locked_directory_whose_server_does_not_answer() {
     let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let other = ServerProcess::start(b.path()).await;
     remember(&other.client, "of B").await;
@@ -208,7 +208,7 @@ async fn no_stores(folder: &Path, copy: &Path) -> Vec<(PathBuf, &'static str)> {
 }
 
 #[tokio::test]
-async fn what_is_no_store_is_not_restored_and_what_is_there_stays_as_it_was() {
+async fn a_file_that_is_not_a_store_is_not_restored_and_the_store_is_unchanged() {
     let directory = store("in place");
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("copy.db");
@@ -231,7 +231,7 @@ async fn what_is_no_store_is_not_restored_and_what_is_there_stays_as_it_was() {
 }
 
 #[tokio::test]
-async fn copies_of_this_and_of_earlier_versions_are_restored() {
+async fn backups_of_this_and_earlier_versions_are_restored() {
     let folder = tempfile::tempdir().unwrap();
     let (of_this, unmarked) = (folder.path().join("copy.db"), folder.path().join("unmarked.db"));
     let source = store("of the copy");

@@ -1,4 +1,4 @@
-//! What is acknowledged survives: a real server is killed in the middle of concurrent writes, at moments that nobody
+//! Durability of acknowledged writes: a real server is killed in the middle of concurrent writes, at moments that nobody
 //! chose, again and again over the same store. After each death every acknowledged memory is there and found, none is
 //! half there, what was acknowledged as erased is gone, and the index agrees with the store.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
@@ -20,7 +20,7 @@ use uuid::Uuid;
 /// Clients that write at the same time.
 const WRITERS: u64 = 6;
 
-/// What the server has acknowledged: per writer, the text of each memory, or none for an erased one.
+/// State acknowledged by the server: per writer, the text of each memory, or none for an erased one.
 type Acknowledged = Arc<Mutex<BTreeMap<Uuid, (u64, Option<String>)>>>;
 
 /// Every text holds a word of its own, by which it must be found.
@@ -61,7 +61,7 @@ async fn write(
         mine.push(added.memory_ids[0]);
         if count.is_multiple_of(5) {
             let id = mine.swap_remove(usize::try_from(count).unwrap() % mine.len());
-            // Whether an edit or erasure without an answer took place, nobody knows: it is no longer checked.
+            // An edit or erasure without a response may have taken place or not: it is no longer checked.
             let before = acknowledged.lock().remove(&id);
             let after = if count.is_multiple_of(2) {
                 client.delete_memory(id).await.is_ok().then_some(None)

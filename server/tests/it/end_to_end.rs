@@ -32,7 +32,7 @@ async fn remember(client: &Client, scope: &Scope) -> Vec<uuid::Uuid> {
 }
 
 #[tokio::test]
-async fn a_conversation_goes_in_and_comes_back() {
+async fn an_added_conversation_is_recalled() {
     let directory = tempfile::tempdir().unwrap();
     let server = ServerProcess::start(directory.path()).await;
     let (client, scope) = (&server.client, Scope::user("ann"));
@@ -75,7 +75,7 @@ async fn a_conversation_goes_in_and_comes_back() {
 }
 
 #[tokio::test]
-async fn finished_memories_documents_filters_and_deletion_by_filter() {
+async fn finished_memories_and_documents_are_filtered_and_erased_by_filter() {
     let directory = tempfile::tempdir().unwrap();
     let server = ServerProcess::start(directory.path()).await;
     let (client, scope) = (&server.client, Scope::user("ann"));
@@ -140,7 +140,7 @@ async fn a_restart_loses_nothing_and_a_second_server_is_refused() {
 }
 
 #[tokio::test]
-async fn a_reindex_to_the_same_embedder_is_a_job_that_ends() {
+async fn a_reindex_to_the_same_embedder_finishes() {
     let directory = tempfile::tempdir().unwrap();
     let server = ServerProcess::start(directory.path()).await;
     remember(&server.client, &Scope::user("ann")).await;

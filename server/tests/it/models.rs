@@ -39,7 +39,7 @@ fn state_of(list: &Value, name: &str) -> String {
 }
 
 #[test]
-fn a_model_is_named_fetched_listed_and_used() {
+fn a_model_is_fetched_by_name_listed_and_used() {
     let cache = tempfile::tempdir().unwrap();
     let runtime = std::fs::canonicalize(fake_hub::cache().join("runtime")).unwrap();
     std::os::unix::fs::symlink(runtime, cache.path().join("runtime")).unwrap();
@@ -78,7 +78,7 @@ fn a_model_is_named_fetched_listed_and_used() {
 }
 
 #[test]
-fn the_exit_status_says_why_nothing_was_fetched() {
+fn the_exit_status_tells_why_a_fetch_failed() {
     let cache = tempfile::tempdir().unwrap();
     let hub = FakeHub::start("a/b", []);
     let run = |arguments: &[&str]| engrain(cache.path(), &hub.url, arguments);

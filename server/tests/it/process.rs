@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use engrain::Client;
 use engrain::client::RetryPolicy;
 
-/// How long a server may take to get ready before a test gives up on it.
+/// Timeout of the start of a server.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server. Killed when it is dropped.

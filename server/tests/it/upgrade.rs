@@ -32,7 +32,7 @@ fn turn(role: Role, text: &str, said_at: &str) -> NewTurn {
     NewTurn { said_at: Some(said_at.to_owned()), ..NewTurn::new(role, text) }
 }
 
-/// What every release writes into its store: something of everything that is kept.
+/// Contents that every release writes into its store: one of each kind of data.
 async fn fill(client: &Client) {
     let turns = vec![
         NewTurn {
@@ -85,7 +85,7 @@ fn ask(query: &str) -> RecallRequest {
     RecallRequest { scope: ann(), query: query.to_owned(), ..RecallRequest::default() }
 }
 
-/// What the tables of a store can hold beyond those of the first one here.
+/// Data that the tables of a store can have beyond those of the oldest store here.
 #[derive(Clone, Copy)]
 struct Expected {
     links: bool,
@@ -144,7 +144,7 @@ async fn verify(client: &Client, expected: Expected) {
     assert_eq!(found.memories.len(), 1);
 }
 
-/// What was there can still be written to: a new turn, a new version, and an erasure that takes along what was made
+/// Writes to the upgraded store: a new turn, a new version, and an erasure that takes along what was made
 /// of a turn of the earlier release.
 async fn go_on(client: &Client) {
     let more = vec![turn(Role::User, "Biscuit has learned to swim", "2023-06-01T09:00:00Z")];
@@ -167,7 +167,7 @@ fn stores() -> Vec<PathBuf> {
 }
 
 #[tokio::test]
-async fn stores_of_earlier_releases_open() {
+async fn stores_of_earlier_releases_open_with_all_their_data() {
     let stores = stores();
     assert!(!stores.is_empty());
     for store in stores {
@@ -186,7 +186,7 @@ async fn stores_of_earlier_releases_open() {
 }
 
 #[tokio::test]
-async fn the_store_of_this_release_is_as_the_test_expects() {
+async fn the_store_of_this_release_has_the_data_that_upgrades_are_checked_for() {
     let directory = tempfile::tempdir().unwrap();
     let server = ServerProcess::start(directory.path()).await;
     fill(&server.client).await;

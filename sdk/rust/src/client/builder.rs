@@ -1,4 +1,5 @@
-//! Making a client: address, key, time-outs, retries. What cannot work is refused here and not at the first request.
+//! Client builder: address, API key, timeouts, retries. Invalid settings are refused here and not at the first
+//! request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +10,10 @@ use uuid::Uuid;
 
 use super::{Client, Error, RetryPolicy};
 
-/// Makes the ids that idempotency keys and the chance in retries come from.
+/// Source of the ids behind idempotency keys and retry jitter.
 pub(super) type IdSource = Arc<dyn Fn() -> Uuid + Send + Sync>;
 
-/// Makes a [`Client`]; see [`Client::builder`].
+/// Builder of a [`Client`]; see [`Client::builder`].
 pub struct ClientBuilder {
     base_url: String,
     api_key: Option<String>,
@@ -36,51 +37,51 @@ impl ClientBuilder {
         }
     }
 
-    /// Sends `key` as a bearer token with every request. Default: none.
+    /// API key, sent as a bearer token with every request. Default: none.
     #[must_use]
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(key.into());
         self
     }
 
-    /// How long one attempt may take, from connecting to the last byte of the answer. A stream (export, backup) may
-    /// take as long as it likes in all, but not this long between two pieces. Default: 60 s.
+    /// Timeout of one attempt, from connecting to the last byte of the response. For a stream (export, backup) it
+    /// bounds the time between two chunks instead of the total. Default: 60 s.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long connecting may take. Default: 5 s.
+    /// Timeout of connecting. Default: 5 s.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How often and when a failed request is sent again. Default: [`RetryPolicy::default`].
+    /// Retry policy of failed requests. Default: [`RetryPolicy::default`].
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// The longest answer, or line of an export, that is read into memory. Default: 256 MiB.
+    /// Maximum size in bytes of a response, or of one line of an export. Default: 256 MiB.
     #[must_use]
     pub fn max_answer_bytes(mut self, bytes: usize) -> Self {
         self.max_answer_bytes = bytes;
         self
     }
 
-    /// Where idempotency keys, and the chance in the waits between retries, come from: each id must be new and at
-    /// least its low 62 bits random. Default: UUIDs of version 7.
+    /// Source of idempotency keys and of the jitter between retries. Each id must be new, with at least its low 62
+    /// bits random. Default: UUIDs of version 7.
     #[must_use]
     pub fn id_source(mut self, ids: impl Fn() -> Uuid + Send + Sync + 'static) -> Self {
         self.ids = Arc::new(ids);
         self
     }
 
-    /// The client.
+    /// Builds the client.
     ///
     /// # Errors
     /// [`Error::InvalidUrl`] if the address is not `http` (or, with the feature `tls`, `https`) or has a query,
@@ -114,7 +115,7 @@ impl ClientBuilder {
     }
 }
 
-/// The address with a `/` at its end, so that paths can be joined to it.
+/// Address with a trailing `/`, so that paths can be joined to it.
 fn base_url(text: &str) -> Result<Url, Error> {
     let invalid = |reason: &str| Error::InvalidUrl { url: text.to_owned(), reason: reason.to_owned() };
     let mut url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;
@@ -134,7 +135,7 @@ fn base_url(text: &str) -> Result<Url, Error> {
     Ok(url)
 }
 
-/// The system's trusted certificates, checked by rustls over ring.
+/// TLS configuration: the system's trusted certificates, verified by rustls over ring.
 #[cfg(feature = "tls")]
 fn tls(base_url: &str) -> Result<rustls::ClientConfig, Error> {
     use rustls_platform_verifier::BuilderVerifierExt;
@@ -164,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_that_cannot_work_are_refused() {
+    fn invalid_addresses_are_refused() {
         for url in ["", "localhost:8080", "ftp://host", "http://", "http://host/?a=b", "http://host/#a"] {
             let refused = ClientBuilder::new(url).build();
             assert!(matches!(refused, Err(Error::InvalidUrl { .. })), "{url}");

@@ -1,80 +1,80 @@
-//! What can go wrong between a caller and a server. Every way has its own variant, so that a caller decides by type
-//! and not by reading words; what the server says of a refusal is kept whole.
+//! Errors of client operations. Every kind of failure has its own variant, so that a caller matches on types and not
+//! on messages; the server's problem details are kept complete.
 
 use std::time::Duration;
 
 use crate::wire::Problem;
 
-/// Why an operation failed.
+/// Failure of an operation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The server refused; [`Problem::code`] says why.
+    /// The server refused the request; [`Problem::code`] has the reason.
     #[error("{} ({}): {}", .0.title, .0.code, .0.detail)]
     Problem(Box<Problem>),
-    /// Something that does not speak for Engrain answered with an error: a proxy, or another service.
+    /// The error response has no problem details: it comes from a proxy or another service.
     #[error("HTTP status {status} without problem details: {body}")]
     Status {
-        /// The HTTP status.
+        /// HTTP status of the response.
         status: u16,
-        /// The beginning of the answer.
+        /// Beginning of the response body.
         body: String,
     },
-    /// The connection could not be made, or broke.
+    /// The connection failed or broke.
     #[error("the connection failed")]
     Transport(#[source] reqwest::Error),
-    /// No answer within the client's time-out.
-    #[error("no answer within {0:?}")]
+    /// No response within the client's timeout.
+    #[error("no response within {0:?}")]
     TimedOut(Duration),
-    /// The answer is not what the operation answers.
-    #[error("the answer to {operation} cannot be read")]
+    /// The response does not match the operation.
+    #[error("the response to {operation} cannot be read")]
     Decode {
-        /// The operation, such as `POST /v1/recall`.
+        /// Operation, such as `POST /v1/recall`.
         operation: String,
-        /// What is wrong with it.
+        /// Description of the fault.
         #[source]
         source: serde_json::Error,
     },
-    /// An answer, or a line of one, beyond what the client is willing to hold.
-    #[error("the answer to {operation} is longer than {limit_bytes} bytes")]
+    /// The response, or a line of it, exceeds the client's size limit.
+    #[error("the response to {operation} is longer than {limit_bytes} bytes")]
     TooLong {
-        /// The operation.
+        /// Operation, such as `POST /v1/recall`.
         operation: String,
-        /// The bound.
+        /// Limit in bytes.
         limit_bytes: usize,
     },
-    /// A stream ended before its end, or pages went round in a circle.
-    #[error("the answer to {operation} is cut short: {detail}")]
+    /// A stream is incomplete, or its pages do not advance.
+    #[error("the response to {operation} is incomplete: {detail}")]
     CutShort {
-        /// The operation.
+        /// Operation, such as `POST /v1/recall`.
         operation: String,
-        /// How that shows.
+        /// Description of the fault.
         detail: String,
     },
-    /// The server's address cannot be used.
-    #[error("`{url}` is not a server's address: {reason}")]
+    /// The server's address is invalid.
+    #[error("`{url}` is not a valid server address: {reason}")]
     InvalidUrl {
-        /// The address.
+        /// Address of the server.
         url: String,
-        /// What is wrong with it.
+        /// Description of the fault.
         reason: String,
     },
-    /// An API key or idempotency key has characters that a header cannot carry.
+    /// An API key or idempotency key has characters that are invalid in a header.
     #[error("the {name} cannot be sent as a header")]
     InvalidHeader {
-        /// Which of them.
+        /// Name of the value.
         name: &'static str,
     },
-    /// The request cannot be written as JSON.
+    /// The request cannot be serialised as JSON.
     #[error("the request cannot be written as JSON")]
     Encode(#[source] serde_json::Error),
-    /// What the caller gave to write into would not take it.
+    /// The caller's writer failed.
     #[error("the bytes received cannot be written")]
     Write(#[source] std::io::Error),
 }
 
 impl Error {
-    /// The stable code of a refusal, such as `not_found`.
+    /// Stable code of a refusal, such as `not_found`.
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Problem(problem) => Some(&problem.code),
@@ -82,7 +82,7 @@ impl Error {
         }
     }
 
-    /// The HTTP status, if there was an answer.
+    /// HTTP status, if there was a response.
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Problem(problem) => Some(problem.status),
@@ -91,7 +91,7 @@ impl Error {
         }
     }
 
-    /// Whether the same request may succeed later: nothing answered, or the server was too busy.
+    /// True if the same request may succeed later: there was no response, or the server was busy.
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Transport(_) | Self::TimedOut(_) | Self::CutShort { .. } => true,

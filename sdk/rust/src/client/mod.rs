@@ -1,8 +1,9 @@
-//! The client: one method per operation of the API, named as the operation is.
+//! Client of the REST API: one method per operation, with the operation's name.
 //!
-//! Invariant: **a retry never doubles.** Reads are sent again when the connection breaks or the server is busy; writes
-//! carry an idempotency key, made here unless the caller gives one ([`Client::keyed`]), so that the server knows a
-//! repetition. What runs into the client's time-out is not sent again: who sets a time-out wants an answer by then.
+//! Invariant: **a retry never repeats a write.** Requests are retried when the connection breaks or the server is
+//! busy. Writes carry an idempotency key, generated unless the caller gives one ([`Client::keyed`]), so that the
+//! server recognises a repetition. A request that reaches the client's timeout is not retried, because the caller
+//! expects an answer within it.
 
 mod builder;
 mod error;
@@ -24,7 +25,7 @@ pub use pages::SessionQuery;
 pub use retry::RetryPolicy;
 pub use writes::KeyedWrite;
 
-/// A client of one server. Cheap to clone; clones share their connections.
+/// Client of one server. Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -36,15 +37,15 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client with the default settings of the server at `base_url`, such as `http://127.0.0.1:8080`.
+    /// Client with default settings of the server at `base_url`, such as `http://127.0.0.1:7070`.
     ///
     /// # Errors
-    /// [`Error::InvalidUrl`] if there can be no server at such an address.
+    /// [`Error::InvalidUrl`] if the address is invalid.
     pub fn new(base_url: impl Into<String>) -> Result<Self, Error> {
         Self::builder(base_url).build()
     }
 
-    /// A client with settings of your own.
+    /// Builder of a client with other settings.
     pub fn builder(base_url: impl Into<String>) -> ClientBuilder {
         ClientBuilder::new(base_url)
     }

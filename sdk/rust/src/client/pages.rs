@@ -1,5 +1,5 @@
-//! Lists, page by page or as streams that ask for the next page when the one before is used up. A stream never holds
-//! more than one page, and ends with an error rather than going round in a circle if a server's cursor stands still.
+//! Paginated lists, by page or as streams that fetch the next page on demand. A stream holds at most one page, and
+//! ends with an error if a server's cursor does not advance.
 
 use std::collections::VecDeque;
 
@@ -13,19 +13,19 @@ use crate::wire::{
     ListMemories, Memory, OwnerPage, OwnerSummary, Scope, Session, SessionPage, Turn, TurnPage,
 };
 
-/// Which sessions [`Client::sessions`] lists.
+/// Query of [`Client::sessions`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionQuery {
-    /// Whose.
+    /// Scope that owns the sessions.
     pub scope: Scope,
-    /// How many at most. Default: the server's.
+    /// Maximum number of sessions on the page. Default: the server's.
     pub limit: Option<u32>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// Cursor of the page: the `next_cursor` of the previous page. Default: the first page.
     pub cursor: Option<String>,
 }
 
 impl Client {
-    /// All memories that `request` lists, from its cursor on.
+    /// Streams all memories that `request` lists, from its cursor on.
     pub fn all_memories(&self, request: ListMemories) -> impl Stream<Item = Result<Memory, Error>> + use<> {
         let client = self.clone();
         all("POST /v1/memories/list", request.cursor.clone(), move |cursor| {
@@ -34,13 +34,13 @@ impl Client {
         })
     }
 
-    /// A page of a scope's sessions, in the order in which they were first heard of.
+    /// Returns a page of a scope's sessions, in the order of their creation.
     pub async fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, Error> {
         let request = Request::get("v1/sessions").query("limit", query.limit);
         self.json(scoped(request, &query.scope).query("cursor", query.cursor.as_ref())).await
     }
 
-    /// All sessions of a scope, from the query's cursor on.
+    /// Streams all sessions of a scope, from the query's cursor on.
     pub fn all_sessions(&self, query: SessionQuery) -> impl Stream<Item = Result<Session, Error>> + use<> {
         let client = self.clone();
         all("GET /v1/sessions", query.cursor.clone(), move |cursor| {
@@ -49,7 +49,7 @@ impl Client {
         })
     }
 
-    /// A page of a session's turns, in order: at most `limit`, from `cursor` on.
+    /// Returns a page of a session's turns in order: at most `limit`, from `cursor` on.
     pub async fn turns(
         &self,
         session_id: Uuid,
@@ -60,7 +60,7 @@ impl Client {
         self.json(request.query("limit", limit).query("cursor", cursor)).await
     }
 
-    /// All turns of a session.
+    /// Streams all turns of a session.
     pub fn all_turns(&self, session_id: Uuid) -> impl Stream<Item = Result<Turn, Error>> + use<> {
         let client = self.clone();
         all("GET /v1/sessions/{id}/turns", None, move |cursor| {
@@ -72,12 +72,12 @@ impl Client {
         })
     }
 
-    /// A page of those who own memories: at most `limit`, from `cursor` on.
+    /// Returns a page of the owners of memories: at most `limit`, from `cursor` on.
     pub async fn owners(&self, limit: Option<u32>, cursor: Option<&str>) -> Result<OwnerPage, Error> {
         self.json(Request::get("v1/owners").query("limit", limit).query("cursor", cursor)).await
     }
 
-    /// Everyone who owns memories.
+    /// Streams all owners of memories.
     pub fn all_owners(&self) -> impl Stream<Item = Result<OwnerSummary, Error>> + use<> {
         let client = self.clone();
         all("GET /v1/owners", None, move |cursor| {
@@ -90,7 +90,7 @@ impl Client {
     }
 }
 
-/// `request` with a scope's ids in its query.
+/// `request` with the ids of a scope in its query string.
 pub(super) fn scoped(request: Request, scope: &Scope) -> Request {
     request
         .query("user_id", scope.user_id.as_ref())
@@ -99,7 +99,7 @@ pub(super) fn scoped(request: Request, scope: &Scope) -> Request {
         .query("run_id", scope.run_id.as_ref())
 }
 
-/// What is left of the present page, and where the next one is.
+/// Rest of the current page, and cursor of the next one.
 struct Pages<T> {
     page: VecDeque<T>,
     next: Next,
@@ -110,7 +110,7 @@ enum Next {
     End,
 }
 
-/// The items of all pages that `fetch` answers, beginning at `cursor`.
+/// Stream of the items of all pages of `fetch`, from `cursor` on.
 fn all<T, F, A>(
     operation: &'static str,
     cursor: Option<String>,

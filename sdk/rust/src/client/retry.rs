@@ -1,21 +1,21 @@
-//! When to try again, and how long to wait before: pure arithmetic, so that it can be tested without a clock.
+//! Retry policy and backoff: pure arithmetic, so that it can be tested without a clock.
 //!
-//! Waits double from [`RetryPolicy::first_wait`] to [`RetryPolicy::longest_wait`], and half of each is left to chance,
-//! so that clients which failed together do not come back together ("equal jitter", M. Brooker, *Exponential Backoff
-//! And Jitter*, AWS Architecture Blog, 2015). A server's `Retry-After` goes before.
+//! Waits double from [`RetryPolicy::first_wait`] to [`RetryPolicy::longest_wait`]. Half of each wait is random, so
+//! that clients which failed together do not retry together ("equal jitter", M. Brooker, *Exponential Backoff And
+//! Jitter*, AWS Architecture Blog, 2015). A server's `Retry-After` takes precedence.
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
-/// How often a request is sent again, and after how long a wait.
+/// Number of retries and waits between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// How often it is sent again at most; 0 for never.
+    /// Maximum number of retries; 0 for none.
     pub retries: u32,
-    /// The longest wait before the first repetition.
+    /// Maximum wait before the first retry.
     pub first_wait: Duration,
-    /// The longest wait of all. A server that asks for a longer one is not asked again.
+    /// Maximum wait before any retry. If a server asks for a longer one, the request is not retried.
     pub longest_wait: Duration,
 }
 
@@ -26,10 +26,10 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Never again.
+    /// Policy without retries.
     pub const NEVER: Self = Self { retries: 0, first_wait: Duration::ZERO, longest_wait: Duration::ZERO };
 
-    /// The wait before repetition `retry` (from 0), or `None` if there is none. `asked` is the server's `Retry-After`;
+    /// Wait before retry number `retry` (from 0), or `None` for no retry. `asked` is the server's `Retry-After`;
     /// `chance` is in [0, 1).
     pub(super) fn wait(&self, retry: u32, asked: Option<Duration>, chance: f64) -> Option<Duration> {
         if retry >= self.retries {
@@ -43,18 +43,18 @@ impl RetryPolicy {
     }
 }
 
-/// Too many requests, or a server or gateway that is not there for the moment.
+/// True for a temporary status: too many requests, or an unavailable server or gateway.
 pub(super) fn is_temporary_status(status: u16) -> bool {
     matches!(status, 429 | 502 | 503 | 504)
 }
 
-/// A number in [0, 1) from the random bits of an id (the low 62 of a version 4 or 7).
+/// Number in [0, 1) from the random bits of an id (the low 62 of a version 4 or 7).
 pub(super) fn chance_of(id: Uuid) -> f64 {
     let (_, low) = id.as_u64_pair();
     f64::from((low & u64::from(u32::MAX)) as u32) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// A `Retry-After` in seconds. One with a date is not understood: it would need a clock that agrees with the server's.
+/// Parses a `Retry-After` in seconds. A date is ignored: it would need a clock in agreement with the server's.
 pub(super) fn parse_retry_after(header: &str) -> Option<Duration> {
     header.trim().parse().ok().map(Duration::from_secs)
 }
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_is_heeded_unless_it_asks_for_too_long() {
+    fn retry_after_takes_precedence_unless_it_is_too_long() {
         let policy = RetryPolicy { longest_wait: Duration::from_secs(5), ..RetryPolicy::default() };
         assert_eq!(policy.wait(0, parse_retry_after(" 3 "), 0.0), Some(Duration::from_secs(3)));
         assert_eq!(policy.wait(0, parse_retry_after("60"), 0.0), None);

@@ -1,5 +1,5 @@
-//! The two answers that are too long to hold: an export, line by line, and a backup, piece by piece. Neither is taken
-//! for whole unless it is: an export must end with its last line, a backup with its last byte.
+//! Streamed responses: an export by line, a backup by chunk. Completeness is checked: an export must end with its end
+//! line, a backup with its last byte.
 
 use futures::Stream;
 use futures::stream::{StreamExt, once, try_unfold};
@@ -12,9 +12,9 @@ use super::{Client, Error};
 use crate::wire::{ExportLine, Scope};
 
 impl Client {
-    /// Everything that `scope` owns, or with a scope that names nobody everything in the tenant, line by line as it
-    /// comes. The stream ends well only after [`ExportLine::End`] with the right number of records; once begun it is
-    /// not asked for again.
+    /// Streams an export line by line: everything that `scope` owns, or the whole tenant for an empty scope. The
+    /// stream succeeds only with an [`ExportLine::End`] of the right number of records. It is not retried after its
+    /// first line.
     pub fn export(&self, scope: &Scope) -> impl Stream<Item = Result<ExportLine, Error>> + use<> {
         let client = self.clone();
         let request = scoped(Request::get("v1/export"), scope);
@@ -32,8 +32,8 @@ impl Client {
         })
     }
 
-    /// Writes a backup, an SQLite file, into `target`, flushes it, and tells how many bytes it is. What was written
-    /// before an error is no backup.
+    /// Writes a backup (an SQLite file) to `target`, flushes it, and returns its size in bytes. After an error the
+    /// written part is not a backup.
     pub async fn backup(&self, target: &mut (impl AsyncWrite + Unpin)) -> Result<u64, Error> {
         let mut response = self.send(&Request::get("v1/admin/backup"), Pace::Stream).await?;
         let mut bytes = 0;
@@ -46,15 +46,15 @@ impl Client {
     }
 }
 
-/// The lines of an export on their way in.
+/// State of an export stream.
 struct Lines {
     client: Client,
     response: Response,
     operation: String,
-    /// What has come and is not read yet, from `start` on.
+    /// Received bytes; those from `start` on are unread.
     buffer: Vec<u8>,
     start: usize,
-    /// Up to here there is no end of a line.
+    /// Offset up to which there is no line end.
     searched: usize,
     records: u64,
     ended: bool,
@@ -74,18 +74,18 @@ impl Lines {
         }
     }
 
-    /// The next line, as [`try_unfold`] wants it.
+    /// Next line, in the form that [`try_unfold`] needs.
     async fn advance(mut self) -> Result<Option<(ExportLine, Self)>, Error> {
         loop {
             let Some(line) = self.next_line().await? else {
-                return if self.ended { Ok(None) } else { Err(self.cut_short("there is no last line")) };
+                return if self.ended { Ok(None) } else { Err(self.cut_short("the end line is missing")) };
             };
             let line = &self.buffer[line];
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
             if self.ended {
-                return Err(self.cut_short("something follows its last line"));
+                return Err(self.cut_short("data follows the end line"));
             }
             let line = serde_json::from_slice(line)
                 .map_err(|source| Error::Decode { operation: self.operation.clone(), source })?;
@@ -102,7 +102,7 @@ impl Lines {
         }
     }
 
-    /// Where in the buffer the next line lies, without its end; `None` after the last.
+    /// Range of the next line in the buffer, without its line end; `None` after the last.
     async fn next_line(&mut self) -> Result<Option<std::ops::Range<usize>>, Error> {
         loop {
             if let Some(length) = self.buffer[self.searched..].iter().position(|&byte| byte == b'\n') {

@@ -1,4 +1,4 @@
-//! Sending a request, again where that is safe, and reading its answer within bounds.
+//! HTTP transport: retries where they are safe, and bounded reading of responses.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use super::retry::{chance_of, is_temporary_status, parse_retry_after};
 use super::{Client, Error};
 use crate::wire::Problem;
 
-/// The longest error answer that is read.
+/// Maximum size of an error response, in bytes.
 const MAX_PROBLEM_BYTES: usize = 64 << 10;
-/// How much of an answer that is no problem is shown.
+/// Length of the excerpt of an error response without problem details.
 const MAX_SHOWN_CHARS: usize = 300;
 
-/// A request that can be sent any number of times.
+/// Request that can be sent repeatedly.
 pub(super) struct Request {
     method: Method,
     path: String,
@@ -55,23 +55,23 @@ impl Request {
         Ok(self)
     }
 
-    /// The operation as errors name it, such as `POST /v1/recall`.
+    /// Name of the operation in errors, such as `POST /v1/recall`.
     pub(super) fn operation(&self) -> String {
         format!("{} /{}", self.method, self.path)
     }
 }
 
-/// How long an answer may take.
+/// Extent of the timeout on a response.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Pace {
-    /// All of it within the client's time-out.
+    /// The whole response within the client's timeout.
     Whole,
-    /// Piece after piece, each within the client's time-out.
+    /// Each chunk within the client's timeout.
     Stream,
 }
 
 impl Client {
-    /// Sends `request` and reads the JSON of its answer.
+    /// Sends `request` and parses the JSON of its response.
     pub(super) async fn json<T: DeserializeOwned>(&self, request: Request) -> Result<T, Error> {
         let response = self.send(&request, Pace::Whole).await?;
         let body = self.body(response, self.max_answer_bytes, &request).await?;
@@ -79,14 +79,14 @@ impl Client {
             .map_err(|source| Error::Decode { operation: request.operation(), source })
     }
 
-    /// Sends `request` and reads the text of its answer; bytes that are no UTF-8 are replaced.
+    /// Sends `request` and reads the text of its response; invalid UTF-8 is replaced.
     pub(super) async fn text(&self, request: Request) -> Result<String, Error> {
         let response = self.send(&request, Pace::Whole).await?;
         let body = self.body(response, self.max_answer_bytes, &request).await?;
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
-    /// Sends `request` until it succeeds, is refused for good, or the retries are used up.
+    /// Sends `request` until it succeeds, fails permanently, or exhausts its retries.
     pub(super) async fn send(&self, request: &Request, pace: Pace) -> Result<Response, Error> {
         let mut retry = 0;
         loop {
@@ -130,7 +130,7 @@ impl Client {
         url
     }
 
-    /// What an answer that is no success says, and how long the server asks to wait.
+    /// Error of an unsuccessful response, with the wait that the server asks for.
     async fn refusal(&self, response: Response, request: &Request) -> (Error, Option<Duration>) {
         let status = response.status().as_u16();
         let asked = retry_after(response.headers());
@@ -166,7 +166,7 @@ impl Client {
     }
 
     pub(super) fn broken(&self, error: reqwest::Error) -> Error {
-        // A connection that cannot be made in time never reached the server: that is trouble on the way.
+        // A connection timeout never reached the server, so it is a transport error.
         if error.is_timeout() && !error.is_connect() {
             Error::TimedOut(self.timeout)
         } else {

@@ -1,4 +1,4 @@
-//! The operations that change something, each under an idempotency key: the same key never does its work twice.
+//! Write operations, each under an idempotency key: one key never executes twice.
 
 use reqwest::Method;
 use serde::de::DeserializeOwned;
@@ -11,46 +11,45 @@ use crate::wire::{
     DeletedMatching, EditMemory, Erased, Job, Memory, ReindexRequest,
 };
 
-/// Writing, each time under a new idempotency key, so that a lost answer can be asked for again.
+/// Write operations, each under a new idempotency key, so that a lost response can be requested again.
 impl Client {
-    /// The writing operations under a key of yours: use one key for one piece of work, over all attempts at it and
-    /// over restarts of your program, and it is done once. The same key for another owner's memories, or with another
-    /// operation, is another key.
+    /// Write operations under a key of yours. With one key per piece of work, over all attempts and restarts of your
+    /// program, it is executed once. Keys are separate per owner and per operation.
     pub fn keyed(&self, key: impl Into<String>) -> KeyedWrite<'_> {
         KeyedWrite { client: self, key: key.into() }
     }
 
-    /// Appends turns to a session; they can be recalled when this returns.
+    /// Appends turns to a session. They are searchable when the call returns.
     pub async fn add_turns(&self, request: &AddTurns) -> Result<AddedTurns, Error> {
         self.newly_keyed().add_turns(request).await
     }
 
-    /// Adds finished memories; they can be recalled when this returns.
+    /// Adds finished memories. They are searchable when the call returns.
     pub async fn add_memories(&self, request: &AddMemories) -> Result<AddedMemories, Error> {
         self.newly_keyed().add_memories(request).await
     }
 
-    /// Makes a new version of a memory.
+    /// Creates a new version of a memory.
     pub async fn edit_memory(&self, id: Uuid, edit: &EditMemory) -> Result<Memory, Error> {
         self.newly_keyed().edit_memory(id, edit).await
     }
 
-    /// Erases a memory, and what was derived from it.
+    /// Erases a memory and everything derived from it.
     pub async fn delete_memory(&self, id: Uuid) -> Result<Erased, Error> {
         self.newly_keyed().delete_memory(id).await
     }
 
-    /// Erases what a filter matches, in two steps; see [`DeleteMatching`].
+    /// Erases the memories that match a filter, in two calls; see [`DeleteMatching`].
     pub async fn delete_matching(&self, request: &DeleteMatching) -> Result<DeletedMatching, Error> {
         self.newly_keyed().delete_matching(request).await
     }
 
-    /// Starts to embed everything anew.
+    /// Starts a job that embeds all memories with another embedder.
     pub async fn reindex(&self, request: &ReindexRequest) -> Result<Job, Error> {
         self.newly_keyed().reindex(request).await
     }
 
-    /// Holds the index against the store, and mends it if asked.
+    /// Compares the index with the store, and repairs it on request.
     pub async fn check(&self, request: &CheckRequest) -> Result<CheckReport, Error> {
         self.newly_keyed().check(request).await
     }
@@ -60,7 +59,7 @@ impl Client {
     }
 }
 
-/// A write under a given idempotency key; see [`Client::keyed`]. Each method uses the key up.
+/// Write under a given idempotency key; see [`Client::keyed`]. Each method consumes the key.
 #[derive(Debug)]
 pub struct KeyedWrite<'a> {
     client: &'a Client,

@@ -1,8 +1,8 @@
-//! Gathers what readers find into batches, and gives every batch its key.
+//! Batching of imported turns and memories, with an idempotency key per batch.
 //!
-//! Invariant: the key of a batch depends on what is in it, on where within its conversation it stands, and on nothing
-//! else. So the same file gives the same keys every time, an import can be broken off and taken up again, and one
-//! conversation in two files is imported once.
+//! Invariant: the key of a batch depends only on its content and its position in the conversation. So the same file
+//! gives the same keys every time, an interrupted import can be resumed, and a conversation in two files is imported
+//! once.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ use super::error::{FormatError, SourceLocation};
 use super::{Batch, Edit, Format, ImportItem, ImportOptions, MAX_TEXT_BYTES};
 use crate::wire::{AddMemories, AddTurns, NewMemory, NewTurn, Scope, Visibility};
 
-/// Where the turns of a batch belong: what [`AddTurns`] says once for all of its turns.
+/// Scope, session and visibility of a batch of turns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Conversation {
     pub(super) scope: Scope,
@@ -22,14 +22,14 @@ pub(super) struct Conversation {
     pub(super) visibility: Option<Visibility>,
 }
 
-/// The ids under which something is known where it comes from.
+/// Ids of a turn and a memory in the store they were exported from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct OldIds {
     pub(super) turn: Option<Uuid>,
     pub(super) memory: Option<Uuid>,
 }
 
-/// Takes turns and memories one by one, and gives batches of them.
+/// Collector of turns and memories into batches.
 pub(super) struct Batcher {
     format: Format,
     max_items: usize,
@@ -39,10 +39,10 @@ pub(super) struct Batcher {
     blank_texts: u64,
 }
 
-/// The batch that is being filled.
+/// Batch being filled.
 struct Open {
     location: SourceLocation,
-    /// What tells this batch from one with the same content.
+    /// Distinction of this batch from another one with the same content.
     salt: String,
     bytes: usize,
     content: Content,
@@ -67,30 +67,30 @@ impl Batcher {
         }
     }
 
-    /// The oldest batch that is complete.
+    /// Takes the oldest complete batch.
     pub(super) fn next(&mut self) -> Option<ImportItem> {
         self.ready.pop_front()
     }
 
-    /// How many texts had nothing in them, and were left out.
+    /// Number of texts left out because they are blank.
     pub(super) fn blank_texts(&self) -> u64 {
         self.blank_texts
     }
 
-    /// Whether the batch that is being filled has what is known elsewhere by one of `ids`.
+    /// True if the batch being filled has an item with one of these old ids.
     pub(super) fn holds_any(&self, ids: &[Uuid]) -> bool {
         let open = self.open.iter().flat_map(|open| &open.old_ids);
         open.flat_map(|old| [old.turn, old.memory]).flatten().any(|id| ids.contains(&id))
     }
 
-    /// Ends the batch that is being filled, so that the next thing begins a new one.
+    /// Completes the batch being filled; the next item begins a new one.
     pub(super) fn close(&mut self) {
         if let Some(open) = self.open.take() {
             self.ready.push_back(open.finish(self.format));
         }
     }
 
-    /// Adds a turn. `salt` tells apart batches whose content is the same; it is looked at where a batch begins.
+    /// Adds a turn. `salt` distinguishes batches with the same content; it is evaluated where a batch begins.
     pub(super) fn turn(
         &mut self,
         location: &SourceLocation,
@@ -101,7 +101,7 @@ impl Batcher {
         self.turn_with_history(location, conversation, salt, (turn, OldIds::default(), None))
     }
 
-    /// Adds a turn that is known elsewhere under `OldIds`, and perhaps edited there.
+    /// Adds a turn that has ids in another store, and perhaps was edited there.
     pub(super) fn turn_with_history(
         &mut self,
         location: &SourceLocation,
@@ -203,12 +203,12 @@ impl Open {
     }
 }
 
-/// 128 bits of SHA-256 over a salt and the JSON of something, in hexadecimal.
+/// First 128 bits of SHA-256 over a salt and the JSON of a value, in hexadecimal.
 pub(super) fn digest(salt: &str, what: &impl Serialize) -> String {
     let mut hash = Sha256::new();
     hash.update((salt.len() as u64).to_be_bytes());
     hash.update(salt);
-    // All that is given here is made of texts, numbers and maps with text keys: there is none that cannot be written.
+    // The values consist of strings, numbers and maps with string keys, so serialisation cannot fail.
     hash.update(serde_json::to_vec(what).unwrap_or_default());
     hex(&hash.finalize()[..16])
 }

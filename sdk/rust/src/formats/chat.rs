@@ -1,4 +1,4 @@
-//! Plain JSON chats, in either of two shapes.
+//! Reader of plain JSON chats, in either of two shapes.
 //!
 //! **A turn per record**, consecutive turns of one session going together:
 //!
@@ -15,14 +15,14 @@
 //! | field | also called | meaning |
 //! |---|---|---|
 //! | `role` | `from` | `user` (`human`), `assistant` (`ai`, `bot`, `gpt`, `model`), `system` (`developer`), `tool` (`function`) |
-//! | `content` | `text`, `value` | a text, or a list of texts and parts `{"text": ...}`, joined by line ends |
-//! | `name` | `author` | the speaker's name |
-//! | `timestamp` | `created_at`, `said_at`, `time`, `date` | when it was said; without it, when its conversation took place, else at import |
-//! | `session` | `session_id`, `conversation_id`, and `id` of a conversation | default: `default` for turns; for a conversation, its place in the file |
-//! | `key` | `id`, `message_id` | your id for the turn |
-//! | `user_id`, `agent_id`, `app_id`, `run_id` | | whose; default: [`ImportOptions::scope`] |
-//! | `metadata` | | an object to keep beside the turn |
-//! | `messages` | `conversations` | the turns of a conversation |
+//! | `content` | `text`, `value` | string, or list of strings and parts `{"text": ...}`, joined by line breaks |
+//! | `name` | `author` | name of the speaker |
+//! | `timestamp` | `created_at`, `said_at`, `time`, `date` | time of the turn; default: the time of its conversation, otherwise of the import |
+//! | `session` | `session_id`, `conversation_id`, and `id` of a conversation | session; default: `default` for turns, the record number for a conversation |
+//! | `key` | `id`, `message_id` | key of the turn |
+//! | `user_id`, `agent_id`, `app_id`, `run_id` | | scope; default: [`ImportOptions::scope`] |
+//! | `metadata` | | object to store with the turn |
+//! | `messages` | `conversations` | turns of a conversation |
 
 use serde_json::{Map, Value};
 
@@ -58,7 +58,7 @@ impl ChatReader {
         let scope = scope_of(fields, &self.scope, location)?;
         let conversation = Conversation { scope, session: Some(session), visibility: None };
         let said_at = said_at(fields, location)?;
-        // All is looked at before anything is taken, so that half a conversation is never imported.
+        // Every message is parsed before one is added, so that no conversation is imported in part.
         let mut turns = Vec::with_capacity(messages.len());
         for (seq, message) in messages.iter().enumerate() {
             let location = location.at(format!("messages[{seq}]"));
@@ -100,7 +100,7 @@ impl RecordReader for ChatReader {
     }
 }
 
-/// The role that a word means.
+/// Role named by a word.
 pub(super) fn role_of(word: &str) -> Option<Role> {
     match word.to_ascii_lowercase().as_str() {
         "user" | "human" => Some(Role::User),
@@ -111,7 +111,7 @@ pub(super) fn role_of(word: &str) -> Option<Role> {
     }
 }
 
-/// Whose a record is: as it says itself, else `default`.
+/// Scope of a record: its own ids, otherwise `default`.
 pub(super) fn scope_of(
     fields: &Fields,
     default: &Scope,
@@ -125,17 +125,17 @@ pub(super) fn scope_of(
     };
     let scope = if named == Scope::default() { default.clone() } else { named };
     if scope == Scope::default() {
-        return Err(wrong(location, "user_id", "nobody is named whose memory this is; give a scope"));
+        return Err(wrong(location, "user_id", "the record names no owner; give a scope"));
     }
     Ok(scope)
 }
 
-/// The first of `names` that has a value.
+/// Value of the first of `names` that is not null.
 pub(super) fn first<'a>(fields: &'a Fields, names: &[&str]) -> Option<&'a Value> {
     names.iter().filter_map(|name| fields.get(*name)).find(|value| !value.is_null())
 }
 
-/// The first of `names` that is an id: a text, or a number.
+/// Id from the first of `names` that has a value: a string or a number.
 pub(super) fn id_of(fields: &Fields, names: &[&str]) -> Option<String> {
     match first(fields, names)? {
         Value::String(id) if !id.trim().is_empty() => Some(id.clone()),
@@ -144,7 +144,7 @@ pub(super) fn id_of(fields: &Fields, names: &[&str]) -> Option<String> {
     }
 }
 
-/// The moment of the first of `names` that has a value.
+/// Time from the first of `names` that has a value.
 pub(super) fn moment_of(
     fields: &Fields,
     names: &[&str],
@@ -152,7 +152,7 @@ pub(super) fn moment_of(
 ) -> Result<Option<String>, FormatError> {
     let Some(value) = first(fields, names) else { return Ok(None) };
     let moment = timestamp::of_value(value);
-    moment.map(Some).ok_or_else(|| wrong(location, names[0], &format!("{} is not a moment", shown(value))))
+    moment.map(Some).ok_or_else(|| wrong(location, names[0], &format!("{} is not a time", shown(value))))
 }
 
 pub(super) fn wrong(location: &SourceLocation, field: &str, detail: &str) -> FormatError {
@@ -190,7 +190,7 @@ fn said_at(fields: &Fields, location: &SourceLocation) -> Result<Option<String>,
     moment_of(fields, &["timestamp", "created_at", "said_at", "time", "date"], location)
 }
 
-/// The text of a content; of a content without any text (a picture, a call of a tool) it is empty.
+/// Text of a message content; empty for content without text (a picture, a tool call).
 fn text_of(content: Option<&Value>) -> Option<String> {
     match content {
         None => Some(String::new()),
@@ -200,13 +200,13 @@ fn text_of(content: Option<&Value>) -> Option<String> {
     }
 }
 
-/// The texts among the parts of a message, joined by line ends.
+/// Texts among the parts of a message, joined by line breaks.
 pub(super) fn text_of_parts(parts: &[Value]) -> String {
     let texts = parts.iter().filter_map(|part| part.as_str().or_else(|| part.get("text")?.as_str()));
     texts.filter(|text| !text.trim().is_empty()).collect::<Vec<_>>().join("\n")
 }
 
-/// The beginning of a value, for a message.
+/// Beginning of a value, for an error message.
 fn shown(value: &Value) -> String {
     value.to_string().chars().take(60).collect()
 }

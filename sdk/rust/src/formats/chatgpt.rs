@@ -1,10 +1,10 @@
-//! ChatGPT's export, `conversations.json`: every conversation is a tree of messages, for each edit of a question and
-//! each new try at an answer grows a branch. What is imported is the branch that was last in view, from `current_node`
-//! up to the root; without that field, the branch of the newest message.
+//! Reader of ChatGPT's export, `conversations.json`. Every conversation is a tree of messages, with a branch for each
+//! edit of a prompt and each regenerated answer. The imported branch is the one last in view, from `current_node` up
+//! to the root; without that field, the branch of the newest message.
 //!
-//! Messages that are hidden, or have no text (pictures, calls of tools), are left out. A message without a time has
-//! that of the one before it, or of the conversation. The session is the conversation's id; its title goes into every
-//! turn's metadata.
+//! Hidden messages and messages without text (pictures, tool calls) are left out. A message without a time has that of
+//! the previous one, or of the conversation. The session is the conversation's id; its title goes into every turn's
+//! metadata.
 
 use std::collections::HashMap;
 
@@ -95,7 +95,7 @@ impl RecordReader for ChatGptReader {
         let export: Export = serde_json::from_slice(record)
             .map_err(|source| FormatError::Shape { location: location.clone(), source })?;
         if self.scope == Scope::default() {
-            return Err(wrong(location, "", "an export does not say whose it is; give a scope"));
+            return Err(wrong(location, "", "the export names no owner; give a scope"));
         }
         let session = export.conversation_id.clone().or_else(|| export.id.clone());
         let session = session.unwrap_or_else(|| format!("conversation-{}", location.record));
@@ -136,7 +136,7 @@ impl RecordReader for ChatGptReader {
 }
 
 impl Export {
-    /// The messages of the branch in view, first to last, each with its node's id.
+    /// Messages of the branch in view, first to last, each with its node's id.
     fn branch(&self, location: &SourceLocation) -> Result<Vec<(&str, &Message)>, FormatError> {
         let mut branch = Vec::new();
         let mut next = self.current_node.as_deref().or_else(|| self.newest());
@@ -154,7 +154,7 @@ impl Export {
         Err(wrong(location, "mapping", "a node is its own ancestor"))
     }
 
-    /// The node with the newest message; of those of one moment, the one with the greatest id.
+    /// Node with the newest message; ties go to the greatest id.
     fn newest(&self) -> Option<&str> {
         let time = |node: &Node| node.message.as_ref().and_then(|message| message.create_time).unwrap_or(0.0);
         let newest = self
@@ -185,5 +185,5 @@ fn moment_of(
 ) -> Result<Option<String>, FormatError> {
     let Some(time) = time else { return Ok(None) };
     let moment = timestamp::from_number(time);
-    moment.map(Some).ok_or_else(|| wrong(location, field, &format!("{time} is not a moment")))
+    moment.map(Some).ok_or_else(|| wrong(location, field, &format!("{time} is not a time")))
 }

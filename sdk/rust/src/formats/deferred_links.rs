@@ -1,7 +1,7 @@
-//! Memories whose links could not be set when they were added, because what they link to comes later in the file.
+//! Deferred links of an import: links whose targets come later in the file than their memory.
 //!
-//! Invariant: a memory is ready when all that it links to has come; what is ready is given in the order in which it
-//! became so, which depends on the file alone. So a repeated import makes the same edits under the same keys.
+//! Invariant: a memory is ready when all its targets are imported. Ready memories are returned in the order in which
+//! they became ready, which depends only on the file. So a repeated import makes the same edits under the same keys.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -10,25 +10,25 @@ use uuid::Uuid;
 use super::SourceLocation;
 use crate::wire::Link;
 
-/// The most links that wait: a hundred bytes or so each.
+/// Maximum number of deferred links, of about a hundred bytes each.
 const MAX_LINKS_WAITING: usize = 500_000;
 
-/// A memory with links that are still to be set.
+/// Memory with links still to be set.
 #[derive(Clone, Debug)]
 pub(super) struct Linking {
-    /// Where its batch begins.
+    /// Beginning of its batch in the file.
     pub(super) location: SourceLocation,
-    /// What the key of the edit begins with.
+    /// Prefix of the edit's idempotency key.
     pub(super) key: String,
-    /// Its new id.
+    /// New id of the memory.
     pub(super) memory: Uuid,
-    /// All of its links, to old ids.
+    /// All links of the memory, to old ids.
     pub(super) links: Vec<Link>,
-    /// How many of them were set when it was added.
+    /// Number of links set when the memory was added.
     pub(super) set: usize,
 }
 
-/// The memories that wait.
+/// Memories with deferred links.
 #[derive(Debug, Default)]
 pub(super) struct DeferredLinks {
     waiting: BTreeMap<u64, (Linking, BTreeSet<Uuid>)>,
@@ -39,7 +39,7 @@ pub(super) struct DeferredLinks {
 }
 
 impl DeferredLinks {
-    /// Keeps a memory until everything in `missing` has come. False if there is no room for it.
+    /// Keeps a memory until all of `missing` are imported. Returns false if the limit is reached.
     pub(super) fn keep(&mut self, linking: Linking, missing: BTreeSet<Uuid>) -> bool {
         if self.links + linking.links.len() > MAX_LINKS_WAITING {
             return false;
@@ -57,7 +57,7 @@ impl DeferredLinks {
         true
     }
 
-    /// Notes that a memory has come.
+    /// Records that a memory is imported.
     pub(super) fn arrived(&mut self, id: Uuid) {
         for number in self.by_target.remove(&id).unwrap_or_default() {
             if let Some((_, missing)) = self.waiting.get_mut(&number)
@@ -69,18 +69,18 @@ impl DeferredLinks {
         }
     }
 
-    /// The memory that has been ready for longest.
+    /// Memory that became ready first.
     pub(super) fn next_ready(&self) -> Option<&Linking> {
         self.waiting.get(self.ready.front()?).map(|(linking, _)| linking)
     }
 
-    /// Lets go of what [`DeferredLinks::next_ready`] gave.
+    /// Removes the memory returned by [`DeferredLinks::next_ready`].
     pub(super) fn ready_is_done(&mut self) {
         let done = self.ready.pop_front().and_then(|number| self.waiting.remove(&number));
         self.links -= done.map_or(0, |(linking, _)| linking.links.len());
     }
 
-    /// All that still wait, in the order in which they came.
+    /// Remaining memories, in the order of the file.
     pub(super) fn into_rest(self) -> impl Iterator<Item = Linking> {
         self.waiting.into_values().map(|(linking, _)| linking)
     }

@@ -1,4 +1,4 @@
-//! Tells formats apart by the fields of the first record.
+//! Format detection by the fields of the first record.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use serde::de::IgnoredAny;
 use super::Format;
 use super::error::{FormatError, SourceLocation};
 
-/// How much of the list of fields is shown of a record of no known format.
+/// Maximum length of the field list in the error for an unknown format, in characters.
 const MAX_SHOWN_CHARS: usize = 200;
 
-/// The format that `record` is of.
+/// Detects the format of `record`.
 pub(super) fn detect(record: &[u8], location: &SourceLocation) -> Result<Format, FormatError> {
     let unknown = |fields: &str| FormatError::UnknownFormat {
         location: location.clone(),

@@ -1,16 +1,16 @@
-//! Our own export, [`ExportLine`] by line: turns with their times, keys, authors and sessions, and memories, as they
-//! were in their present versions.
+//! Reader of Engrain exports, one [`ExportLine`] per line: turns with their times, keys, authors and sessions, and the
+//! current versions of memories.
 //!
-//! What cannot come back as it was: ids and the moments of recording, which the receiving store gives anew, and earlier
-//! versions, which an export does not hold. A turn whose memory was edited is added as it was said and then edited.
-//! An export without its last line, or with too few records before it, is an error: what came before it is sound.
+//! An import does not restore ids and times of recording, which the receiving store assigns, nor earlier versions,
+//! which an export does not have. A turn whose memory was edited is added verbatim and then edited. An export without
+//! its end line, or with the wrong number of records, is an error; the records before it are valid.
 
 use super::batch::{Batcher, Conversation, OldIds};
 use super::error::{FormatError, SourceLocation};
 use super::record_reader::RecordReader;
 use crate::wire::{EditMemory, ExportLine, Kind, Memory, NewMemory, NewTurn, Scope, Turn};
 
-/// The version of exports that is known here.
+/// Version of the export format that this reader supports.
 const KNOWN_VERSION: u32 = 1;
 
 #[derive(Default)]
@@ -28,11 +28,11 @@ impl RecordReader for EngrainReader {
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
         if self.announced.is_some() {
-            return Err(cut_short(location, "something follows its last line"));
+            return Err(cut_short(location, "data follows the end line"));
         }
         let line = serde_json::from_slice(record)
             .map_err(|source| FormatError::Shape { location: location.clone(), source });
-        // A line that cannot be read is counted too: its loss is told of where it stands, and not again at the end.
+        // An invalid line is counted too: its own error reports the loss, so the end line must not report it again.
         match line.inspect_err(|_| self.records += 1)? {
             ExportLine::Header { format, .. } if format != KNOWN_VERSION => {
                 Err(FormatError::Version { location: location.clone(), found: format, known: KNOWN_VERSION })
@@ -59,8 +59,8 @@ impl RecordReader for EngrainReader {
                 let scope = self.scope_of(&memory, location)?;
                 let old_ids = OldIds { turn: None, memory: Some(memory.id) };
                 let salt = memory.id;
-                // What a memory was made of must be added before it, for only then is its new id known.
-                // So must what it links to; what comes after it in the file is linked to when it has come.
+                // Sources and link targets must be added before the memory, because only then are their new ids known.
+                // Links to memories later in the file are deferred.
                 let targets: Vec<_> = memory.links.iter().map(|link| link.to).collect();
                 if batcher.holds_any(&sources) || batcher.holds_any(&targets) {
                     batcher.close();
@@ -79,18 +79,18 @@ impl RecordReader for EngrainReader {
         match self.announced {
             Some(records) if records == self.records => Ok(()),
             Some(records) => {
-                Err(cut_short(location, &format!("{} records came, {records} were written", self.records)))
+                Err(cut_short(location, &format!("it has {} records instead of {records}", self.records)))
             }
-            None => Err(cut_short(location, "there is no last line")),
+            None => Err(cut_short(location, "the end line is missing")),
         }
     }
 }
 
 impl EngrainReader {
-    /// The owner, with what else the memory belongs to.
+    /// Owner, with the other ids of the memory.
     fn scope_of(&self, memory: &Memory, location: &SourceLocation) -> Result<Scope, FormatError> {
         let Some(owner) = self.owner.clone() else {
-            let detail = "no line before says whose it is".to_owned();
+            let detail = "no owner line precedes the record".to_owned();
             return Err(FormatError::Value { location: location.clone(), detail });
         };
         Ok(Scope {
@@ -117,7 +117,7 @@ fn turn_of(turn: Turn, memory: &Memory) -> NewTurn {
     }
 }
 
-/// What the memory of a turn has that adding the turn does not give it.
+/// Edit for the fields of a turn's memory that adding the turn does not set.
 fn edit_of(turn: &Turn, memory: &Memory) -> Option<EditMemory> {
     let edit = EditMemory {
         text: (memory.text != turn.text).then(|| memory.text.clone()),
@@ -135,7 +135,7 @@ fn edit_of(turn: &Turn, memory: &Memory) -> Option<EditMemory> {
 fn memory_of(memory: Memory) -> NewMemory {
     NewMemory {
         text: memory.text,
-        // A turn's memory comes with its turn; should one stand alone, its words are kept as a note.
+        // The memory of a turn comes with its turn; one without a turn is kept as a note.
         kind: Some(if memory.kind == Kind::Turn { Kind::Note } else { memory.kind }),
         document: memory.document,
         subjects: memory.subjects,

@@ -1,22 +1,22 @@
-//! Where in a file something is, and what can be wrong with it there.
+//! Locations in import files, and errors of reading them.
 
 use std::fmt;
 
-/// A place in a file of conversations.
+/// Location in an import file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceLocation {
-    /// The file, as it was named.
+    /// Name of the file, as given.
     pub file: String,
-    /// The record, from 1: an element of a JSON array, or a line; 0 before the first.
+    /// Record number, from 1: an element of a JSON array, or a line; 0 before the first.
     pub record: u64,
-    /// The line on which the record begins, from 1.
+    /// Line on which the record begins, from 1.
     pub line: u64,
-    /// The part of the record, such as `haystack_sessions[3][0].content`; empty for all of it.
+    /// Path of the field in the record, such as `haystack_sessions[3][0].content`; empty for the whole record.
     pub part: String,
 }
 
 impl SourceLocation {
-    /// The same record, more precisely.
+    /// Location of a field of the same record.
     pub(super) fn at(&self, part: impl Into<String>) -> Self {
         Self { part: part.into(), ..self.clone() }
     }
@@ -29,100 +29,100 @@ impl fmt::Display for SourceLocation {
     }
 }
 
-/// Why a file, or a record of it, cannot be imported.
+/// Failure to read an import file or one of its records.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatError {
-    /// The file cannot be read.
+    /// The file is unreadable.
     #[error("{file}: cannot be read")]
     Read {
-        /// The file.
+        /// Name of the file.
         file: String,
-        /// Why.
+        /// Cause.
         #[source]
         source: std::io::Error,
     },
-    /// There is nothing in the file.
-    #[error("{file}: there is no record in it")]
+    /// The file has no record.
+    #[error("{file}: the file has no record")]
     Empty {
-        /// The file.
+        /// Name of the file.
         file: String,
     },
-    /// The file is of no known format.
-    #[error("{location}: of no known format; its fields are: {fields}")]
+    /// The format is unknown.
+    #[error("{location}: unknown format; the record has the fields: {fields}")]
     UnknownFormat {
-        /// The record that was looked at.
+        /// Location of the examined record.
         location: SourceLocation,
-        /// The beginning of the list of its fields.
+        /// Beginning of the list of its fields.
         fields: String,
     },
-    /// The file is no JSON from here on.
+    /// The file is not valid JSON from here on.
     #[error("{location}, line {at_line}: not JSON: {detail}")]
     Syntax {
-        /// The record in which it shows.
+        /// Location of the record with the fault.
         location: SourceLocation,
-        /// The line of the file on which it shows.
+        /// Line of the file with the fault.
         at_line: u64,
-        /// What is wrong.
+        /// Description of the fault.
         detail: &'static str,
     },
-    /// A record is beyond what is held in memory at once.
+    /// A record exceeds the size limit.
     #[error("{location}: the record is longer than {limit_bytes} bytes")]
     RecordTooLong {
-        /// The record.
+        /// Location of the record.
         location: SourceLocation,
-        /// The bound.
+        /// Limit in bytes.
         limit_bytes: usize,
     },
-    /// The file ends before its end.
-    #[error("{location}: the file is cut short: {detail}")]
+    /// The file is incomplete.
+    #[error("{location}: the file is incomplete: {detail}")]
     CutShort {
-        /// The last record.
+        /// Location of the last record.
         location: SourceLocation,
-        /// How that shows.
+        /// Description of the fault.
         detail: String,
     },
-    /// The file's format is of another version.
-    #[error("{location}: the export is of version {found}; this reader knows version {known}")]
+    /// The file has an unsupported version of the format.
+    #[error("{location}: the export has version {found}; this reader supports version {known}")]
     Version {
-        /// The record that says so.
+        /// Location of the record with the version.
         location: SourceLocation,
-        /// The version it names.
+        /// Version of the file.
         found: u32,
-        /// The version known here.
+        /// Supported version.
         known: u32,
     },
-    /// A record is not as its format wants it.
-    #[error("{location}: not a record of its format")]
+    /// A record does not match its format.
+    #[error("{location}: the record does not match its format")]
     Shape {
-        /// The record.
+        /// Location of the record.
         location: SourceLocation,
-        /// What is wrong, with line and column within the record.
+        /// Description of the fault, with line and column within the record.
         #[source]
         source: serde_json::Error,
     },
-    /// A field has a value that cannot be used.
+    /// A field has an invalid value.
     #[error("{location}: {detail}")]
     Value {
-        /// The field.
+        /// Location of the field.
         location: SourceLocation,
-        /// What is wrong with it.
+        /// Description of the fault.
         detail: String,
     },
-    /// A text is longer than a memory may be.
+    /// A text exceeds the maximum length of a memory.
     #[error("{location}: a text of {bytes} bytes; a memory has at most {limit_bytes}")]
     TextTooLong {
-        /// The text.
+        /// Location of the text.
         location: SourceLocation,
-        /// Its length.
+        /// Length of the text in bytes.
         bytes: usize,
-        /// The bound.
+        /// Limit in bytes.
         limit_bytes: usize,
     },
 }
 
 impl FormatError {
-    /// Whether reading can go on with the next record: only this one is lost.
+    /// True if only this record is lost and reading can continue with the next one.
     pub fn is_of_one_record(&self) -> bool {
         matches!(self, Self::Shape { .. } | Self::Value { .. } | Self::TextTooLong { .. })
     }

@@ -1,10 +1,10 @@
-//! Sends batches to a server, each under its own key: what is there already is not added again, so an import that broke
-//! off is taken up by starting it anew.
+//! Import of batches into a server, each under its own idempotency key. Batches that the server has are not added
+//! again, so an interrupted import is resumed by running it again.
 //!
-//! Memories of our own export name the turns and memories that they were made of by the ids of the old store. Batches
-//! are sent in order, and the answers tell the new ids, so names are replaced on the way. A source that is not among
-//! what came before cannot be named; it is left out and counted. A link whose target comes later is kept back, and set by
-//! an edit as soon as all that the memory links to has come, or by [`Import::finish`] as far as it has.
+//! Memories of an Engrain export refer to sources and link targets by the ids of the old store. Batches are sent in
+//! order, and the responses have the new ids, so references are replaced on the way. A source that was not imported
+//! before is left out and counted. A link to a later target is deferred: an edit sets it once all targets of the
+//! memory are imported, or [`Import::finish`] sets those that are.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,44 +16,44 @@ use super::{Batch, Edit, FormatError, ImportItem};
 use crate::client::{Client, Error};
 use crate::wire::{EditMemory, Link};
 
-/// An import on its way.
+/// Import in progress.
 #[derive(Debug)]
 pub struct Import<'a> {
     client: &'a Client,
-    /// New ids by old ones. Stays empty for formats that have none.
+    /// New ids by old ids. Empty for formats without ids.
     new_ids: HashMap<Uuid, Uuid>,
-    /// Memories with links whose targets have not come yet.
+    /// Memories with links to targets not imported yet.
     later: DeferredLinks,
-    /// The key of a batch that was added, but the links that it made ready could not be set.
+    /// Key of a batch that was added but whose ready links could not be set.
     half_done: Option<String>,
     imported: Imported,
 }
 
-/// How far an import has come.
+/// Progress of an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Imported {
-    /// Turns that are in the store.
+    /// Number of turns in the store.
     pub turns: u64,
-    /// Finished memories that are in the store.
+    /// Number of finished memories in the store.
     pub memories: u64,
-    /// Batches that an earlier import had brought already.
+    /// Number of batches that an earlier import had added.
     pub repeated_batches: u64,
-    /// Sources of memories that could not be named.
+    /// Number of source references that could not be resolved.
     pub sources_lost: u64,
-    /// Links whose target never came, or could not be kept until it did.
+    /// Number of links whose target was not imported, or that exceeded the limit of deferred links.
     pub links_lost: u64,
 }
 
-/// Why an import ended before its end.
+/// Cause of an incomplete import.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The file cannot be read.
     #[error(transparent)]
     Format(#[from] FormatError),
-    /// A batch cannot be added.
+    /// A batch could not be added.
     #[error("{location}: cannot be added")]
     Add {
-        /// Where the batch begins.
+        /// Beginning of the batch in the file.
         location: super::SourceLocation,
         /// Why.
         #[source]
@@ -62,7 +62,7 @@ pub enum ImportError {
 }
 
 impl<'a> Import<'a> {
-    /// An import into the server of `client`.
+    /// Creates an import into the server of `client`.
     pub fn new(client: &'a Client) -> Self {
         Self {
             client,
@@ -73,13 +73,14 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// Adds a batch, and tells how far the import has come with it.
+    /// Adds a batch and returns the progress of the import.
     ///
     /// # Errors
     /// [`ImportError::Add`]; the batch can be sent again.
     pub async fn send(&mut self, item: ImportItem) -> Result<Imported, ImportError> {
         let (location, key) = (item.location.clone(), item.key.clone());
-        // Sent again, it would name what has come with it already, which would make it another request.
+        // A repetition would resolve ids that came with this batch, which would make it a different request under the
+        // same key.
         if self.half_done.as_ref() != Some(&key) {
             self.add(item).await.map_err(|source| ImportError::Add { location, source })?;
             self.half_done = Some(key);
@@ -92,8 +93,8 @@ impl<'a> Import<'a> {
         Ok(self.imported)
     }
 
-    /// Ends an import whose last batch was sent: sets the links that wait, as far as what they go to has come, and
-    /// counts the others.
+    /// Ends an import after its last batch: sets the deferred links whose targets were imported, and counts the
+    /// others.
     ///
     /// # Errors
     /// [`ImportError::Add`]; the import can be done again.
@@ -164,17 +165,17 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    /// Sets the links of a memory that is there already, as far as what they go to has come.
+    /// Sets the links of an imported memory whose targets are imported.
     async fn link(&mut self, linking: &Linking) -> Result<(), ImportError> {
         let known = self.known(&linking.links);
         let mut lost = self.missing(&linking.links).count();
         if known.len() > linking.set {
-            // Another file may bring more of its links: the key names which of them are set.
+            // Another file may bring more targets, so the key covers the set of links.
             let key = format!("{}-{}", linking.key, digest("links", &known));
             let edit = EditMemory { links: Some(known), ..EditMemory::default() };
             match self.client.keyed(key).edit_memory(linking.memory, &edit).await {
                 Ok(_) => {}
-                // An end of one of them was erased since it was imported.
+                // An end of one of the links was erased after its import.
                 Err(Error::Problem(problem)) if problem.code == "not_found" => {
                     lost = linking.links.len() - linking.set;
                 }
@@ -193,15 +194,15 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// Replaces old ids by new ones; how many have none.
+    /// Replaces old ids by new ones; returns the number of unresolved ones.
     fn rename(&self, ids: &mut Vec<Uuid>) -> usize {
         let before = ids.len();
         *ids = ids.iter().filter_map(|id| self.new_ids.get(id).copied()).collect();
         before - ids.len()
     }
 
-    /// The links whose targets have come, to their new ids. Documents of two stores may have become one: it is linked
-    /// to once.
+    /// Links whose targets are imported, with new ids. Documents of two stores may have become one, which is linked
+    /// once.
     fn known(&self, links: &[Link]) -> Vec<Link> {
         let mut known: Vec<Link> = Vec::with_capacity(links.len());
         for link in links {
@@ -213,7 +214,7 @@ impl<'a> Import<'a> {
         known
     }
 
-    /// The targets that have not come, each as often as there are links to it.
+    /// Targets not imported yet, once per link.
     fn missing<'l>(&self, links: &'l [Link]) -> impl Iterator<Item = Uuid> + use<'_, 'l, 'a> {
         links.iter().map(|link| link.to).filter(|to| !self.new_ids.contains_key(to))
     }

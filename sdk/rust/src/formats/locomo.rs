@@ -1,9 +1,9 @@
-//! LoCoMo (arXiv 2402.17753): long conversations of two people over many sessions, each of which becomes the memory of
-//! a user named after the conversation.
+//! Reader of LoCoMo (arXiv 2402.17753): long conversations of two people over many sessions. Each conversation becomes
+//! the memories of a user named after it.
 //!
-//! Both speakers are people, so all turns have the role `user` and the speaker's name as author; the key of a turn is
-//! its `dia_id`. A picture shared with a turn is there as its caption: a line `[image: CAPTION]` after the text. A
-//! session's date is that of all its turns. Questions, answers, summaries and observations are never sent.
+//! Both speakers are people, so all turns have the role `user` and the speaker's name as author. The key of a turn is
+//! its `dia_id`. A picture shared with a turn becomes a line `[image: CAPTION]` after the text. All turns of a session
+//! have the session's date. Questions, answers, summaries and observations are never sent.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -20,28 +20,28 @@ use super::source::{Source, unpacked};
 use super::{Format, ImportItem, ImportOptions, timestamp};
 use crate::wire::{NewTurn, Role, Scope};
 
-/// A conversation with its questions.
+/// Conversation with its questions.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Conversation {
-    /// Its id, such as `conv-26`.
+    /// Id of the conversation, such as `conv-26`.
     #[serde(default)]
     pub sample_id: String,
-    /// What is asked about it.
+    /// Questions about the conversation.
     #[serde(default)]
     pub qa: Vec<Qa>,
     /// `speaker_a`, `speaker_b`, and for every N `session_N` and `session_N_date_time`.
     conversation: BTreeMap<String, Value>,
 }
 
-/// A question. The answer is not read: nothing here needs it.
+/// Benchmark question. The answer is not read, because nothing here needs it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Qa {
-    /// The question.
+    /// Text of the question.
     pub question: String,
-    /// The turns that hold the answer, by `dia_id`; some are malformed in the released file.
+    /// Turns that have the answer, by `dia_id`; some are malformed in the released file.
     #[serde(default)]
     pub evidence: Vec<String>,
-    /// 1 multi-hop, 2 temporal, 3 open-domain, 4 single-hop, 5 adversarial.
+    /// Category: 1 multi-hop, 2 temporal, 3 open-domain, 4 single-hop, 5 adversarial.
     pub category: u8,
 }
 
@@ -56,15 +56,15 @@ struct DialogueTurn {
 }
 
 impl Conversation {
-    /// The user whose memory it becomes.
+    /// Scope of the conversation's user.
     pub fn scope(&self, options: &ImportOptions) -> Scope {
         Scope::user(format!("{}{}", options.user_prefix, self.sample_id))
     }
 
-    /// The batches of its sessions. `location` is where errors say that the conversation stands.
+    /// Batches of the sessions. `location` is the location of the conversation in errors.
     ///
     /// # Errors
-    /// [`FormatError::Shape`] and [`FormatError::Value`] for sessions that are none, and those of texts.
+    /// [`FormatError::Shape`] and [`FormatError::Value`] for malformed sessions, and the errors of texts.
     pub fn batches(
         &self,
         options: &ImportOptions,
@@ -110,7 +110,7 @@ impl Conversation {
         Ok(())
     }
 
-    /// The sessions in the order of their numbers. Some files have dates without a session.
+    /// Sessions in the order of their numbers. Some files have dates without a session.
     fn sessions(&self) -> impl Iterator<Item = (&str, &Value)> {
         let numbered = self.conversation.iter().filter_map(|(name, turns)| {
             let number: u32 = name.strip_prefix("session_")?.parse().ok()?;
@@ -125,7 +125,7 @@ impl Conversation {
         let date = self.conversation.get(&name).unwrap_or(&Value::Null);
         timestamp::of_value(date).ok_or_else(|| FormatError::Value {
             location: location.at(format!("conversation.{name}")),
-            detail: format!("{date} is not a moment"),
+            detail: format!("{date} is not a time"),
         })
     }
 }
@@ -137,10 +137,10 @@ fn with_caption(turn: DialogueTurn) -> String {
     }
 }
 
-/// The conversations of a file, one at a time.
+/// Iterator over the conversations of a file, one at a time.
 ///
 /// # Errors
-/// [`FormatError::Read`] if the file cannot be opened; the iterator gives those of records.
+/// [`FormatError::Read`] if the file cannot be opened; the iterator returns the errors of records.
 pub fn conversations(path: &Path, options: &ImportOptions) -> Result<Conversations, FormatError> {
     let file = path.display().to_string();
     let source = File::open(path).map_err(|source| FormatError::Read { file: file.clone(), source })?;
@@ -148,7 +148,7 @@ pub fn conversations(path: &Path, options: &ImportOptions) -> Result<Conversatio
     Ok(Conversations { records, record: Vec::new() })
 }
 
-/// See [`conversations`].
+/// Iterator of [`conversations`].
 pub struct Conversations {
     records: Records<Source>,
     record: Vec<u8>,

@@ -1,12 +1,13 @@
-//! LongMemEval (arXiv 2410.10813): every question has a haystack of dated sessions of its own, which becomes the memory
-//! of a user of its own.
+//! Reader of LongMemEval (arXiv 2410.10813): every question has its own haystack of dated sessions, which becomes the
+//! memories of its own user.
 //!
-//! Invariant: **no label reaches the memory system.** Sessions that hold evidence have ids that begin with `answer_`,
-//! questions without an answer have ids that end with `_abs`: with [`ImportOptions::hide_labels`], users are named by a
-//! hash of the question's id and haystack, and sessions by their place in the haystack. The question itself, its answer
-//! and the marks on turns are never sent. [`Question::session_names`] maps the names back for scoring.
+//! Invariant: **no label reaches the memory system.** Ids of sessions with evidence begin with `answer_`, and ids of
+//! questions without an answer end with `_abs`. With [`ImportOptions::hide_labels`], users are named by a hash of the
+//! question's id and haystack, and sessions by their position in the haystack. The question, its answer and the marks
+//! on turns are never sent. [`Question::session_names`] maps the names back for scoring.
 //!
-//! A session's date is that of all its turns, and a turn's key is the session's name, a colon, and its place from 0.
+//! All turns of a session have the session's date. The key of a turn is the session's name, a colon, and its position
+//! from 0.
 
 use std::fs::File;
 use std::path::Path;
@@ -22,50 +23,50 @@ use super::source::{Source, unpacked};
 use super::{Format, ImportItem, ImportOptions, timestamp};
 use crate::wire::{NewTurn, Scope};
 
-/// A question with its haystack. The answer is not read: nothing here needs it.
+/// Benchmark question with its haystack. The answer is not read, because nothing here needs it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Question {
-    /// Its id; ends with `_abs` if there is no answer in the haystack.
+    /// Id of the question; ends with `_abs` if the haystack has no answer.
     pub question_id: String,
-    /// What it asks for, such as `multi-session`.
+    /// Type of the question, such as `multi-session`.
     #[serde(default)]
     pub question_type: String,
-    /// The question.
+    /// Text of the question.
     #[serde(default)]
     pub question: String,
-    /// When it is asked, such as `2023/05/28 (Sun) 19:47`.
+    /// Time at which it is asked, such as `2023/05/28 (Sun) 19:47`.
     #[serde(default)]
     pub question_date: String,
-    /// When each session took place.
+    /// Date of each session.
     pub haystack_dates: Vec<String>,
-    /// The id of each session; one may occur twice.
+    /// Id of each session; an id may occur twice.
     pub haystack_session_ids: Vec<String>,
-    /// The sessions.
+    /// Sessions of the haystack.
     pub haystack_sessions: Vec<Vec<HaystackTurn>>,
-    /// The sessions that hold evidence.
+    /// Ids of the sessions with evidence.
     #[serde(default)]
     pub answer_session_ids: Vec<String>,
 }
 
-/// A turn of a haystack.
+/// Turn of a haystack.
 #[derive(Clone, Debug, Deserialize)]
 pub struct HaystackTurn {
-    /// `user` or `assistant`.
+    /// Role of the speaker: `user` or `assistant`.
     pub role: String,
-    /// What was said.
+    /// Text of the turn.
     pub content: String,
-    /// Whether it holds evidence.
+    /// Mark of a turn with evidence.
     #[serde(default)]
     pub has_answer: Option<bool>,
 }
 
 impl Question {
-    /// Whether the right answer is that there is none.
+    /// True if the haystack has no answer.
     pub fn is_abstention(&self) -> bool {
         self.question_id.ends_with("_abs")
     }
 
-    /// Whether evidence is marked in something that the user says. The official retrieval log leaves the others out.
+    /// True if a turn of the user is marked as evidence. The official retrieval log leaves out other questions.
     pub fn has_marked_user_turn(&self) -> bool {
         self.haystack_sessions
             .iter()
@@ -73,12 +74,12 @@ impl Question {
             .any(|turn| turn.role == "user" && turn.has_answer == Some(true))
     }
 
-    /// The user whose memory the haystack becomes.
+    /// Scope of the haystack's user.
     pub fn scope(&self, options: &ImportOptions) -> Scope {
         let prefix = &options.user_prefix;
         if options.hide_labels {
-            // The editions of the benchmark (oracle, S, M) ask the same questions of different haystacks, which must
-            // not become one user's memory.
+            // The editions of the benchmark (oracle, S, M) have the same questions with different haystacks, which
+            // must not become the memories of one user.
             let haystack = (&self.haystack_session_ids, &self.haystack_dates);
             Scope::user(format!("{prefix}question-{}", digest(&self.question_id, &haystack)))
         } else {
@@ -86,24 +87,24 @@ impl Question {
         }
     }
 
-    /// What each session is called in the memory system, in the order of [`Question::haystack_session_ids`].
+    /// Names of the sessions in the memory system, in the order of [`Question::haystack_session_ids`].
     pub fn session_names(&self, options: &ImportOptions) -> Vec<String> {
         let ids = self.haystack_session_ids.iter().enumerate();
         ids.map(|(index, id)| if options.hide_labels { format!("session-{index:04}") } else { id.clone() })
             .collect()
     }
 
-    /// The end of the day on which the question is asked, in RFC 3339: some sessions of that day are stamped later than
-    /// the question and still belong to its past.
+    /// End of the day on which the question is asked (RFC 3339): some sessions of that day have a later time than the
+    /// question and still belong to its past.
     pub fn asked_at(&self) -> Option<String> {
         let asked = timestamp::parse(&self.question_date)?;
         Some(format!("{}T23:59:59Z", asked.get(..10)?))
     }
 
-    /// The batches of the haystack. `location` is where errors say that the question stands.
+    /// Batches of the haystack. `location` is the location of the question in errors.
     ///
     /// # Errors
-    /// [`FormatError::Value`] for dates that are none and lists that do not fit together, and those of texts.
+    /// [`FormatError::Value`] for invalid dates and lists of different lengths, and the errors of texts.
     pub fn batches(
         &self,
         options: &ImportOptions,
@@ -130,7 +131,7 @@ impl Question {
         let moments = self.haystack_dates.iter().enumerate().map(|(index, date)| {
             timestamp::parse(date).ok_or_else(|| FormatError::Value {
                 location: location.at(format!("haystack_dates[{index}]")),
-                detail: format!("`{date}` is not a moment"),
+                detail: format!("`{date}` is not a time"),
             })
         });
         let moments: Vec<_> = moments.collect::<Result<_, _>>()?;
@@ -160,10 +161,10 @@ impl Question {
     }
 }
 
-/// The questions of a file, one at a time.
+/// Iterator over the questions of a file, one at a time.
 ///
 /// # Errors
-/// [`FormatError::Read`] if the file cannot be opened; the iterator gives those of records.
+/// [`FormatError::Read`] if the file cannot be opened; the iterator returns the errors of records.
 pub fn questions(path: &Path, options: &ImportOptions) -> Result<Questions, FormatError> {
     let file = path.display().to_string();
     let source = File::open(path).map_err(|source| FormatError::Read { file: file.clone(), source })?;
@@ -171,7 +172,7 @@ pub fn questions(path: &Path, options: &ImportOptions) -> Result<Questions, Form
     Ok(Questions { records, record: Vec::new() })
 }
 
-/// See [`questions`].
+/// Iterator of [`questions`].
 pub struct Questions {
     records: Records<Source>,
     record: Vec<u8>,

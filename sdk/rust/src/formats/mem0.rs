@@ -1,8 +1,8 @@
-//! mem0's export: records `{memory, user_id, created_at, ...}`, or one object with the list of them under `results` or
-//! `memories`, as its API answers. They become facts that happened when mem0 made them.
+//! Reader of mem0's export: records `{memory, user_id, created_at, ...}`, or one object with their list under
+//! `results` or `memories`, like the responses of its API. They become facts with the time of their creation in mem0.
 //!
-//! `memory` may also be called `text` or `data`; `categories` become tags; `expiration_date` is kept; `metadata` is kept
-//! whole, and gets the record's `id` as `mem0_id`. What is not there is taken from [`ImportOptions::scope`].
+//! `memory` may also be called `text` or `data`. `categories` become tags, `expiration_date` is kept, and `metadata`
+//! is kept with the record's `id` added as `mem0_id`. Records without ids get [`ImportOptions::scope`].
 
 use serde_json::{Map, Value};
 
@@ -30,7 +30,7 @@ impl Mem0Reader {
     ) -> Result<(), FormatError> {
         let scope = scope_of(fields, &self.scope, location)?;
         let memory = memory_of(fields, location)?;
-        // The id, and not the record's number: lists of mem0 have the newest first, so that numbers move.
+        // The id instead of the record number: lists of mem0 are newest first, so numbers change.
         let salt =
             || id_of(fields, &["id"]).unwrap_or_else(|| format!("{} {}", location.record, location.part));
         batcher.memory(location, &scope, salt, (memory, OldIds::default()))

@@ -1,7 +1,7 @@
-//! Readers of conversation files: what other programs have kept becomes a stream of batches to add.
+//! Readers of conversation files of other programs, as a stream of batches to add.
 //!
-//! [`open`] finds out the format from the content, unpacks gzip, and gives an iterator of [`ImportItem`]s; it holds
-//! one record at a time, however long the file is. With the feature `client`, [`Import`] sends them to a server.
+//! [`open`] detects the format from the content, decodes gzip, and returns an iterator of [`ImportItem`]s that holds
+//! one record at a time. With the feature `client`, [`Import`] sends them to a server.
 //!
 //! | format | file | becomes |
 //! |---|---|---|
@@ -12,10 +12,10 @@
 //! | [`Format::Mem0`] | a list of `{memory, user_id, ...}` | finished memories with their own times |
 //! | [`Format::Engrain`] | `GET /v1/export` | turns and memories as they were |
 //!
-//! Each may be one JSON array or JSON values one after the other (JSON lines), packed by gzip or not.
+//! Each file is one JSON array or a sequence of JSON values (JSON lines), plain or gzip.
 //!
-//! Invariants: nothing in a file makes a reader panic; every error names file, record and line; a text without words is
-//! left out and counted; labels of a benchmark never reach the memory system; times without a zone are UTC.
+//! Invariants: no file makes a reader panic; every error names file, record and line; blank texts are left out and
+//! counted; labels of a benchmark never reach the memory system; times without a zone are UTC.
 
 mod batch;
 pub mod chat;
@@ -45,29 +45,29 @@ pub use reader::{ImportItems, open, read};
 
 use crate::wire::{AddMemories, AddTurns, EditMemory, Scope};
 
-/// The longest text of a turn or memory, in bytes.
+/// Maximum length of a text of a turn or memory, in bytes.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
 
-/// A batch to add, in one call.
+/// Batch to add in one call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImportItem {
-    /// The idempotency key to add it under: the same for the same content at the same place of a conversation.
+    /// Idempotency key of the batch: the same for the same content at the same position of a conversation.
     pub key: String,
-    /// Where in the file it begins.
+    /// Beginning of the batch in the file.
     pub location: SourceLocation,
-    /// What to add.
+    /// Turns or memories to add.
     pub batch: Batch,
-    /// For an export of our own: the id that each turn had, in the order of the batch.
+    /// Old ids of the turns, in the order of the batch; only for an Engrain export.
     pub old_turn_ids: Vec<Option<Uuid>>,
-    /// For an export of our own: the id that each memory had, in the order of the batch. The `sources` and `links` of
-    /// memories, and the `links` of edits, name such old ids, to be replaced by the new ones; a link may name a memory
-    /// that is in a later batch.
+    /// Old ids of the memories, in the order of the batch; only for an Engrain export. The `sources` and `links` of
+    /// memories, and the `links` of edits, have such old ids, to be replaced by the new ones. A link may refer to a
+    /// memory of a later batch.
     pub old_memory_ids: Vec<Option<Uuid>>,
-    /// What to edit in the memories that the batch makes, after it is added.
+    /// Edits of the batch's memories, to be made after it is added.
     pub edits: Vec<Edit>,
 }
 
-/// What a batch adds.
+/// Content of a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Batch {
     /// Turns of one session.
@@ -77,7 +77,7 @@ pub enum Batch {
 }
 
 impl Batch {
-    /// How many turns or memories it has.
+    /// Number of turns or memories.
     pub fn len(&self) -> usize {
         match self {
             Self::Turns(batch) => batch.turns.len(),
@@ -85,22 +85,22 @@ impl Batch {
         }
     }
 
-    /// Whether it has none; no reader gives such a batch.
+    /// True without turns and memories; no reader returns such a batch.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// An edit of a memory that a batch makes.
+/// Edit of a memory that a batch adds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edit {
-    /// The memory's place in the batch, from 0.
+    /// Position of the memory in the batch, from 0.
     pub index: usize,
-    /// What to change.
+    /// Change to make.
     pub edit: EditMemory,
 }
 
-/// A format of conversation files.
+/// Format of conversation files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
@@ -108,13 +108,13 @@ pub enum Format {
     LongMemEval,
     /// The LoCoMo benchmark (arXiv 2402.17753).
     Locomo,
-    /// Turns or conversations as plain JSON.
+    /// Plain JSON turns or conversations.
     Chat,
-    /// ChatGPT's export.
+    /// Export of ChatGPT.
     ChatGpt,
-    /// mem0's export.
+    /// Export of mem0.
     Mem0,
-    /// Our own export.
+    /// Export of Engrain.
     Engrain,
 }
 
@@ -123,7 +123,7 @@ impl Format {
     pub const ALL: [Self; 6] =
         [Self::LongMemEval, Self::Locomo, Self::Chat, Self::ChatGpt, Self::Mem0, Self::Engrain];
 
-    /// The name for command lines and keys, such as `longmemeval`.
+    /// Name in command lines and keys, such as `longmemeval`.
     pub fn name(self) -> &'static str {
         match self {
             Self::LongMemEval => "longmemeval",
@@ -136,25 +136,23 @@ impl Format {
     }
 }
 
-/// How to read.
+/// Options of reading.
 #[derive(Clone, Debug)]
 pub struct ImportOptions {
-    /// The format. Default: found out from the content.
+    /// Format of the file. Default: detected from the content.
     pub format: Option<Format>,
-    /// Whose memories they are where the file does not say. Default: nobody; then a record that does not say is an
-    /// error.
+    /// Scope of records without ids. Default: none; then a record without ids is an error.
     pub scope: Scope,
-    /// What is put before the user ids that a benchmark's reader makes. Default: empty.
+    /// Prefix of the user ids made for benchmarks. Default: empty.
     pub user_prefix: String,
-    /// Whether LongMemEval's sessions and questions get names that do not give away which hold the evidence.
-    /// Default: true.
+    /// Neutral names for LongMemEval's sessions and users, so that ids do not reveal the evidence. Default: true.
     pub hide_labels: bool,
-    /// How many turns or memories a batch has at most, 1 to 1,000. With 1, a conversation that has grown since it was
-    /// imported can be imported again without doubling what was there; that is slower. Default: 100.
+    /// Maximum number of turns or memories in a batch, 1 to 1,000. With 1, a conversation that has grown since its
+    /// import can be imported again without duplicates; that is slower. Default: 100.
     pub batch_items: usize,
-    /// How many bytes of text a batch has at most; one longer text is a batch of its own. Default: 256 KiB.
+    /// Maximum length of the texts of a batch, in bytes; one longer text is a batch of its own. Default: 256 KiB.
     pub batch_bytes: usize,
-    /// How long a record may be. Default: 64 MiB.
+    /// Maximum size of a record, in bytes. Default: 64 MiB.
     pub max_record_bytes: usize,
 }
 

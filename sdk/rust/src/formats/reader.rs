@@ -19,20 +19,20 @@ use super::records::Records;
 use super::source::{Source, unpacked};
 use super::{Format, ImportItem, ImportOptions};
 
-/// Opens a file of conversations.
+/// Opens a conversation file.
 ///
 /// # Errors
-/// [`FormatError::Read`] if it cannot be read, and what [`read`] answers.
+/// [`FormatError::Read`] if the file is unreadable, and the errors of [`read`].
 pub fn open(path: &Path, options: &ImportOptions) -> Result<ImportItems, FormatError> {
     let name = path.display().to_string();
     let file = File::open(path).map_err(|source| FormatError::Read { file: name.clone(), source })?;
     read(file, &name, options)
 }
 
-/// Reads conversations from `source`, which errors call `name`. Reads as far as the first record, to know the format.
+/// Reads conversations from `source`, named `name` in errors. Reads the first record at once, to detect the format.
 ///
 /// # Errors
-/// [`FormatError::Empty`] and [`FormatError::UnknownFormat`], and those of the first record's JSON.
+/// [`FormatError::Empty`], [`FormatError::UnknownFormat`], and the errors of the first record's JSON.
 pub fn read(
     source: impl Read + Send + 'static,
     name: &str,
@@ -63,8 +63,8 @@ fn record_reader(format: Format, options: &ImportOptions) -> Box<dyn RecordReade
     }
 }
 
-/// Batches, as they are read. After an error that [is of one record](FormatError::is_of_one_record) reading goes on
-/// with the next record; after any other it ends.
+/// Iterator of batches. After an error [of one record](FormatError::is_of_one_record) it continues with the next
+/// record; after any other it ends.
 pub struct ImportItems {
     format: Format,
     records: Records<Source>,
@@ -72,13 +72,13 @@ pub struct ImportItems {
     state: State,
     reader: Box<dyn RecordReader + Send>,
     batcher: Batcher,
-    /// The error that ended the reading, until what was sound before it has been given.
+    /// Error that ended the reading, returned after the valid batches before it.
     failure: Option<FormatError>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// A record is read, and not looked at yet.
+    /// A record is read but not converted yet.
     Waiting,
     Reading,
     /// There are no more records.
@@ -87,17 +87,17 @@ enum State {
 }
 
 impl ImportItems {
-    /// The format that is read.
+    /// Format of the file.
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// How many texts had no words in them so far, and were left out.
+    /// Number of blank texts left out so far.
     pub fn blank_texts(&self) -> u64 {
         self.batcher.blank_texts()
     }
 
-    /// Goes one record further.
+    /// Converts the next record.
     fn advance(&mut self) -> Result<(), FormatError> {
         match self.state {
             State::Waiting => self.state = State::Reading,

@@ -1,14 +1,13 @@
-//! Splits a stream of bytes into JSON records without holding more than one of them: the elements of one large array,
-//! or values one after the other (JSON lines among them). It counts brackets and heeds strings, no more; whether a
-//! record is sound JSON is for serde_json to say.
+//! Splitter of a byte stream into JSON records, with at most one record in memory: the elements of one array, or a
+//! sequence of values such as JSON lines. It tracks only brackets and strings; serde_json validates the records.
 //!
-//! Invariant: memory is bounded by the longest record allowed, whatever the file holds.
+//! Invariant: memory is bounded by the maximum record size for any input.
 
 use std::io::BufRead;
 
 use super::error::{FormatError, SourceLocation};
 
-/// The records of a file.
+/// Records of a file.
 pub(super) struct Records<R> {
     source: R,
     location: SourceLocation,
@@ -21,11 +20,11 @@ pub(super) struct Records<R> {
 enum Layout {
     /// Nothing read yet.
     Unknown,
-    /// Within an array; whether an element may come now, or must.
+    /// Inside an array; `element` says what may follow.
     Array {
         element: Expect,
     },
-    /// Values one after the other.
+    /// Sequence of values.
     Sequence,
     Ended,
 }
@@ -40,7 +39,7 @@ enum Expect {
     Another,
 }
 
-/// The mark with which some programs begin a file in UTF-8.
+/// UTF-8 byte order mark, with which some programs begin a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl<R: BufRead> Records<R> {
@@ -49,7 +48,7 @@ impl<R: BufRead> Records<R> {
         Self { source, location, line: 1, layout: Layout::Unknown, limit_bytes }
     }
 
-    /// Where the record that was read last begins.
+    /// Beginning of the last record read.
     pub(super) fn location(&self) -> &SourceLocation {
         &self.location
     }
@@ -102,9 +101,9 @@ impl<R: BufRead> Records<R> {
         }
     }
 
-    /// Finds out how the file is laid out.
+    /// Detects the layout of the file.
     fn begin(&mut self) -> Result<(), FormatError> {
-        // A mark can only be told when all three bytes are there, and a source may give them one by one.
+        // All three bytes are needed to recognise the mark, and a source may return them one by one.
         if self.peek()? == Some(BYTE_ORDER_MARK[0]) {
             let mut mark = [0; 3];
             self.source.read_exact(&mut mark).map_err(|source| self.unreadable(source))?;
@@ -163,7 +162,7 @@ impl<R: BufRead> Records<R> {
         }
     }
 
-    /// The next byte that is no white space, without taking it.
+    /// Peeks at the next byte that is not white space.
     fn peek_token(&mut self) -> Result<Option<u8>, FormatError> {
         loop {
             match self.peek()? {
@@ -195,7 +194,7 @@ impl<R: BufRead> Records<R> {
     }
 }
 
-/// How far into a value the scan is.
+/// State of the scan within a value.
 #[derive(Default)]
 struct Scan {
     depth: u32,
@@ -216,7 +215,7 @@ enum Step {
 }
 
 impl Scan {
-    /// Whether the value is a number or word, which only what follows it ends.
+    /// True if the value is a number or literal, which ends only at the next byte.
     fn is_bare(&self) -> bool {
         self.begun && self.depth == 0 && !self.in_string
     }
@@ -297,18 +296,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_place() {
+    fn an_error_names_its_location() {
         let wrong = |text: &str| records(text.as_bytes(), 4, 1000).unwrap_err().to_string();
         assert_eq!(
             wrong("[{},\n{\"a\": 1"),
-            "test, record 2 (line 2): the file is cut short: the record has no end"
+            "test, record 2 (line 2): the file is incomplete: the record has no end"
         );
         assert_eq!(
             wrong("[{}\n{}]"),
             "test, record 1 (line 1), line 2: not JSON: a comma is missing between two elements"
         );
         assert_eq!(wrong("[{},]"), "test, record 2 (line 1), line 1: not JSON: a value is missing");
-        assert_eq!(wrong("[1"), "test, record 1 (line 1): the file is cut short: the array has no end");
+        assert_eq!(wrong("[1"), "test, record 1 (line 1): the file is incomplete: the array has no end");
         assert_eq!(wrong("[1] 2"), "test, record 1 (line 1), line 1: not JSON: something follows the array");
         assert!(wrong("{\"a\": \"b\n\"}").ends_with("line 1: not JSON: a text is not closed on its line"));
     }
@@ -356,7 +355,7 @@ mod tests {
         }
 
         #[test]
-        fn no_input_is_too_strange(bytes: Vec<u8>, piece_bytes in 1_usize..20) {
+        fn arbitrary_input_never_panics(bytes: Vec<u8>, piece_bytes in 1_usize..20) {
             let records = records(&bytes, piece_bytes, 64);
             prop_assert!(records.is_err() || records.is_ok_and(|found| found.len() <= bytes.len()));
         }

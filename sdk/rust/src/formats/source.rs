@@ -15,7 +15,7 @@ pub(super) type Source = Box<dyn BufRead + Send>;
 /// `source` with a buffer, and without gzip around it.
 pub(super) fn unpacked(source: impl Read + Send + 'static, name: &str) -> Result<Source, FormatError> {
     let unreadable = |source| FormatError::Read { file: name.to_owned(), source };
-    // Two bytes are read apart from the rest, for a source may give them one by one.
+    // The two bytes are read separately, because a source may return them one by one.
     let mut source = source;
     let mut magic = Vec::with_capacity(2);
     source.by_ref().take(2).read_to_end(&mut magic).map_err(unreadable)?;

@@ -1,17 +1,17 @@
-//! The many ways in which files write a moment, made into the one that the API takes: RFC 3339 in UTC.
+//! Parser of the time formats of import files; the result is RFC 3339 in UTC, as the API takes it.
 //!
-//! A time without a zone is taken as UTC: no file says where its writer was, and a guess would differ from machine to
-//! machine. A number counts seconds since 1970, or milliseconds if as seconds it would lie beyond the year 5138.
+//! A time without a zone is read as UTC: files do not tell their zone, and a guess would differ between machines. A
+//! number counts seconds since 1970, or milliseconds if as seconds it would be after the year 5138.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-/// The first number that is taken for milliseconds, as seconds in the year 5138.
+/// Smallest number read as milliseconds; as seconds it is in the year 5138.
 const FIRST_OF_MILLISECONDS: f64 = 1e11;
 
-/// The moment that a value of a file means: a text in any form of [`parse`], or a number.
+/// Time of a JSON value: a string in any format of [`parse`], or a number.
 pub(super) fn of_value(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => parse(text),
@@ -20,14 +20,14 @@ pub(super) fn of_value(value: &Value) -> Option<String> {
     }
 }
 
-/// The moment of a text: RFC 3339, the same without a zone, a date, a number as text, or one of the benchmarks'
-/// `2023/05/20 (Sat) 02:21` and `1:56 pm on 8 May, 2023`.
+/// Time of a string: RFC 3339, with or without a zone, a date, a number, or one of the benchmarks' `2023/05/20 (Sat)
+/// 02:21` and `1:56 pm on 8 May, 2023`.
 pub(super) fn parse(text: &str) -> Option<String> {
     let text = text.trim();
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Some(moment.to_string());
     }
-    // RFC 2822, which tells of itself by its comma, is how mail archives write it.
+    // RFC 2822, recognisable by its comma, is the format of mail archives.
     if let Ok(moment) = jiff::fmt::rfc2822::parse(text) {
         return Some(moment.timestamp().to_string());
     }
@@ -40,10 +40,10 @@ pub(super) fn parse(text: &str) -> Option<String> {
     }
 }
 
-/// The moment of a number of seconds or milliseconds since 1970, to the microsecond.
+/// Time of a number of seconds or milliseconds since 1970, to the microsecond.
 pub(super) fn from_number(number: f64) -> Option<String> {
     let seconds = if number.abs() >= FIRST_OF_MILLISECONDS { number / 1e3 } else { number };
-    // Beyond 2^53 a float has gaps; the checked conversion refuses what no calendar holds, and NaN becomes none.
+    // Beyond 2^53 a float has gaps. The checked conversion refuses times outside the calendar, and NaN is none.
     let micros = (seconds * 1e6).round();
     if !micros.is_finite() || micros.abs() > 9e15 * 1e3 {
         return None;
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_of_writing_a_moment_is_read() {
+    fn every_supported_time_format_is_read() {
         let cases = [
             ("2023/05/20 (Sat) 02:21", "2023-05-20T02:21:00Z"),
             ("1:56 pm on 8 May, 2023", "2023-05-08T13:56:00Z"),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_moment_is_none() {
+    fn a_text_that_is_not_a_time_gives_none() {
         let texts =
             ["", "soon", "2023/02/30 (Thu) 02:21", "2023/05/20 (Sun) 02:21", "25:00 pm on 8 May, 2023"];
         for text in texts.into_iter().chain(["2024-02-30", "NaN", "inf", "1e300"]) {

@@ -1,100 +1,100 @@
-//! Memories, and whose they are.
+//! Memories and their scopes.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-/// Whose memories. The first of user, agent, app and run that is named owns them; the others are remembered beside
-/// them. A recall that names no user but, say, an agent finds that agent's memories over all its users, as far as
-/// these are shared.
+/// Owner of memories, with the other ids they belong to. The first given id of user, agent, app and run names the
+/// owner; the others are stored with the memory. At least one is required. A recall whose scope names an agent, app or
+/// run but no user also searches the shared memories of all users that carry that id.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
-    /// The person.
+    /// User id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
-    /// The agent.
+    /// Agent id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_id: Option<String>,
-    /// The application.
+    /// Application id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_id: Option<String>,
-    /// The run.
+    /// Run id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
 }
 
 impl Scope {
-    /// The memories of a user.
+    /// Scope of a user.
     pub fn user(id: impl Into<String>) -> Self {
         Self { user_id: Some(id.into()), ..Self::default() }
     }
 }
 
-/// What a memory is.
+/// Kind of a memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// A turn, word for word.
+    /// Turn of a conversation, verbatim.
     Turn,
-    /// A statement that stands on its own.
+    /// Self-contained statement.
     Fact,
-    /// A longer piece.
+    /// Longer text.
     Note,
-    /// A named document, unique by namespace and key.
+    /// Named document, unique by namespace and key.
     Document,
 }
 
-/// Who speaks in a turn.
+/// Role of a turn's speaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// The person.
+    /// Human participant.
     User,
-    /// The agent or model.
+    /// Agent or model.
     Assistant,
-    /// Instructions around the conversation.
+    /// Instructions to the model.
     System,
-    /// What a tool returned.
+    /// Output of a tool.
     Tool,
 }
 
-/// Who may recall a memory within its tenant.
+/// Visibility of a memory within its tenant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Visibility {
-    /// Only requests that name its owner.
+    /// Recalled only by requests whose scope names its owner.
     #[default]
     Owner,
-    /// Also requests that reach it through another of its ids, such as its agent's over all users.
+    /// Recalled also by requests whose scope names another of its ids, such as its agent.
     Shared,
 }
 
-/// The name of a document.
+/// Name of a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DocumentName {
-    /// A path of your choosing, such as `profile/settings`.
+    /// Namespace, such as `profile/settings`.
     pub namespace: String,
-    /// The key in it.
+    /// Key within the namespace.
     pub key: String,
 }
 
-/// What a memory points to. A memory points to another at most once by one relation.
+/// Link from a memory to another one. Two memories have at most one link per relation and direction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Link {
-    /// The other memory, of the same owner.
+    /// Id of the target memory. It belongs to the same owner.
     pub to: Uuid,
-    /// How this memory stands to it, in your word: `supports`, `contradicts`, `follows`.
+    /// Relation of this memory to the target, as a name of your choice: `supports`, `contradicts`, `follows`.
     pub relation: String,
-    /// How close the two are, 0 to 1. Default: 1.
+    /// Strength of the link, 0 to 1. Default: 1.
     #[serde(default = "Link::default_weight")]
     #[cfg_attr(feature = "schema", schema(default = 1.0))]
     pub weight: f32,
@@ -106,89 +106,89 @@ impl Link {
     }
 }
 
-/// Where in a conversation a memory comes from.
+/// Turn of a conversation that a memory was made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Origin {
-    /// The turn's id.
+    /// Id of the turn.
     pub turn_id: Uuid,
-    /// The id you gave the turn, if you gave it one.
+    /// Key of the turn, if the request gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn_key: Option<String>,
-    /// The session's id.
+    /// Id of the session.
     pub session_id: Uuid,
-    /// The name you gave the session.
+    /// Name of the session.
     pub session: String,
-    /// The turn's place in the session, from 0.
+    /// Position of the turn in its session, from 0.
     pub seq: u32,
-    /// Who spoke.
+    /// Role of the speaker.
     pub role: Role,
-    /// Their name, if you gave one.
+    /// Name of the speaker, if the request gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
 }
 
-/// A memory in one of its versions.
+/// One version of a memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Memory {
-    /// Its id, the same over all versions.
+    /// Id of the memory, the same for all versions.
     pub id: Uuid,
-    /// 1 for the first, then counting.
+    /// Version number, from 1.
     pub version: u32,
-    /// What it is.
+    /// Kind of the memory.
     pub kind: Kind,
-    /// What is remembered.
+    /// Text of the memory.
     pub text: String,
-    /// The text's length in LLM tokens (o200k).
+    /// Length of the text in LLM tokens (o200k).
     pub tokens: u32,
-    /// The agent it belongs to.
+    /// Agent that the memory belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_id: Option<String>,
-    /// The app it belongs to.
+    /// Application that the memory belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_id: Option<String>,
-    /// The run it belongs to.
+    /// Run that the memory belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    /// Who may recall it.
+    /// Visibility of the memory.
     pub visibility: Visibility,
-    /// Whom or what it is about.
+    /// Subjects: the people or things that the memory is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<String>,
-    /// Labels.
+    /// Tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// What it points to. Links to a memory that is erased vanish from all versions.
+    /// Links to other memories. The erasure of a memory removes the links to it from all versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
-    /// What you keep beside it.
+    /// Application data stored with the memory.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
-    /// Its name, for a document.
+    /// Name of the document; only for the kind `document`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<DocumentName>,
-    /// The turn it is the memory of, for a turn.
+    /// Turn that the memory was made from; only for the kind `turn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
-    /// When what it tells of happened (for a turn: when it was said).
+    /// Time of the event (RFC 3339). For a turn: the time at which it was said.
     pub happened_at: String,
-    /// The last moment of it, if it took time.
+    /// End of the event (RFC 3339), if it had a duration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub happened_until: Option<String>,
-    /// When this version was recorded.
+    /// Time at which this version was recorded (RFC 3339).
     pub recorded_at: String,
-    /// When the first version was recorded.
+    /// Time at which the first version was recorded (RFC 3339).
     pub created_at: String,
-    /// Since when it held, where that is known.
+    /// Start of the period in which the statement holds (RFC 3339), if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_from: Option<String>,
-    /// Until when it held, where that is known.
+    /// End of the period in which the statement holds (RFC 3339), if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_to: Option<String>,
-    /// When it stops being recalled, if it is only lent.
+    /// Time from which the memory is not recalled (RFC 3339), if it expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
-    /// How much it matters, 0 to 1.
+    /// Importance, 0 to 1.
     pub importance: f64,
 }

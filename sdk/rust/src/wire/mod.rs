@@ -1,7 +1,7 @@
-//! The shapes that cross the network. A change here is a change of the API.
+//! Request and response types of the REST API. A change here is a change of the API.
 //!
-//! Moments are RFC 3339 texts (`2023-05-20T02:21:00Z`); a bare date means its first moment in UTC. Requests refuse
-//! fields they do not know; answers may grow new ones.
+//! Times are RFC 3339 strings (`2023-05-20T02:21:00Z`); a date alone means its midnight in UTC. A request with an
+//! unknown field is refused; responses may gain fields.
 
 mod filter;
 mod memory;

@@ -1,4 +1,4 @@
-//! Looking after memories: list, edit, delete, and the store as a whole.
+//! Requests and responses on stored memories, sessions, owners, exports and the store.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -7,99 +7,101 @@ use uuid::Uuid;
 use super::filter::Filter;
 use super::memory::{Kind, Link, Memory, Origin, Scope, Visibility};
 
-/// `POST /v1/memories/list`: the memories of a scope, page by page.
+/// Body of `POST /v1/memories/list`: list the memories of a scope by page.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ListMemories {
-    /// Whose.
+    /// Scope that owns the memories.
     pub scope: Scope,
-    /// Which of them.
+    /// Filter that every listed memory passes. Default: all memories of the scope.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<Filter>,
-    /// In what order. Default: `newest_first`.
+    /// Order of the list. Default: `newest_first`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<ListOrder>,
-    /// How many at most, 1 to 1,000. Default: 100.
+    /// Maximum number of memories on the page, 1 to 1,000. Default: 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// Cursor of the page: the `next_cursor` of the previous page. Default: the first page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }
 
-/// The order of a list, by when memories were first recorded.
+/// Order of a list by the time at which the memories were first recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ListOrder {
-    /// The newest first.
+    /// Newest first.
     #[default]
     NewestFirst,
-    /// The oldest first.
+    /// Oldest first.
     OldestFirst,
 }
 
-/// A page of memories.
+/// Page of memories.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct MemoryPage {
-    /// The memories.
+    /// Memories on the page.
     pub memories: Vec<Memory>,
-    /// How many there are in all.
+    /// Number of memories on all pages.
     pub total: u64,
-    /// Where to go on; none on the last page.
+    /// Cursor of the next page; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
 
-/// `PATCH /v1/memories/{id}`: a new version. What is left out stays; `null` clears.
+/// Body of `PATCH /v1/memories/{id}`: create a new version of a memory. An absent field keeps its value; `null` clears
+/// `valid_from`, `valid_to` and `expires_at`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EditMemory {
-    /// The version that this edit builds on; another present version is a conflict. Default: whichever is present.
+    /// Version that the edit is based on. If the current version is another one, the edit fails with
+    /// `version_conflict`. Default: the current version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_version: Option<u32>,
-    /// The new text.
+    /// New text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// The new labels.
+    /// New list of tags.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
-    /// The new subjects.
+    /// New list of subjects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subjects: Option<Vec<String>>,
-    /// The new links, whole.
+    /// New list of links; it replaces the whole list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<Vec<Link>>,
-    /// The new metadata, whole.
+    /// New metadata; it replaces the whole object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
-    /// When it happened.
+    /// Time of the event (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub happened_at: Option<String>,
-    /// Since when it held.
+    /// Start of the period in which the statement holds (RFC 3339).
     #[serde(default, with = "clearable", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub valid_from: Option<Option<String>>,
-    /// Until when it held.
+    /// End of the period in which the statement holds (RFC 3339).
     #[serde(default, with = "clearable", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub valid_to: Option<Option<String>>,
-    /// When it stops being recalled.
+    /// Time from which the memory is not recalled (RFC 3339).
     #[serde(default, with = "clearable", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub expires_at: Option<Option<String>>,
-    /// How much it matters, 0 to 1.
+    /// Importance, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importance: Option<f64>,
-    /// Who may recall it.
+    /// Visibility of the memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Visibility>,
 }
 
-/// Tells a field that is `null` (clear it) from one that is not there (leave it).
+/// Distinction between a field that is `null` (cleared) and one that is absent (unchanged).
 mod clearable {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -114,264 +116,264 @@ mod clearable {
     }
 }
 
-/// All versions of a memory, oldest first.
+/// Response of `GET /v1/memories/{id}/history`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct History {
-    /// The versions; the last is the present one.
+    /// Versions, oldest first; the last is the current one.
     pub versions: Vec<Memory>,
 }
 
-/// What was erased.
+/// Response of `DELETE /v1/memories/{id}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Erased {
-    /// The memories that were erased, those derived from them included.
+    /// Ids of the erased memories, including those derived from the erased one.
     pub memory_ids: Vec<Uuid>,
 }
 
-/// `POST /v1/memories/delete`: erase what a filter matches. First without `confirmation`: nothing is erased, and the
-/// answer says what would be. Then again with the confirmation of that answer.
+/// Body of `POST /v1/memories/delete`: erase the memories that match a filter, in two calls. The first one, without
+/// `confirmation`, returns a preview and erases nothing. The second one carries the `confirmation` of the preview.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DeleteMatching {
-    /// Whose. Only memories that this scope owns are erased.
+    /// Scope that owns the memories. Memories of other owners are never erased.
     pub scope: Scope,
-    /// Which of them. `{"and": []}` is all of them: there is no default.
+    /// Filter that selects the memories. There is no default; `{"and": []}` selects all.
     pub filter: Filter,
-    /// What the preview answered. If other memories match by now, nothing is erased.
+    /// Confirmation from the preview. If other memories match by now, nothing is erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<String>,
 }
 
-/// What [`DeleteMatching`] would erase, or has erased.
+/// Response to [`DeleteMatching`]: a preview or the result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct DeletedMatching {
-    /// False for a preview.
+    /// True if the memories were erased, false for a preview.
     pub done: bool,
-    /// How many memories match.
+    /// Number of memories that match the filter.
     pub matched: u64,
-    /// Some of them, newest first, at most 20; only in a preview.
+    /// Sample of the matching memories, newest first, at most 20; only in a preview.
     pub sample: Vec<Memory>,
-    /// What confirms the deletion of exactly these; only in a preview.
+    /// Confirmation for the erasure of exactly these memories; only in a preview.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<String>,
-    /// How many were erased, those derived from them included.
+    /// Number of erased memories, including derived ones.
     pub erased: u64,
 }
 
-/// A session.
+/// Session: a conversation of a scope.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Session {
-    /// Its id.
+    /// Id.
     pub id: Uuid,
-    /// Your name for it.
+    /// Name of the session.
     pub session: String,
-    /// How many turns it ever had.
+    /// Number of turns ever added, including erased ones.
     pub turns: u32,
-    /// When its first turn was said.
+    /// Time at which its first turn was said (RFC 3339).
     pub started_at: String,
-    /// When it was first heard of.
+    /// Time at which the session was created in the store (RFC 3339).
     pub recorded_at: String,
 }
 
-/// `GET /v1/sessions`: a scope's sessions, in the order in which they were first heard of.
+/// Response of `GET /v1/sessions`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SessionPage {
-    /// The sessions.
+    /// Sessions, in the order of their creation.
     pub sessions: Vec<Session>,
-    /// Where to go on; none on the last page.
+    /// Cursor of the next page; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
 
-/// A turn as it was said.
+/// Turn, verbatim.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Turn {
-    /// Where it stands.
+    /// Position of the turn in its session.
     #[serde(flatten)]
     pub origin: Origin,
-    /// What was said.
+    /// Text of the turn.
     pub text: String,
-    /// When it was said.
+    /// Time at which the turn was said (RFC 3339).
     pub said_at: String,
-    /// When Engrain heard of it.
+    /// Time at which the turn was recorded (RFC 3339).
     pub recorded_at: String,
-    /// Who else was there.
+    /// Names of the other people present.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub participants: Vec<String>,
-    /// Where.
+    /// Place: a channel, a room, a city.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
-    /// What you keep beside it.
+    /// Application data stored with the turn.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
 }
 
-/// `GET /v1/sessions/{id}/turns`: a session's turns, in order.
+/// Response of `GET /v1/sessions/{id}/turns`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct TurnPage {
-    /// The turns.
+    /// Turns, in the order of the session.
     pub turns: Vec<Turn>,
-    /// Where to go on; none on the last page.
+    /// Cursor of the next page; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
 
-/// Someone who owns memories.
+/// Owner of memories.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OwnerSummary {
-    /// `user`, `agent`, `app` or `run`.
+    /// Kind of the owner: `user`, `agent`, `app` or `run`.
     pub kind: String,
-    /// Their id.
+    /// Id of the owner.
     pub id: String,
-    /// How many memories they have.
+    /// Number of the owner's memories.
     pub memories: u64,
-    /// When they were first heard of.
+    /// Time at which the owner's first memory was recorded (RFC 3339).
     pub created_at: String,
 }
 
-/// `GET /v1/owners`: everyone who owns memories in this tenant.
+/// Response of `GET /v1/owners`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OwnerPage {
-    /// The owners, oldest first.
+    /// Owners, oldest first.
     pub owners: Vec<OwnerSummary>,
-    /// Where to go on; none on the last page.
+    /// Cursor of the next page; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
 
-/// A line of `GET /v1/export` (one JSON object per line), and what `engrain import` reads back.
+/// Line of `GET /v1/export`, which writes one JSON object per line. `engrain import` reads them back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
 #[expect(clippy::large_enum_variant, reason = "lines are read and written one at a time")]
 pub enum ExportLine {
-    /// The first line.
+    /// First line.
     Header {
-        /// The export's format; this is version 1.
+        /// Version of the export format, now 1.
         format: u32,
-        /// The version of the server that wrote it.
+        /// Version of the server that wrote the export.
         engrain: String,
     },
-    /// From here on, the lines are this owner's.
+    /// Owner of all records up to the next owner line.
     Owner {
-        /// Whose.
+        /// Scope that owns the memories.
         scope: Scope,
     },
-    /// A turn, with the memory of it.
+    /// Turn with its memory.
     Turn {
-        /// The turn as it was said.
+        /// The turn, verbatim.
         turn: Turn,
-        /// The memory of it in its present version.
+        /// Current version of the turn's memory.
         memory: Memory,
     },
-    /// A memory that is not a turn.
+    /// Memory that does not belong to a turn.
     Memory {
-        /// The memory in its present version.
+        /// Current version of the memory.
         memory: Memory,
-        /// The turns and memories it was made of.
+        /// Ids of the turns and memories that it was derived from.
         sources: Vec<Uuid>,
     },
-    /// The last line: without it the export is cut short.
+    /// Last line. An export without it is incomplete.
     End {
-        /// How many turns and memories came before.
+        /// Number of turns and memories in the export.
         records: u64,
     },
 }
 
-/// `POST /v1/admin/reindex`: embed everything anew with another embedder, while serving.
+/// Body of `POST /v1/admin/reindex`: embed all memories again with another embedder, without interruption.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReindexRequest {
-    /// The embedder to change to, as the configuration names it.
+    /// Name of the new embedder, as in the configuration.
     pub embedder: String,
 }
 
-/// A durable piece of work.
+/// Durable background job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Job {
-    /// Its id.
+    /// Id.
     pub id: Uuid,
-    /// What it does: `reindex`.
+    /// Kind of the job: `reindex`.
     pub kind: String,
-    /// How it stands.
+    /// State of the job.
     pub state: JobState,
-    /// Steps done.
+    /// Number of steps done.
     pub done: u64,
-    /// Steps in all, as far as known.
+    /// Number of steps in total, as far as known.
     pub total: u64,
-    /// Why it failed last, if it did.
+    /// Error of the last failed attempt, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// When it was asked for.
+    /// Time at which the job was requested (RFC 3339).
     pub created_at: String,
-    /// When it last moved.
+    /// Time of the last progress (RFC 3339).
     pub updated_at: String,
 }
 
-/// How a job stands.
+/// State of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
-    /// Waiting for a worker, or for its next try.
+    /// Waiting for a worker or for the next attempt.
     Waiting,
-    /// At work.
+    /// Running.
     Running,
-    /// Done.
+    /// Finished.
     Done,
-    /// Given up.
+    /// Failed for good.
     Failed,
 }
 
-/// `POST /v1/admin/check`: hold the index against the store.
+/// Body of `POST /v1/admin/check`: compare the index with the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CheckRequest {
-    /// Mend what can be mended.
+    /// Repair of the findings that can be repaired without loss. Default: false.
     #[serde(default)]
     pub repair: bool,
 }
 
-/// What a check found.
+/// Response of `POST /v1/admin/check`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct CheckReport {
-    /// Whether all is well (after repairs, if they were asked for).
+    /// True if no fault remains (after the repair, if requested).
     pub healthy: bool,
-    /// Partitions looked at.
+    /// Number of partitions checked.
     pub partitions: u64,
-    /// Memories looked at.
+    /// Number of memories checked.
     pub memories: u64,
-    /// What is wrong, or was.
+    /// Faults found, repaired ones included.
     pub findings: Vec<Finding>,
 }
 
-/// One thing that is wrong.
+/// Fault found by a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Finding {
-    /// What kind of thing: `missing_vector`, `missing_row`, `orphan_row`, `orphan_link`, `gap_in_log`,
-    /// `index_differs`, `database`.
+    /// Kind of the fault: `missing_vector`, `missing_row`, `orphan_row`, `orphan_link`, `gap_in_log`, `index_differs`,
+    /// `database`.
     pub code: String,
-    /// In words.
+    /// Description of the fault.
     pub detail: String,
-    /// How often.
+    /// Number of occurrences.
     pub count: u64,
-    /// Whether it was mended.
+    /// True if the fault was repaired.
     pub repaired: bool,
 }
 
-/// The kinds of memory that an application may add itself.
+/// Kinds of memory that an application may add.
 pub const ADDABLE_KINDS: [Kind; 3] = [Kind::Fact, Kind::Note, Kind::Document];

@@ -1,25 +1,25 @@
-//! What goes wrong, on the wire: RFC 9457 problem details with a stable code.
+//! Error responses: RFC 9457 problem details with a stable code.
 
 use serde::{Deserialize, Serialize};
 
-/// A problem, as `application/problem+json`.
+/// Problem details (RFC 9457), sent as `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Problem {
-    /// A URI for the kind of problem: `https://engrain.dev/problems/` and the code.
+    /// URI of the problem type: `https://engrain.dev/problems/` followed by the code.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The kind in words, the same every time.
+    /// Summary of the problem type, the same for every occurrence.
     pub title: String,
-    /// The HTTP status.
+    /// HTTP status code.
     pub status: u16,
-    /// What programs tell problems apart by; never changes its meaning.
+    /// Stable code for programs to match on.
     pub code: String,
-    /// What happened this time.
+    /// Explanation of this occurrence.
     pub detail: String,
-    /// The part of the request that is at fault, as a path such as `turns[3].said_at`.
+    /// Path of the invalid field in the request, such as `turns[3].said_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// The request, as the server's log names it.
+    /// Id of the request, as it appears in the server's log.
     pub request_id: String,
 }

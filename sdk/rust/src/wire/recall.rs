@@ -1,4 +1,4 @@
-//! Recalling, and why something was or was not recalled.
+//! Recall and why-not: requests, responses, explanations.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -6,262 +6,262 @@ use uuid::Uuid;
 use super::filter::Filter;
 use super::memory::{Memory, Scope};
 
-/// `POST /v1/recall`: what is remembered that bears on a question.
+/// Body of `POST /v1/recall`: retrieve the memories relevant to a query.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RecallRequest {
-    /// Whose memories.
+    /// Scope of the memories to search.
     pub scope: Scope,
-    /// The question, or whatever is being talked about: 1 byte to 32 KiB.
+    /// Query text, 1 byte to 32 KiB: a question, or the latest message of a conversation.
     pub query: String,
-    /// How many memories at most, 1 to 200. Default: 10.
+    /// Maximum number of memories to return, 1 to 200. Default: 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
-    /// Which memories may come back at all.
+    /// Filter that every returned memory passes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<Filter>,
-    /// How long the context block may be, in LLM tokens, 0 to 100,000; 0 for none. Default: 2,000.
+    /// Maximum length of the context block in LLM tokens, 0 to 100,000; 0 for no block. Default: 2,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_tokens: Option<u32>,
-    /// The question's vector, if you have it from the store's own embedder.
+    /// Query vector, made by the store's embedder. Default: the embedding of the query text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vector: Option<Vec<f32>>,
-    /// What counts how much.
+    /// Weights of the signals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<Weights>,
-    /// Whether a cross-encoder reads the best candidates again. Default: the server's setting.
+    /// Use of the cross-encoder to rerank the best candidates. Default: the server's setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rerank: Option<bool>,
-    /// How many candidates it reads, 1 to 200. Default: the server's setting.
+    /// Number of candidates to rerank, 1 to 200. Default: the server's setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rerank_candidates: Option<u32>,
-    /// When the answer is wanted, in milliseconds from now, 1 to 60,000: what is not done by then is left out, and
-    /// the answer says so. Default: none.
+    /// Time limit in milliseconds, 1 to 60,000. Steps not finished by then are skipped and listed in `degraded`.
+    /// Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u32>,
-    /// The moment the recall pretends to happen at: it decides expiry and retention. Default: now.
+    /// Reference time for expiry, retention and relative times in the query (RFC 3339). Default: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<String>,
 }
 
-/// What counts how much. All default to the server's setting; each is between 0 and 100.
+/// Weights of the signals, each between 0 and 100. Default of each: the server's setting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Weights {
-    /// Likeness of meaning (the cosine).
+    /// Weight of semantic similarity (cosine of the vectors).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub similarity: Option<f32>,
-    /// Retention by the forgetting curve, inside the same scan.
+    /// Weight of retention (forgetting curve), applied during the scan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<f32>,
-    /// Importance, inside the same scan.
+    /// Weight of importance, applied during the scan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importance: Option<f32>,
-    /// Words in common (BM25), against the dense signal as a whole.
+    /// Weight of the lexical signal (BM25), relative to the dense signal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lexical: Option<f32>,
-    /// Words in common (BM25) with the turn and those right before and after it, read as one text.
+    /// Weight of the window signal: BM25 over the turn with its preceding and following turn as one text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<f32>,
-    /// What the turns right before and after say.
+    /// Weight of the scores of the preceding and following turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub neighbours: Option<f32>,
-    /// What a turn that asks says, for the turn after it.
+    /// Weight of the score of a turn that asks something, added to the turn after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replies: Option<f32>,
-    /// That the question names who said it.
+    /// Weight of a speaker that the query names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speaker: Option<f32>,
-    /// That it happened at a time that the question names ("three weeks ago").
+    /// Weight of a time that the query names ("three weeks ago").
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<f32>,
 }
 
-/// The answer to a recall.
+/// Response of `POST /v1/recall`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct RecallResponse {
-    /// This recall, as the access log names it.
+    /// Id of this recall in the access log.
     pub recall_id: Uuid,
-    /// The memories, best first.
+    /// Memories, best first.
     pub memories: Vec<Recalled>,
-    /// The block to put into a prompt.
+    /// Context block for a prompt.
     pub context: Context,
-    /// The times that the question names, as they were read.
+    /// Times that the query names, as interpreted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub times: Vec<NamedTime>,
-    /// How far the order can be trusted.
+    /// Exactness of the ranking.
     pub exactness: Exactness,
-    /// What was left out, if anything: `rerank_deadline`, `rerank_unavailable`, `dense_deadline`,
-    /// `dense_unavailable`, `partitions_left_out`.
+    /// Steps that were skipped or incomplete: `rerank_deadline`, `rerank_unavailable`, `dense_deadline`,
+    /// `dense_unavailable`, `partitions_left_out`. Empty for a complete recall.
     pub degraded: Vec<String>,
-    /// What was searched.
+    /// Extent of the search.
     pub searched: Searched,
-    /// Where the time went.
+    /// Duration of each step.
     pub timings: Timings,
 }
 
-/// Words of a question that name days, counted from the recall's moment.
+/// Time expression of a query, resolved to days relative to the recall's reference time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct NamedTime {
-    /// The words.
+    /// Words of the expression.
     pub words: String,
-    /// The first day, as `2023-05-20`, in UTC.
+    /// First day in UTC, such as `2023-05-20`.
     pub first_day: String,
-    /// The last day.
+    /// Last day in UTC, inclusive.
     pub last_day: String,
 }
 
-/// How far an order can be trusted.
+/// Exactness of a ranking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Exactness {
-    /// Every memory was scored.
+    /// Every memory in scope was scored.
     Exact,
-    /// Some were ruled out by a proven bound; the answer is the same.
+    /// Some memories were excluded by a proven bound; the ranking equals the exact one.
     Certified,
-    /// An index guessed.
+    /// An approximate index chose the candidates.
     Approximate,
 }
 
-/// A memory that came back, and why.
+/// Recalled memory with its score and explanation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Recalled {
-    /// The memory.
+    /// The memory in its current version.
     #[serde(flatten)]
     pub memory: Memory,
-    /// What it is ranked by, higher is better; comparable within one answer only.
+    /// Fused score; higher is better. Comparable only within one response.
     pub score: f32,
-    /// How that came about.
+    /// Composition of the score.
     pub explain: Explain,
 }
 
-/// Every signal's say on one memory.
+/// Contributions of the signals to one memory's score.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Explain {
-    /// Every signal that had something to say.
+    /// Signals that scored the memory.
     pub signals: Vec<Signal>,
-    /// The part of the text that matched best, in bytes from its start to its end.
+    /// Best-matching span of the text: start and end as byte offsets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_span: Option<(u32, u32)>,
-    /// Retention at the recall's moment, 0 to 1, where it was asked for.
+    /// Retention at the recall's reference time, 0 to 1; present if retention has a weight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<f32>,
 }
 
-/// One signal's say.
+/// Contribution of one signal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Signal {
-    /// `dense`, `lexical`, `window`, `neighbours`, `speaker`, `time`, `rerank`.
+    /// Name of the signal: `dense`, `lexical`, `window`, `neighbours`, `speaker`, `time`, `rerank`.
     pub name: String,
-    /// The signal's own score.
+    /// Score by this signal alone.
     pub score: f32,
-    /// Its rank by that signal among the candidates, from 1.
+    /// Rank by this signal among the candidates, from 1.
     pub rank: u32,
-    /// What the signal counts for in the fusion.
+    /// Weight of the signal in the fusion.
     pub weight: f32,
-    /// What it added to the memory's score.
+    /// Amount added to the memory's fused score.
     pub contribution: f32,
 }
 
-/// A block of text for a prompt: dated, in the order of time, nothing twice, the same for the same memories.
+/// Context block for a prompt: dated, in chronological order, without duplicates, deterministic for the same memories.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Context {
-    /// The block; empty if none was asked for.
+    /// Text of the block; empty if `budget_tokens` is 0.
     pub text: String,
-    /// Its length in LLM tokens (o200k).
+    /// Length of the block in LLM tokens (o200k).
     pub tokens: u32,
-    /// The memories in it, neighbouring turns included, in the block's order.
+    /// Ids of the memories in the block, neighbouring turns included, in the order of the block.
     pub memory_ids: Vec<Uuid>,
-    /// How many of the recalled memories did not fit.
+    /// Number of recalled memories that did not fit.
     pub left_out: u32,
 }
 
-/// What was searched.
+/// Extent of the search.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Searched {
-    /// Owners whose memories were searched.
+    /// Number of owners whose memories were searched.
     pub partitions: u32,
-    /// Owners left out because there were too many.
+    /// Number of owners left out because of the limit on owners per recall.
     pub partitions_left_out: u32,
-    /// Memories in them.
+    /// Number of memories searched.
     pub memories: u64,
 }
 
-/// Where the time of a recall went, in milliseconds.
+/// Duration of each step of a recall, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Timings {
-    /// Turning the question into a vector.
+    /// Embedding of the query.
     pub embed_ms: f32,
-    /// Searching the index.
+    /// Search in the index.
     pub search_ms: f32,
-    /// Reading candidates again.
+    /// Reranking of the candidates.
     pub rerank_ms: f32,
-    /// Loading the memories and laying out the context.
+    /// Assembly of the memories and the context block.
     pub assemble_ms: f32,
-    /// All of it.
+    /// Whole recall.
     pub total_ms: f32,
 }
 
-/// `POST /v1/recall/why-not`: why a memory does not come back for a question.
+/// Body of `POST /v1/recall/why-not`: explain why a recall does not return a memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WhyNotRequest {
-    /// The memory.
+    /// Id of the memory to explain.
     pub memory_id: Uuid,
-    /// The recall that did not bring it.
+    /// Recall that did not return the memory.
     pub recall: RecallRequest,
 }
 
-/// Why a memory did or did not come back.
+/// Response of `POST /v1/recall/why-not`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct WhyNotResponse {
-    /// The reason.
+    /// Reason as a code.
     pub verdict: WhyNot,
-    /// The reason in words.
+    /// Reason in words.
     pub reason: String,
-    /// Its place in the whole ranking, from 1, where it has one.
+    /// Rank of the memory among all candidates, from 1, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank: Option<u32>,
-    /// What it is ranked by.
+    /// Fused score of the memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f32>,
-    /// The score of the last memory that did come back.
+    /// Fused score of the last returned memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score_of_last: Option<f32>,
-    /// Every signal's say on it.
+    /// Contributions of the signals to the memory's score.
     pub explain: Explain,
 }
 
-/// Why a memory did not come back.
+/// Reason why a recall does not return a memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum WhyNot {
-    /// It did come back.
+    /// The recall returns it.
     Returned,
-    /// There is no such memory in the scope.
+    /// The scope has no such memory.
     NotInScope,
-    /// It had expired at the recall's moment.
+    /// The memory had expired at the recall's reference time.
     Expired,
-    /// It is not shared, and the request did not name its owner.
+    /// The memory is not shared, and the scope does not name its owner.
     NotVisible,
-    /// The filter does not let it pass.
+    /// The memory does not pass the filter.
     Filtered,
-    /// Others were better.
+    /// Other memories have higher scores.
     Outranked,
-    /// It came back, but its text did not fit into the context.
+    /// The recall returns it, but its text does not fit into the context block.
     CutByBudget,
 }

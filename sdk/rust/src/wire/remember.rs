@@ -1,4 +1,4 @@
-//! Remembering: turns of a conversation as they were said, and finished memories.
+//! Requests and responses that add turns or finished memories.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -6,68 +6,68 @@ use uuid::Uuid;
 
 use super::memory::{DocumentName, Kind, Link, Role, Scope, Visibility};
 
-/// `POST /v1/turns`: append turns to a session. Searchable when the call returns. With an `Idempotency-Key` header, a
-/// repetition answers what the first call made.
+/// Body of `POST /v1/turns`: append turns to a session. They are durable and searchable when the call returns. With an
+/// `Idempotency-Key` header, a repetition returns the response of the first call.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AddTurns {
-    /// Whose conversation.
+    /// Scope that the session belongs to.
     pub scope: Scope,
-    /// Your name for the session; it is made when first named. Default: `default`.
+    /// Name of the session, which its first turns create. Default: `default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
-    /// The turns, in the order in which they were said; 1 to 1,000.
+    /// Turns to append, 1 to 1,000, in the order of the conversation.
     pub turns: Vec<NewTurn>,
-    /// Who may recall them. Default: `owner`.
+    /// Visibility of the turns' memories. Default: `owner`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Visibility>,
 }
 
-/// A turn to remember.
+/// Turn to add.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewTurn {
-    /// Who speaks.
+    /// Role of the speaker.
     pub role: Role,
-    /// What was said: 1 byte to 1 MiB, not only white space.
+    /// Text of the turn, 1 byte to 1 MiB, not only white space.
     pub text: String,
-    /// Your id for the turn, shown with what is recalled of it.
+    /// Key of the turn, an id of your choice; returned with its memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// The speaker's name, where there are more than two.
+    /// Name of the speaker, for conversations of more than two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// When it was said. Default: now.
+    /// Time at which the turn was said (RFC 3339). Default: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_at: Option<String>,
-    /// Who else was there.
+    /// Names of the other people present, at most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub participants: Vec<String>,
-    /// Where: a channel, a room, a city.
+    /// Place: a channel, a room, a city.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
-    /// Labels for the memory of it.
+    /// Tags of the turn's memory, at most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// What you keep beside it, at most 16 KiB.
+    /// Application data to store with the memory, at most 16 KiB.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
-    /// How much it matters, 0 to 1. Default: 0.5.
+    /// Importance, 0 to 1. Default: 0.5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importance: Option<f64>,
-    /// When it stops being recalled. Default: never.
+    /// Time from which the memory is not recalled (RFC 3339). Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
-    /// Its vector, if you have it from the store's own embedder; any length, it is normalised. Only for texts that
-    /// fit the embedder in one piece.
+    /// Vector of the text, made by the store's embedder. It need not be normalised. Only for texts that the embedder
+    /// reads in one piece. Default: the embedding of the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vector: Option<Vec<f32>>,
 }
 
 impl NewTurn {
-    /// A turn of which nothing but speaker and words are known.
+    /// Turn with a role and a text, every other field at its default.
     pub fn new(role: Role, text: impl Into<String>) -> Self {
         Self {
             role,
@@ -86,91 +86,93 @@ impl NewTurn {
     }
 }
 
-/// What [`AddTurns`] made, in the order of the request.
+/// Response to [`AddTurns`], in the order of the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AddedTurns {
-    /// The session's id.
+    /// Id of the session.
     pub session_id: Uuid,
-    /// The turns' ids.
+    /// Ids of the turns.
     pub turn_ids: Vec<Uuid>,
-    /// The ids of the memories of them.
+    /// Ids of the turns' memories.
     pub memory_ids: Vec<Uuid>,
-    /// True if an earlier call with this idempotency key had made them.
+    /// True if an earlier call with this idempotency key added them.
     pub repeated: bool,
 }
 
-/// `POST /v1/memories`: add finished memories. A document replaces the one of its name, as a new version.
+/// Body of `POST /v1/memories`: add finished memories. A document becomes a new version of the stored document of the
+/// same name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AddMemories {
-    /// Whose.
+    /// Scope that the memories belong to.
     pub scope: Scope,
-    /// The memories; 1 to 1,000.
+    /// Memories to add, 1 to 1,000.
     pub memories: Vec<NewMemory>,
 }
 
-/// A finished memory.
+/// Finished memory to add.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewMemory {
-    /// What is to be remembered: 1 byte to 1 MiB, not only white space.
+    /// Text of the memory, 1 byte to 1 MiB, not only white space.
     pub text: String,
-    /// What it is; not `turn`. Default: `document` if it is named, else `fact`.
+    /// Kind of the memory, any but `turn`. Default: `document` with a document name, otherwise `fact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
-    /// Its name, for a document.
+    /// Name of the document; required for the kind `document` and allowed only there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<DocumentName>,
-    /// Whom or what it is about.
+    /// Subjects: the people or things that the memory is about, at most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<String>,
-    /// Labels.
+    /// Tags, at most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// What you keep beside it, at most 16 KiB.
+    /// Application data to store with the memory, at most 16 KiB.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
-    /// The turns and memories it was made of. When one of them is erased, this memory goes too.
+    /// Ids of the turns and memories that this one was derived from, at most 256. The erasure of a source erases this
+    /// memory too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<Uuid>,
-    /// What it points to, at most 64: memories that are there already. When one of them is erased, only the link goes.
+    /// Links to stored memories, at most 64. The erasure of a target removes only the link.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
-    /// When what it tells of happened. Default: now.
+    /// Time of the event (RFC 3339). Default: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub happened_at: Option<String>,
-    /// The last moment of it, if it took time.
+    /// End of the event (RFC 3339), if it had a duration. Requires `happened_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub happened_until: Option<String>,
-    /// Since when it holds, if known.
+    /// Start of the period in which the statement holds (RFC 3339), if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_from: Option<String>,
-    /// Until when it held, if known.
+    /// End of the period in which the statement holds (RFC 3339), if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_to: Option<String>,
-    /// When it stops being recalled. Default: never.
+    /// Time from which the memory is not recalled (RFC 3339). Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
-    /// How much it matters, 0 to 1. Default: 0.5.
+    /// Importance, 0 to 1. Default: 0.5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importance: Option<f64>,
-    /// Who may recall it. Default: `owner`.
+    /// Visibility of the memory. Default: `owner`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Visibility>,
-    /// See [`NewTurn::vector`].
+    /// Vector of the text, as [`NewTurn::vector`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vector: Option<Vec<f32>>,
 }
 
-/// What [`AddMemories`] made, in the order of the request.
+/// Response to [`AddMemories`], in the order of the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AddedMemories {
-    /// The memories' ids; a replaced document keeps its id.
+    /// Ids of the memories; a replaced document keeps its id.
     pub memory_ids: Vec<Uuid>,
-    /// True if an earlier call with this idempotency key had made them.
+    /// True if an earlier call with this idempotency key added them.
     pub repeated: bool,
 }

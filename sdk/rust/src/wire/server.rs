@@ -1,30 +1,29 @@
-//! The server itself: its version, its readiness, its identity.
+//! Server status: version, readiness, instance id.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// `GET /version`.
+/// Response of `GET /version`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Version {
-    /// `engrain`.
+    /// Name of the program: `engrain`.
     pub name: String,
-    /// The server's version.
+    /// Version of the server.
     pub version: String,
-    /// The embedder in use.
+    /// Name of the embedder in use.
     pub embedder: String,
-    /// The dimension of its vectors; vectors you supply must have it.
+    /// Dimension of the embedder's vectors, required of every vector in a request.
     pub dimension: u32,
 }
 
-/// `GET /health` and `GET /ready`.
+/// Response of `GET /health` and `GET /ready`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Health {
-    /// `ok`, or what is amiss.
+    /// `ok`, or a description of the fault.
     pub status: String,
-    /// The id of this run of the server: another one after every start, and never that of another server.
-    /// Earlier versions answer none.
+    /// Id of this run of the server: unique, and new after every start. Absent from earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<Uuid>,
 }

@@ -57,7 +57,7 @@ fn session(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_write_that_is_sent_again_keeps_its_key() {
+async fn a_retried_write_keeps_its_key() {
     let (script, url) = Script::start([busy(0), refused(502, "gateway"), added_turns(), added_turns()]).await;
     let client = client(&url);
     client.add_turns(&conversation()).await.unwrap();
@@ -74,7 +74,7 @@ async fn a_write_that_is_sent_again_keeps_its_key() {
 }
 
 #[tokio::test]
-async fn a_key_of_the_callers_own_is_sent() {
+async fn a_key_given_by_the_caller_is_sent() {
     let (script, url) = Script::start([added_turns()]).await;
     client(&url).keyed("import-7").add_turns(&conversation()).await.unwrap();
     assert_eq!(script.asked()[0].header("idempotency-key"), Some("import-7"));
@@ -83,7 +83,7 @@ async fn a_key_of_the_callers_own_is_sent() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_whole_and_not_repeated() {
+async fn a_refusal_is_returned_complete_and_not_retried() {
     let (script, url) = Script::start([refused(404, "not_found")]).await;
     let error = client(&url).memory(Uuid::nil()).await.unwrap_err();
     assert_eq!((error.code(), error.status(), error.is_temporary()), (Some("not_found"), Some(404), false));
@@ -92,7 +92,7 @@ async fn a_refusal_is_told_whole_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn retries_end_after_as_many_as_allowed() {
+async fn retries_end_at_the_configured_number() {
     let (script, url) = Script::start([busy(0), busy(0), busy(0), ok(json!({"status": "ok"}))]).await;
     let error = client(&url).ready().await.unwrap_err();
     assert!(error.is_temporary());
@@ -100,14 +100,14 @@ async fn retries_end_after_as_many_as_allowed() {
 }
 
 #[tokio::test]
-async fn a_server_that_asks_for_too_long_a_wait_is_not_asked_again() {
+async fn a_too_long_retry_after_is_not_waited_for() {
     let (script, url) = Script::start([busy(3600)]).await;
     assert_eq!(client(&url).ready().await.unwrap_err().code(), Some("overloaded"));
     assert_eq!(script.asked().len(), 1);
 }
 
 #[tokio::test]
-async fn what_is_no_problem_and_no_answer_is_told_apart() {
+async fn an_error_without_problem_details_and_an_unreadable_response_are_distinguished() {
     let proxy = (StatusCode::BAD_REQUEST, "<html>What?</html>").into_response();
     let (_, url) = Script::start([proxy, ok(json!({"status": 5}))]).await;
     let client = client(&url);
@@ -120,14 +120,14 @@ async fn what_is_no_problem_and_no_answer_is_told_apart() {
 }
 
 #[tokio::test]
-async fn a_connection_that_cannot_be_made_is_transport_trouble() {
+async fn a_refused_connection_is_a_transport_error() {
     let error = client("http://127.0.0.1:1").version().await.unwrap_err();
     assert!(matches!(error, Error::Transport(_)));
     assert!(error.is_temporary());
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_times_out_and_is_not_asked_again() {
+async fn a_missing_response_times_out_and_is_not_retried() {
     let never = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
     let (script, url) = Script::start([Response::new(never)]).await;
     // Long enough for the request to arrive on a busy machine, or nothing would have been asked.
@@ -137,7 +137,7 @@ async fn an_answer_that_does_not_come_times_out_and_is_not_asked_again() {
 }
 
 #[tokio::test]
-async fn an_answer_beyond_the_bound_is_not_held() {
+async fn a_response_over_the_size_limit_is_refused() {
     let (_, url) = Script::start([ok(json!({"status": "x".repeat(2000)}))]).await;
     let client = Client::builder(&url).max_answer_bytes(1000).build().unwrap();
     assert!(matches!(client.health().await, Err(Error::TooLong { limit_bytes: 1000, .. })));
@@ -163,7 +163,7 @@ async fn pages_become_one_stream() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_stands_still_ends_the_stream() {
+async fn a_cursor_that_does_not_advance_ends_the_stream_with_an_error() {
     let page = || ok(json!({"memories": [], "total": 9, "next_cursor": "same"}));
     let (script, url) = Script::start([page(), page(), page()]).await;
     let request = ListMemories { scope: Scope::user("mara"), ..ListMemories::default() };
@@ -199,7 +199,7 @@ fn export_lines(records: u64) -> String {
 }
 
 #[tokio::test]
-async fn an_export_comes_line_by_line() {
+async fn an_export_is_streamed_line_by_line() {
     let (script, url) = Script::start([busy(0), in_pieces(&export_lines(2))]).await;
     let export = client(&url).export(&Scope::user("mara"));
     let lines: Vec<ExportLine> = export.try_collect().await.unwrap();
@@ -209,7 +209,7 @@ async fn an_export_comes_line_by_line() {
 }
 
 #[tokio::test]
-async fn an_export_that_is_not_whole_does_not_pass_for_whole() {
+async fn an_incomplete_export_is_an_error() {
     let whole = export_lines(2);
     let without_end = &whole[..whole.rfind('\n').unwrap()];
     let (_, url) = Script::start([in_pieces(without_end), in_pieces(&export_lines(3))]).await;
@@ -221,7 +221,7 @@ async fn an_export_that_is_not_whole_does_not_pass_for_whole() {
 }
 
 #[tokio::test]
-async fn a_backup_is_written_as_it_comes() {
+async fn a_backup_is_written_unchanged() {
     let (_, url) = Script::start([in_pieces("SQLite format 3 and so on")]).await;
     let mut file = Vec::new();
     assert_eq!(client(&url).backup(&mut file).await.unwrap(), 25);
@@ -229,7 +229,7 @@ async fn a_backup_is_written_as_it_comes() {
 }
 
 #[tokio::test]
-async fn every_other_operation_asks_at_its_place() {
+async fn every_other_operation_uses_its_method_and_path() {
     let (script, url) = Script::start([]).await;
     let (client, id) = (client(&url), Uuid::nil());
     let recall =

@@ -26,7 +26,7 @@ fn operations(document: &Value) -> Vec<(String, &Value)> {
 }
 
 #[test]
-fn every_operation_is_there_and_described() {
+fn every_operation_is_documented() {
     let document: Value = serde_json::from_str(COMMITTED).expect("JSON");
     assert_eq!(document["openapi"], "3.1.0");
     let operations = operations(&document);
@@ -74,7 +74,7 @@ fn every_operation_is_there_and_described() {
 }
 
 #[test]
-fn every_reference_leads_somewhere() {
+fn every_reference_resolves() {
     let document: Value = serde_json::from_str(COMMITTED).expect("JSON");
     let mut left = vec![&document];
     let mut references = 0;
@@ -97,7 +97,7 @@ fn every_reference_leads_somewhere() {
 
 /// The examples are what a reader copies: the server must take them.
 #[tokio::test]
-async fn the_examples_are_good_requests() {
+async fn the_examples_are_valid_requests() {
     let document: Value = serde_json::from_str(COMMITTED).expect("JSON");
     let server = TestServer::starting(&[]);
     for (name, operation) in operations(&document) {

@@ -25,7 +25,7 @@ fn mara() -> Value {
 }
 
 #[tokio::test]
-async fn what_is_said_is_found_and_kept_once() {
+async fn turns_are_recalled_and_a_repeated_request_adds_none() {
     let server = TestServer::working().await;
     let said = conversation(&["I moved to Lisbon last week", "The bakery downstairs sells custard tarts"]);
     let first = post_keyed(&server, "/v1/turns", "k-1", &said).await;
@@ -88,7 +88,7 @@ async fn memories_are_edited_and_erased() {
 }
 
 #[tokio::test]
-async fn a_turn_is_heard_with_its_conversation_and_at_its_time() {
+async fn a_turn_is_ranked_with_its_neighbours_speaker_and_time() {
     let server = TestServer::working().await;
     let turn = |author: &str, text: &str, day: u32| json!({"role": "user", "author": author, "text": text, "said_at": format!("2023-05-{day:02}T10:00:00Z")});
     let talk = |session: &str, day: u32| {
@@ -190,7 +190,7 @@ async fn conversations_can_be_read_page_by_page() {
 }
 
 #[tokio::test]
-async fn an_export_is_whole() {
+async fn an_export_has_every_record() {
     let server = TestServer::working().await;
     let said = conversation(&["I moved to Lisbon", "I like it"]);
     let turns = server.post("/v1/turns", &said).await.json();
@@ -215,7 +215,7 @@ async fn an_export_is_whole() {
 }
 
 #[tokio::test]
-async fn the_store_is_checked_and_copied() {
+async fn the_store_is_checked_and_backed_up() {
     let server = TestServer::working().await;
     assert_eq!(server.post("/v1/turns", &conversation(&["a word"])).await.status, 201);
     let report = server.post("/v1/admin/check", &json!({"repair": false})).await.json();
@@ -229,7 +229,7 @@ async fn the_store_is_checked_and_copied() {
 }
 
 #[tokio::test]
-async fn metrics_name_routes_and_never_what_was_said() {
+async fn metrics_have_route_labels_and_no_memory_text() {
     let server = TestServer::working().await;
     assert_eq!(server.post("/v1/turns", &conversation(&["a very private word"])).await.status, 201);
     assert_eq!(server.get("/v1/memories/secret-path").await.status, 422);

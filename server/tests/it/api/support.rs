@@ -17,7 +17,7 @@ pub(crate) struct TestServer {
     directory: TempDir,
 }
 
-/// What came back.
+/// Response of the server.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -53,14 +53,14 @@ pub(crate) fn config(directory: &TempDir, settings: &[(&str, &str)]) -> Config {
 }
 
 impl TestServer {
-    /// Without an engine: whatever is good is told that the server is starting.
+    /// Server without an engine: a request that passes the layers is answered `starting`.
     pub(crate) fn starting(settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let app = App::new(config(&directory, settings));
         Self { router: router(app), directory }
     }
 
-    /// With an engine that needs no model files.
+    /// Server with an engine that needs no model files.
     pub(crate) async fn working() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let app = App::new(config(&directory, &[]));
@@ -69,7 +69,7 @@ impl TestServer {
         Self { router: router(app), directory }
     }
 
-    /// Where its store is.
+    /// Data directory of the server.
     pub(crate) fn directory(&self) -> &std::path::Path {
         self.directory.path()
     }

@@ -25,13 +25,13 @@ fn options() -> ImportOptions {
     ImportOptions { scope: Scope::user("mara"), ..ImportOptions::default() }
 }
 
-/// What is in `text`, and which format it was taken for.
+/// Items and detected format of `text`.
 fn items(text: &str, options: &ImportOptions) -> (Format, Vec<Result<ImportItem, FormatError>>) {
     let items = read(Cursor::new(text.as_bytes().to_vec()), "test", options).unwrap();
     (items.format(), items.collect())
 }
 
-/// What is in a text that is sound.
+/// Items of a valid text.
 fn sound(text: &str) -> Vec<ImportItem> {
     items(text, &options()).1.into_iter().collect::<Result<_, _>>().unwrap()
 }
@@ -83,7 +83,7 @@ fn longmemeval_becomes_sessions_without_labels() {
 }
 
 #[test]
-fn longmemeval_names_lead_back_to_its_ids() {
+fn longmemeval_session_names_map_back_to_ids() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), LONGMEMEVAL).unwrap();
     let options = ImportOptions { user_prefix: "run7-".into(), ..ImportOptions::default() };
@@ -143,7 +143,7 @@ fn locomo_questions_are_read_for_scoring() {
 }
 
 #[test]
-fn a_turn_per_line_goes_together_by_session() {
+fn turns_in_lines_are_grouped_by_session() {
     let lines = [
         json!({"role": "user", "content": "Tea, please.", "name": "Mara", "timestamp": 1_700_000_000, "session": "a"}),
         json!({"from": "gpt", "value": "Green or black?", "session": "a", "created_at": null}),
@@ -221,7 +221,7 @@ fn mem0_becomes_facts_with_their_own_times() {
 }
 
 #[test]
-fn gzip_is_unpacked_and_keys_do_not_depend_on_packing() {
+fn gzip_is_decoded_and_keys_do_not_depend_on_compression() {
     let mut packed = GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(LOCOMO.as_bytes()).unwrap();
     let packed = packed.finish().unwrap();
@@ -234,21 +234,21 @@ fn gzip_is_unpacked_and_keys_do_not_depend_on_packing() {
 }
 
 #[test]
-fn what_cannot_be_read_says_why() {
+fn a_malformed_file_is_refused_with_its_location() {
     let error = |text: &str| read(Cursor::new(text.to_owned()), "test", &options()).err().unwrap();
     assert!(matches!(error(" \n "), FormatError::Empty { .. }));
     assert!(matches!(error("[]"), FormatError::Empty { .. }));
     assert!(matches!(error("hello"), FormatError::Shape { .. } | FormatError::UnknownFormat { .. }));
     assert_eq!(
         error("[{\"b\": 1, \"a\": 2}]").to_string(),
-        "test, record 1 (line 1): of no known format; its fields are: a, b"
+        "test, record 1 (line 1): unknown format; the record has the fields: a, b"
     );
     let missing = open(Path::new("no/such/file.json"), &options()).err().unwrap();
     assert!(missing.to_string().contains("no/such/file.json"));
 }
 
 #[test]
-fn nobodys_memories_are_an_error() {
+fn a_record_without_an_owner_is_an_error() {
     for text in [r#"{"role": "user", "content": "x"}"#, r#"{"memory": "x"}"#, CHATGPT] {
         let (_, items) = items(text, &ImportOptions::default());
         assert!(matches!(&items[0], Err(FormatError::Value { .. })), "{text}");
@@ -256,7 +256,7 @@ fn nobodys_memories_are_an_error() {
 }
 
 #[test]
-fn batches_are_bounded_and_a_text_that_is_too_long_is_told() {
+fn batches_are_bounded_and_a_too_long_text_is_an_error() {
     let line = |text: &str| json!({"role": "user", "content": text}).to_string();
     let text = [line(&"a".repeat(600)), line(&"b".repeat(600)), line("c"), line(&"d".repeat((1 << 20) + 1))]
         .join("\n");
@@ -268,7 +268,7 @@ fn batches_are_bounded_and_a_text_that_is_too_long_is_told() {
 }
 
 #[test]
-fn the_same_words_at_two_places_have_two_keys() {
+fn the_same_text_at_two_positions_has_two_keys() {
     let line = json!({"role": "user", "content": "ok"}).to_string();
     let text = format!("{line}\n{line}\n");
     let options = ImportOptions { batch_items: 1, ..options() };

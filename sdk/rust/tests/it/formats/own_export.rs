@@ -53,7 +53,7 @@ pub(crate) fn export(end: Value) -> String {
 }
 
 #[test]
-fn our_own_export_is_restored_as_it_was() {
+fn an_engrain_export_is_imported_with_all_its_fields() {
     let items = sound(&export(json!({"record": "end", "records": 4})));
     let batch = turns(&items[0]);
     let turn = NewTurn {
@@ -78,10 +78,10 @@ fn our_own_export_is_restored_as_it_was() {
 }
 
 #[test]
-fn an_export_of_ours_that_is_not_whole_is_an_error() {
+fn an_incomplete_engrain_export_is_an_error() {
     for (end, told) in [
-        (json!({"record": "end", "records": 5}), "4 records came, 5 were written"),
-        (memory_line(202, &[]), "there is no last line"),
+        (json!({"record": "end", "records": 5}), "it has 4 records instead of 5"),
+        (memory_line(202, &[]), "the end line is missing"),
     ] {
         let (_, items) = items(&export(end), &options());
         let error = items.last().unwrap().as_ref().unwrap_err();
@@ -93,7 +93,7 @@ fn an_export_of_ours_that_is_not_whole_is_an_error() {
 }
 
 #[tokio::test]
-async fn an_import_names_sources_by_their_new_ids() {
+async fn an_import_replaces_old_source_ids_by_new_ones() {
     let new = |id: u128| Uuid::from_u128(1000 + id);
     let added_turns = json!({"session_id": new(0), "turn_ids": [new(1), new(2)], "memory_ids": [new(101), new(102)],
         "repeated": true});
@@ -130,7 +130,7 @@ fn linked(mut line: Value, targets: &[u128]) -> Value {
     line
 }
 
-/// What a server must be asked to set as the links to these new ids.
+/// Request that sets links to these new ids.
 fn links(to: &[u128]) -> Value {
     to.iter().map(|&to| json!({"to": new(to), "relation": "near", "weight": 0.5})).collect()
 }
@@ -150,7 +150,7 @@ fn export_with_links() -> String {
 }
 
 #[tokio::test]
-async fn an_import_sets_links_when_their_targets_have_come() {
+async fn an_import_sets_links_once_their_targets_are_imported() {
     let added_turn =
         || json!({"session_id": new(0), "turn_ids": [new(1)], "memory_ids": [new(101)], "repeated": false});
     let added = |id| ok(json!({"memory_ids": [new(id)], "repeated": false}));
@@ -186,7 +186,7 @@ async fn an_import_sets_links_when_their_targets_have_come() {
 }
 
 #[tokio::test]
-async fn links_to_what_was_erased_meanwhile_do_not_end_an_import() {
+async fn links_to_memories_erased_meanwhile_do_not_fail_an_import() {
     let problem = json!({"type": "x", "title": "x", "status": 404, "code": "not_found", "detail": "x", "request_id": "x"});
     let head = [("content-type", "application/problem+json")];
     let gone = (axum::http::StatusCode::NOT_FOUND, head, problem.to_string()).into_response();
