@@ -156,7 +156,7 @@ async fn use_embedder(store: &dyn Store, index: &dyn Index, id: EmbedderId) -> R
     Ok(true)
 }
 
-/// What a committed set means for the index, and the memories whose rows did not change and must be looked up.
+/// The update for the index of a committed set, and the memories whose unchanged rows must be looked up.
 fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Vec<MemoryId>) {
     let mut put = Vec::new();
     if let (Some(new), Some(at)) = (set.turns, committed.appended) {

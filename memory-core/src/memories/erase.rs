@@ -36,7 +36,7 @@ impl Engine {
         }
     }
 
-    /// What a deletion by filter would erase. Only memories that the scope owns are looked at.
+    /// Previews a deletion by filter. It covers only memories that the scope owns.
     pub async fn preview_erasure(
         &self,
         caller: &Caller,
@@ -101,7 +101,7 @@ impl Engine {
         let mut set = ChangeSet::new(caller.tenant, owner, self.now());
         set.idempotency = idempotency;
         set.erasures = ids;
-        // What a recall noted just before must not outlive what it names.
+        // A recall logged just before must not outlive the memories that it names.
         self.access_log.settle().await;
         match self.commits.commit(set).await? {
             Outcome::Committed(committed) => Ok(committed.created.erased),

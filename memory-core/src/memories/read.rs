@@ -42,7 +42,7 @@ impl Engine {
         Ok(versions)
     }
 
-    /// How a memory was made, if it was derived.
+    /// The derivation of a memory, if it was derived.
     pub async fn derivation(&self, caller: &Caller, id: MemoryId) -> Result<Option<Derivation>, Error> {
         needs_read(caller)?;
         let stored = self.stored_memory(caller, id).await?;
