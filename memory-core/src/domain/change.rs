@@ -258,6 +258,9 @@ pub enum Refusal {
     /// The vectors are of an embedder that is no longer in use: make them again.
     #[error("the store changed its embedder meanwhile")]
     EmbedderChanged,
+    /// The database does not take a value or an id of the set.
+    #[error("the database does not take a value of the request")]
+    Unstorable,
     /// A partition, a session or a document over its bound.
     #[error("{what} is full: at most {limit}")]
     Full {

@@ -7,8 +7,11 @@
 //! - `Db`, `Connection`, `Row`: the types of sqlx for it.
 //! - `dialect`: the statements of which one text does not serve both databases.
 //! - `Ownership`: what an open store holds to keep other processes out.
+//! - `refuses_data`: which errors are about what a statement would write, and not about the database.
 //! - `integrity_complaints`, `copy_to`, `after_erasure`: what the databases do by other means than statements.
 
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 

@@ -7,6 +7,14 @@ pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 /// How a consistent read of several statements begins.
 pub(super) const BEGIN_READ: &str = "BEGIN DEFERRED";
 
+/// Whether a partition's row must be locked before what belongs to the partition is written. Not here: one transaction
+/// writes at a time.
+pub(super) const LOCKS_ROWS: bool = false;
+
+/// The counters of a partition. PostgreSQL locks the row with it.
+pub(super) const LOCK_PARTITION: &str =
+    "SELECT last_seq, session_count, memory_count FROM partitions WHERE id = $1";
+
 /// Leases a job. SQLite has one writer, so nothing can slip between look and leap; PostgreSQL skips locked rows.
 pub(super) const CLAIM_JOB: &str = "
     UPDATE jobs
