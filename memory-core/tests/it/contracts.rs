@@ -17,7 +17,10 @@ memory_core::store_contract!(sqlite);
 
 #[cfg(feature = "postgres")]
 mod on_postgres {
+    use memory_core::domain::change::{Operation, Outcome};
+    use memory_core::store::Commit as _;
     use memory_core::store::sql::postgres;
+    use memory_core::testing::fixtures::{Fixtures, keyed_request, owner};
     use sqlx::Connection as _;
 
     use super::{Arc, Store};
@@ -57,16 +60,58 @@ mod on_postgres {
         }
     }
 
+    async fn connect(schema: &Schema) -> postgres::SqlStore {
+        let joint = if schema.server.contains('?') { '&' } else { '?' };
+        let url = format!("{}{joint}options[search_path]={}", schema.server, schema.name);
+        postgres::SqlStore::connect(&url, postgres::StoreOptions::default()).await.unwrap()
+    }
+
     async fn server() -> Option<(Schema, Arc<dyn Store>)> {
         let Ok(server) = std::env::var(SERVER) else {
             eprintln!("SKIPPED: {SERVER} names no PostgreSQL server");
             return None;
         };
         let schema = Schema::new(server).await;
-        let joint = if schema.server.contains('?') { '&' } else { '?' };
-        let url = format!("{}{joint}options[search_path]={}", schema.server, schema.name);
-        let store = postgres::SqlStore::connect(&url, postgres::StoreOptions::default()).await.unwrap();
+        let store = connect(&schema).await;
         Some((schema, Arc::new(store)))
+    }
+
+    /// Two stores over one database, as two processes have them, commit to the same owners, who are new.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn processes_that_commit_at_the_same_time_share_owners_and_keys() {
+        const OWNERS: usize = 5;
+        const ROUNDS: usize = 8;
+        let Some((schema, store)) = server().await else { return };
+        let fixtures = Arc::new(Fixtures::for_store(&*store).await.unwrap());
+        let mut at_work = tokio::task::JoinSet::new();
+        for process in 0..2 {
+            let (store, fixtures) = (connect(&schema).await, fixtures.clone());
+            at_work.spawn(async move {
+                let (mut committed, mut repeated) = (0, 0);
+                for round in 0..ROUNDS {
+                    // Each begins with another owner, to meet in every order.
+                    let owners = (0..OWNERS).map(|at| (at + process * 2 + round) % OWNERS);
+                    let sets = owners.map(|at| {
+                        let mut set = fixtures.adding(&owner(&format!("o{at}")), vec![fixtures.fact("x")]);
+                        let key = format!("key-{round}");
+                        set.idempotency = Some(keyed_request(Operation::AddMemories, &key, 1));
+                        set
+                    });
+                    for set in sets.collect::<Vec<_>>() {
+                        match store.commit(&[set]).await.unwrap().remove(0).unwrap() {
+                            Outcome::Committed(_) => committed += 1,
+                            Outcome::Repeated(_) => repeated += 1,
+                        }
+                    }
+                }
+                store.close().await;
+                (committed, repeated)
+            });
+        }
+        let done = at_work.join_all().await;
+        let sums = done.iter().fold((0, 0), |(a, b), (committed, repeated)| (a + committed, b + repeated));
+        assert_eq!(sums, (OWNERS * ROUNDS, OWNERS * ROUNDS), "each key made something once: {done:?}");
+        assert_eq!(store.check(false).await.unwrap(), [], "no gap in a log, no wrong count");
     }
 
     memory_core::store_contract!(server);

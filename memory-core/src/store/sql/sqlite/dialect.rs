@@ -1,6 +1,8 @@
 //! The statements that only SQLite understands, or that PostgreSQL needs in another form: those have a twin of the same
 //! name there, with the reason why one text does not do.
 
+use std::borrow::Cow;
+
 /// How a write transaction begins: SQLite takes the write lock at once, so that it never has to give up half-way.
 pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 
@@ -27,6 +29,16 @@ pub(super) const CLAIM_JOB: &str = "
     )
     RETURNING id, tenant_id, kind, unique_key, payload, state, attempts, done, total, position, error,
               created_us, updated_us";
+
+/// A text as a column holds it: as it is. PostgreSQL has none with U+0000.
+pub(super) fn encode_text(text: &str) -> Cow<'_, str> {
+    Cow::Borrowed(text)
+}
+
+/// The text of what [`encode_text`] made.
+pub(super) fn decode_text(stored: String) -> String {
+    stored
+}
 
 /// The database's own integrity check.
 pub(super) const INTEGRITY_CHECK: &str = "PRAGMA quick_check(10)";
