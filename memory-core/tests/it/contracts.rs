@@ -17,6 +17,8 @@ memory_core::store_contract!(sqlite);
 
 #[cfg(feature = "postgres")]
 mod on_postgres {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use memory_core::domain::change::{Operation, Outcome};
     use memory_core::store::Commit as _;
     use memory_core::store::sql::postgres;
@@ -36,9 +38,12 @@ mod on_postgres {
 
     impl Schema {
         async fn new(server: String) -> Self {
-            let name = format!("engrain_{}", uuid::Uuid::now_v7().simple());
+            static MADE: AtomicU32 = AtomicU32::new(0);
+            let number = MADE.fetch_add(1, Ordering::Relaxed);
+            let name = format!("engrain_test_{}_{number}", std::process::id());
             let schema = Self { server, name };
-            schema.run(format!("CREATE SCHEMA {}", schema.name)).await;
+            // A test that was killed may have left one of this name.
+            schema.run(format!("DROP SCHEMA IF EXISTS {0} CASCADE; CREATE SCHEMA {0}", schema.name)).await;
             schema
         }
 

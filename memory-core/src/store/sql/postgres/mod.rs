@@ -2,6 +2,10 @@
 //! connects to it yet.
 
 mod dialect;
+#[cfg_attr(
+    feature = "sqlite",
+    expect(clippy::duplicate_mod, reason = "compiled once per database (ADR 0001)")
+)]
 #[path = "../store.rs"]
 mod store;
 
@@ -74,17 +78,14 @@ fn refuses_data(code: &str) -> bool {
 }
 
 /// A server checks its own pages as it reads them.
-#[expect(clippy::unused_async, reason = "the same interface as SQLite's")]
 async fn integrity_complaints(_: &sqlx::Pool<Db>) -> Result<Vec<String>, StoreError> {
     Ok(Vec::new())
 }
 
 /// A server's copies are made by its own tools.
-#[expect(clippy::unused_async, reason = "the same interface as SQLite's")]
 async fn copy_to(_: &sqlx::Pool<Db>, _: &Path) -> Result<(), StoreError> {
     Err(StoreError::Unavailable("a PostgreSQL database is copied with pg_dump".into()))
 }
 
 /// What is erased leaves the tables when the server vacuums them, which it does by itself.
-#[expect(clippy::unused_async, reason = "the same interface as SQLite's")]
 async fn after_erasure(_: &sqlx::Pool<Db>) {}
