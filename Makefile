@@ -46,11 +46,12 @@ test-long: setup ## The same, with the full form of what `make test` samples, fr
 
 check: lint docs deny unused ## All that CI checks besides the tests
 
-lint: ## Formatting, and clippy with all, the default and no features, warnings denied
+lint: ## Formatting, and clippy with all, the default, few and no features, warnings denied
 	$(CARGO) fmt --all --check
 	$(CLIPPY) $(FEATURES) -- -D warnings
 	$(CLIPPY) --workspace -- -D warnings
 	$(CLIPPY) --no-default-features -p memory-core -- -D warnings
+	$(CLIPPY) --no-default-features --features postgres -p memory-core -- -D warnings
 	$(CLIPPY) --no-default-features -p engrain -- -D warnings
 	$(CLIPPY) --no-default-features -p engrain-server -- -D warnings
 

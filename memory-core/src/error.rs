@@ -127,6 +127,7 @@ impl From<Refusal> for Error {
             Refusal::NotFound(id) => Error::NotFound { what: "memory or turn", id: id.to_string() },
             Refusal::LinkToItself(_) => Error::invalid("links", refusal),
             Refusal::EmbedderChanged => Error::Busy,
+            Refusal::Unstorable => Error::invalid("request", refusal),
             Refusal::Full { what, limit } => Error::OverLimit { field: "scope".to_owned(), what, limit },
         }
     }

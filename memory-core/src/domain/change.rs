@@ -260,6 +260,9 @@ pub enum Refusal {
     /// The vectors are of an embedder that is no longer in use; they must be computed again.
     #[error("the store changed its embedder meanwhile")]
     EmbedderChanged,
+    /// The database refuses a value or an id of the set.
+    #[error("the database does not take a value of the request")]
+    Unstorable,
     /// A partition, session or document has reached its bound.
     #[error("{what} is full: at most {limit}")]
     Full {

@@ -1,4 +1,4 @@
-//! Every rule of the contracts of ports: the store's over the SQL store in a directory of its own, the index's over the
+//! Every rule of the contracts of ports: the store's over SQLite (PostgreSQL has a file of its own), the index's over the
 //! embedded index, and those of approximate indexes over one that leaves candidates out.
 #![expect(clippy::unwrap_used, reason = "tests")]
 

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use memory_core::domain::change::{Operation, Outcome};
+use memory_core::domain::change::{Operation, Outcome, Refusal};
 use memory_core::domain::derivation::Source;
 use memory_core::domain::id::{MemoryId, PartitionId, TenantId};
 use memory_core::store::sql::{DATABASE_FILE, SqlStore, StoreOptions};
@@ -94,6 +94,25 @@ async fn a_copy_opens_and_is_the_same() {
     assert_eq!(everything(&copy).await, before, "later commits are not in it");
     assert_eq!(copy.setting("s").await.unwrap().as_deref(), Some("v"));
     assert_eq!(copy.check(false).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_set_that_the_database_refuses_does_not_hinder_the_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let fixtures = Fixtures::for_store(&store).await.unwrap();
+    let (ann, bob) = (owner("ann"), owner("bob"));
+    let first = fixtures.adding(&ann, vec![fixtures.fact("first")]);
+    let same_id = fixtures.adding(&bob, first.memories.clone());
+    let last = fixtures.adding(&ann, vec![fixtures.fact("last")]);
+    let answers = store.commit(&[first, same_id.clone(), last]).await.unwrap();
+    assert!(matches!(answers[0], Ok(Outcome::Committed(_))), "{answers:?}");
+    assert_eq!(answers[1], Err(Refusal::Unstorable));
+    assert!(matches!(answers[2], Ok(Outcome::Committed(_))), "{answers:?}");
+    assert_eq!(store.commit(&[same_id]).await.unwrap(), [Err(Refusal::Unstorable)], "alone it is the same");
+    assert_eq!(store.partition_of(TenantId::DEFAULT, &bob).await.unwrap(), None, "it changed nothing");
+    assert_eq!(everything(&store).await[0].1.len(), 2);
+    assert_eq!(store.check(false).await.unwrap(), []);
 }
 
 /// Inflicts damage, and answers what a check finds of it, then what is left after a repair.

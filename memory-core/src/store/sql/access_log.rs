@@ -7,6 +7,7 @@ use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
+use super::counters::lock_partitions;
 use super::packed_hits::{pack_hits, unpack_hits};
 use super::{Connection, Db, SqlStore, StoreError, bulk, dialect, unavailable};
 use crate::domain::id::{MemoryId, PartitionId, RecallId};
@@ -21,6 +22,8 @@ impl AccessLog for SqlStore {
         keep_per_partition: u32,
     ) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
+        let partitions: BTreeSet<PartitionId> = records.iter().map(|record| record.partition).collect();
+        lock_partitions(&mut transaction, &partitions).await?;
         let present = present(&mut transaction, records).await?;
         let head = "INSERT INTO recalls (partition_id, id, recalled_us, hits) ";
         bulk::insert(&mut transaction, head, records, &|values, record| {
@@ -33,7 +36,6 @@ impl AccessLog for SqlStore {
                 .push_bind(pack_hits(&hits.copied().collect::<Vec<_>>()));
         })
         .await?;
-        let partitions: BTreeSet<PartitionId> = records.iter().map(|record| record.partition).collect();
         for partition in partitions {
             sqlx::query(
                 "DELETE FROM recalls WHERE partition_id = $1 AND id <=

@@ -86,7 +86,7 @@ mod tests {
         for (count, expected) in [(1, 1), (3, 4), (5, 8), (8, 8)] {
             let mut statement = QueryBuilder::<Db>::new("(");
             push_ids(&mut statement, vec![Uuid::nil(); count].into_iter());
-            assert_eq!(statement.sql().as_str().matches('?').count(), expected);
+            assert_eq!(statement.sql().as_str().matches(['?', '$']).count(), expected);
         }
     }
 }

@@ -5,11 +5,14 @@
 //! and erasures look at what is there, so what was buffered is written before them.
 
 use async_trait::async_trait;
+use sqlx::Acquire as _;
 
 use super::idempotency::{earlier_request, same_request};
 use super::links::written;
 use super::write_transaction::WriteTransaction;
-use super::{NO_EMBEDDER, SqlStore, StoreError, after_erasure, dialect, unavailable};
+use super::{
+    Connection, NO_EMBEDDER, SqlStore, StoreError, after_erasure, dialect, is_refused_data, unavailable,
+};
 use crate::domain::change::{
     Appended, ChangeSet, Committed, CreatedIds, Idempotency, NewTurns, Outcome, Refusal,
 };
@@ -24,14 +27,10 @@ const MAX_MEMORIES_PER_PARTITION: u64 = 50_000_000;
 #[async_trait]
 impl Commit for SqlStore {
     async fn commit(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
-        let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
-        let mut write = WriteTransaction::new(&mut transaction, self.embedder().0);
-        let mut outcomes = Vec::with_capacity(sets.len());
-        for set in sets {
-            outcomes.push(write.take(set).await?);
-        }
-        write.finish().await?;
-        transaction.commit().await.map_err(unavailable)?;
+        let outcomes = match self.commit_together(sets).await {
+            Err(error) if is_refused_data(&error) => self.commit_one_by_one(sets).await?,
+            outcomes => outcomes?,
+        };
         if sets.iter().any(|set| !set.erasures.is_empty()) {
             after_erasure(&self.writer).await;
         }
@@ -51,32 +50,94 @@ impl Commit for SqlStore {
     }
 }
 
+impl SqlStore {
+    /// The sets in one transaction, with their rows in common statements. Fails whole if the database does not take a
+    /// row, whichever set it is of.
+    async fn commit_together(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
+        let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
+        let outcomes = write_all(&mut transaction, sets, self.embedder().0).await?;
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(outcomes)
+    }
+
+    /// The sets in one transaction, each behind a savepoint, so that those whose rows the database does not take are
+    /// refused alone. A savepoint is for nothing else: what can be told before writing is checked before. Common
+    /// statements of many sets would have to be given up for it, so this is done only after they have failed.
+    async fn commit_one_by_one(
+        &self,
+        sets: &[ChangeSet],
+    ) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
+        let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
+        let mut outcomes = Vec::with_capacity(sets.len());
+        for set in sets {
+            let mut savepoint = transaction.begin().await.map_err(unavailable)?;
+            let written = write_all(&mut savepoint, std::slice::from_ref(set), self.embedder().0).await;
+            match written {
+                Ok(outcome) => {
+                    savepoint.commit().await.map_err(unavailable)?;
+                    outcomes.extend(outcome);
+                }
+                Err(error) if is_refused_data(&error) => {
+                    savepoint.rollback().await.map_err(unavailable)?;
+                    tracing::warn!(error = &error as &dyn std::error::Error, "a change set was refused");
+                    outcomes.push(Err(Refusal::Unstorable));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(outcomes)
+    }
+}
+
+/// Writes the sets in order, up to their counters.
+async fn write_all(
+    connection: &mut Connection,
+    sets: &[ChangeSet],
+    embedder: i64,
+) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
+    let mut write = WriteTransaction::new(connection, embedder);
+    write.find_partitions(sets).await?;
+    let mut outcomes = Vec::with_capacity(sets.len());
+    for set in sets {
+        outcomes.push(write.take(set).await?);
+    }
+    write.finish().await?;
+    Ok(outcomes)
+}
+
 impl<'a> WriteTransaction<'_, 'a> {
     /// Takes one set whole, or refuses it having changed nothing.
     async fn take(&mut self, set: &'a ChangeSet) -> Result<Result<Outcome, Refusal>, StoreError> {
-        if let Some(idempotency) = &set.idempotency {
-            match earlier_request(&mut *self.connection, set.tenant, &set.owner, idempotency).await? {
-                Some(Ok(created)) => return Ok(Ok(Outcome::Repeated(created))),
-                Some(Err(refusal)) => return Ok(Err(refusal)),
-                None => {}
+        loop {
+            if let Some(idempotency) = &set.idempotency {
+                match earlier_request(&mut *self.connection, set.tenant, &set.owner, idempotency).await? {
+                    Some(Ok(created)) => return Ok(Ok(Outcome::Repeated(created))),
+                    Some(Err(refusal)) => return Ok(Err(refusal)),
+                    None => {}
+                }
             }
+            if set.embedder.is_some_and(|embedder| embedder.0 != self.embedder || embedder.0 == NO_EMBEDDER) {
+                return Ok(Err(Refusal::EmbedderChanged));
+            }
+            let known = self.partitions.get(&(set.tenant, &set.owner)).copied().flatten();
+            if let Some(refusal) = self.check(known, set).await? {
+                return Ok(Err(refusal));
+            }
+            let partition = match known {
+                Some(partition) => partition,
+                None => match self.create_partition(set).await? {
+                    Some(partition) => partition,
+                    // At most once: partitions are never taken away.
+                    None => continue,
+                },
+            };
+            let committed = self.write(partition, set).await?;
+            if let Some(idempotency) = &set.idempotency {
+                self.remember_request(set, idempotency, &committed.created).await?;
+            }
+            return Ok(Ok(Outcome::Committed(committed)));
         }
-        if set.embedder.is_some_and(|embedder| embedder.0 != self.embedder || embedder.0 == NO_EMBEDDER) {
-            return Ok(Err(Refusal::EmbedderChanged));
-        }
-        let known = self.find_partition(set.tenant, &set.owner).await?;
-        if let Some(refusal) = self.check(known, set).await? {
-            return Ok(Err(refusal));
-        }
-        let partition = match known {
-            Some(partition) => partition,
-            None => self.create_partition(set).await?,
-        };
-        let committed = self.write(partition, set).await?;
-        if let Some(idempotency) = &set.idempotency {
-            self.remember_request(set, idempotency, &committed.created).await?;
-        }
-        Ok(Ok(Outcome::Committed(committed)))
     }
 
     /// Everything that can speak against a set, before anything of it is written.

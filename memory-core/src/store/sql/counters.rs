@@ -1,9 +1,9 @@
 //! Where a commit takes its numbers from. What is counted of partitions and sessions (the change log, sessions, turns,
 //! memories) is counted in memory and written once, at the end of the transaction. Invariant: a partition's change log has no gap, and ends at the partition's own number.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use super::{Connection, StoreError, unavailable};
+use super::{Connection, StoreError, dialect, unavailable};
 use crate::domain::id::{PartitionId, SessionId};
 
 /// What a transaction has counted so far.
@@ -68,4 +68,37 @@ impl Counters {
         }
         Ok(())
     }
+}
+
+/// The counters of a partition, whose row is this transaction's until it ends.
+pub(super) async fn lock_partition(
+    connection: &mut Connection,
+    partition: PartitionId,
+) -> Result<PartitionCounters, StoreError> {
+    let row: Option<(i64, i64, i64)> = sqlx::query_as(dialect::LOCK_PARTITION)
+        .bind(partition.0)
+        .fetch_optional(connection)
+        .await
+        .map_err(unavailable)?;
+    Ok(row.map_or_else(PartitionCounters::default, |(last_seq, session_count, memory_count)| {
+        PartitionCounters {
+            last_seq: last_seq.unsigned_abs(),
+            session_count: u32::try_from(session_count).unwrap_or(u32::MAX),
+            memory_count: memory_count.unsigned_abs(),
+        }
+    }))
+}
+
+/// Locks partitions against commits and erasures where several transactions write at the same time; in the order of
+/// ids, as every transaction does, so that no two wait for each other.
+pub(super) async fn lock_partitions(
+    connection: &mut Connection,
+    partitions: &BTreeSet<PartitionId>,
+) -> Result<(), StoreError> {
+    if dialect::LOCKS_ROWS {
+        for partition in partitions {
+            lock_partition(&mut *connection, *partition).await?;
+        }
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use super::counters::lock_partitions;
 use super::insert_buffer::write_index;
 use super::rows::{self, MEMORY_COLUMNS, Reader, memory_columns};
 use super::{SqlStore, StoreError, dialect, unavailable};
@@ -96,10 +97,12 @@ impl Embedders for SqlStore {
         memories: &[(PartitionId, MemoryId, u32, Vec<IndexRow>)],
     ) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
+        let partitions = memories.iter().map(|(partition, ..)| *partition).collect();
+        lock_partitions(&mut transaction, &partitions).await?;
         let mut fresh = Vec::new();
         for (partition, memory, version, rows) in memories {
             let wanting: Option<i64> = sqlx::query_scalar(
-                "SELECT 1 FROM memories m
+                "SELECT CAST(1 AS BIGINT) FROM memories m
                  WHERE m.partition_id = $1 AND m.id = $2 AND m.version = $3 AND NOT EXISTS (
                      SELECT 1 FROM index_rows r
                      WHERE r.partition_id = m.partition_id AND r.embedder_id = $4 AND r.memory_id = m.id

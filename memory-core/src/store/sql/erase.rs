@@ -15,6 +15,11 @@ use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::time::Timestamp;
 use crate::store::ChangeOp;
 
+/// One row if the memory is in the partition. The literal is typed: PostgreSQL's `1` is narrower than what is read.
+const MEMORY_IS_THERE: &str = "SELECT CAST(1 AS BIGINT) FROM memories WHERE partition_id = $1 AND id = $2";
+/// The same for a turn.
+const TURN_IS_THERE: &str = "SELECT CAST(1 AS BIGINT) FROM turns WHERE partition_id = $1 AND id = $2";
+
 /// The id in a source.
 pub(super) fn source_id(source: Source) -> Uuid {
     match source {
@@ -31,10 +36,7 @@ impl WriteTransaction<'_, '_> {
         ids: &[MemoryId],
     ) -> Result<Option<Refusal>, StoreError> {
         for id in ids {
-            if !self
-                .has(partition, "SELECT 1 FROM memories WHERE partition_id = $1 AND id = $2", id.0)
-                .await?
-            {
+            if !self.has(partition, MEMORY_IS_THERE, id.0).await? {
                 return Ok(Some(Refusal::NotFound(id.0)));
             }
         }
@@ -51,8 +53,8 @@ impl WriteTransaction<'_, '_> {
             memories.iter().filter_map(|new| new.derivation.as_ref()).flat_map(|created| &created.inputs);
         for input in inputs {
             let statement = match input.source {
-                Source::Turn(_) => "SELECT 1 FROM turns WHERE partition_id = $1 AND id = $2",
-                Source::Memory(_) => "SELECT 1 FROM memories WHERE partition_id = $1 AND id = $2",
+                Source::Turn(_) => TURN_IS_THERE,
+                Source::Memory(_) => MEMORY_IS_THERE,
             };
             let id = source_id(input.source);
             if !self.has(partition, statement, id).await? {

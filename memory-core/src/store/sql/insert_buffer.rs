@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::bulk::{insert, insert_missing};
+use super::dialect::encode_text;
 use super::rows::{links_json, metadata_json, names_json, vector_bytes};
 use super::{Connection, StoreError};
 use crate::domain::change::{IndexRow, NewMemory};
@@ -96,7 +97,7 @@ async fn write_turns(
             .push_bind(turn.key.as_ref().map(|name| name.as_str().to_owned()))
             .push_bind(turn.role.as_str())
             .push_bind(turn.author.as_ref().map(|name| name.as_str().to_owned()))
-            .push_bind(turn.text.clone())
+            .push_bind(encode_text(&turn.text).into_owned())
             .push_bind(turn.said_at.as_micros())
             .push_bind(turn.recorded_at.as_micros())
             .push_bind(names_json(&turn.participants))
@@ -118,7 +119,7 @@ async fn write_memories(to: &mut Connection, memories: &[(PartitionId, &Memory)]
             .push_bind(memory.id.0)
             .push_bind(i64::from(memory.version))
             .push_bind(memory.kind.as_str())
-            .push_bind((memory.kind != Kind::Turn).then(|| memory.text.clone()))
+            .push_bind((memory.kind != Kind::Turn).then(|| encode_text(&memory.text).into_owned()))
             .push_bind(i64::from(memory.tokens))
             .push_bind(memory.agent.as_ref().map(|name| name.as_str().to_owned()))
             .push_bind(memory.app.as_ref().map(|name| name.as_str().to_owned()))
@@ -165,12 +166,13 @@ async fn write_derivations(
 ) -> Result<(), StoreError> {
     let head = "INSERT INTO derivations (id, partition_id, maker, model, prompt, made_us) ";
     insert(to, head, derivations, &|values, (partition, derivation)| {
+        let maker = &derivation.maker;
         values
             .push_bind(derivation.id.0)
             .push_bind(partition.0)
-            .push_bind(derivation.maker.name.clone())
-            .push_bind(derivation.maker.model.clone())
-            .push_bind(derivation.maker.prompt.clone())
+            .push_bind(encode_text(&maker.name).into_owned())
+            .push_bind(maker.model.as_deref().map(|text| encode_text(text).into_owned()))
+            .push_bind(maker.prompt.as_deref().map(|text| encode_text(text).into_owned()))
             .push_bind(derivation.made_at.as_micros());
     })
     .await?;

@@ -60,7 +60,7 @@ impl IndexSource for SqlStore {
         after: u64,
         limit: u32,
     ) -> Result<Vec<ChangeEntry>, StoreError> {
-        let rows: Vec<(i64, i64, Uuid)> = sqlx::query_as(
+        let rows: Vec<(i64, i16, Uuid)> = sqlx::query_as(
             "SELECT seq, op, memory_id FROM changes WHERE partition_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
         )
         .bind(partition.0)
@@ -76,7 +76,7 @@ impl IndexSource for SqlStore {
                     column: "op",
                     row: format!("{partition}/{seq}"),
                 };
-                let op = ChangeOp::from_code(op).ok_or_else(damaged)?;
+                let op = ChangeOp::from_code(i64::from(op)).ok_or_else(damaged)?;
                 Ok(ChangeEntry { seq: seq.unsigned_abs(), op, memory: MemoryId(memory) })
             })
             .collect()
@@ -166,12 +166,12 @@ fn join(memories: Vec<Memory>, rows: Vec<(MemoryId, IndexRow)>, each: &mut (dyn 
 
 fn index_row(row: &Row) -> Result<(MemoryId, IndexRow), StoreError> {
     let at = Reader { row, table: "index_rows" };
-    let code: i64 = at.get(1, "key_kind")?;
+    let code: i16 = at.get(1, "key_kind")?;
     let vector: Option<&[u8]> = at.get(6, "vector")?;
     Ok((
         MemoryId(at.get(0, "memory_id")?),
         IndexRow {
-            key: KeyKind::from_code(code).ok_or_else(|| at.corrupt("key_kind", "is unknown"))?,
+            key: KeyKind::from_code(i64::from(code)).ok_or_else(|| at.corrupt("key_kind", "is unknown"))?,
             chunk: at.number(2, "chunk")?,
             span: (at.number(3, "span_start")?, at.number(4, "span_end")?),
             terms: Arc::from(at.get::<&[u8]>(5, "terms")?),

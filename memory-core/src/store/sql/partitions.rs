@@ -1,18 +1,19 @@
 //! Partitions and sessions of a commit: looked up, or made if they are new; and the lines of the change log, each with
 //! the next number of its partition.
 
-use super::counters::PartitionCounters;
+use std::collections::BTreeSet;
+
+use super::counters::lock_partition;
 use super::insert_buffer::Change;
 use super::write_transaction::WriteTransaction;
 use super::{StoreError, unavailable};
 use crate::domain::change::{ChangeSet, NewTurns};
-use crate::domain::id::{MemoryId, PartitionId, SessionId, TenantId};
+use crate::domain::id::{MemoryId, PartitionId, SessionId};
 use crate::domain::memory::Memory;
-use crate::domain::scope::Owner;
 use crate::domain::time::Timestamp;
 use crate::store::ChangeOp;
 
-impl WriteTransaction<'_, '_> {
+impl<'a> WriteTransaction<'_, 'a> {
     /// Takes the next number of the partition's change log for a memory.
     pub(super) fn log(&mut self, partition: PartitionId, op: ChangeOp, memory: &Memory, now: Timestamp) {
         self.log_version(partition, op, (memory.id, memory.version), now);
@@ -36,47 +37,64 @@ impl WriteTransaction<'_, '_> {
         counters.memory_count = counters.memory_count.saturating_sub(memories);
     }
 
-    /// The owner's partition, if there is one.
-    pub(super) async fn find_partition(
-        &mut self,
-        tenant: TenantId,
-        owner: &Owner,
-    ) -> Result<Option<PartitionId>, StoreError> {
-        let row: Option<(i64, i64, i64, i64)> = sqlx::query_as(
-            "SELECT id, last_seq, session_count, memory_count FROM partitions
-             WHERE tenant_id = $1 AND owner_kind = $2 AND owner_id = $3",
+    /// Looks up the partitions of the sets' owners and locks them, before anything else of the sets is read: in the
+    /// order of ids, as every transaction does, so that no two wait for each other.
+    pub(super) async fn find_partitions(&mut self, sets: &'a [ChangeSet]) -> Result<(), StoreError> {
+        let mut found = BTreeSet::new();
+        for set in sets {
+            let owner = (set.tenant, &set.owner);
+            if !self.partitions.contains_key(&owner) {
+                let partition = self.look_up(set).await?;
+                self.partitions.insert(owner, partition);
+                found.extend(partition);
+            }
+        }
+        for partition in found {
+            let stored = lock_partition(&mut *self.connection, partition).await?;
+            self.counters.begin(partition, stored);
+        }
+        Ok(())
+    }
+
+    async fn look_up(&mut self, set: &ChangeSet) -> Result<Option<PartitionId>, StoreError> {
+        let id: Option<i64> = sqlx::query_scalar(
+            "SELECT id FROM partitions WHERE tenant_id = $1 AND owner_kind = $2 AND owner_id = $3",
         )
-        .bind(tenant.0)
-        .bind(owner.kind.as_str())
-        .bind(owner.id.as_str())
+        .bind(set.tenant.0)
+        .bind(set.owner.kind.as_str())
+        .bind(set.owner.id.as_str())
         .fetch_optional(&mut *self.connection)
         .await
         .map_err(unavailable)?;
-        Ok(row.map(|(id, last_seq, session_count, memory_count)| {
-            let stored = PartitionCounters {
-                last_seq: last_seq.unsigned_abs(),
-                session_count: u32::try_from(session_count).unwrap_or(u32::MAX),
-                memory_count: memory_count.unsigned_abs(),
-            };
-            self.counters.begin(PartitionId(id), stored);
-            PartitionId(id)
-        }))
+        Ok(id.map(PartitionId))
     }
 
-    /// A partition for the owner of `set`.
-    pub(super) async fn create_partition(&mut self, set: &ChangeSet) -> Result<PartitionId, StoreError> {
-        let id: i64 = sqlx::query_scalar(
+    /// A partition for the owner of `set`; none if another transaction has made it since it was looked up: it is known
+    /// and locked then, and the set has to be checked against what is in it.
+    pub(super) async fn create_partition(
+        &mut self,
+        set: &'a ChangeSet,
+    ) -> Result<Option<PartitionId>, StoreError> {
+        let id: Option<i64> = sqlx::query_scalar(
             "INSERT INTO partitions (tenant_id, owner_kind, owner_id, created_us) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (tenant_id, owner_kind, owner_id) DO NOTHING
              RETURNING id",
         )
         .bind(set.tenant.0)
         .bind(set.owner.kind.as_str())
         .bind(set.owner.id.as_str())
         .bind(set.now.as_micros())
-        .fetch_one(&mut *self.connection)
+        .fetch_optional(&mut *self.connection)
         .await
         .map_err(unavailable)?;
-        Ok(PartitionId(id))
+        let owner = (set.tenant, &set.owner);
+        if id.is_none() {
+            self.partitions.remove(&owner);
+            self.find_partitions(std::slice::from_ref(set)).await?;
+            return Ok(None);
+        }
+        self.partitions.insert(owner, id.map(PartitionId));
+        Ok(id.map(PartitionId))
     }
 
     /// The session of that key, made if it is new: its id, its ordinal, and the place of its next turn.

@@ -5,6 +5,7 @@ use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
+use super::dialect::decode_text;
 use super::rows::{
     self, MEMORY_COLUMNS, Reader, SESSION_COLUMNS, TURN_COLUMNS, VERSION_COLUMNS, memory_columns,
 };
@@ -184,7 +185,11 @@ impl Memories for SqlStore {
         });
         Ok(Some(Derivation {
             id: DerivationId(id),
-            maker: Maker { name, model, prompt },
+            maker: Maker {
+                name: decode_text(name),
+                model: model.map(decode_text),
+                prompt: prompt.map(decode_text),
+            },
             inputs: inputs.collect(),
             made_at: Timestamp::from_micros(made_us),
         }))

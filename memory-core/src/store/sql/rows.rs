@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use uuid::Uuid;
 
+use super::dialect::decode_text;
 use super::{Db, Row, StoreError};
 use crate::domain::id::{DerivationId, MemoryId, SessionId, TurnId};
 use crate::domain::link::Link;
@@ -48,7 +49,7 @@ pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
         id: MemoryId(at.get(0, "id")?),
         version: at.number(1, "version")?,
         kind: at.parsed(2, "kind", Kind::parse)?,
-        text: at.get::<Option<String>>(33, "text")?.unwrap_or_default(),
+        text: at.text(33)?.unwrap_or_default(),
         tokens: at.number(3, "tokens")?,
         agent: at.name(4, "agent_id")?,
         app: at.name(5, "app_id")?,
@@ -104,7 +105,7 @@ pub(super) fn version(row: &Row, present: &Memory, turn_text: Option<&str>) -> R
     let at = Reader { row, table: "memory_versions" };
     let mut memory = present.clone();
     memory.version = at.number(0, "version")?;
-    memory.text = match at.get::<Option<String>>(1, "text")? {
+    memory.text = match at.text(1)? {
         Some(text) => text,
         None => turn_text.unwrap_or_default().to_owned(),
     };
@@ -152,7 +153,7 @@ pub(super) fn turn(row: &Row) -> Result<Turn, StoreError> {
         key: at.name(2, "key")?,
         role: at.parsed(3, "role", Role::parse)?,
         author: at.name(4, "author")?,
-        text: at.get(5, "text")?,
+        text: at.text(5)?.unwrap_or_default(),
         said_at: at.time(6, "said_us")?,
         recorded_at: at.time(7, "recorded_us")?,
         participants: at.names(8, "participants")?,
@@ -240,6 +241,11 @@ impl Reader<'_> {
     ) -> Result<T, StoreError> {
         let wide: i64 = self.get(index, column)?;
         T::try_from(wide).map_err(|_| self.corrupt(column, &format!("{wide} is out of range")))
+    }
+
+    /// A text of free form, such as a memory's.
+    pub(super) fn text(&self, index: usize) -> Result<Option<String>, StoreError> {
+        Ok(self.get::<Option<String>>(index, "text")?.map(decode_text))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "was an f32 when it was written")]

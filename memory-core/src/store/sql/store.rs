@@ -1,4 +1,4 @@
-//! The store over one database. Compiled once per database, below the module that says which (`sqlite`).
+//! The store over one database. Compiled once per database, below the module that says which (`sqlite`, `postgres`).
 
 mod access_log;
 mod bulk;
@@ -24,7 +24,9 @@ mod write_transaction;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use super::{Connection, Db, Ownership, Row, after_erasure, copy_to, dialect, integrity_complaints};
+use super::{
+    Connection, Db, Ownership, Row, after_erasure, copy_to, dialect, integrity_complaints, refuses_data,
+};
 use crate::domain::embedder::EmbedderId;
 use crate::domain::id::{PartitionId, TenantId};
 use crate::domain::scope::Owner;
@@ -69,6 +71,16 @@ impl SqlStore {
     fn embedder(&self) -> EmbedderId {
         EmbedderId(self.embedder.load(Ordering::Acquire))
     }
+}
+
+/// Whether the database works, but does not take what a statement would write.
+fn is_refused_data(error: &StoreError) -> bool {
+    let StoreError::Unavailable(cause) = error else { return false };
+    let cause = cause.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+    cause.is_some_and(|error| {
+        let is_constraint = !matches!(error.kind(), sqlx::error::ErrorKind::Other);
+        is_constraint || error.code().is_some_and(|code| refuses_data(&code))
+    })
 }
 
 /// Every database error means that the store did not do its work; which one is for the log.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::dialect::encode_text;
 use super::rows::{metadata_json, names_json};
 use super::write_transaction::WriteTransaction;
 use super::{StoreError, unavailable};
@@ -142,7 +143,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         .bind(partition.0)
         .bind(memory.id.0)
         .bind(i64::from(memory.version))
-        .bind(with_text.then_some(memory.text.as_str()))
+        .bind(with_text.then(|| encode_text(&memory.text)))
         .bind(i64::from(memory.tokens))
         .bind(memory.visibility.as_str())
         .bind(names_json(&memory.subjects))

@@ -1,9 +1,13 @@
 //! The state of one write transaction. The files that write (`commit`, `partitions`, `versions`, `erase`, `links`,
 //! `idempotency`) extend it by methods; it names none of them.
 
+use std::collections::HashMap;
+
 use super::counters::Counters;
 use super::insert_buffer::InsertBuffer;
 use super::{Connection, StoreError};
+use crate::domain::id::{PartitionId, TenantId};
+use crate::domain::scope::Owner;
 
 /// A transaction at work: the counters it has taken numbers from, and what it has still to insert.
 pub(super) struct WriteTransaction<'c, 'a> {
@@ -11,11 +15,19 @@ pub(super) struct WriteTransaction<'c, 'a> {
     pub(super) inserts: InsertBuffer<'a>,
     pub(super) counters: Counters,
     pub(super) embedder: i64,
+    /// The owners that were looked up, with their partitions.
+    pub(super) partitions: HashMap<(TenantId, &'a Owner), Option<PartitionId>>,
 }
 
 impl<'c, 'a> WriteTransaction<'c, 'a> {
     pub(super) fn new(connection: &'c mut Connection, embedder: i64) -> Self {
-        Self { connection, inserts: InsertBuffer::default(), counters: Counters::default(), embedder }
+        Self {
+            connection,
+            inserts: InsertBuffer::default(),
+            counters: Counters::default(),
+            embedder,
+            partitions: HashMap::new(),
+        }
     }
 
     /// Writes what there is to insert.

@@ -1,11 +1,21 @@
 //! The statements that only SQLite understands, or that PostgreSQL needs in another form: those have a twin of the same
 //! name there, with the reason why one text does not do.
 
+use std::borrow::Cow;
+
 /// How a write transaction begins: SQLite takes the write lock at once, so that it never has to give up half-way.
 pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 
 /// How a consistent read of several statements begins.
 pub(super) const BEGIN_READ: &str = "BEGIN DEFERRED";
+
+/// Whether a partition's row must be locked before what belongs to the partition is written. Not here: one transaction
+/// writes at a time.
+pub(super) const LOCKS_ROWS: bool = false;
+
+/// The counters of a partition. PostgreSQL locks the row with it.
+pub(super) const LOCK_PARTITION: &str =
+    "SELECT last_seq, session_count, memory_count FROM partitions WHERE id = $1";
 
 /// Leases a job. SQLite has one writer, so nothing can slip between look and leap; PostgreSQL skips locked rows.
 pub(super) const CLAIM_JOB: &str = "
@@ -19,6 +29,16 @@ pub(super) const CLAIM_JOB: &str = "
     )
     RETURNING id, tenant_id, kind, unique_key, payload, state, attempts, done, total, position, error,
               created_us, updated_us";
+
+/// A text as a column holds it: as it is. PostgreSQL has none with U+0000.
+pub(super) fn encode_text(text: &str) -> Cow<'_, str> {
+    Cow::Borrowed(text)
+}
+
+/// The text of what [`encode_text`] made.
+pub(super) fn decode_text(stored: String) -> String {
+    stored
+}
 
 /// The database's own integrity check.
 pub(super) const INTEGRITY_CHECK: &str = "PRAGMA quick_check(10)";

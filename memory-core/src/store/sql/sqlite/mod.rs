@@ -36,6 +36,9 @@ pub const DATABASE_FILE: &str = "engrain.db";
 /// other row of a partition.
 const ROW_BUFFER: usize = 4_096;
 
+/// The result code for a text or blob over SQLite's own bound.
+const SQLITE_TOOBIG: &str = "18";
+
 /// How a store is opened.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreOptions {
@@ -107,6 +110,11 @@ impl SqlStore {
         }
         self.writer.close().await;
     }
+}
+
+/// Result codes, beside those of broken constraints, that are about a value: it is too long for a row.
+fn refuses_data(code: &str) -> bool {
+    code == SQLITE_TOOBIG
 }
 
 /// What the database's own check finds wrong with the file; empty for a file that is whole.
