@@ -1,8 +1,8 @@
 //! Ingestion of a user's haystack, and its erasure.
 //!
-//! Invariant: when [`ingest`] is done, the user's memories are the haystack's turns and nothing else; otherwise it says
-//! so and nothing is measured. What an earlier run has brought is held against the haystack, word for word, and only
-//! what is missing is sent: so a run that broke off is taken up where it was.
+//! Invariant: after [`ingest`], the user's memories are exactly the haystack's turns; otherwise it fails and nothing
+//! is measured. Stored turns are compared with the haystack verbatim, and only missing ones are sent, so that an
+//! interrupted run resumes.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use futures::TryStreamExt;
 use crate::dataset::{Haystack, Question};
 use crate::failure::Failure;
 
-/// Memories on a page while a user's are looked through: the server's most.
+/// Page size of the listing: the server's maximum.
 const PAGE_MEMORIES: u32 = 1_000;
 
 /// User with a complete haystack.

@@ -87,12 +87,13 @@ pub(crate) struct Ingest {
 /// Result of the recalls.
 #[derive(Debug, Serialize)]
 pub(crate) struct Recall {
-    /// From sending a question to having the answer. In LongMemEval every question is its user's first.
+    /// Latency from sending a question to the parsed response. In LongMemEval every question is the first one of its
+    /// user.
     pub(crate) latency_ms: Percentiles,
     /// Number of degraded responses.
     pub(crate) degraded: usize,
-    /// At each cut-off, how many rankings the recall's limit kept from reaching it: what is measured there is a lower
-    /// bound.
+    /// Number of rankings, per cut-off, that the recall's limit kept from reaching it. The measures there are lower
+    /// bounds.
     pub(crate) cut_short: BTreeMap<usize, usize>,
     /// Number of units in the shortest ranking.
     pub(crate) fewest_units: usize,
@@ -117,12 +118,12 @@ impl Data {
 }
 
 impl Report {
-    /// The JSON of it, for people's eyes, too.
+    /// Report as indented JSON.
     pub(crate) fn json(&self) -> Result<String, Failure> {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 
-    /// The table of it.
+    /// Report as a table.
     pub(crate) fn table(&self) -> String {
         let mut text = self.head();
         for measure in self.benchmark.measures() {
@@ -174,7 +175,7 @@ impl Report {
         lines.join("\n") + "\n"
     }
 
-    /// The table of one measure: a row for each group, a column for each cut-off.
+    /// Table of one measure: a row for each group, a column for each cut-off.
     fn block(&self, measure: Measure) -> String {
         let title = format!("{} of {}s at", measure.name(), self.settings.unit);
         let names = self.metrics.iter().map(|score| score.group.len());

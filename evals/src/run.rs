@@ -1,8 +1,8 @@
-//! A run in three stages: every haystack is remembered, every question is asked, and what this run has brought is
-//! erased again. Stages do not overlap, so that no recall is timed while the machine is busy with embedding.
+//! Run of a benchmark in three stages: ingest every haystack, ask every question, erase the users that this run has
+//! written. Stages do not overlap, so that no recall is timed while the machine is embedding.
 //!
-//! In each stage so many things happen at once as the caller allows; results stay in the order of the file, so that two
-//! runs add up the same numbers in the same order.
+//! Each stage runs with the configured concurrency. Results keep the order of the file, so that two runs sum the same
+//! numbers in the same order.
 
 use std::time::{Duration, Instant};
 

@@ -4,6 +4,7 @@ use crate::domain::id::MemoryId;
 use crate::domain::link::{Link, first_bad};
 use crate::error::Error;
 use crate::limits::Limits;
+use gpu_retrieval::VectorError;
 
 /// Checks a text of a memory; returns its length in bytes.
 pub(crate) fn text(field: String, text: &str, limits: &Limits) -> Result<usize, Error> {
@@ -48,6 +49,19 @@ pub(crate) fn importance(field: String, importance: Option<f64>) -> Result<(), E
     }
 }
 
+/// Checks a vector: it can be normalised to a row of the index.
+pub(crate) fn vector(field: String, vector: Option<&[f32]>) -> Result<(), Error> {
+    let Some(vector) = vector else { return Ok(()) };
+    over(field.clone(), vector.len(), "the number of elements of a vector", gpu_retrieval::MAX_DIMS)?;
+    match gpu_retrieval::unit_fp16(vector) {
+        Ok(_) => Ok(()),
+        Err(VectorError::NotFinite { index }) => {
+            Err(Error::invalid(format!("{field}[{index}]"), "must be a finite number"))
+        }
+        Err(error) => Err(Error::invalid(field, error)),
+    }
+}
+
 /// Checks the length of a list that must not be empty.
 pub(crate) fn count(field: &str, found: usize, what: &'static str, limit: usize) -> Result<(), Error> {
     if found == 0 {
@@ -73,5 +87,28 @@ mod tests {
             let passed = importance("importance".to_owned(), Some(number)).is_ok();
             prop_assert_eq!(passed, (0.0..=1.0).contains(&number));
         }
+
+        #[test]
+        fn a_vector_that_passes_can_be_normalised(numbers in proptest::collection::vec(any::<f32>(), 0..8)) {
+            if vector("vector".to_owned(), Some(&numbers)).is_ok() {
+                let length = numbers.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+                prop_assert!(length.is_finite() && length > 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_vector_element_that_is_not_finite_is_named() {
+        let refused = |numbers: &[f32]| vector("vector".to_owned(), Some(numbers)).unwrap_err().to_string();
+        assert!(refused(&[1.0, f32::INFINITY]).starts_with("vector[1]: "));
+        assert!(refused(&[0.0, 0.0]).starts_with("vector: "));
+        assert!(refused(&[]).starts_with("vector: "));
+    }
+
+    #[test]
+    fn a_vector_longer_than_any_row_is_over_the_limit() {
+        let numbers = vec![1.0; gpu_retrieval::MAX_DIMS + 1];
+        let refused = vector("vector".to_owned(), Some(&numbers));
+        assert!(matches!(refused, Err(Error::OverLimit { .. })), "{refused:?}");
     }
 }

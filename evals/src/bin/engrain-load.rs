@@ -1,8 +1,8 @@
 //! Load generator: throughput and latency of a running server, measured through the SDK.
 //!
-//! Texts and vectors are made up here from a seed, so that a run repeats: sentences whose words are as frequent
-//! as in real conversations, vectors around a thousand centres, as embeddings of real texts lie. With
-//! `--embed` the server embeds; without, vectors come along, and what is measured is everything but the model.
+//! Texts and vectors are generated from a seed, so that a run is repeatable: sentences with the word frequencies of
+//! real conversations, and vectors around a thousand centres, like embeddings of real texts. With `--embed` the server
+//! embeds; otherwise requests have vectors, and the measurement excludes the model.
 
 #![expect(clippy::print_stdout, reason = "a command line tool")]
 
@@ -15,37 +15,37 @@ use clap::Parser;
 use engrain::Client;
 use engrain::wire::{AddTurns, NewTurn, RecallRequest, Role, Scope};
 
-/// Measure how fast a running Engrain server remembers and recalls.
+/// Measure throughput and latency of a running Engrain server.
 #[derive(Clone, Debug, Parser)]
 struct Args {
-    /// The server.
+    /// URL of the server.
     #[arg(long, default_value = "http://127.0.0.1:7070")]
     server: String,
-    /// The user whose memories are written and recalled; with several users, what their names begin with.
+    /// User id of the memories; with several users, the prefix of their ids.
     #[arg(long, default_value = "load")]
     user: String,
-    /// Users; each recall is of one of them, chosen at random.
+    /// Number of users; each recall is for one of them, chosen at random.
     #[arg(long, default_value_t = 1)]
     users: u64,
-    /// Memories each user is to have before anything is recalled; those that are there count.
+    /// Number of memories of each user before the recalls, including existing ones.
     #[arg(long, default_value_t = 10_000)]
     memories: u64,
-    /// Turns in one call while they are written.
+    /// Number of turns per request while writing.
     #[arg(long, default_value_t = 100)]
     batch: u64,
-    /// Clients at the same time, for the recalls and the single adds; may be repeated.
+    /// Number of concurrent clients of the recalls; may be repeated.
     #[arg(long, default_values_t = [1, 4])]
     clients: Vec<u64>,
-    /// Recalls of each client.
+    /// Number of recalls per client.
     #[arg(long, default_value_t = 200)]
     recalls: u64,
-    /// Adds one by one from 8 clients, in all.
+    /// Total number of single-turn adds, from 8 clients.
     #[arg(long, default_value_t = 2_000)]
     single_adds: u64,
-    /// Let the server embed texts and questions instead of bringing vectors.
+    /// Let the server embed texts and queries instead of sending vectors.
     #[arg(long)]
     embed: bool,
-    /// The seed of texts and vectors.
+    /// Seed of the generated texts and vectors.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -110,7 +110,7 @@ async fn fill_all(client: &Client, args: &Args, made: &Arc<Made>) -> Result<(), 
     Ok(())
 }
 
-/// Writes turns until a user has as many memories as asked for; answers how many that took.
+/// Writes turns until a user has the requested number of memories; returns the number of turns written.
 async fn fill(client: &Client, args: &Args, made: &Made, user: &str) -> Result<u64, engrain::Error> {
     let scope = Scope::user(user);
     let list = engrain::wire::ListMemories { scope: scope.clone(), limit: Some(1), ..Default::default() };
@@ -128,7 +128,7 @@ async fn fill(client: &Client, args: &Args, made: &Made, user: &str) -> Result<u
     Ok(written)
 }
 
-/// Adds single turns from eight clients, each to a user of its own.
+/// Adds single turns from eight clients, each to its own user.
 async fn add_one_by_one(client: &Client, args: &Args, made: &Arc<Made>) -> Result<(), Box<dyn Error>> {
     const CLIENTS: u64 = 8;
     let next = Arc::new(AtomicU64::new(0));
@@ -162,7 +162,7 @@ async fn add_one_by_one(client: &Client, args: &Args, made: &Arc<Made>) -> Resul
     Ok(())
 }
 
-/// Recalls from so many clients at once, each question another one.
+/// Recalls from concurrent clients, each with its own query.
 async fn recall(
     client: &Client,
     args: &Args,
@@ -203,7 +203,7 @@ async fn recall(
 #[derive(Debug, Default)]
 struct Times {
     each: Vec<Duration>,
-    /// Of recalls, by the server's own account: searching, and loading with laying out the context.
+    /// Durations of recalls reported by the server: search, and assembly.
     search_ms: Vec<f32>,
     assemble_ms: Vec<f32>,
     took: Duration,
@@ -236,14 +236,14 @@ impl Times {
     }
 }
 
-/// Made-up texts and vectors.
+/// Generator of texts and vectors.
 struct Made {
     dimension: usize,
     embed: bool,
 }
 
 const CENTRES: u64 = 1_000;
-/// Words that are no function words.
+/// Number of content words in the vocabulary.
 const VOCABULARY: f64 = 20_000.0;
 /// With it, a question has some four words that count, and the shares of memories that have each of them add up to .3:
 /// in LoCoMo they are 4.2 and .32, in LongMemEval 7.8 and .29.
@@ -273,7 +273,7 @@ impl Made {
         RecallRequest { scope: Scope::user(user), query, vector, ..RecallRequest::default() }
     }
 
-    /// A centre with noise: the best cosines of a question are around .7 to .8.
+    /// Centre with noise: the best cosines of a query are around .7 to .8.
     fn vector(&self, random: &mut Random) -> Option<Vec<f32>> {
         if self.embed {
             return None;
@@ -307,7 +307,7 @@ impl Random {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// About normal: the sum of four uniform numbers, scaled to variance 1.
+    /// Approximately normal number: the sum of four uniform ones, scaled to variance 1.
     fn normal(&mut self) -> f32 {
         let sum: f64 = (0..4).map(|_| self.unit() - 0.5).sum();
         (sum * 3f64.sqrt()) as f32
@@ -329,13 +329,13 @@ impl Random {
         words.join(" ")
     }
 
-    /// A rank below `ranks`, with a probability about proportional to 1 / (rank + `shift`).
+    /// Rank below `ranks`, with a probability about proportional to 1 / (rank + `shift`).
     fn zipf_rank(&mut self, shift: f64, ranks: f64) -> usize {
         (shift * (((ranks + shift) / shift).powf(self.unit()) - 1.0)) as usize
     }
 }
 
-/// A pronounceable word for a rank.
+/// Pronounceable word for a rank.
 fn word(rank: u64) -> String {
     const SYLLABLES: [&str; 20] = [
         "ba", "den", "fi", "gor", "ha", "kel", "lu", "mi", "nor", "pa", "ri", "sol", "ta", "ven", "wa", "xi",

@@ -1,27 +1,27 @@
-//! LoCoMo's names of turns, `D1:3` for the third turn of the first session, and what the released file makes of them:
-//! two in one text (`D8:6; D9:17`), a colon too many (`D:11:26`), zeros before a number (`D30:05`), or no number (`D`).
+//! Parser of LoCoMo's turn ids: `D1:3` is the third turn of the first session. The released file has malformed ones:
+//! two in one text (`D8:6; D9:17`), an extra colon (`D:11:26`), leading zeros (`D30:05`), or no number (`D`).
 
-/// A turn of a conversation: session and place in it, both from 1.
+/// Id of a turn: session and position in it, both from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct DialogueId {
     session: u32,
     turn: u32,
 }
 
-/// Every name in `text`, and how many pieces of it are none.
+/// Parses all ids in `text`; returns them with the number of malformed pieces.
 pub(super) fn parse_all(text: &str) -> (Vec<DialogueId>, usize) {
     let pieces = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != ':');
     let read: Vec<_> = pieces.filter(|piece| !piece.is_empty()).map(parse).collect();
     let malformed = read.iter().filter(|id| id.is_none()).count();
-    // A text with nothing in it that could be a name is itself one that cannot be read.
+    // A text without any candidate counts as one malformed id.
     (read.iter().copied().flatten().collect(), if read.is_empty() { 1 } else { malformed })
 }
 
-/// The one name that `piece` is.
+/// Parses a single id.
 pub(super) fn parse(piece: &str) -> Option<DialogueId> {
     let numbers = piece.strip_prefix('D')?;
     let (session, turn) = numbers.strip_prefix(':').unwrap_or(numbers).split_once(':')?;
-    // A sign would be read as part of a number.
+    // `u32` parsing would accept a sign.
     let number =
         |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?;
     Some(DialogueId { session: number(session)?, turn: number(turn)? })

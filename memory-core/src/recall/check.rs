@@ -2,12 +2,13 @@
 
 use super::request::Recall;
 use crate::error::Error;
+use crate::field_checks;
 use crate::limits::Limits;
 
 /// Greatest weight of a signal. A greater one would leave nothing of the other signals in the sum.
 const MAX_WEIGHT: f32 = 100.0;
 
-/// Checks a recall request: empty texts, weights, the filter, and every bound of [`Limits`].
+/// Checks a recall request: empty texts, weights, the vector, the filter, and every bound of [`Limits`].
 pub(super) fn recall(request: &Recall, limits: &Limits) -> Result<(), Error> {
     if request.query.trim().is_empty() {
         return Err(Error::invalid("query", "must not be empty"));
@@ -20,6 +21,7 @@ pub(super) fn recall(request: &Recall, limits: &Limits) -> Result<(), Error> {
             ));
         }
     }
+    field_checks::vector("vector".to_owned(), request.vector.as_deref())?;
     request.filter.check().map_err(|error| Error::invalid("filter", error))?;
     let bounded = [
         ("query", "the length of a query in bytes", request.query.len() as u64, limits.query_bytes as u64),

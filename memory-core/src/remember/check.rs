@@ -5,10 +5,9 @@ use super::request::{MemoryToRemember, RememberMemories, RememberTurns};
 use crate::domain::memory::Kind;
 use crate::domain::scope::Owner;
 use crate::error::Error;
-use crate::field_checks::{count, importance, links, names, over, text};
+use crate::field_checks::{count, importance, links, names, over, text, vector};
 use crate::limits::Limits;
 use crate::scope::owner;
-use gpu_retrieval::VectorError;
 
 /// Checks turns to remember and returns their owner.
 pub(super) fn turns(request: &RememberTurns, limits: &Limits) -> Result<Owner, Error> {
@@ -83,18 +82,6 @@ fn times(index: usize, new: &MemoryToRemember) -> Result<(), Error> {
     }
 }
 
-fn vector(field: String, vector: Option<&[f32]>) -> Result<(), Error> {
-    let Some(vector) = vector else { return Ok(()) };
-    over(field.clone(), vector.len(), "the number of elements of a vector", gpu_retrieval::MAX_DIMS)?;
-    match gpu_retrieval::unit_fp16(vector) {
-        Ok(_) => Ok(()),
-        Err(VectorError::NotFinite { index }) => {
-            Err(Error::invalid(format!("{field}[{index}]"), "must be a finite number"))
-        }
-        Err(error) => Err(Error::invalid(field, error)),
-    }
-}
-
 fn together(field: &str, bytes: usize, limits: &Limits) -> Result<(), Error> {
     over(
         field.to_owned(),
@@ -102,36 +89,4 @@ fn together(field: &str, bytes: usize, limits: &Limits) -> Result<(), Error> {
         "the total length of the texts of one call in bytes",
         limits.text_bytes_per_call,
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn a_vector_that_passes_can_be_normalised(numbers in proptest::collection::vec(any::<f32>(), 0..8)) {
-            if vector("vector".to_owned(), Some(&numbers)).is_ok() {
-                let length = numbers.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
-                prop_assert!(length.is_finite() && length > 0.0);
-            }
-        }
-    }
-
-    #[test]
-    fn a_vector_element_that_is_not_finite_is_named() {
-        let refused = |numbers: &[f32]| vector("vector".to_owned(), Some(numbers)).unwrap_err().to_string();
-        assert!(refused(&[1.0, f32::INFINITY]).starts_with("vector[1]: "));
-        assert!(refused(&[0.0, 0.0]).starts_with("vector: "));
-        assert!(refused(&[]).starts_with("vector: "));
-    }
-
-    #[test]
-    fn a_vector_longer_than_any_row_is_over_the_limit() {
-        let numbers = vec![1.0; gpu_retrieval::MAX_DIMS + 1];
-        let refused = vector("vector".to_owned(), Some(&numbers));
-        assert!(matches!(refused, Err(Error::OverLimit { .. })), "{refused:?}");
-    }
 }

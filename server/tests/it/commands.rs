@@ -1,5 +1,5 @@
-//! Commands as real processes: whose store they act on, and which files they put in its place. What they refuse to act
-//! on must be as it was, memory by memory or byte by byte.
+//! Commands as real processes: the choice of the store they act on, and the backups they restore. A store or file that
+//! a command refuses must stay unchanged.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};

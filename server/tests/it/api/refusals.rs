@@ -168,6 +168,7 @@ async fn an_invalid_recall_is_refused_with_the_path_of_its_field() {
         (recall("filter", json!({"field": "version", "contains": "1"})), "invalid_request", "filter"),
         (recall("filter", json!({"or": many_tests})), "invalid_request", "filter"),
         (recall("scope", json!({})), "invalid_request", "scope"),
+        (recall("vector", json!([1.0, 1e300])), "invalid_request", "vector[1]"),
     ];
     all_are_refused("/v1/recall", cases).await;
 }

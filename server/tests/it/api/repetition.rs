@@ -1,4 +1,4 @@
-//! Idempotency keys: whose they are, and what a repetition answers.
+//! Idempotency keys: their owners and operations, and the response to a repetition.
 
 use axum::http::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The life of some memories through the router, over a real engine with a store on disk and the hashing embedder.
+//! Life cycle of memories through the router, over a real engine with a store on disk and the hashing embedder.
 
 use super::support::{Answer, TestServer};
 use axum::body::Body;

@@ -1,4 +1,4 @@
-//! A server without a network: requests go straight into the router.
+//! Test server without a network: requests go straight into the router.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Our own export, read back: what comes back as it was, and an export that is not whole.
+//! Engrain exports, read back: complete and incomplete ones, and the import of their references.
 
 use axum::response::IntoResponse;
 use engrain::Client;
