@@ -19,6 +19,7 @@ pub mod error;
 mod field_checks;
 pub mod index;
 mod indexing;
+pub mod jobs;
 pub mod limits;
 pub mod maintenance;
 pub mod memories;

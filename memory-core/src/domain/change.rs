@@ -9,8 +9,8 @@ use half::f16;
 
 use super::derivation::Derivation;
 use super::embedder::EmbedderId;
-use super::id::{CallerId, MemoryId, PartitionId, SessionId, TenantId};
-use super::job::Job;
+use super::id::{CallerId, JobId, MemoryId, PartitionId, SessionId, TenantId};
+use super::job::{Job, JobAttempt};
 use super::memory::Memory;
 use super::name::Name;
 use super::scope::Owner;
@@ -41,6 +41,9 @@ pub struct ChangeSet {
     /// Work that is to follow, of the set's own tenant. It is there if the set is, and not otherwise; if one with the
     /// same unique key waits or runs, none is added.
     pub jobs: Vec<Job>,
+    /// The attempt at a job of which this set is the whole work: the job is done if the set is committed, and not
+    /// otherwise. A set of a worker that has lost its lease is refused.
+    pub finishes: Option<JobAttempt>,
 }
 
 impl ChangeSet {
@@ -57,6 +60,7 @@ impl ChangeSet {
             revisions: Vec::new(),
             erasures: Vec::new(),
             jobs: Vec::new(),
+            finishes: None,
         }
     }
 }
@@ -258,6 +262,9 @@ pub enum Refusal {
     /// The vectors are of an embedder that is no longer in use: make them again.
     #[error("the store changed its embedder meanwhile")]
     EmbedderChanged,
+    /// The job that the set would end is not running, or another attempt at it is being made.
+    #[error("job {0} is no longer this worker's")]
+    LeaseLost(JobId),
     /// A partition, a session or a document over its bound.
     #[error("{what} is full: at most {limit}")]
     Full {

@@ -18,6 +18,7 @@ mod cached;
 pub mod catalogue;
 mod error;
 mod name;
+pub mod source;
 #[cfg(any(test, feature = "fastembed", feature = "openai", feature = "testing"))]
 mod split;
 

@@ -15,6 +15,8 @@ mod external_data;
 #[cfg(all(feature = "hub", feature = "testing"))]
 mod fake_hub;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod jobs;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod links;
 #[cfg(all(feature = "fastembed", feature = "testing"))]
 mod local_models;

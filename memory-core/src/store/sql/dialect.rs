@@ -7,18 +7,25 @@ pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 /// How a consistent read of several statements begins.
 pub(super) const BEGIN_READ: &str = "BEGIN DEFERRED";
 
-/// Leases a job. SQLite has one writer, so nothing can slip between look and leap; PostgreSQL skips locked rows.
+/// Leases a job of one of the kinds in a JSON list. SQLite has one writer, so nothing can slip between look and leap;
+/// PostgreSQL skips locked rows, and takes the kinds as an array.
 pub(super) const CLAIM_JOB: &str = "
-    UPDATE jobs
+    UPDATE durable_jobs
     SET state = 'running', attempts = attempts + 1, lease_until_us = $2, updated_us = $1
     WHERE id = (
-        SELECT id FROM jobs
-        WHERE (state = 'waiting' AND run_after_us <= $1) OR (state = 'running' AND lease_until_us < $1)
+        SELECT id FROM durable_jobs
+        WHERE kind IN (SELECT value FROM json_each($3))
+            AND ((state = 'waiting' AND run_after_us <= $1) OR (state = 'running' AND lease_until_us < $1))
         ORDER BY run_after_us, id
         LIMIT 1
     )
-    RETURNING id, tenant_id, kind, unique_key, payload, state, attempts, done, total, position, error,
+    RETURNING id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total, position, error,
               created_us, updated_us";
+
+/// Makes the jobs claimable that are said to run. SQLite's directory has one process at a time, so whoever ran them is
+/// dead; PostgreSQL has many, and its twin changes nothing.
+pub(super) const RELEASE_LEFT_JOBS: &str = "
+    UPDATE durable_jobs SET state = 'waiting', lease_until_us = NULL, updated_us = $1 WHERE state = 'running'";
 
 /// The database's own integrity check.
 pub(super) const INTEGRITY_CHECK: &str = "PRAGMA quick_check(10)";

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken contract is a panic")]
 
 pub mod erasing;
+pub mod jobs;
 pub mod linking;
 pub mod reading;
 pub mod working;
@@ -35,9 +36,15 @@ macro_rules! store_contract {
             reading: fields_return_exactly, numbers_in_metadata_return_exactly, loaded_is_indexed_is_committed,
                 changes_come_in_order, tenants_never_mix, reachable_partitions_are_listed, owners_come_in_pages,
                 sessions_and_turns_come_in_pages, edited_turns_keep_what_was_said;
-            working: the_oldest_job_comes_first, a_lease_runs_out, only_the_holder_moves_a_job,
-                a_unique_key_makes_one_job, a_job_comes_with_its_set_or_not_at_all, recalls_are_bounded_per_partition, settings_are_kept,
-                rows_of_another_embedder_take_over, rows_of_a_stale_version_are_left_out;
+            jobs: the_oldest_job_comes_first, a_lease_runs_out, only_the_holder_moves_a_job,
+                a_unique_key_makes_one_job, a_job_comes_with_its_set_or_not_at_all,
+                only_kinds_asked_for_are_claimed, a_unique_key_is_for_one_tenant_and_kind,
+                what_a_dead_worker_left_is_given_back, an_expired_worker_writes_nothing,
+                a_job_is_done_with_its_set, a_cancelled_job_is_nobodys, a_job_put_off_comes_when_it_is_due,
+                jobs_come_in_pages;
+            working: recalls_are_bounded_per_partition, settings_are_kept,
+                rows_of_another_embedder_take_over, rows_of_a_stale_version_are_left_out,
+                a_lost_lease_changes_no_embedder;
         }
     };
     (@tests $open:path; $($module:ident: $($rule:ident),+;)+) => {
