@@ -33,6 +33,10 @@ pub(crate) enum Code {
     ConfirmationStale,
     /// See [`Error::EmbedderMismatch`].
     EmbedderMismatch,
+    /// See [`Error::ReindexInProgress`].
+    ReindexInProgress,
+    /// See [`Error::LeaseLost`].
+    LeaseLost,
     /// The body is over the limit.
     BodyTooLarge,
     /// The body is not said to be JSON.
@@ -71,7 +75,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// All codes, by status.
-    pub(crate) const ALL: [Code; 27] = [
+    pub(crate) const ALL: [Code; 29] = [
         Code::MalformedJson,
         Code::Forbidden,
         Code::UnknownRoute,
@@ -81,6 +85,8 @@ impl Code {
         Code::VersionConflict,
         Code::ConfirmationStale,
         Code::EmbedderMismatch,
+        Code::ReindexInProgress,
+        Code::LeaseLost,
         Code::BodyTooLarge,
         Code::UnsupportedMediaType,
         Code::WrongHost,
@@ -113,6 +119,10 @@ impl Code {
             Code::VersionConflict => ("version_conflict", 409, "The memory has another version by now"),
             Code::ConfirmationStale => ("confirmation_stale", 409, "Other memories match by now"),
             Code::EmbedderMismatch => ("embedder_mismatch", 409, "The store has another embedder"),
+            Code::ReindexInProgress => {
+                ("reindex_in_progress", 409, "Another change of the embedder is not over")
+            }
+            Code::LeaseLost => ("lease_lost", 409, "The job is no longer this worker's"),
             Code::BodyTooLarge => ("body_too_large", 413, "The body is too large"),
             Code::UnsupportedMediaType => ("unsupported_media_type", 415, "The body must be JSON"),
             Code::WrongHost => ("wrong_host", 421, "This server does not answer to that name"),
@@ -225,6 +235,8 @@ impl From<Error> for Problem {
             Error::IdempotencyKeyReused => Code::IdempotencyKeyReused,
             Error::ConfirmationStale => Code::ConfirmationStale,
             Error::EmbedderMismatch { .. } => Code::EmbedderMismatch,
+            Error::ReindexInProgress { .. } => Code::ReindexInProgress,
+            Error::LeaseLost { .. } => Code::LeaseLost,
             Error::Busy => Code::Busy,
             Error::Store(StoreError::Unavailable(_) | StoreError::InUse { .. }) => Code::StoreUnavailable,
             Error::Store(StoreError::Corrupt { .. }) => Code::StoreDamaged,
@@ -306,6 +318,8 @@ mod tests {
             Error::IdempotencyKeyReused,
             Error::ConfirmationStale,
             Error::EmbedderMismatch { stored: "a".to_owned(), configured: "b".to_owned() },
+            Error::ReindexInProgress { embedder: "a".to_owned(), job: "x".to_owned() },
+            Error::LeaseLost { job: "x".to_owned() },
             Error::Busy,
             Error::Store(broken()),
             Error::Store(StoreError::Corrupt { table: "t", column: "c", row: "r".to_owned() }),

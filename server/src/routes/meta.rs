@@ -30,22 +30,24 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
 
 /// Say whether the server can serve
 ///
-/// 503 while models are being loaded.
+/// 503 while models are being loaded. `jobs_running` says whether background jobs are worked on; if they are not, everything
+/// else works all the same.
 #[utoipa::path(
     get,
     path = "/ready",
     tag = "server",
     responses((status = 200, description = "It can", body = Health, example = json!({
-        "status": "ok", "instance": "0190b6a5-0000-7000-8000-000000000001"
+        "status": "ok", "instance": "0190b6a5-0000-7000-8000-000000000001", "jobs_running": true
     })))
 )]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {
-    app.engine()?;
-    Ok(Json(ok(&app)))
+    let runner = app.engine()?.job_runner();
+    let jobs_running = Some(runner.is_some_and(|runner| runner.is_alive));
+    Ok(Json(Health { jobs_running, ..ok(&app) }))
 }
 
 fn ok(app: &App) -> Health {
-    Health { status: "ok".to_owned(), instance: Some(app.instance()) }
+    Health { status: "ok".to_owned(), jobs_running: None, instance: Some(app.instance()) }
 }
 
 /// Say which server this is

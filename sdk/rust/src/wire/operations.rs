@@ -296,44 +296,6 @@ pub struct ReindexRequest {
     pub embedder: String,
 }
 
-/// A durable piece of work.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Job {
-    /// Its id.
-    pub id: Uuid,
-    /// What it does: `reindex`.
-    pub kind: String,
-    /// How it stands.
-    pub state: JobState,
-    /// Steps done.
-    pub done: u64,
-    /// Steps in all, as far as known.
-    pub total: u64,
-    /// Why it failed last, if it did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// When it was asked for.
-    pub created_at: String,
-    /// When it last moved.
-    pub updated_at: String,
-}
-
-/// How a job stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum JobState {
-    /// Waiting for a worker, or for its next try.
-    Waiting,
-    /// At work.
-    Running,
-    /// Done.
-    Done,
-    /// Given up.
-    Failed,
-}
-
 /// `POST /v1/admin/check`: hold the index against the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

@@ -23,6 +23,9 @@ pub struct Version {
 pub struct Health {
     /// `ok`, or what is amiss.
     pub status: String,
+    /// Whether background jobs are worked on; only `/ready` says so. If they are not, everything else works all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs_running: Option<bool>,
     /// The id of this run of the server: another one after every start, and never that of another server.
     /// Earlier versions answer none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
