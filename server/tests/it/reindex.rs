@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// Memories of the store: enough for a change of embedder to have many steps.
-const MEMORIES: usize = 1_500;
+const MEMORIES: usize = 1_000;
 /// How long a job may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
