@@ -1,7 +1,7 @@
 //! The engine: the ports with their settings. The paths are its methods, each written in the folder of its verb
 //! (`remember`, `recall`, `memories`, `maintenance`); here is only what they share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
@@ -14,7 +14,9 @@ use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::index::Index;
 use crate::indexing::commit_queue::CommitQueue;
+use crate::jobs::runner::JobRunner;
 use crate::limits::Limits;
+use crate::model::source::EmbedderSource;
 use crate::model::{Embedder, Reranker};
 use crate::recall::access_log::AccessLogWriter;
 use crate::recall::settings::RecallSettings;
@@ -44,7 +46,8 @@ pub struct Parts {
 pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) index: Arc<dyn Index>,
-    pub(crate) embedder: RwLock<ActiveEmbedder>,
+    /// Shared with the job that changes it.
+    pub(crate) embedder: Arc<RwLock<ActiveEmbedder>>,
     pub(crate) reranker: Option<Arc<dyn Reranker>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
@@ -52,6 +55,8 @@ pub struct Engine {
     pub(crate) recall_settings: RecallSettings,
     pub(crate) commits: CommitQueue,
     pub(crate) access_log: AccessLogWriter,
+    pub(crate) jobs: OnceLock<JobRunner>,
+    pub(crate) embedders: OnceLock<Arc<dyn EmbedderSource>>,
 }
 
 /// The embedder in use, with the store's number for it.
@@ -89,7 +94,7 @@ impl Engine {
         Ok(Arc::new(Self {
             store,
             index,
-            embedder: RwLock::new(ActiveEmbedder { id, embedder }),
+            embedder: Arc::new(RwLock::new(ActiveEmbedder { id, embedder })),
             reranker,
             clock,
             ids,
@@ -97,6 +102,8 @@ impl Engine {
             recall_settings: recall,
             commits,
             access_log,
+            jobs: OnceLock::new(),
+            embedders: OnceLock::new(),
         }))
     }
 
@@ -113,6 +120,11 @@ impl Engine {
     /// Components of a vector.
     pub fn dimension(&self) -> u32 {
         u32::try_from(self.embedder.read().embedder.identity().dimension).unwrap_or(u32::MAX)
+    }
+
+    /// The store's number of the embedder in use: for tests of the change-over.
+    pub fn embedder_id(&self) -> EmbedderId {
+        self.active_embedder().id
     }
 
     pub(crate) fn active_embedder(&self) -> ActiveEmbedder {

@@ -64,6 +64,20 @@ pub enum Error {
         /// Configured embedder.
         configured: String,
     },
+    /// A change to another embedder waits or is at work: one at a time.
+    #[error("job {job} changes the embedder to {embedder}: wait for its end, or cancel it")]
+    ReindexInProgress {
+        /// The embedder that it changes to.
+        embedder: String,
+        /// Its id.
+        job: String,
+    },
+    /// A worker's job was cancelled, or given to another worker.
+    #[error("job {job} is no longer this worker's")]
+    LeaseLost {
+        /// Its id.
+        job: String,
+    },
     /// Overload; the request may be retried.
     #[error("too many requests are waiting")]
     Busy,
@@ -98,6 +112,8 @@ impl Error {
             Error::IdempotencyKeyReused => "idempotency_key_reused",
             Error::ConfirmationStale => "confirmation_stale",
             Error::EmbedderMismatch { .. } => "embedder_mismatch",
+            Error::ReindexInProgress { .. } => "reindex_in_progress",
+            Error::LeaseLost { .. } => "lease_lost",
             Error::Busy => "busy",
             Error::Store(StoreError::Unavailable(_) | StoreError::InUse { .. }) => "store_unavailable",
             Error::Store(StoreError::Corrupt { .. }) => "store_damaged",
@@ -128,6 +144,7 @@ impl From<Refusal> for Error {
             Refusal::LinkToItself(_) => Error::invalid("links", refusal),
             Refusal::EmbedderChanged => Error::Busy,
             Refusal::Unstorable => Error::invalid("request", refusal),
+            Refusal::LeaseLost(job) => Error::LeaseLost { job: job.to_string() },
             Refusal::Full { what, limit } => Error::OverLimit { field: "scope".to_owned(), what, limit },
         }
     }

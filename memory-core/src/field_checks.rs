@@ -15,11 +15,6 @@ pub(crate) fn text(field: String, text: &str, limits: &Limits) -> Result<usize, 
     Ok(text.len())
 }
 
-/// Checks that a vector has a direction: finite components, not all zero. Its dimension is not checked.
-pub(crate) fn vector(field: &str, vector: &[f32]) -> Result<(), Error> {
-    gpu_retrieval::unit_fp16(vector).map(drop).map_err(|error| Error::invalid(field, error))
-}
-
 /// Checks the length of a list of names.
 pub(crate) fn names(field: String, found: usize, limits: &Limits) -> Result<(), Error> {
     over(field, found, "the number of names in a list", limits.names_per_list)
@@ -68,6 +63,19 @@ pub(crate) fn count(field: &str, found: usize, what: &'static str, limit: usize)
         return Err(Error::invalid(field, "must not be empty"));
     }
     over(field.to_owned(), found, what, limit)
+}
+
+/// Checks the size of a page: 1 to [`Limits::page_size`]; returns it.
+pub(crate) fn page(limit: u32, limits: &Limits) -> Result<u32, Error> {
+    match limit {
+        0 => Err(Error::invalid("limit", "must be at least 1")),
+        limit if limit > limits.page_size => Err(Error::OverLimit {
+            field: "limit".to_owned(),
+            what: "the size of a page",
+            limit: u64::from(limits.page_size),
+        }),
+        limit => Ok(limit),
+    }
 }
 
 /// Fails with [`Error::OverLimit`] if `found` exceeds `limit`.

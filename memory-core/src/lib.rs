@@ -7,7 +7,7 @@
 //!
 //! Around them: [`memories`] (list, show, edit, erase) and [`maintenance`] (change of embedder, checks, copies). All are
 //! methods of [`engine::Engine`], which holds the ports: [`store`] keeps the truth, [`index`] finds (and is derived
-//! from the store), [`model`] embeds and reads. [`domain`] says what all of them talk about, [`text`] what words and
+//! from the store), [`model`] embeds and reads, [`jobs`] does work in the background. [`domain`] says what all of them talk about, [`text`] what words and
 //! tokens are, [`retention`] how memories fade.
 //!
 //! What this crate is not: it knows no HTTP, reads no configuration, picks no implementation, and asks for the time and
@@ -19,6 +19,7 @@ pub mod error;
 mod field_checks;
 pub mod index;
 mod indexing;
+pub mod jobs;
 pub mod limits;
 pub mod maintenance;
 pub mod memories;

@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
+use memory_core::domain::job::{JobCount, JobState};
+use memory_core::jobs::runner::RunnerStatus;
 use memory_core::recall::response::Timings;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -16,6 +18,14 @@ const IN_FLIGHT: &str = "engrain_requests_in_flight";
 const RECALL_SECONDS: &str = "engrain_recall_step_duration_seconds";
 const TURNS: &str = "engrain_turns_remembered_total";
 const MEMORIES: &str = "engrain_memories_remembered_total";
+
+const JOBS: &str = "engrain_jobs";
+const JOB_ATTEMPTS: &str = "engrain_job_attempts_total";
+const JOB_FAILURES: &str = "engrain_job_failures_total";
+const JOB_WORKER_RESTARTS: &str = "engrain_job_worker_restarts_total";
+const JOB_WORKERS_ALIVE: &str = "engrain_job_workers_alive";
+/// The label of all kinds of jobs that this server has no handler for.
+const UNKNOWN_KIND: &str = "unknown";
 
 /// Upper bounds of the histogram buckets in seconds: from half a millisecond, by factors of about two, to a minute.
 const BUCKETS_S: [f64; 17] = [
@@ -66,6 +76,15 @@ fn describe() {
     describe_histogram!(RECALL_SECONDS, Unit::Seconds, "Time of each step of a recall.");
     describe_counter!(TURNS, Unit::Count, "Turns remembered.");
     describe_counter!(MEMORIES, Unit::Count, "Finished memories remembered.");
+    describe_gauge!(JOBS, Unit::Count, "Background jobs in the store, by kind and state.");
+    describe_counter!(JOB_ATTEMPTS, Unit::Count, "Attempts at background jobs that were begun, by kind.");
+    describe_counter!(JOB_FAILURES, Unit::Count, "Attempts at background jobs that failed, by kind.");
+    describe_counter!(
+        JOB_WORKER_RESTARTS,
+        Unit::Count,
+        "Restarts of a worker that died, by kind of its jobs."
+    );
+    describe_gauge!(JOB_WORKERS_ALIVE, Unit::Count, "1 if the worker of this kind of jobs is alive, else 0.");
 }
 
 /// Records an answered request.
@@ -107,6 +126,29 @@ pub(crate) fn turns_remembered(count: usize) {
 /// Counts remembered finished memories.
 pub(crate) fn memories_remembered(count: usize) {
     counter!(MEMORIES).increment(count as u64);
+}
+
+/// Notes the background jobs. Kinds are those with a handler; all others, which wait for a server that knows them, are
+/// counted as one.
+pub(crate) fn jobs(runner: &RunnerStatus, counts: &[JobCount]) {
+    for status in &runner.kinds {
+        counter!(JOB_ATTEMPTS, "kind" => status.kind).absolute(status.attempts);
+        counter!(JOB_FAILURES, "kind" => status.kind).absolute(status.failures);
+        counter!(JOB_WORKER_RESTARTS, "kind" => status.kind).absolute(status.restarts);
+        gauge!(JOB_WORKERS_ALIVE, "kind" => status.kind).set(f64::from(u8::from(status.is_alive)));
+    }
+    for kind in runner.kinds.iter().map(|status| status.kind).chain([UNKNOWN_KIND]) {
+        for state in JobState::ALL {
+            let is_of_kind = |count: &&JobCount| match runner.kinds.iter().any(|it| it.kind == count.kind) {
+                true => count.kind == kind,
+                false => kind == UNKNOWN_KIND,
+            };
+            let counted = counts.iter().filter(|count| count.state == state).filter(is_of_kind);
+            let sum: u64 = counted.map(|count| count.count).sum();
+            gauge!(JOBS, "kind" => kind, "state" => state.as_str())
+                .set(f64::from(u32::try_from(sum).unwrap_or(u32::MAX)));
+        }
+    }
 }
 
 /// Guard of the gauge of requests in flight.

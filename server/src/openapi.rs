@@ -111,11 +111,11 @@ fn can_happen(code: Code, path: &str, operation: &Operation) -> bool {
         Code::NotFound => path.contains("{id}") || id == "why_not" || id == "add_memories",
         Code::VersionConflict => id == "edit_memory",
         Code::ConfirmationStale => id == "delete_matching",
-        Code::EmbedderMismatch => id == "reindex",
+        Code::EmbedderMismatch | Code::ReindexInProgress => id == "reindex",
         Code::IdempotencyKeyReused => {
             ["add_turns", "add_memories", "edit_memory", "delete_memory", "delete_matching"].contains(&id)
         }
-        Code::UnknownRoute | Code::MethodNotAllowed => false, // not specific to an operation
+        Code::UnknownRoute | Code::MethodNotAllowed | Code::LeaseLost => false, // not specific to an operation
         Code::WrongHost => path != "/health" && path != "/ready",
         Code::Starting => path != "/health" && path != "/metrics",
         Code::Internal => true,

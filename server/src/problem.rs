@@ -33,6 +33,10 @@ pub(crate) enum Code {
     ConfirmationStale,
     /// See [`Error::EmbedderMismatch`].
     EmbedderMismatch,
+    /// See [`Error::ReindexInProgress`].
+    ReindexInProgress,
+    /// See [`Error::LeaseLost`].
+    LeaseLost,
     /// The body is larger than the limit.
     BodyTooLarge,
     /// The content type is not JSON.
@@ -71,7 +75,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// All codes, by status.
-    pub(crate) const ALL: [Code; 27] = [
+    pub(crate) const ALL: [Code; 29] = [
         Code::MalformedJson,
         Code::Forbidden,
         Code::UnknownRoute,
@@ -81,6 +85,8 @@ impl Code {
         Code::VersionConflict,
         Code::ConfirmationStale,
         Code::EmbedderMismatch,
+        Code::ReindexInProgress,
+        Code::LeaseLost,
         Code::BodyTooLarge,
         Code::UnsupportedMediaType,
         Code::WrongHost,
@@ -117,6 +123,10 @@ impl Code {
                 ("confirmation_stale", 409, "The set of matching memories has changed")
             }
             Code::EmbedderMismatch => ("embedder_mismatch", 409, "The store uses another embedder"),
+            Code::ReindexInProgress => {
+                ("reindex_in_progress", 409, "Another change of the embedder waits or runs")
+            }
+            Code::LeaseLost => ("lease_lost", 409, "The job was cancelled or given to another worker"),
             Code::BodyTooLarge => ("body_too_large", 413, "The body is too large"),
             Code::UnsupportedMediaType => ("unsupported_media_type", 415, "The content type must be JSON"),
             Code::WrongHost => ("wrong_host", 421, "The Host header names another server"),
@@ -235,6 +245,8 @@ impl From<Error> for Problem {
             Error::IdempotencyKeyReused => Code::IdempotencyKeyReused,
             Error::ConfirmationStale => Code::ConfirmationStale,
             Error::EmbedderMismatch { .. } => Code::EmbedderMismatch,
+            Error::ReindexInProgress { .. } => Code::ReindexInProgress,
+            Error::LeaseLost { .. } => Code::LeaseLost,
             Error::Busy => Code::Busy,
             Error::Store(StoreError::Unavailable(_) | StoreError::InUse { .. }) => Code::StoreUnavailable,
             Error::Store(StoreError::Corrupt { .. }) => Code::StoreDamaged,
@@ -316,6 +328,8 @@ mod tests {
             Error::IdempotencyKeyReused,
             Error::ConfirmationStale,
             Error::EmbedderMismatch { stored: "a".to_owned(), configured: "b".to_owned() },
+            Error::ReindexInProgress { embedder: "a".to_owned(), job: "x".to_owned() },
+            Error::LeaseLost { job: "x".to_owned() },
             Error::Busy,
             Error::Store(broken()),
             Error::Store(StoreError::Corrupt { table: "t", column: "c", row: "r".to_owned() }),

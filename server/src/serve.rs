@@ -186,7 +186,19 @@ async fn fold_metrics(app: Arc<App>) {
     let mut ticks = tokio::time::interval(FOLD_METRICS_EVERY);
     loop {
         ticks.tick().await;
+        if let Ok(engine) = app.engine() {
+            publish_jobs(engine).await;
+        }
         app.metrics().fold();
+    }
+}
+
+/// Jobs as metrics.
+async fn publish_jobs(engine: &Engine) {
+    let Some(runner) = engine.job_runner() else { return };
+    match engine.count_jobs().await {
+        Ok(counts) => crate::metrics::jobs(&runner, &counts),
+        Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the jobs were not counted"),
     }
 }
 

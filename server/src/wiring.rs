@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use memory_core::domain::clock::SystemClock;
 use memory_core::domain::id::RandomIds;
 use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
+use memory_core::jobs::settings::JobSettings;
+use memory_core::model::source::EmbedderSource;
 use memory_core::model::{Embedder, ModelError, Reranker};
 use memory_core::recall::settings::RecallSettings;
 use memory_core::recall::signals::Weights;
@@ -13,6 +16,7 @@ use memory_core::store::{Embedders, StoreError};
 use memory_core::{Engine, Error, Parts};
 
 use crate::config::Config;
+use crate::problem::causes;
 
 /// The embedder of a new store.
 pub(crate) const DEFAULT_EMBEDDER: &str = "bge-small-en-v1.5";
@@ -63,7 +67,23 @@ pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
         limits: config.engine_limits(),
         recall: recall_settings(config),
     };
-    Ok(Engine::start(parts).await?)
+    let engine = Engine::start(parts).await?;
+    engine.start_jobs(Arc::new(ConfiguredEmbedders(config.clone())), JobSettings::default()).await?;
+    Ok(engine)
+}
+
+/// The embedders that the configuration can open: what a job that goes on after a restart asks for by name.
+#[derive(Debug)]
+struct ConfiguredEmbedders(Config);
+
+#[async_trait]
+impl EmbedderSource for ConfiguredEmbedders {
+    async fn open(&self, name: &str) -> Result<Arc<dyn Embedder>, ModelError> {
+        embedder(&self.0, name).await.map_err(|error| match error {
+            StartError::Model(error) => error,
+            other => ModelError::Unusable { model: name.to_owned(), reason: causes(&other) },
+        })
+    }
 }
 
 /// The embedder of that name: `remote`, or a local model.
@@ -72,6 +92,8 @@ pub async fn embedder(config: &Config, name: &str) -> Result<Arc<dyn Embedder>, 
         "remote" => remote_embedder(config),
         #[cfg(any(test, feature = "testing"))]
         "hashing" => Ok(Arc::new(memory_core::model::hashing::HashingEmbedder::new(64))),
+        #[cfg(any(test, feature = "testing"))]
+        "hashing-96" => Ok(Arc::new(memory_core::model::hashing::HashingEmbedder::named(name, 96))),
         name => local_embedder(config, name).await,
     }
 }

@@ -10,8 +10,8 @@ use half::f16;
 
 use super::derivation::Derivation;
 use super::embedder::EmbedderId;
-use super::id::{CallerId, MemoryId, PartitionId, SessionId, TenantId};
-use super::job::Job;
+use super::id::{CallerId, JobId, MemoryId, PartitionId, SessionId, TenantId};
+use super::job::{Job, JobAttempt};
 use super::memory::Memory;
 use super::name::Name;
 use super::scope::Owner;
@@ -43,6 +43,9 @@ pub struct ChangeSet {
     /// Jobs to enqueue, of the set's tenant, in the same transaction. A job is skipped if another with the same unique
     /// key waits or runs.
     pub jobs: Vec<Job>,
+    /// The attempt at a job of which this set is the whole work: the job is done if the set is committed, and not
+    /// otherwise. A set of a worker that has lost its lease is refused.
+    pub finishes: Option<JobAttempt>,
 }
 
 impl ChangeSet {
@@ -59,6 +62,7 @@ impl ChangeSet {
             revisions: Vec::new(),
             erasures: Vec::new(),
             jobs: Vec::new(),
+            finishes: None,
         }
     }
 }
@@ -260,6 +264,9 @@ pub enum Refusal {
     /// The vectors are of an embedder that is no longer in use; they must be computed again.
     #[error("the store changed its embedder meanwhile")]
     EmbedderChanged,
+    /// The job that the set would end is not running, or another attempt at it is being made.
+    #[error("job {0} is no longer this worker's")]
+    LeaseLost(JobId),
     /// The database refuses a value or an id of the set.
     #[error("the database does not take a value of the request")]
     Unstorable,

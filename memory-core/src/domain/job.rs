@@ -14,11 +14,14 @@ pub enum JobState {
     Done,
     /// Failed for the last time.
     Failed,
+    /// Called off by a caller.
+    Cancelled,
 }
 
 impl JobState {
     /// All states.
-    pub const ALL: [JobState; 4] = [JobState::Waiting, JobState::Running, JobState::Done, JobState::Failed];
+    pub const ALL: [JobState; 5] =
+        [JobState::Waiting, JobState::Running, JobState::Done, JobState::Failed, JobState::Cancelled];
 
     /// Name in the store.
     pub const fn as_str(self) -> &'static str {
@@ -27,6 +30,7 @@ impl JobState {
             JobState::Running => "running",
             JobState::Done => "done",
             JobState::Failed => "failed",
+            JobState::Cancelled => "cancelled",
         }
     }
 
@@ -34,6 +38,41 @@ impl JobState {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
+
+    /// Whether nothing can happen to a job in this state any more.
+    pub const fn is_over(self) -> bool {
+        matches!(self, JobState::Done | JobState::Failed | JobState::Cancelled)
+    }
+}
+
+/// One attempt at a job: the fencing token of the worker that makes it. The store takes a write under it only while the
+/// job is running and this is its latest attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobAttempt {
+    /// The job.
+    pub job: JobId,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+}
+
+/// Which jobs a list shows; nothing named shows all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    /// Only those in this state.
+    pub state: Option<JobState>,
+    /// Only those of this kind.
+    pub kind: Option<String>,
+}
+
+/// The number of jobs of one kind in one state, over all tenants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobCount {
+    /// The kind.
+    pub kind: String,
+    /// The state.
+    pub state: JobState,
+    /// How many.
+    pub count: u64,
 }
 
 /// Durable job.
@@ -45,24 +84,53 @@ pub struct Job {
     pub tenant: TenantId,
     /// Kind of work.
     pub kind: String,
-    /// Unique key: no second job with the same key is enqueued while this one waits or runs.
+    /// Unique key: no second job of the tenant and kind with this key is enqueued while this one waits or runs.
     pub unique_key: Option<String>,
     /// Input: ids and settings as JSON, never the text of memories.
     pub payload: String,
     /// State.
     pub state: JobState,
-    /// Number of attempts started.
+    /// Number of attempts started. An attempt may have ended with its process.
     pub attempts: u32,
+    /// Number of attempts that ended in an error.
+    pub failures: u32,
     /// Number of steps done.
     pub done: u64,
     /// Total number of steps, as far as known.
     pub total: u64,
     /// Checkpoint from which the next attempt continues, in the format of the job's kind.
     pub position: Option<String>,
-    /// Error of the last failed attempt.
+    /// Code of the error that ended the last failed attempt.
     pub error: Option<String>,
     /// Time of creation.
     pub created_at: Timestamp,
     /// Time of the last change of state or progress.
     pub updated_at: Timestamp,
+}
+
+impl Job {
+    /// A job that nobody has begun, due at once.
+    pub fn new(id: JobId, tenant: TenantId, kind: &str, payload: String, now: Timestamp) -> Self {
+        Self {
+            id,
+            tenant,
+            kind: kind.to_owned(),
+            unique_key: None,
+            payload,
+            state: JobState::Waiting,
+            attempts: 0,
+            failures: 0,
+            done: 0,
+            total: 0,
+            position: None,
+            error: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// The attempt that is being made.
+    pub fn attempt(&self) -> JobAttempt {
+        JobAttempt { job: self.id, attempt: self.attempts }
+    }
 }

@@ -11,6 +11,7 @@ use tracing::{Instrument, debug_span};
 use crate::domain::change::{ChangeSet, Committed, NewTurns, Outcome};
 use crate::domain::embedder::EmbedderId;
 use crate::domain::id::MemoryId;
+use crate::domain::job::JobAttempt;
 use crate::domain::memory::Memory;
 use crate::error::Error;
 use crate::index::{Index, Update};
@@ -26,7 +27,7 @@ pub(crate) struct CommitQueue {
 enum Work {
     Commit(Box<ChangeSet>, oneshot::Sender<Result<Outcome, Error>>),
     /// Between two groups, so that no set is committed for an embedder that is no longer in use.
-    UseEmbedder(EmbedderId, oneshot::Sender<Result<bool, Error>>),
+    UseEmbedder(EmbedderId, JobAttempt, oneshot::Sender<Result<bool, Error>>),
 }
 
 impl CommitQueue {
@@ -51,10 +52,13 @@ impl CommitQueue {
         answer.await.map_err(|_| Error::Stopping)?
     }
 
-    /// Changes to an embedder that has rows of every memory; false if a memory still lacks them.
-    pub(crate) async fn use_embedder(&self, id: EmbedderId) -> Result<bool, Error> {
+    /// Changes, as the work of a job, to an embedder that has rows of every memory; false if a memory still lacks them.
+    /// Waits for a place in the queue.
+    ///
+    /// Errors: [`Error::LeaseLost`] if the job is no longer this worker's.
+    pub(crate) async fn use_embedder(&self, id: EmbedderId, attempt: JobAttempt) -> Result<bool, Error> {
         let (reply, answer) = oneshot::channel();
-        self.send(Work::UseEmbedder(id, reply))?;
+        self.work.send(Work::UseEmbedder(id, attempt, reply)).await.map_err(|_| Error::Stopping)?;
         answer.await.map_err(|_| Error::Stopping)?
     }
 
@@ -81,10 +85,10 @@ async fn run(
                     sets.push(*set);
                     replies.push(reply);
                 }
-                Work::UseEmbedder(id, reply) => {
+                Work::UseEmbedder(id, attempt, reply) => {
                     commit_group(&*store, &*index, std::mem::take(&mut sets), std::mem::take(&mut replies))
                         .await;
-                    let _ = reply.send(use_embedder(&*store, &*index, id).await);
+                    let _ = reply.send(use_embedder(&*store, &*index, id, attempt).await);
                 }
             }
         }
@@ -146,12 +150,19 @@ async fn show(store: &dyn Store, index: &dyn Index, set: ChangeSet, committed: &
     }
 }
 
-async fn use_embedder(store: &dyn Store, index: &dyn Index, id: EmbedderId) -> Result<bool, Error> {
+async fn use_embedder(
+    store: &dyn Store,
+    index: &dyn Index,
+    id: EmbedderId,
+    attempt: JobAttempt,
+) -> Result<bool, Error> {
     let wanting = store.unembedded(id, None, 1).await?;
     if !wanting.is_empty() {
         return Ok(false);
     }
-    store.use_embedder(id).await?;
+    if !store.use_embedder_for(id, attempt).await? {
+        return Err(Error::LeaseLost { job: attempt.job.to_string() });
+    }
     index.clear_cache().await;
     Ok(true)
 }

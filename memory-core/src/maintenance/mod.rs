@@ -1,26 +1,18 @@
-//! Looking after the whole: changing the embedder while serving, checks, copies, and an orderly end.
+//! Looking after the whole: background jobs (change of the embedder), checks, copies, and an orderly end.
 
 mod check;
+mod jobs;
 mod reindex;
 
 pub use check::CheckReport;
 
 use std::path::Path;
 
-use crate::domain::id::JobId;
-use crate::domain::job::Job;
 use crate::domain::scope::Caller;
-use crate::engine::{Engine, needs_admin, needs_read};
+use crate::engine::{Engine, needs_admin};
 use crate::error::Error;
 
 impl Engine {
-    /// A durable job.
-    pub async fn job(&self, caller: &Caller, id: JobId) -> Result<Job, Error> {
-        needs_read(caller)?;
-        let job = self.store.job(caller.tenant, id).await?;
-        job.ok_or_else(|| Error::NotFound { what: "job", id: id.to_string() })
-    }
-
     /// Writes a consistent copy of the store to a new file, while serving.
     pub async fn copy_to(&self, caller: &Caller, file: &Path) -> Result<(), Error> {
         needs_admin(caller)?;
@@ -33,8 +25,12 @@ impl Engine {
         Ok(self.store.forget_requests(oldest).await?)
     }
 
-    /// Writes what waits to be written. Requests that are still at work finish as usual.
+    /// Stops the jobs at work, which go on at the next start, and writes what waits to be written. Requests that are still
+    /// at work finish as usual.
     pub async fn stop(&self) {
+        if let Some(runner) = self.jobs.get() {
+            runner.stop().await;
+        }
         self.access_log.settle().await;
     }
 

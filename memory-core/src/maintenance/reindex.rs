@@ -1,100 +1,116 @@
-//! Changing the embedder while serving. Rows of the new embedder are made beside those in use, a few memories at a
-//! time; when none is wanting, the commit queue changes over between two commits. The job can be stopped at any
-//! moment and goes on where it was: rows that are made stay made.
+//! Change of the embedder while serving: a background job. Rows of the new embedder are made beside those in use, a few
+//! memories at a time; when none is wanting, the commit queue changes over between two commits, if the job is still this
+//! worker's. The job can be stopped at any moment and goes on where it was: rows that are made stay made.
 
 use std::sync::Arc;
 
-use crate::domain::embedder::EmbedderId;
-use crate::domain::id::JobId;
-use crate::domain::job::{Job, JobState};
-use crate::domain::scope::Caller;
-use crate::engine::{ActiveEmbedder, Engine, needs_admin};
-use crate::error::Error;
-use crate::indexing::{TextToIndex, index_texts_with};
-use crate::model::Embedder;
+use async_trait::async_trait;
+use parking_lot::RwLock;
+use serde::{Deserialize, Serialize};
 
-/// The kind of these jobs.
-const KIND: &str = "reindex";
+use crate::domain::clock::Clock;
+use crate::domain::id::{JobId, TenantId};
+use crate::domain::job::Job;
+use crate::domain::time::Timestamp;
+use crate::engine::ActiveEmbedder;
+use crate::error::Error;
+use crate::indexing::commit_queue::CommitQueue;
+use crate::indexing::{TextToIndex, index_texts_with};
+use crate::jobs::{JobContext, JobFailure, JobHandler, JobOutcome, Progress};
+use crate::model::source::EmbedderSource;
+use crate::store::Store;
+
+/// The kind of these jobs, and their unique key: a tenant has one at a time.
+pub(crate) const KIND: &str = "reindex";
 /// Memories embedded in one step.
 const MEMORIES_PER_STEP: u32 = 64;
-/// How long a step may take before another server may take the job over.
-const LEASE_US: i64 = 10 * 60 * 1_000_000;
+/// Owners counted in one step.
+const OWNERS_PER_STEP: u32 = 1_000;
 /// Rows dropped in one step once they are no longer in use.
 const ROWS_PER_DROP: u32 = 2_000;
 
-impl Engine {
-    /// Starts to embed everything anew, or answers the job that does so already. With the embedder in use, rows that
-    /// are wanting are made.
-    pub async fn start_reindex(
-        self: &Arc<Self>,
-        caller: &Caller,
-        embedder: Arc<dyn Embedder>,
-    ) -> Result<Job, Error> {
-        needs_admin(caller)?;
-        let now = self.now();
-        let identity = embedder.identity().vector_space();
-        let asked = Job {
-            id: JobId(self.ids.next(now)),
-            tenant: caller.tenant,
-            kind: KIND.to_owned(),
-            unique_key: Some(KIND.to_owned()),
-            payload: serde_json::json!({ "embedder": embedder.identity().name }).to_string(),
-            state: JobState::Waiting,
-            attempts: 0,
-            done: 0,
-            total: 0,
-            position: None,
-            error: None,
-            created_at: now,
-            updated_at: now,
-        };
-        let job = self.store.enqueue(asked).await?;
-        // Also for a job that is said to be running: its worker may have died with its process. If it lives, its lease
-        // has not run out, and there is nothing to claim.
-        let dimension = u32::try_from(embedder.identity().dimension).unwrap_or(u32::MAX);
-        let rows_of = self.store.register_embedder(&identity, dimension, now).await?;
-        let engine = self.clone();
-        tokio::spawn(async move { engine.run_reindex(ActiveEmbedder { id: rows_of, embedder }).await });
-        Ok(job)
+/// What such a job is about.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Payload {
+    /// The embedder to change to, as the configuration names it.
+    pub(crate) embedder: String,
+}
+
+impl Payload {
+    /// The payload of a job of this kind, if it can be read.
+    pub(crate) fn of(job: &Job) -> Option<Self> {
+        serde_json::from_str(&job.payload).ok()
     }
 
-    async fn run_reindex(&self, target: ActiveEmbedder) {
-        let claimed = match self.store.claim(self.now(), LEASE_US).await {
-            Ok(Some(job)) if job.kind == KIND => job,
-            Ok(_) => return,
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the job could not be taken");
-                return;
-            }
-        };
-        let mut job = claimed;
-        let outcome = self.reindex(&mut job, &target).await;
-        job.state = if outcome.is_ok() { JobState::Done } else { JobState::Failed };
-        job.error = outcome.err().map(|error| {
-            tracing::error!(error = &error as &dyn std::error::Error, job = %job.id, "embedding anew failed");
-            error.code().to_owned()
-        });
-        let now = self.now();
-        if let Err(error) = self.store.finish(&job, now, now).await {
-            tracing::error!(error = &error as &dyn std::error::Error, job = %job.id, "the job could not be ended");
-        }
+    /// A job that changes to this embedder.
+    pub(crate) fn job(&self, id: JobId, tenant: TenantId, now: Timestamp) -> Job {
+        let payload = serde_json::json!(self).to_string();
+        Job { unique_key: Some(KIND.to_owned()), ..Job::new(id, tenant, KIND, payload, now) }
+    }
+}
+
+/// Does the work of the jobs of [`KIND`].
+pub(crate) struct ReindexHandler {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) commits: CommitQueue,
+    pub(crate) active: Arc<RwLock<ActiveEmbedder>>,
+    pub(crate) embedders: Arc<dyn EmbedderSource>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for ReindexHandler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReindexHandler").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl JobHandler for ReindexHandler {
+    fn kind(&self) -> &'static str {
+        KIND
     }
 
-    async fn reindex(&self, job: &mut Job, target: &ActiveEmbedder) -> Result<(), Error> {
-        job.total = self.count_memories(job).await?;
+    async fn run(&self, context: Arc<JobContext>) -> Result<JobOutcome, JobFailure> {
+        let failed = |error: Error| {
+            let cause = &error as &dyn std::error::Error;
+            tracing::error!(error = cause, job = %context.job().id, "embedding anew failed");
+            JobFailure::from(error)
+        };
+        let payload =
+            Payload::of(context.job()).ok_or_else(|| JobFailure::Final { code: "bad_payload".to_owned() })?;
+        let target = self.open(&payload.embedder).await.map_err(failed)?;
+        let mut progress = context.progress();
+        progress.total = self.count_memories(context.job().tenant).await.map_err(failed)?;
         loop {
-            self.make_rows(job, target).await?;
-            if self.commits.use_embedder(target.id).await? {
+            self.make_rows(&context, &mut progress, &target).await?;
+            if self.change_over(&context, &target).await.map_err(failed)? {
                 break;
             }
         }
-        *self.embedder.write() = target.clone();
+        progress.done = progress.total;
+        context.note(progress).await?;
         while self.store.drop_other_rows(ROWS_PER_DROP).await? > 0 {}
-        Ok(())
+        Ok(JobOutcome::Done)
+    }
+}
+
+impl ReindexHandler {
+    async fn open(&self, name: &str) -> Result<ActiveEmbedder, Error> {
+        let embedder = self.embedders.open(name).await?;
+        let identity = embedder.identity();
+        let dimension = u32::try_from(identity.dimension).unwrap_or(u32::MAX);
+        let now = self.clock.now();
+        let id = self.store.register_embedder(&identity.vector_space(), dimension, now).await?;
+        Ok(ActiveEmbedder { id, embedder })
     }
 
     /// Makes the rows of all memories that have none of this embedder yet.
-    async fn make_rows(&self, job: &mut Job, target: &ActiveEmbedder) -> Result<(), Error> {
+    async fn make_rows(
+        &self,
+        context: &JobContext,
+        progress: &mut Progress,
+        target: &ActiveEmbedder,
+    ) -> Result<(), JobFailure> {
         let mut after = None;
         loop {
             let wanting = self.store.unembedded(target.id, after, MEMORIES_PER_STEP).await?;
@@ -109,25 +125,33 @@ impl Engine {
                 .map(|(one, rows)| (one.partition, one.memory.id, one.memory.version, rows))
                 .collect();
             self.store.put_rows(target.id, &made).await?;
-            job.done = job.total.min(job.done + made.len() as u64);
-            if !self.store.progress(job, self.now(), LEASE_US).await? {
-                return Err(Error::Busy);
-            }
+            progress.done = progress.total.min(progress.done + made.len() as u64);
+            context.note(progress.clone()).await?;
         }
     }
 
-    async fn count_memories(&self, job: &Job) -> Result<u64, Error> {
+    /// Changes to the new embedder; false if a memory lacks rows of it. As a task of its own, since store and engine must
+    /// agree on the embedder even if this worker is stopped half-way.
+    async fn change_over(&self, context: &JobContext, target: &ActiveEmbedder) -> Result<bool, Error> {
+        let (commits, active) = (self.commits.clone(), Arc::clone(&self.active));
+        let (attempt, target) = (context.attempt(), target.clone());
+        let changing = tokio::spawn(async move {
+            let has_changed = commits.use_embedder(target.id, attempt).await?;
+            if has_changed {
+                *active.write() = target;
+            }
+            Ok(has_changed)
+        });
+        changing.await.map_err(|_| Error::Stopping)?
+    }
+
+    async fn count_memories(&self, tenant: TenantId) -> Result<u64, Error> {
         let (mut total, mut after) = (0, None);
         loop {
-            let owners = self.store.owners(job.tenant, after, 1_000).await?;
+            let owners = self.store.owners(tenant, after, OWNERS_PER_STEP).await?;
             let Some(last) = owners.last() else { return Ok(total) };
             after = Some(last.partition);
             total += owners.iter().map(|owner| owner.memory_count).sum::<u64>();
         }
-    }
-
-    /// The store's number of the embedder in use: for tests of the change-over.
-    pub fn embedder_id(&self) -> EmbedderId {
-        self.active_embedder().id
     }
 }

@@ -9,6 +9,7 @@ use crate::domain::scope::{Caller, Scope};
 use crate::domain::turn::{Session, Turn};
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
+use crate::field_checks;
 use crate::scope::{narrowed, owner};
 use crate::store::{IdPage, MatchingIds, OwnerEntry, StoredMemory};
 
@@ -16,7 +17,7 @@ impl Engine {
     /// A page of a scope's own memories, in the order in which they were first recorded.
     pub async fn list(&self, caller: &Caller, request: ListMemories) -> Result<MemoryPage, Error> {
         needs_read(caller)?;
-        let limit = self.page(request.limit)?;
+        let limit = field_checks::page(request.limit, &self.limits)?;
         let page = IdPage { after: request.after, newest_first: request.newest_first, limit };
         let own = self.own_matching(caller, &request.scope, &request.filter, page).await?;
         let Some((partition, MatchingIds { ids, total, has_more })) = own else {
@@ -58,7 +59,7 @@ impl Engine {
         limit: u32,
     ) -> Result<Vec<Session>, Error> {
         needs_read(caller)?;
-        let limit = self.page(limit)?;
+        let limit = field_checks::page(limit, &self.limits)?;
         match self.own_partition(caller, scope).await? {
             Some(partition) => Ok(self.store.sessions(partition, from_ordinal, limit).await?),
             None => Ok(Vec::new()),
@@ -74,7 +75,7 @@ impl Engine {
         limit: u32,
     ) -> Result<(Session, Vec<Turn>), Error> {
         needs_read(caller)?;
-        let limit = self.page(limit)?;
+        let limit = field_checks::page(limit, &self.limits)?;
         let found = self.store.session(caller.tenant, id).await?;
         let (_, session) = found.ok_or_else(|| Error::NotFound { what: "session", id: id.to_string() })?;
         let turns = self.store.turns(id, from_seq, limit).await?;
@@ -98,7 +99,7 @@ impl Engine {
         limit: u32,
     ) -> Result<Vec<OwnerEntry>, Error> {
         needs_read(caller)?;
-        let limit = self.page(limit)?;
+        let limit = field_checks::page(limit, &self.limits)?;
         Ok(self.store.owners(caller.tenant, after, limit).await?)
     }
 
@@ -129,18 +130,5 @@ impl Engine {
         let Some(partition) = self.own_partition(caller, scope).await? else { return Ok(None) };
         let filter = narrowed(filter, scope, scope.owner().map(|owner| owner.kind));
         Ok(Some((partition, self.store.matching_ids(partition, &filter, page).await?)))
-    }
-
-    fn page(&self, limit: u32) -> Result<u32, Error> {
-        let most = self.limits.page_size;
-        match limit {
-            0 => Err(Error::invalid("limit", "must be at least 1")),
-            limit if limit > most => Err(Error::OverLimit {
-                field: "limit".to_owned(),
-                what: "the size of a page",
-                limit: u64::from(most),
-            }),
-            limit => Ok(limit),
-        }
     }
 }

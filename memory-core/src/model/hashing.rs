@@ -31,8 +31,13 @@ pub struct HashingEmbedder {
 impl HashingEmbedder {
     /// Embedder with `dimension` components, at least 1; 64 suffice to separate unrelated words.
     pub fn new(dimension: usize) -> Self {
+        Self::named("hashing", dimension)
+    }
+
+    /// The same under a name of its own: another embedder, as far as anybody can tell.
+    pub fn named(name: &str, dimension: usize) -> Self {
         let identity = EmbedderIdentity {
-            name: "hashing".into(),
+            name: name.into(),
             revision: "1".into(),
             dimension: dimension.max(1),
             pooling: Pooling::Hashed,

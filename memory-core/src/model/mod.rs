@@ -18,6 +18,7 @@ mod entry;
 mod error;
 mod hex;
 mod name;
+pub mod source;
 #[cfg(any(test, feature = "fastembed", feature = "openai", feature = "testing"))]
 mod split;
 mod task;

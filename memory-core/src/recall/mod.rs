@@ -29,7 +29,6 @@ use crate::domain::scope::Caller;
 use crate::domain::time::Timestamp;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
-use crate::field_checks;
 use crate::index::{Candidate, Exactness, IndexQuery};
 use crate::scope::SearchTargets;
 use crate::store::RecallRecord;
@@ -138,7 +137,6 @@ impl Engine {
                 let detail = format!("must have {dimension} components, not {}", vector.len());
                 return Err(Error::invalid("vector", detail));
             }
-            field_checks::vector("vector", vector)?;
             return Ok(Some(vector.as_slice().into()));
         }
         let embedding = active.embedder.embed_query(&request.query);

@@ -23,6 +23,7 @@ use crate::domain::derivation::Derivation;
 use crate::domain::embedder::EmbedderId;
 use crate::domain::filter::Filter;
 use crate::domain::id::{MemoryId, PartitionId, RecallId, SessionId, TenantId, TurnId};
+use crate::domain::job::JobAttempt;
 use crate::domain::memory::Memory;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
@@ -310,6 +311,10 @@ pub trait Embedders: Send + Sync + Debug {
 
     /// Switches to this embedder: from here on, rows are written and read for it.
     async fn use_embedder(&self, id: EmbedderId) -> Result<(), StoreError>;
+
+    /// The same as the work of a job, in one transaction with the look at its lease. False, and nothing is changed, if the
+    /// job is no longer this worker's.
+    async fn use_embedder_for(&self, id: EmbedderId, attempt: JobAttempt) -> Result<bool, StoreError>;
 
     /// Memories after `after`, in order of partition and id, without a row of this embedder; at most `limit`.
     async fn unembedded(

@@ -13,6 +13,8 @@ pub mod store_contract;
 use std::path::Path;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use crate::domain::clock::FrozenClock;
 use crate::domain::filter::Filter;
 use crate::domain::id::{CallerId, CountingIds, TenantId};
@@ -25,9 +27,11 @@ use crate::domain::turn::Role;
 use crate::engine::{Engine, Parts};
 use crate::error::Error;
 use crate::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
+use crate::jobs::settings::JobSettings;
 use crate::limits::Limits;
-use crate::model::Embedder;
 use crate::model::hashing::HashingEmbedder;
+use crate::model::source::EmbedderSource;
+use crate::model::{Embedder, ModelError};
 use crate::recall::request::Recall;
 use crate::recall::settings::RecallSettings;
 use crate::recall::signals::RequestedWeights;
@@ -81,7 +85,23 @@ impl TestEngine {
             recall: RecallSettings::default(),
         })
         .await?;
+        engine.start_jobs(Arc::new(HashingEmbedders), JobSettings::default()).await?;
         Ok(Self { engine, store, index, clock })
+    }
+}
+
+/// Embedders that need no files: `hashing`, and `hashing-96` with vectors of 96 components.
+#[derive(Clone, Copy, Debug)]
+pub struct HashingEmbedders;
+
+#[async_trait]
+impl EmbedderSource for HashingEmbedders {
+    async fn open(&self, name: &str) -> Result<Arc<dyn Embedder>, ModelError> {
+        match name {
+            "hashing" => Ok(Arc::new(HashingEmbedder::new(64))),
+            "hashing-96" => Ok(Arc::new(HashingEmbedder::named(name, 96))),
+            _ => Err(ModelError::Unusable { model: name.to_owned(), reason: "there is none".to_owned() }),
+        }
     }
 }
 

@@ -17,6 +17,8 @@ mod fake_hub;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod index_failures;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod jobs;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod links;
 #[cfg(all(feature = "fastembed", feature = "testing"))]
 mod local_models;

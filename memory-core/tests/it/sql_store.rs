@@ -6,9 +6,10 @@ use std::path::Path;
 
 use memory_core::domain::change::{Operation, Outcome, Refusal};
 use memory_core::domain::derivation::Source;
-use memory_core::domain::id::{MemoryId, PartitionId, TenantId};
+use memory_core::domain::id::{JobId, MemoryId, PartitionId, TenantId};
+use memory_core::domain::job::{Job, JobFilter};
 use memory_core::store::sql::{DATABASE_FILE, SqlStore, StoreOptions};
-use memory_core::store::{Commit, Damage, IndexSource, Indexed, Maintenance, Memories, StoreError};
+use memory_core::store::{Commit, Damage, IndexSource, Indexed, Jobs, Maintenance, Memories, StoreError};
 use memory_core::testing::START;
 use memory_core::testing::fixtures::{Fixtures, keyed_request, link, owner, revised};
 use sqlx::Connection as _;
@@ -204,7 +205,8 @@ const BEFORE_KEYS_HAD_OWNERS: &str = "
     UPDATE memories SET importance = 0.8999999761581421 WHERE importance = 0.9;
     UPDATE memories SET importance = 0.123456791043281555 WHERE importance = 0.123456789;
     UPDATE memories SET importance = 0.009999999776482582 WHERE importance = 0.01;
-    DELETE FROM _sqlx_migrations WHERE version = 4;";
+    DROP TABLE durable_jobs;
+    DELETE FROM _sqlx_migrations WHERE version >= 4;";
 
 #[tokio::test]
 async fn keys_and_importance_of_earlier_stores_are_taken_over() {
@@ -241,5 +243,39 @@ async fn keys_and_importance_of_earlier_stores_are_taken_over() {
     other.idempotency = Some(keyed_request(Operation::AddMemories, "msg-1", 2));
     assert!(matches!(store.commit(&[other]).await.unwrap()[0], Ok(Outcome::Committed(_))));
     assert_eq!(store.forget_requests(START.plus_days(1)).await.unwrap(), 2, "all go with their age");
+    assert_eq!(store.check(false).await.unwrap(), []);
+}
+
+/// What a store was before migration 5: jobs in a table whose unique key is over all tenants.
+const BEFORE_JOBS_HAD_TENANTS: &str = "
+    INSERT INTO jobs
+    SELECT id, tenant_id, kind, unique_key, payload, state, attempts, done, total, position, run_after_us,
+        lease_until_us, error, created_us, updated_us
+    FROM durable_jobs;
+    DROP TABLE durable_jobs;
+    DELETE FROM _sqlx_migrations WHERE version = 5;";
+
+#[tokio::test]
+async fn jobs_of_earlier_stores_are_taken_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let id = |number| JobId(uuid::Uuid::from_u128(number));
+    let job = |number| Job::new(id(number), TenantId::DEFAULT, "reindex", "{}".to_owned(), START);
+    let running = Job { unique_key: Some("reindex".to_owned()), ..job(1) };
+    store.enqueue(running).await.unwrap();
+    let running = store.claim(&["reindex"], START, 1_000).await.unwrap().unwrap();
+    let waiting = store.enqueue(job(2)).await.unwrap();
+    store.close().await;
+    drop(store);
+    alter(directory.path(), BEFORE_JOBS_HAD_TENANTS).await;
+
+    let store = open(directory.path()).await;
+    assert_eq!(
+        store.jobs(TenantId::DEFAULT, &JobFilter::default(), None, 9).await.unwrap(),
+        [waiting, running]
+    );
+    store.release_left(START).await.unwrap();
+    let again = store.claim(&["reindex"], START, 1_000).await.unwrap().unwrap();
+    assert_eq!((again.id, again.attempts, again.unique_key.as_deref()), (id(1), 2, Some("reindex")));
     assert_eq!(store.check(false).await.unwrap(), []);
 }

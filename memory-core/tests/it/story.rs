@@ -1,8 +1,6 @@
 //! End-to-end test of the engine over a real store: a week of conversation is remembered, recalled, edited and erased.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use std::sync::Arc;
-
 use memory_core::Error;
 use memory_core::domain::change::Operation;
 use memory_core::domain::filter::{Field, Filter, Scalar, Test};
@@ -11,7 +9,6 @@ use memory_core::domain::name::Name;
 use memory_core::domain::scope::{Caller, Rights, Scope};
 use memory_core::domain::turn::Role;
 use memory_core::memories::request::{Confirmed, Edit, ListMemories};
-use memory_core::model::hashing::HashingEmbedder;
 use memory_core::recall::response::Verdict;
 use memory_core::testing::fixtures::keyed_request;
 use memory_core::testing::{CALLER, START, TestEngine, fact, memories, question, turn, turns, user};
@@ -356,8 +353,7 @@ async fn another_embedder_is_refused_until_the_reindex_is_complete() {
     let scope = user("ann").unwrap();
     let test_engine = TestEngine::open(directory.path()).await.unwrap();
     let ids = remember_a_week(&test_engine, &scope).await;
-    let wider = Arc::new(HashingEmbedder::new(96));
-    let job = test_engine.engine.start_reindex(&CALLER, wider.clone()).await.unwrap();
+    let job = test_engine.engine.start_reindex(&CALLER, "hashing-96").await.unwrap();
     let done = loop {
         let job = test_engine.engine.job(&CALLER, job.id).await.unwrap();
         if job.state != memory_core::domain::job::JobState::Running

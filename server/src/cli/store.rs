@@ -3,9 +3,9 @@
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use engrain::wire::{DeleteMatching, Erased, Filter, JobState, ReindexRequest};
+use engrain::wire::{DeleteMatching, Erased, Filter, Job, JobState, ReindexRequest};
 use memory_core::store::Maintenance;
 use memory_core::store::sql::{
     DATABASE_FILE, DirectoryLock, NotAStore, SqlStore, StoreOptions, check_database, check_file,
@@ -22,6 +22,8 @@ use crate::problem::causes;
 
 /// Interval between polls of a job.
 const POLL_EVERY: Duration = Duration::from_millis(300);
+/// How long a server may be away while its job is followed.
+const RESTART_WITHIN: Duration = Duration::from_secs(60);
 /// Name suffixes of the files that SQLite keeps beside an open database.
 const LOGS: [&str; 2] = ["-wal", "-shm"];
 
@@ -90,25 +92,48 @@ pub(super) async fn reindex(global: &Global, args: ReindexArgs) -> Result<(), Fa
         let mut job = server.client.reindex(&request).await?;
         // A server started for the command would end the job with the command.
         if !args.no_wait || server.is_own() {
-            let bar = progress_bar(job.total, "memories");
-            while matches!(job.state, JobState::Waiting | JobState::Running) {
-                tokio::time::sleep(POLL_EVERY).await;
-                job = server.client.job(job.id).await?;
-                bar.set_length(job.total);
-                bar.set_position(job.done);
-            }
-            bar.finish_and_clear();
+            job = followed(server, job).await?;
         }
-        let failed = job.state == JobState::Failed;
-        let why = job.error.clone().unwrap_or_else(|| "see the server's log".to_owned());
+        let has_failed = matches!(job.state, JobState::Failed | JobState::Cancelled);
         if global.json {
             print::json(&job)?;
-        } else if !failed {
+        } else if !has_failed {
             print::text(&format!("job {}: {} of {} memories\n", job.id, job.done, job.total))?;
         }
-        if failed { Err(Failure::Failed(format!("re-indexing failed: {why}"))) } else { Ok(()) }
+        let why = job.error.as_deref().unwrap_or("the server's log says more");
+        match job.state {
+            JobState::Failed => Err(Failure::Failed(format!("job {} failed: {why}", job.id))),
+            JobState::Cancelled => Err(Failure::Failed(format!("job {} was cancelled", job.id))),
+            _ => Ok(()),
+        }
     })
     .await
+}
+
+/// Follows a job to its end, over a restart of its server at the same address.
+async fn followed(server: &Connection, mut job: Job) -> Result<Job, Failure> {
+    let bar = progress_bar(job.total, "memories");
+    let mut heard = Instant::now();
+    while !job.state.is_over() {
+        tokio::time::sleep(POLL_EVERY).await;
+        match server.client.job(job.id).await {
+            Ok(now) => (job, heard) = (now, Instant::now()),
+            Err(error) if !error.is_temporary() => return Err(error.into()),
+            Err(_) if heard.elapsed() < RESTART_WITHIN => continue,
+            Err(error) => {
+                return Err(Failure::Unreachable(format!(
+                    "the server does not answer any more ({}). Job {} goes on when it is started again; the same \
+                     command follows it then",
+                    causes(&error),
+                    job.id
+                )));
+            }
+        }
+        bar.set_length(job.total);
+        bar.set_position(job.done);
+    }
+    bar.finish_and_clear();
+    Ok(job)
 }
 
 /// Writes a backup of the store to a file, atomically.

@@ -2,7 +2,7 @@
 //!
 //! A letter distinguishes the lists, so that one refuses the cursor of another; the rest is the position in hex.
 
-use memory_core::domain::id::{MemoryId, PartitionId};
+use memory_core::domain::id::{JobId, MemoryId, PartitionId};
 use memory_core::error::Error;
 use uuid::Uuid;
 
@@ -37,6 +37,17 @@ pub(crate) fn owner(text: &str) -> Option<PartitionId> {
     u64::from_str_radix(hex, 16).ok().map(|bits| PartitionId(bits.cast_signed()))
 }
 
+/// After this job, from the newest on.
+pub(crate) fn of_job(last: JobId) -> String {
+    format!("j{}", last.0.simple())
+}
+
+/// See [`of_job`].
+pub(crate) fn job(text: &str) -> Option<JobId> {
+    let hex = text.strip_prefix('j').filter(|hex| is_hex(hex, 32))?;
+    Uuid::try_parse(hex).ok().map(JobId)
+}
+
 /// Cursor from this position in a session, or among sessions.
 pub(crate) fn of_place(next: u32) -> String {
     format!("p{next:08x}")
@@ -63,6 +74,7 @@ mod tests {
         fn a_cursor_is_parsed_to_its_position(id in any::<u128>(), number in any::<i64>(), next in any::<u32>()) {
             let id = MemoryId(Uuid::from_u128(id));
             prop_assert_eq!(memory(&of_memory(id)), Some(id));
+            prop_assert_eq!(job(&of_job(JobId(id.0))), Some(JobId(id.0)));
             prop_assert_eq!(owner(&of_owner(PartitionId(number))), Some(PartitionId(number)));
             prop_assert_eq!(place(&of_place(next)), Some(next));
         }

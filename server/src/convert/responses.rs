@@ -169,7 +169,7 @@ pub(crate) fn owner_scope(owner: &Owner) -> wire::Scope {
     }
 }
 
-/// Job on the wire. `error` is a fixed message of the job, because the cause may quote memory texts.
+/// Job on the wire. Of an error, only the code is kept.
 pub(crate) fn job(job: Job) -> wire::Job {
     wire::Job {
         id: job.id.0,
@@ -179,12 +179,26 @@ pub(crate) fn job(job: Job) -> wire::Job {
             JobState::Running => wire::JobState::Running,
             JobState::Done => wire::JobState::Done,
             JobState::Failed => wire::JobState::Failed,
+            JobState::Cancelled => wire::JobState::Cancelled,
         },
+        attempts: job.attempts,
+        failures: job.failures,
         done: job.done,
         total: job.total,
         error: job.error,
         created_at: job.created_at.to_string(),
         updated_at: job.updated_at.to_string(),
+    }
+}
+
+/// The state that a list of jobs is asked for: the one conversion here that goes the other way.
+pub(crate) fn job_state_asked(state: wire::JobState) -> JobState {
+    match state {
+        wire::JobState::Waiting => JobState::Waiting,
+        wire::JobState::Running => JobState::Running,
+        wire::JobState::Done => JobState::Done,
+        wire::JobState::Failed => JobState::Failed,
+        wire::JobState::Cancelled => JobState::Cancelled,
     }
 }
 

@@ -13,12 +13,12 @@ use tempfile::TempPath;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
+use crate::App;
 use crate::admission::Admission;
 use crate::auth::Authenticated;
 use crate::convert::responses;
 use crate::extract::JsonBody;
 use crate::problem::{Code, Problem};
-use crate::{App, wiring};
 
 /// Name prefix of backup files in the data directory, before their id.
 pub(crate) const BACKUP_PREFIX: &str = ".engrain-backup-";
@@ -27,8 +27,10 @@ const PIECE_BYTES: usize = 256 * 1024;
 
 /// Change the embedder
 ///
-/// Starts a job that embeds all memories with the new embedder. The server uses the old embedder until the job is
-/// done, then switches. `GET /v1/jobs/{id}` shows the progress.
+/// Starts a background job that embeds all memories with the new embedder. The server uses the old embedder until the job
+/// is done, then switches. `GET /v1/jobs/{id}` shows the progress. After a restart of the server the job continues by
+/// itself. One such job exists at a time: a request for the same embedder returns it, a request for another one fails
+/// with `reindex_in_progress`.
 #[utoipa::path(
     post,
     path = "/v1/admin/reindex",
@@ -36,7 +38,7 @@ const PIECE_BYTES: usize = 256 * 1024;
     request_body(content = ReindexRequest, example = json!({"embedder": "all-minilm-l6-v2"})),
     responses((status = 202, description = "Job that was started", body = Job, example = json!({
         "id": "01890a5d-ac96-774b-bcce-b30209900077", "kind": "reindex", "state": "waiting",
-        "done": 0, "total": 5000,
+        "attempts": 0, "failures": 0, "done": 0, "total": 5000,
         "created_at": "2023-05-20T02:21:00Z", "updated_at": "2023-05-20T02:21:00Z"
     })))
 )]
@@ -45,11 +47,7 @@ pub(crate) async fn reindex(
     Authenticated(caller): Authenticated,
     JsonBody(request): JsonBody<ReindexRequest>,
 ) -> Result<(StatusCode, Json<Job>), Problem> {
-    let engine = app.engine()?;
-    let embedder = wiring::embedder(app.config(), &request.embedder)
-        .await
-        .map_err(|error| Problem::at(Code::InvalidRequest, "embedder", error.to_string()))?;
-    let job = engine.start_reindex(&caller, embedder).await?;
+    let job = app.engine()?.start_reindex(&caller, &request.embedder).await?;
     Ok((StatusCode::ACCEPTED, Json(responses::job(job))))
 }
 

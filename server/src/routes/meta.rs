@@ -30,22 +30,24 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
 
 /// Check readiness
 ///
-/// Answers 503 while the models are loading.
+/// Answers 503 while the models are loading. `jobs_running` is false if background jobs are not worked on; everything else
+/// works all the same.
 #[utoipa::path(
     get,
     path = "/ready",
     tag = "server",
     responses((status = 200, description = "The server is ready", body = Health, example = json!({
-        "status": "ok", "instance": "0190b6a5-0000-7000-8000-000000000001"
+        "status": "ok", "instance": "0190b6a5-0000-7000-8000-000000000001", "jobs_running": true
     })))
 )]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {
-    app.engine()?;
-    Ok(Json(ok(&app)))
+    let runner = app.engine()?.job_runner();
+    let jobs_running = Some(runner.is_some_and(|runner| runner.is_alive));
+    Ok(Json(Health { jobs_running, ..ok(&app) }))
 }
 
 fn ok(app: &App) -> Health {
-    Health { status: "ok".to_owned(), instance: Some(app.instance()) }
+    Health { status: "ok".to_owned(), jobs_running: None, instance: Some(app.instance()) }
 }
 
 /// Show the version

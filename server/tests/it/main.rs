@@ -17,4 +17,6 @@ mod models;
 #[cfg(feature = "testing")]
 mod process;
 #[cfg(feature = "testing")]
+mod reindex;
+#[cfg(feature = "testing")]
 mod upgrade;

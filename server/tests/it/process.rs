@@ -36,8 +36,13 @@ impl ServerProcess {
 
     /// The same at an address.
     pub(crate) async fn start_at(directory: &Path, listen: &str) -> Self {
+        Self::start_with(directory, listen, "hashing").await
+    }
+
+    /// The same with an embedder; `auto` is the one that the store was made with.
+    pub(crate) async fn start_with(directory: &Path, listen: &str, embedder: &str) -> Self {
         let spawned = Command::new(env!("CARGO_BIN_EXE_engrain"))
-            .args(["serve", "--listen", listen, "--embedder", "hashing", "--data-dir"])
+            .args(["serve", "--listen", listen, "--embedder", embedder, "--data-dir"])
             .arg(directory)
             .stdout(Stdio::null())
             .stderr(Stdio::null())

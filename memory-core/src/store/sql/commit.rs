@@ -120,6 +120,9 @@ impl<'a> WriteTransaction<'_, 'a> {
             if set.embedder.is_some_and(|embedder| embedder.0 != self.embedder || embedder.0 == NO_EMBEDDER) {
                 return Ok(Err(Refusal::EmbedderChanged));
             }
+            if let Some(refusal) = super::jobs::check_attempt(&mut *self.connection, set).await? {
+                return Ok(Err(refusal));
+            }
             let known = self.partitions.get(&(set.tenant, &set.owner)).copied().flatten();
             if let Some(refusal) = self.check(known, set).await? {
                 return Ok(Err(refusal));
@@ -199,6 +202,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         for job in &set.jobs {
             super::jobs::insert(&mut *self.connection, job).await?;
         }
+        super::jobs::finish_with_set(&mut *self.connection, set).await?;
         let seq_after = self.counters.of(partition).last_seq;
         Ok(Committed { partition, created, seq_before, seq_after, appended, replaced })
     }

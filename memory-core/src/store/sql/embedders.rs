@@ -7,11 +7,14 @@ use uuid::Uuid;
 
 use super::counters::lock_partitions;
 use super::insert_buffer::write_index;
+use super::jobs::holds;
+use super::maintenance::put_setting;
 use super::rows::{self, MEMORY_COLUMNS, Reader, memory_columns};
 use super::{SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::IndexRow;
 use crate::domain::embedder::EmbedderId;
 use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::job::JobAttempt;
 use crate::domain::time::Timestamp;
 use crate::store::{Embedders, Maintenance, Unembedded};
 
@@ -56,6 +59,17 @@ impl Embedders for SqlStore {
         self.put_setting(IN_USE, &id.0.to_string()).await?;
         self.embedder.store(id.0, Ordering::Release);
         Ok(())
+    }
+
+    async fn use_embedder_for(&self, id: EmbedderId, attempt: JobAttempt) -> Result<bool, StoreError> {
+        let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
+        if !holds(&mut transaction, attempt, None).await? {
+            return Ok(false);
+        }
+        put_setting(&mut *transaction, IN_USE, &id.0.to_string()).await?;
+        transaction.commit().await.map_err(unavailable)?;
+        self.embedder.store(id.0, Ordering::Release);
+        Ok(true)
     }
 
     async fn unembedded(

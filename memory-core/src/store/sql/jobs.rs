@@ -4,17 +4,18 @@ use async_trait::async_trait;
 
 use super::rows::Reader;
 use super::{Connection, Row, SqlStore, StoreError, dialect, unavailable};
+use crate::domain::change::{ChangeSet, Refusal};
 use crate::domain::id::{JobId, TenantId};
-use crate::domain::job::{Job, JobState};
+use crate::domain::job::{Job, JobAttempt, JobCount, JobFilter, JobState};
 use crate::domain::time::Timestamp;
 use crate::store::Jobs;
 
-/// What [`read`] reads by position; `dialect::CLAIM_JOB` returns the same.
+/// Conditions after the columns that [`read`] reads by position; `dialect::CLAIM_JOB` returns the same.
 macro_rules! select_job {
     ($condition:literal) => {
         concat!(
-            "SELECT id, tenant_id, kind, unique_key, payload, state, attempts, done, total, position, error, ",
-            "created_us, updated_us FROM jobs WHERE ",
+            "SELECT id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total, position, ",
+            "error, created_us, updated_us FROM durable_jobs WHERE ",
             $condition
         )
     };
@@ -27,7 +28,9 @@ impl Jobs for SqlStore {
         if !insert(&mut transaction, &job).await?
             && let Some(key) = &job.unique_key
         {
-            let present = sqlx::query(select_job!("unique_key = $1"))
+            let present = sqlx::query(select_job!("tenant_id = $1 AND kind = $2 AND unique_key = $3"))
+                .bind(job.tenant.0)
+                .bind(job.kind.as_str())
                 .bind(key.as_str())
                 .fetch_optional(&mut *transaction)
                 .await
@@ -40,19 +43,44 @@ impl Jobs for SqlStore {
         Ok(job)
     }
 
-    async fn claim(&self, now: Timestamp, lease_us: i64) -> Result<Option<Job>, StoreError> {
+    async fn claim(&self, kinds: &[&str], now: Timestamp, lease_us: i64) -> Result<Option<Job>, StoreError> {
         let row = sqlx::query(dialect::CLAIM_JOB)
             .bind(now.as_micros())
             .bind(now.plus_micros(lease_us).as_micros())
+            .bind(serde_json::json!(kinds).to_string())
             .fetch_optional(&self.writer)
             .await
             .map_err(unavailable)?;
         row.map(|row| read(&row)).transpose()
     }
 
+    async fn release_left(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let result = sqlx::query(dialect::RELEASE_LEFT_JOBS)
+            .bind(now.as_micros())
+            .execute(&self.writer)
+            .await
+            .map_err(unavailable)?;
+        Ok(result.rows_affected())
+    }
+
+    async fn extend(&self, attempt: JobAttempt, now: Timestamp, lease_us: i64) -> Result<bool, StoreError> {
+        let result = sqlx::query(
+            "UPDATE durable_jobs SET lease_until_us = $3
+             WHERE id = $1 AND state = 'running' AND attempts = $2",
+        )
+        .bind(attempt.job.0)
+        .bind(i64::from(attempt.attempt))
+        .bind(now.plus_micros(lease_us).as_micros())
+        .execute(&self.writer)
+        .await
+        .map_err(unavailable)?;
+        Ok(result.rows_affected() == 1)
+    }
+
     async fn progress(&self, job: &Job, now: Timestamp, lease_us: i64) -> Result<bool, StoreError> {
         let result = sqlx::query(
-            "UPDATE jobs SET done = $3, total = $4, position = $5, lease_until_us = $6, updated_us = $7
+            "UPDATE durable_jobs
+             SET done = $3, total = $4, position = $5, lease_until_us = $6, updated_us = $7
              WHERE id = $1 AND state = 'running' AND attempts = $2",
         )
         .bind(job.id.0)
@@ -68,27 +96,39 @@ impl Jobs for SqlStore {
         Ok(result.rows_affected() == 1)
     }
 
-    async fn finish(&self, job: &Job, now: Timestamp, run_after: Timestamp) -> Result<(), StoreError> {
-        let is_over = matches!(job.state, JobState::Done | JobState::Failed);
-        sqlx::query(
-            "UPDATE jobs SET state = $3, done = $4, total = $5, position = $6, error = $7, run_after_us = $8,
-                 updated_us = $9, lease_until_us = NULL, unique_key = $10
-             WHERE id = $1 AND attempts = $2",
+    async fn finish(&self, job: &Job, now: Timestamp, run_after: Timestamp) -> Result<bool, StoreError> {
+        let result = sqlx::query(
+            "UPDATE durable_jobs SET state = $3, error = $4, failures = $5, run_after_us = $6, updated_us = $7,
+                 lease_until_us = NULL, unique_key = $8
+             WHERE id = $1 AND state = 'running' AND attempts = $2",
         )
         .bind(job.id.0)
         .bind(i64::from(job.attempts))
         .bind(job.state.as_str())
-        .bind(job.done.cast_signed())
-        .bind(job.total.cast_signed())
-        .bind(job.position.as_deref())
         .bind(job.error.as_deref())
+        .bind(i64::from(job.failures))
         .bind(run_after.as_micros())
         .bind(now.as_micros())
-        .bind(job.unique_key.as_deref().filter(|_| !is_over))
+        .bind(job.unique_key.as_deref().filter(|_| !job.state.is_over()))
         .execute(&self.writer)
         .await
         .map_err(unavailable)?;
-        Ok(())
+        Ok(result.rows_affected() == 1)
+    }
+
+    async fn cancel(&self, tenant: TenantId, id: JobId, now: Timestamp) -> Result<Option<Job>, StoreError> {
+        sqlx::query(
+            "UPDATE durable_jobs
+             SET state = 'cancelled', updated_us = $3, lease_until_us = NULL, unique_key = NULL
+             WHERE tenant_id = $1 AND id = $2 AND state IN ('waiting', 'running')",
+        )
+        .bind(tenant.0)
+        .bind(id.0)
+        .bind(now.as_micros())
+        .execute(&self.writer)
+        .await
+        .map_err(unavailable)?;
+        self.job(tenant, id).await
     }
 
     async fn job(&self, tenant: TenantId, id: JobId) -> Result<Option<Job>, StoreError> {
@@ -100,15 +140,59 @@ impl Jobs for SqlStore {
             .map_err(unavailable)?;
         row.map(|row| read(&row)).transpose()
     }
+
+    async fn jobs(
+        &self,
+        tenant: TenantId,
+        filter: &JobFilter,
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<Job>, StoreError> {
+        // Ids are ordered by time, so the greatest is the newest.
+        let rows = sqlx::query(select_job!(
+            "tenant_id = $1 AND state = COALESCE($2, state) AND kind = COALESCE($3, kind) AND id < $4
+             ORDER BY id DESC
+             LIMIT $5"
+        ))
+        .bind(tenant.0)
+        .bind(filter.state.map(JobState::as_str))
+        .bind(filter.kind.as_deref())
+        .bind(after.map_or(uuid::Uuid::max(), |id| id.0))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        rows.iter().map(read).collect()
+    }
+
+    async fn count_jobs(&self) -> Result<Vec<JobCount>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT kind, state, COUNT(*) FROM durable_jobs GROUP BY kind, state ORDER BY kind, state",
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        rows.iter()
+            .map(|row| {
+                let at = Reader { row, table: "durable_jobs" };
+                let count: i64 = at.get(2, "count")?;
+                Ok(JobCount {
+                    kind: at.get(0, "kind")?,
+                    state: at.parsed(1, "state", JobState::parse)?,
+                    count: count.max(0).unsigned_abs(),
+                })
+            })
+            .collect()
+    }
 }
 
 /// Writes a job; false if one with its unique key waits or runs. A job that is over has given its key back.
 pub(super) async fn insert(to: &mut Connection, job: &Job) -> Result<bool, StoreError> {
     let result = sqlx::query(
-        "INSERT INTO jobs (id, tenant_id, kind, unique_key, payload, state, attempts, done, total, position,
-             run_after_us, created_us, updated_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-         ON CONFLICT (unique_key) DO NOTHING",
+        "INSERT INTO durable_jobs (id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total,
+             position, run_after_us, created_us, updated_us)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+         ON CONFLICT (tenant_id, kind, unique_key) DO NOTHING",
     )
     .bind(job.id.0)
     .bind(job.tenant.0)
@@ -117,6 +201,7 @@ pub(super) async fn insert(to: &mut Connection, job: &Job) -> Result<bool, Store
     .bind(job.payload.as_str())
     .bind(job.state.as_str())
     .bind(i64::from(job.attempts))
+    .bind(i64::from(job.failures))
     .bind(job.done.cast_signed())
     .bind(job.total.cast_signed())
     .bind(job.position.as_deref())
@@ -129,8 +214,51 @@ pub(super) async fn insert(to: &mut Connection, job: &Job) -> Result<bool, Store
     Ok(result.rows_affected() == 1)
 }
 
+/// The refusal of a set that is the end of a job which is no longer its worker's.
+pub(super) async fn check_attempt(
+    on: &mut Connection,
+    set: &ChangeSet,
+) -> Result<Option<Refusal>, StoreError> {
+    let Some(attempt) = set.finishes else { return Ok(None) };
+    let held = holds(on, attempt, Some(set.tenant)).await?;
+    Ok((!held).then_some(Refusal::LeaseLost(attempt.job)))
+}
+
+/// Ends the job of which a set is the work. The set was checked before, in the same transaction.
+pub(super) async fn finish_with_set(on: &mut Connection, set: &ChangeSet) -> Result<(), StoreError> {
+    let Some(attempt) = set.finishes else { return Ok(()) };
+    sqlx::query(
+        "UPDATE durable_jobs
+         SET state = 'done', updated_us = $3, lease_until_us = NULL, unique_key = NULL, error = NULL
+         WHERE id = $1 AND state = 'running' AND attempts = $2",
+    )
+    .bind(attempt.job.0)
+    .bind(i64::from(attempt.attempt))
+    .bind(set.now.as_micros())
+    .execute(on)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+/// Whether an attempt is the latest one of a running job, of this tenant if one is given.
+pub(super) async fn holds(
+    on: &mut Connection,
+    attempt: JobAttempt,
+    tenant: Option<TenantId>,
+) -> Result<bool, StoreError> {
+    let held: Option<i64> = sqlx::query_scalar(dialect::HOLD_ATTEMPT)
+        .bind(attempt.job.0)
+        .bind(i64::from(attempt.attempt))
+        .bind(tenant.map(|tenant| tenant.0))
+        .fetch_optional(on)
+        .await
+        .map_err(unavailable)?;
+    Ok(held.is_some())
+}
+
 fn read(row: &Row) -> Result<Job, StoreError> {
-    let at = Reader { row, table: "jobs" };
+    let at = Reader { row, table: "durable_jobs" };
     Ok(Job {
         id: JobId(at.get(0, "id")?),
         tenant: TenantId(at.get(1, "tenant_id")?),
@@ -139,11 +267,12 @@ fn read(row: &Row) -> Result<Job, StoreError> {
         payload: at.get(4, "payload")?,
         state: at.parsed(5, "state", JobState::parse)?,
         attempts: at.number(6, "attempts")?,
-        done: at.number(7, "done")?,
-        total: at.number(8, "total")?,
-        position: at.get(9, "position")?,
-        error: at.get(10, "error")?,
-        created_at: at.time(11, "created_us")?,
-        updated_at: at.time(12, "updated_us")?,
+        failures: at.number(7, "failures")?,
+        done: at.number(8, "done")?,
+        total: at.number(9, "total")?,
+        position: at.get(10, "position")?,
+        error: at.get(11, "error")?,
+        created_at: at.time(12, "created_us")?,
+        updated_at: at.time(13, "updated_us")?,
     })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use super::integrity::RULES;
-use super::{SqlStore, StoreError, copy_to, integrity_complaints, unavailable};
+use super::{Db, SqlStore, StoreError, copy_to, integrity_complaints, unavailable};
 use crate::domain::time::Timestamp;
 use crate::store::{Damage, Maintenance};
 
@@ -59,15 +59,24 @@ impl Maintenance for SqlStore {
     }
 
     async fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO settings (name, value) VALUES ($1, $2)
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        )
-        .bind(name)
-        .bind(value)
-        .execute(&self.writer)
-        .await
-        .map_err(unavailable)?;
-        Ok(())
+        put_setting(&self.writer, name, value).await
     }
+}
+
+/// Writes a setting, in a transaction or on its own.
+pub(super) async fn put_setting(
+    on: impl sqlx::Executor<'_, Database = Db>,
+    name: &str,
+    value: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO settings (name, value) VALUES ($1, $2)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+    .bind(name)
+    .bind(value)
+    .execute(on)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
 }

@@ -7,6 +7,7 @@
 
 pub mod erasing;
 pub mod filtering;
+pub mod jobs;
 pub mod linking;
 pub mod reading;
 pub mod working;
@@ -38,9 +39,15 @@ macro_rules! store_contract {
             reading: fields_are_returned_exactly, numbers_in_metadata_are_returned_exactly, loaded_indexed_and_committed_memories_are_equal,
                 changes_are_returned_in_order, tenants_are_isolated, reachable_partitions_are_listed, owners_are_listed_in_pages,
                 sessions_and_turns_are_listed_in_pages, an_edit_of_a_turns_memory_keeps_the_turn;
-            working: the_oldest_due_job_is_claimed_first, a_job_with_an_expired_lease_is_claimed_again, only_the_lease_holder_updates_a_job,
-                a_unique_key_has_one_unfinished_job, jobs_are_enqueued_with_their_set_or_not_at_all, recalls_are_bounded_per_partition, settings_are_stored,
-                rows_of_another_embedder_replace_those_in_use, rows_of_a_stale_version_are_skipped;
+            jobs: the_oldest_job_comes_first, a_lease_runs_out, only_the_holder_moves_a_job,
+                a_unique_key_makes_one_job, a_job_comes_with_its_set_or_not_at_all,
+                only_kinds_asked_for_are_claimed, a_unique_key_is_for_one_tenant_and_kind,
+                what_a_dead_worker_left_is_given_back, an_expired_worker_writes_nothing,
+                a_job_is_done_with_its_set, a_cancelled_job_is_nobodys, a_job_put_off_comes_when_it_is_due,
+                jobs_come_in_pages;
+            working: recalls_are_bounded_per_partition, settings_are_stored,
+                rows_of_another_embedder_replace_those_in_use, rows_of_a_stale_version_are_skipped,
+                a_lost_lease_changes_no_embedder;
         }
     };
     (@tests $open:path; $($module:ident: $($rule:ident),+;)+) => {

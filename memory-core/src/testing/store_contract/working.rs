@@ -1,145 +1,12 @@
-//! Store contract, other services: jobs, access log, settings, and the change of embedder.
+//! Rules of the access log, of settings, and of the change of embedder.
 
 use super::{commit, loaded, log_is_sound, present};
-use crate::domain::change::Operation;
 use crate::domain::embedder::EmbedderId;
 use crate::domain::id::{JobId, MemoryId, PartitionId, RecallId, TenantId};
-use crate::domain::job::{Job, JobState};
-use crate::domain::time::Timestamp;
+use crate::domain::job::Job;
 use crate::store::{RecallRecord, Store};
 use crate::testing::START;
-use crate::testing::fixtures::{Fixtures, keyed_request, owner, revised, rows};
-
-const LEASE_US: i64 = 1_000;
-
-fn job(fixtures: &Fixtures, kind: &str, created_at: Timestamp) -> Job {
-    Job {
-        id: JobId(fixtures.id()),
-        tenant: TenantId::DEFAULT,
-        kind: kind.to_owned(),
-        unique_key: None,
-        payload: r#"{"n":1}"#.to_owned(),
-        state: JobState::Waiting,
-        attempts: 0,
-        done: 0,
-        total: 7,
-        position: None,
-        error: None,
-        created_at,
-        updated_at: created_at,
-    }
-}
-
-/// Jobs are claimed oldest first, not before they are due, each by one worker.
-pub async fn the_oldest_due_job_is_claimed_first(store: &dyn Store) {
-    let fixtures = Fixtures::default();
-    let now = START.plus_days(1);
-    for (kind, days) in [("second", 0), ("first", -1), ("later", 2)] {
-        store.enqueue(job(&fixtures, kind, START.plus_days(days))).await.unwrap();
-    }
-    let mut kinds = Vec::new();
-    while let Some(claimed) = store.claim(now, LEASE_US).await.unwrap() {
-        assert_eq!((claimed.state, claimed.attempts), (JobState::Running, 1));
-        kinds.push(claimed.kind);
-    }
-    assert_eq!(kinds, ["first", "second"]);
-}
-
-/// A job is claimed again after its lease has expired, not before; progress extends the lease.
-pub async fn a_job_with_an_expired_lease_is_claimed_again(store: &dyn Store) {
-    let fixtures = Fixtures::default();
-    let enqueued = store.enqueue(job(&fixtures, "k", START)).await.unwrap();
-    let mut held = store.claim(START, LEASE_US).await.unwrap().unwrap();
-    assert_eq!(store.claim(START.plus_micros(LEASE_US), LEASE_US).await.unwrap(), None);
-    (held.done, held.position) = (3, Some("here".to_owned()));
-    assert!(store.progress(&held, START.plus_micros(LEASE_US), LEASE_US).await.unwrap());
-    assert_eq!(store.claim(START.plus_micros(LEASE_US + 1), LEASE_US).await.unwrap(), None);
-    let again = store.claim(START.plus_micros(2 * LEASE_US + 1), LEASE_US).await.unwrap().unwrap();
-    assert_eq!((again.id, again.attempts, again.done), (enqueued.id, 2, 3));
-    assert_eq!(again.position.as_deref(), Some("here"));
-}
-
-/// A worker that has lost its lease can neither update nor end the job. The final state of a job is kept; a job to be
-/// retried waits until it is due.
-pub async fn only_the_lease_holder_updates_a_job(store: &dyn Store) {
-    let fixtures = Fixtures::default();
-    let id = store.enqueue(job(&fixtures, "k", START)).await.unwrap().id;
-    let mut lost = store.claim(START, LEASE_US).await.unwrap().unwrap();
-    let later = START.plus_micros(LEASE_US + 1);
-    let mut held = store.claim(later, LEASE_US).await.unwrap().unwrap();
-    assert!(!store.progress(&lost, later, LEASE_US).await.unwrap());
-    lost.state = JobState::Failed;
-    store.finish(&lost, later, later).await.unwrap();
-    let kept = async || store.job(TenantId::DEFAULT, id).await.unwrap().unwrap();
-    assert_eq!(kept().await.state, JobState::Running);
-    (held.state, held.error) = (JobState::Waiting, Some("busy".to_owned()));
-    store.finish(&held, later, later.plus_micros(10)).await.unwrap();
-    assert_eq!(kept().await.error.as_deref(), Some("busy"));
-    assert_eq!(store.claim(later, LEASE_US).await.unwrap(), None);
-    let mut last = store.claim(later.plus_micros(10), LEASE_US).await.unwrap().unwrap();
-    assert_eq!(last.attempts, 3);
-    last.state = JobState::Done;
-    store.finish(&last, later, later).await.unwrap();
-    assert_eq!(kept().await.state, JobState::Done);
-    assert!(!store.progress(&last, later, LEASE_US).await.unwrap(), "a job that is over does not move");
-    assert_eq!(store.claim(START.plus_days(9), LEASE_US).await.unwrap(), None);
-    assert_eq!(store.job(TenantId(fixtures.id()), id).await.unwrap(), None, "jobs have a tenant");
-}
-
-/// A request for a job whose unique key waits or runs returns that job; after its end, a new one is made.
-pub async fn a_unique_key_has_one_unfinished_job(store: &dyn Store) {
-    let fixtures = Fixtures::default();
-    let keyed = || Job { unique_key: Some("only".to_owned()), ..job(&fixtures, "k", START) };
-    let first = store.enqueue(keyed()).await.unwrap();
-    assert_eq!(store.enqueue(keyed()).await.unwrap().id, first.id);
-    for end in [JobState::Done, JobState::Failed] {
-        let mut held = store.claim(START, LEASE_US).await.unwrap().unwrap();
-        assert_eq!(store.enqueue(keyed()).await.unwrap().id, held.id);
-        held.state = end;
-        store.finish(&held, START, START).await.unwrap();
-        let next = store.enqueue(keyed()).await.unwrap();
-        assert_ne!(next.id, held.id, "{end:?}");
-    }
-}
-
-/// The jobs of a set are enqueued with it: a refused or repeated set enqueues none, and a job whose unique key waits or
-/// runs is skipped, within a set as well.
-pub async fn jobs_are_enqueued_with_their_set_or_not_at_all(store: &dyn Store) {
-    let fixtures = Fixtures::for_store(store).await.unwrap();
-    let ann = owner("ann");
-    let asking = |kind: &str, unique_key: Option<&str>| {
-        let unique_key = unique_key.map(str::to_owned);
-        let mut set = fixtures.adding(&ann, vec![fixtures.fact(kind)]);
-        set.jobs = vec![Job { unique_key, ..job(&fixtures, kind, START) }];
-        set
-    };
-    let mut refused = asking("refused", None);
-    refused.erasures.push(MemoryId(fixtures.id()));
-    let mut keyed = asking("keyed", Some("only"));
-    keyed.jobs.push(Job { unique_key: Some("only".to_owned()), ..job(&fixtures, "left out", START) });
-    keyed.jobs.push(job(&fixtures, "also", START));
-    keyed.idempotency = Some(keyed_request(Operation::AddMemories, "k", 1));
-    let mut repeated = asking("repeated", None);
-    repeated.idempotency.clone_from(&keyed.idempotency);
-    let sets = [refused, keyed.clone(), repeated, asking("left out", Some("only"))];
-    let taken: Vec<bool> = store.commit(&sets).await.unwrap().iter().map(Result::is_ok).collect();
-    assert_eq!(taken, [false, true, true, true]);
-    assert_eq!(store.enqueue(keyed.jobs[1].clone()).await.unwrap(), keyed.jobs[0], "as it was asked for");
-    let mut claimed = Vec::new();
-    while let Some(job) = store.claim(START, LEASE_US).await.unwrap() {
-        claimed.push(job);
-    }
-    let mut kinds: Vec<&str> = claimed.iter().map(|job| job.kind.as_str()).collect();
-    kinds.sort_unstable();
-    assert_eq!(kinds, ["also", "keyed"]);
-    commit(store, &asking("left out", Some("only"))).await;
-    assert_eq!(store.claim(START, LEASE_US).await.unwrap(), None, "the one with the key runs still");
-    let mut over = claimed.into_iter().find(|job| job.kind == "keyed").unwrap();
-    over.state = JobState::Done;
-    store.finish(&over, START, START).await.unwrap();
-    commit(store, &asking("next", Some("only"))).await;
-    assert_eq!(store.claim(START, LEASE_US).await.unwrap().unwrap().kind, "next");
-}
+use crate::testing::fixtures::{Fixtures, owner, revised, rows};
 
 /// Each partition keeps its newest records, up to the limit, and they are read newest first.
 pub async fn recalls_are_bounded_per_partition(store: &dyn Store) {
@@ -236,4 +103,22 @@ pub async fn rows_of_a_stale_version_are_skipped(store: &dyn Store) {
     commit(store, &fixtures.revising(&ann, revised(&memory, Some("another text")))).await;
     assert_eq!(wanting().await, [edited, kept], "a new text takes the rows of all embedders with it");
     log_is_sound(store, appended.partition).await;
+}
+
+/// The change of embedder that is a job's work happens only while the job is its worker's.
+pub async fn a_lost_lease_changes_no_embedder(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let old = store.embedder_in_use().await.unwrap();
+    let new = store.register_embedder("other", 8, START).await.unwrap();
+    let job = Job::new(JobId(fixtures.id()), TenantId::DEFAULT, "k", "{}".to_owned(), START);
+    store.enqueue(job.clone()).await.unwrap();
+    assert!(!store.use_embedder_for(new, job.attempt()).await.unwrap(), "it is not begun");
+    let lost = store.claim(&["k"], START, 1).await.unwrap().unwrap();
+    let held = store.claim(&["k"], START.plus_micros(2), 1).await.unwrap().unwrap();
+    assert!(!store.use_embedder_for(new, lost.attempt()).await.unwrap());
+    assert_eq!(store.embedder_in_use().await.unwrap(), old);
+    assert!(store.use_embedder_for(new, held.attempt()).await.unwrap());
+    assert_eq!(store.embedder_in_use().await.unwrap(), Some((new, "other".to_owned())));
+    store.cancel(TenantId::DEFAULT, held.id, START).await.unwrap();
+    assert!(!store.use_embedder_for(new, held.attempt()).await.unwrap());
 }

@@ -21,7 +21,7 @@ use reqwest::Url;
 
 pub use builder::ClientBuilder;
 pub use error::Error;
-pub use pages::SessionQuery;
+pub use pages::{JobQuery, SessionQuery};
 pub use retry::RetryPolicy;
 pub use writes::KeyedWrite;
 

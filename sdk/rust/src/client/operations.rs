@@ -37,7 +37,7 @@ impl Client {
         self.json(Request::get(format!("v1/memories/{id}/history"))).await
     }
 
-    /// Returns the state of a background job.
+    /// Returns the state of a background job. [`Client::jobs`] lists them.
     pub async fn job(&self, id: Uuid) -> Result<Job, Error> {
         self.json(Request::get(format!("v1/jobs/{id}"))).await
     }

@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::transport::Request;
 use super::{Client, Error};
 use crate::wire::{
-    ListMemories, Memory, OwnerPage, OwnerSummary, Scope, Session, SessionPage, Turn, TurnPage,
+    Job, JobPage, JobState, ListMemories, Memory, OwnerPage, OwnerSummary, Scope, Session, SessionPage, Turn,
+    TurnPage,
 };
 
 /// Query of [`Client::sessions`].
@@ -21,6 +22,19 @@ pub struct SessionQuery {
     /// Maximum number of sessions on the page. Default: the server's.
     pub limit: Option<u32>,
     /// Cursor of the page: the `next_cursor` of the previous page. Default: the first page.
+    pub cursor: Option<String>,
+}
+
+/// Which jobs [`Client::jobs`] lists; by default all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobQuery {
+    /// Only those in this state.
+    pub state: Option<JobState>,
+    /// Only those of this kind.
+    pub kind: Option<String>,
+    /// How many at most. Default: the server's.
+    pub limit: Option<u32>,
+    /// Where to go on: the `next_cursor` of the page before.
     pub cursor: Option<String>,
 }
 
@@ -69,6 +83,22 @@ impl Client {
                 let page = client.turns(session_id, None, cursor.as_deref()).await?;
                 Ok((page.turns, page.next_cursor))
             }
+        })
+    }
+
+    /// A page of background jobs, newest first.
+    pub async fn jobs(&self, query: &JobQuery) -> Result<JobPage, Error> {
+        let request = Request::get("v1/jobs").query("state", query.state.map(JobState::as_str));
+        let request = request.query("kind", query.kind.as_ref()).query("limit", query.limit);
+        self.json(request.query("cursor", query.cursor.as_ref())).await
+    }
+
+    /// All background jobs that `query` lists, from its cursor on.
+    pub fn all_jobs(&self, query: JobQuery) -> impl Stream<Item = Result<Job, Error>> + use<> {
+        let client = self.clone();
+        all("GET /v1/jobs", query.cursor.clone(), move |cursor| {
+            let (client, query) = (client.clone(), JobQuery { cursor, ..query.clone() });
+            async move { client.jobs(&query).await.map(|page| (page.jobs, page.next_cursor)) }
         })
     }
 

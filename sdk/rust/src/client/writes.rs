@@ -44,9 +44,15 @@ impl Client {
         self.newly_keyed().delete_matching(request).await
     }
 
-    /// Starts a job that embeds all memories with another embedder.
+    /// Starts a background job that embeds everything anew, or answers the one that does so already. While one changes to
+    /// another embedder, the problem is `reindex_in_progress`.
     pub async fn reindex(&self, request: &ReindexRequest) -> Result<Job, Error> {
         self.newly_keyed().reindex(request).await
+    }
+
+    /// Cancels a background job that waits or runs, and answers it; one that is over stays as it is.
+    pub async fn cancel_job(&self, id: Uuid) -> Result<Job, Error> {
+        self.newly_keyed().cancel_job(id).await
     }
 
     /// Compares the index with the store, and repairs it on request.
@@ -95,6 +101,11 @@ impl KeyedWrite<'_> {
     /// See [`Client::reindex`].
     pub async fn reindex(self, request: &ReindexRequest) -> Result<Job, Error> {
         self.send(Request::post("v1/admin/reindex", request)?).await
+    }
+
+    /// See [`Client::cancel_job`].
+    pub async fn cancel_job(self, id: Uuid) -> Result<Job, Error> {
+        self.send(Request::new(Method::POST, format!("v1/jobs/{id}/cancel"))).await
     }
 
     /// See [`Client::check`].

@@ -4,6 +4,7 @@
 //! unknown field is refused; responses may gain fields.
 
 mod filter;
+mod jobs;
 mod memory;
 mod operations;
 mod problem;
@@ -12,6 +13,7 @@ mod remember;
 mod server;
 
 pub use filter::*;
+pub use jobs::*;
 pub use memory::*;
 pub use operations::*;
 pub use problem::*;

@@ -298,44 +298,6 @@ pub struct ReindexRequest {
     pub embedder: String,
 }
 
-/// Durable background job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Job {
-    /// Id.
-    pub id: Uuid,
-    /// Kind of the job: `reindex`.
-    pub kind: String,
-    /// State of the job.
-    pub state: JobState,
-    /// Number of steps done.
-    pub done: u64,
-    /// Number of steps in total, as far as known.
-    pub total: u64,
-    /// Error of the last failed attempt, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// Time at which the job was requested (RFC 3339).
-    pub created_at: String,
-    /// Time of the last progress (RFC 3339).
-    pub updated_at: String,
-}
-
-/// State of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum JobState {
-    /// Waiting for a worker or for the next attempt.
-    Waiting,
-    /// Running.
-    Running,
-    /// Finished.
-    Done,
-    /// Failed for good.
-    Failed,
-}
-
 /// Body of `POST /v1/admin/check`: compare the index with the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

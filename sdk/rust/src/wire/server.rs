@@ -23,6 +23,9 @@ pub struct Version {
 pub struct Health {
     /// `ok`, or a description of the fault.
     pub status: String,
+    /// True if background jobs are worked on; only `/ready` says so. If not, everything else works all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs_running: Option<bool>,
     /// Id of this run of the server: unique, and new after every start. Absent from earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<Uuid>,

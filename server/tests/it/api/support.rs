@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use engrain_server::config::{Config, Overrides, load};
 use engrain_server::{App, router};
+use memory_core::Engine;
 use memory_core::testing::TestEngine;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -15,6 +16,7 @@ use tower::ServiceExt;
 pub(crate) struct TestServer {
     router: axum::Router,
     directory: TempDir,
+    engine: Option<Arc<Engine>>,
 }
 
 /// Response of the server.
@@ -57,7 +59,7 @@ impl TestServer {
     pub(crate) fn starting(settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let app = App::new(config(&directory, settings));
-        Self { router: router(app), directory }
+        Self { router: router(app), directory, engine: None }
     }
 
     /// Server with an engine that needs no model files.
@@ -66,7 +68,12 @@ impl TestServer {
         let app = App::new(config(&directory, &[]));
         let test_engine = TestEngine::open(directory.path()).await.expect("an engine");
         app.attach(Arc::clone(&test_engine.engine));
-        Self { router: router(app), directory }
+        Self { router: router(app), directory, engine: Some(test_engine.engine) }
+    }
+
+    /// From here on, nobody works on its background jobs.
+    pub(crate) async fn stop_jobs(&self) {
+        self.engine.as_ref().expect("a working server").stop().await;
     }
 
     /// Data directory of the server.

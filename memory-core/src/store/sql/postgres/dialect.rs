@@ -19,19 +19,33 @@ pub(super) const LOCKS_ROWS: bool = true;
 pub(super) const LOCK_PARTITION: &str =
     "SELECT last_seq, session_count, memory_count FROM partitions WHERE id = $1 FOR UPDATE";
 
-/// Leases a job. Workers that claim at the same time skip the row that another one is about to take.
+/// Leases a job of one of the kinds in a JSON list. Workers that claim at the same time skip the row that another one is
+/// about to take.
 pub(super) const CLAIM_JOB: &str = "
-    UPDATE jobs
+    UPDATE durable_jobs
     SET state = 'running', attempts = attempts + 1, lease_until_us = $2, updated_us = $1
     WHERE id = (
-        SELECT id FROM jobs
-        WHERE (state = 'waiting' AND run_after_us <= $1) OR (state = 'running' AND lease_until_us < $1)
+        SELECT id FROM durable_jobs
+        WHERE kind IN (SELECT json_array_elements_text(CAST($3 AS JSON)))
+            AND ((state = 'waiting' AND run_after_us <= $1) OR (state = 'running' AND lease_until_us < $1))
         ORDER BY run_after_us, id
         LIMIT 1
         FOR UPDATE SKIP LOCKED
     )
-    RETURNING id, tenant_id, kind, unique_key, payload, state, attempts, done, total, position, error,
+    RETURNING id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total, position, error,
               created_us, updated_us";
+
+/// Finds the running attempt at a job, with its row locked until the transaction ends, so that no worker claims it
+/// meanwhile. SQLite has no such clause.
+pub(super) const HOLD_ATTEMPT: &str = "
+    SELECT CAST(1 AS BIGINT) FROM durable_jobs
+    WHERE id = $1 AND state = 'running' AND attempts = $2 AND tenant_id = COALESCE($3, tenant_id)
+    FOR UPDATE";
+
+/// Releases no job: several processes work at the same time, and a lease ends by its time alone. In SQLite's directory
+/// there is one process, so whoever ran a job before is dead.
+pub(super) const RELEASE_LEFT_JOBS: &str = "
+    UPDATE durable_jobs SET updated_us = CAST($1 AS BIGINT) WHERE FALSE";
 
 /// Begins an escape in a stored text: a code point that is never assigned to a character.
 const ESCAPE: char = '\u{10FFFF}';

@@ -17,18 +17,30 @@ pub(super) const LOCKS_ROWS: bool = false;
 pub(super) const LOCK_PARTITION: &str =
     "SELECT last_seq, session_count, memory_count FROM partitions WHERE id = $1";
 
-/// Leases a job. SQLite has one writer, so nothing can slip between look and leap; PostgreSQL skips locked rows.
+/// Leases a job of one of the kinds in a JSON list. SQLite has one writer, so nothing can slip between look and leap;
+/// PostgreSQL skips locked rows, and takes the kinds as an array.
 pub(super) const CLAIM_JOB: &str = "
-    UPDATE jobs
+    UPDATE durable_jobs
     SET state = 'running', attempts = attempts + 1, lease_until_us = $2, updated_us = $1
     WHERE id = (
-        SELECT id FROM jobs
-        WHERE (state = 'waiting' AND run_after_us <= $1) OR (state = 'running' AND lease_until_us < $1)
+        SELECT id FROM durable_jobs
+        WHERE kind IN (SELECT value FROM json_each($3))
+            AND ((state = 'waiting' AND run_after_us <= $1) OR (state = 'running' AND lease_until_us < $1))
         ORDER BY run_after_us, id
         LIMIT 1
     )
-    RETURNING id, tenant_id, kind, unique_key, payload, state, attempts, done, total, position, error,
+    RETURNING id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total, position, error,
               created_us, updated_us";
+
+/// Finds the running attempt at a job. PostgreSQL locks the row with it.
+pub(super) const HOLD_ATTEMPT: &str = "
+    SELECT 1 FROM durable_jobs
+    WHERE id = $1 AND state = 'running' AND attempts = $2 AND tenant_id = COALESCE($3, tenant_id)";
+
+/// Releases the jobs that are marked as running. The directory has one process at a time, so whoever ran them is dead;
+/// PostgreSQL has many, and its twin changes nothing.
+pub(super) const RELEASE_LEFT_JOBS: &str = "
+    UPDATE durable_jobs SET state = 'waiting', lease_until_us = NULL, updated_us = $1 WHERE state = 'running'";
 
 /// A text as a column holds it: as it is. PostgreSQL has none with U+0000.
 pub(super) fn encode_text(text: &str) -> Cow<'_, str> {
@@ -39,7 +51,6 @@ pub(super) fn encode_text(text: &str) -> Cow<'_, str> {
 pub(super) fn decode_text(stored: String) -> String {
     stored
 }
-
 /// The database's own integrity check.
 pub(super) const INTEGRITY_CHECK: &str = "PRAGMA quick_check(10)";
 

@@ -1,0 +1,150 @@
+//! The runner: one supervised worker for each kind of job that has a handler.
+//!
+//! A worker for each kind, so that a long job of one kind holds up no other kind, and two jobs of one kind never work at
+//! the same time in one process. Invariant: while the runner lives, each of its workers does, or is started again after a
+//! pause.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
+
+use super::registry::JobRegistry;
+use super::settings::JobSettings;
+use super::worker::{Counters, SharedClock, Worker};
+use crate::domain::clock::Clock;
+use crate::store::{Jobs, StoreError};
+
+/// The workers of a process. Dropping it ends them; [`stop`](Self::stop) waits for their end.
+#[derive(Debug)]
+pub struct JobRunner {
+    kinds: Vec<(&'static str, Arc<Counters>)>,
+    /// Taken away to tell the workers to stop.
+    nudge: Mutex<Option<watch::Sender<()>>>,
+    supervisors: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// The state of the runner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunnerStatus {
+    /// Whether every worker is alive.
+    pub is_alive: bool,
+    /// The workers, in the order of their kinds.
+    pub kinds: Vec<KindStatus>,
+}
+
+/// The state of the worker of one kind. Numbers count from the start of the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KindStatus {
+    /// The kind.
+    pub kind: &'static str,
+    /// Whether the worker is alive.
+    pub is_alive: bool,
+    /// Whether it has a job.
+    pub is_working: bool,
+    /// Attempts begun.
+    pub attempts: u64,
+    /// Attempts that ended in an error.
+    pub failures: u64,
+    /// How often the worker itself had to be started again.
+    pub restarts: u64,
+}
+
+impl JobRunner {
+    /// Gives back what dead workers left, and starts a worker for each kind in `registry`. To be called once for a store in
+    /// a process, before anything else claims jobs.
+    ///
+    /// Errors: [`StoreError`] if the store does not answer.
+    pub async fn start(
+        store: Arc<dyn Jobs>,
+        clock: Arc<dyn Clock>,
+        registry: &JobRegistry,
+        settings: JobSettings,
+    ) -> Result<Self, StoreError> {
+        let left = store.release_left(clock.now()).await?;
+        if left > 0 {
+            tracing::info!(jobs = left, "jobs that a dead process left go on");
+        }
+        let (nudge, nudges) = watch::channel(());
+        let (mut kinds, mut supervisors) = (Vec::new(), Vec::new());
+        for handler in registry.handlers() {
+            let counters = Arc::<Counters>::default();
+            // Alive from the start: the task has only to be scheduled.
+            counters.is_alive.store(true, Ordering::Release);
+            kinds.push((handler.kind(), Arc::clone(&counters)));
+            let worker = Worker {
+                handler: Arc::clone(handler),
+                store: Arc::clone(&store),
+                clock: SharedClock(Arc::clone(&clock)),
+                settings,
+                counters,
+                nudges: nudges.clone(),
+            };
+            supervisors.push(tokio::spawn(supervise(worker)));
+        }
+        Ok(Self { kinds, nudge: Mutex::new(Some(nudge)), supervisors: Mutex::new(supervisors) })
+    }
+
+    /// Makes the workers look at once: for a new job, and for a lease that may be lost.
+    pub fn nudge(&self) {
+        if let Some(nudge) = &*self.nudge.lock() {
+            nudge.send_replace(());
+        }
+    }
+
+    /// How the workers are.
+    pub fn status(&self) -> RunnerStatus {
+        let kinds: Vec<KindStatus> = self
+            .kinds
+            .iter()
+            .map(|(kind, counters)| KindStatus {
+                kind,
+                is_alive: counters.is_alive.load(Ordering::Acquire),
+                is_working: counters.is_working.load(Ordering::Acquire),
+                attempts: counters.attempts.load(Ordering::Relaxed),
+                failures: counters.failures.load(Ordering::Relaxed),
+                restarts: counters.restarts.load(Ordering::Relaxed),
+            })
+            .collect();
+        RunnerStatus { is_alive: kinds.iter().all(|kind| kind.is_alive), kinds }
+    }
+
+    /// Stops the workers, and answers when they have stopped. Jobs at work are given back.
+    pub async fn stop(&self) {
+        drop(self.nudge.lock().take());
+        let supervisors = std::mem::take(&mut *self.supervisors.lock());
+        for supervisor in supervisors {
+            let _ = supervisor.await;
+        }
+    }
+}
+
+impl Drop for JobRunner {
+    fn drop(&mut self) {
+        for supervisor in self.supervisors.get_mut() {
+            supervisor.abort();
+        }
+    }
+}
+
+/// Keeps a worker alive. A worker ends by itself only when the runner stops.
+async fn supervise(worker: Worker) {
+    loop {
+        let mut running = JoinSet::new();
+        running.spawn(worker.clone().run());
+        match running.join_next().await {
+            Some(Err(error)) if error.is_panic() => {
+                worker.counters.restarts.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(
+                    kind = worker.handler.kind(),
+                    "the worker of a kind of jobs died; it is started again"
+                );
+                sleep(worker.settings.poll_every).await;
+            }
+            _ => return,
+        }
+    }
+}

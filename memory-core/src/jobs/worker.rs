@@ -1,0 +1,208 @@
+//! The worker of one kind of job: claim, let the handler work while the lease is extended, end.
+//!
+//! Invariant: a worker has at most one job. A handler that panics takes nothing along; only a defect in this file ends a
+//! worker, and then the runner starts another one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+
+use super::settings::{JobSettings, micros};
+use super::{JobContext, JobFailure, JobHandler, JobOutcome};
+use crate::domain::clock::Clock;
+use crate::domain::job::{Job, JobState};
+use crate::store::Jobs;
+
+/// The code of an attempt that panicked.
+const PANICKED: &str = "panicked";
+/// The code of a job that was begun too often without an end.
+const INTERRUPTED: &str = "interrupted_too_often";
+
+/// What happened to the jobs of one kind since the process started.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) is_alive: AtomicBool,
+    pub(super) is_working: AtomicBool,
+    pub(super) attempts: AtomicU64,
+    pub(super) failures: AtomicU64,
+    pub(super) restarts: AtomicU64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Worker {
+    pub(super) handler: Arc<dyn JobHandler>,
+    pub(super) store: Arc<dyn Jobs>,
+    pub(super) clock: SharedClock,
+    pub(super) settings: JobSettings,
+    pub(super) counters: Arc<Counters>,
+    /// Changes when there may be something to do at once; closed when the runner stops.
+    pub(super) nudges: watch::Receiver<()>,
+}
+
+/// A clock with a name in debug output.
+#[derive(Clone)]
+pub(super) struct SharedClock(pub(super) Arc<dyn Clock>);
+
+impl std::fmt::Debug for SharedClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// The end of an attempt, as the worker sees it.
+enum Ended {
+    Answered(Result<JobOutcome, JobFailure>),
+    /// The runner stops: somebody else goes on.
+    Stopped,
+}
+
+/// Raises a flag for as long as it lives.
+struct Raised<'a>(&'a AtomicBool);
+
+impl<'a> Raised<'a> {
+    fn new(flag: &'a AtomicBool) -> Self {
+        flag.store(true, Ordering::Release);
+        Self(flag)
+    }
+}
+
+impl Drop for Raised<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+impl Worker {
+    /// Works until the runner stops.
+    pub(super) async fn run(mut self) {
+        let counters = Arc::clone(&self.counters);
+        let _alive = Raised::new(&counters.is_alive);
+        let lease_us = self.settings.lease_us();
+        loop {
+            self.nudges.mark_unchanged();
+            let is_over = match self.store.claim(&[self.handler.kind()], self.clock.0.now(), lease_us).await {
+                Ok(Some(job)) => {
+                    let _working = Raised::new(&counters.is_working);
+                    self.attempt(job).await
+                }
+                Ok(None) => self.is_over_after_pause().await,
+                Err(error) => {
+                    let kind = self.handler.kind();
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        kind,
+                        "no job could be claimed"
+                    );
+                    self.is_over_after_pause().await
+                }
+            };
+            if is_over {
+                return;
+            }
+        }
+    }
+
+    /// Waits until there may be something to do; true if the runner has stopped.
+    async fn is_over_after_pause(&mut self) -> bool {
+        tokio::select! {
+            () = sleep(self.settings.poll_every) => false,
+            changed = self.nudges.changed() => changed.is_err(),
+        }
+    }
+
+    /// Makes one attempt; true if the runner has stopped.
+    async fn attempt(&mut self, job: Job) -> bool {
+        if job.attempts > self.settings.attempts_at_most {
+            let failure = JobFailure::Final { code: INTERRUPTED.to_owned() };
+            self.end(job, Ended::Answered(Err(failure))).await;
+            return false;
+        }
+        self.counters.attempts.fetch_add(1, Ordering::Relaxed);
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock.0));
+        let context = Arc::new(JobContext::new(job.clone(), store, clock, self.settings.lease_us()));
+        let ended = self.guard(&context).await;
+        let is_over = matches!(ended, Ended::Stopped);
+        self.end(job, ended).await;
+        is_over
+    }
+
+    /// Runs the handler as a task of its own, and keeps the lease for it.
+    async fn guard(&mut self, context: &Arc<JobContext>) -> Ended {
+        let (handler, own) = (Arc::clone(&self.handler), Arc::clone(context));
+        let mut work = JoinSet::new();
+        work.spawn(async move { handler.run(own).await });
+        let every = self.settings.heartbeat();
+        let mut beats = interval_at(Instant::now() + every, every);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                ended = work.join_next() => return answered(ended),
+                _ = beats.tick() => {}
+                changed = self.nudges.changed() => if changed.is_err() {
+                    work.shutdown().await;
+                    return Ended::Stopped;
+                },
+            }
+            match context.extend().await {
+                Ok(true) => {}
+                Ok(false) => {
+                    work.abort_all();
+                    return answered(work.join_next().await);
+                }
+                Err(error) => {
+                    // The handler goes on: if the lease runs out meanwhile, the store refuses what it writes.
+                    let job = context.job().id;
+                    tracing::warn!(error = &error as &dyn std::error::Error, %job, "the lease was not extended");
+                }
+            }
+        }
+    }
+
+    /// Writes how an attempt ended.
+    async fn end(&self, mut job: Job, ended: Ended) {
+        let now = self.clock.0.now();
+        let mut run_after = now;
+        match ended {
+            Ended::Stopped => job.state = JobState::Waiting,
+            Ended::Answered(Ok(JobOutcome::Committed)) => return,
+            Ended::Answered(Ok(JobOutcome::Done)) => (job.state, job.error) = (JobState::Done, None),
+            Ended::Answered(Err(JobFailure::LeaseLost)) => {
+                tracing::info!(job = %job.id, kind = job.kind, "the job was cancelled or given to another worker");
+                return;
+            }
+            Ended::Answered(Err(failure)) => {
+                self.counters.failures.fetch_add(1, Ordering::Relaxed);
+                job.failures = job.failures.saturating_add(1);
+                let (code, may_repeat) = match failure {
+                    JobFailure::Retry { code } => (code, job.failures < self.settings.failures_at_most),
+                    JobFailure::Final { code } => (code, false),
+                    JobFailure::LeaseLost => return,
+                };
+                tracing::error!(job = %job.id, kind = job.kind, code, may_repeat, "an attempt at a job failed");
+                job.error = Some(code);
+                job.state = if may_repeat { JobState::Waiting } else { JobState::Failed };
+                run_after = now.plus_micros(micros(self.settings.pause_after(job.failures)));
+            }
+        }
+        match self.store.finish(&job, now, run_after).await {
+            Ok(true) => {}
+            Ok(false) => tracing::info!(job = %job.id, "the job was no longer this worker's at its end"),
+            Err(error) => {
+                // It is claimed again when its lease has run out.
+                let id = job.id;
+                tracing::error!(error = &error as &dyn std::error::Error, job = %id, "an attempt could not be ended");
+            }
+        }
+    }
+}
+
+fn answered(ended: Option<Result<Result<JobOutcome, JobFailure>, tokio::task::JoinError>>) -> Ended {
+    Ended::Answered(match ended {
+        Some(Ok(answer)) => answer,
+        Some(Err(error)) if error.is_panic() => Err(JobFailure::Retry { code: PANICKED.to_owned() }),
+        Some(Err(_)) | None => Err(JobFailure::LeaseLost), // it was stopped because of that
+    })
+}

@@ -1,0 +1,111 @@
+//! Background jobs of the engine: start of the runner, requests for jobs, and their state.
+
+use std::sync::Arc;
+
+use super::reindex::{Payload, ReindexHandler};
+use crate::domain::id::JobId;
+use crate::domain::job::{Job, JobCount, JobFilter};
+use crate::domain::scope::Caller;
+use crate::engine::{Engine, needs_admin, needs_read};
+use crate::error::Error;
+use crate::field_checks;
+use crate::jobs::registry::JobRegistry;
+use crate::jobs::runner::{JobRunner, RunnerStatus};
+use crate::jobs::settings::JobSettings;
+use crate::model::source::EmbedderSource;
+
+impl Engine {
+    /// Starts the job runner: jobs that an earlier process left go on. To be called once, before requests are taken; a
+    /// second call changes nothing.
+    ///
+    /// Errors: [`Error::Store`] if the store does not answer.
+    pub async fn start_jobs(
+        &self,
+        embedders: Arc<dyn EmbedderSource>,
+        settings: JobSettings,
+    ) -> Result<(), Error> {
+        if self.embedders.set(Arc::clone(&embedders)).is_err() {
+            return Ok(());
+        }
+        let reindex = ReindexHandler {
+            store: Arc::clone(&self.store),
+            commits: self.commits.clone(),
+            active: Arc::clone(&self.embedder),
+            embedders,
+            clock: Arc::clone(&self.clock),
+        };
+        let registry = JobRegistry::default().with(Arc::new(reindex));
+        let store = Arc::clone(&self.store);
+        let runner = JobRunner::start(store, Arc::clone(&self.clock), &registry, settings).await?;
+        let _ = self.jobs.set(runner);
+        Ok(())
+    }
+
+    /// Asks for a change to the embedder of this name: everything is embedded anew by a background job. Answers the job
+    /// that does so already, if there is one. With the embedder in use, rows that are wanting are made.
+    ///
+    /// Errors: [`Error::ReindexInProgress`] while a job changes to another embedder; [`Error::Invalid`] if there is no such
+    /// embedder, or it does not work.
+    pub async fn start_reindex(&self, caller: &Caller, embedder: &str) -> Result<Job, Error> {
+        needs_admin(caller)?;
+        let embedders = self.embedders.get().ok_or(Error::Stopping)?;
+        embedders.open(embedder).await.map_err(|error| Error::invalid("embedder", error))?;
+        let now = self.now();
+        let asked = Payload { embedder: embedder.to_owned() };
+        let job = self.store.enqueue(asked.job(JobId(self.ids.next(now)), caller.tenant, now)).await?;
+        let present = Payload::of(&job).map(|payload| payload.embedder).unwrap_or_default();
+        if present != asked.embedder {
+            return Err(Error::ReindexInProgress { embedder: present, job: job.id.to_string() });
+        }
+        self.nudge_jobs();
+        Ok(job)
+    }
+
+    /// A durable job.
+    pub async fn job(&self, caller: &Caller, id: JobId) -> Result<Job, Error> {
+        needs_read(caller)?;
+        self.store.job(caller.tenant, id).await?.ok_or_else(|| no_job(id))
+    }
+
+    /// Durable jobs, newest first: those before `after`, at most `limit`.
+    pub async fn jobs(
+        &self,
+        caller: &Caller,
+        filter: &JobFilter,
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<Job>, Error> {
+        needs_read(caller)?;
+        let limit = field_checks::page(limit, &self.limits)?;
+        Ok(self.store.jobs(caller.tenant, filter, after, limit).await?)
+    }
+
+    /// Cancels a job that waits or runs, and answers it as it is then; one that is over stays as it is. Steps that are done
+    /// stay done.
+    pub async fn cancel_job(&self, caller: &Caller, id: JobId) -> Result<Job, Error> {
+        needs_admin(caller)?;
+        let job = self.store.cancel(caller.tenant, id, self.now()).await?.ok_or_else(|| no_job(id))?;
+        self.nudge_jobs();
+        Ok(job)
+    }
+
+    /// The state of the job runner; none before it is started.
+    pub fn job_runner(&self) -> Option<RunnerStatus> {
+        self.jobs.get().map(JobRunner::status)
+    }
+
+    /// The number of jobs by kind and state, over all tenants: for metrics.
+    pub async fn count_jobs(&self) -> Result<Vec<JobCount>, Error> {
+        Ok(self.store.count_jobs().await?)
+    }
+
+    fn nudge_jobs(&self) {
+        if let Some(runner) = self.jobs.get() {
+            runner.nudge();
+        }
+    }
+}
+
+fn no_job(id: JobId) -> Error {
+    Error::NotFound { what: "job", id: id.to_string() }
+}
