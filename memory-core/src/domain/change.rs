@@ -42,7 +42,7 @@ pub struct ChangeSet {
     /// same unique key waits or runs, none is added.
     pub jobs: Vec<Job>,
     /// The attempt at a job of which this set is the whole work: the job is done if the set is committed, and not
-    /// otherwise. A set of a worker that has lost its lease is refused.
+    /// otherwise. A set of a worker that has lost its lease is refused; a repetition of an earlier set ends no job.
     pub finishes: Option<JobAttempt>,
 }
 
