@@ -137,18 +137,23 @@ pub(crate) fn jobs(runner: &RunnerStatus, counts: &[JobCount]) {
         counter!(JOB_WORKER_RESTARTS, "kind" => status.kind).absolute(status.restarts);
         gauge!(JOB_WORKERS_ALIVE, "kind" => status.kind).set(f64::from(u8::from(status.is_alive)));
     }
-    for kind in runner.kinds.iter().map(|status| status.kind).chain([UNKNOWN_KIND]) {
-        for state in JobState::ALL {
-            let is_of_kind = |count: &&JobCount| match runner.kinds.iter().any(|it| it.kind == count.kind) {
-                true => count.kind == kind,
-                false => kind == UNKNOWN_KIND,
-            };
-            let counted = counts.iter().filter(|count| count.state == state).filter(is_of_kind);
-            let sum: u64 = counted.map(|count| count.count).sum();
-            gauge!(JOBS, "kind" => kind, "state" => state.as_str())
-                .set(f64::from(u32::try_from(sum).unwrap_or(u32::MAX)));
-        }
+    let kinds: Vec<&'static str> = runner.kinds.iter().map(|status| status.kind).collect();
+    for (kind, state, count) in by_label(&kinds, counts) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        gauge!(JOBS, "kind" => kind, "state" => state.as_str()).set(f64::from(count));
     }
+}
+
+/// The number of jobs for each pair of labels, those without a job included: a gauge keeps its last value otherwise.
+fn by_label(kinds: &[&'static str], counts: &[JobCount]) -> Vec<(&'static str, JobState, u64)> {
+    let label = |kind: &str| kinds.iter().find(|known| **known == kind).copied().unwrap_or(UNKNOWN_KIND);
+    let labels = kinds.iter().copied().chain([UNKNOWN_KIND]);
+    let pairs = labels.flat_map(|kind| JobState::ALL.map(|state| (kind, state)));
+    let of = |(kind, state)| {
+        let counted = counts.iter().filter(|it| it.state == state && label(&it.kind) == kind);
+        (kind, state, counted.map(|it| it.count).sum())
+    };
+    pairs.map(of).collect()
 }
 
 /// Guard of the gauge of requests in flight.
@@ -177,5 +182,16 @@ mod tests {
         assert_eq!(known_method(&odd).to_string(), "other");
         assert_eq!(known_method(&Method::PATCH).to_string(), "PATCH");
         assert!(BUCKETS_S.is_sorted());
+    }
+
+    #[test]
+    fn kinds_without_a_handler_are_counted_as_one() {
+        let count = |kind: &str, count| JobCount { kind: kind.to_owned(), state: JobState::Waiting, count };
+        let counts = [count("reindex", 2), count("of tomorrow", 3), count("of another", 4)];
+        let counted = by_label(&["reindex"], &counts);
+        assert_eq!(counted.len(), 2 * JobState::ALL.len());
+        let waiting: Vec<_> =
+            counted.into_iter().filter(|(_, state, _)| *state == JobState::Waiting).collect();
+        assert_eq!(waiting, [("reindex", JobState::Waiting, 2), (UNKNOWN_KIND, JobState::Waiting, 7)]);
     }
 }

@@ -44,7 +44,7 @@ pub struct ChangeSet {
     /// key waits or runs.
     pub jobs: Vec<Job>,
     /// The attempt at a job of which this set is the whole work: the job is done if the set is committed, and not
-    /// otherwise. A set of a worker that has lost its lease is refused.
+    /// otherwise. A set of a worker that has lost its lease is refused; a repetition of an earlier set ends no job.
     pub finishes: Option<JobAttempt>,
 }
 

@@ -72,8 +72,10 @@ impl JobHandler for ReindexHandler {
 
     async fn run(&self, context: Arc<JobContext>) -> Result<JobOutcome, JobFailure> {
         let failed = |error: Error| {
-            let cause = &error as &dyn std::error::Error;
-            tracing::error!(error = cause, job = %context.job().id, "embedding anew failed");
+            if !matches!(error, Error::LeaseLost { .. }) {
+                let cause = &error as &dyn std::error::Error;
+                tracing::error!(error = cause, job = %context.job().id, "embedding anew failed");
+            }
             JobFailure::from(error)
         };
         let payload =

@@ -59,6 +59,13 @@ impl Scripted {
         let (attempts, lost) = (Mutex::default(), AtomicUsize::new(0));
         Arc::new(Self { kind, script, attempts, go_on: Notify::new(), lost })
     }
+
+    /// Waits until the first act of the script is on: a job is said to run a moment before that.
+    async fn has_begun(&self) {
+        while self.attempts.lock().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
 }
 
 #[async_trait]
@@ -240,7 +247,7 @@ async fn a_cancelled_job_is_stopped_and_writes_nothing_more() {
     let handler = Scripted::new("k", &[Act::Hang]);
     let (id, next) = (bench.ask("k").await, bench.ask("k").await);
     let runner = bench.runner(&[&handler], SETTINGS).await;
-    bench.once_in(id, JobState::Running).await;
+    handler.has_begun().await;
     bench.store.cancel(TenantId::DEFAULT, id, START).await.unwrap();
     runner.nudge();
     bench.once_in(next, JobState::Done).await;
@@ -254,7 +261,7 @@ async fn a_worker_that_lost_its_lease_notes_nothing() {
     let handler = Scripted::new("k", &[Act::NoteLater]);
     let id = bench.ask("k").await;
     let _runner = bench.runner(&[&handler], SETTINGS).await;
-    bench.once_in(id, JobState::Running).await;
+    handler.has_begun().await;
     bench.pass(61);
     let other = bench.store.claim(&["k"], bench.clock.now(), 60_000_000).await.unwrap().unwrap();
     assert_eq!((other.id, other.attempts), (id, 2));
@@ -288,7 +295,7 @@ async fn a_runner_that_stops_gives_its_job_back() {
     let handler = Scripted::new("k", &[Act::Hang]);
     let id = bench.ask("k").await;
     let runner = bench.runner(&[&handler], SETTINGS).await;
-    bench.once_in(id, JobState::Running).await;
+    handler.has_begun().await;
     runner.stop().await;
     let given_back = bench.job(id).await;
     assert_eq!((given_back.state, given_back.failures), (JobState::Waiting, 0));
