@@ -2,7 +2,7 @@
 //! time, and never holds what the store does not.
 //!
 //! An index row is not a memory: a memory may have several rows (chunks, and later keys of other kinds). Every count
-//! and every rank here is of memories. `docs/ADDING_AN_INDEX.md` says how another implementation is added.
+//! and every rank here is of memories. `docs/adding/index.md` says how another implementation is added.
 
 pub mod embedded;
 

@@ -2,7 +2,7 @@
 //! the configuration keys and the request fields follow from it.
 //!
 //! To add a signal: one entry here, its score in [`super::fuse`], the field of the same name in the SDK's wire type (a test
-//! compares the names), and a measurement (docs/ADDING_A_SIGNAL.md).
+//! compares the names), and a measurement (docs/adding/signal.md).
 
 /// One weight of the table.
 #[derive(Clone, Copy, Debug, PartialEq)]
