@@ -20,6 +20,7 @@ use crate::model::source::EmbedderSource;
 use crate::model::{Embedder, Reranker};
 use crate::recall::access_log::AccessLogWriter;
 use crate::recall::settings::RecallSettings;
+use crate::retention::Curve;
 use crate::store::Store;
 
 /// What an engine is made of.
@@ -32,6 +33,8 @@ pub struct Parts {
     pub embedder: Arc<dyn Embedder>,
     /// What reads candidates again, if there is one.
     pub reranker: Option<Arc<dyn Reranker>>,
+    /// Forgetting curve: the initial strength of memories. The index takes the same one.
+    pub curve: Arc<dyn Curve>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Where ids come from.
@@ -49,6 +52,7 @@ pub struct Engine {
     /// Shared with the job that changes it.
     pub(crate) embedder: Arc<RwLock<ActiveEmbedder>>,
     pub(crate) reranker: Option<Arc<dyn Reranker>>,
+    pub(crate) curve: Arc<dyn Curve>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) limits: Limits,
@@ -76,7 +80,7 @@ impl Engine {
     /// Starts an engine. A new store takes the embedder given; one that was made with another refuses it with
     /// [`Error::EmbedderMismatch`], since vectors of two embedders must never be compared.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
-        let Parts { store, index, embedder, reranker, clock, ids, limits, recall } = parts;
+        let Parts { store, index, embedder, reranker, curve, clock, ids, limits, recall } = parts;
         let configured = embedder.identity().vector_space();
         let id = match store.embedder_in_use().await? {
             Some((id, stored)) if stored == configured => id,
@@ -96,6 +100,7 @@ impl Engine {
             index,
             embedder: Arc::new(RwLock::new(ActiveEmbedder { id, embedder })),
             reranker,
+            curve,
             clock,
             ids,
             limits,

@@ -11,6 +11,7 @@ use memory_core::model::source::EmbedderSource;
 use memory_core::model::{Embedder, ModelError, Reranker};
 use memory_core::recall::settings::RecallSettings;
 use memory_core::recall::signals::Weights;
+use memory_core::retention::{Curve, MemoryBankPaper};
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::store::{Embedders, StoreError};
 use memory_core::{Engine, Error, Parts};
@@ -57,8 +58,10 @@ pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
         threads: or_one_per_core(config.index.threads),
         inline_rows: EmbeddedIndexOptions::INLINE_ROWS,
     };
+    let curve: Arc<dyn Curve> = Arc::new(MemoryBankPaper);
     let parts = Parts {
-        index: Arc::new(EmbeddedIndex::new(store.clone(), index_options)),
+        index: Arc::new(EmbeddedIndex::new(store.clone(), Arc::clone(&curve), index_options)),
+        curve,
         store,
         embedder,
         reranker: reranker(config).await?,

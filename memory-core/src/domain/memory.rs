@@ -100,7 +100,7 @@ pub struct Origin {
 pub struct Strength {
     /// Importance, 0 to 1. A double, so that a filter matches the exact number given.
     pub importance: f64,
-    /// Strength S of MemoryBank's curve: 1 when new.
+    /// Strength as the curve in use defines it (`retention::Curve`).
     pub strength: f32,
     /// Time of the last refresh: of learning or of the last recall.
     pub refreshed_at: Timestamp,

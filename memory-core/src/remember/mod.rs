@@ -24,8 +24,6 @@ use tracing::instrument;
 
 /// Importance when the request gives none, 0 to 1.
 const DEFAULT_IMPORTANCE: f64 = 0.5;
-/// Initial strength S of MemoryBank's curve (see [`crate::retention`]).
-const INITIAL_STRENGTH: f32 = 1.0;
 /// Maximum number of retries because the embedder in use changed during the request.
 const EMBEDDER_CHANGES: usize = 3;
 
@@ -43,6 +41,7 @@ impl Engine {
         if let Some(repeated) = self.repeated(caller, &owner, request.idempotency.as_ref(), &texts).await? {
             return Ok(repeated);
         }
+        let strength = self.curve.initial_strength();
         for _ in 0..EMBEDDER_CHANGES {
             let indexed = self.index_texts(&texts, "turns").await?;
             let now = self.now();
@@ -59,7 +58,7 @@ impl Engine {
                         let turn_id = TurnId(self.ids.next(now));
                         let id = MemoryId(self.ids.next(now));
                         let turn = Turn { id: turn_id, ..turn_record(turn, seq, now) };
-                        let memory = memory_of_turn(&request, &owner, &turn, id, session_id, seq);
+                        let memory = memory_of_turn(&request, &owner, &turn, (id, session_id, seq), strength);
                         (turn, NewMemory { memory, derivation: None, rows })
                     })
                     .collect(),
@@ -89,6 +88,7 @@ impl Engine {
             return Ok(repeated);
         }
         let sources = self.sources(caller, &owner, &request.memories).await?;
+        let strength = self.curve.initial_strength();
         for _ in 0..EMBEDDER_CHANGES {
             let indexed = self.index_texts(&texts, "memories").await?;
             let now = self.now();
@@ -98,7 +98,7 @@ impl Engine {
             for ((new, rows), sources) in request.memories.iter().zip(indexed.rows).zip(&sources) {
                 let derivation = self.derivation_by_caller(sources, now);
                 let id = MemoryId(self.ids.next(now));
-                let mut memory = finished_memory(&request.scope, &owner, new, id, now);
+                let mut memory = finished_memory(&request.scope, &owner, new, (id, now), strength);
                 memory.derivation = derivation.as_ref().map(|derivation| derivation.id);
                 set.memories.push(NewMemory { memory, derivation, rows });
             }
@@ -213,9 +213,8 @@ fn memory_of_turn(
     request: &RememberTurns,
     owner: &Owner,
     turn: &Turn,
-    id: MemoryId,
-    session: SessionId,
-    seq: usize,
+    (id, session, seq): (MemoryId, SessionId, usize),
+    strength: f32,
 ) -> Memory {
     let requested = request.turns.get(seq);
     Memory {
@@ -249,7 +248,11 @@ fn memory_of_turn(
         created_at: turn.recorded_at,
         valid: Interval::default(),
         expires_at: requested.and_then(|requested| requested.expires_at),
-        strength: new_strength(requested.and_then(|requested| requested.importance), turn.said_at),
+        strength: initial_strength(
+            requested.and_then(|requested| requested.importance),
+            strength,
+            turn.said_at,
+        ),
     }
 }
 
@@ -257,8 +260,8 @@ fn finished_memory(
     scope: &Scope,
     owner: &Owner,
     new: &MemoryToRemember,
-    id: MemoryId,
-    now: Timestamp,
+    (id, now): (MemoryId, Timestamp),
+    strength: f32,
 ) -> Memory {
     let happened = new.happened.unwrap_or(Happened { at: now, until: None });
     Memory {
@@ -283,17 +286,13 @@ fn finished_memory(
         created_at: now,
         valid: new.valid,
         expires_at: new.expires_at,
-        strength: new_strength(new.importance, happened.at),
+        strength: initial_strength(new.importance, strength, happened.at),
     }
 }
 
-/// Initial strength: retention decreases from when the memory's content happened, not from its import.
-fn new_strength(importance: Option<f64>, happened_at: Timestamp) -> Strength {
-    Strength {
-        importance: importance.unwrap_or(DEFAULT_IMPORTANCE),
-        strength: INITIAL_STRENGTH,
-        refreshed_at: happened_at,
-    }
+/// Strength of a new memory: retention decreases from when the memory's content happened, not from its import.
+fn initial_strength(importance: Option<f64>, strength: f32, happened_at: Timestamp) -> Strength {
+    Strength { importance: importance.unwrap_or(DEFAULT_IMPORTANCE), strength, refreshed_at: happened_at }
 }
 
 fn text_of_turn(turn: &TurnToRemember) -> TextToIndex {

@@ -1,58 +1,38 @@
-//! Forgetting curves, as the scan understands them: three numbers per row, from which retention at any moment follows
-//! (`gpu_retrieval::retention`). A curve is a pure function from a memory's strength to these numbers; it knows no
-//! clock and no store.
+//! Forgetting curves: how a memory's retention falls with time. A curve is pure; it knows no clock and no store.
+//!
+//! The scan evaluates retention from four numbers per row at the instant of the query (`gpu_retrieval::retention`), so a
+//! curve maps what is known of a memory to these numbers. `docs/adding/curve.md` tells how to add one.
+
+mod memorybank;
+
+use std::fmt::Debug;
 
 use gpu_retrieval::Decay;
 
+pub use memorybank::MemoryBankPaper;
+
 use crate::domain::memory::Strength;
+use crate::domain::time::Timestamp;
 
-const MICROS_PER_DAY: f64 = 86_400_000_000.0;
-
-/// MemoryBank's curve as the paper gives it: R = e^(-t/S), t in days since the memory was learned or last recalled,
-/// S its strength, 1 when new (Zhong et al. 2023, arXiv 2305.10250). The released code computes e^(-tS/5) instead,
-/// which forgets what is recalled often *faster*; that is not what is meant.
-pub fn memorybank_paper(strength: &Strength) -> Decay {
-    let s_days = f64::from(strength.strength).max(f64::from(f32::EPSILON));
-    let rate_per_us = std::f64::consts::LOG2_E / (s_days * MICROS_PER_DAY);
-    Decay {
-        t0_us: strength.refreshed_at.as_micros(),
-        rate_per_us: narrow(rate_per_us),
-        shape: 0.0,
-        importance: narrow(strength.importance),
-    }
+/// Recalls of a memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct History<'a> {
+    /// Times of the recalls, oldest first; empty where only the strength is known.
+    pub recalled_at: &'a [Timestamp],
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the scan computes in f32")]
-fn narrow(number: f64) -> f32 {
-    number as f32
-}
+/// Forgetting curve.
+///
+/// Contract: the retention that follows from [`decay`](Self::decay) is within 0 and 1 and never rises with time while the
+/// memory is not recalled; no input gives a number that the scan refuses. One curve is in use in a process; the strength
+/// that it defines is stored, so a change of curve reads the same numbers in its own way.
+pub trait Curve: Send + Sync + Debug {
+    /// Name in configuration and explanations, such as `memorybank.paper`.
+    fn name(&self) -> &'static str;
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::time::Timestamp;
+    /// Strength of a new memory.
+    fn initial_strength(&self) -> f32;
 
-    /// The table of retention values in the paper's form, to three digits.
-    #[test]
-    fn retention_agrees_with_the_table_of_the_paper() {
-        let learned = Timestamp::from_micros(1_700_000_000_000_000);
-        for (strength, hours, expected) in [
-            (1.0, 1, 0.959_2),
-            (1.0, 8, 0.716_5),
-            (1.0, 24, 0.367_9),
-            (1.0, 48, 0.135_3),
-            (1.0, 168, 0.000_9),
-            (5.0, 24, 0.818_7),
-            (5.0, 168, 0.246_6),
-            (5.0, 720, 0.002_5),
-        ] {
-            let decay = memorybank_paper(&Strength { importance: 0.5, strength, refreshed_at: learned });
-            let dt = gpu_retrieval::elapsed_us(
-                learned.plus_micros(hours * 3_600_000_000).as_micros(),
-                decay.t0_us,
-            );
-            let retention = gpu_retrieval::retention(dt, decay.rate_per_us, decay.shape);
-            assert!((retention - expected).abs() < 1e-4, "S {strength}, {hours} h: {retention}");
-        }
-    }
+    /// Decay parameters of a memory, as the scan takes them.
+    fn decay(&self, strength: &Strength, history: &History<'_>) -> Decay;
 }

@@ -36,6 +36,7 @@ use crate::recall::request::Recall;
 use crate::recall::settings::RecallSettings;
 use crate::recall::signals::RequestedWeights;
 use crate::remember::request::{MemoryToRemember, RememberMemories, RememberTurns, TurnToRemember};
+use crate::retention::MemoryBankPaper;
 use crate::store::sql::{SqlStore, StoreOptions};
 
 /// Start time of the test clock: 2024-03-01T12:00:00Z.
@@ -72,13 +73,14 @@ impl TestEngine {
         let store = Arc::new(SqlStore::open(directory, StoreOptions::default()).await?);
         let options =
             EmbeddedIndexOptions { budget_bytes, threads: 2, inline_rows: EmbeddedIndexOptions::INLINE_ROWS };
-        let index = Arc::new(EmbeddedIndex::new(store.clone(), options));
+        let index = Arc::new(EmbeddedIndex::new(store.clone(), Arc::new(MemoryBankPaper), options));
         let clock = Arc::new(FrozenClock::at(START));
         let engine = Engine::start(Parts {
             store: store.clone(),
             index: index.clone(),
             embedder,
             reranker: None,
+            curve: Arc::new(MemoryBankPaper),
             clock: clock.clone(),
             ids: Arc::new(CountingIds::default()),
             limits: Limits::default(),

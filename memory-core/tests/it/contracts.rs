@@ -10,6 +10,7 @@ use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
 use memory_core::index::{
     Answer, Exactness, Index, IndexError, IndexQuery, Inspection, TurnPosition, Update, View,
 };
+use memory_core::retention::MemoryBankPaper;
 use memory_core::store::Store;
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::testing::memory_source::MemorySource;
@@ -26,14 +27,22 @@ store_contract!(sqlite);
 /// Small partitions: the caller's thread searches.
 fn inline(source: Arc<MemorySource>, budget_bytes: usize) -> Arc<dyn Index> {
     let inline_rows = EmbeddedIndexOptions::INLINE_ROWS;
-    Arc::new(EmbeddedIndex::new(source, EmbeddedIndexOptions { budget_bytes, threads: 2, inline_rows }))
+    Arc::new(EmbeddedIndex::new(
+        source,
+        Arc::new(MemoryBankPaper),
+        EmbeddedIndexOptions { budget_bytes, threads: 2, inline_rows },
+    ))
 }
 
 index_contract!(exact: inline);
 
 /// Large partitions: every search goes through the scan queue, and several workers share it.
 fn queued(source: Arc<MemorySource>, budget_bytes: usize) -> Arc<dyn Index> {
-    Arc::new(EmbeddedIndex::new(source, EmbeddedIndexOptions { budget_bytes, threads: 3, inline_rows: 0 }))
+    Arc::new(EmbeddedIndex::new(
+        source,
+        Arc::new(MemoryBankPaper),
+        EmbeddedIndexOptions { budget_bytes, threads: 3, inline_rows: 0 },
+    ))
 }
 
 index_contract!(exact: queued);

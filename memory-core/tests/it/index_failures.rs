@@ -12,6 +12,7 @@ use memory_core::index::{Answer, Index, IndexError, IndexQuery, Inspection, Turn
 use memory_core::limits::Limits;
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::recall::settings::RecallSettings;
+use memory_core::retention::MemoryBankPaper;
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::testing::{CALLER, START, fact, memories, question, user};
 
@@ -75,7 +76,7 @@ async fn a_commit_that_the_index_cannot_apply_is_acknowledged_and_found() {
     let inline_rows = EmbeddedIndexOptions::INLINE_ROWS;
     let options = EmbeddedIndexOptions { budget_bytes: 64 << 20, threads: 1, inline_rows };
     let index = Arc::new(RefusingIndex {
-        inner: EmbeddedIndex::new(store.clone(), options),
+        inner: EmbeddedIndex::new(store.clone(), Arc::new(MemoryBankPaper), options),
         refuses: AtomicBool::new(false),
         cleared: AtomicUsize::new(0),
     });
@@ -84,6 +85,7 @@ async fn a_commit_that_the_index_cannot_apply_is_acknowledged_and_found() {
         index: index.clone(),
         embedder: Arc::new(HashingEmbedder::new(64)),
         reranker: None,
+        curve: Arc::new(MemoryBankPaper),
         clock: Arc::new(FrozenClock::at(START)),
         ids: Arc::new(CountingIds::default()),
         limits: Limits::default(),

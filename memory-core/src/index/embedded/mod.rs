@@ -29,6 +29,7 @@ use self::scan_queue::ScanQueue;
 use self::workers::Workers;
 use super::{Answer, Index, IndexError, IndexQuery, Inspection, TurnPosition, Update, View};
 use crate::domain::id::{MemoryId, PartitionId};
+use crate::retention::Curve;
 use crate::store::IndexSource;
 
 /// Attempts of a load. Another one is needed if an update is missing among the queued ones; updates are applied in the
@@ -56,6 +57,7 @@ impl EmbeddedIndexOptions {
 #[derive(Debug)]
 pub struct EmbeddedIndex {
     source: Arc<dyn IndexSource>,
+    curve: Arc<dyn Curve>,
     cache: PartitionCache,
     inline_rows: usize,
     scan_queue: Arc<ScanQueue>,
@@ -64,10 +66,11 @@ pub struct EmbeddedIndex {
 }
 
 impl EmbeddedIndex {
-    /// An index over `source` with an empty cache.
-    pub fn new(source: Arc<dyn IndexSource>, options: EmbeddedIndexOptions) -> Self {
+    /// An index over `source` with an empty cache. Retention follows `curve`.
+    pub fn new(source: Arc<dyn IndexSource>, curve: Arc<dyn Curve>, options: EmbeddedIndexOptions) -> Self {
         Self {
             source,
+            curve,
             cache: PartitionCache::new(options.budget_bytes),
             inline_rows: options.inline_rows,
             scan_queue: Arc::new(ScanQueue::new(options.threads)),
@@ -137,7 +140,7 @@ impl EmbeddedIndex {
     }
 
     async fn read(&self, id: PartitionId) -> Result<Partition, IndexError> {
-        let mut partition = Partition::new(self.source.dimension().await?)?;
+        let mut partition = Partition::new(self.source.dimension().await?, self.curve.clone())?;
         let mut failure = None;
         let seq = self
             .source

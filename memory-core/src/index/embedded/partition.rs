@@ -4,6 +4,8 @@
 //! Memories are numbered by ordinal (in the columns, and as groups of the scan), rows by row number (the same in the scan
 //! and in BM25). Both only grow: replaced and erased ones are dead until the partition is read anew.
 
+use std::sync::Arc;
+
 use gpu_retrieval::{Row, Rows, ScanBackend};
 use half::f16;
 
@@ -15,7 +17,7 @@ use super::lexical::LexicalIndex;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
 use crate::index::{IndexError, TurnPosition, Update, View};
-use crate::retention;
+use crate::retention::{Curve, History};
 use crate::store::Indexed;
 use crate::text::TermVector;
 
@@ -32,6 +34,7 @@ pub(super) struct Partition {
     pub(super) ends_with_question: Bitmap,
     /// By ordinal: its first row.
     first_row: Vec<u32>,
+    curve: Arc<dyn Curve>,
 }
 
 /// A row: one chunk of a memory.
@@ -43,8 +46,8 @@ pub(super) struct RowEntry {
 }
 
 impl Partition {
-    /// An empty partition whose vectors will have `dimension` components.
-    pub(super) fn new(dimension: usize) -> Result<Self, IndexError> {
+    /// An empty partition whose vectors will have `dimension` components. Retention follows `curve`.
+    pub(super) fn new(dimension: usize, curve: Arc<dyn Curve>) -> Result<Self, IndexError> {
         Ok(Self {
             seq: 0,
             columns: Columns::default(),
@@ -54,6 +57,7 @@ impl Partition {
             row_alive: Bitmap::default(),
             ends_with_question: Bitmap::default(),
             first_row: Vec::new(),
+            curve,
         })
     }
 
@@ -107,7 +111,7 @@ impl Partition {
         memory: &Memory,
         row: &crate::domain::change::IndexRow,
     ) -> Result<bool, IndexError> {
-        let decay = retention::memorybank_paper(&memory.strength);
+        let decay = self.curve.decay(&memory.strength, &History::default());
         let placeholder;
         let vector = match row.vector.as_deref() {
             Some(vector) if vector.len() == self.dense.dims() => vector,

@@ -195,6 +195,7 @@ mod tests {
     use super::*;
     use crate::domain::id::MemoryId;
     use crate::domain::memory::Kind;
+    use crate::retention::MemoryBankPaper;
     use crate::store::Indexed;
     use crate::testing::fixtures::{plain, rows};
 
@@ -215,7 +216,7 @@ mod tests {
     fn a_partition_that_cannot_apply_an_update_is_dropped_with_an_error() {
         let cache = PartitionCache::new(usize::MAX);
         let cached = cache.touch(ID);
-        *cached.state.write() = Partition::new(8).ok();
+        *cached.state.write() = Partition::new(8, Arc::new(MemoryBankPaper)).ok();
         cache.measure(ID);
         let memory = plain(MemoryId(uuid::Uuid::from_u128(1)), Kind::Fact, "");
         let mut rows = rows("tea");
@@ -234,7 +235,7 @@ mod tests {
             threads.spawn(|| {
                 for _ in 0..20_000 {
                     let cached = cache.touch(ID);
-                    *cached.state.write() = Partition::new(8).ok();
+                    *cached.state.write() = Partition::new(8, Arc::new(MemoryBankPaper)).ok();
                     cache.measure(ID);
                 }
             });
