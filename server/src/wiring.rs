@@ -10,7 +10,6 @@ use memory_core::jobs::settings::JobSettings;
 use memory_core::model::source::EmbedderSource;
 use memory_core::model::{Embedder, ModelError, Reranker};
 use memory_core::recall::settings::RecallSettings;
-use memory_core::recall::signals::Weights;
 use memory_core::retention::{Curve, MemoryBankPaper};
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::store::{Embedders, StoreError};
@@ -121,19 +120,8 @@ fn or_one_per_core(threads: usize) -> usize {
 }
 
 fn recall_settings(config: &Config) -> RecallSettings {
-    let weights = config.recall.weights;
     RecallSettings {
-        weights: Weights {
-            similarity: weights.similarity,
-            retention: weights.retention,
-            importance: weights.importance,
-            lexical: weights.lexical,
-            window: weights.window,
-            neighbours: weights.neighbours,
-            replies: weights.replies,
-            speaker: weights.speaker,
-            time: weights.time,
-        },
+        weights: config.recall.weights.0,
         rerank: config.recall.rerank,
         rerank_candidates: config.recall.rerank_candidates,
         ..RecallSettings::default()

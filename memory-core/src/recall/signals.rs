@@ -7,8 +7,10 @@
 /// One weight of the table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WeightEntry {
-    /// Name in requests and in the configuration.
+    /// Name in requests.
     pub name: &'static str,
+    /// Key in the configuration.
+    pub config_key: &'static str,
     /// The signal that it belongs to.
     pub signal: SignalName,
     /// Default value.
@@ -83,6 +85,7 @@ macro_rules! signals {
             pub const TABLE: &[WeightEntry] = &[
                 $($(WeightEntry {
                     name: stringify!($weight),
+                    config_key: concat!("recall.weights.", stringify!($weight)),
                     signal: SignalName::$signal,
                     default: $default,
                     doc: concat!($($doc),+),

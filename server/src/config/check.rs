@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use memory_core::recall::signals::Weights;
+
 use super::Config;
 
 /// Invalid configuration.
@@ -74,18 +76,9 @@ impl Config {
         within("recall.limit", recall.limit, 1..=bounds.recall_limit)?;
         within("recall.budget_tokens", recall.budget_tokens, 0..=bounds.budget_tokens)?;
         within("recall.rerank_candidates", recall.rerank_candidates, 1..=bounds.rerank_candidates)?;
-        let weights = [
-            ("recall.weights.similarity", recall.weights.similarity),
-            ("recall.weights.retention", recall.weights.retention),
-            ("recall.weights.importance", recall.weights.importance),
-            ("recall.weights.lexical", recall.weights.lexical),
-            ("recall.weights.window", recall.weights.window),
-            ("recall.weights.neighbours", recall.weights.neighbours),
-            ("recall.weights.replies", recall.weights.replies),
-            ("recall.weights.speaker", recall.weights.speaker),
-            ("recall.weights.time", recall.weights.time),
-        ];
-        weights.into_iter().try_for_each(|(key, weight)| within(key, weight, 0.0..=100.0))?;
+        for (entry, (_, weight)) in Weights::TABLE.iter().zip(recall.weights.0.iter()) {
+            within(entry.config_key, weight, 0.0..=100.0)?;
+        }
         if recall.rerank && recall.reranker.is_empty() {
             return Err(BadConfig::Missing { key: "recall.reranker", because: "for recall.rerank = true" });
         }

@@ -6,6 +6,7 @@
 mod check;
 mod load;
 mod secret;
+mod weights;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use check::BadConfig;
 pub use load::{LoadError, Overrides, load};
 pub use secret::Secret;
+pub use weights::SignalWeights;
 
 /// Text of the file with every key, its meaning and its default.
 pub const DEFAULTS: &str = include_str!("../../config.default.toml");
@@ -116,31 +118,7 @@ pub struct RecallDefaults {
     /// Name of the cross-encoder.
     pub reranker: String,
     /// Weights of the signals.
-    pub weights: Weights,
-}
-
-/// Weights of the signals.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Weights {
-    /// Semantic similarity (cosine).
-    pub similarity: f32,
-    /// Retention.
-    pub retention: f32,
-    /// Importance.
-    pub importance: f32,
-    /// Lexical match (BM25).
-    pub lexical: f32,
-    /// BM25 of the window: a turn with its neighbours.
-    pub window: f32,
-    /// Scores of the neighbouring turns.
-    pub neighbours: f32,
-    /// Score of a turn that asks something, added to the turn after it.
-    pub replies: f32,
-    /// Speaker named by the query.
-    pub speaker: f32,
-    /// Time named by the query.
-    pub time: f32,
+    pub weights: SignalWeights,
 }
 
 /// Limits.

@@ -8,6 +8,7 @@ use memory_core::recall::response::{
     Context, Explanation, NamedTime, Recalled, RecalledMemory, Timings, Verdict, WhyNot,
 };
 use memory_core::recall::signals::RequestedWeights;
+use serde_json::Value;
 
 use super::fields::{self, scope};
 use super::filter::filter;
@@ -39,18 +40,16 @@ fn named_time(named: NamedTime) -> wire::NamedTime {
     }
 }
 
+/// Weights by name: the fields of the wire type are the names of the table of signals.
 fn weights(weights: wire::Weights) -> RequestedWeights {
-    RequestedWeights {
-        similarity: weights.similarity,
-        retention: weights.retention,
-        importance: weights.importance,
-        lexical: weights.lexical,
-        window: weights.window,
-        neighbours: weights.neighbours,
-        replies: weights.replies,
-        speaker: weights.speaker,
-        time: weights.time,
+    let mut requested = RequestedWeights::default();
+    let fields = serde_json::to_value(weights).ok();
+    for (name, weight) in fields.iter().filter_map(Value::as_object).flatten() {
+        // An f32 that went through a double is the same f32.
+        #[expect(clippy::cast_possible_truncation, reason = "was an f32")]
+        requested.set(name, weight.as_f64().map(|weight| weight as f32));
     }
+    requested
 }
 
 /// Response of `POST /v1/recall`.
@@ -145,5 +144,25 @@ fn outranked(why: &WhyNot) -> String {
             format!("it is at rank {rank} with {score:.4}; the last that came back has {last:.4}")
         }
         _ => "others were better".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use memory_core::recall::signals::Weights;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_wire_has_a_field_for_every_weight_of_the_table_and_no_other() {
+        let all: serde_json::Map<String, Value> =
+            Weights::TABLE.iter().map(|entry| (entry.name.to_owned(), json!(0.1))).collect();
+        // The wire type refuses unknown fields, and leaves out those that are not set.
+        let on_the_wire: wire::Weights =
+            serde_json::from_value(all.clone().into()).expect("each has a field");
+        let fields = serde_json::to_value(on_the_wire).expect("an object");
+        assert_eq!(fields.as_object().map(serde_json::Map::len), Some(all.len()));
+        assert!(weights(on_the_wire).iter().all(|(_, weight)| weight == Some(0.1)));
     }
 }
