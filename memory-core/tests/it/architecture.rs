@@ -231,6 +231,17 @@ fn each_external_library_is_confined_to_its_folder() {
     );
     only_there(&["axum"], &["server/"], "only the server speaks HTTP");
     only_there(
+        &["MemoryBankPaper"],
+        &[
+            "memory-core/src/retention/",
+            "memory-core/src/testing/",
+            // Only its tests do.
+            "memory-core/src/index/embedded/partition_cache.rs",
+            "server/src/wiring.rs",
+        ],
+        "only wiring.rs chooses a forgetting curve",
+    );
+    only_there(
         &["unsafe"],
         &["gpu-retrieval/src/simd/", "gpu-retrieval/src/rows/"],
         "unsafe code lives in the kernels",

@@ -48,7 +48,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "engine",
         ],
     ),
-    ("maintenance", &["domain", "model", "store", "index", "error", "jobs", "indexing", "engine"]),
+    (
+        "maintenance",
+        &["domain", "model", "store", "index", "error", "field_checks", "jobs", "indexing", "engine"],
+    ),
     (
         "engine",
         &[
