@@ -22,7 +22,7 @@ pub struct Hit {
     pub row: u32,
     /// The group's number.
     pub group: u32,
-    /// The id given to [`Rows::add_group`].
+    /// The id given to [`Rows::add_group`](crate::Rows::add_group).
     pub group_id: u128,
     /// See [`fuse`](crate::fuse).
     pub score: f32,

@@ -1,7 +1,7 @@
 //! The SQL store: its statements are written once, in the dialect that SQLite and PostgreSQL share, and compiled once
 //! per database (ADR 0001).
 //!
-//! The files of this folder are the modules of [`store`](sqlite::store), which the module of each database includes by
+//! The files of this folder are the modules of `store`, which the module of each database includes by
 //! its path. They name no database. What a database's module offers them:
 //!
 //! - `Db`, `Connection`, `Row`: the types of sqlx for it.
