@@ -36,6 +36,8 @@ impl Jobs for SqlStore {
                 .await
                 .map_err(unavailable)?;
             if let Some(row) = present {
+                // Not left to the drop, which ends the transaction, and on PostgreSQL its locks, at some later time.
+                transaction.rollback().await.map_err(unavailable)?;
                 return read(&row);
             }
         }
