@@ -169,8 +169,9 @@ pub async fn a_unique_key_is_for_one_tenant_and_kind(store: &dyn Store) {
     assert_eq!(ids.len(), 3);
 }
 
-/// A store that one process has gives back what a dead one left: it is claimed at once, as a further attempt, with the
-/// progress that was noted; the dead one's writes are refused. Jobs that wait or are over stay as they are.
+/// A store that one process has releases the jobs of a dead worker: they are claimed at once, as a further attempt, with
+/// the progress that was noted; writes of the dead worker are refused. A store that several processes share releases
+/// none, and their lease has to expire. Jobs that wait or are over stay as they are.
 pub async fn what_a_dead_worker_left_is_given_back(store: &dyn Store) {
     let fixtures = Fixtures::default();
     store.enqueue(job(&fixtures, "k", START)).await.unwrap();
@@ -178,12 +179,21 @@ pub async fn what_a_dead_worker_left_is_given_back(store: &dyn Store) {
     left.done = 3;
     assert!(store.progress(&left, START, LEASE_US).await.unwrap());
     let waiting = store.enqueue(job(&fixtures, "k", START.plus_days(1))).await.unwrap();
-    assert_eq!(store.release_left(START).await.unwrap(), 1);
-    assert!(!store.extend(left.attempt(), START, LEASE_US).await.unwrap());
+    let at = match store.release_left(START).await.unwrap() {
+        0 => {
+            assert_eq!(claim(store, START).await, None, "the lease holds");
+            START.plus_micros(LEASE_US + 1)
+        }
+        released => {
+            assert_eq!(released, 1);
+            assert!(!store.extend(left.attempt(), START, LEASE_US).await.unwrap());
+            START
+        }
+    };
+    let again = claim(store, at).await.unwrap();
     assert!(!store.finish(&Job { state: JobState::Done, ..left.clone() }, START, START).await.unwrap());
-    let again = claim(store, START).await.unwrap();
     assert_eq!((again.id, again.attempts, again.failures, again.done), (left.id, 2, 0, 3));
-    assert_eq!(claim(store, START).await, None);
+    assert_eq!(claim(store, at).await, None);
     assert_eq!(store.job(TenantId::DEFAULT, waiting.id).await.unwrap().unwrap(), waiting);
 }
 
