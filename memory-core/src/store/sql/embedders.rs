@@ -74,6 +74,7 @@ impl Embedders for SqlStore {
     async fn use_embedder_for(&self, id: EmbedderId, attempt: JobAttempt) -> Result<bool, StoreError> {
         let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
         if !holds(&mut transaction, attempt, None).await? {
+            transaction.rollback().await.map_err(unavailable)?;
             return Ok(false);
         }
         put_setting(&mut *transaction, IN_USE, &id.0.to_string()).await?;
