@@ -14,6 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::index::Index;
 use crate::indexing::commit_queue::CommitQueue;
+use crate::indexing::keys::row_recipe;
 use crate::jobs::runner::JobRunner;
 use crate::limits::Limits;
 use crate::model::source::EmbedderSource;
@@ -63,7 +64,7 @@ pub struct Engine {
     pub(crate) embedders: OnceLock<Arc<dyn EmbedderSource>>,
 }
 
-/// The embedder in use, with the store's number for it.
+/// The embedder in use, with the store's number for it and the recipe of the rows in use.
 #[derive(Clone)]
 pub(crate) struct ActiveEmbedder {
     pub(crate) id: EmbedderId,
@@ -78,16 +79,20 @@ impl std::fmt::Debug for Engine {
 
 impl Engine {
     /// Starts an engine. A new store takes the embedder given; one that was made with another refuses it with
-    /// [`Error::EmbedderMismatch`], since vectors of two embedders must never be compared.
+    /// [`Error::EmbedderMismatch`], since vectors of two embedders must never be compared. A store whose rows were made
+    /// with another tokenizer or key recipe is served with these rows; [`Engine::start_jobs`] has them made anew.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
         let Parts { store, index, embedder, reranker, curve, clock, ids, limits, recall } = parts;
         let configured = embedder.identity().vector_space();
         let id = match store.embedder_in_use().await? {
-            Some((id, stored)) if stored == configured => id,
-            Some((_, stored)) => return Err(Error::EmbedderMismatch { stored, configured }),
+            Some((id, stored)) if stored.embedder == configured => id,
+            Some((_, stored)) => {
+                return Err(Error::EmbedderMismatch { stored: stored.embedder, configured });
+            }
             None => {
                 let dimension = u32::try_from(embedder.identity().dimension).unwrap_or(u32::MAX);
-                let id = store.register_embedder(&configured, dimension, clock.now()).await?;
+                let recipe = row_recipe(configured);
+                let id = store.register_embedder(&recipe, dimension, clock.now()).await?;
                 store.use_embedder(id).await?;
                 id
             }
@@ -127,7 +132,7 @@ impl Engine {
         u32::try_from(self.embedder.read().embedder.identity().dimension).unwrap_or(u32::MAX)
     }
 
-    /// The store's number of the embedder in use: for tests of the change-over.
+    /// The store's number of the embedder and row recipe in use: for tests of the change-over.
     pub fn embedder_id(&self) -> EmbedderId {
         self.active_embedder().id
     }

@@ -50,7 +50,7 @@ pub enum StartError {
 pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
     let options = StoreOptions { read_connections: config.store.read_connections, ..StoreOptions::default() };
     let store = Arc::new(SqlStore::open(&config.store.data_dir, options).await?);
-    let stored = store.embedder_in_use().await?.map(|(_, identity)| identity);
+    let stored = store.embedder_in_use().await?.map(|(_, recipe)| recipe.embedder);
     let embedder = embedder(config, &chosen(config, stored.as_deref())).await?;
     let index_options = EmbeddedIndexOptions {
         budget_bytes: config.index.memory_budget_bytes,

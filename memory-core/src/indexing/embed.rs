@@ -51,15 +51,17 @@ impl Engine {
         field: &str,
     ) -> Result<IndexedTexts, Error> {
         let ActiveEmbedder { id, embedder } = self.active_embedder();
-        let rows = index_texts_with(&*embedder, texts, field).await?;
+        let rows = index_texts_with(&*embedder, texts, &[], field).await?;
         Ok(IndexedTexts { embedder: id, rows })
     }
 }
 
-/// Makes the rows of texts with an embedder.
+/// Makes the rows of texts with an embedder. `made` has for each text, or for none, rows that this embedder made of the same
+/// key: their vectors are taken over instead of being made once more.
 pub(crate) async fn index_texts_with(
     embedder: &dyn Embedder,
     texts: &[TextToIndex],
+    made: &[Vec<IndexRow>],
     field: &str,
 ) -> Result<Vec<Vec<IndexRow>>, Error> {
     let cut: Vec<Cut> = cut(embedder, texts);
@@ -79,8 +81,12 @@ pub(crate) async fn index_texts_with(
                 let detail = "cannot be given for a text that the embedder reads in several parts";
                 return Err(Error::invalid(format!("{field}[{index}].vector"), detail));
             }
-            (None, _) => {
+            (None, rows) => {
+                take_vectors(rows, made.get(index).map_or(&[], Vec::as_slice));
                 for (chunk, span) in cut.spans.into_iter().enumerate() {
+                    if rows.get(chunk).is_some_and(|row| row.vector.is_some()) {
+                        continue;
+                    }
                     chunks.push(cut.key.text.get(span).unwrap_or_default().to_owned());
                     places.push((index, chunk));
                 }
@@ -100,10 +106,18 @@ pub(crate) async fn index_texts_with(
     Ok(rows)
 }
 
+/// Takes over the vectors of the chunks that are the same.
+fn take_vectors(rows: &mut [IndexRow], made: &[IndexRow]) {
+    for row in rows {
+        let place = |row: &IndexRow| (row.key, row.chunk, row.span);
+        row.vector = made.iter().find(|made| place(made) == place(row)).and_then(|made| made.vector.clone());
+    }
+}
+
 /// A key, where it is cut, and the rows of its parts.
-struct Cut {
-    key: Key,
-    spans: Vec<Range<usize>>,
+pub(super) struct Cut {
+    pub(super) key: Key,
+    pub(super) spans: Vec<Range<usize>>,
     rows: Vec<IndexRow>,
 }
 
@@ -115,7 +129,7 @@ fn cut(embedder: &dyn Embedder, texts: &[TextToIndex]) -> Vec<Cut> {
     if bytes > INLINE_BYTES && can_block { tokio::task::block_in_place(work) } else { work() }
 }
 
-fn cut_one(embedder: &dyn Embedder, text: &TextToIndex) -> Cut {
+pub(super) fn cut_one(embedder: &dyn Embedder, text: &TextToIndex) -> Cut {
     let key = Key::new(&text.text, text.author.as_ref());
     let mut spans = chunk_spans(embedder, &key.text);
     // A vector that came along is of the text: the name before it cannot make it too long.

@@ -8,8 +8,20 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::domain::change::{IndexRow, KeyKind};
+use crate::domain::embedder::RowRecipe;
 use crate::domain::name::Name;
 use crate::text::Tokenizer;
+
+/// Version of the key recipe: how the key of a memory is built from its text and author, where it is cut into chunks, and
+/// which words a chunk has besides its own. To be raised by one with every change of these for any text, in the commit of
+/// that change; stores whose rows have another version are made anew after the start. The tokenizer has an identity of
+/// its own ([`Tokenizer::IDENTITY`]), as has the embedder.
+pub(super) const KEY_RECIPE: u32 = 1;
+
+/// The recipe of the rows that this code makes with an embedder of this vector space.
+pub(crate) fn row_recipe(vector_space: String) -> RowRecipe {
+    RowRecipe { embedder: vector_space, tokenizer: Tokenizer::IDENTITY.to_owned(), key_recipe: KEY_RECIPE }
+}
 
 /// The text that a memory is found by.
 #[derive(Clone, Debug)]
@@ -51,7 +63,7 @@ impl Key {
     }
 
     /// What a chunk is found by in words: the name counts for the chunks that do not begin with it, too.
-    fn words(&self, span: &Range<usize>) -> std::borrow::Cow<'_, str> {
+    pub(super) fn words(&self, span: &Range<usize>) -> std::borrow::Cow<'_, str> {
         let chunk = self.text.get(span.clone()).unwrap_or_default();
         match self.text.get(..self.heading_bytes) {
             Some(heading) if span.start > 0 && !heading.is_empty() => format!("{heading}{chunk}").into(),

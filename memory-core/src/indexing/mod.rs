@@ -4,6 +4,8 @@
 mod chunks;
 pub(crate) mod commit_queue;
 mod embed;
-mod keys;
+pub(crate) mod keys;
+#[cfg(test)]
+mod recipe_golden;
 
 pub(crate) use embed::{TextToIndex, index_texts_with};

@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use super::reindex::{Payload, ReindexHandler};
-use crate::domain::id::JobId;
+use crate::domain::id::{JobId, TenantId};
 use crate::domain::job::{Job, JobCount, JobFilter};
 use crate::domain::scope::Caller;
 use crate::engine::{Engine, needs_admin, needs_read};
 use crate::error::Error;
 use crate::field_checks;
+use crate::indexing::keys::row_recipe;
 use crate::jobs::registry::JobRegistry;
 use crate::jobs::runner::{JobRunner, RunnerStatus};
 use crate::jobs::settings::JobSettings;
 use crate::model::source::EmbedderSource;
 
 impl Engine {
-    /// Starts the job runner: jobs that an earlier process left go on. To be called once, before requests are taken; a
-    /// second call changes nothing.
+    /// Starts the job runner: jobs that an earlier process left go on. If the rows in use were made with another tokenizer
+    /// or key recipe, a job that makes them anew is among them. To be called once, before requests are taken; a second
+    /// call changes nothing.
     ///
     /// Errors: [`Error::Store`] if the store does not answer.
     pub async fn start_jobs(
@@ -27,6 +29,7 @@ impl Engine {
         if self.embedders.set(Arc::clone(&embedders)).is_err() {
             return Ok(());
         }
+        self.renew_stale_rows().await?;
         let reindex = ReindexHandler {
             store: Arc::clone(&self.store),
             commits: self.commits.clone(),
@@ -51,7 +54,7 @@ impl Engine {
         let embedders = self.embedders.get().ok_or(Error::Stopping)?;
         embedders.open(embedder).await.map_err(|error| Error::invalid("embedder", error))?;
         let now = self.now();
-        let asked = Payload { embedder: embedder.to_owned() };
+        let asked = Payload { embedder: embedder.to_owned(), keeps_embedder: false };
         let job = self.store.enqueue(asked.job(JobId(self.ids.next(now)), caller.tenant, now)).await?;
         let present = Payload::of(&job).map(|payload| payload.embedder).unwrap_or_default();
         if present != asked.embedder {
@@ -97,6 +100,29 @@ impl Engine {
     /// The number of jobs by kind and state, over all tenants: for metrics.
     pub async fn count_jobs(&self) -> Result<Vec<JobCount>, Error> {
         Ok(self.store.count_jobs().await?)
+    }
+
+    /// Asks for a job that makes the rows in use anew, if another recipe than this code's made them. A job of this kind
+    /// that waits already makes rows of the present recipe, whatever it was asked for; it is left as it is.
+    async fn renew_stale_rows(&self) -> Result<(), Error> {
+        let recipe = row_recipe(self.active_embedder().embedder.identity().vector_space());
+        let Some((_, stored)) = self.store.embedder_in_use().await?.filter(|(_, stored)| *stored != recipe)
+        else {
+            return Ok(());
+        };
+        let now = self.now();
+        let payload = Payload { embedder: self.embedder_name(), keeps_embedder: true };
+        let job = payload.job(JobId(self.ids.next(now)), TenantId::DEFAULT, now);
+        let job = self.store.enqueue(job).await?;
+        tracing::info!(
+            job = %job.id,
+            stored_tokenizer = stored.tokenizer,
+            stored_key_recipe = stored.key_recipe,
+            tokenizer = recipe.tokenizer,
+            key_recipe = recipe.key_recipe,
+            "index rows of an earlier version are made anew while they are served"
+        );
+        Ok(())
     }
 
     fn nudge_jobs(&self) {

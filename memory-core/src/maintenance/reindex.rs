@@ -1,5 +1,5 @@
-//! Change of the embedder while serving: a background job. Rows of the new embedder are made beside those in use, a few
-//! memories at a time; when none is wanting, the commit queue changes over between two commits, if the job is still this
+//! Change of the row recipe while serving, to another embedder or to the present tokenizer and key recipe: a background
+//! job. Rows of the new recipe are made beside those in use, a few memories at a time; when none is wanting, the commit queue changes over between two commits, if the job is still this
 //! worker's. The job can be stopped at any moment and goes on where it was: rows that are made stay made.
 
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::change::IndexRow;
 use crate::domain::clock::Clock;
 use crate::domain::id::{JobId, TenantId};
 use crate::domain::job::Job;
@@ -15,10 +16,11 @@ use crate::domain::time::Timestamp;
 use crate::engine::ActiveEmbedder;
 use crate::error::Error;
 use crate::indexing::commit_queue::CommitQueue;
+use crate::indexing::keys::row_recipe;
 use crate::indexing::{TextToIndex, index_texts_with};
 use crate::jobs::{JobContext, JobFailure, JobHandler, JobOutcome, Progress};
 use crate::model::source::EmbedderSource;
-use crate::store::Store;
+use crate::store::{Store, Unembedded};
 
 /// The kind of these jobs, and their unique key: a tenant has one at a time.
 pub(crate) const KIND: &str = "reindex";
@@ -34,6 +36,10 @@ const ROWS_PER_DROP: u32 = 2_000;
 pub(crate) struct Payload {
     /// The embedder to change to, as the configuration names it.
     pub(crate) embedder: String,
+    /// Whether the embedder stays and only its rows are made anew. `embedder` is then the model's own name, by which the
+    /// configuration may not know it.
+    #[serde(default)]
+    pub(crate) keeps_embedder: bool,
 }
 
 impl Payload {
@@ -42,11 +48,18 @@ impl Payload {
         serde_json::from_str(&job.payload).ok()
     }
 
-    /// A job that changes to this embedder.
+    /// A job that does so.
     pub(crate) fn job(&self, id: JobId, tenant: TenantId, now: Timestamp) -> Job {
         let payload = serde_json::json!(self).to_string();
         Job { unique_key: Some(KIND.to_owned()), ..Job::new(id, tenant, KIND, payload, now) }
     }
+}
+
+/// The embedder that rows are made with, and the number of the recipe that this code makes them by.
+struct Target {
+    active: ActiveEmbedder,
+    /// Whether the rows in use have the same vectors: the recipes differ in the tokenizer alone.
+    keeps_vectors: bool,
 }
 
 /// Does the work of the jobs of [`KIND`].
@@ -80,7 +93,7 @@ impl JobHandler for ReindexHandler {
         };
         let payload =
             Payload::of(context.job()).ok_or_else(|| JobFailure::Final { code: "bad_payload".to_owned() })?;
-        let target = self.open(&payload.embedder).await.map_err(failed)?;
+        let target = self.target(&payload).await.map_err(failed)?;
         let mut progress = context.progress();
         progress.total = self.count_memories(context.job().tenant).await.map_err(failed)?;
         loop {
@@ -97,46 +110,72 @@ impl JobHandler for ReindexHandler {
 }
 
 impl ReindexHandler {
-    async fn open(&self, name: &str) -> Result<ActiveEmbedder, Error> {
-        let embedder = self.embedders.open(name).await?;
+    async fn target(&self, payload: &Payload) -> Result<Target, Error> {
+        let embedder = if payload.keeps_embedder {
+            Arc::clone(&self.active.read().embedder)
+        } else {
+            self.embedders.open(&payload.embedder).await?
+        };
         let identity = embedder.identity();
         let dimension = u32::try_from(identity.dimension).unwrap_or(u32::MAX);
         let now = self.clock.now();
-        let id = self.store.register_embedder(&identity.vector_space(), dimension, now).await?;
-        Ok(ActiveEmbedder { id, embedder })
+        let recipe = row_recipe(identity.vector_space());
+        let id = self.store.register_embedder(&recipe, dimension, now).await?;
+        let keeps_vectors = self.store.embedder_in_use().await?.is_some_and(|(in_use, stored)| {
+            in_use != id && (stored.embedder, stored.key_recipe) == (recipe.embedder, recipe.key_recipe)
+        });
+        Ok(Target { active: ActiveEmbedder { id, embedder }, keeps_vectors })
     }
 
-    /// Makes the rows of all memories that have none of this embedder yet.
+    /// Makes the rows of all memories that have none of this recipe yet.
     async fn make_rows(
         &self,
         context: &JobContext,
         progress: &mut Progress,
-        target: &ActiveEmbedder,
+        target: &Target,
     ) -> Result<(), JobFailure> {
         let mut after = None;
         loop {
-            let wanting = self.store.unembedded(target.id, after, MEMORIES_PER_STEP).await?;
+            let wanting = self.store.unembedded(target.active.id, after, MEMORIES_PER_STEP).await?;
             let Some(last) = wanting.last() else { return Ok(()) };
             after = Some((last.partition, last.memory.id));
             let texts: Vec<TextToIndex> =
                 wanting.iter().map(|one| TextToIndex::of_memory(&one.memory)).collect();
-            let rows = index_texts_with(&*target.embedder, &texts, "memories").await?;
+            let in_use = if target.keeps_vectors { self.rows_in_use(&wanting).await? } else { Vec::new() };
+            let rows = index_texts_with(&*target.active.embedder, &texts, &in_use, "memories").await?;
             let made: Vec<_> = wanting
                 .into_iter()
                 .zip(rows)
                 .map(|(one, rows)| (one.partition, one.memory.id, one.memory.version, rows))
                 .collect();
-            self.store.put_rows(target.id, &made).await?;
+            self.store.put_rows(target.active.id, &made).await?;
             progress.done = progress.total.min(progress.done + made.len() as u64);
             context.note(progress.clone()).await?;
         }
     }
 
-    /// Changes to the new embedder; false if a memory lacks rows of it. As a task of its own, since store and engine must
-    /// agree on the embedder even if this worker is stopped half-way.
-    async fn change_over(&self, context: &JobContext, target: &ActiveEmbedder) -> Result<bool, Error> {
+    /// The rows in use of each memory; none of one that was changed in the meantime.
+    async fn rows_in_use(&self, memories: &[Unembedded]) -> Result<Vec<Vec<IndexRow>>, Error> {
+        let mut rows = Vec::with_capacity(memories.len());
+        for group in memories.chunk_by(|one, next| one.partition == next.partition) {
+            let Some(first) = group.first() else { continue };
+            let ids: Vec<_> = group.iter().map(|one| one.memory.id).collect();
+            let mut indexed = self.store.indexed(first.partition, &ids).await?;
+            rows.extend(group.iter().map(|one| {
+                let same = indexed
+                    .iter_mut()
+                    .find(|it| (it.memory.id, it.memory.version) == (one.memory.id, one.memory.version));
+                same.map_or_else(Vec::new, |it| std::mem::take(&mut it.rows))
+            }));
+        }
+        Ok(rows)
+    }
+
+    /// Changes to the new recipe; false if a memory lacks rows of it. As a task of its own, since store and engine must
+    /// agree on the recipe even if this worker is stopped half-way.
+    async fn change_over(&self, context: &JobContext, target: &Target) -> Result<bool, Error> {
         let (commits, active) = (self.commits.clone(), Arc::clone(&self.active));
-        let (attempt, target) = (context.attempt(), target.clone());
+        let (attempt, target) = (context.attempt(), target.active.clone());
         let changing = tokio::spawn(async move {
             let has_changed = commits.use_embedder(target.id, attempt).await?;
             if has_changed {

@@ -20,7 +20,7 @@ pub use jobs::Jobs;
 
 use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, IndexRow, Outcome, Refusal};
 use crate::domain::derivation::Derivation;
-use crate::domain::embedder::EmbedderId;
+use crate::domain::embedder::{EmbedderId, RowRecipe};
 use crate::domain::filter::Filter;
 use crate::domain::id::{MemoryId, PartitionId, RecallId, SessionId, TenantId, TurnId};
 use crate::domain::job::JobAttempt;
@@ -286,7 +286,7 @@ pub trait IndexSource: Send + Sync + Debug {
     async fn indexed(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Indexed>, StoreError>;
 }
 
-/// Memory without rows of another embedder.
+/// Memory without rows of another recipe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unembedded {
     /// The partition.
@@ -295,28 +295,30 @@ pub struct Unembedded {
     pub memory: Memory,
 }
 
-/// Embedders of the index rows. Rows of several may exist side by side; one is in use.
+/// Embedders of the index rows, each numbered with the rest of its [`RowRecipe`]: one embedder has a number for each
+/// tokenizer and key recipe. Rows of several numbers may exist side by side; one is in use.
 #[async_trait]
 pub trait Embedders: Send + Sync + Debug {
-    /// Embedder in use with its identity as text; `None` in a new store.
-    async fn embedder_in_use(&self) -> Result<Option<(EmbedderId, String)>, StoreError>;
+    /// Recipe in use with its number; `None` in a new store.
+    async fn embedder_in_use(&self) -> Result<Option<(EmbedderId, RowRecipe)>, StoreError>;
 
-    /// Registers the embedder of this identity, without using it.
+    /// Registers a recipe whose embedder makes vectors of `dimension` components, without using it. Returns the number
+    /// that it has already if it is registered.
     async fn register_embedder(
         &self,
-        identity: &str,
+        recipe: &RowRecipe,
         dimension: u32,
         now: Timestamp,
     ) -> Result<EmbedderId, StoreError>;
 
-    /// Switches to this embedder: from here on, rows are written and read for it.
+    /// Switches to this number: from here on, rows are written and read under it.
     async fn use_embedder(&self, id: EmbedderId) -> Result<(), StoreError>;
 
     /// The same as the work of a job, in one transaction with the look at its lease. False, and nothing is changed, if the
     /// job is no longer this worker's.
     async fn use_embedder_for(&self, id: EmbedderId, attempt: JobAttempt) -> Result<bool, StoreError>;
 
-    /// Memories after `after`, in order of partition and id, without a row of this embedder; at most `limit`.
+    /// Memories after `after`, in order of partition and id, without a row under this number; at most `limit`.
     async fn unembedded(
         &self,
         id: EmbedderId,
@@ -324,7 +326,7 @@ pub trait Embedders: Send + Sync + Debug {
         limit: u32,
     ) -> Result<Vec<Unembedded>, StoreError>;
 
-    /// Writes an embedder's rows of memories that are still at the version for which the rows were made; skips the
+    /// Writes rows under this number, of memories that are still at the version for which the rows were made; skips the
     /// others.
     async fn put_rows(
         &self,
@@ -332,7 +334,7 @@ pub trait Embedders: Send + Sync + Debug {
         memories: &[(PartitionId, MemoryId, u32, Vec<IndexRow>)],
     ) -> Result<(), StoreError>;
 
-    /// Deletes at most `limit` rows of embedders other than the one in use, and returns their number.
+    /// Deletes at most `limit` rows under numbers other than the one in use, and returns their number.
     async fn drop_other_rows(&self, limit: u32) -> Result<u64, StoreError>;
 }
 

@@ -9,7 +9,7 @@ use crate::domain::change::{
     ChangeSet, Idempotency, IndexRow, KeyKind, NewMemory, NewTurns, Operation, Revision,
 };
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
-use crate::domain::embedder::EmbedderId;
+use crate::domain::embedder::{EmbedderId, RowRecipe};
 use crate::domain::id::{
     CallerId, CountingIds, DerivationId, IdSource, MemoryId, SessionId, TenantId, TurnId,
 };
@@ -30,6 +30,11 @@ pub const DIMENSION: usize = 8;
 /// Separator of the chunks of a text: `one|two` has two rows.
 pub const CHUNK_MARK: char = '|';
 
+/// Recipe of rows with vectors of this embedder.
+pub fn recipe(embedder: &str) -> RowRecipe {
+    RowRecipe { embedder: embedder.to_owned(), tokenizer: "words".to_owned(), key_recipe: 1 }
+}
+
 /// Factory of change sets with unique ids.
 #[derive(Debug, Default)]
 pub struct Fixtures {
@@ -41,7 +46,7 @@ impl Fixtures {
     /// Fixtures for a store, in which an embedder of [`DIMENSION`] is registered and used.
     pub async fn for_store(store: &dyn Store) -> Result<Self, StoreError> {
         let dimension = u32::try_from(DIMENSION).unwrap_or(u32::MAX);
-        let embedder = store.register_embedder("contract", dimension, START).await?;
+        let embedder = store.register_embedder(&recipe("contract"), dimension, START).await?;
         store.use_embedder(embedder).await?;
         Ok(Self { ids: CountingIds::default(), embedder: Some(embedder) })
     }

@@ -32,6 +32,8 @@ mod module_graph;
 mod postgres_store;
 mod rooms;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod row_recipe;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod sql_store;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod story;

@@ -75,7 +75,13 @@ fn column(text: &str) -> String {
 fn added_columns(sql: &str) -> BTreeSet<String> {
     let statements = statements(sql).into_iter();
     let changed = statements.filter_map(|it| it.strip_prefix("ALTER TABLE ").map(str::to_owned));
+    // Only PostgreSQL enforces foreign keys, so only there is one changed apart from its table.
+    let is_foreign_key = |rest: &String| {
+        rest.contains(" DROP CONSTRAINT ") && rest.ends_with("_fkey")
+            || rest.contains(" ADD CONSTRAINT ") && rest.contains(" FOREIGN KEY ")
+    };
     changed
+        .filter(|rest| !is_foreign_key(rest))
         .map(|rest| {
             let (table, added) = rest.split_once(" ADD COLUMN ").expect("columns are added, nothing else");
             format!("{table}.{}", column(added))
@@ -126,4 +132,7 @@ fn differing_columns_are_detected() {
     let sql = "ALTER TABLE a ADD COLUMN x TEXT; ALTER TABLE a ADD COLUMN y BIGINT NOT NULL DEFAULT 0;";
     let expected = ["a.x required=false", "a.y required=true"].map(str::to_owned);
     assert_eq!(added_columns(sql), BTreeSet::from(expected));
+    let sql = "ALTER TABLE a DROP CONSTRAINT a_x_fkey;
+               ALTER TABLE a ADD CONSTRAINT a_x_fkey FOREIGN KEY (x) REFERENCES b (x);";
+    assert_eq!(added_columns(sql), BTreeSet::new(), "no columns");
 }

@@ -6,10 +6,13 @@ use std::path::Path;
 
 use memory_core::domain::change::{Operation, Outcome, Refusal};
 use memory_core::domain::derivation::Source;
+use memory_core::domain::embedder::RowRecipe;
 use memory_core::domain::id::{JobId, MemoryId, PartitionId, TenantId};
 use memory_core::domain::job::{Job, JobFilter};
 use memory_core::store::sql::{DATABASE_FILE, SqlStore, StoreOptions};
-use memory_core::store::{Commit, Damage, IndexSource, Indexed, Jobs, Maintenance, Memories, StoreError};
+use memory_core::store::{
+    Commit, Damage, Embedders, IndexSource, Indexed, Jobs, Maintenance, Memories, StoreError,
+};
 use memory_core::testing::START;
 use memory_core::testing::fixtures::{Fixtures, keyed_request, link, owner, revised};
 use sqlx::Connection as _;
@@ -206,6 +209,8 @@ const BEFORE_KEYS_HAD_OWNERS: &str = "
     UPDATE memories SET importance = 0.123456791043281555 WHERE importance = 0.123456789;
     UPDATE memories SET importance = 0.009999999776482582 WHERE importance = 0.01;
     DROP TABLE durable_jobs;
+    INSERT INTO embedders SELECT id, embedder, dimension, created_us FROM row_recipes;
+    DROP TABLE row_recipes;
     DELETE FROM _sqlx_migrations WHERE version >= 4;";
 
 #[tokio::test]
@@ -253,7 +258,9 @@ const BEFORE_JOBS_HAD_TENANTS: &str = "
         lease_until_us, error, created_us, updated_us
     FROM durable_jobs;
     DROP TABLE durable_jobs;
-    DELETE FROM _sqlx_migrations WHERE version = 5;";
+    INSERT INTO embedders SELECT id, embedder, dimension, created_us FROM row_recipes;
+    DROP TABLE row_recipes;
+    DELETE FROM _sqlx_migrations WHERE version >= 5;";
 
 #[tokio::test]
 async fn jobs_of_earlier_stores_are_taken_over() {
@@ -278,4 +285,36 @@ async fn jobs_of_earlier_stores_are_taken_over() {
     let again = store.claim(&["reindex"], START, 1_000).await.unwrap().unwrap();
     assert_eq!((again.id, again.attempts, again.unique_key.as_deref()), (id(1), 2, Some("reindex")));
     assert_eq!(store.check(false).await.unwrap(), []);
+}
+
+/// What a store was before migration 6: rows numbered by their embedder alone.
+const BEFORE_ROWS_HAD_RECIPES: &str = "
+    INSERT INTO embedders SELECT id, embedder, dimension, created_us FROM row_recipes;
+    DROP TABLE row_recipes;
+    DELETE FROM _sqlx_migrations WHERE version >= 6;";
+
+#[tokio::test]
+async fn rows_of_earlier_stores_are_kept_under_an_unknown_recipe() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = filled(directory.path()).await;
+    let before = everything(&store).await;
+    let (number, recipe) = store.embedder_in_use().await.unwrap().unwrap();
+    let other = RowRecipe { embedder: "other".to_owned(), ..recipe.clone() };
+    let second = store.register_embedder(&other, 4, START).await.unwrap();
+    store.close().await;
+    drop(store);
+    alter(directory.path(), BEFORE_ROWS_HAD_RECIPES).await;
+
+    let store = open(directory.path()).await;
+    let unknown = RowRecipe { tokenizer: String::new(), key_recipe: 0, ..recipe.clone() };
+    assert_eq!(store.embedder_in_use().await.unwrap(), Some((number, unknown.clone())));
+    assert_eq!(everything(&store).await, before);
+    assert_eq!(store.check(false).await.unwrap(), []);
+    let known = [&unknown, &RowRecipe { embedder: "other".to_owned(), ..unknown.clone() }, &recipe];
+    let mut numbers = Vec::new();
+    for recipe in known {
+        numbers.push(store.register_embedder(recipe, 8, START).await.unwrap());
+    }
+    assert_eq!(numbers[..2], [number, second], "with their numbers");
+    assert!(numbers[2] != number && numbers[2] != second, "the present recipe has a number of its own");
 }

@@ -74,8 +74,8 @@ async fn verify(client: &Client, embedder: &str, ids: &[Uuid]) {
 /// Looks into the store of a server that was killed: one embedder has rows, and it is the one in use.
 async fn only_rows_of(directory: &Path, embedder: &str) {
     let store = SqlStore::open(directory, StoreOptions::default()).await.unwrap();
-    let (id, identity) = store.embedder_in_use().await.unwrap().unwrap();
-    assert_eq!(identity.rsplit_once('-').unwrap().0, embedder);
+    let (id, recipe) = store.embedder_in_use().await.unwrap().unwrap();
+    assert_eq!(recipe.embedder.rsplit_once('-').unwrap().0, embedder);
     assert_eq!(store.unembedded(id, None, 1).await.unwrap(), []);
     assert_eq!(store.drop_other_rows(1).await.unwrap(), 0, "rows of another embedder are left");
     store.close().await;

@@ -7,14 +7,20 @@
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::process::ServerProcess;
 use engrain::Client;
+use engrain::client::JobQuery;
 use engrain::wire::{
-    AddMemories, AddTurns, CheckRequest, DocumentName, EditMemory, Filter, Kind, Link, ListMemories,
-    NewMemory, NewTurn, RecallRequest, Role, Scope,
+    AddMemories, AddTurns, CheckRequest, DocumentName, EditMemory, Filter, Job, JobState, Kind, Link,
+    ListMemories, NewMemory, NewTurn, RecallRequest, Role, Scope,
 };
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use memory_core::domain::id::TenantId;
+use memory_core::store::sql::{SqlStore, StoreOptions};
+use memory_core::store::{Embedders, IndexSource, Indexed, Memories};
+use memory_core::text::{TermVector, Tokenizer};
 use uuid::Uuid;
 
 /// The name of the database in a data directory.
@@ -158,6 +164,45 @@ async fn go_on(client: &Client) {
     assert!(client.check(&CheckRequest { repair: false }).await.unwrap().healthy);
 }
 
+/// How long the rows of a small store may take to be made anew.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The jobs, when the one that makes the rows of an earlier release anew is done.
+async fn renewed(client: &Client) -> Vec<Job> {
+    let began = Instant::now();
+    loop {
+        let jobs = client.jobs(&JobQuery::default()).await.unwrap().jobs;
+        if !jobs.is_empty() && jobs.iter().all(|job| job.state == JobState::Done) {
+            return jobs;
+        }
+        assert!(began.elapsed() < PATIENCE, "{jobs:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Looks into the store of a server that was killed: its rows are those of this release, and no others are left.
+async fn has_rows_of_this_release(directory: &Path) {
+    let store = SqlStore::open(directory, StoreOptions::default()).await.unwrap();
+    let (number, recipe) = store.embedder_in_use().await.unwrap().unwrap();
+    assert_eq!(recipe.tokenizer, Tokenizer::IDENTITY);
+    assert!(recipe.key_recipe > 0, "{recipe:?}");
+    assert_eq!(store.unembedded(number, None, 1).await.unwrap(), []);
+    assert_eq!(store.drop_other_rows(1).await.unwrap(), 0, "rows of another recipe are left");
+    let owner = store.owners(TenantId::DEFAULT, None, 10).await.unwrap().remove(0);
+    let mut said_by_ann = Vec::new();
+    let mut each = |one: Indexed| {
+        if one.memory.author().is_some() {
+            said_by_ann.extend(one.rows);
+        }
+    };
+    store.load(owner.partition, &mut each).await.unwrap();
+    let name = Tokenizer.document("Ann").terms()[0].hash;
+    assert_eq!(said_by_ann.len(), 1);
+    let terms = TermVector::decode(&said_by_ann[0].terms).unwrap();
+    assert!(terms.terms().iter().any(|term| term.hash == name), "found under the name of who said it");
+    store.close().await;
+}
+
 fn stores() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores");
     let mut stores: Vec<PathBuf> =
@@ -180,6 +225,12 @@ async fn stores_of_earlier_releases_open_with_all_their_data() {
             verify(&server.client, Expected::of(&store)).await;
             server.kill();
         }
+        let server = ServerProcess::start(directory.path()).await;
+        let jobs = renewed(&server.client).await;
+        assert_eq!(jobs.len(), 1, "once, not at every start: {jobs:?}");
+        verify(&server.client, Expected::of(&store)).await;
+        server.kill();
+        has_rows_of_this_release(directory.path()).await;
         let server = ServerProcess::start(directory.path()).await;
         go_on(&server.client).await;
     }

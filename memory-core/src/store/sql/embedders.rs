@@ -1,4 +1,4 @@
-//! Which embedder's rows are in use, and the rows of another while they are made beside them.
+//! Row recipe in use, and the rows of another recipe while they are made beside those in use.
 
 use std::sync::atomic::Ordering;
 
@@ -12,7 +12,7 @@ use super::maintenance::put_setting;
 use super::rows::{self, MEMORY_COLUMNS, Reader, memory_columns};
 use super::{SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::IndexRow;
-use crate::domain::embedder::EmbedderId;
+use crate::domain::embedder::{EmbedderId, RowRecipe};
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::job::JobAttempt;
 use crate::domain::time::Timestamp;
@@ -22,31 +22,41 @@ const IN_USE: &str = "embedder_in_use";
 
 #[async_trait]
 impl Embedders for SqlStore {
-    async fn embedder_in_use(&self) -> Result<Option<(EmbedderId, String)>, StoreError> {
+    async fn embedder_in_use(&self) -> Result<Option<(EmbedderId, RowRecipe)>, StoreError> {
         let Some(id) = self.setting(IN_USE).await?.and_then(|id| id.parse::<i64>().ok()) else {
             return Ok(None);
         };
-        let identity: Option<String> = sqlx::query_scalar("SELECT identity FROM embedders WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(unavailable)?;
+        let recipe: Option<(String, String, i64)> =
+            sqlx::query_as("SELECT embedder, tokenizer, key_recipe FROM row_recipes WHERE id = $1")
+                .bind(id)
+                .fetch_optional(&self.readers)
+                .await
+                .map_err(unavailable)?;
         let damaged = || StoreError::Corrupt { table: "settings", column: "value", row: IN_USE.to_owned() };
-        identity.map(|identity| Some((EmbedderId(id), identity))).ok_or_else(damaged)
+        let (embedder, tokenizer, key_recipe) = recipe.ok_or_else(damaged)?;
+        let key_recipe = u32::try_from(key_recipe).map_err(|_| StoreError::Corrupt {
+            table: "row_recipes",
+            column: "key_recipe",
+            row: id.to_string(),
+        })?;
+        Ok(Some((EmbedderId(id), RowRecipe { embedder, tokenizer, key_recipe })))
     }
 
     async fn register_embedder(
         &self,
-        identity: &str,
+        recipe: &RowRecipe,
         dimension: u32,
         now: Timestamp,
     ) -> Result<EmbedderId, StoreError> {
         let id: i64 = sqlx::query_scalar(
-            "INSERT INTO embedders (identity, dimension, created_us) VALUES ($1, $2, $3)
-             ON CONFLICT (identity) DO UPDATE SET dimension = excluded.dimension
+            "INSERT INTO row_recipes (embedder, tokenizer, key_recipe, dimension, created_us)
+             VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (embedder, tokenizer, key_recipe) DO UPDATE SET dimension = excluded.dimension
              RETURNING id",
         )
-        .bind(identity)
+        .bind(recipe.embedder.as_str())
+        .bind(recipe.tokenizer.as_str())
+        .bind(i64::from(recipe.key_recipe))
         .bind(i64::from(dimension))
         .bind(now.as_micros())
         .fetch_one(&self.writer)

@@ -22,7 +22,7 @@ const ROW_COLUMNS: &str = "memory_id, key_kind, chunk, span_start, span_end, ter
 #[async_trait]
 impl IndexSource for SqlStore {
     async fn dimension(&self) -> Result<usize, StoreError> {
-        let dimension: Option<i64> = sqlx::query_scalar("SELECT dimension FROM embedders WHERE id = $1")
+        let dimension: Option<i64> = sqlx::query_scalar("SELECT dimension FROM row_recipes WHERE id = $1")
             .bind(self.embedder().0)
             .fetch_optional(&self.readers)
             .await

@@ -173,10 +173,10 @@ impl<'a> WriteTransaction<'_, 'a> {
         partition: PartitionId,
         id: MemoryId,
     ) -> Result<(), StoreError> {
-        // The embedder comes second in the key: unless it is named, all of the partition is read.
+        // The recipe's number comes second in the key: unless it is named, all of the partition is read.
         sqlx::query(
             "DELETE FROM index_rows
-             WHERE partition_id = $1 AND embedder_id IN (SELECT id FROM embedders) AND memory_id = $2",
+             WHERE partition_id = $1 AND embedder_id IN (SELECT id FROM row_recipes) AND memory_id = $2",
         )
         .bind(partition.0)
         .bind(id.0)

@@ -46,7 +46,7 @@ macro_rules! store_contract {
                 a_job_is_done_with_its_set, a_cancelled_job_is_nobodys, a_job_put_off_comes_when_it_is_due,
                 jobs_come_in_pages;
             working: recalls_are_bounded_per_partition, settings_are_stored,
-                rows_of_another_embedder_replace_those_in_use, rows_of_a_stale_version_are_skipped,
+                rows_of_another_embedder_replace_those_in_use, rows_of_recipes_are_kept_apart, rows_of_a_stale_version_are_skipped,
                 a_lost_lease_changes_no_embedder;
         }
     };

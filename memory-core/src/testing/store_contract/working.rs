@@ -1,12 +1,12 @@
 //! Rules of the access log, of settings, and of the change of embedder.
 
 use super::{commit, loaded, log_is_sound, present};
-use crate::domain::embedder::EmbedderId;
+use crate::domain::embedder::{EmbedderId, RowRecipe};
 use crate::domain::id::{JobId, MemoryId, PartitionId, RecallId, TenantId};
 use crate::domain::job::Job;
 use crate::store::{RecallRecord, Store};
 use crate::testing::START;
-use crate::testing::fixtures::{Fixtures, owner, revised, rows};
+use crate::testing::fixtures::{Fixtures, owner, recipe, revised, rows};
 
 /// Each partition keeps its newest records, up to the limit, and they are read newest first.
 pub async fn recalls_are_bounded_per_partition(store: &dyn Store) {
@@ -53,8 +53,8 @@ pub async fn rows_of_another_embedder_replace_those_in_use(store: &dyn Store) {
     let appended = commit(store, &fixtures.saying(&ann, "s", &["a|b", "c"])).await;
     commit(store, &fixtures.adding(&bob, vec![fixtures.fact("d")])).await;
     let old = store.embedder_in_use().await.unwrap().unwrap();
-    let new = store.register_embedder("other", 16, START).await.unwrap();
-    assert_eq!(store.register_embedder("other", 16, START).await.unwrap(), new, "known already");
+    let new = store.register_embedder(&recipe("other"), 16, START).await.unwrap();
+    assert_eq!(store.register_embedder(&recipe("other"), 16, START).await.unwrap(), new, "known already");
     assert_eq!(store.embedder_in_use().await.unwrap().unwrap(), old, "known is not in use");
     let wanting = store.unembedded(new, None, 10).await.unwrap();
     let texts: Vec<&str> = wanting.iter().map(|one| one.memory.text.as_str()).collect();
@@ -73,7 +73,7 @@ pub async fn rows_of_another_embedder_replace_those_in_use(store: &dyn Store) {
     assert_eq!(store.unembedded(new, None, 10).await.unwrap(), []);
     assert_eq!(loaded(store, appended.partition).await, before, "what is not in use is not seen");
     store.use_embedder(new).await.unwrap();
-    assert_eq!(store.embedder_in_use().await.unwrap(), Some((new, "other".to_owned())));
+    assert_eq!(store.embedder_in_use().await.unwrap(), Some((new, recipe("other"))));
     assert_eq!(store.dimension().await.unwrap(), 16);
     assert!(loaded(store, appended.partition).await.1.iter().all(|one| one.rows.len() == 1));
     assert_eq!(store.drop_other_rows(3).await.unwrap(), 3);
@@ -83,12 +83,45 @@ pub async fn rows_of_another_embedder_replace_those_in_use(store: &dyn Store) {
     log_is_sound(store, appended.partition).await;
 }
 
+/// Recipes that differ in the embedder, the tokenizer or the key recipe have numbers of their own, and each number has its
+/// own rows.
+pub async fn rows_of_recipes_are_kept_apart(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let (old, in_use) = store.embedder_in_use().await.unwrap().unwrap();
+    assert_eq!(in_use, recipe("contract"));
+    let appended = commit(store, &fixtures.saying(&owner("ann"), "s", &["a|b"])).await;
+    let before = loaded(store, appended.partition).await;
+    let others = [
+        RowRecipe { tokenizer: "other words".to_owned(), ..in_use.clone() },
+        RowRecipe { key_recipe: 2, ..in_use.clone() },
+        RowRecipe { tokenizer: String::new(), key_recipe: 0, ..in_use.clone() },
+    ];
+    let mut numbers = vec![old];
+    for other in &others {
+        let number = store.register_embedder(other, 8, START).await.unwrap();
+        assert!(!numbers.contains(&number), "{other:?} has a number of its own");
+        assert_eq!(store.register_embedder(other, 8, START).await.unwrap(), number, "known already");
+        assert_eq!(store.unembedded(number, None, 10).await.unwrap().len(), 1, "no rows are shared");
+        numbers.push(number);
+    }
+    assert_eq!(store.register_embedder(&in_use, 8, START).await.unwrap(), old);
+    let made = [(appended.partition, appended.created.memories[0], 1, rows("one row"))];
+    store.put_rows(numbers[1], &made).await.unwrap();
+    assert_eq!(loaded(store, appended.partition).await, before, "rows of another recipe are not seen");
+    assert_eq!(store.unembedded(numbers[2], None, 10).await.unwrap().len(), 1);
+    store.use_embedder(numbers[1]).await.unwrap();
+    assert_eq!(store.embedder_in_use().await.unwrap(), Some((numbers[1], others[0].clone())));
+    let rows: Vec<usize> =
+        loaded(store, appended.partition).await.1.iter().map(|one| one.rows.len()).collect();
+    assert_eq!(rows, [1], "and those of the former are not seen any more");
+}
+
 /// Rows for a version that is no longer the present one, or for an erased memory, are skipped.
 pub async fn rows_of_a_stale_version_are_skipped(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let appended = commit(store, &fixtures.saying(&ann, "s", &["a", "b", "c"])).await;
-    let new: EmbedderId = store.register_embedder("other", 8, START).await.unwrap();
+    let new: EmbedderId = store.register_embedder(&recipe("other"), 8, START).await.unwrap();
     let [edited, erased, kept] = appended.created.memories[..] else { panic!("three memories") };
     let created: Vec<_> = [edited, erased, kept].map(|id| (appended.partition, id, 1, rows("x"))).to_vec();
     let memory = present(store, edited).await;
@@ -109,7 +142,7 @@ pub async fn rows_of_a_stale_version_are_skipped(store: &dyn Store) {
 pub async fn a_lost_lease_changes_no_embedder(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let old = store.embedder_in_use().await.unwrap();
-    let new = store.register_embedder("other", 8, START).await.unwrap();
+    let new = store.register_embedder(&recipe("other"), 8, START).await.unwrap();
     let job = Job::new(JobId(fixtures.id()), TenantId::DEFAULT, "k", "{}".to_owned(), START);
     store.enqueue(job.clone()).await.unwrap();
     assert!(!store.use_embedder_for(new, job.attempt()).await.unwrap(), "it is not begun");
@@ -118,7 +151,7 @@ pub async fn a_lost_lease_changes_no_embedder(store: &dyn Store) {
     assert!(!store.use_embedder_for(new, lost.attempt()).await.unwrap());
     assert_eq!(store.embedder_in_use().await.unwrap(), old);
     assert!(store.use_embedder_for(new, held.attempt()).await.unwrap());
-    assert_eq!(store.embedder_in_use().await.unwrap(), Some((new, "other".to_owned())));
+    assert_eq!(store.embedder_in_use().await.unwrap(), Some((new, recipe("other"))));
     store.cancel(TenantId::DEFAULT, held.id, START).await.unwrap();
     assert!(!store.use_embedder_for(new, held.attempt()).await.unwrap());
 }
