@@ -134,8 +134,12 @@ pub struct NewMemory {
 /// New version of an existing memory.
 #[derive(Clone, Debug)]
 pub struct Revision {
-    /// New content of the memory; its `version` is the present one plus 1.
+    /// New content of the memory; its `version` is the present one plus 1. Its `derivation` is the id of the record
+    /// below, or that of an earlier version whose content this version keeps or restores, or `None`.
     pub memory: Memory,
+    /// Derivation record of this version, if a mechanism made it. Its inputs existed before the set. The earlier
+    /// versions keep theirs, and the erasure of an input of any version erases the memory.
+    pub derivation: Option<Derivation>,
     /// New index rows; `None` keeps the present ones.
     pub rows: Option<Vec<IndexRow>>,
     /// True to keep the links of the present version as they are at commit time, because an erasure may have removed

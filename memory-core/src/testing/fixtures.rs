@@ -115,10 +115,22 @@ impl Fixtures {
 
     /// The memory with `sources` as inputs of its derivation; the first of them is its evidence.
     pub fn made_of(&self, new: NewMemory, sources: &[Source]) -> NewMemory {
-        let id = DerivationId(self.id());
+        let derivation = self.derivation(sources);
+        let memory = Memory { derivation: Some(derivation.id), ..new.memory };
+        NewMemory { memory, derivation: Some(derivation), ..new }
+    }
+
+    /// The revision with `sources` as inputs of its derivation.
+    pub fn revised_from(&self, revision: Revision, sources: &[Source]) -> Revision {
+        let derivation = self.derivation(sources);
+        let memory = Memory { derivation: Some(derivation.id), ..revision.memory };
+        Revision { memory, derivation: Some(derivation), ..revision }
+    }
+
+    fn derivation(&self, sources: &[Source]) -> Derivation {
         let inputs = sources.iter().enumerate();
-        let derivation = Derivation {
-            id,
+        Derivation {
+            id: DerivationId(self.id()),
             maker: Maker {
                 name: "contract".to_owned(),
                 model: Some("m".to_owned()),
@@ -126,9 +138,7 @@ impl Fixtures {
             },
             inputs: inputs.map(|(at, source)| Input { source: *source, is_evidence: at == 0 }).collect(),
             made_at: START,
-        };
-        let memory = Memory { derivation: Some(id), ..new.memory };
-        NewMemory { memory, derivation: Some(derivation), ..new }
+        }
     }
 
     /// Fact with every optional field set, letters of many scripts, and the first and last moments.
@@ -162,14 +172,15 @@ fn ornate_metadata() -> Metadata {
     object.as_object().cloned().and_then(|object| Metadata::new(object).ok()).unwrap_or_default()
 }
 
-/// Next version of a memory: with another text and its rows, or with the present text.
+/// Next version of a memory: with another text and its rows, or with the present text. It has no derivation.
 pub fn revised(present: &Memory, text: Option<&str>) -> Revision {
     let mut memory = Memory { version: present.version + 1, ..present.clone() };
     memory.recorded_at = present.recorded_at.plus_micros(1);
+    memory.derivation = None;
     if let Some(text) = text {
         text.clone_into(&mut memory.text);
     }
-    Revision { memory, rows: text.map(rows), keeps_links: false }
+    Revision { memory, derivation: None, rows: text.map(rows), keeps_links: false }
 }
 
 /// Rows of a text: one per chunk (see [`CHUNK_MARK`]), without a vector for a chunk without a letter.

@@ -7,8 +7,10 @@
 use async_trait::async_trait;
 use sqlx::Acquire as _;
 
+use super::erase::derivations;
 use super::idempotency::{earlier_request, same_request};
 use super::links::written;
+use super::versions::NextVersion;
 use super::write_transaction::WriteTransaction;
 use super::{
     Connection, NO_EMBEDDER, SqlStore, StoreError, after_erasure, dialect, is_refused_data, unavailable,
@@ -151,7 +153,7 @@ impl<'a> WriteTransaction<'_, 'a> {
     ) -> Result<Option<Refusal>, StoreError> {
         let needs_look = !set.revisions.is_empty()
             || !set.erasures.is_empty()
-            || set.memories.iter().any(|new| new.derivation.is_some())
+            || derivations(set).next().is_some()
             || written(set).any(|memory| !memory.links.is_empty());
         if needs_look {
             self.flush().await?;
@@ -167,10 +169,13 @@ impl<'a> WriteTransaction<'_, 'a> {
         if let Some(refusal) = self.check_revisions(partition, set).await? {
             return Ok(Some(refusal));
         }
+        if let Some(refusal) = self.check_derivations(partition, set).await? {
+            return Ok(Some(refusal));
+        }
         if let Some(refusal) = self.check_erasures(partition, &set.erasures).await? {
             return Ok(Some(refusal));
         }
-        if let Some(refusal) = self.check_sources(partition, &set.memories).await? {
+        if let Some(refusal) = self.check_sources(partition, set).await? {
             return Ok(Some(refusal));
         }
         self.check_links(partition, set).await
@@ -188,8 +193,10 @@ impl<'a> WriteTransaction<'_, 'a> {
             replaced.push(self.add(partition, set, new, &mut created).await?);
         }
         for revision in &set.revisions {
-            self.revise(partition, (&revision.memory, revision.keeps_links), revision.rows.as_deref(), None)
-                .await?;
+            if let Some(derivation) = &revision.derivation {
+                self.inserts.derivation(partition, derivation);
+            }
+            self.revise(partition, NextVersion::of_revision(revision)).await?;
             self.log(partition, ChangeOp::Put, &revision.memory, set.now);
             created.memories.push(revision.memory.id);
         }
@@ -252,8 +259,7 @@ impl<'a> WriteTransaction<'_, 'a> {
             Some((id, version, created_at)) => {
                 let mut memory = new.memory.clone();
                 (memory.id, memory.version, memory.created_at) = (id, version + 1, created_at);
-                let derivation = memory.derivation;
-                self.revise(partition, (&memory, false), Some(&new.rows), Some(derivation)).await?;
+                self.revise(partition, NextVersion::of_document(&memory, &new.rows)).await?;
                 Some(memory)
             }
             None => {
@@ -303,12 +309,7 @@ impl<'a> WriteTransaction<'_, 'a> {
 fn first_reference(set: &ChangeSet) -> Option<uuid::Uuid> {
     let revised = set.revisions.first().map(|revision| revision.memory.id.0);
     let erased = set.erasures.first().map(|id| id.0);
-    let source = set
-        .memories
-        .iter()
-        .filter_map(|new| new.derivation.as_ref())
-        .flat_map(|created| &created.inputs)
-        .next();
+    let source = derivations(set).flat_map(|derivation| &derivation.inputs).next();
     let linked = written(set).flat_map(|memory| &memory.links).next();
     let source = source.map(|input| super::erase::source_id(input.source));
     revised.or(erased).or(source).or(linked.map(|link| link.to.0))

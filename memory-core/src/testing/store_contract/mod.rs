@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken contract is a panic")]
 
+pub mod deriving;
 pub mod erasing;
 pub mod filtering;
 pub mod jobs;
@@ -29,6 +30,8 @@ macro_rules! store_contract {
                 the_answer_to_a_replacement_equals_the_stored_document, sessions_keep_their_order,
                 an_embedder_not_in_use_is_refused,
                 a_key_is_for_one_caller_owner_and_operation, idempotency_keys_are_deleted_by_age;
+            deriving: a_version_has_its_own_derivation, sources_of_versions_are_erased_with_them,
+                a_derivation_belongs_to_one_memory;
             erasing: derived_memories_are_erased_too, a_memory_reached_twice_is_erased_once, erasure_follows_earlier_versions,
                 erasure_leaves_no_trace, erasure_of_unknown_ids_is_refused, erasure_keeps_other_partitions,
                 erasure_is_consistent_with_other_writes_of_its_set;
