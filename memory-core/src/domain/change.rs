@@ -33,7 +33,12 @@ pub struct ChangeSet {
     pub idempotency: Option<Idempotency>,
     /// Turns to append to a session, with their memories.
     pub turns: Option<NewTurns>,
-    /// Memories to add other than those of turns. A document replaces the one of the same name, as a new version.
+    /// Memories to add other than those of turns. A document replaces the one of the same name, as a new version, and
+    /// keeps its id.
+    ///
+    /// The links of all that the set writes may lead to memories that were there before, and to new memories of the
+    /// set, in any order and in cycles. A link to the provisional id of a document that keeps an earlier id is written
+    /// as a link to the kept id; of two links that become the same, the first stays.
     pub memories: Vec<NewMemory>,
     /// New versions of existing memories.
     pub revisions: Vec<Revision>,
@@ -259,7 +264,7 @@ pub enum Refusal {
         /// The version in the store.
         present: u32,
     },
-    /// A memory, source or link target did not exist in this partition before the set.
+    /// A memory or source did not exist in this partition before the set, or a link target neither before nor in it.
     #[error("no memory or turn {0} in this scope")]
     NotFound(uuid::Uuid),
     /// A memory links to itself.

@@ -3,6 +3,7 @@
 //! One task does it, so that the index sees commits in the order of the log, and a caller that goes away leaves no
 //! commit behind that the index has not seen. Many callers share one transaction and one sync to disk.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
@@ -12,6 +13,7 @@ use crate::domain::change::{ChangeSet, Committed, NewTurns, Outcome};
 use crate::domain::embedder::EmbedderId;
 use crate::domain::id::MemoryId;
 use crate::domain::job::JobAttempt;
+use crate::domain::link::redirect;
 use crate::domain::memory::Memory;
 use crate::error::Error;
 use crate::index::{Index, Update};
@@ -170,6 +172,9 @@ async fn use_embedder(
 /// The update for the index of a committed set, and the memories whose unchanged rows must be looked up.
 fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Vec<MemoryId>) {
     let mut put = Vec::new();
+    let replaced = set.memories.iter().zip(&committed.replaced);
+    let kept: HashMap<MemoryId, MemoryId> =
+        replaced.filter_map(|(new, kept)| Some((new.memory.id, kept.as_ref()?.id))).collect();
     if let (Some(new), Some(at)) = (set.turns, committed.appended) {
         put.extend(turns_at(new, at));
     }
@@ -183,6 +188,9 @@ fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Vec<MemoryId>) {
             Some(rows) => put.push(Indexed { memory: without_text(revision.memory), rows }),
             None => unknown_rows.push(revision.memory.id),
         }
+    }
+    for one in &mut put {
+        redirect(&mut one.memory.links, &kept);
     }
     let Committed { seq_before, seq_after, .. } = *committed;
     (Update { seq_before, seq_after, put, erased: committed.created.erased.clone() }, unknown_rows)

@@ -164,7 +164,10 @@ impl<'a> WriteTransaction<'_, 'a> {
             return Ok(Some(Refusal::Full { what: "the scope", limit: MAX_MEMORIES_PER_PARTITION }));
         }
         let Some(partition) = known else {
-            return Ok(first_reference(set).map(Refusal::NotFound));
+            return match first_reference(set) {
+                Some(id) => Ok(Some(Refusal::NotFound(id))),
+                None => self.check_links(None, set).await,
+            };
         };
         if let Some(refusal) = self.check_revisions(partition, set).await? {
             return Ok(Some(refusal));
@@ -178,7 +181,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         if let Some(refusal) = self.check_sources(partition, set).await? {
             return Ok(Some(refusal));
         }
-        self.check_links(partition, set).await
+        self.check_links(Some(partition), set).await
     }
 
     async fn write(&mut self, partition: PartitionId, set: &'a ChangeSet) -> Result<Committed, StoreError> {
@@ -196,7 +199,8 @@ impl<'a> WriteTransaction<'_, 'a> {
             if let Some(derivation) = &revision.derivation {
                 self.inserts.derivation(partition, derivation);
             }
-            self.revise(partition, NextVersion::of_revision(revision)).await?;
+            let memory = self.redirected(&revision.memory);
+            self.revise(partition, NextVersion::of_revision(&memory, revision)).await?;
             self.log(partition, ChangeOp::Put, &revision.memory, set.now);
             created.memories.push(revision.memory.id);
         }
@@ -225,7 +229,8 @@ impl<'a> WriteTransaction<'_, 'a> {
         let (session, session_ordinal, first_seq) = self.session(partition, set.now, new, started).await?;
         for (turn, memory) in &new.turns {
             self.inserts.turn(partition, session, first_seq + turn.seq, turn);
-            self.inserts.memory(partition, memory);
+            let redirected = self.redirected(&memory.memory);
+            self.inserts.memory(partition, redirected, &memory.rows);
             self.log(partition, ChangeOp::Put, &memory.memory, set.now);
             created.turns.push(turn.id);
             created.memories.push(memory.memory.id);
@@ -255,15 +260,16 @@ impl<'a> WriteTransaction<'_, 'a> {
             Some(name) => self.document(partition, name).await?,
             None => None,
         };
+        let given = self.redirected(&new.memory);
         let written = match present {
             Some((id, version, created_at)) => {
-                let mut memory = new.memory.clone();
+                let mut memory = given.into_owned();
                 (memory.id, memory.version, memory.created_at) = (id, version + 1, created_at);
                 self.revise(partition, NextVersion::of_document(&memory, &new.rows)).await?;
                 Some(memory)
             }
             None => {
-                self.inserts.memory(partition, new);
+                self.inserts.memory(partition, given, &new.rows);
                 self.counters.of(partition).memory_count += 1;
                 None
             }
@@ -310,7 +316,6 @@ fn first_reference(set: &ChangeSet) -> Option<uuid::Uuid> {
     let revised = set.revisions.first().map(|revision| revision.memory.id.0);
     let erased = set.erasures.first().map(|id| id.0);
     let source = derivations(set).flat_map(|derivation| &derivation.inputs).next();
-    let linked = written(set).flat_map(|memory| &memory.links).next();
     let source = source.map(|input| super::erase::source_id(input.source));
-    revised.or(erased).or(source).or(linked.map(|link| link.to.0))
+    revised.or(erased).or(source)
 }

@@ -22,11 +22,11 @@ pub(super) struct NextVersion<'m, 'a> {
 }
 
 impl<'m, 'a> NextVersion<'m, 'a> {
-    /// The version of a revision.
-    pub(super) fn of_revision(revision: &'a Revision) -> NextVersion<'a, 'a> {
+    /// The version of a revision, whose memory is given as it is written.
+    pub(super) fn of_revision(memory: &'m Memory, revision: &'a Revision) -> Self {
         let own = revision.derivation.as_ref().map(|derivation| derivation.id);
-        NextVersion {
-            memory: &revision.memory,
+        Self {
+            memory,
             rows: revision.rows.as_deref(),
             keeps_links: revision.keeps_links,
             derivation: own.or(revision.memory.derivation),

@@ -38,7 +38,8 @@ macro_rules! store_contract {
             filtering: a_filter_selects_what_the_reference_lets_pass, filtered_pages_cover_every_match_once,
                 a_partition_that_is_not_there_matches_nothing;
             linking: links_belong_to_their_version, unknown_targets_are_refused, links_are_removed_with_their_target,
-                a_revision_that_keeps_links_keeps_the_remaining_ones, links_and_erasures_of_one_set_agree;
+                a_revision_that_keeps_links_keeps_the_remaining_ones, new_memories_of_a_set_link_to_each_other,
+                links_to_a_replacing_document_lead_to_the_kept_one, links_and_erasures_of_one_set_agree;
             reading: fields_are_returned_exactly, numbers_in_metadata_are_returned_exactly, loaded_indexed_and_committed_memories_are_equal,
                 changes_are_returned_in_order, tenants_are_isolated, reachable_partitions_are_listed, owners_are_listed_in_pages,
                 sessions_and_turns_are_listed_in_pages, an_edit_of_a_turns_memory_keeps_the_turn;
