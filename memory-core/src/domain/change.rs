@@ -42,6 +42,9 @@ pub struct ChangeSet {
     pub memories: Vec<NewMemory>,
     /// New versions of existing memories.
     pub revisions: Vec<Revision>,
+    /// Memories whose strength is refreshed, without a new version; of several touches of one memory, the last counts.
+    /// A memory that is not there is skipped: a recall may name one that was erased meanwhile.
+    pub touches: Vec<Touch>,
     /// Memories to erase, together with everything derived from them. Links to them are removed from the remaining
     /// memories.
     pub erasures: Vec<MemoryId>,
@@ -65,6 +68,7 @@ impl ChangeSet {
             turns: None,
             memories: Vec::new(),
             revisions: Vec::new(),
+            touches: Vec::new(),
             erasures: Vec::new(),
             jobs: Vec::new(),
             finishes: None,
@@ -139,7 +143,8 @@ pub struct NewMemory {
 /// New version of an existing memory.
 #[derive(Clone, Debug)]
 pub struct Revision {
-    /// New content of the memory; its `version` is the present one plus 1. Its `derivation` is the id of the record
+    /// New content of the memory; its `version` is the present one plus 1. The strength and its last refresh are not
+    /// content: they stay as they are at commit time, and only a [`Touch`] changes them. Its `derivation` is the id of the record
     /// below, or that of an earlier version whose content this version keeps or restores, or `None`.
     pub memory: Memory,
     /// Derivation record of this version, if a mechanism made it. Its inputs existed before the set. The earlier
@@ -150,6 +155,17 @@ pub struct Revision {
     /// True to keep the links of the present version as they are at commit time, because an erasure may have removed
     /// some since they were read. The memory's own list is then ignored.
     pub keeps_links: bool,
+}
+
+/// Refresh of a memory's strength, as by a recall. It changes nothing that a version has, and its importance neither.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Touch {
+    /// Memory, existing or new in the set.
+    pub memory: MemoryId,
+    /// New strength S of the forgetting curve (see [`super::memory::Strength`]).
+    pub strength: f32,
+    /// New time of the last refresh.
+    pub refreshed_at: Timestamp,
 }
 
 /// Source of a retrieval key. Further kinds are planned (facts, keyphrases, summaries).
@@ -233,6 +249,8 @@ pub struct Committed {
     pub seq_after: u64,
     /// Position of the turns, if the set has any.
     pub appended: Option<Appended>,
+    /// Memories touched, in the order of ids; without those that were skipped or that the set erased.
+    pub touched: Vec<MemoryId>,
     /// For each of `ChangeSet::memories`: the memory as written, if it replaced a document of the same name.
     pub replaced: Vec<Option<Memory>>,
 }

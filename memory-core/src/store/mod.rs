@@ -69,8 +69,8 @@ pub trait Commit: Send + Sync + Debug {
     /// Commits `sets` in order, in one transaction, durably. Each set is committed or refused as a whole; a refused one
     /// does not affect the others. The answers are in the order of the sets. An error means that none was committed.
     ///
-    /// The sequence numbers of a partition have no gaps: one for each memory written or erased, and one for each
-    /// memory that lost a link because its target was erased.
+    /// The sequence numbers of a partition have no gaps: one for each memory written, touched or erased, and one for
+    /// each memory that lost a link because its target was erased.
     async fn commit(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError>;
 
     /// Result of an earlier set with this idempotency key for `owner`, or a refusal if the key belongs to another
@@ -235,7 +235,7 @@ pub struct ChangeEntry {
 /// Operation of a change-log entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeOp {
-    /// The memory was added, got a new version, or lost a link to an erased memory.
+    /// The memory was added, got a new version, was touched, or lost a link to an erased memory.
     Put,
     /// The memory was erased.
     Erase,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::domain::change::{
-    ChangeSet, Idempotency, IndexRow, KeyKind, NewMemory, NewTurns, Operation, Revision,
+    ChangeSet, Idempotency, IndexRow, KeyKind, NewMemory, NewTurns, Operation, Revision, Touch,
 };
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
 use crate::domain::embedder::EmbedderId;
@@ -73,6 +73,11 @@ impl Fixtures {
     /// Set that erases memories.
     pub fn erasing(&self, owner: &Owner, erasures: Vec<MemoryId>) -> ChangeSet {
         ChangeSet { erasures, ..self.set(owner) }
+    }
+
+    /// Set that touches memories.
+    pub fn touching(&self, owner: &Owner, touches: Vec<Touch>) -> ChangeSet {
+        ChangeSet { touches, ..self.set(owner) }
     }
 
     /// Set that writes one new version.
@@ -262,6 +267,11 @@ fn memory_of_turn(id: MemoryId, turn: &Turn, session: &str, session_id: SessionI
 /// Link.
 pub fn link(to: MemoryId, relation: &str, weight: f32) -> Link {
     Link { to, relation: name(relation), weight }
+}
+
+/// Touch at this many days after [`START`].
+pub fn touch(memory: MemoryId, strength: f32, days: i64) -> Touch {
+    Touch { memory, strength, refreshed_at: START.plus_days(days) }
 }
 
 /// Idempotency key of the test caller.

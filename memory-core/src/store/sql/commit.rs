@@ -204,8 +204,10 @@ impl<'a> WriteTransaction<'_, 'a> {
             self.log(partition, ChangeOp::Put, &revision.memory, set.now);
             created.memories.push(revision.memory.id);
         }
+        let mut touched = self.touch(partition, set).await?;
         if !set.erasures.is_empty() {
             self.erase(partition, &set.erasures, set.now, &mut created).await?;
+            touched.retain(|id| !created.erased.contains(id));
             for memory in replaced.iter_mut().flatten() {
                 memory.links.retain(|link| !created.erased.contains(&link.to));
             }
@@ -215,7 +217,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         }
         super::jobs::finish_with_set(&mut *self.connection, set).await?;
         let seq_after = self.counters.of(partition).last_seq;
-        Ok(Committed { partition, created, seq_before, seq_after, appended, replaced })
+        Ok(Committed { partition, created, seq_before, seq_after, appended, touched, replaced })
     }
 
     async fn append(

@@ -18,6 +18,7 @@ mod packed_hits;
 mod partitions;
 mod read;
 mod rows;
+mod touches;
 mod versions;
 mod write_transaction;
 

@@ -18,6 +18,7 @@ pub(super) struct NextVersion<'m, 'a> {
     pub(super) memory: &'m Memory,
     rows: Option<&'a [IndexRow]>,
     keeps_links: bool,
+    keeps_strength: bool,
     derivation: Option<DerivationId>,
 }
 
@@ -29,13 +30,15 @@ impl<'m, 'a> NextVersion<'m, 'a> {
             memory,
             rows: revision.rows.as_deref(),
             keeps_links: revision.keeps_links,
+            keeps_strength: true,
             derivation: own.or(revision.memory.derivation),
         }
     }
 
     /// The version of a document that replaces the one of its name.
     pub(super) fn of_document(memory: &'m Memory, rows: &'a [IndexRow]) -> Self {
-        Self { memory, rows: Some(rows), keeps_links: false, derivation: memory.derivation }
+        let derivation = memory.derivation;
+        Self { memory, rows: Some(rows), keeps_links: false, keeps_strength: false, derivation }
     }
 }
 
@@ -190,7 +193,8 @@ impl<'a> WriteTransaction<'_, 'a> {
             "UPDATE memories SET version = $3, text = COALESCE($4, text), tokens = $5, visibility = $6,
                  subjects = $7, tags = $8, metadata = $9, happened_us = $10, happened_until_us = $11,
                  recorded_us = $12, valid_from_us = $13, valid_to_us = $14, expires_us = $15, importance = $16,
-                 kind = $17, agent_id = $18, app_id = $19, run_id = $20, strength = $21, refreshed_us = $22,
+                 kind = $17, agent_id = $18, app_id = $19, run_id = $20, strength = COALESCE($21, strength),
+                 refreshed_us = COALESCE($22, refreshed_us),
                  derivation_id = $23
              WHERE partition_id = $1 AND id = $2",
         )
@@ -214,8 +218,8 @@ impl<'a> WriteTransaction<'_, 'a> {
         .bind(memory.agent.as_ref().map(|name| name.as_str()))
         .bind(memory.app.as_ref().map(|name| name.as_str()))
         .bind(memory.run.as_ref().map(|name| name.as_str()))
-        .bind(f64::from(memory.strength.strength))
-        .bind(memory.strength.refreshed_at.as_micros())
+        .bind((!next.keeps_strength).then(|| f64::from(memory.strength.strength)))
+        .bind((!next.keeps_strength).then(|| memory.strength.refreshed_at.as_micros()))
         .bind(next.derivation.map(|id| id.0))
         .execute(&mut *self.connection)
         .await

@@ -1,5 +1,5 @@
-//! The state of one write transaction. The files that write (`commit`, `partitions`, `versions`, `erase`, `links`,
-//! `idempotency`) extend it by methods; it names none of them.
+//! The state of one write transaction. The files that write (`commit`, `partitions`, `versions`, `touches`, `erase`,
+//! `links`, `idempotency`) extend it by methods; it names none of them.
 
 use std::collections::HashMap;
 

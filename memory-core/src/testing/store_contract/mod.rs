@@ -11,6 +11,7 @@ pub mod filtering;
 pub mod jobs;
 pub mod linking;
 pub mod reading;
+pub mod touching;
 pub mod working;
 pub mod writing;
 
@@ -35,6 +36,8 @@ macro_rules! store_contract {
             erasing: derived_memories_are_erased_too, a_memory_reached_twice_is_erased_once, erasure_follows_earlier_versions,
                 erasure_leaves_no_trace, erasure_of_unknown_ids_is_refused, erasure_keeps_other_partitions,
                 erasure_is_consistent_with_other_writes_of_its_set;
+            touching: a_touch_refreshes_strength_without_a_version, touches_of_what_is_not_there_are_skipped,
+                touches_agree_with_other_writes_of_their_set;
             filtering: a_filter_selects_what_the_reference_lets_pass, filtered_pages_cover_every_match_once,
                 a_partition_that_is_not_there_matches_nothing;
             linking: links_belong_to_their_version, unknown_targets_are_refused, links_are_removed_with_their_target,
