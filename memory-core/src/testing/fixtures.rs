@@ -11,7 +11,7 @@ use crate::domain::change::{
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
 use crate::domain::embedder::EmbedderId;
 use crate::domain::id::{
-    CallerId, CountingIds, DerivationId, IdSource, MemoryId, SessionId, TenantId, TurnId,
+    CallerId, CountingIds, DerivationId, IdSource, JobId, MemoryId, SessionId, TenantId, TurnId,
 };
 use crate::domain::link::Link;
 use crate::domain::memory::{DocumentName, Happened, Kind, Memory, Origin, Strength, Visibility};
@@ -132,6 +132,14 @@ impl Fixtures {
         Revision { memory, derivation: Some(derivation), ..revision }
     }
 
+    /// The set with `job` as the job of all its derivations.
+    pub fn made_by(&self, job: JobId, mut set: ChangeSet) -> ChangeSet {
+        let added = set.memories.iter_mut().filter_map(|new| new.derivation.as_mut());
+        let revised = set.revisions.iter_mut().filter_map(|revision| revision.derivation.as_mut());
+        added.chain(revised).for_each(|derivation| derivation.job = Some(job));
+        set
+    }
+
     fn derivation(&self, sources: &[Source]) -> Derivation {
         let inputs = sources.iter().enumerate();
         Derivation {
@@ -141,6 +149,7 @@ impl Fixtures {
                 model: Some("m".to_owned()),
                 prompt: Some("p/1".to_owned()),
             },
+            job: None,
             inputs: inputs.map(|(at, source)| Input { source: *source, is_evidence: at == 0 }).collect(),
             made_at: START,
         }

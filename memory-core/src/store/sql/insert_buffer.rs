@@ -169,7 +169,7 @@ async fn write_derivations(
     derivations: &[(PartitionId, &Derivation)],
     inputs: &[(PartitionId, DerivationId, &Input)],
 ) -> Result<(), StoreError> {
-    let head = "INSERT INTO derivations (id, partition_id, maker, model, prompt, made_us) ";
+    let head = "INSERT INTO derivations (id, partition_id, maker, model, prompt, job_id, made_us) ";
     insert(to, head, derivations, &|values, (partition, derivation)| {
         let maker = &derivation.maker;
         values
@@ -178,6 +178,7 @@ async fn write_derivations(
             .push_bind(encode_text(&maker.name).into_owned())
             .push_bind(maker.model.as_deref().map(|text| encode_text(text).into_owned()))
             .push_bind(maker.prompt.as_deref().map(|text| encode_text(text).into_owned()))
+            .push_bind(derivation.job.map(|id| id.0))
             .push_bind(derivation.made_at.as_micros());
     })
     .await?;

@@ -13,6 +13,7 @@ mod integrity;
 mod jobs;
 mod links;
 mod load;
+mod made_by;
 mod maintenance;
 mod packed_hits;
 mod partitions;

@@ -12,6 +12,7 @@ pub mod jobs;
 pub mod linking;
 pub mod reading;
 pub mod touching;
+pub mod undoing;
 pub mod working;
 pub mod writing;
 
@@ -38,6 +39,8 @@ macro_rules! store_contract {
                 erasure_is_consistent_with_other_writes_of_its_set;
             touching: a_touch_refreshes_strength_without_a_version, touches_of_what_is_not_there_are_skipped,
                 touches_agree_with_other_writes_of_their_set;
+            undoing: versions_are_found_by_their_job, an_undo_restores_what_was_and_erases_what_was_created,
+                an_undo_leaves_what_was_changed_since, an_undo_spares_memories_made_with_its_creations_in_view;
             filtering: a_filter_selects_what_the_reference_lets_pass, filtered_pages_cover_every_match_once,
                 a_partition_that_is_not_there_matches_nothing;
             linking: links_belong_to_their_version, unknown_targets_are_refused, links_are_removed_with_their_target,
