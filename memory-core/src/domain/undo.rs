@@ -107,7 +107,7 @@ fn restored_to(before: &Memory, present: &Memory, now: Timestamp) -> Restored {
     Restored { has_other_text: memory.text != present.text, memory }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "testing", feature = "sqlite"))]
 mod tests {
     use proptest::prelude::*;
     use uuid::Uuid;
