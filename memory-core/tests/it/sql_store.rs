@@ -206,6 +206,9 @@ const BEFORE_KEYS_HAD_OWNERS: &str = "
     UPDATE memories SET importance = 0.123456791043281555 WHERE importance = 0.123456789;
     UPDATE memories SET importance = 0.009999999776482582 WHERE importance = 0.01;
     DROP TABLE durable_jobs;
+    DROP INDEX derivations_by_job;
+    DROP INDEX memory_versions_by_derivation;
+    ALTER TABLE derivations DROP COLUMN job_id;
     DELETE FROM _sqlx_migrations WHERE version >= 4;";
 
 #[tokio::test]
@@ -253,7 +256,10 @@ const BEFORE_JOBS_HAD_TENANTS: &str = "
         lease_until_us, error, created_us, updated_us
     FROM durable_jobs;
     DROP TABLE durable_jobs;
-    DELETE FROM _sqlx_migrations WHERE version = 5;";
+    DROP INDEX derivations_by_job;
+    DROP INDEX memory_versions_by_derivation;
+    ALTER TABLE derivations DROP COLUMN job_id;
+    DELETE FROM _sqlx_migrations WHERE version >= 5;";
 
 #[tokio::test]
 async fn jobs_of_earlier_stores_are_taken_over() {
