@@ -33,10 +33,18 @@ pub struct ChangeSet {
     pub idempotency: Option<Idempotency>,
     /// Turns to append to a session, with their memories.
     pub turns: Option<NewTurns>,
-    /// Memories to add other than those of turns. A document replaces the one of the same name, as a new version.
+    /// Memories to add other than those of turns. A document replaces the one of the same name, as a new version, and
+    /// keeps its id.
+    ///
+    /// The links of all that the set writes may lead to memories that were there before, and to new memories of the
+    /// set, in any order and in cycles. A link to the provisional id of a document that keeps an earlier id is written
+    /// as a link to the kept id; of two links that become the same, the first stays.
     pub memories: Vec<NewMemory>,
     /// New versions of existing memories.
     pub revisions: Vec<Revision>,
+    /// Memories whose strength is refreshed, without a new version; of several touches of one memory, the last counts.
+    /// A memory that is not there is skipped: a recall may name one that was erased meanwhile.
+    pub touches: Vec<Touch>,
     /// Memories to erase, together with everything derived from them. Links to them are removed from the remaining
     /// memories.
     pub erasures: Vec<MemoryId>,
@@ -60,6 +68,7 @@ impl ChangeSet {
             turns: None,
             memories: Vec::new(),
             revisions: Vec::new(),
+            touches: Vec::new(),
             erasures: Vec::new(),
             jobs: Vec::new(),
             finishes: None,
@@ -134,13 +143,29 @@ pub struct NewMemory {
 /// New version of an existing memory.
 #[derive(Clone, Debug)]
 pub struct Revision {
-    /// New content of the memory; its `version` is the present one plus 1.
+    /// New content of the memory; its `version` is the present one plus 1. The strength and its last refresh are not
+    /// content: they stay as they are at commit time, and only a [`Touch`] changes them. Its `derivation` is the id of the record
+    /// below, or that of an earlier version whose content this version keeps or restores, or `None`.
     pub memory: Memory,
+    /// Derivation record of this version, if a mechanism made it. Its inputs existed before the set. The earlier
+    /// versions keep theirs, and the erasure of an input of any version erases the memory.
+    pub derivation: Option<Derivation>,
     /// New index rows; `None` keeps the present ones.
     pub rows: Option<Vec<IndexRow>>,
     /// True to keep the links of the present version as they are at commit time, because an erasure may have removed
     /// some since they were read. The memory's own list is then ignored.
     pub keeps_links: bool,
+}
+
+/// Refresh of a memory's strength, as by a recall. It changes nothing that a version has, and its importance neither.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Touch {
+    /// Memory, existing or new in the set.
+    pub memory: MemoryId,
+    /// New strength S of the forgetting curve (see [`super::memory::Strength`]).
+    pub strength: f32,
+    /// New time of the last refresh.
+    pub refreshed_at: Timestamp,
 }
 
 /// Source of a retrieval key. Further kinds are planned (facts, keyphrases, summaries).
@@ -224,6 +249,8 @@ pub struct Committed {
     pub seq_after: u64,
     /// Position of the turns, if the set has any.
     pub appended: Option<Appended>,
+    /// Memories touched, in the order of ids; without those that were skipped or that the set erased.
+    pub touched: Vec<MemoryId>,
     /// For each of `ChangeSet::memories`: the memory as written, if it replaced a document of the same name.
     pub replaced: Vec<Option<Memory>>,
 }
@@ -255,7 +282,7 @@ pub enum Refusal {
         /// The version in the store.
         present: u32,
     },
-    /// A memory, source or link target did not exist in this partition before the set.
+    /// A memory or source did not exist in this partition before the set, or a link target neither before nor in it.
     #[error("no memory or turn {0} in this scope")]
     NotFound(uuid::Uuid),
     /// A memory links to itself.

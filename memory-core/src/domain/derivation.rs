@@ -1,7 +1,7 @@
 //! Provenance of derived memories. A derivation lists *all* inputs that were shown to the maker of a memory, not only
 //! its evidence, so that the erasure of a turn finds every memory that may contain a trace of it.
 
-use super::id::{DerivationId, MemoryId, TurnId};
+use super::id::{DerivationId, JobId, MemoryId, TurnId};
 use super::time::Timestamp;
 
 /// Maker of a memory.
@@ -40,13 +40,15 @@ pub struct Input {
     pub is_evidence: bool,
 }
 
-/// Derivation record of one memory.
+/// Derivation record of one version of a memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Derivation {
     /// Its id.
     pub id: DerivationId,
-    /// Maker of the memory.
+    /// Maker of the version.
     pub maker: Maker,
+    /// Job that the maker worked for, by which the version can be found again and undone.
+    pub job: Option<JobId>,
     /// All inputs shown to the maker.
     pub inputs: Vec<Input>,
     /// Time of the derivation.

@@ -3,7 +3,7 @@
 //!
 //! Invariant: a memory has at most one link to a target by one relation, and none to itself.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::id::MemoryId;
 use super::name::Name;
@@ -49,6 +49,19 @@ impl BadLink {
     }
 }
 
+/// Replaces the targets that have another id in `kept`. Of links that then have the same target and relation, the first
+/// stays.
+pub fn redirect(links: &mut Vec<Link>, kept: &HashMap<MemoryId, MemoryId>) {
+    if links.iter().all(|link| !kept.contains_key(&link.to)) {
+        return;
+    }
+    let mut seen = HashSet::new();
+    links.retain_mut(|link| {
+        link.to = kept.get(&link.to).copied().unwrap_or(link.to);
+        seen.insert((link.to, link.relation.clone()))
+    });
+}
+
 /// First violation in a list, with its index. `from` is the source memory, where it is known.
 pub fn first_bad(from: Option<MemoryId>, links: &[Link]) -> Option<(usize, BadLink)> {
     let mut seen = HashSet::new();
@@ -75,6 +88,14 @@ mod tests {
             relation: Name::new(relation).expect("a name"),
             weight,
         }
+    }
+
+    #[test]
+    fn redirected_links_stay_unique_by_target_and_relation() {
+        let kept = HashMap::from([(link(1, "a", 0.0).to, link(2, "a", 0.0).to)]);
+        let mut links = vec![link(1, "a", 0.25), link(3, "a", 0.5), link(2, "a", 0.75), link(1, "b", 1.0)];
+        redirect(&mut links, &kept);
+        assert_eq!(links, [link(2, "a", 0.25), link(3, "a", 0.5), link(2, "b", 1.0)]);
     }
 
     #[test]

@@ -19,3 +19,4 @@ pub mod number;
 pub mod scope;
 pub mod time;
 pub mod turn;
+pub mod undo;

@@ -3,6 +3,7 @@
 //! One task does it, so that the index sees commits in the order of the log, and a caller that goes away leaves no
 //! commit behind that the index has not seen. Many callers share one transaction and one sync to disk.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
@@ -12,10 +13,14 @@ use crate::domain::change::{ChangeSet, Committed, NewTurns, Outcome};
 use crate::domain::embedder::EmbedderId;
 use crate::domain::id::MemoryId;
 use crate::domain::job::JobAttempt;
+use crate::domain::link::redirect;
 use crate::domain::memory::Memory;
 use crate::error::Error;
 use crate::index::{Index, Update};
 use crate::store::{Indexed, Store, StoreError};
+
+/// The most memories that are read from the store at a time.
+const MEMORIES_PER_READ: usize = 512;
 
 /// The queue's entrance.
 #[derive(Clone, Debug)]
@@ -136,10 +141,10 @@ async fn commit_group(
 /// Brings the index up to date with what was committed.
 async fn show(store: &dyn Store, index: &dyn Index, set: ChangeSet, committed: &Committed) {
     let partition = committed.partition;
-    let (mut update, unknown_rows) = update_of(set, committed);
+    let (mut update, unread) = update_of(set, committed);
     let applied = async {
-        if !unknown_rows.is_empty() {
-            update.put.extend(store.indexed(partition, &unknown_rows).await?);
+        for some in unread.chunks(MEMORIES_PER_READ) {
+            update.put.extend(store.indexed(partition, some).await?);
         }
         index.apply(partition, update).await
     };
@@ -167,9 +172,13 @@ async fn use_embedder(
     Ok(true)
 }
 
-/// The update for the index of a committed set, and the memories whose unchanged rows must be looked up.
+/// The update for the index of a committed set, and the memories that must be read from the store: of revisions, which
+/// keep some of what the store has, and of touches, which know no more than the strength.
 fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Vec<MemoryId>) {
     let mut put = Vec::new();
+    let replaced = set.memories.iter().zip(&committed.replaced);
+    let kept: HashMap<MemoryId, MemoryId> =
+        replaced.filter_map(|(new, kept)| Some((new.memory.id, kept.as_ref()?.id))).collect();
     if let (Some(new), Some(at)) = (set.turns, committed.appended) {
         put.extend(turns_at(new, at));
     }
@@ -177,15 +186,15 @@ fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Vec<MemoryId>) {
         let memory = replaced.unwrap_or(new.memory);
         put.push(Indexed { memory: without_text(memory), rows: new.rows });
     }
-    let mut unknown_rows = Vec::new();
-    for revision in set.revisions {
-        match revision.rows {
-            Some(rows) => put.push(Indexed { memory: without_text(revision.memory), rows }),
-            None => unknown_rows.push(revision.memory.id),
-        }
+    let mut unread: Vec<MemoryId> = set.revisions.iter().map(|revision| revision.memory.id).collect();
+    unread.extend(&committed.touched);
+    unread.sort_unstable();
+    unread.dedup();
+    for one in &mut put {
+        redirect(&mut one.memory.links, &kept);
     }
     let Committed { seq_before, seq_after, .. } = *committed;
-    (Update { seq_before, seq_after, put, erased: committed.created.erased.clone() }, unknown_rows)
+    (Update { seq_before, seq_after, put, erased: committed.created.erased.clone() }, unread)
 }
 
 /// Turns bear provisional places until the store has told the real ones.

@@ -69,13 +69,15 @@ impl Engine {
         let rows = if memory.text == stored.memory.text {
             None
         } else {
+            // The text is the caller's now; the version before keeps the record of its maker.
+            memory.derivation = None;
             memory.tokens = count_tokens(&memory.text);
             let mut indexed = self.index_texts(&[TextToIndex::of_memory(&memory)], "text").await?;
             set.embedder = Some(indexed.embedder);
             indexed.rows.pop()
         };
         let keeps_links = edit.links.is_none();
-        set.revisions.push(Revision { memory: memory.clone(), rows, keeps_links });
+        set.revisions.push(Revision { memory: memory.clone(), derivation: None, rows, keeps_links });
         match self.commits.commit(set).await? {
             Outcome::Committed(_) => Ok(memory),
             Outcome::Repeated(_) => Ok(self.stored_memory(caller, stored.memory.id).await?.memory),

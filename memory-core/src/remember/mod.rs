@@ -129,7 +129,13 @@ impl Engine {
         let inputs: Vec<Input> =
             sources.iter().map(|source| Input { source: *source, is_evidence: true }).collect();
         let id = DerivationId(self.ids.next(now));
-        (!inputs.is_empty()).then(|| Derivation { id, maker: Maker::caller(), inputs, made_at: now })
+        (!inputs.is_empty()).then(|| Derivation {
+            id,
+            maker: Maker::caller(),
+            job: None,
+            inputs,
+            made_at: now,
+        })
     }
 
     /// Resolves the ids of sources to turns and memories.

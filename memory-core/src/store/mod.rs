@@ -8,7 +8,9 @@
 //! - Tenants are isolated: every method takes the tenant, or a partition that was found through it.
 //! - Lookups answer `None` or omit what does not exist. Errors are for a store that does not work.
 
+mod derivations;
 mod jobs;
+mod maintenance;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
 
@@ -16,7 +18,9 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
+pub use derivations::Derivations;
 pub use jobs::Jobs;
+pub use maintenance::{Damage, Maintenance};
 
 use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, IndexRow, Outcome, Refusal};
 use crate::domain::derivation::Derivation;
@@ -55,11 +59,19 @@ pub enum StoreError {
 
 /// Store: all traits of the port together.
 pub trait Store:
-    Commit + Memories + FilteredIds + IndexSource + Embedders + Jobs + AccessLog + Maintenance
+    Commit + Memories + Derivations + FilteredIds + IndexSource + Embedders + Jobs + AccessLog + Maintenance
 {
 }
-impl<T: Commit + Memories + FilteredIds + IndexSource + Embedders + Jobs + AccessLog + Maintenance> Store
-    for T
+impl<T> Store for T where
+    T: Commit
+        + Memories
+        + Derivations
+        + FilteredIds
+        + IndexSource
+        + Embedders
+        + Jobs
+        + AccessLog
+        + Maintenance
 {
 }
 
@@ -69,8 +81,8 @@ pub trait Commit: Send + Sync + Debug {
     /// Commits `sets` in order, in one transaction, durably. Each set is committed or refused as a whole; a refused one
     /// does not affect the others. The answers are in the order of the sets. An error means that none was committed.
     ///
-    /// The sequence numbers of a partition have no gaps: one for each memory written or erased, and one for each
-    /// memory that lost a link because its target was erased.
+    /// The sequence numbers of a partition have no gaps: one for each memory written, touched or erased, and one for
+    /// each memory that lost a link because its target was erased.
     async fn commit(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError>;
 
     /// Result of an earlier set with this idempotency key for `owner`, or a refusal if the key belongs to another
@@ -235,7 +247,7 @@ pub struct ChangeEntry {
 /// Operation of a change-log entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeOp {
-    /// The memory was added, got a new version, or lost a link to an erased memory.
+    /// The memory was added, got a new version, was touched, or lost a link to an erased memory.
     Put,
     /// The memory was erased.
     Erase,
@@ -364,36 +376,4 @@ pub trait AccessLog: Send + Sync + Debug {
 
     /// Records of a partition, newest first, at most `limit`.
     async fn recalls(&self, partition: PartitionId, limit: u32) -> Result<Vec<RecallRecord>, StoreError>;
-}
-
-/// Kind of damage, with its number of occurrences.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Damage {
-    /// Stable code of the kind.
-    pub code: &'static str,
-    /// Description.
-    pub detail: String,
-    /// Number of occurrences.
-    pub count: u64,
-    /// True if it was repaired.
-    pub repaired: bool,
-}
-
-/// Maintenance of the store.
-#[async_trait]
-pub trait Maintenance: Send + Sync + Debug {
-    /// Checks the integrity of the store; with `repair`, repairs what can be repaired without loss.
-    async fn check(&self, repair: bool) -> Result<Vec<Damage>, StoreError>;
-
-    /// Writes a consistent copy of the whole store to a new file, concurrently with reads and writes.
-    async fn copy_to(&self, file: &std::path::Path) -> Result<(), StoreError>;
-
-    /// Deletes idempotency keys older than `before`, and returns their number.
-    async fn forget_requests(&self, before: Timestamp) -> Result<u64, StoreError>;
-
-    /// Value of a setting.
-    async fn setting(&self, name: &str) -> Result<Option<String>, StoreError>;
-
-    /// Writes a setting.
-    async fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError>;
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::domain::change::{
-    ChangeSet, Idempotency, IndexRow, KeyKind, NewMemory, NewTurns, Operation, Revision,
+    ChangeSet, Idempotency, IndexRow, KeyKind, NewMemory, NewTurns, Operation, Revision, Touch,
 };
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
 use crate::domain::embedder::{EmbedderId, RowRecipe};
 use crate::domain::id::{
-    CallerId, CountingIds, DerivationId, IdSource, MemoryId, SessionId, TenantId, TurnId,
+    CallerId, CountingIds, DerivationId, IdSource, JobId, MemoryId, SessionId, TenantId, TurnId,
 };
 use crate::domain::link::Link;
 use crate::domain::memory::{DocumentName, Happened, Kind, Memory, Origin, Strength, Visibility};
@@ -80,6 +80,11 @@ impl Fixtures {
         ChangeSet { erasures, ..self.set(owner) }
     }
 
+    /// Set that touches memories.
+    pub fn touching(&self, owner: &Owner, touches: Vec<Touch>) -> ChangeSet {
+        ChangeSet { touches, ..self.set(owner) }
+    }
+
     /// Set that writes one new version.
     pub fn revising(&self, owner: &Owner, revision: Revision) -> ChangeSet {
         ChangeSet { revisions: vec![revision], ..self.set(owner) }
@@ -120,20 +125,39 @@ impl Fixtures {
 
     /// The memory with `sources` as inputs of its derivation; the first of them is its evidence.
     pub fn made_of(&self, new: NewMemory, sources: &[Source]) -> NewMemory {
-        let id = DerivationId(self.id());
+        let derivation = self.derivation(sources);
+        let memory = Memory { derivation: Some(derivation.id), ..new.memory };
+        NewMemory { memory, derivation: Some(derivation), ..new }
+    }
+
+    /// The revision with `sources` as inputs of its derivation.
+    pub fn revised_from(&self, revision: Revision, sources: &[Source]) -> Revision {
+        let derivation = self.derivation(sources);
+        let memory = Memory { derivation: Some(derivation.id), ..revision.memory };
+        Revision { memory, derivation: Some(derivation), ..revision }
+    }
+
+    /// The set with `job` as the job of all its derivations.
+    pub fn made_by(&self, job: JobId, mut set: ChangeSet) -> ChangeSet {
+        let added = set.memories.iter_mut().filter_map(|new| new.derivation.as_mut());
+        let revised = set.revisions.iter_mut().filter_map(|revision| revision.derivation.as_mut());
+        added.chain(revised).for_each(|derivation| derivation.job = Some(job));
+        set
+    }
+
+    fn derivation(&self, sources: &[Source]) -> Derivation {
         let inputs = sources.iter().enumerate();
-        let derivation = Derivation {
-            id,
+        Derivation {
+            id: DerivationId(self.id()),
             maker: Maker {
                 name: "contract".to_owned(),
                 model: Some("m".to_owned()),
                 prompt: Some("p/1".to_owned()),
             },
+            job: None,
             inputs: inputs.map(|(at, source)| Input { source: *source, is_evidence: at == 0 }).collect(),
             made_at: START,
-        };
-        let memory = Memory { derivation: Some(id), ..new.memory };
-        NewMemory { memory, derivation: Some(derivation), ..new }
+        }
     }
 
     /// Fact with every optional field set, letters of many scripts, and the first and last moments.
@@ -167,14 +191,15 @@ fn ornate_metadata() -> Metadata {
     object.as_object().cloned().and_then(|object| Metadata::new(object).ok()).unwrap_or_default()
 }
 
-/// Next version of a memory: with another text and its rows, or with the present text.
+/// Next version of a memory: with another text and its rows, or with the present text. It has no derivation.
 pub fn revised(present: &Memory, text: Option<&str>) -> Revision {
     let mut memory = Memory { version: present.version + 1, ..present.clone() };
     memory.recorded_at = present.recorded_at.plus_micros(1);
+    memory.derivation = None;
     if let Some(text) = text {
         text.clone_into(&mut memory.text);
     }
-    Revision { memory, rows: text.map(rows), keeps_links: false }
+    Revision { memory, derivation: None, rows: text.map(rows), keeps_links: false }
 }
 
 /// Rows of a text: one per chunk (see [`CHUNK_MARK`]), without a vector for a chunk without a letter.
@@ -256,6 +281,11 @@ fn memory_of_turn(id: MemoryId, turn: &Turn, session: &str, session_id: SessionI
 /// Link.
 pub fn link(to: MemoryId, relation: &str, weight: f32) -> Link {
     Link { to, relation: name(relation), weight }
+}
+
+/// Touch at this many days after [`START`].
+pub fn touch(memory: MemoryId, strength: f32, days: i64) -> Touch {
+    Touch { memory, strength, refreshed_at: START.plus_days(days) }
 }
 
 /// Idempotency key of the test caller.

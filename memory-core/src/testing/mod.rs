@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::domain::change::{ChangeSet, Outcome};
 use crate::domain::clock::FrozenClock;
 use crate::domain::filter::Filter;
 use crate::domain::id::{CallerId, CountingIds, TenantId};
@@ -89,6 +90,11 @@ impl TestEngine {
         .await?;
         engine.start_jobs(Arc::new(HashingEmbedders), JobSettings::default()).await?;
         Ok(Self { engine, store, index, clock })
+    }
+
+    /// Commits a set as a mechanism of the engine does: through the commit queue, so that the index follows.
+    pub async fn commit(&self, set: ChangeSet) -> Result<Outcome, Error> {
+        self.engine.commits.commit(set).await
     }
 }
 

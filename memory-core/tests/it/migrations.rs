@@ -102,8 +102,9 @@ fn both_databases_have_the_same_tables_and_columns() {
     for (file, sql) in &sqlite {
         let twin = &postgres[file];
         let (ours, theirs) = (tables(sql), tables(twin));
-        assert!(!ours.is_empty(), "{file}: no table was understood");
-        assert_eq!(added_columns(sql), added_columns(twin), "{file}: the same added columns");
+        let added = added_columns(sql);
+        assert!(!(ours.is_empty() && added.is_empty()), "{file}: no table and no column was understood");
+        assert_eq!(added, added_columns(twin), "{file}: the same added columns");
         assert_eq!(Vec::from_iter(ours.keys()), Vec::from_iter(theirs.keys()), "{file}: the same tables");
         for (table, columns) in &ours {
             assert_eq!(columns, &theirs[table], "{file}: the same columns of {table}");

@@ -211,6 +211,9 @@ const BEFORE_KEYS_HAD_OWNERS: &str = "
     DROP TABLE durable_jobs;
     INSERT INTO embedders SELECT id, embedder, dimension, created_us FROM row_recipes;
     DROP TABLE row_recipes;
+    DROP INDEX derivations_by_job;
+    DROP INDEX memory_versions_by_derivation;
+    ALTER TABLE derivations DROP COLUMN job_id;
     DELETE FROM _sqlx_migrations WHERE version >= 4;";
 
 #[tokio::test]
@@ -260,6 +263,9 @@ const BEFORE_JOBS_HAD_TENANTS: &str = "
     DROP TABLE durable_jobs;
     INSERT INTO embedders SELECT id, embedder, dimension, created_us FROM row_recipes;
     DROP TABLE row_recipes;
+    DROP INDEX derivations_by_job;
+    DROP INDEX memory_versions_by_derivation;
+    ALTER TABLE derivations DROP COLUMN job_id;
     DELETE FROM _sqlx_migrations WHERE version >= 5;";
 
 #[tokio::test]

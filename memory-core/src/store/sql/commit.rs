@@ -7,8 +7,10 @@
 use async_trait::async_trait;
 use sqlx::Acquire as _;
 
+use super::erase::derivations;
 use super::idempotency::{earlier_request, same_request};
 use super::links::written;
+use super::versions::NextVersion;
 use super::write_transaction::WriteTransaction;
 use super::{
     Connection, NO_EMBEDDER, SqlStore, StoreError, after_erasure, dialect, is_refused_data, unavailable,
@@ -151,7 +153,7 @@ impl<'a> WriteTransaction<'_, 'a> {
     ) -> Result<Option<Refusal>, StoreError> {
         let needs_look = !set.revisions.is_empty()
             || !set.erasures.is_empty()
-            || set.memories.iter().any(|new| new.derivation.is_some())
+            || derivations(set).next().is_some()
             || written(set).any(|memory| !memory.links.is_empty());
         if needs_look {
             self.flush().await?;
@@ -162,18 +164,24 @@ impl<'a> WriteTransaction<'_, 'a> {
             return Ok(Some(Refusal::Full { what: "the scope", limit: MAX_MEMORIES_PER_PARTITION }));
         }
         let Some(partition) = known else {
-            return Ok(first_reference(set).map(Refusal::NotFound));
+            return match first_reference(set) {
+                Some(id) => Ok(Some(Refusal::NotFound(id))),
+                None => self.check_links(None, set).await,
+            };
         };
         if let Some(refusal) = self.check_revisions(partition, set).await? {
+            return Ok(Some(refusal));
+        }
+        if let Some(refusal) = self.check_derivations(partition, set).await? {
             return Ok(Some(refusal));
         }
         if let Some(refusal) = self.check_erasures(partition, &set.erasures).await? {
             return Ok(Some(refusal));
         }
-        if let Some(refusal) = self.check_sources(partition, &set.memories).await? {
+        if let Some(refusal) = self.check_sources(partition, set).await? {
             return Ok(Some(refusal));
         }
-        self.check_links(partition, set).await
+        self.check_links(Some(partition), set).await
     }
 
     async fn write(&mut self, partition: PartitionId, set: &'a ChangeSet) -> Result<Committed, StoreError> {
@@ -188,13 +196,18 @@ impl<'a> WriteTransaction<'_, 'a> {
             replaced.push(self.add(partition, set, new, &mut created).await?);
         }
         for revision in &set.revisions {
-            self.revise(partition, (&revision.memory, revision.keeps_links), revision.rows.as_deref(), None)
-                .await?;
+            if let Some(derivation) = &revision.derivation {
+                self.inserts.derivation(partition, derivation);
+            }
+            let memory = self.redirected(&revision.memory);
+            self.revise(partition, NextVersion::of_revision(&memory, revision)).await?;
             self.log(partition, ChangeOp::Put, &revision.memory, set.now);
             created.memories.push(revision.memory.id);
         }
+        let mut touched = self.touch(partition, set).await?;
         if !set.erasures.is_empty() {
             self.erase(partition, &set.erasures, set.now, &mut created).await?;
+            touched.retain(|id| !created.erased.contains(id));
             for memory in replaced.iter_mut().flatten() {
                 memory.links.retain(|link| !created.erased.contains(&link.to));
             }
@@ -204,7 +217,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         }
         super::jobs::finish_with_set(&mut *self.connection, set).await?;
         let seq_after = self.counters.of(partition).last_seq;
-        Ok(Committed { partition, created, seq_before, seq_after, appended, replaced })
+        Ok(Committed { partition, created, seq_before, seq_after, appended, touched, replaced })
     }
 
     async fn append(
@@ -218,7 +231,8 @@ impl<'a> WriteTransaction<'_, 'a> {
         let (session, session_ordinal, first_seq) = self.session(partition, set.now, new, started).await?;
         for (turn, memory) in &new.turns {
             self.inserts.turn(partition, session, first_seq + turn.seq, turn);
-            self.inserts.memory(partition, memory);
+            let redirected = self.redirected(&memory.memory);
+            self.inserts.memory(partition, redirected, &memory.rows);
             self.log(partition, ChangeOp::Put, &memory.memory, set.now);
             created.turns.push(turn.id);
             created.memories.push(memory.memory.id);
@@ -248,16 +262,16 @@ impl<'a> WriteTransaction<'_, 'a> {
             Some(name) => self.document(partition, name).await?,
             None => None,
         };
+        let given = self.redirected(&new.memory);
         let written = match present {
             Some((id, version, created_at)) => {
-                let mut memory = new.memory.clone();
+                let mut memory = given.into_owned();
                 (memory.id, memory.version, memory.created_at) = (id, version + 1, created_at);
-                let derivation = memory.derivation;
-                self.revise(partition, (&memory, false), Some(&new.rows), Some(derivation)).await?;
+                self.revise(partition, NextVersion::of_document(&memory, &new.rows)).await?;
                 Some(memory)
             }
             None => {
-                self.inserts.memory(partition, new);
+                self.inserts.memory(partition, given, &new.rows);
                 self.counters.of(partition).memory_count += 1;
                 None
             }
@@ -303,13 +317,7 @@ impl<'a> WriteTransaction<'_, 'a> {
 fn first_reference(set: &ChangeSet) -> Option<uuid::Uuid> {
     let revised = set.revisions.first().map(|revision| revision.memory.id.0);
     let erased = set.erasures.first().map(|id| id.0);
-    let source = set
-        .memories
-        .iter()
-        .filter_map(|new| new.derivation.as_ref())
-        .flat_map(|created| &created.inputs)
-        .next();
-    let linked = written(set).flat_map(|memory| &memory.links).next();
+    let source = derivations(set).flat_map(|derivation| &derivation.inputs).next();
     let source = source.map(|input| super::erase::source_id(input.source));
-    revised.or(erased).or(source).or(linked.map(|link| link.to.0))
+    revised.or(erased).or(source)
 }

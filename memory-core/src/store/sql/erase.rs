@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::packed_hits::{pack_hits, unpack_hits};
 use super::write_transaction::WriteTransaction;
 use super::{StoreError, unavailable};
-use crate::domain::change::{CreatedIds, NewMemory, Refusal};
-use crate::domain::derivation::Source;
+use crate::domain::change::{ChangeSet, CreatedIds, Refusal};
+use crate::domain::derivation::{Derivation, Source};
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::time::Timestamp;
 use crate::store::ChangeOp;
@@ -28,6 +28,12 @@ pub(super) fn source_id(source: Source) -> Uuid {
     }
 }
 
+/// The derivations that a set writes: of new memories, then of new versions.
+pub(super) fn derivations(set: &ChangeSet) -> impl Iterator<Item = &Derivation> {
+    let added = set.memories.iter().filter_map(|new| new.derivation.as_ref());
+    added.chain(set.revisions.iter().filter_map(|revision| revision.derivation.as_ref()))
+}
+
 impl WriteTransaction<'_, '_> {
     /// Whether everything that is to be erased is in this partition.
     pub(super) async fn check_erasures(
@@ -43,15 +49,13 @@ impl WriteTransaction<'_, '_> {
         Ok(None)
     }
 
-    /// Whether everything that new memories were made of is in this partition.
+    /// Whether everything that new memories and new versions were made of is in this partition.
     pub(super) async fn check_sources(
         &mut self,
         partition: PartitionId,
-        memories: &[NewMemory],
+        set: &ChangeSet,
     ) -> Result<Option<Refusal>, StoreError> {
-        let inputs =
-            memories.iter().filter_map(|new| new.derivation.as_ref()).flat_map(|created| &created.inputs);
-        for input in inputs {
+        for input in derivations(set).flat_map(|derivation| &derivation.inputs) {
             let statement = match input.source {
                 Source::Turn(_) => TURN_IS_THERE,
                 Source::Memory(_) => MEMORY_IS_THERE,

@@ -1,12 +1,13 @@
 //! What a transaction has still to insert, over all its change sets, table by table.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::bulk::{insert, insert_missing};
 use super::dialect::encode_text;
 use super::rows::{links_json, metadata_json, names_json, vector_bytes};
 use super::{Connection, StoreError};
-use crate::domain::change::{IndexRow, NewMemory};
+use crate::domain::change::IndexRow;
 use crate::domain::derivation::{Derivation, Input, Source};
 use crate::domain::id::{DerivationId, MemoryId, PartitionId, SessionId};
 use crate::domain::memory::{Kind, Memory};
@@ -14,11 +15,12 @@ use crate::domain::time::Timestamp;
 use crate::domain::turn::Turn;
 use crate::store::ChangeOp;
 
-/// Rows in waiting. Borrowed from the change sets: no text is copied before it reaches the database.
+/// Rows in waiting. Borrowed from the change sets: no text is copied before it reaches the database, but for a memory
+/// whose links were redirected.
 #[derive(Default)]
 pub(super) struct InsertBuffer<'a> {
     turns: Vec<(PartitionId, SessionId, u32, &'a Turn)>,
-    memories: Vec<(PartitionId, &'a Memory)>,
+    memories: Vec<(PartitionId, Cow<'a, Memory>)>,
     derivations: Vec<(PartitionId, &'a Derivation)>,
     inputs: Vec<(PartitionId, DerivationId, &'a Input)>,
     link_targets: Vec<(PartitionId, MemoryId, MemoryId)>,
@@ -46,10 +48,10 @@ impl<'a> InsertBuffer<'a> {
         self.turns.push((partition, session, seq, turn));
     }
 
-    pub(super) fn memory(&mut self, partition: PartitionId, new: &'a NewMemory) {
-        self.memories.push((partition, &new.memory));
-        self.links(partition, &new.memory);
-        self.rows(partition, new.memory.id, &new.rows);
+    pub(super) fn memory(&mut self, partition: PartitionId, memory: Cow<'a, Memory>, rows: &'a [IndexRow]) {
+        self.links(partition, &memory);
+        self.rows(partition, memory.id, rows);
+        self.memories.push((partition, memory));
     }
 
     /// What a memory links to. Its list is not written here: it is in the memory's row.
@@ -107,7 +109,10 @@ async fn write_turns(
     .await
 }
 
-async fn write_memories(to: &mut Connection, memories: &[(PartitionId, &Memory)]) -> Result<(), StoreError> {
+async fn write_memories(
+    to: &mut Connection,
+    memories: &[(PartitionId, Cow<'_, Memory>)],
+) -> Result<(), StoreError> {
     let head = "INSERT INTO memories (partition_id, id, version, kind, text, tokens, agent_id, app_id, run_id, \
                 visibility, subjects, tags, metadata, namespace, key, turn_id, derivation_id, happened_us, \
                 happened_until_us, recorded_us, created_us, valid_from_us, valid_to_us, expires_us, importance, \
@@ -164,7 +169,7 @@ async fn write_derivations(
     derivations: &[(PartitionId, &Derivation)],
     inputs: &[(PartitionId, DerivationId, &Input)],
 ) -> Result<(), StoreError> {
-    let head = "INSERT INTO derivations (id, partition_id, maker, model, prompt, made_us) ";
+    let head = "INSERT INTO derivations (id, partition_id, maker, model, prompt, job_id, made_us) ";
     insert(to, head, derivations, &|values, (partition, derivation)| {
         let maker = &derivation.maker;
         values
@@ -173,6 +178,7 @@ async fn write_derivations(
             .push_bind(encode_text(&maker.name).into_owned())
             .push_bind(maker.model.as_deref().map(|text| encode_text(text).into_owned()))
             .push_bind(maker.prompt.as_deref().map(|text| encode_text(text).into_owned()))
+            .push_bind(derivation.job.map(|id| id.0))
             .push_bind(derivation.made_at.as_micros());
     })
     .await?;

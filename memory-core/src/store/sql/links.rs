@@ -3,7 +3,8 @@
 //!
 //! Invariant: for every link of every version there is a row in `link_targets`, and both of its ends are there.
 
-use std::collections::{BTreeSet, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sqlx::QueryBuilder;
 use uuid::Uuid;
@@ -13,10 +14,10 @@ use super::insert_buffer::link_targets;
 use super::rows::{links_from_json, links_json};
 use super::write_transaction::WriteTransaction;
 use super::{Db, StoreError, unavailable};
-use crate::domain::change::{ChangeSet, Refusal};
+use crate::domain::change::{ChangeSet, NewMemory, Refusal};
 use crate::domain::id::{MemoryId, PartitionId};
-use crate::domain::link::Link;
-use crate::domain::memory::Memory;
+use crate::domain::link::{Link, redirect};
+use crate::domain::memory::{DocumentName, Memory};
 use crate::domain::time::Timestamp;
 use crate::store::ChangeOp;
 
@@ -34,30 +35,86 @@ const PUT_EARLIER_LIST: &str =
 
 /// What a set writes with links of its own, in the order of the set.
 pub(super) fn written(set: &ChangeSet) -> impl Iterator<Item = &Memory> {
-    let turns = set.turns.iter().flat_map(|new| &new.turns).map(|(_, new)| &new.memory);
-    let memories = set.memories.iter().map(|new| &new.memory);
     let revised = set.revisions.iter().filter(|revision| !revision.keeps_links);
-    turns.chain(memories).chain(revised.map(|revision| &revision.memory))
+    new_memories(set).chain(revised.map(|revision| &revision.memory))
+}
+
+fn new_memories(set: &ChangeSet) -> impl Iterator<Item = &Memory> {
+    let turns = set.turns.iter().flat_map(|new| &new.turns).map(|(_, new)| &new.memory);
+    turns.chain(set.memories.iter().map(|new| &new.memory))
 }
 
 impl WriteTransaction<'_, '_> {
-    /// Whether everything that the set links to is in this partition, and nothing links to itself.
+    /// Whether everything that the set links to is in this partition or new in the set, and nothing links to itself.
+    /// `None` is a partition that the set creates. Notes the ids that documents keep.
     pub(super) async fn check_links(
         &mut self,
-        partition: PartitionId,
+        partition: Option<PartitionId>,
         set: &ChangeSet,
     ) -> Result<Option<Refusal>, StoreError> {
-        for memory in written(set).filter(|memory| !memory.links.is_empty()) {
-            let id = match &memory.document {
-                // A document that is replaced keeps the id of the one before.
-                Some(name) => self.document(partition, name).await?.map_or(memory.id, |(id, ..)| id),
-                None => memory.id,
+        let wanted: BTreeSet<MemoryId> = written(set).flat_map(link_targets).collect();
+        self.kept_ids =
+            if wanted.is_empty() { HashMap::new() } else { self.kept_ids(partition, set, &wanted).await? };
+        let kept = |id: MemoryId| self.kept_ids.get(&id).copied().unwrap_or(id);
+        let links_to_itself = |memory: &&Memory| {
+            let id = kept(memory.id);
+            memory.links.iter().any(|link| kept(link.to) == id)
+        };
+        if let Some(memory) = written(set).find(links_to_itself) {
+            return Ok(Some(Refusal::LinkToItself(kept(memory.id))));
+        }
+        let added = new_memories(set).map(|memory| memory.id);
+        let mut present: HashSet<MemoryId> = added.filter(|id| wanted.contains(id)).collect();
+        if let Some(partition) = partition {
+            present.extend(self.present_among(partition, wanted).await?);
+        }
+        let mut links = written(set).flat_map(|memory| &memory.links);
+        Ok(links.find(|link| !present.contains(&link.to)).map(|link| Refusal::NotFound(link.to.0)))
+    }
+
+    /// The ids that documents keep: of the one of the same name in the partition, or earlier in the set. Looked up only
+    /// for those that link or are linked to.
+    async fn kept_ids(
+        &mut self,
+        partition: Option<PartitionId>,
+        set: &ChangeSet,
+        linked: &BTreeSet<MemoryId>,
+    ) -> Result<HashMap<MemoryId, MemoryId>, StoreError> {
+        let mut first: HashMap<&DocumentName, MemoryId> = HashMap::new();
+        let mut kept = HashMap::new();
+        for NewMemory { memory, .. } in &set.memories {
+            let Some(name) = &memory.document else { continue };
+            let earlier = *first.entry(name).or_insert(memory.id);
+            if memory.links.is_empty() && !linked.contains(&memory.id) {
+                continue;
+            }
+            let stored = match partition {
+                Some(partition) => self.document(partition, name).await?,
+                None => None,
             };
-            if memory.links.iter().any(|link| link.to == id) {
-                return Ok(Some(Refusal::LinkToItself(id)));
+            let id = stored.map_or(earlier, |(id, ..)| id);
+            if id != memory.id {
+                kept.insert(memory.id, id);
             }
         }
-        let wanted: BTreeSet<MemoryId> = written(set).flat_map(link_targets).collect();
+        Ok(kept)
+    }
+
+    /// The memory as it is written: with links to the ids that documents of its set keep.
+    pub(super) fn redirected<'m>(&self, memory: &'m Memory) -> Cow<'m, Memory> {
+        if memory.links.iter().all(|link| !self.kept_ids.contains_key(&link.to)) {
+            return Cow::Borrowed(memory);
+        }
+        let mut memory = memory.clone();
+        redirect(&mut memory.links, &self.kept_ids);
+        Cow::Owned(memory)
+    }
+
+    async fn present_among(
+        &mut self,
+        partition: PartitionId,
+        wanted: BTreeSet<MemoryId>,
+    ) -> Result<HashSet<MemoryId>, StoreError> {
         let mut present = HashSet::new();
         for some in Vec::from_iter(wanted).chunks(IDS_PER_STATEMENT) {
             let mut statement = QueryBuilder::<Db>::new("SELECT id FROM memories WHERE partition_id = ");
@@ -67,8 +124,7 @@ impl WriteTransaction<'_, '_> {
                 statement.build_query_scalar().fetch_all(&mut *self.connection).await.map_err(unavailable)?;
             present.extend(found.into_iter().map(MemoryId));
         }
-        let mut links = written(set).flat_map(|memory| &memory.links);
-        Ok(links.find(|link| !present.contains(&link.to)).map(|link| Refusal::NotFound(link.to.0)))
+        Ok(present)
     }
 
     /// Writes the links of the present version of a memory, and notes what they go to, beside what those of its

@@ -11,7 +11,7 @@ use super::rows::{
 };
 use super::{Db, KNOWN_PARTITIONS, SqlStore, StoreError, unavailable};
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
-use crate::domain::id::{DerivationId, MemoryId, PartitionId, SessionId, TenantId, TurnId};
+use crate::domain::id::{DerivationId, JobId, MemoryId, PartitionId, SessionId, TenantId, TurnId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
@@ -160,9 +160,9 @@ impl Memories for SqlStore {
         partition: PartitionId,
         id: MemoryId,
     ) -> Result<Option<Derivation>, StoreError> {
-        type Head = (Uuid, String, Option<String>, Option<String>, i64);
+        type Head = (Uuid, String, Option<String>, Option<String>, Option<Uuid>, i64);
         let head: Option<Head> = sqlx::query_as(
-            "SELECT d.id, d.maker, d.model, d.prompt, d.made_us FROM memories m
+            "SELECT d.id, d.maker, d.model, d.prompt, d.job_id, d.made_us FROM memories m
              JOIN derivations d ON d.id = m.derivation_id WHERE m.partition_id = $1 AND m.id = $2",
         )
         .bind(partition.0)
@@ -170,7 +170,7 @@ impl Memories for SqlStore {
         .fetch_optional(&self.readers)
         .await
         .map_err(unavailable)?;
-        let Some((id, name, model, prompt, made_us)) = head else { return Ok(None) };
+        let Some((id, name, model, prompt, job, made_us)) = head else { return Ok(None) };
         let inputs: Vec<(Uuid, String, bool)> = sqlx::query_as(
             "SELECT source_id, source_kind, is_evidence FROM derivation_inputs WHERE derivation_id = $1
              ORDER BY source_id",
@@ -190,6 +190,7 @@ impl Memories for SqlStore {
                 model: model.map(decode_text),
                 prompt: prompt.map(decode_text),
             },
+            job: job.map(JobId),
             inputs: inputs.collect(),
             made_at: Timestamp::from_micros(made_us),
         }))

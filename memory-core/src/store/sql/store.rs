@@ -13,11 +13,13 @@ mod integrity;
 mod jobs;
 mod links;
 mod load;
+mod made_by;
 mod maintenance;
 mod packed_hits;
 mod partitions;
 mod read;
 mod rows;
+mod touches;
 mod versions;
 mod write_transaction;
 

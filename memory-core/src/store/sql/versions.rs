@@ -1,6 +1,6 @@
 //! New versions: the present one moves to the earlier ones, and the new one takes its place.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -12,6 +12,35 @@ use crate::domain::change::{ChangeSet, IndexRow, Refusal, Revision};
 use crate::domain::id::{DerivationId, MemoryId, PartitionId};
 use crate::domain::memory::{DocumentName, Memory};
 use crate::domain::time::Timestamp;
+
+/// What the next version of a memory is made of. The rows are borrowed from the change set.
+pub(super) struct NextVersion<'m, 'a> {
+    pub(super) memory: &'m Memory,
+    rows: Option<&'a [IndexRow]>,
+    keeps_links: bool,
+    keeps_strength: bool,
+    derivation: Option<DerivationId>,
+}
+
+impl<'m, 'a> NextVersion<'m, 'a> {
+    /// The version of a revision, whose memory is given as it is written.
+    pub(super) fn of_revision(memory: &'m Memory, revision: &'a Revision) -> Self {
+        let own = revision.derivation.as_ref().map(|derivation| derivation.id);
+        Self {
+            memory,
+            rows: revision.rows.as_deref(),
+            keeps_links: revision.keeps_links,
+            keeps_strength: true,
+            derivation: own.or(revision.memory.derivation),
+        }
+    }
+
+    /// The version of a document that replaces the one of its name.
+    pub(super) fn of_document(memory: &'m Memory, rows: &'a [IndexRow]) -> Self {
+        let derivation = memory.derivation;
+        Self { memory, rows: Some(rows), keeps_links: false, keeps_strength: false, derivation }
+    }
+}
 
 impl<'a> WriteTransaction<'_, 'a> {
     /// Whether every revision builds on the version that the set finds, or has made itself by then: documents are
@@ -78,29 +107,60 @@ impl<'a> WriteTransaction<'_, 'a> {
         }))
     }
 
-    /// Makes the memory of a revision the present version. Its text is written only if its rows are new, its links
-    /// unless it keeps those of the version before; `derivation` is written if it is given.
+    /// Whether a version without a derivation record of its own names none, or that of another version of its memory:
+    /// two memories with one record could not be erased apart.
+    pub(super) async fn check_derivations(
+        &mut self,
+        partition: PartitionId,
+        set: &ChangeSet,
+    ) -> Result<Option<Refusal>, StoreError> {
+        let mut made: HashSet<(MemoryId, DerivationId)> = HashSet::new();
+        for Revision { memory, derivation, .. } in &set.revisions {
+            if let Some(derivation) = derivation {
+                made.insert((memory.id, derivation.id));
+                continue;
+            }
+            let Some(id) = memory.derivation else { continue };
+            if !made.contains(&(memory.id, id)) && !self.has_derivation(partition, memory.id, id).await? {
+                return Ok(Some(Refusal::NotFound(id.0)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn has_derivation(
+        &mut self,
+        partition: PartitionId,
+        memory: MemoryId,
+        derivation: DerivationId,
+    ) -> Result<bool, StoreError> {
+        let found: Option<i64> = sqlx::query_scalar(
+            "SELECT version FROM memories WHERE partition_id = $1 AND id = $2 AND derivation_id = $3
+             UNION ALL
+             SELECT version FROM memory_versions WHERE partition_id = $1 AND id = $2 AND derivation_id = $3",
+        )
+        .bind(partition.0)
+        .bind(memory.0)
+        .bind(derivation.0)
+        .fetch_optional(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
+        Ok(found.is_some())
+    }
+
+    /// Makes it the present version. Its text is written only if its rows are new, its links unless it keeps those of
+    /// the version before.
     pub(super) async fn revise(
         &mut self,
         partition: PartitionId,
-        (memory, keeps_links): (&Memory, bool),
-        rows: Option<&'a [IndexRow]>,
-        derivation: Option<Option<DerivationId>>,
+        next: NextVersion<'_, 'a>,
     ) -> Result<(), StoreError> {
+        let NextVersion { memory, rows, keeps_links, .. } = next;
         self.flush().await?;
         self.keep_present_version(partition, memory.id).await?;
-        self.update(partition, memory, rows.is_some()).await?;
+        self.update(partition, &next).await?;
         if !keeps_links {
             self.put_links(partition, memory).await?;
-        }
-        if let Some(derivation) = derivation {
-            sqlx::query("UPDATE memories SET derivation_id = $3 WHERE partition_id = $1 AND id = $2")
-                .bind(partition.0)
-                .bind(memory.id.0)
-                .bind(derivation.map(|id| id.0))
-                .execute(&mut *self.connection)
-                .await
-                .map_err(unavailable)?;
         }
         if let Some(rows) = rows {
             self.delete_rows(partition, memory.id).await?;
@@ -127,23 +187,21 @@ impl<'a> WriteTransaction<'_, 'a> {
         Ok(())
     }
 
-    async fn update(
-        &mut self,
-        partition: PartitionId,
-        memory: &Memory,
-        with_text: bool,
-    ) -> Result<(), StoreError> {
+    async fn update(&mut self, partition: PartitionId, next: &NextVersion<'_, '_>) -> Result<(), StoreError> {
+        let memory = next.memory;
         sqlx::query(
             "UPDATE memories SET version = $3, text = COALESCE($4, text), tokens = $5, visibility = $6,
                  subjects = $7, tags = $8, metadata = $9, happened_us = $10, happened_until_us = $11,
                  recorded_us = $12, valid_from_us = $13, valid_to_us = $14, expires_us = $15, importance = $16,
-                 kind = $17, agent_id = $18, app_id = $19, run_id = $20, strength = $21, refreshed_us = $22
+                 kind = $17, agent_id = $18, app_id = $19, run_id = $20, strength = COALESCE($21, strength),
+                 refreshed_us = COALESCE($22, refreshed_us),
+                 derivation_id = $23
              WHERE partition_id = $1 AND id = $2",
         )
         .bind(partition.0)
         .bind(memory.id.0)
         .bind(i64::from(memory.version))
-        .bind(with_text.then(|| encode_text(&memory.text)))
+        .bind(next.rows.is_some().then(|| encode_text(&memory.text)))
         .bind(i64::from(memory.tokens))
         .bind(memory.visibility.as_str())
         .bind(names_json(&memory.subjects))
@@ -160,8 +218,9 @@ impl<'a> WriteTransaction<'_, 'a> {
         .bind(memory.agent.as_ref().map(|name| name.as_str()))
         .bind(memory.app.as_ref().map(|name| name.as_str()))
         .bind(memory.run.as_ref().map(|name| name.as_str()))
-        .bind(f64::from(memory.strength.strength))
-        .bind(memory.strength.refreshed_at.as_micros())
+        .bind((!next.keeps_strength).then(|| f64::from(memory.strength.strength)))
+        .bind((!next.keeps_strength).then(|| memory.strength.refreshed_at.as_micros()))
+        .bind(next.derivation.map(|id| id.0))
         .execute(&mut *self.connection)
         .await
         .map_err(unavailable)?;

@@ -1,12 +1,12 @@
-//! The state of one write transaction. The files that write (`commit`, `partitions`, `versions`, `erase`, `links`,
-//! `idempotency`) extend it by methods; it names none of them.
+//! The state of one write transaction. The files that write (`commit`, `partitions`, `versions`, `touches`, `erase`,
+//! `links`, `idempotency`) extend it by methods; it names none of them.
 
 use std::collections::HashMap;
 
 use super::counters::Counters;
 use super::insert_buffer::InsertBuffer;
 use super::{Connection, StoreError};
-use crate::domain::id::{PartitionId, TenantId};
+use crate::domain::id::{MemoryId, PartitionId, TenantId};
 use crate::domain::scope::Owner;
 
 /// A transaction at work: the counters it has taken numbers from, and what it has still to insert.
@@ -15,6 +15,8 @@ pub(super) struct WriteTransaction<'c, 'a> {
     pub(super) inserts: InsertBuffer<'a>,
     pub(super) counters: Counters,
     pub(super) embedder: i64,
+    /// Ids that the documents of the set at hand keep, by the ids that the set gives them.
+    pub(super) kept_ids: HashMap<MemoryId, MemoryId>,
     /// The owners that were looked up, with their partitions.
     pub(super) partitions: HashMap<(TenantId, &'a Owner), Option<PartitionId>>,
 }
@@ -26,6 +28,7 @@ impl<'c, 'a> WriteTransaction<'c, 'a> {
             inserts: InsertBuffer::default(),
             counters: Counters::default(),
             embedder,
+            kept_ids: HashMap::new(),
             partitions: HashMap::new(),
         }
     }

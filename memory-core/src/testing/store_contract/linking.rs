@@ -53,8 +53,8 @@ pub async fn links_belong_to_their_version(store: &dyn Store) {
     log_is_sound(store, appended.partition).await;
 }
 
-/// A set is refused if it links to a memory that was not in the partition before it, or a memory to itself: as a
-/// revision, or as a document that replaces the one it links to.
+/// A set is refused if it links to a memory that is neither in the partition before it nor new in it, or a memory to
+/// itself: as a new memory, as a revision, or as a document that replaces the one it links to.
 pub async fn unknown_targets_are_refused(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
@@ -79,6 +79,12 @@ pub async fn unknown_targets_are_refused(store: &dyn Store) {
     assert_eq!(answer(store, &fixtures.revising(&ann, edit)).await, Err(Refusal::LinkToItself(id)));
     let replacing = linking(fixtures.document("n", "k", "e"), vec![link(id, "a", 1.0)]);
     assert_eq!(answer(store, &fixtures.adding(&ann, vec![replacing])).await, Err(Refusal::LinkToItself(id)));
+    let mut itself = fixtures.fact("itself");
+    itself.memory.links = vec![link(itself.memory.id, "a", 1.0)];
+    for who in [&ann, &owner("new")] {
+        let refusal = Err(Refusal::LinkToItself(itself.memory.id));
+        assert_eq!(answer(store, &fixtures.adding(who, vec![itself.clone()])).await, refusal);
+    }
     assert_eq!(loaded(store, of_ann.partition).await.0, 2, "nothing of what was refused is there");
     assert_eq!(store.partition_of(TenantId::DEFAULT, &owner("new")).await.unwrap(), None);
     let first = fixtures.adding(&ann, vec![fixtures.fact("first")]);
@@ -180,5 +186,82 @@ pub async fn links_and_erasures_of_one_set_agree(store: &dyn Store) {
     log_is_sound(store, done.partition).await;
     let both = commit(store, &fixtures.erasing(&ann, vec![document, kept])).await;
     assert_eq!(both.seq_after - both.seq_before, 3, "two went, one lost a link");
+    log_is_sound(store, done.partition).await;
+}
+
+/// New memories of a set may link to each other, forwards, backwards and in cycles, and revisions to them, in a new
+/// partition too. The links are removed with their targets like all others.
+pub async fn new_memories_of_a_set_link_to_each_other(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let mut set = fixtures.saying(&ann, "s", &["a turn"]);
+    set.memories = ["one", "two"].map(|text| fixtures.fact(text)).to_vec();
+    let [one, two] = [0, 1].map(|at| set.memories[at].memory.id);
+    let said = &mut set.turns.as_mut().unwrap().turns[0].1.memory;
+    let turn = said.id;
+    said.links = vec![link(two, "a", 0.5)];
+    set.memories[0].memory.links = vec![link(two, "a", 1.0), link(turn, "b", 0.25)];
+    set.memories[1].memory.links = vec![link(one, "a", 1.0)];
+    let done = commit(store, &set).await;
+    assert_eq!(present(store, turn).await.links, [link(two, "a", 0.5)]);
+    assert_eq!(present(store, one).await.links, [link(two, "a", 1.0), link(turn, "b", 0.25)]);
+    assert_eq!(present(store, two).await.links, [link(one, "a", 1.0)]);
+
+    let three = fixtures.fact("three");
+    let mut edit = revised(&present(store, one).await, None);
+    edit.memory.links = vec![link(three.memory.id, "c", 1.0)];
+    let mut evolving = fixtures.revising(&ann, edit);
+    evolving.memories = vec![linking(three, vec![link(one, "d", 1.0)])];
+    let three = commit(store, &evolving).await.created.memories[0];
+    assert_eq!(present(store, one).await.links, [link(three, "c", 1.0)]);
+    assert_eq!(present(store, three).await.links, [link(one, "d", 1.0)]);
+    log_is_sound(store, done.partition).await;
+
+    let gone = commit(store, &fixtures.erasing(&ann, vec![two, three])).await;
+    assert_eq!(gone.seq_after - gone.seq_before, 4, "two went, two lost links");
+    assert!(present(store, turn).await.links.is_empty());
+    assert!(present(store, one).await.links.is_empty());
+    log_is_sound(store, done.partition).await;
+}
+
+/// A document that takes the place of another keeps the earlier id. Links of its set to the provisional id lead to the
+/// kept one, whether the earlier document was in the partition or comes earlier in the set.
+pub async fn links_to_a_replacing_document_lead_to_the_kept_one(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let stored = add(store, &fixtures, fixtures.document("n", "stored", "1")).await;
+    let plain = add(store, &fixtures, fixtures.fact("plain")).await;
+    let again = fixtures.document("n", "stored", "2");
+    let (first, second) = (fixtures.document("n", "new", "1"), fixtures.document("n", "new", "2"));
+    let (again_id, first_id, second_id) = (again.memory.id, first.memory.id, second.memory.id);
+    let links = |to: [MemoryId; 3]| to.map(|to| link(to, "a", 0.5)).to_vec();
+    let mut edit = revised(&present(store, plain).await, None);
+    edit.memory.links = links([again_id, stored, second_id]);
+    let mut set = fixtures.revising(&ann, edit);
+    set.memories = vec![
+        linking(fixtures.fact("before"), links([again_id, second_id, plain])),
+        linking(again, vec![link(second_id, "b", 1.0)]),
+        first,
+        linking(second, vec![link(again_id, "c", 1.0)]),
+    ];
+    let done = commit(store, &set).await;
+    assert_eq!(done.created.memories[1..4], [stored, first_id, first_id]);
+    assert_eq!(present(store, done.created.memories[0]).await.links, links([stored, first_id, plain]));
+    assert_eq!(present(store, plain).await.links, links([stored, first_id, plain])[..2]);
+    assert_eq!(present(store, stored).await.links, [link(first_id, "b", 1.0)]);
+    assert_eq!(done.replaced[1], Some(present(store, stored).await));
+    assert_eq!(done.replaced[3], Some(present(store, first_id).await));
+    assert_eq!(present(store, first_id).await.links, [link(stored, "c", 1.0)]);
+    log_is_sound(store, done.partition).await;
+
+    let (one, two) = (fixtures.document("n", "x", "1"), fixtures.document("n", "x", "2"));
+    let id = one.memory.id;
+    let itself = linking(one, vec![link(two.memory.id, "a", 1.0)]);
+    for who in [&ann, &owner("new")] {
+        let set = fixtures.adding(who, vec![itself.clone(), two.clone()]);
+        assert_eq!(answer(store, &set).await, Err(Refusal::LinkToItself(id)), "they are one document");
+    }
+    let gone = commit(store, &fixtures.erasing(&ann, vec![stored])).await;
+    assert_eq!(gone.seq_after - gone.seq_before, 4, "one went, three lost links");
     log_is_sound(store, done.partition).await;
 }

@@ -5,11 +5,14 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken contract is a panic")]
 
+pub mod deriving;
 pub mod erasing;
 pub mod filtering;
 pub mod jobs;
 pub mod linking;
 pub mod reading;
+pub mod touching;
+pub mod undoing;
 pub mod working;
 pub mod writing;
 
@@ -29,13 +32,20 @@ macro_rules! store_contract {
                 the_answer_to_a_replacement_equals_the_stored_document, sessions_keep_their_order,
                 an_embedder_not_in_use_is_refused,
                 a_key_is_for_one_caller_owner_and_operation, idempotency_keys_are_deleted_by_age;
+            deriving: a_version_has_its_own_derivation, sources_of_versions_are_erased_with_them,
+                a_derivation_belongs_to_one_memory;
             erasing: derived_memories_are_erased_too, a_memory_reached_twice_is_erased_once, erasure_follows_earlier_versions,
                 erasure_leaves_no_trace, erasure_of_unknown_ids_is_refused, erasure_keeps_other_partitions,
                 erasure_is_consistent_with_other_writes_of_its_set;
+            touching: a_touch_refreshes_strength_without_a_version, touches_of_what_is_not_there_are_skipped,
+                touches_agree_with_other_writes_of_their_set;
+            undoing: versions_are_found_by_their_job, an_undo_restores_what_was_and_erases_what_was_created,
+                an_undo_leaves_what_was_changed_since, an_undo_spares_memories_made_with_its_creations_in_view;
             filtering: a_filter_selects_what_the_reference_lets_pass, filtered_pages_cover_every_match_once,
                 a_partition_that_is_not_there_matches_nothing;
             linking: links_belong_to_their_version, unknown_targets_are_refused, links_are_removed_with_their_target,
-                a_revision_that_keeps_links_keeps_the_remaining_ones, links_and_erasures_of_one_set_agree;
+                a_revision_that_keeps_links_keeps_the_remaining_ones, new_memories_of_a_set_link_to_each_other,
+                links_to_a_replacing_document_lead_to_the_kept_one, links_and_erasures_of_one_set_agree;
             reading: fields_are_returned_exactly, numbers_in_metadata_are_returned_exactly, loaded_indexed_and_committed_memories_are_equal,
                 changes_are_returned_in_order, tenants_are_isolated, reachable_partitions_are_listed, owners_are_listed_in_pages,
                 sessions_and_turns_are_listed_in_pages, an_edit_of_a_turns_memory_keeps_the_turn;

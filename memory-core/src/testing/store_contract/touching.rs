@@ -1,0 +1,95 @@
+//! Store contract, touches: strength without versions, and what happens to touches of memories that are not there.
+
+use super::{commit, loaded, log_is_sound, present};
+use crate::domain::change::Touch;
+use crate::domain::id::MemoryId;
+use crate::domain::memory::{Memory, Strength};
+use crate::store::{ChangeOp, Store};
+use crate::testing::fixtures::{Fixtures, owner, revised, touch};
+
+fn touched(memory: &Memory, touch: Touch) -> Memory {
+    let importance = memory.strength.importance;
+    let strength = Strength { importance, strength: touch.strength, refreshed_at: touch.refreshed_at };
+    Memory { strength, ..memory.clone() }
+}
+
+/// A touch changes the strength and the time of its refresh, and nothing else: no version, no rows. Every touched memory
+/// has one entry in the log, whatever the number of memories.
+pub async fn a_touch_refreshes_strength_without_a_version(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let mut new = (0..100).map(|at| fixtures.fact(&format!("fact|{at}"))).collect::<Vec<_>>();
+    new.push(fixtures.ornate());
+    let created = commit(store, &fixtures.adding(&ann, new)).await;
+    let (partition, ids) = (created.partition, created.created.memories);
+    let edited = revised(&present(store, ids[100]).await, Some("edited"));
+    commit(store, &fixtures.revising(&ann, edited)).await;
+    let history = store.earlier_versions(partition, ids[100]).await.unwrap();
+    let before = loaded(store, partition).await.1;
+
+    let mut touches: Vec<Touch> = ids[1..].iter().map(|id| touch(*id, 2.25, 3)).collect();
+    touches.insert(0, touch(ids[100], 9.0, 9));
+    let done = commit(store, &fixtures.touching(&ann, touches)).await;
+    assert_eq!(done.touched, ids[1..]);
+    assert_eq!((done.created.memories, done.created.erased), (vec![], vec![]));
+    assert_eq!(done.seq_after - done.seq_before, 100, "one entry for each memory");
+    let log = store.changes(partition, done.seq_before, 1_000).await.unwrap();
+    assert!(log.iter().all(|entry| entry.op == ChangeOp::Put));
+    assert_eq!(log.iter().map(|entry| entry.memory).collect::<Vec<_>>(), ids[1..]);
+
+    for (one, was) in loaded(store, partition).await.1.iter().zip(&before) {
+        let id = one.memory.id;
+        let expected =
+            if id == ids[0] { was.memory.clone() } else { touched(&was.memory, touch(id, 2.25, 3)) };
+        assert_eq!((&one.memory, &one.rows), (&expected, &was.rows));
+    }
+    let now = store.earlier_versions(partition, ids[100]).await.unwrap();
+    assert_eq!(now.iter().map(|it| (it.version, &it.text)).collect::<Vec<_>>(), [(1, &history[0].text)]);
+    log_is_sound(store, partition).await;
+}
+
+/// Memories that were erased, that never were, or that lie in another partition are skipped, and the others are touched.
+pub async fn touches_of_what_is_not_there_are_skipped(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let of_bob = commit(store, &fixtures.adding(&owner("bob"), vec![fixtures.fact("bob's")])).await;
+    let facts = ["gone", "kept"].map(|text| fixtures.fact(text)).to_vec();
+    let ids = commit(store, &fixtures.adding(&ann, facts)).await.created.memories;
+    commit(store, &fixtures.erasing(&ann, vec![ids[0]])).await;
+    let others = [ids[0], of_bob.created.memories[0], MemoryId(fixtures.id()), ids[1]];
+    let touches = others.iter().map(|id| touch(*id, 2.0, 1)).collect();
+    let done = commit(store, &fixtures.touching(&ann, touches)).await;
+    assert_eq!((done.touched, done.seq_after - done.seq_before), (vec![ids[1]], 1));
+    assert_eq!(present(store, of_bob.created.memories[0]).await.strength.strength, 1.0);
+    let nothing = commit(store, &fixtures.touching(&ann, vec![touch(ids[0], 2.0, 1)])).await;
+    assert_eq!((nothing.touched, nothing.seq_after), (vec![], done.seq_after));
+    log_is_sound(store, done.partition).await;
+    log_is_sound(store, of_bob.partition).await;
+}
+
+/// A set may touch what it adds or revises; what it erases is not reported as touched. A revision keeps the strength
+/// at commit time, whatever was read before.
+pub async fn touches_agree_with_other_writes_of_their_set(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let facts = ["edited", "erased"].map(|text| fixtures.fact(text)).to_vec();
+    let ids = commit(store, &fixtures.adding(&ann, facts)).await.created.memories;
+    let read_before = present(store, ids[0]).await;
+    let mut set = fixtures.adding(&ann, vec![fixtures.fact("new")]);
+    set.revisions.push(revised(&read_before, Some("as edited")));
+    set.erasures.push(ids[1]);
+    let new = set.memories[0].memory.id;
+    set.touches = vec![touch(new, 2.0, 1), touch(ids[0], 3.0, 2), touch(ids[1], 4.0, 3)];
+    let done = commit(store, &set).await;
+    assert_eq!(done.touched, [ids[0], new]);
+    assert_eq!(present(store, new).await.strength.strength, 2.0);
+    let edited = present(store, ids[0]).await;
+    assert_eq!((edited.version, edited.text.as_str(), edited.strength.strength), (2, "as edited", 3.0));
+
+    let mut stale = revised(&edited, None);
+    stale.memory.strength = Strength { importance: 0.75, ..read_before.strength };
+    commit(store, &fixtures.revising(&ann, stale)).await;
+    let kept = present(store, ids[0]).await.strength;
+    assert_eq!(kept, Strength { importance: 0.75, ..edited.strength });
+    log_is_sound(store, done.partition).await;
+}

@@ -1,0 +1,199 @@
+//! Store contract, undo: the versions of a job, and the set that takes them back.
+
+use std::collections::BTreeSet;
+
+use super::{answer, commit, loaded, log_is_sound, present};
+use crate::domain::change::{ChangeSet, Committed, Outcome};
+use crate::domain::derivation::Source;
+use crate::domain::id::{DerivationId, JobId, MemoryId, PartitionId};
+use crate::domain::memory::Memory;
+use crate::domain::time::Interval;
+use crate::domain::undo::{MadeVersion, Undo, undo_of};
+use crate::store::Store;
+use crate::testing::START;
+use crate::testing::fixtures::{Fixtures, link, name, owner, revised, rows};
+
+async fn made_by(store: &dyn Store, partition: PartitionId, job: JobId) -> Vec<MadeVersion> {
+    let mut made: Vec<MadeVersion> = Vec::new();
+    loop {
+        let after: Option<DerivationId> = made.last().map(|one| one.derivation);
+        let page = store.made_by(partition, job, after, 2).await.unwrap();
+        assert!(page.len() <= 2, "a page is bounded");
+        if page.is_empty() {
+            return made;
+        }
+        made.extend(page);
+    }
+}
+
+async fn history(store: &dyn Store, partition: PartitionId, id: MemoryId) -> Vec<Memory> {
+    let mut versions = store.earlier_versions(partition, id).await.unwrap();
+    versions.push(present(store, id).await);
+    versions
+}
+
+async fn undo(store: &dyn Store, partition: PartitionId, job: JobId) -> Undo {
+    let made = made_by(store, partition, job).await;
+    let ids: BTreeSet<MemoryId> = made.iter().map(|one| one.memory).collect();
+    let mut histories = Vec::new();
+    for id in ids {
+        histories.push(history(store, partition, id).await);
+    }
+    undo_of(&made, &histories, START.plus_days(1))
+}
+
+async fn take_back(store: &dyn Store, mut set: ChangeSet, undo: Undo) -> Committed {
+    undo.add_to(&mut set, |memory| rows(&memory.text));
+    commit(store, &set).await
+}
+
+/// Content of a version: all but its number, its recording time and the strength.
+fn content(memory: &Memory) -> Memory {
+    Memory { version: 0, recorded_at: START, ..memory.clone() }
+}
+
+/// A note that is new, and the evolution of a fact and of a document by it.
+async fn evolve(store: &dyn Store, fixtures: &Fixtures, job: JobId) -> (Committed, Vec<MemoryId>) {
+    let ann = owner("ann");
+    let said = commit(store, &fixtures.saying(&ann, "s", &["a turn"])).await;
+    let source = [Source::Turn(said.created.turns[0])];
+    let mut fact = fixtures.made_of(fixtures.fact("as it was|then"), &source);
+    fact.memory.tags = vec![name("before")];
+    fact.memory.links = vec![link(said.created.memories[0], "of", 0.5)];
+    fact.memory.valid = Interval { start: Some(START), end: None };
+    let before = vec![fact, fixtures.document("n", "k", "document"), fixtures.fact("bystander")];
+    let ids = commit(store, &fixtures.adding(&ann, before)).await.created.memories;
+    let note = fixtures.made_of(fixtures.fact("a note"), &source);
+    let second = fixtures.made_of(fixtures.fact("a second note"), &source);
+    let (note_id, second_id) = (note.memory.id, second.memory.id);
+    let mut edit = revised(&present(store, ids[0]).await, Some("as evolved"));
+    edit.memory.tags = vec![name("evolved")];
+    edit.memory.links = vec![link(note_id, "evolved by", 1.0)];
+    edit.memory.valid.end = Some(START.plus_days(1));
+    let edit = fixtures.revised_from(edit, &source);
+    let mut again = revised(&edit.memory, None);
+    again.memory.tags = vec![name("evolved twice")];
+    let again = fixtures.revised_from(again, &source);
+    let mut set = fixtures.revising(&ann, edit);
+    set.revisions.push(again);
+    let mut linking = vec![note, second, fixtures.made_of(fixtures.document("n", "k", "rewritten"), &source)];
+    linking[0].memory.links = vec![link(ids[0], "a", 1.0), link(second_id, "b", 1.0)];
+    set.memories = linking;
+    let done = commit(store, &fixtures.made_by(job, set)).await;
+    (done, vec![ids[0], ids[1], ids[2], note_id, second_id])
+}
+
+/// The versions that a job made are found by it, in pages and in its partition: new memories, revisions and documents
+/// replaced by name, present or not. Versions that keep a derivation are not listed again.
+pub async fn versions_are_found_by_their_job(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let (job, other) = (JobId(fixtures.id()), JobId(fixtures.id()));
+    let (done, ids) = evolve(store, &fixtures, job).await;
+    let derivation = store.derivation(done.partition, ids[3]).await.unwrap().unwrap();
+    assert_eq!(derivation.job, Some(job));
+    let mut tagged = revised(&present(store, ids[0]).await, None);
+    tagged.memory.derivation = present(store, ids[0]).await.derivation;
+    commit(store, &fixtures.revising(&owner("ann"), tagged)).await;
+    let mut made: Vec<_> =
+        made_by(store, done.partition, job).await.iter().map(|one| (one.memory, one.version)).collect();
+    made.sort_unstable();
+    let mut expected = vec![(ids[0], 2), (ids[0], 3), (ids[1], 2), (ids[3], 1), (ids[4], 1)];
+    expected.sort_unstable();
+    assert_eq!(made, expected);
+    assert_eq!(made_by(store, done.partition, other).await, []);
+    let bob = commit(store, &fixtures.adding(&owner("bob"), vec![fixtures.fact("bob's")])).await;
+    assert_eq!(made_by(store, bob.partition, job).await, []);
+}
+
+/// The undo of a job restores texts, tags, links and validity of the revised memories as new versions, with their
+/// derivations, and erases the memories that the job created. The history keeps what the job made. A second undo
+/// changes nothing.
+pub async fn an_undo_restores_what_was_and_erases_what_was_created(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let (ann, job) = (owner("ann"), JobId(fixtures.id()));
+    let (done, ids) = evolve(store, &fixtures, job).await;
+    let bystander = present(store, ids[2]).await;
+    let undo_once = undo(store, done.partition, job).await;
+    assert_eq!(undo_once.restored.iter().map(|one| one.has_other_text).collect::<Vec<_>>(), [true, true]);
+    assert_eq!(undo_once.left, []);
+    let taken = take_back(store, fixtures.set(&ann), undo_once).await;
+    assert_eq!(BTreeSet::from_iter(taken.created.erased), BTreeSet::from([ids[3], ids[4]]));
+    for (id, version) in [(ids[0], 4), (ids[1], 3)] {
+        let versions = history(store, done.partition, id).await;
+        let (first, last) = (&versions[0], versions.last().unwrap());
+        assert_eq!((content(last), last.version), (content(first), version));
+        assert_eq!(last.recorded_at, START.plus_days(1));
+        let loaded = loaded(store, done.partition).await.1;
+        let stored = loaded.iter().find(|one| one.memory.id == id).unwrap();
+        assert_eq!(stored.rows, rows(&first.text), "the rows are those of the restored text");
+        let record = store.derivation(done.partition, id).await.unwrap();
+        assert_eq!(record.map(|record| record.id), first.derivation);
+    }
+    assert_eq!(history(store, done.partition, ids[0]).await[1].text, "as evolved");
+    assert_eq!(present(store, ids[2]).await, bystander);
+    log_is_sound(store, done.partition).await;
+
+    let again = undo(store, done.partition, job).await;
+    assert_eq!((again.restored.len(), again.erasures.len(), again.left.len()), (0, 0, 2));
+    let turn = present(store, ids[0]).await.links[0].to;
+    let erased = commit(store, &fixtures.erasing(&ann, vec![turn])).await.created.erased;
+    assert_eq!(
+        BTreeSet::from_iter(erased),
+        BTreeSet::from([turn, ids[0], ids[1]]),
+        "provenance survives an undo"
+    );
+    log_is_sound(store, done.partition).await;
+}
+
+/// Memories that were changed after the job are left and named, whether it created or revised them; what was erased
+/// is nothing to take back. An undo that was read before an edit is refused.
+pub async fn an_undo_leaves_what_was_changed_since(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let (ann, job) = (owner("ann"), JobId(fixtures.id()));
+    let (done, ids) = evolve(store, &fixtures, job).await;
+    let mut stale = fixtures.set(&ann);
+    undo(store, done.partition, job).await.add_to(&mut stale, |memory| rows(&memory.text));
+    for id in [ids[0], ids[3]] {
+        let memory = present(store, id).await;
+        let mut edit = revised(&memory, None);
+        edit.memory.derivation = memory.derivation;
+        edit.memory.tags = vec![name("by the caller")];
+        commit(store, &fixtures.revising(&ann, edit)).await;
+    }
+    assert!(answer(store, &stale).await.is_err());
+    commit(store, &fixtures.erasing(&ann, vec![ids[4]])).await;
+    let late = undo(store, done.partition, job).await;
+    assert_eq!(late.restored.iter().map(|one| one.memory.id).collect::<Vec<_>>(), [ids[1]]);
+    assert_eq!(
+        (&late.erasures, BTreeSet::from_iter(late.left.clone())),
+        (&vec![], BTreeSet::from([ids[0], ids[3]]))
+    );
+    take_back(store, fixtures.set(&ann), late).await;
+    assert_eq!(present(store, ids[0]).await.tags, [name("by the caller")]);
+    assert_eq!(present(store, ids[1]).await.text, "document");
+    log_is_sound(store, done.partition).await;
+}
+
+/// A memory that a job created and had in view when it revised another is left: its erasure would erase the other too.
+pub async fn an_undo_spares_memories_made_with_its_creations_in_view(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let (ann, job) = (owner("ann"), JobId(fixtures.id()));
+    let facts = ["revised", "source"].map(|text| fixtures.fact(text)).to_vec();
+    let ids = commit(store, &fixtures.adding(&ann, facts)).await.created.memories;
+    let notes =
+        ["seen", "unseen"].map(|text| fixtures.made_of(fixtures.fact(text), &[Source::Memory(ids[1])]));
+    let created = fixtures.made_by(job, fixtures.adding(&ann, notes.to_vec()));
+    let notes = commit(store, &created).await.created.memories;
+    let edit = revised(&present(store, ids[0]).await, Some("evolved"));
+    let edit = fixtures.revised_from(edit, &[Source::Memory(notes[0])]);
+    commit(store, &fixtures.made_by(job, fixtures.revising(&ann, edit))).await;
+    let partition = store.partition_of(crate::domain::id::TenantId::DEFAULT, &ann).await.unwrap().unwrap();
+    let undo = undo(store, partition, job).await;
+    assert_eq!((&undo.erasures, &undo.left), (&vec![notes[1]], &vec![notes[0]]));
+    let mut set = fixtures.set(&ann);
+    undo.add_to(&mut set, |memory| rows(&memory.text));
+    let Ok(Outcome::Committed(done)) = answer(store, &set).await else { panic!("refused") };
+    assert_eq!(done.created.erased, [notes[1]]);
+    assert_eq!(present(store, ids[0]).await.text, "revised");
+    log_is_sound(store, partition).await;
+}
