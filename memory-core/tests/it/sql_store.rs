@@ -297,6 +297,9 @@ async fn jobs_of_earlier_stores_are_taken_over() {
 const BEFORE_ROWS_HAD_RECIPES: &str = "
     INSERT INTO embedders SELECT id, embedder, dimension, created_us FROM row_recipes;
     DROP TABLE row_recipes;
+    DROP INDEX derivations_by_job;
+    DROP INDEX memory_versions_by_derivation;
+    ALTER TABLE derivations DROP COLUMN job_id;
     DELETE FROM _sqlx_migrations WHERE version >= 6;";
 
 #[tokio::test]
