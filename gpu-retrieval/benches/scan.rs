@@ -1,4 +1,5 @@
-//! How long a search takes, by rows, mask, batch and score, and how many rows the int8 pass leaves to rescore.
+//! Benchmark of search latency by rows, mask, batch and score, and of the number of rows that the int8 pass leaves to
+//! rescore.
 //!
 //! Vectors resemble sentence embeddings, since uniform noise would flatter the first pass: a common direction with
 //! a few large elements, a thousand centres, and noise. Two sorts: `spread` has noise of varying strength, best
@@ -20,7 +21,7 @@ use gpu_retrieval::{Batch, Decay, Pass, PassChoice, Query, Row, Rows, SearchOpti
 const DIMS: usize = 384;
 const CENTRES: usize = 1000;
 const ROWS_PER_GROUP: u32 = 3;
-/// What a caller wants, and what a service asks for to have enough left after its own rules.
+/// Result counts: that of a caller, and that of a service which filters the results by its own rules afterwards.
 const KS: [usize; 2] = [10, 50];
 const DAY_US: i64 = 86_400_000_000;
 const NOW_US: i64 = 365 * DAY_US;
@@ -62,7 +63,7 @@ impl Random {
     }
 }
 
-/// How vectors lie: the weights of what they are sums of, each part about of length 1.
+/// Distribution of the vectors: the weights of their components, each of about unit length.
 #[derive(Clone, Copy)]
 struct Shape {
     name: &'static str,

@@ -1,4 +1,4 @@
-//! What is written to a row store: a row, its decay, and why a write is refused.
+//! Input of a row store: a row, its decay, and the errors of a refused write.
 
 use half::f16;
 
@@ -23,7 +23,7 @@ pub struct Row<'a> {
 /// The inputs of a row's score besides its vector: the decay curve and the importance.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Decay {
-    /// When the decay began, µs since any epoch that queries share.
+    /// Start of the decay, µs since any epoch that queries share.
     pub t0_us: i64,
     /// `a ≥ 0` of [`retention`](crate::retention), per µs.
     pub rate_per_us: f32,

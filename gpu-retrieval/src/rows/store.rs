@@ -147,7 +147,7 @@ impl Rows {
         self.len
     }
 
-    /// Whether no row was pushed.
+    /// True if no row was pushed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0

@@ -6,7 +6,7 @@
 
 use memmap2::MmapMut;
 
-/// Where rows begin, in bytes: a cache line.
+/// Alignment of rows, in bytes: a cache line.
 const LINE_BYTES: usize = 64;
 
 /// The size in bytes of x86-64's and, usually, ARM's huge pages.
@@ -50,7 +50,7 @@ impl Zeroed {
 fn map(bytes: usize) -> Option<MmapMut> {
     let map = MmapMut::map_anon(bytes.next_multiple_of(HUGE_PAGE_BYTES)).ok()?;
     // A scan of a large store meets a new page of 4 KB every ten rows: huge ones spare up to a fifth of its time.
-    // Where there are none the advice is refused, and nothing else changes.
+    // Without huge pages the advice is refused, and nothing else changes.
     #[cfg(target_os = "linux")]
     let _ = map.advise(memmap2::Advice::HugePage);
     Some(map)

@@ -16,7 +16,7 @@ pub fn elapsed_us(now_us: i64, t0_us: i64) -> f32 {
     elapsed
 }
 
-/// What is left after `elapsed_us`: with `a = rate_per_us` and `b = shape`,
+/// Retention after `elapsed_us`: with `a = rate_per_us` and `b = shape`,
 ///
 /// - `b = 0`, exponential: `2^(−a·dt)`, so `1 / a` is the half-life in µs;
 /// - `b > 0`, power law: `(1 + a·dt)^(−b) = 2^(−b·log2(1 + a·dt))`.

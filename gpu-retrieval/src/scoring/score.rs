@@ -7,7 +7,7 @@
 /// The largest weight. Beyond it a caller has confused units.
 pub const MAX_WEIGHT: f32 = 65_536.0;
 
-/// How much each part of a score counts: finite, from 0 to [`MAX_WEIGHT`].
+/// Weights of the terms of a score: finite, from 0 to [`MAX_WEIGHT`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Weights {
     /// Of the dot product of the unit vectors.

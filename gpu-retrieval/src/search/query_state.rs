@@ -34,7 +34,7 @@ impl<'a> PreparedQuery<'a> {
         Ok(Self { query, wide, quantised, weights: query.weights.positive_zeros(), pass })
     }
 
-    /// Whether the part of the score beside similarity is +0 for every row.
+    /// True if the part of the score beside similarity is +0 for every row.
     pub(super) fn has_no_bias(&self) -> bool {
         self.weights.retention == 0.0 && self.weights.importance == 0.0
     }

@@ -25,7 +25,7 @@ pub struct Batch<'a> {
 pub struct Query<'a> {
     /// Any vector with a direction; it is normalised and rounded to fp16.
     pub vector: &'a [f32],
-    /// How many groups, 1 to [`MAX_K`].
+    /// Number of groups, 1 to [`MAX_K`].
     pub k: usize,
     /// The weights of the score's terms.
     pub weights: Weights,

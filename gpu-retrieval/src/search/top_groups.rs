@@ -26,7 +26,7 @@ impl Candidate {
             .then(self.group.cmp(&other.group))
     }
 
-    /// Whether this row represents the group rather than another of it.
+    /// True if this row represents the group rather than another of it.
     fn represents_before(&self, other: &Self) -> bool {
         let order = other.score.total_cmp(&self.score);
         order.then((self.ordinal, self.row).cmp(&(other.ordinal, other.row))).is_lt()

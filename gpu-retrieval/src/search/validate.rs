@@ -13,7 +13,7 @@ pub enum SearchError {
     Vector {
         /// Its place in the batch.
         query: usize,
-        /// What is wrong with it.
+        /// Defect of the vector.
         reason: VectorError,
     },
     /// `k` is 0 or above [`MAX_K`].

@@ -32,7 +32,7 @@ pub(crate) struct Kernels {
     pub(crate) prefetch: fn(&[i8]),
 }
 
-/// What [`Kernels::tile_uppers`] reads.
+/// Input of [`Kernels::tile_uppers`].
 #[derive(Clone, Copy)]
 pub(crate) struct TileBounds<'a> {
     /// The int8 codes of the tile, row after row.

@@ -35,7 +35,7 @@ impl InstructionSet {
     /// Every set known to this crate, slowest first.
     pub const ALL: [Self; 4] = [Self::Portable, Self::Neon, Self::Avx2, Self::Avx512];
 
-    /// Whether this machine has it.
+    /// True if this machine supports the instruction set.
     #[must_use]
     pub fn is_available(self) -> bool {
         self.kernels().is_some()

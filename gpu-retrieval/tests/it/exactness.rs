@@ -22,9 +22,9 @@ struct Store {
     seed: u64,
     /// Directions that rows share: few of them make duplicates and ties.
     centres: usize,
-    /// How far a row strays from its centre; 0 makes exact duplicates.
+    /// Distance of a row from its centre; 0 makes exact duplicates.
     spread: f32,
-    /// How much of one direction rows and queries share: it squeezes their cosines into a narrow band.
+    /// Share of one direction in rows and queries: it squeezes their cosines into a narrow band.
     squeeze: f32,
     rows: usize,
     rows_per_group: usize,
@@ -153,7 +153,7 @@ fn bits(answer: &Answer) -> Vec<(u32, u32, u128, u32, u32, u32)> {
     answer.hits.iter().map(bits).collect()
 }
 
-/// What three threads find together.
+/// Results of three threads that share a search.
 fn shared(rows: &Rows, batch: &Batch<'_>) -> Vec<Answer> {
     let search = rows.share(batch).unwrap();
     std::thread::scope(|threads| {

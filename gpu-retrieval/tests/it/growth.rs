@@ -11,7 +11,7 @@ use half::f16;
 
 const DIMS: usize = 384;
 
-/// What a row of [`DIMS`] elements takes: fp16, int8, metadata, scale and residual.
+/// Size in bytes of a row of [`DIMS`] elements: fp16, int8, metadata, scale and residual.
 const ROW_BYTES: usize = DIMS * 3 + 40;
 
 fn rising(angle: f32) -> Vec<f16> {

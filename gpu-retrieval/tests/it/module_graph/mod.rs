@@ -242,7 +242,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether a path of this crate begins here that is not in a `use`.
+    /// True if a path of this crate begins here that is not in a `use`.
     fn starts_path(&self) -> bool {
         let follows_path = self.at > 0 && self.tokens[self.at - 1] == "::";
         !follows_path
