@@ -39,7 +39,7 @@ impl JobState {
         Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
 
-    /// Whether nothing can happen to a job in this state any more.
+    /// True if the state is final.
     pub const fn is_over(self) -> bool {
         matches!(self, JobState::Done | JobState::Failed | JobState::Cancelled)
     }
@@ -51,11 +51,11 @@ impl JobState {
 pub struct JobAttempt {
     /// The job.
     pub job: JobId,
-    /// Which attempt, from 1.
+    /// Number of the attempt, from 1.
     pub attempt: u32,
 }
 
-/// Which jobs a list shows; nothing named shows all.
+/// Filter of a list of jobs. An empty filter selects all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobFilter {
     /// Only those in this state.
@@ -71,7 +71,7 @@ pub struct JobCount {
     pub kind: String,
     /// The state.
     pub state: JobState,
-    /// How many.
+    /// Number of jobs.
     pub count: u64,
 }
 

@@ -2,21 +2,21 @@
 //!
 //! Contract between the two:
 //!
-//! - A handler is called with one attempt at a job. It may be called again for the same job at any time after: the
-//!   process may die, the attempt may fail, the lease may be lost. Its work must be safe to repeat, and should go on from
-//!   the progress that was noted.
-//! - While a handler works, the runner extends the lease. When the lease is lost (the job was cancelled, or given to
-//!   another worker) the handler's future is dropped at its next await; work that must not be cut in two at an await is
+//! - A handler is called with one attempt at a job. It may be called again for the same job at any later time: the
+//!   process may crash, the attempt may fail, the lease may be lost. Its work must be safe to repeat, and should resume
+//!   from the recorded progress.
+//! - While a handler works, the runner extends the lease. When the lease is lost (the job was cancelled, or claimed by
+//!   another worker) the handler's future is dropped at its next await. Work that must not be interrupted there is
 //!   spawned as a task of its own.
-//! - Every durable effect that must not happen twice, or after a cancellation, goes through a write that is fenced by
+//! - Every durable effect that must not happen twice, or after a cancellation, is a write fenced by
 //!   [`JobContext::attempt`]: [`JobContext::note`], `ChangeSet::finishes`, `Embedders::use_embedder_for`. The store refuses
 //!   it from a worker that has lost its lease.
 //! - An error ends the attempt. It is retried with exponential back-off until
-//!   [`failures_at_most`](settings::JobSettings::failures_at_most), unless the handler says that no repetition
-//!   can help. A panic counts as an error with the code `panicked`.
+//!   [`failures_at_most`](settings::JobSettings::failures_at_most), unless the handler returns
+//!   [`JobFailure::Final`]. A panic counts as an error with the code `panicked`.
 //! - Payload, position and error code hold ids, settings and codes; never text of memories.
 //!
-//! A kind without a handler is left waiting: another version of the server may know it.
+//! A job of a kind without a handler stays waiting: another version of the server may have one.
 
 pub mod registry;
 pub mod runner;
@@ -47,31 +47,31 @@ pub trait JobHandler: Send + Sync + Debug {
     async fn run(&self, context: Arc<JobContext>) -> Result<JobOutcome, JobFailure>;
 }
 
-/// How an attempt succeeded.
+/// Success of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobOutcome {
     /// The work is done; the runner ends the job.
     Done,
-    /// The job was ended by the change set that is its work (`ChangeSet::finishes`).
+    /// The job was ended by the change set that holds its result (`ChangeSet::finishes`).
     Committed,
 }
 
-/// Why an attempt did not succeed.
+/// Failure of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JobFailure {
     /// Another attempt may succeed.
     #[error("the attempt failed: {code}")]
     Retry {
-        /// The code of the error.
+        /// Error code.
         code: String,
     },
     /// No repetition can help: the job has failed.
     #[error("the job cannot succeed: {code}")]
     Final {
-        /// The code of the error.
+        /// Error code.
         code: String,
     },
-    /// The job is no longer this worker's: nothing more is written of it.
+    /// This worker no longer holds the job's lease; nothing more is written for the job.
     #[error("the job is no longer this worker's")]
     LeaseLost,
 }
@@ -95,18 +95,18 @@ impl From<StoreError> for JobFailure {
     }
 }
 
-/// How far a job has come.
+/// Progress of a job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Steps done.
+    /// Number of completed steps.
     pub done: u64,
-    /// Steps in all, as far as known.
+    /// Total number of steps, as far as known.
     pub total: u64,
-    /// Where to go on, in the handler's own words; never text of memories.
+    /// Position at which to resume, in a format of the handler's own; never text of memories.
     pub position: Option<String>,
 }
 
-/// One attempt, as its handler sees it.
+/// Context of one attempt, passed to the handler.
 pub struct JobContext {
     job: Job,
     progress: Mutex<Progress>,
@@ -139,15 +139,15 @@ impl JobContext {
         self.job.attempt()
     }
 
-    /// How far the job has come, over all attempts.
+    /// Progress of the job, over all attempts.
     pub fn progress(&self) -> Progress {
         self.progress.lock().clone()
     }
 
-    /// Notes how far the job has come, durably, and extends the lease.
+    /// Records the progress durably, and extends the lease.
     ///
-    /// Errors: [`JobFailure::LeaseLost`] if the job is no longer this worker's; [`JobFailure::Retry`] if the store does not
-    /// answer.
+    /// Errors: [`JobFailure::LeaseLost`] if this worker no longer holds the lease; [`JobFailure::Retry`] if the store
+    /// is unavailable.
     pub async fn note(&self, progress: Progress) -> Result<(), JobFailure> {
         let Progress { done, total, position } = progress.clone();
         let job = Job { done, total, position, ..self.job.clone() };
@@ -156,7 +156,7 @@ impl JobContext {
         if held { Ok(()) } else { Err(self.lose()) }
     }
 
-    /// Whether the job was cancelled or given to another worker, as far as this process has heard. To be asked between
+    /// True if the job was cancelled or claimed by another worker, as far as this process knows. For checks between
     /// steps that do not await.
     pub fn is_cancelled(&self) -> bool {
         self.is_lost.load(Ordering::Acquire)
@@ -167,7 +167,7 @@ impl JobContext {
         JobFailure::LeaseLost
     }
 
-    /// Extends the lease; false if it is lost.
+    /// Extends the lease; returns false if it is lost.
     async fn extend(&self) -> Result<bool, StoreError> {
         let held = self.store.extend(self.attempt(), self.clock.now(), self.lease_us).await?;
         if !held {

@@ -1,4 +1,4 @@
-//! The handlers of a process, by kind.
+//! Registry of the job handlers of a process, by kind.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ pub struct JobRegistry {
 }
 
 impl JobRegistry {
-    /// Adds a handler; it takes the place of an earlier one of its kind.
+    /// Adds a handler; it replaces an earlier one of its kind.
     #[must_use]
     pub fn with(mut self, handler: Arc<dyn JobHandler>) -> Self {
         self.handlers.insert(handler.kind(), handler);

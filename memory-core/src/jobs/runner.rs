@@ -1,8 +1,8 @@
 //! The runner: one supervised worker for each kind of job that has a handler.
 //!
-//! A worker for each kind, so that a long job of one kind holds up no other kind, and two jobs of one kind never work at
-//! the same time in one process. Invariant: while the runner lives, each of its workers does, or is started again after a
-//! pause.
+//! Each kind has its own worker, so that a long job of one kind delays no other kind, and two jobs of one kind never
+//! run at the same time in one process. Invariant: while the runner lives, each of its workers is alive or is restarted
+//! after a pause.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,46 +18,46 @@ use super::worker::{Counters, SharedClock, Worker};
 use crate::domain::clock::Clock;
 use crate::store::{Jobs, StoreError};
 
-/// The workers of a process. Dropping it ends them; [`stop`](Self::stop) waits for their end.
+/// The workers of a process. Dropping it aborts them; [`stop`](Self::stop) waits until they have ended.
 #[derive(Debug)]
 pub struct JobRunner {
     kinds: Vec<(&'static str, Arc<Counters>)>,
-    /// Taken away to tell the workers to stop.
+    /// Dropped to signal the workers to stop.
     nudge: Mutex<Option<watch::Sender<()>>>,
     supervisors: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// The state of the runner.
+/// Status of the runner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunnerStatus {
-    /// Whether every worker is alive.
+    /// True if every worker is alive.
     pub is_alive: bool,
     /// The workers, in the order of their kinds.
     pub kinds: Vec<KindStatus>,
 }
 
-/// The state of the worker of one kind. Numbers count from the start of the process.
+/// Status of the worker of one kind. Numbers count from the start of the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KindStatus {
-    /// The kind.
+    /// Kind of jobs.
     pub kind: &'static str,
-    /// Whether the worker is alive.
+    /// True if the worker is alive.
     pub is_alive: bool,
-    /// Whether it has a job.
+    /// True if the worker is running a job.
     pub is_working: bool,
-    /// Attempts begun.
+    /// Number of attempts started.
     pub attempts: u64,
-    /// Attempts that ended in an error.
+    /// Number of attempts that ended in an error.
     pub failures: u64,
-    /// How often the worker itself had to be started again.
+    /// Number of restarts of the worker itself.
     pub restarts: u64,
 }
 
 impl JobRunner {
-    /// Gives back what dead workers left, and starts a worker for each kind in `registry`. To be called once for a store in
-    /// a process, before anything else claims jobs.
+    /// Releases the jobs of dead workers, and starts a worker for each kind in `registry`. To be called once for a
+    /// store in a process, before anything else claims jobs.
     ///
-    /// Errors: [`StoreError`] if the store does not answer.
+    /// Errors: [`StoreError`] if the store is unavailable.
     pub async fn start(
         store: Arc<dyn Jobs>,
         clock: Arc<dyn Clock>,
@@ -72,7 +72,7 @@ impl JobRunner {
         let (mut kinds, mut supervisors) = (Vec::new(), Vec::new());
         for handler in registry.handlers() {
             let counters = Arc::<Counters>::default();
-            // Alive from the start: the task has only to be scheduled.
+            // Reported as alive from the start: the task has only to be scheduled.
             counters.is_alive.store(true, Ordering::Release);
             kinds.push((handler.kind(), Arc::clone(&counters)));
             let worker = Worker {
@@ -88,14 +88,14 @@ impl JobRunner {
         Ok(Self { kinds, nudge: Mutex::new(Some(nudge)), supervisors: Mutex::new(supervisors) })
     }
 
-    /// Makes the workers look at once: for a new job, and for a lease that may be lost.
+    /// Wakes the workers at once, to look for a new job and to check their leases.
     pub fn nudge(&self) {
         if let Some(nudge) = &*self.nudge.lock() {
             nudge.send_replace(());
         }
     }
 
-    /// How the workers are.
+    /// Status of the workers.
     pub fn status(&self) -> RunnerStatus {
         let kinds: Vec<KindStatus> = self
             .kinds
@@ -112,7 +112,7 @@ impl JobRunner {
         RunnerStatus { is_alive: kinds.iter().all(|kind| kind.is_alive), kinds }
     }
 
-    /// Stops the workers, and answers when they have stopped. Jobs at work are given back.
+    /// Stops the workers, and returns when they have stopped. Running jobs are released.
     pub async fn stop(&self) {
         drop(self.nudge.lock().take());
         let supervisors = std::mem::take(&mut *self.supervisors.lock());
@@ -130,7 +130,7 @@ impl Drop for JobRunner {
     }
 }
 
-/// Keeps a worker alive. A worker ends by itself only when the runner stops.
+/// Restarts a worker that has ended. A worker ends by itself only when the runner stops.
 async fn supervise(worker: Worker) {
     loop {
         let mut running = JoinSet::new();

@@ -2,21 +2,22 @@
 
 use std::time::Duration;
 
-/// Bounds of the runner. All of them hold for each kind of job on its own.
+/// Bounds of the runner. All of them apply to each kind of job separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JobSettings {
-    /// How often jobs are looked for that nobody announced: those that become due, and those of other processes.
+    /// Polling interval for jobs that were not announced in this process: those that become due, and those of other
+    /// processes.
     pub poll_every: Duration,
-    /// How long a worker holds a job without a sign of life. It gives one every third of this.
+    /// Duration of a lease without a heartbeat. A worker sends a heartbeat every third of this.
     pub lease: Duration,
-    /// After how many attempts that ended in an error a job has failed.
+    /// Number of attempts ended in an error after which a job has failed.
     pub failures_at_most: u32,
-    /// After how many attempts a job has failed even if none of them ended in an error: a job that takes its process along
-    /// each time must not do so for ever. Orderly stops count as well, so this is large.
+    /// Number of attempts after which a job has failed even if none of them ended in an error: it bounds a job that
+    /// crashes its process on each attempt. Orderly stops count as well, so this is large.
     pub attempts_at_most: u32,
-    /// The pause after the first failed attempt; it doubles with each further one.
+    /// Pause after the first failed attempt; it doubles with each further one.
     pub first_pause: Duration,
-    /// The longest pause.
+    /// Upper bound of the pause.
     pub longest_pause: Duration,
 }
 
@@ -34,13 +35,13 @@ impl Default for JobSettings {
 }
 
 impl JobSettings {
-    /// The pause after an attempt that was the `failures`th to fail.
+    /// Pause after the attempt that was the `failures`th to fail.
     pub fn pause_after(&self, failures: u32) -> Duration {
         let factor = 2u32.saturating_pow(failures.saturating_sub(1));
         self.first_pause.saturating_mul(factor).min(self.longest_pause)
     }
 
-    /// How often a worker says that it lives.
+    /// Interval of the heartbeats of a worker.
     pub(super) fn heartbeat(&self) -> Duration {
         (self.lease / 3).max(Duration::from_millis(1))
     }

@@ -1,7 +1,8 @@
-//! The worker of one kind of job: claim, let the handler work while the lease is extended, end.
+//! The worker of one kind of job: it claims a job, runs the handler while it extends the lease, and records the
+//! outcome.
 //!
-//! Invariant: a worker has at most one job. A handler that panics takes nothing along; only a defect in this file ends a
-//! worker, and then the runner starts another one.
+//! Invariant: a worker has at most one job. A panic of a handler does not end its worker; only a defect in this file
+//! does, and then the runner starts another one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,12 +17,12 @@ use crate::domain::clock::Clock;
 use crate::domain::job::{Job, JobState};
 use crate::store::Jobs;
 
-/// The code of an attempt that panicked.
+/// Error code of an attempt that panicked.
 const PANICKED: &str = "panicked";
-/// The code of a job that was begun too often without an end.
+/// Error code of a job that was started too often without an end.
 const INTERRUPTED: &str = "interrupted_too_often";
 
-/// What happened to the jobs of one kind since the process started.
+/// Counters of one kind of job since the start of the process.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) is_alive: AtomicBool,
@@ -38,11 +39,11 @@ pub(super) struct Worker {
     pub(super) clock: SharedClock,
     pub(super) settings: JobSettings,
     pub(super) counters: Arc<Counters>,
-    /// Changes when there may be something to do at once; closed when the runner stops.
+    /// Signals that there may be work at once; closed when the runner stops.
     pub(super) nudges: watch::Receiver<()>,
 }
 
-/// A clock with a name in debug output.
+/// Clock with a `Debug` implementation.
 #[derive(Clone)]
 pub(super) struct SharedClock(pub(super) Arc<dyn Clock>);
 
@@ -52,14 +53,14 @@ impl std::fmt::Debug for SharedClock {
     }
 }
 
-/// The end of an attempt, as the worker sees it.
+/// Outcome of an attempt, as seen by the worker.
 enum Ended {
     Answered(Result<JobOutcome, JobFailure>),
-    /// The runner stops: somebody else goes on.
+    /// The runner stops: another worker continues the job.
     Stopped,
 }
 
-/// Raises a flag for as long as it lives.
+/// Guard that sets a flag for its lifetime.
 struct Raised<'a>(&'a AtomicBool);
 
 impl<'a> Raised<'a> {
@@ -76,7 +77,7 @@ impl Drop for Raised<'_> {
 }
 
 impl Worker {
-    /// Works until the runner stops.
+    /// Runs until the runner stops.
     pub(super) async fn run(mut self) {
         let counters = Arc::clone(&self.counters);
         let _alive = Raised::new(&counters.is_alive);
@@ -105,7 +106,7 @@ impl Worker {
         }
     }
 
-    /// Waits until there may be something to do; true if the runner has stopped.
+    /// Waits until there may be work; returns true if the runner has stopped.
     async fn is_over_after_pause(&mut self) -> bool {
         tokio::select! {
             () = sleep(self.settings.poll_every) => false,
@@ -113,7 +114,7 @@ impl Worker {
         }
     }
 
-    /// Makes one attempt; true if the runner has stopped.
+    /// Makes one attempt; returns true if the runner has stopped.
     async fn attempt(&mut self, job: Job) -> bool {
         if job.attempts > self.settings.attempts_at_most {
             let failure = JobFailure::Final { code: INTERRUPTED.to_owned() };
@@ -129,7 +130,7 @@ impl Worker {
         is_over
     }
 
-    /// Runs the handler as a task of its own, and keeps the lease for it.
+    /// Runs the handler as a task of its own, and extends the lease for it.
     async fn guard(&mut self, context: &Arc<JobContext>) -> Ended {
         let (handler, own) = (Arc::clone(&self.handler), Arc::clone(context));
         let mut work = JoinSet::new();
@@ -153,7 +154,7 @@ impl Worker {
                     return answered(work.join_next().await);
                 }
                 Err(error) => {
-                    // The handler goes on: if the lease runs out meanwhile, the store refuses what it writes.
+                    // The handler continues: if the lease expires meanwhile, the store refuses its writes.
                     let job = context.job().id;
                     tracing::warn!(error = &error as &dyn std::error::Error, %job, "the lease was not extended");
                 }
@@ -161,7 +162,7 @@ impl Worker {
         }
     }
 
-    /// Writes how an attempt ended.
+    /// Records the outcome of an attempt.
     async fn end(&self, mut job: Job, ended: Ended) {
         let now = self.clock.0.now();
         let mut run_after = now;
@@ -191,7 +192,7 @@ impl Worker {
             Ok(true) => {}
             Ok(false) => tracing::info!(job = %job.id, "the job was no longer this worker's at its end"),
             Err(error) => {
-                // It is claimed again when its lease has run out.
+                // It is claimed again when its lease has expired.
                 let id = job.id;
                 tracing::error!(error = &error as &dyn std::error::Error, job = %id, "an attempt could not be ended");
             }
