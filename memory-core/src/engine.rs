@@ -1,5 +1,5 @@
-//! The engine: the ports with their settings. The paths are its methods, each written in the folder of its verb
-//! (`remember`, `recall`, `memories`, `maintenance`); here is only what they share.
+//! The engine: the ports with their settings. Each operation is a method in the folder of its verb (`remember`,
+//! `recall`, `memories`, `maintenance`). This file holds what they share.
 
 use std::sync::{Arc, OnceLock};
 
@@ -24,33 +24,33 @@ use crate::recall::settings::RecallSettings;
 use crate::retention::Curve;
 use crate::store::Store;
 
-/// What an engine is made of.
+/// Components of an engine.
 pub struct Parts {
-    /// Where everything is kept.
+    /// Durable store.
     pub store: Arc<dyn Store>,
-    /// Where it is found.
+    /// Search index.
     pub index: Arc<dyn Index>,
-    /// What turns texts into vectors: the one that the store's rows are made with.
+    /// Embedder of texts: the one that made the rows in the store.
     pub embedder: Arc<dyn Embedder>,
-    /// What reads candidates again, if there is one.
+    /// Reranker of the candidates, if there is one.
     pub reranker: Option<Arc<dyn Reranker>>,
-    /// Forgetting curve: the initial strength of memories. The index takes the same one.
+    /// Forgetting curve: the initial strength of memories. The index uses the same one.
     pub curve: Arc<dyn Curve>,
-    /// What time it is.
+    /// Source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// Where ids come from.
+    /// Source of new ids.
     pub ids: Arc<dyn IdSource>,
-    /// The bounds.
+    /// Limits on requests and on the size of data.
     pub limits: Limits,
-    /// How recall weighs things by default.
+    /// Default settings of recall.
     pub recall: RecallSettings,
 }
 
-/// Remembers and recalls.
+/// Entry point of all operations on memories.
 pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) index: Arc<dyn Index>,
-    /// Shared with the job that changes it.
+    /// Shared with the reindex job, which replaces it.
     pub(crate) embedder: Arc<RwLock<ActiveEmbedder>>,
     pub(crate) reranker: Option<Arc<dyn Reranker>>,
     pub(crate) curve: Arc<dyn Curve>,
@@ -78,9 +78,10 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Starts an engine. A new store takes the embedder given; one that was made with another refuses it with
-    /// [`Error::EmbedderMismatch`], since vectors of two embedders must never be compared. A store whose rows were made
-    /// with another tokenizer or key recipe is served with these rows; [`Engine::start_jobs`] has them made anew.
+    /// Starts an engine. A new store is bound to the given embedder. A store that was made with another embedder is
+    /// refused with [`Error::EmbedderMismatch`], since vectors of two embedders must never be compared. A store whose
+    /// rows were made with another tokenizer or key recipe is served with these rows; [`Engine::start_jobs`] requests a
+    /// job that rebuilds them.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
         let Parts { store, index, embedder, reranker, curve, clock, ids, limits, recall } = parts;
         let configured = embedder.identity().vector_space();
@@ -117,7 +118,7 @@ impl Engine {
         }))
     }
 
-    /// The bounds.
+    /// The limits on requests and on the size of data.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -127,7 +128,7 @@ impl Engine {
         self.embedder.read().embedder.identity().name.clone()
     }
 
-    /// Components of a vector.
+    /// Number of components of a vector.
     pub fn dimension(&self) -> u32 {
         u32::try_from(self.embedder.read().embedder.identity().dimension).unwrap_or(u32::MAX)
     }
@@ -145,8 +146,8 @@ impl Engine {
         self.clock.now()
     }
 
-    /// What an earlier request with this key made; see [`crate::store::Commit::earlier`]. The commit asks again; asking
-    /// before spares a repetition the work of being prepared.
+    /// Result of an earlier request with this idempotency key; see [`crate::store::Commit::earlier`]. The commit checks
+    /// again; the check beforehand saves the preparation of a repeated request.
     pub(crate) async fn earlier(
         &self,
         caller: &Caller,

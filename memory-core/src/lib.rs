@@ -10,8 +10,8 @@
 //! from the store), [`model`] embeds and reads, [`jobs`] does work in the background. [`domain`] says what all of them talk about, [`text`] what words and
 //! tokens are, [`retention`] how memories fade.
 //!
-//! What this crate is not: it knows no HTTP, reads no configuration, picks no implementation, and asks for the time and
-//! for ids through parameters. Without features it has no database, no model runtime and no network in it.
+//! Out of scope of this crate: HTTP, configuration, and the choice of implementations. The time and new ids are
+//! injected. Without features it has no database, no model runtime and no network access.
 
 pub mod domain;
 pub mod engine;

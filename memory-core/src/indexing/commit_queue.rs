@@ -1,7 +1,8 @@
-//! The one way into the store: a queue of change sets, committed in groups and in order, then shown to the index.
+//! Commit queue, the only write path of change sets: they are committed in groups and in order, then applied to the
+//! index.
 //!
-//! One task does it, so that the index sees commits in the order of the log, and a caller that goes away leaves no
-//! commit behind that the index has not seen. Many callers share one transaction and one sync to disk.
+//! A single task commits, so that the index receives commits in the order of the change log, and every commit reaches
+//! the index even if the caller is cancelled. Many callers share one transaction and one sync to disk.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,10 +20,10 @@ use crate::error::Error;
 use crate::index::{Index, Update};
 use crate::store::{Indexed, Store, StoreError};
 
-/// The most memories that are read from the store at a time.
+/// Maximum number of memories read from the store in one call.
 const MEMORIES_PER_READ: usize = 512;
 
-/// The queue's entrance.
+/// Sender side of the queue.
 #[derive(Clone, Debug)]
 pub(crate) struct CommitQueue {
     work: mpsc::Sender<Work>,
@@ -31,13 +32,13 @@ pub(crate) struct CommitQueue {
 #[derive(Debug)]
 enum Work {
     Commit(Box<ChangeSet>, oneshot::Sender<Result<Outcome, Error>>),
-    /// Between two groups, so that no set is committed for an embedder that is no longer in use.
+    /// Runs between two groups, so that no set is committed for an embedder that is no longer in use.
     UseEmbedder(EmbedderId, JobAttempt, oneshot::Sender<Result<bool, Error>>),
 }
 
 impl CommitQueue {
-    /// Starts the task. At most `waiting` pieces of work wait; up to `sets_per_commit` share a transaction. The task
-    /// ends when the last entrance is dropped.
+    /// Starts the task. At most `waiting` requests are queued; up to `sets_per_commit` change sets share a transaction.
+    /// The task ends when the last sender is dropped.
     pub(crate) fn start(
         store: Arc<dyn Store>,
         index: Arc<dyn Index>,
@@ -49,7 +50,7 @@ impl CommitQueue {
         Self { work }
     }
 
-    /// Commits a set. When it answers, the change is durable and every search sees it.
+    /// Commits a set. When it returns, the change is durable and visible to every search.
     #[tracing::instrument(level = "debug", skip_all)]
     pub(crate) async fn commit(&self, set: ChangeSet) -> Result<Outcome, Error> {
         let (reply, answer) = oneshot::channel();
@@ -57,10 +58,10 @@ impl CommitQueue {
         answer.await.map_err(|_| Error::Stopping)?
     }
 
-    /// Changes, as the work of a job, to an embedder that has rows of every memory; false if a memory still lacks them.
-    /// Waits for a place in the queue.
+    /// Switches, as the work of a job, to an embedder that has rows of every memory; returns false if a memory still
+    /// lacks them. Waits for a place in the queue.
     ///
-    /// Errors: [`Error::LeaseLost`] if the job is no longer this worker's.
+    /// Errors: [`Error::LeaseLost`] if this worker no longer holds the job's lease.
     pub(crate) async fn use_embedder(&self, id: EmbedderId, attempt: JobAttempt) -> Result<bool, Error> {
         let (reply, answer) = oneshot::channel();
         self.work.send(Work::UseEmbedder(id, attempt, reply)).await.map_err(|_| Error::Stopping)?;
@@ -110,7 +111,7 @@ async fn commit_group(
     if sets.is_empty() {
         return;
     }
-    // A group of many requests' sets: a span of its own, beside theirs.
+    // A group holds the sets of many requests: it has a span of its own beside theirs.
     let committing = store.commit(&sets).instrument(debug_span!("commit_group", sets = sets.len()));
     match committing.await {
         Ok(outcomes) => {
@@ -138,7 +139,7 @@ async fn commit_group(
     }
 }
 
-/// Brings the index up to date with what was committed.
+/// Applies a committed set to the index.
 async fn show(store: &dyn Store, index: &dyn Index, set: ChangeSet, committed: &Committed) {
     let partition = committed.partition;
     let (mut update, unread) = update_of(set, committed);
@@ -149,7 +150,7 @@ async fn show(store: &dyn Store, index: &dyn Index, set: ChangeSet, committed: &
         index.apply(partition, update).await
     };
     if let Err(error) = applied.await {
-        // The commit stands, since the store is the truth: the next query reads the partition anew.
+        // The commit stands, since the store is authoritative: the next query reloads the partition.
         tracing::warn!(error = &error as &dyn std::error::Error, "the index reads a partition anew");
         index.clear_partition(partition).await;
     }
@@ -172,8 +173,8 @@ async fn use_embedder(
     Ok(true)
 }
 
-/// The update for the index of a committed set, and the memories that must be read from the store: of revisions, which
-/// keep some of what the store has, and of touches, which know no more than the strength.
+/// Index update of a committed set, and the memories that must be read from the store: those of revisions, which
+/// inherit fields from the stored version, and of touches, which carry the strength alone.
 fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Vec<MemoryId>) {
     let mut put = Vec::new();
     let replaced = set.memories.iter().zip(&committed.replaced);
@@ -197,7 +198,7 @@ fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Vec<MemoryId>) {
     (Update { seq_before, seq_after, put, erased: committed.created.erased.clone() }, unread)
 }
 
-/// Turns bear provisional places until the store has told the real ones.
+/// Turns have provisional positions until the store has assigned the final ones.
 fn turns_at(new: NewTurns, at: crate::domain::change::Appended) -> impl Iterator<Item = Indexed> {
     new.turns.into_iter().map(move |(_, new)| {
         let mut memory = without_text(new.memory);

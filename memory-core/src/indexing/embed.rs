@@ -24,7 +24,7 @@ const INLINE_BYTES: usize = 32 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct TextToIndex {
     pub(crate) text: Arc<str>,
-    /// Who said it, if it was said.
+    /// Author of the text, if it has one.
     pub(crate) author: Option<Name>,
     pub(crate) vector: Option<Vec<f32>>,
 }

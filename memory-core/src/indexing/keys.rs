@@ -1,8 +1,8 @@
 //! Index keys, pure: what a memory will be found by. A text becomes rows, one for each chunk that the
 //! embedder can read whole, each with its words; the vectors are filled in by the next step.
 //!
-//! What somebody said is found under their name: the key of a turn with an author is `Ann: I moved to Lisbon`, for
-//! the words and for the vector alike, since "where does Ann live?" is about hers and not about Bob's.
+//! Turns are indexed with the name of their author: the key of a turn with an author is `Ann: I moved to Lisbon`, for
+//! the words and for the vector alike, since "where does Ann live?" is about her turns and not about Bob's.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl Key {
             .collect()
     }
 
-    /// What a chunk is found by in words: the name counts for the chunks that do not begin with it, too.
+    /// Text of a chunk for the word index. The author's name is included also for chunks that do not begin with it.
     pub(super) fn words(&self, span: &Range<usize>) -> std::borrow::Cow<'_, str> {
         let chunk = self.text.get(span.clone()).unwrap_or_default();
         match self.text.get(..self.heading_bytes) {

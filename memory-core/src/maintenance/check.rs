@@ -1,33 +1,33 @@
-//! Holding the index against the store, and the store against its own rules.
+//! Check of the index against the store, and of the store's internal consistency.
 
 use crate::domain::scope::Caller;
 use crate::engine::{Engine, needs_admin};
 use crate::error::Error;
 use crate::store::Damage;
 
-/// Owners looked at in one step.
+/// Maximum number of owners checked in one step.
 const OWNERS_PER_STEP: u32 = 1_000;
 
-/// What a check found.
+/// Result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckReport {
-    /// Partitions of the caller's tenant.
+    /// Number of partitions of the caller's tenant.
     pub partitions: u64,
-    /// Memories in them.
+    /// Number of memories in them.
     pub memories: u64,
-    /// What is wrong, or was.
+    /// Damage found, repaired or not.
     pub damage: Vec<Damage>,
 }
 
 impl CheckReport {
-    /// Whether all is well now.
+    /// True if no damage remains.
     pub fn is_healthy(&self) -> bool {
         self.damage.iter().all(|damage| damage.repaired)
     }
 }
 
 impl Engine {
-    /// Looks for damage, and mends what can be mended without loss if `repair` is set.
+    /// Searches for damage. If `repair` is set, repairs what can be repaired without loss.
     pub async fn check(&self, caller: &Caller, repair: bool) -> Result<CheckReport, Error> {
         needs_admin(caller)?;
         let mut report = CheckReport { partitions: 0, memories: 0, damage: self.store.check(repair).await? };

@@ -16,11 +16,11 @@ use crate::jobs::settings::JobSettings;
 use crate::model::source::EmbedderSource;
 
 impl Engine {
-    /// Starts the job runner: jobs that an earlier process left go on. If the rows in use were made with another tokenizer
-    /// or key recipe, a job that makes them anew is among them. To be called once, before requests are taken; a second
-    /// call changes nothing.
+    /// Starts the job runner; jobs of an earlier process are resumed. If the rows in use were made with another
+    /// tokenizer or key recipe, a job that rebuilds them is created. To be called once, before requests are accepted; a
+    /// second call changes nothing.
     ///
-    /// Errors: [`Error::Store`] if the store does not answer.
+    /// Errors: [`Error::Store`] if the store is unavailable.
     pub async fn start_jobs(
         &self,
         embedders: Arc<dyn EmbedderSource>,
@@ -44,11 +44,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Asks for a change to the embedder of this name: everything is embedded anew by a background job. Answers the job
-    /// that does so already, if there is one. With the embedder in use, rows that are wanting are made.
+    /// Requests a change to the embedder of this name: a background job embeds all memories again. Returns the existing
+    /// job if one for this embedder waits or runs. With the embedder in use, the job makes missing rows.
     ///
-    /// Errors: [`Error::ReindexInProgress`] while a job changes to another embedder; [`Error::Invalid`] if there is no such
-    /// embedder, or it does not work.
+    /// Errors: [`Error::ReindexInProgress`] while a job changes to another embedder; [`Error::Invalid`] if there is no
+    /// such embedder, or it does not work.
     pub async fn start_reindex(&self, caller: &Caller, embedder: &str) -> Result<Job, Error> {
         needs_admin(caller)?;
         let embedders = self.embedders.get().ok_or(Error::Stopping)?;
@@ -64,13 +64,13 @@ impl Engine {
         Ok(job)
     }
 
-    /// A durable job.
+    /// Returns a durable job.
     pub async fn job(&self, caller: &Caller, id: JobId) -> Result<Job, Error> {
         needs_read(caller)?;
         self.store.job(caller.tenant, id).await?.ok_or_else(|| no_job(id))
     }
 
-    /// Durable jobs, newest first: those before `after`, at most `limit`.
+    /// Returns durable jobs, newest first: those before `after`, at most `limit`.
     pub async fn jobs(
         &self,
         caller: &Caller,
@@ -83,8 +83,8 @@ impl Engine {
         Ok(self.store.jobs(caller.tenant, filter, after, limit).await?)
     }
 
-    /// Cancels a job that waits or runs, and answers it as it is then; one that is over stays as it is. Steps that are done
-    /// stay done.
+    /// Cancels a waiting or running job, and returns its state after that. A finished job is unchanged. Completed steps
+    /// are not undone.
     pub async fn cancel_job(&self, caller: &Caller, id: JobId) -> Result<Job, Error> {
         needs_admin(caller)?;
         let job = self.store.cancel(caller.tenant, id, self.now()).await?.ok_or_else(|| no_job(id))?;
@@ -92,18 +92,18 @@ impl Engine {
         Ok(job)
     }
 
-    /// The state of the job runner; none before it is started.
+    /// Status of the job runner; `None` before it is started.
     pub fn job_runner(&self) -> Option<RunnerStatus> {
         self.jobs.get().map(JobRunner::status)
     }
 
-    /// The number of jobs by kind and state, over all tenants: for metrics.
+    /// Number of jobs by kind and state, over all tenants: for metrics.
     pub async fn count_jobs(&self) -> Result<Vec<JobCount>, Error> {
         Ok(self.store.count_jobs().await?)
     }
 
-    /// Asks for a job that makes the rows in use anew, if another recipe than this code's made them. A job of this kind
-    /// that waits already makes rows of the present recipe, whatever it was asked for; it is left as it is.
+    /// Creates a job that rebuilds the rows in use, if they were made with another recipe than the current one. A
+    /// waiting job of this kind makes rows of the current recipe, whatever its payload; it is left as it is.
     async fn renew_stale_rows(&self) -> Result<(), Error> {
         let recipe = row_recipe(self.active_embedder().embedder.identity().vector_space());
         let Some((_, stored)) = self.store.embedder_in_use().await?.filter(|(_, stored)| *stored != recipe)

@@ -1,4 +1,4 @@
-//! Looking after the whole: background jobs (change of the embedder), checks, copies, and an orderly end.
+//! Maintenance: background jobs (change of the embedder), checks, backups, and shutdown.
 
 mod check;
 mod jobs;
@@ -19,14 +19,14 @@ impl Engine {
         Ok(self.store.copy_to(file).await?)
     }
 
-    /// Forgets requests that are too old to be repeated; answers how many. To be called now and then.
+    /// Deletes idempotency records that have expired; returns their number. To be called periodically.
     pub async fn forget_old_requests(&self) -> Result<u64, Error> {
         let oldest = self.now().plus_days(-i64::from(self.limits.requests_kept_days));
         Ok(self.store.forget_requests(oldest).await?)
     }
 
-    /// Stops the jobs at work, which go on at the next start, and writes what waits to be written. Requests that are still
-    /// at work finish as usual.
+    /// Stops the running jobs, which resume at the next start, and flushes buffered writes. Requests in progress finish
+    /// as usual.
     pub async fn stop(&self) {
         if let Some(runner) = self.jobs.get() {
             runner.stop().await;
@@ -34,7 +34,7 @@ impl Engine {
         self.access_log.settle().await;
     }
 
-    /// How many notes of recalls were dropped because the log could not keep up.
+    /// Number of access records dropped because the log's queue was full.
     pub fn dropped_notes(&self) -> u64 {
         self.access_log.dropped()
     }

@@ -1,6 +1,7 @@
-//! Change of the row recipe while serving, to another embedder or to the present tokenizer and key recipe: a background
-//! job. Rows of the new recipe are made beside those in use, a few memories at a time; when none is wanting, the commit queue changes over between two commits, if the job is still this
-//! worker's. The job can be stopped at any moment and goes on where it was: rows that are made stay made.
+//! Online change of the row recipe, to another embedder or to the current tokenizer and key recipe, by a background
+//! job. Rows of the new recipe are made beside those in use, a few memories at a time. When none is missing, the commit
+//! queue switches over between two commits, if this worker still holds the job's lease. The job can be stopped at any
+//! moment and resumes where it stopped: rows that were made are stored.
 
 use std::sync::Arc;
 
@@ -22,47 +23,47 @@ use crate::jobs::{JobContext, JobFailure, JobHandler, JobOutcome, Progress};
 use crate::model::source::EmbedderSource;
 use crate::store::{Store, Unembedded};
 
-/// The kind of these jobs, and their unique key: a tenant has one at a time.
+/// Kind of these jobs, and their unique key: a tenant has one at a time.
 pub(crate) const KIND: &str = "reindex";
-/// Memories embedded in one step.
+/// Maximum number of memories embedded in one step.
 const MEMORIES_PER_STEP: u32 = 64;
-/// Owners counted in one step.
+/// Maximum number of owners counted in one step.
 const OWNERS_PER_STEP: u32 = 1_000;
-/// Rows dropped in one step once they are no longer in use.
+/// Maximum number of rows deleted in one step once they are no longer in use.
 const ROWS_PER_DROP: u32 = 2_000;
 
-/// What such a job is about.
+/// Payload of such a job.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Payload {
-    /// The embedder to change to, as the configuration names it.
+    /// Name of the target embedder in the configuration.
     pub(crate) embedder: String,
-    /// Whether the embedder stays and only its rows are made anew. `embedder` is then the model's own name, by which the
-    /// configuration may not know it.
+    /// True if the embedder stays and only its rows are rebuilt. `embedder` is then the model's own name, which the
+    /// configuration may not contain.
     #[serde(default)]
     pub(crate) keeps_embedder: bool,
 }
 
 impl Payload {
-    /// The payload of a job of this kind, if it can be read.
+    /// Payload of a job of this kind, if it can be decoded.
     pub(crate) fn of(job: &Job) -> Option<Self> {
         serde_json::from_str(&job.payload).ok()
     }
 
-    /// A job that does so.
+    /// A new job with this payload.
     pub(crate) fn job(&self, id: JobId, tenant: TenantId, now: Timestamp) -> Job {
         let payload = serde_json::json!(self).to_string();
         Job { unique_key: Some(KIND.to_owned()), ..Job::new(id, tenant, KIND, payload, now) }
     }
 }
 
-/// The embedder that rows are made with, and the number of the recipe that this code makes them by.
+/// Embedder that makes the rows, and the number of the current recipe.
 struct Target {
     active: ActiveEmbedder,
-    /// Whether the rows in use have the same vectors: the recipes differ in the tokenizer alone.
+    /// True if the rows in use have the same vectors: the recipes differ in the tokenizer alone.
     keeps_vectors: bool,
 }
 
-/// Does the work of the jobs of [`KIND`].
+/// Handler of the jobs of [`KIND`].
 pub(crate) struct ReindexHandler {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) commits: CommitQueue,
@@ -154,7 +155,7 @@ impl ReindexHandler {
         }
     }
 
-    /// The rows in use of each memory; none of one that was changed in the meantime.
+    /// Rows in use of each memory; none for a memory that has changed meanwhile.
     async fn rows_in_use(&self, memories: &[Unembedded]) -> Result<Vec<Vec<IndexRow>>, Error> {
         let mut rows = Vec::with_capacity(memories.len());
         for group in memories.chunk_by(|one, next| one.partition == next.partition) {
@@ -171,8 +172,8 @@ impl ReindexHandler {
         Ok(rows)
     }
 
-    /// Changes to the new recipe; false if a memory lacks rows of it. As a task of its own, since store and engine must
-    /// agree on the recipe even if this worker is stopped half-way.
+    /// Switches to the new recipe; returns false if a memory lacks rows of it. It runs as a task of its own, since
+    /// store and engine must agree on the recipe even if this worker is stopped in the middle.
     async fn change_over(&self, context: &JobContext, target: &Target) -> Result<bool, Error> {
         let (commits, active) = (self.commits.clone(), Arc::clone(&self.active));
         let (attempt, target) = (context.attempt(), target.active.clone());

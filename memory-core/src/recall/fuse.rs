@@ -280,7 +280,7 @@ mod tests {
         fuse(candidates, &ScoringContext { weights: *weights, times: Vec::new() }, usize::MAX)
     }
 
-    /// What its neighbours say for it.
+    /// Score contributed by its neighbours.
     fn said(fused: &Fused) -> Option<&SignalScore> {
         fused.explain.signals.iter().find(|signal| signal.name == SignalName::Neighbours)
     }

@@ -189,7 +189,7 @@ pub struct IdPage {
     pub after: Option<MemoryId>,
     /// True for descending ids.
     pub newest_first: bool,
-    /// How many ids at most.
+    /// Maximum number of ids.
     pub limit: u32,
 }
 
