@@ -28,7 +28,7 @@ use memory_core::{Engine, Error, Parts};
 
 /// More than a step of the job embeds.
 const FACTS: usize = 70;
-/// How long a job may take.
+/// Timeout of a job.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The hashing embedder, counting the texts that it embeds.

@@ -1,5 +1,5 @@
-//! What is particular to the SQL store: one owner per directory, copies that open, and damage that is found. The
-//! rules that every store keeps are in `contracts.rs`.
+//! Tests particular to the SQL store: one owner per directory, copies that open, and detection of damage. The rules
+//! that every store obeys are in `contracts.rs`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
@@ -201,7 +201,7 @@ async fn alter(directory: &Path, statements: &str) {
     raw.close().await.unwrap();
 }
 
-/// What a store was before migration 4: keys unique per tenant, importance rounded to single precision.
+/// Schema of a store before migration 4: keys unique per tenant, importance rounded to single precision.
 const BEFORE_KEYS_HAD_OWNERS: &str = "
     INSERT INTO idempotent_requests SELECT tenant_id, key, request_hash, made, created_us FROM keyed_requests;
     DROP TABLE keyed_requests;
@@ -254,7 +254,7 @@ async fn keys_and_importance_of_earlier_stores_are_taken_over() {
     assert_eq!(store.check(false).await.unwrap(), []);
 }
 
-/// What a store was before migration 5: jobs in a table whose unique key is over all tenants.
+/// Schema of a store before migration 5: jobs in a table whose unique key is over all tenants.
 const BEFORE_JOBS_HAD_TENANTS: &str = "
     INSERT INTO jobs
     SELECT id, tenant_id, kind, unique_key, payload, state, attempts, done, total, position, run_after_us,
@@ -293,7 +293,7 @@ async fn jobs_of_earlier_stores_are_taken_over() {
     assert_eq!(store.check(false).await.unwrap(), []);
 }
 
-/// What a store was before migration 6: rows numbered by their embedder alone.
+/// Schema of a store before migration 6: rows numbered by their embedder alone.
 const BEFORE_ROWS_HAD_RECIPES: &str = "
     INSERT INTO embedders SELECT id, embedder, dimension, created_us FROM row_recipes;
     DROP TABLE row_recipes;

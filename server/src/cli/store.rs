@@ -22,7 +22,7 @@ use crate::problem::causes;
 
 /// Interval between polls of a job.
 const POLL_EVERY: Duration = Duration::from_millis(300);
-/// How long a server may be away while its job is followed.
+/// Maximum time that a server may be unreachable while its job is followed.
 const RESTART_WITHIN: Duration = Duration::from_secs(60);
 /// Name suffixes of the files that SQLite keeps beside an open database.
 const LOGS: [&str; 2] = ["-wal", "-shm"];

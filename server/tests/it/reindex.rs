@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 /// Memories of the store: enough for a change of embedder to have many steps.
 const MEMORIES: usize = 1_000;
-/// How long a job may take.
+/// Timeout of a job.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn scope() -> Scope {

@@ -164,7 +164,7 @@ async fn go_on(client: &Client) {
     assert!(client.check(&CheckRequest { repair: false }).await.unwrap().healthy);
 }
 
-/// How long the rows of a small store may take to be made anew.
+/// Timeout of rebuilding the rows of a small store.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The jobs, when the one that makes the rows of an earlier release anew is done.
