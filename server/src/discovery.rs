@@ -1,9 +1,9 @@
 //! Discovery of the server of a data directory through `server.json`, which the server writes there and removes when it
 //! stops.
 //!
-//! The file may be stale: a killed server leaves it behind, and another server may answer at its address. A server is
-//! that of the directory only if the directory is locked (the operating system drops the lock with the process) and
-//! `/health` answers the instance id that stands in the file.
+//! The file may be stale: a killed server leaves it behind, and another server may respond at its address. A server
+//! owns the directory only if the directory is locked (the operating system releases the lock with the process) and
+//! `/health` returns the instance id that is in the file.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

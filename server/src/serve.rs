@@ -1,8 +1,8 @@
-//! A server's life: listen, start the engine, announce, answer, stop.
+//! Lifecycle of a server: listen, start the engine, announce, serve, stop.
 //!
-//! The same code serves `engrain serve` and, on a free port for as long as they run, the commands that find no server.
-//! Invariants: the data directory has one server at a time (the store's lock); what was begun when the server is told
-//! to stop is finished, within a bound; the store is closed last.
+//! The same code runs `engrain serve` and, on a free port for the duration of a command, the commands that find no
+//! server. Invariants: a data directory has one server at a time (the store's lock); requests in progress at a stop
+//! signal are finished, within a bound; the store is closed last.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -21,26 +21,26 @@ use crate::routes::admin::BACKUP_PREFIX;
 use crate::wiring::{self, StartError};
 use crate::{App, router};
 
-/// How often measured samples are folded into their buckets.
+/// Interval of folding the samples of histograms into their buckets.
 const FOLD_METRICS_EVERY: Duration = Duration::from_secs(5);
-/// How often requests that are too old to be repeated are forgotten.
+/// Interval of deleting expired idempotency records.
 const FORGET_REQUESTS_EVERY: Duration = Duration::from_secs(60 * 60);
-/// How long the store may take to close.
+/// Maximum time to close the store.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
-/// Why a server did not start, or did not go on.
+/// Error that prevented the start of a server or ended it.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The address is taken, or not this machine's.
+    /// The address is in use, or does not belong to this machine.
     #[error("cannot listen on {address}")]
     Listen {
-        /// Which address.
+        /// Address of the listener.
         address: SocketAddr,
-        /// What the system says.
+        /// Error of the operating system.
         #[source]
         error: std::io::Error,
     },
-    /// There is no engine.
+    /// The engine could not be started.
     #[error(transparent)]
     Start(#[from] StartError),
     /// The data directory cannot be written to.
@@ -48,7 +48,7 @@ pub enum ServeError {
     DataDirectory(#[source] std::io::Error),
 }
 
-/// A server at work.
+/// Running server.
 pub struct Running {
     url: String,
     engine: Arc<Engine>,
@@ -60,10 +60,10 @@ pub struct Running {
     drain_timeout: Duration,
 }
 
-/// Listens, and answers when the engine works. `/health` answers before that.
+/// Binds the listener, and returns when the engine is ready. `/health` responds before that.
 ///
-/// A server that is to be found by others announces itself in its data directory; one that lives only as long as the
-/// command that started it does not.
+/// With `announce`, the server writes its announcement into its data directory for discovery by other processes. A
+/// server that lives only as long as the command that started it does not.
 pub async fn start(config: Config, announce: bool) -> Result<Running, ServeError> {
     let address = config.server.listen;
     let in_vain = |error| ServeError::Listen { address, error };
@@ -79,7 +79,7 @@ pub async fn start(config: Config, announce: bool) -> Result<Running, ServeError
     let serving = tokio::spawn(answer(listener, Arc::clone(&app), stopped));
     let folding = tokio::spawn(fold_metrics(Arc::clone(&app)));
 
-    // From here on the listener must not be left alone: a failure ends it.
+    // From here on a failure must also stop the listener.
     let begun = begin(&app, &data_dir, announce.then_some(url.as_str())).await;
     match begun {
         Ok((engine, announced)) => {
@@ -115,12 +115,12 @@ async fn begin(
 }
 
 impl Running {
-    /// Where it answers.
+    /// URL of the server.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Stops listening, lets requests finish for as long as the configuration allows, and closes the store.
+    /// Stops listening, waits for requests in progress up to the configured time, and closes the store.
     pub async fn stop(self) {
         let Self { engine, announced, stop, mut serving, folding, forgetting, drain_timeout, .. } = self;
         tracing::info!("stopping");
@@ -139,7 +139,7 @@ impl Running {
     }
 }
 
-/// Serves until `until` comes to its end; then stops.
+/// Serves until `until` completes, then stops.
 pub async fn serve(config: Config, until: impl Future<Output = ()>) -> Result<(), ServeError> {
     let mut until = std::pin::pin!(until);
     let running = tokio::select! {
@@ -151,7 +151,7 @@ pub async fn serve(config: Config, until: impl Future<Output = ()>) -> Result<()
     Ok(())
 }
 
-/// Comes to its end when the process is told to: SIGTERM, or SIGINT (Ctrl-C).
+/// Completes when the process receives SIGTERM or SIGINT (Ctrl-C).
 pub async fn told_to_stop() {
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {
@@ -193,7 +193,7 @@ async fn fold_metrics(app: Arc<App>) {
     }
 }
 
-/// Jobs as metrics.
+/// Publishes the status and the number of jobs as metrics.
 async fn publish_jobs(engine: &Engine) {
     let Some(runner) = engine.job_runner() else { return };
     match engine.count_jobs().await {
@@ -212,7 +212,8 @@ async fn forget_old_requests(engine: Arc<Engine>) {
     }
 }
 
-/// The address as this machine reaches it: one that means "everywhere" cannot be connected to everywhere.
+/// Address at which this machine reaches the listener: a wildcard address is replaced, since clients cannot connect to
+/// it.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let loopback: std::net::IpAddr = match address {
         SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
@@ -222,7 +223,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// Removes copies that a killed server was writing. Only for the holder of the directory's lock.
+/// Removes incomplete backups of a killed server. Only for the holder of the directory's lock.
 fn remove_left_backups(data_dir: &Path) {
     for entry in std::fs::read_dir(data_dir).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(BACKUP_PREFIX) {

@@ -1,4 +1,4 @@
-//! Which implementation stands behind which port, as the configuration says. Nothing else in the project chooses.
+//! Choice of the implementation of each port by the configuration. No other file makes this choice.
 
 use std::sync::Arc;
 
@@ -18,35 +18,35 @@ use memory_core::{Engine, Error, Parts};
 use crate::config::Config;
 use crate::problem::causes;
 
-/// The embedder of a new store.
+/// Embedder of a new store.
 pub(crate) const DEFAULT_EMBEDDER: &str = "bge-small-en-v1.5";
 
-/// Why there is no engine.
+/// Error of the engine's start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The store cannot be opened; [`StoreError::InUse`] if another process has it.
+    /// The store cannot be opened; [`StoreError::InUse`] if another process has it open.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A model is missing or does not work.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The engine refuses its parts.
+    /// The engine refuses its components.
     #[error(transparent)]
     Engine(#[from] Error),
-    /// This build leaves out what the configuration asks for.
+    /// The configuration requires a feature that this build lacks.
     #[error("{what} needs a build with the feature `{feature}`")]
     NotInThisBuild {
-        /// What was asked for.
+        /// Part of the configuration that requires the feature.
         what: String,
-        /// The cargo feature.
+        /// Name of the cargo feature.
         feature: &'static str,
     },
-    /// A service that the configuration does not describe.
+    /// The configuration of a remote service is incomplete.
     #[error("embedder `remote` needs model.remote.url, model.remote.model and model.remote.dimension")]
     NoRemote,
 }
 
-/// The engine that the configuration describes. Opens the store, which then belongs to this process.
+/// Opens the store, which then belongs to this process, and starts the engine that the configuration describes.
 pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
     let options = StoreOptions { read_connections: config.store.read_connections, ..StoreOptions::default() };
     let store = Arc::new(SqlStore::open(&config.store.data_dir, options).await?);
@@ -74,7 +74,7 @@ pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
     Ok(engine)
 }
 
-/// The embedders that the configuration can open: what a job that goes on after a restart asks for by name.
+/// Embedders that the configuration can open by name. A job that resumes after a restart opens its embedder here.
 #[derive(Debug)]
 struct ConfiguredEmbedders(Config);
 
@@ -88,7 +88,7 @@ impl EmbedderSource for ConfiguredEmbedders {
     }
 }
 
-/// The embedder of that name: `remote`, or a local model.
+/// Opens the embedder of that name: `remote`, or a local model.
 pub async fn embedder(config: &Config, name: &str) -> Result<Arc<dyn Embedder>, StartError> {
     match name {
         "remote" => remote_embedder(config),
@@ -100,7 +100,7 @@ pub async fn embedder(config: &Config, name: &str) -> Result<Arc<dyn Embedder>, 
     }
 }
 
-/// The name that `auto` stands for. What the store knows is `NAME-` and a hash of 16 digits.
+/// Name of the embedder to open, with `auto` resolved. The name in the store is `NAME-` and a hash of 16 digits.
 fn chosen(config: &Config, stored: Option<&str>) -> String {
     if config.model.embedder != "auto" {
         return config.model.embedder.clone();
@@ -136,7 +136,7 @@ fn remote_embedder(config: &Config) -> Result<Arc<dyn Embedder>, StartError> {
     if remote.url.is_empty() || remote.model.is_empty() || remote.dimension == 0 {
         return Err(StartError::NoRemote);
     }
-    // Read like a configuration: what is left out takes the settings' own defaults.
+    // Decoded like a configuration, so that omitted fields have the settings' own defaults.
     let settings = serde_json::from_value::<RemoteEmbedderSettings>(serde_json::json!({
         "base_url": remote.url,
         "model": remote.model,
@@ -153,7 +153,7 @@ fn remote_embedder(_config: &Config) -> Result<Arc<dyn Embedder>, StartError> {
     Err(StartError::NotInThisBuild { what: "a remote embedder".to_owned(), feature: "remote-models" })
 }
 
-/// Checks and loads the model's files off the async threads: that takes a fraction of a second.
+/// Verifies and loads the model's files on a blocking thread: that takes a fraction of a second.
 #[cfg(feature = "local-models")]
 async fn local_embedder(config: &Config, name: &str) -> Result<Arc<dyn Embedder>, StartError> {
     use memory_core::model::local::{LocalEmbedder, LocalEmbedderSettings};
@@ -173,8 +173,8 @@ async fn local_embedder(_config: &Config, name: &str) -> Result<Arc<dyn Embedder
     Err(StartError::NotInThisBuild { what: format!("the embedder {name}"), feature: "local-models" })
 }
 
-/// The cross-encoder. One that the configuration switches on must be there; one that a request may still ask for need
-/// not: such a request is told that it went without.
+/// Opens the cross-encoder. One that the configuration enables must be present. One that only a request may ask for may
+/// be missing: the response to such a request reports that it was not reranked.
 #[cfg(feature = "local-models")]
 async fn reranker(config: &Config) -> Result<Option<Arc<dyn Reranker>>, StartError> {
     use memory_core::model::cross_encoder::{LocalReranker, LocalRerankerSettings};

@@ -92,8 +92,8 @@ pub(crate) async fn show_job(
 
 /// Cancel a background job
 ///
-/// Cancels a job that waits or runs. From then on it changes nothing; what it has done so far stays. A finished job stays as
-/// it is; the answer shows its state.
+/// Cancels a job that waits or runs. From then on it changes nothing; what it has done so far stays. A finished job
+/// stays as it is; the response shows its state.
 #[utoipa::path(
     post,
     path = "/v1/jobs/{id}/cancel",
