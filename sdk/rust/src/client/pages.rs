@@ -25,16 +25,16 @@ pub struct SessionQuery {
     pub cursor: Option<String>,
 }
 
-/// Which jobs [`Client::jobs`] lists; by default all.
+/// Query of [`Client::jobs`]. Default: all jobs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobQuery {
-    /// Only those in this state.
+    /// State of the jobs to list. Default: any.
     pub state: Option<JobState>,
-    /// Only those of this kind.
+    /// Kind of the jobs to list. Default: any.
     pub kind: Option<String>,
-    /// How many at most. Default: the server's.
+    /// Maximum number of jobs on the page. Default: the server's.
     pub limit: Option<u32>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// Cursor of the page: the `next_cursor` of the previous page. Default: the first page.
     pub cursor: Option<String>,
 }
 
@@ -86,14 +86,14 @@ impl Client {
         })
     }
 
-    /// A page of background jobs, newest first.
+    /// Returns a page of background jobs, newest first.
     pub async fn jobs(&self, query: &JobQuery) -> Result<JobPage, Error> {
         let request = Request::get("v1/jobs").query("state", query.state.map(JobState::as_str));
         let request = request.query("kind", query.kind.as_ref()).query("limit", query.limit);
         self.json(request.query("cursor", query.cursor.as_ref())).await
     }
 
-    /// All background jobs that `query` lists, from its cursor on.
+    /// Streams all background jobs that `query` lists, from its cursor on.
     pub fn all_jobs(&self, query: JobQuery) -> impl Stream<Item = Result<Job, Error>> + use<> {
         let client = self.clone();
         all("GET /v1/jobs", query.cursor.clone(), move |cursor| {
@@ -120,7 +120,7 @@ impl Client {
     }
 }
 
-/// `request` with the ids of a scope in its query string.
+/// Adds the ids of a scope to the query string of `request`.
 pub(super) fn scoped(request: Request, scope: &Scope) -> Request {
     request
         .query("user_id", scope.user_id.as_ref())

@@ -1,57 +1,57 @@
-//! Background jobs: work that goes on after the request that asked for it, and after a restart of the server.
+//! Background jobs: work that continues after the request that started it, and after a restart of the server.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A background job. It is kept durably: after a restart of the server it goes on where it was.
+/// Background job. Jobs are durable: after a restart of the server they resume where they stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Job {
-    /// Its id.
+    /// Id of the job.
     pub id: Uuid,
-    /// What it does: `reindex`.
+    /// Kind of the job, such as `reindex`.
     pub kind: String,
-    /// Its state.
+    /// State of the job.
     pub state: JobState,
-    /// How often it was started. An attempt may have ended with its server.
+    /// Number of attempts started. An attempt may have ended with its server.
     #[serde(default)]
     pub attempts: u32,
-    /// How often an attempt ended in an error.
+    /// Number of attempts that ended in an error.
     #[serde(default)]
     pub failures: u32,
-    /// Steps done.
+    /// Number of completed steps.
     pub done: u64,
-    /// Steps in all, as far as known.
+    /// Total number of steps, as far as known.
     pub total: u64,
-    /// The code of the error that ended an attempt last, if one did: a code of problems, or `panicked`,
-    /// `interrupted_too_often`, `bad_payload`.
+    /// Error code of the last failed attempt, if any: a code of problems, or `panicked`, `interrupted_too_often`,
+    /// `bad_payload`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// When it was asked for.
+    /// Time of creation.
     pub created_at: String,
-    /// When it last moved.
+    /// Time of the last change of state or progress.
     pub updated_at: String,
 }
 
-/// The state of a job.
+/// State of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
     /// Waiting for a worker, or for its next attempt.
     Waiting,
-    /// At work.
+    /// Claimed by a worker.
     Running,
-    /// Done.
+    /// Completed.
     Done,
-    /// Given up, after too many attempts or an error that no repetition helps.
+    /// Failed, after too many attempts or an error that no repetition can resolve.
     Failed,
     /// Cancelled by a caller.
     Cancelled,
 }
 
 impl JobState {
-    /// The state in words, as it crosses the network.
+    /// Name of the state in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
@@ -62,19 +62,19 @@ impl JobState {
         }
     }
 
-    /// Whether nothing can happen to the job any more.
+    /// True if the state is final.
     pub const fn is_over(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled)
     }
 }
 
-/// `GET /v1/jobs`: a page of jobs.
+/// Response of `GET /v1/jobs`: a page of jobs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct JobPage {
-    /// The jobs, newest first.
+    /// Jobs, newest first.
     pub jobs: Vec<Job>,
-    /// Where to go on; none on the last page.
+    /// Cursor of the next page; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
