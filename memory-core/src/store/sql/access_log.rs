@@ -71,8 +71,8 @@ impl AccessLog for SqlStore {
     }
 }
 
-/// The memories of the records that are still there: a note is written a moment after its recall, and what was erased
-/// in between must not come back into the log.
+/// Memories of the records that exist in the store. A record is written shortly after its recall, and a memory erased
+/// in between must not reappear in the log.
 async fn present(
     connection: &mut Connection,
     records: &[RecallRecord],

@@ -1,7 +1,7 @@
 //! Statements over many rows: multi-row inserts, and lists of ids.
 //!
-//! Rows go in runs of a power of two up to [`MAX_RUN`], so that a table sees at most seven different statements: all of
-//! them stay prepared, whatever the sizes of the sets.
+//! Rows are written in runs of a power of two up to [`MAX_RUN`], so that a table has at most seven different
+//! statements: all of them stay prepared, whatever the sizes of the sets.
 
 use sqlx::QueryBuilder;
 use sqlx::query_builder::Separated;
@@ -9,13 +9,13 @@ use uuid::Uuid;
 
 use super::{Connection, Db, StoreError, unavailable};
 
-/// The longest run. 64 rows of the widest table are 1,792 parameters; SQLite allows 32,766.
+/// Maximum length of a run. 64 rows of the widest table are 1,792 parameters; SQLite allows 32,766.
 const MAX_RUN: usize = 64;
 
-/// Ids per statement: a power of two, so that few statements stay prepared.
+/// Maximum number of ids per statement: a power of two, so that few statements stay prepared.
 pub(super) const IDS_PER_STATEMENT: usize = 512;
 
-/// One row's values, pushed in the order of the columns in `head`.
+/// Binds the values of one row, in the order of the columns in `head`.
 pub(super) type Bind<'a, T> = &'a (dyn Fn(&mut Separated<'_, Db, &'static str>, &T) + Sync);
 
 /// Inserts `rows` with `head`, which is everything before `VALUES`.
@@ -28,7 +28,7 @@ pub(super) async fn insert<T: Sync>(
     insert_runs(connection, (head, ""), rows, bind).await
 }
 
-/// The same, of which some may be there already.
+/// Like [`insert`], but skips rows that exist already.
 pub(super) async fn insert_missing<T: Sync>(
     connection: &mut Connection,
     head: &'static str,
@@ -55,13 +55,13 @@ async fn insert_runs<T: Sync>(
     Ok(())
 }
 
-/// The largest power of two that is at most `rows` and [`MAX_RUN`].
+/// Returns the largest power of two that is at most `rows` and [`MAX_RUN`].
 pub(super) fn run_length(rows: usize) -> usize {
     let capped = rows.clamp(1, MAX_RUN);
     1 << capped.ilog2()
 }
 
-/// Pushes `ids)`, filled up with the nil id to a power of two: no row has it.
+/// Pushes `ids)`, padded with the nil id to a power of two: no row has the nil id.
 pub(super) fn push_ids(statement: &mut QueryBuilder<Db>, ids: impl ExactSizeIterator<Item = Uuid>) {
     let filler = ids.len().next_power_of_two() - ids.len();
     let mut list = statement.separated(", ");

@@ -1,8 +1,8 @@
 //! Group commit of change sets: many requests, one transaction.
 //!
-//! Each set is first held against what is there and refused whole if it does not fit; only then is anything of it
-//! written. Plain additions of all sets are buffered and written together in a few multi-row statements; revisions
-//! and erasures look at what is there, so what was buffered is written before them.
+//! Each set is first checked against the stored state, and refused as a whole if it conflicts; only then is any of it
+//! written. New rows of all sets are buffered and inserted together in a few multi-row statements. Revisions and
+//! erasures read the stored state, so the buffer is flushed before them.
 
 use async_trait::async_trait;
 use sqlx::Acquire as _;
@@ -23,7 +23,7 @@ use crate::domain::memory::Memory;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::store::{ChangeOp, Commit};
 
-/// The most memories of one owner: what fits the index's 32-bit row numbers with room to spare.
+/// Maximum number of memories of one owner: it fits the index's 32-bit row numbers with room to spare.
 const MAX_MEMORIES_PER_PARTITION: u64 = 50_000_000;
 
 #[async_trait]
@@ -53,8 +53,8 @@ impl Commit for SqlStore {
 }
 
 impl SqlStore {
-    /// The sets in one transaction, with their rows in common statements. Fails whole if the database does not take a
-    /// row, whichever set it is of.
+    /// Commits the sets in one transaction, with their rows in shared statements. The whole transaction fails if the
+    /// database refuses a row of any set.
     async fn commit_together(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
         let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
         let outcomes = write_all(&mut transaction, sets, self.embedder().0).await?;
@@ -62,9 +62,9 @@ impl SqlStore {
         Ok(outcomes)
     }
 
-    /// The sets in one transaction, each behind a savepoint, so that those whose rows the database does not take are
-    /// refused alone. A savepoint is for nothing else: what can be told before writing is checked before. Common
-    /// statements of many sets would have to be given up for it, so this is done only after they have failed.
+    /// Commits the sets in one transaction, each behind a savepoint, so that only the sets whose rows the database
+    /// refuses are refused. Savepoints serve no other purpose: all other conflicts are detected before writing. They
+    /// rule out statements shared by many sets, so this is done only after [`Self::commit_together`] has failed.
     async fn commit_one_by_one(
         &self,
         sets: &[ChangeSet],
@@ -92,7 +92,7 @@ impl SqlStore {
     }
 }
 
-/// Writes the sets in order, up to their counters.
+/// Writes the sets in order, then the counters.
 async fn write_all(
     connection: &mut Connection,
     sets: &[ChangeSet],
@@ -109,7 +109,7 @@ async fn write_all(
 }
 
 impl<'a> WriteTransaction<'_, 'a> {
-    /// Takes one set whole, or refuses it having changed nothing.
+    /// Writes one set as a whole, or refuses it without a change.
     async fn take(&mut self, set: &'a ChangeSet) -> Result<Result<Outcome, Refusal>, StoreError> {
         loop {
             if let Some(idempotency) = &set.idempotency {
@@ -133,7 +133,7 @@ impl<'a> WriteTransaction<'_, 'a> {
                 Some(partition) => partition,
                 None => match self.create_partition(set).await? {
                     Some(partition) => partition,
-                    // At most once: partitions are never taken away.
+                    // Happens at most once: partitions are never deleted.
                     None => continue,
                 },
             };
@@ -145,7 +145,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         }
     }
 
-    /// Everything that can speak against a set, before anything of it is written.
+    /// Runs all checks of a set before any of it is written; returns the refusal, if any.
     async fn check(
         &mut self,
         known: Option<PartitionId>,
@@ -247,7 +247,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         Ok(Appended { session, session_ordinal, first_seq })
     }
 
-    /// Adds a memory; a document takes the place of the one of its name, which is answered as it was written.
+    /// Adds a memory. A document replaces the one of its name; it is returned as it was written.
     async fn add(
         &mut self,
         partition: PartitionId,
@@ -283,7 +283,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         Ok(written)
     }
 
-    /// Notes that the memories of an agent, app or run lie in this partition too.
+    /// Records that this partition holds memories of an agent, app or run.
     async fn reachable_by(
         &mut self,
         partition: PartitionId,
@@ -313,7 +313,7 @@ impl<'a> WriteTransaction<'_, 'a> {
     }
 }
 
-/// What a set refers to that a new partition cannot have.
+/// Id of the first existing item that a set refers to, if any. A new partition cannot contain it.
 fn first_reference(set: &ChangeSet) -> Option<uuid::Uuid> {
     let revised = set.revisions.first().map(|revision| revision.memory.id.0);
     let erased = set.erasures.first().map(|id| id.0);

@@ -1,20 +1,21 @@
-//! Where a commit takes its numbers from. What is counted of partitions and sessions (the change log, sessions, turns,
-//! memories) is counted in memory and written once, at the end of the transaction. Invariant: a partition's change log has no gap, and ends at the partition's own number.
+//! Counters of a commit: numbers of the change log, sessions, turns and memories. They are counted in memory, per
+//! partition and session, and written once, at the end of the transaction. Invariant: a partition's change log has no
+//! gap, and its last number is the one in the partition's row.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::{Connection, StoreError, dialect, unavailable};
 use crate::domain::id::{PartitionId, SessionId};
 
-/// What a transaction has counted so far.
+/// Counters of a transaction in progress.
 #[derive(Default)]
 pub(super) struct Counters {
     partitions: HashMap<PartitionId, PartitionCounters>,
-    /// The place of the next turn in each session that got turns.
+    /// Position of the next turn, by session that got turns.
     sessions: HashMap<SessionId, u32>,
 }
 
-/// A partition's counters, as they will be written.
+/// Counters of a partition, as they will be written.
 #[derive(Clone, Copy, Default)]
 pub(super) struct PartitionCounters {
     pub(super) last_seq: u64,
@@ -23,23 +24,23 @@ pub(super) struct PartitionCounters {
 }
 
 impl Counters {
-    /// The counters of a partition that was looked up in this transaction.
+    /// Counters of a partition that was looked up in this transaction.
     pub(super) fn of(&mut self, partition: PartitionId) -> &mut PartitionCounters {
         self.partitions.entry(partition).or_default()
     }
 
-    /// Begins with what the partition's row says, unless the transaction has counted already: the row is only written
-    /// at the end.
+    /// Sets the counters to those of the partition's row, unless the transaction has counted already: the row is
+    /// written only at the end.
     pub(super) fn begin(&mut self, partition: PartitionId, stored: PartitionCounters) {
         self.partitions.entry(partition).or_insert(stored);
     }
 
-    /// The place of the next turn of a session that got turns in this transaction.
+    /// Position of the next turn of a session that got turns in this transaction.
     pub(super) fn turns_of(&self, session: SessionId) -> Option<u32> {
         self.sessions.get(&session).copied()
     }
 
-    /// Notes that a session got turns: the next one has this place.
+    /// Records the position of the next turn of a session.
     pub(super) fn next_turn(&mut self, session: SessionId, seq: u32) {
         self.sessions.insert(session, seq);
     }
@@ -70,7 +71,7 @@ impl Counters {
     }
 }
 
-/// The counters of a partition, whose row is this transaction's until it ends.
+/// Reads the counters of a partition, and locks its row until the transaction ends.
 pub(super) async fn lock_partition(
     connection: &mut Connection,
     partition: PartitionId,
@@ -89,8 +90,8 @@ pub(super) async fn lock_partition(
     }))
 }
 
-/// Locks partitions against commits and erasures where several transactions write at the same time; in the order of
-/// ids, as every transaction does, so that no two wait for each other.
+/// Locks partitions against commits and erasures where several transactions write at the same time. The order is that
+/// of ids in every transaction, so that no two wait for each other.
 pub(super) async fn lock_partitions(
     connection: &mut Connection,
     partitions: &BTreeSet<PartitionId>,

@@ -74,7 +74,8 @@ impl Embedders for SqlStore {
     async fn use_embedder_for(&self, id: EmbedderId, attempt: JobAttempt) -> Result<bool, StoreError> {
         let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
         if !holds(&mut transaction, attempt, None).await? {
-            // Not left to the drop, which ends the transaction, and on PostgreSQL its locks, at some later time.
+            // Explicit, since a drop ends the transaction, and on PostgreSQL releases its locks, at an unspecified
+            // later time.
             transaction.rollback().await.map_err(unavailable)?;
             return Ok(false);
         }

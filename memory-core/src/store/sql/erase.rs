@@ -1,6 +1,5 @@
-//! Erasure: a memory goes with its versions, its rows and vectors, the turn it is the memory of, its place in the
-//! access log, every memory that was made with it in view, and every link to it, in whatever version. What stays are
-//! numbers and ids in the change log.
+//! Erasure of a memory. It deletes the memory's versions, its rows and vectors, its turn, its hits in the access log,
+//! every memory derived from it, and every link to it, in all versions. Only numbers and ids in the change log remain.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
@@ -15,12 +14,13 @@ use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::time::Timestamp;
 use crate::store::ChangeOp;
 
-/// One row if the memory is in the partition. The literal is typed: PostgreSQL's `1` is narrower than what is read.
+/// Selects one row if the memory is in the partition. The literal is typed: PostgreSQL's `1` is narrower than the type
+/// that is read.
 const MEMORY_IS_THERE: &str = "SELECT CAST(1 AS BIGINT) FROM memories WHERE partition_id = $1 AND id = $2";
-/// The same for a turn.
+/// Selects one row if the turn is in the partition.
 const TURN_IS_THERE: &str = "SELECT CAST(1 AS BIGINT) FROM turns WHERE partition_id = $1 AND id = $2";
 
-/// The id in a source.
+/// Id of the source.
 pub(super) fn source_id(source: Source) -> Uuid {
     match source {
         Source::Turn(id) => id.0,
@@ -28,14 +28,14 @@ pub(super) fn source_id(source: Source) -> Uuid {
     }
 }
 
-/// The derivations that a set writes: of new memories, then of new versions.
+/// Derivations that a set writes: of new memories, then of new versions.
 pub(super) fn derivations(set: &ChangeSet) -> impl Iterator<Item = &Derivation> {
     let added = set.memories.iter().filter_map(|new| new.derivation.as_ref());
     added.chain(set.revisions.iter().filter_map(|revision| revision.derivation.as_ref()))
 }
 
 impl WriteTransaction<'_, '_> {
-    /// Whether everything that is to be erased is in this partition.
+    /// Checks that all memories to be erased are in this partition; returns the refusal otherwise.
     pub(super) async fn check_erasures(
         &mut self,
         partition: PartitionId,
@@ -49,7 +49,7 @@ impl WriteTransaction<'_, '_> {
         Ok(None)
     }
 
-    /// Whether everything that new memories and new versions were made of is in this partition.
+    /// Checks that all sources of new memories and new versions are in this partition; returns the refusal otherwise.
     pub(super) async fn check_sources(
         &mut self,
         partition: PartitionId,
@@ -83,7 +83,7 @@ impl WriteTransaction<'_, '_> {
         Ok(found.is_some())
     }
 
-    /// Erases `roots` and all that was made with them in view. What merely links to them stays, without the link.
+    /// Erases `roots` and all memories derived from them. A memory that merely links to them remains, without the link.
     pub(super) async fn erase(
         &mut self,
         partition: PartitionId,
@@ -115,7 +115,7 @@ impl WriteTransaction<'_, '_> {
         self.erase_from_access_log(partition, &erased).await
     }
 
-    /// Erases one memory with its turn; answers its version and the turn. None if it has gone already.
+    /// Erases one memory with its turn; returns its version and the turn. `None` if it does not exist any more.
     async fn erase_one(
         &mut self,
         partition: PartitionId,
@@ -155,7 +155,7 @@ impl WriteTransaction<'_, '_> {
         Ok(Some((u32::try_from(version).unwrap_or(u32::MAX), turn)))
     }
 
-    /// The memories one of whose versions was made with `source` in view.
+    /// Memories with a version derived from `source`.
     async fn made_from(&mut self, partition: PartitionId, source: Uuid) -> Result<Vec<MemoryId>, StoreError> {
         let ids: Vec<Uuid> = sqlx::query_scalar(
             "SELECT m.id FROM derivation_inputs i JOIN memories m ON m.derivation_id = i.derivation_id

@@ -1,9 +1,9 @@
 //! Filtered pages of memory ids: a keyset scan of one partition in the order of ids, in one read snapshot.
 //!
-//! Equality of kind, agent, app and run in the top conjunction becomes SQL, since it is the same there to the byte. If
-//! nothing else is left of the filter, ids are read and rows are counted by SQL alone. Otherwise the scan decodes the
-//! memories that SQL lets through, without their texts, and evaluates [`Filter::matches`] on each. At most
-//! [`MEMORIES_PER_STEP`] memories are held at a time, and at most `limit` ids.
+//! Equality of kind, agent, app and run in the top conjunction becomes SQL, since SQL compares these bytewise as well.
+//! If nothing else is left of the filter, SQL alone reads ids and counts rows. Otherwise the scan decodes the memories
+//! that pass the SQL conditions, without their texts, and evaluates [`Filter::matches`] on each. At most
+//! [`MEMORIES_PER_STEP`] memories are in memory at a time, and at most `limit` ids.
 
 use async_trait::async_trait;
 use sqlx::QueryBuilder;
@@ -17,7 +17,7 @@ use crate::domain::memory::Memory;
 use crate::domain::name::Name;
 use crate::store::{FilteredIds, IdPage, MatchingIds};
 
-/// Memories decoded at a time. With the largest metadata they take some 8 MiB.
+/// Maximum number of memories decoded at a time. With the largest metadata they take about 8 MiB.
 const MEMORIES_PER_STEP: usize = 512;
 
 #[async_trait]
@@ -41,7 +41,7 @@ impl FilteredIds for SqlStore {
     }
 }
 
-/// The part of a filter that SQL evaluates exactly: a conjunction of equalities.
+/// Part of a filter that SQL evaluates exactly: a conjunction of equalities.
 struct Prefilter<'a> {
     equalities: Vec<(&'static str, &'a str)>,
     /// True if the equalities are the whole filter.
@@ -69,7 +69,7 @@ impl<'a> Prefilter<'a> {
         }
     }
 
-    /// Appends the conditions to a `WHERE` clause that has one already.
+    /// Appends the conditions to a non-empty `WHERE` clause.
     fn push_to(&self, statement: &mut QueryBuilder<Db>) {
         for (column, text) in &self.equalities {
             statement.push(" AND m.").push(column).push(" = ").push_bind((*text).to_owned());
@@ -87,7 +87,7 @@ fn equality_column(field: &Field) -> Option<&'static str> {
     }
 }
 
-/// A walk over the memories of a partition that pass the prefilter, in the order of ids or against it.
+/// Scan of the memories of a partition that pass the prefilter, in ascending or descending order of ids.
 struct Scan<'a> {
     partition: PartitionId,
     prefilter: &'a Prefilter<'a>,
@@ -123,7 +123,7 @@ impl Scan<'_> {
         Ok(count.unwrap_or(0).unsigned_abs())
     }
 
-    /// The whole partition is scanned, since all that match are counted.
+    /// The whole partition is scanned, since all matches are counted.
     async fn page_by_evaluation(
         &self,
         snapshot: &mut Connection,

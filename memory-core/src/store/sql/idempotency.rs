@@ -1,8 +1,8 @@
-//! Repeated requests: what a request with an idempotency key made is kept with its key, by id only, in the
-//! transaction that made it. A key is its caller's own, for one owner and one operation.
+//! Idempotency records: the ids that a request with an idempotency key created, written in the transaction that created
+//! them. A key is scoped to one caller, one owner and one operation.
 //!
-//! Keys of stores from before migration 4 have neither caller, owner nor operation: their operation is empty, and they
-//! answer the request that their hash is of, which covers operation and scope. They go with their age like all others.
+//! Keys of stores from before migration 4 have no caller, owner or operation: their operation is empty, and they match
+//! a request by its hash alone, which covers operation and scope. They expire like all others.
 
 use super::write_transaction::WriteTransaction;
 use super::{Db, StoreError, unavailable};
@@ -11,7 +11,7 @@ use crate::domain::id::{MemoryId, SessionId, TenantId, TurnId};
 use crate::domain::scope::Owner;
 
 impl WriteTransaction<'_, '_> {
-    /// Keeps what a request made for as long as its key is remembered.
+    /// Stores the ids that a request created, until its key expires.
     pub(super) async fn remember_request(
         &mut self,
         set: &ChangeSet,
@@ -39,14 +39,14 @@ impl WriteTransaction<'_, '_> {
     }
 }
 
-/// What an earlier set of this owner with this key made, or the refusal of another request under it.
+/// Ids created by an earlier set of this owner with this key, or the refusal if the key was used for another request.
 pub(super) async fn earlier_request<'e>(
     from: impl sqlx::Executor<'e, Database = Db>,
     tenant: TenantId,
     owner: &Owner,
     idempotency: &Idempotency,
 ) -> Result<Option<Result<CreatedIds, Refusal>>, StoreError> {
-    // A key without operation comes first: it is of this very request.
+    // A key without operation comes first: its hash is that of this request.
     let row: Option<(Vec<u8>, String)> = sqlx::query_as(
         "SELECT request_hash, made FROM keyed_requests
          WHERE tenant_id = $1 AND key = $2
@@ -71,7 +71,7 @@ pub(super) async fn earlier_request<'e>(
     read_created(&created).map(|created| Some(Ok(created)))
 }
 
-/// What the same request with this key made earlier, whoever was the owner.
+/// Ids created by an earlier execution of the same request with this key, for any owner.
 pub(super) async fn same_request<'e>(
     from: impl sqlx::Executor<'e, Database = Db>,
     tenant: TenantId,
@@ -102,7 +102,7 @@ fn read_created(json: &str) -> Result<CreatedIds, StoreError> {
     })
 }
 
-/// The ids of what was made, as `[session, [memories], [turns], [erased]]`.
+/// JSON of the created ids: `[session, [memories], [turns], [erased]]`.
 fn created_json(created: &CreatedIds) -> String {
     let texts = |ids: Vec<uuid::Uuid>| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
     serde_json::json!([

@@ -1,4 +1,4 @@
-//! What a transaction has still to insert, over all its change sets, table by table.
+//! Buffer of the rows that a transaction has yet to insert, over all its change sets, by table.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -15,8 +15,8 @@ use crate::domain::time::Timestamp;
 use crate::domain::turn::Turn;
 use crate::store::ChangeOp;
 
-/// Rows in waiting. Borrowed from the change sets: no text is copied before it reaches the database, but for a memory
-/// whose links were redirected.
+/// Buffered rows. They borrow from the change sets: no text is copied before it reaches the database, except for a
+/// memory whose links were redirected.
 #[derive(Default)]
 pub(super) struct InsertBuffer<'a> {
     turns: Vec<(PartitionId, SessionId, u32, &'a Turn)>,
@@ -28,7 +28,7 @@ pub(super) struct InsertBuffer<'a> {
     changes: Vec<Change>,
 }
 
-/// A line of the change log.
+/// Entry of the change log.
 pub(super) struct Change {
     pub(super) partition: PartitionId,
     pub(super) seq: u64,
@@ -38,7 +38,7 @@ pub(super) struct Change {
     pub(super) now: Timestamp,
 }
 
-/// The memories that a memory links to, each once.
+/// Distinct memories that a memory links to.
 pub(super) fn link_targets(memory: &Memory) -> BTreeSet<MemoryId> {
     memory.links.iter().map(|link| link.to).collect()
 }
@@ -54,7 +54,7 @@ impl<'a> InsertBuffer<'a> {
         self.memories.push((partition, memory));
     }
 
-    /// What a memory links to. Its list is not written here: it is in the memory's row.
+    /// Adds the link targets of a memory. The list of links is not written here: it is in the memory's row.
     pub(super) fn links(&mut self, partition: PartitionId, memory: &Memory) {
         self.link_targets.extend(link_targets(memory).into_iter().map(|to| (partition, to, memory.id)));
     }
@@ -72,7 +72,7 @@ impl<'a> InsertBuffer<'a> {
         self.changes.push(change);
     }
 
-    /// Writes all of it, and is empty afterwards.
+    /// Inserts all rows and empties the buffer.
     pub(super) async fn write(&mut self, to: &mut Connection, embedder: i64) -> Result<(), StoreError> {
         let rows = std::mem::take(self);
         write_turns(to, &rows.turns).await?;
@@ -152,7 +152,7 @@ async fn write_memories(
     .await
 }
 
-/// An earlier version may have noted the same.
+/// Skips existing rows, since an earlier version may have the same targets.
 async fn write_link_targets(
     to: &mut Connection,
     targets: &[(PartitionId, MemoryId, MemoryId)],

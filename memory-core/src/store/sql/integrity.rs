@@ -1,7 +1,8 @@
-//! The rules that the tables keep among themselves: foreign keys are not enforced while writing, so a check counts
-//! what breaks them. What is mended is mended without loss.
+//! Consistency rules of the tables. Foreign keys are not enforced on writes, so a check counts the violations. Repairs
+//! lose no data.
 
-/// A rule that the tables keep: how to count what breaks it, and how to mend that without loss.
+/// Consistency rule of the tables, with the statement that counts its violations and the one that repairs them without
+/// loss.
 pub(super) struct Rule {
     pub(super) code: &'static str,
     pub(super) detail: &'static str,
@@ -9,7 +10,7 @@ pub(super) struct Rule {
     pub(super) repair: Option<&'static str>,
 }
 
-/// In the order in which they are mended: what one repair leaves over, a later one takes.
+/// Rules in the order of their repair: a later repair handles what an earlier one leaves.
 pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "orphan_row",

@@ -1,4 +1,4 @@
-//! Durable jobs.
+//! Durable jobs: queue, leases and fencing.
 
 use async_trait::async_trait;
 
@@ -10,7 +10,7 @@ use crate::domain::job::{Job, JobAttempt, JobCount, JobFilter, JobState};
 use crate::domain::time::Timestamp;
 use crate::store::Jobs;
 
-/// Conditions after the columns that [`read`] reads by position; `dialect::CLAIM_JOB` returns the same.
+/// Conditions after the columns that [`read`] reads by position; `dialect::CLAIM_JOB` returns the same columns.
 macro_rules! select_job {
     ($condition:literal) => {
         concat!(
@@ -36,7 +36,8 @@ impl Jobs for SqlStore {
                 .await
                 .map_err(unavailable)?;
             if let Some(row) = present {
-                // Not left to the drop, which ends the transaction, and on PostgreSQL its locks, at some later time.
+                // Explicit, since a drop ends the transaction, and on PostgreSQL releases its locks, at an unspecified
+                // later time.
                 transaction.rollback().await.map_err(unavailable)?;
                 return read(&row);
             }
@@ -188,7 +189,7 @@ impl Jobs for SqlStore {
     }
 }
 
-/// Writes a job; false if one with its unique key waits or runs. A job that is over has given its key back.
+/// Inserts a job; returns false if one with its unique key waits or runs. A finished job has released its key.
 pub(super) async fn insert(to: &mut Connection, job: &Job) -> Result<bool, StoreError> {
     let result = sqlx::query(
         "INSERT INTO durable_jobs (id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total,
@@ -216,7 +217,7 @@ pub(super) async fn insert(to: &mut Connection, job: &Job) -> Result<bool, Store
     Ok(result.rows_affected() == 1)
 }
 
-/// The refusal of a set that is the end of a job which is no longer its worker's.
+/// Refusal of a set that finishes a job whose lease is lost.
 pub(super) async fn check_attempt(
     on: &mut Connection,
     set: &ChangeSet,
@@ -226,7 +227,7 @@ pub(super) async fn check_attempt(
     Ok((!held).then_some(Refusal::LeaseLost(attempt.job)))
 }
 
-/// Ends the job of which a set is the work. The set was checked before, in the same transaction.
+/// Finishes the job whose result is this set. The set was checked before, in the same transaction.
 pub(super) async fn finish_with_set(on: &mut Connection, set: &ChangeSet) -> Result<(), StoreError> {
     let Some(attempt) = set.finishes else { return Ok(()) };
     sqlx::query(
@@ -243,7 +244,7 @@ pub(super) async fn finish_with_set(on: &mut Connection, set: &ChangeSet) -> Res
     Ok(())
 }
 
-/// Whether an attempt is the latest one of a running job, of this tenant if one is given.
+/// True if an attempt is the latest one of a running job, of this tenant if one is given.
 pub(super) async fn holds(
     on: &mut Connection,
     attempt: JobAttempt,

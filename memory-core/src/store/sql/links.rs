@@ -1,7 +1,8 @@
-//! Links. The list of a version lies in its row, as JSON; `link_targets` holds, for each memory that is linked to, the
-//! memories that have a version with a link to it, so that an erasure finds them without reading all lists.
+//! Links between memories. The list of a version is in its row, as JSON. `link_targets` is the reverse index: for each
+//! memory that is linked to, the memories that have a version with a link to it, so that an erasure finds them without
+//! reading all lists.
 //!
-//! Invariant: for every link of every version there is a row in `link_targets`, and both of its ends are there.
+//! Invariant: for every link of every version there is a row in `link_targets`, and both of its ends exist.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -21,19 +22,19 @@ use crate::domain::memory::{DocumentName, Memory};
 use crate::domain::time::Timestamp;
 use crate::store::ChangeOp;
 
-/// The list of a memory's present version.
+/// Selects the list of a memory's current version.
 const PRESENT_LIST: &str = "SELECT version, links FROM memories WHERE partition_id = $1 AND id = $2";
-/// The lists of its earlier versions, where there are any.
+/// Selects the lists of its earlier versions, if any.
 const EARLIER_LISTS: &str = "SELECT version, links FROM memory_versions
      WHERE partition_id = $1 AND id = $2 AND links IS NOT NULL";
-/// Writes the list of a present version.
+/// Writes the list of a current version.
 const PUT_PRESENT_LIST: &str =
     "UPDATE memories SET links = $4 WHERE partition_id = $1 AND id = $2 AND version = $3";
 /// Writes the list of an earlier version.
 const PUT_EARLIER_LIST: &str =
     "UPDATE memory_versions SET links = $4 WHERE partition_id = $1 AND id = $2 AND version = $3";
 
-/// What a set writes with links of its own, in the order of the set.
+/// Memories and revisions of a set that have links of their own, in the order of the set.
 pub(super) fn written(set: &ChangeSet) -> impl Iterator<Item = &Memory> {
     let revised = set.revisions.iter().filter(|revision| !revision.keeps_links);
     new_memories(set).chain(revised.map(|revision| &revision.memory))
@@ -45,8 +46,9 @@ fn new_memories(set: &ChangeSet) -> impl Iterator<Item = &Memory> {
 }
 
 impl WriteTransaction<'_, '_> {
-    /// Whether everything that the set links to is in this partition or new in the set, and nothing links to itself.
-    /// `None` is a partition that the set creates. Notes the ids that documents keep.
+    /// Checks that all link targets of the set are in this partition or new in the set, and that no memory links to
+    /// itself; returns the refusal otherwise. `None` is a partition that the set creates. Records the ids that
+    /// documents keep.
     pub(super) async fn check_links(
         &mut self,
         partition: Option<PartitionId>,
@@ -72,8 +74,8 @@ impl WriteTransaction<'_, '_> {
         Ok(links.find(|link| !present.contains(&link.to)).map(|link| Refusal::NotFound(link.to.0)))
     }
 
-    /// The ids that documents keep: of the one of the same name in the partition, or earlier in the set. Looked up only
-    /// for those that link or are linked to.
+    /// Maps the new id of a document to the id that it keeps: that of the document of the same name in the partition,
+    /// or earlier in the set. Only documents that have links or are linked to are looked up.
     async fn kept_ids(
         &mut self,
         partition: Option<PartitionId>,
@@ -100,7 +102,7 @@ impl WriteTransaction<'_, '_> {
         Ok(kept)
     }
 
-    /// The memory as it is written: with links to the ids that documents of its set keep.
+    /// The memory as it is written: links to documents of its set have the ids that these keep.
     pub(super) fn redirected<'m>(&self, memory: &'m Memory) -> Cow<'m, Memory> {
         if memory.links.iter().all(|link| !self.kept_ids.contains_key(&link.to)) {
             return Cow::Borrowed(memory);
@@ -127,8 +129,7 @@ impl WriteTransaction<'_, '_> {
         Ok(present)
     }
 
-    /// Writes the links of the present version of a memory, and notes what they go to, beside what those of its
-    /// earlier versions do.
+    /// Writes the links of the current version of a memory, and adds their targets to those of its earlier versions.
     pub(super) async fn put_links(
         &mut self,
         partition: PartitionId,
@@ -140,8 +141,8 @@ impl WriteTransaction<'_, '_> {
         Ok(())
     }
 
-    /// Takes a memory that is about to be erased out of `link_targets`, on both sides; the memories that link to it
-    /// are added to `linking`, and have still to lose those links.
+    /// Deletes a memory that is about to be erased from `link_targets`, on both sides. The memories that link to it are
+    /// added to `linking`; their lists still contain those links.
     pub(super) async fn erase_targets(
         &mut self,
         partition: PartitionId,
@@ -157,7 +158,7 @@ impl WriteTransaction<'_, '_> {
         .await
         .map_err(unavailable)?;
         linking.extend(from.into_iter().map(MemoryId));
-        // The key begins with what is linked to: the memory's own lists say under which keys it stands.
+        // The key begins with the link target: the memory's own lists give the keys of its rows.
         let mut own = BTreeSet::new();
         for statement in [PRESENT_LIST, EARLIER_LISTS] {
             let lists = self.lists(statement, partition, id).await?;
@@ -175,8 +176,8 @@ impl WriteTransaction<'_, '_> {
         Ok(())
     }
 
-    /// Takes the links to what was erased out of all versions of the memories that had them. That makes no version:
-    /// an erasure leaves no trace but its lines in the change log.
+    /// Removes the links to erased memories from all versions of the memories that had them. No new version is made:
+    /// the entries in the change log are the only trace of an erasure.
     pub(super) async fn erase_links(
         &mut self,
         partition: PartitionId,
@@ -202,7 +203,7 @@ impl WriteTransaction<'_, '_> {
         Ok(())
     }
 
-    /// The lists of a memory's versions, by the number of the version.
+    /// Lists of links of a memory's versions, by version number.
     async fn lists(
         &mut self,
         statement: &'static str,

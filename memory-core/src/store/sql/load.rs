@@ -1,4 +1,4 @@
-//! What the index is built from: a partition whole at one moment, its change log, or single memories of it.
+//! Source of the index: a snapshot of a partition, its change log, or single memories of it.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::memory::Memory;
 use crate::store::{ChangeEntry, ChangeOp, IndexSource, Indexed};
 
-/// Memories read at a time: what is in the air besides the index that is being built.
+/// Maximum number of memories read at a time: it bounds the memory in use beside the index that is being built.
 const MEMORIES_PER_STEP: i64 = 2_048;
 
 const ROW_COLUMNS: &str = "memory_id, key_kind, chunk, span_start, span_end, terms, vector";
@@ -152,7 +152,7 @@ async fn rows_between(
     rows.iter().map(index_row).collect()
 }
 
-/// Gives each memory its rows; both are in the order of ids.
+/// Assigns the rows to their memories; both are in the order of ids.
 fn join(memories: Vec<Memory>, rows: Vec<(MemoryId, IndexRow)>, each: &mut (dyn FnMut(Indexed) + Send)) {
     let mut rows = rows.into_iter().peekable();
     for memory in memories {

@@ -1,4 +1,4 @@
-//! What a job made: the versions of memories by the job of their derivation.
+//! Results of a job: the versions of memories whose derivation names the job.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ impl Derivations for SqlStore {
         after: Option<DerivationId>,
         limit: u32,
     ) -> Result<Vec<MadeVersion>, StoreError> {
-        // The first version with a derivation is the one that it made.
+        // The first version with a derivation is the one that the derivation made.
         let rows: Vec<(Uuid, Uuid, i64)> = sqlx::query_as(
             "SELECT made.derivation_id, made.id, MIN(made.version) FROM (
                  SELECT m.derivation_id, m.id, m.version FROM derivations d

@@ -1,4 +1,4 @@
-//! Looking after the store: checks, copies, settings.
+//! Maintenance of the store: checks, backups, settings.
 
 use std::path::Path;
 
@@ -63,7 +63,7 @@ impl Maintenance for SqlStore {
     }
 }
 
-/// Writes a setting, in a transaction or on its own.
+/// Writes a setting, inside or outside a transaction.
 pub(super) async fn put_setting(
     on: impl sqlx::Executor<'_, Database = Db>,
     name: &str,

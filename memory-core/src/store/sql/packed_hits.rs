@@ -4,10 +4,10 @@ use uuid::Uuid;
 
 use crate::domain::id::MemoryId;
 
-/// A hit in a packed row: 16 bytes of id, 4 of score.
+/// Size of a hit in a packed row: 16 bytes of id, 4 of score.
 const HIT_BYTES: usize = 20;
 
-/// The hits as they are stored, in their order.
+/// Encodes the hits in their order.
 pub(super) fn pack_hits(hits: &[(MemoryId, f32)]) -> Vec<u8> {
     let mut packed = Vec::with_capacity(hits.len() * HIT_BYTES);
     for (memory, score) in hits {
@@ -17,7 +17,7 @@ pub(super) fn pack_hits(hits: &[(MemoryId, f32)]) -> Vec<u8> {
     packed
 }
 
-/// The hits of what [`pack_hits`] wrote.
+/// Decodes the hits that [`pack_hits`] encoded.
 pub(super) fn unpack_hits(packed: &[u8]) -> Vec<(MemoryId, f32)> {
     packed
         .chunks_exact(HIT_BYTES)

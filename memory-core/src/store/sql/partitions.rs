@@ -1,5 +1,5 @@
-//! Partitions and sessions of a commit: looked up, or made if they are new; and the lines of the change log, each with
-//! the next number of its partition.
+//! Partitions and sessions of a commit, looked up or created, and the entries of the change log, each with the next
+//! number of its partition.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::store::ChangeOp;
 
 impl<'a> WriteTransaction<'_, 'a> {
-    /// Takes the next number of the partition's change log for a memory.
+    /// Appends an entry for a memory to the partition's change log, with the next number.
     pub(super) fn log(&mut self, partition: PartitionId, op: ChangeOp, memory: &Memory, now: Timestamp) {
         self.log_version(partition, op, (memory.id, memory.version), now);
     }
@@ -37,8 +37,8 @@ impl<'a> WriteTransaction<'_, 'a> {
         counters.memory_count = counters.memory_count.saturating_sub(memories);
     }
 
-    /// Looks up the partitions of the sets' owners and locks them, before anything else of the sets is read: in the
-    /// order of ids, as every transaction does, so that no two wait for each other.
+    /// Looks up the partitions of the sets' owners and locks them, before anything else of the sets is read. The order
+    /// is that of ids in every transaction, so that no two wait for each other.
     pub(super) async fn find_partitions(&mut self, sets: &'a [ChangeSet]) -> Result<(), StoreError> {
         let mut found = BTreeSet::new();
         for set in sets {
@@ -69,8 +69,8 @@ impl<'a> WriteTransaction<'_, 'a> {
         Ok(id.map(PartitionId))
     }
 
-    /// A partition for the owner of `set`; none if another transaction has made it since it was looked up: it is known
-    /// and locked then, and the set has to be checked against what is in it.
+    /// Creates a partition for the owner of `set`. Returns `None` if another transaction has created it since it was
+    /// looked up: it is then known and locked, and the set has to be checked against its contents.
     pub(super) async fn create_partition(
         &mut self,
         set: &'a ChangeSet,
@@ -97,7 +97,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         Ok(id.map(PartitionId))
     }
 
-    /// The session of that key, made if it is new: its id, its ordinal, and the place of its next turn.
+    /// Finds or creates the session of that key; returns its id, its ordinal, and the position of its next turn.
     pub(super) async fn session(
         &mut self,
         partition: PartitionId,

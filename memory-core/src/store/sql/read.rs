@@ -1,4 +1,4 @@
-//! Reading memories and what they come from.
+//! Reads of memories and of their sources.
 
 use async_trait::async_trait;
 use sqlx::QueryBuilder;

@@ -1,5 +1,5 @@
-//! Rows of the database and the domain's values, one into the other. The column lists stand beside the code that
-//! reads them by position.
+//! Conversion between rows of the database and values of the domain. The column lists are next to the code that reads
+//! them by position.
 
 use half::f16;
 use serde::{Deserialize, Serialize};
@@ -16,8 +16,8 @@ use crate::domain::name::Name;
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::{Role, Session, Turn};
 
-/// The columns of a memory for [`memory`], with its turn and session where there are any. The text comes last, as the
-/// statement wants it, and after it whatever else the statement asks for.
+/// Columns of a memory for [`memory`], with its turn and session if any. The text comes last, in the form that the
+/// statement asks for, followed by further columns of the statement.
 macro_rules! memory_columns {
     ($text:literal) => {
         concat!(
@@ -34,10 +34,10 @@ macro_rules! memory_columns {
 }
 pub(super) use memory_columns;
 
-/// How many columns [`memory_columns`] lists: what a statement adds comes after.
+/// Number of columns in [`memory_columns`]; further columns of a statement come after them.
 pub(super) const MEMORY_COLUMNS: usize = 34;
 
-/// A memory from the columns of [`memory_columns`].
+/// Decodes a memory from the columns of [`memory_columns`].
 pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
     let at = Reader { row, table: "memories" };
     let namespace = at.name(11, "namespace")?;
@@ -95,12 +95,12 @@ fn origin(at: &Reader<'_>, first: usize) -> Result<Option<Origin>, StoreError> {
     }))
 }
 
-/// An earlier version: the versioned columns laid over the present memory.
+/// Decodes an earlier version: the versioned columns replace those of the current memory.
 pub(super) const VERSION_COLUMNS: &str = "v.version, v.text, v.tokens, v.visibility, v.subjects, v.tags, v.metadata, \
      v.derivation_id, v.happened_us, v.happened_until_us, v.recorded_us, v.valid_from_us, v.valid_to_us, v.expires_us, \
      v.importance, v.links";
 
-/// A memory as it was, from [`VERSION_COLUMNS`] and what does not change.
+/// Decodes an earlier version from [`VERSION_COLUMNS`] and the fields that do not change.
 pub(super) fn version(row: &Row, present: &Memory, turn_text: Option<&str>) -> Result<Memory, StoreError> {
     let at = Reader { row, table: "memory_versions" };
     let mut memory = present.clone();
@@ -128,7 +128,7 @@ pub(super) fn version(row: &Row, present: &Memory, turn_text: Option<&str>) -> R
 
 pub(super) const SESSION_COLUMNS: &str = "id, key, ordinal, turn_count, started_us, recorded_us";
 
-/// A session from [`SESSION_COLUMNS`].
+/// Decodes a session from [`SESSION_COLUMNS`].
 pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
     let at = Reader { row, table: "sessions" };
     Ok(Session {
@@ -144,7 +144,7 @@ pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
 pub(super) const TURN_COLUMNS: &str =
     "id, seq, key, role, author, text, said_us, recorded_us, participants, place, metadata";
 
-/// A turn from [`TURN_COLUMNS`].
+/// Decodes a turn from [`TURN_COLUMNS`].
 pub(super) fn turn(row: &Row) -> Result<Turn, StoreError> {
     let at = Reader { row, table: "turns" };
     Ok(Turn {
@@ -162,7 +162,7 @@ pub(super) fn turn(row: &Row) -> Result<Turn, StoreError> {
     })
 }
 
-/// A list of names as it is stored: a JSON array, or nothing for none.
+/// Stored form of a list of names: a JSON array, or NULL if it is empty.
 pub(super) fn names_json(names: &[Name]) -> Option<String> {
     if names.is_empty() {
         return None;
@@ -171,12 +171,12 @@ pub(super) fn names_json(names: &[Name]) -> Option<String> {
     serde_json::to_string(&texts).ok()
 }
 
-/// Metadata as it is stored: a JSON object, or nothing for none.
+/// Stored form of metadata: a JSON object, or NULL if it is empty.
 pub(super) fn metadata_json(metadata: &Metadata) -> Option<String> {
     (!metadata.is_empty()).then(|| metadata.to_json())
 }
 
-/// A link as it is stored. The weight is a double, so that it returns to the last bit.
+/// Stored form of a link. The weight is a double, so that it is restored exactly.
 #[derive(Serialize, Deserialize)]
 struct StoredLink<'a> {
     to: Uuid,
@@ -185,7 +185,7 @@ struct StoredLink<'a> {
     weight: f64,
 }
 
-/// A list of links as it is stored: a JSON array, or nothing for none.
+/// Stored form of a list of links: a JSON array, or NULL if it is empty.
 pub(super) fn links_json(links: &[Link]) -> Option<String> {
     if links.is_empty() {
         return None;
@@ -198,7 +198,7 @@ pub(super) fn links_json(links: &[Link]) -> Option<String> {
     serde_json::to_string(&stored.collect::<Vec<_>>()).ok()
 }
 
-/// The links of what [`links_json`] wrote; the damage in words, if it is something else.
+/// Decodes the links that [`links_json`] wrote. Errors: a description of the damage, if the text is anything else.
 #[expect(clippy::cast_possible_truncation, reason = "was an f32 when it was written")]
 pub(super) fn links_from_json(json: &str) -> Result<Vec<Link>, String> {
     let stored: Vec<StoredLink<'_>> =
@@ -210,17 +210,17 @@ pub(super) fn links_from_json(json: &str) -> Result<Vec<Link>, String> {
     stored.into_iter().map(link).collect()
 }
 
-/// A vector as it is stored: little-endian halves.
+/// Stored form of a vector: little-endian half-precision floats.
 pub(super) fn vector_bytes(vector: &[f16]) -> Vec<u8> {
     vector.iter().flat_map(|element| element.to_le_bytes()).collect()
 }
 
-/// A vector from what [`vector_bytes`] wrote.
+/// Decodes a vector that [`vector_bytes`] wrote.
 pub(super) fn vector(bytes: &[u8]) -> Vec<f16> {
     bytes.chunks_exact(2).map(|pair| f16::from_le_bytes([pair[0], pair[1]])).collect()
 }
 
-/// Reads columns by position and says which one is damaged.
+/// Reader of columns by position; its errors name the damaged column.
 pub(super) struct Reader<'a> {
     pub(super) row: &'a Row,
     pub(super) table: &'static str,
@@ -243,7 +243,7 @@ impl Reader<'_> {
         T::try_from(wide).map_err(|_| self.corrupt(column, &format!("{wide} is out of range")))
     }
 
-    /// A text of free form, such as a memory's.
+    /// Reads a free-form text, such as a memory's.
     pub(super) fn text(&self, index: usize) -> Result<Option<String>, StoreError> {
         Ok(self.get::<Option<String>>(index, "text")?.map(decode_text))
     }
@@ -300,7 +300,7 @@ impl Reader<'_> {
         Metadata::from_json(json).ok_or_else(|| self.corrupt("metadata", "is not a JSON object"))
     }
 
-    /// The damage itself is told; the value is not, since it may be somebody's words.
+    /// The error describes the damage without the value, which may be a user's text.
     pub(super) fn corrupt(&self, column: &'static str, why: &str) -> StoreError {
         let id =
             self.row.try_get::<Uuid, _>(0).map_or_else(|_| "an unknown row".to_owned(), |id| id.to_string());

@@ -1,4 +1,4 @@
-//! The store over one database. Compiled once per database, below the module that says which (`sqlite`, `postgres`).
+//! The store over one database. Compiled once per database, below the module of that database (`sqlite`, `postgres`).
 
 mod access_log;
 mod bulk;
@@ -34,25 +34,25 @@ use crate::domain::id::{PartitionId, TenantId};
 use crate::domain::scope::Owner;
 use crate::store::{Embedders, StoreError};
 
-/// Everything that is kept, in one database. One connection writes, several read.
+/// Durable store in one database, with separate connections for writes and reads.
 #[derive(Debug)]
 pub struct SqlStore {
     pub(super) writer: sqlx::Pool<Db>,
     pub(super) readers: sqlx::Pool<Db>,
     embedder: AtomicI64,
-    /// Partitions are never taken away, so what is known of an owner stays true.
+    /// Partitions are never deleted, so the cached partition of an owner stays valid.
     known_partitions: parking_lot::Mutex<HashMap<(TenantId, Owner), PartitionId>>,
     _ownership: Ownership,
 }
 
-/// Owners whose partition is remembered; when there are more, all are looked up anew.
+/// Maximum number of owners in the partition cache; the cache is cleared when it is full.
 const KNOWN_PARTITIONS: usize = 65_536;
 
-/// What [`SqlStore::embedder`] holds while no embedder is in use.
+/// Value of [`SqlStore::embedder`] while no embedder is in use.
 const NO_EMBEDDER: i64 = -1;
 
 impl SqlStore {
-    /// The store over a database whose tables are up to date.
+    /// Creates the store over a database whose schema is up to date.
     pub(super) async fn over(
         writer: sqlx::Pool<Db>,
         readers: sqlx::Pool<Db>,
@@ -75,7 +75,7 @@ impl SqlStore {
     }
 }
 
-/// Whether the database works, but does not take what a statement would write.
+/// True if the database works, but refuses the data of a statement.
 fn is_refused_data(error: &StoreError) -> bool {
     let StoreError::Unavailable(cause) = error else { return false };
     let cause = cause.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
@@ -85,7 +85,7 @@ fn is_refused_data(error: &StoreError) -> bool {
     })
 }
 
-/// Every database error means that the store did not do its work; which one is for the log.
+/// Maps every database error to a failure of the store; the details are for the log.
 pub(super) fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Unavailable(Box::new(error))
 }

@@ -1,4 +1,4 @@
-//! Touches: the strength of many memories is refreshed by a few statements, without versions.
+//! Touches: a few statements refresh the strength of many memories, without new versions.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use crate::domain::id::{MemoryId, PartitionId};
 use crate::store::ChangeOp;
 
 impl WriteTransaction<'_, '_> {
-    /// Refreshes the strength of the memories that are there, and answers which: each has a line in the change log, with
-    /// its present version.
+    /// Refreshes the strength of the memories that exist, and returns them. Each has an entry in the change log, with
+    /// its current version.
     pub(super) async fn touch(
         &mut self,
         partition: PartitionId,
@@ -24,7 +24,7 @@ impl WriteTransaction<'_, '_> {
             return Ok(Vec::new());
         }
         self.flush().await?;
-        // The last touch of a memory counts. In the order of ids, so that the log does not depend on the database.
+        // The last touch of a memory counts. The order is that of ids, so that the log does not depend on the database.
         let last: BTreeMap<MemoryId, &Touch> =
             set.touches.iter().map(|touch| (touch.memory, touch)).collect();
         let touches = Vec::from_iter(last.into_values());
@@ -46,7 +46,7 @@ impl WriteTransaction<'_, '_> {
         partition: PartitionId,
         run: &[&Touch],
     ) -> Result<impl Iterator<Item = (Uuid, u32)> + use<>, StoreError> {
-        // Both databases name the columns of a list of values `column1` and so on.
+        // Both databases name the columns of a `VALUES` list `column1` and so on.
         let mut statement = QueryBuilder::<Db>::new(
             "UPDATE memories SET strength = touch.column2, refreshed_us = touch.column3 FROM (",
         );

@@ -1,4 +1,4 @@
-//! New versions: the present one moves to the earlier ones, and the new one takes its place.
+//! New versions: the current version moves to the table of earlier versions, and the new one replaces it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,7 +13,7 @@ use crate::domain::id::{DerivationId, MemoryId, PartitionId};
 use crate::domain::memory::{DocumentName, Memory};
 use crate::domain::time::Timestamp;
 
-/// What the next version of a memory is made of. The rows are borrowed from the change set.
+/// Input of a memory's next version. The rows are borrowed from the change set.
 pub(super) struct NextVersion<'m, 'a> {
     pub(super) memory: &'m Memory,
     rows: Option<&'a [IndexRow]>,
@@ -23,7 +23,7 @@ pub(super) struct NextVersion<'m, 'a> {
 }
 
 impl<'m, 'a> NextVersion<'m, 'a> {
-    /// The version of a revision, whose memory is given as it is written.
+    /// Version made by a revision, which holds the memory as it is to be written.
     pub(super) fn of_revision(memory: &'m Memory, revision: &'a Revision) -> Self {
         let own = revision.derivation.as_ref().map(|derivation| derivation.id);
         Self {
@@ -35,7 +35,7 @@ impl<'m, 'a> NextVersion<'m, 'a> {
         }
     }
 
-    /// The version of a document that replaces the one of its name.
+    /// Version of a document that replaces the document of its name.
     pub(super) fn of_document(memory: &'m Memory, rows: &'a [IndexRow]) -> Self {
         let derivation = memory.derivation;
         Self { memory, rows: Some(rows), keeps_links: false, keeps_strength: false, derivation }
@@ -43,8 +43,8 @@ impl<'m, 'a> NextVersion<'m, 'a> {
 }
 
 impl<'a> WriteTransaction<'_, 'a> {
-    /// Whether every revision builds on the version that the set finds, or has made itself by then: documents are
-    /// replaced before anything is revised, and revisions are done in order.
+    /// Checks that every revision is based on the current version, in the store or made earlier by the set; returns the
+    /// refusal otherwise. Documents are replaced before all revisions, and revisions are applied in order.
     pub(super) async fn check_revisions(
         &mut self,
         partition: PartitionId,
@@ -84,7 +84,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         Ok(version.map(|version| u32::try_from(version).unwrap_or(u32::MAX)))
     }
 
-    /// The document of that name: id, version, and when it was first recorded.
+    /// Document of that name: id, version, and time of its first version.
     pub(super) async fn document(
         &mut self,
         partition: PartitionId,
@@ -107,8 +107,8 @@ impl<'a> WriteTransaction<'_, 'a> {
         }))
     }
 
-    /// Whether a version without a derivation record of its own names none, or that of another version of its memory:
-    /// two memories with one record could not be erased apart.
+    /// Checks that a version without a derivation record of its own names none, or that of another version of its
+    /// memory; returns the refusal otherwise. Two memories with one record could not be erased separately.
     pub(super) async fn check_derivations(
         &mut self,
         partition: PartitionId,
@@ -148,8 +148,8 @@ impl<'a> WriteTransaction<'_, 'a> {
         Ok(found.is_some())
     }
 
-    /// Makes it the present version. Its text is written only if its rows are new, its links unless it keeps those of
-    /// the version before.
+    /// Makes it the current version. Its text is written only if its rows are new, and its links unless it inherits
+    /// those of the previous version.
     pub(super) async fn revise(
         &mut self,
         partition: PartitionId,
@@ -232,7 +232,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         partition: PartitionId,
         id: MemoryId,
     ) -> Result<(), StoreError> {
-        // The recipe's number comes second in the key: unless it is named, all of the partition is read.
+        // The recipe's number comes second in the key: without it, the whole partition would be read.
         sqlx::query(
             "DELETE FROM index_rows
              WHERE partition_id = $1 AND embedder_id IN (SELECT id FROM row_recipes) AND memory_id = $2",
@@ -246,7 +246,7 @@ impl<'a> WriteTransaction<'_, 'a> {
     }
 }
 
-/// How many versions of a document the set makes by its name.
+/// Number of versions that the set makes of a document by its name.
 fn replacements(set: &ChangeSet, memory: &Memory) -> u32 {
     let Some(name) = &memory.document else { return 0 };
     let replacing = set.memories.iter().filter(|new| new.memory.document.as_ref() == Some(name));

@@ -1,5 +1,5 @@
-//! The state of one write transaction. The files that write (`commit`, `partitions`, `versions`, `touches`, `erase`,
-//! `links`, `idempotency`) extend it by methods; it names none of them.
+//! State of one write transaction. The files that write (`commit`, `partitions`, `versions`, `touches`, `erase`,
+//! `links`, `idempotency`) extend it with methods; it names none of them.
 
 use std::collections::HashMap;
 
@@ -9,15 +9,15 @@ use super::{Connection, StoreError};
 use crate::domain::id::{MemoryId, PartitionId, TenantId};
 use crate::domain::scope::Owner;
 
-/// A transaction at work: the counters it has taken numbers from, and what it has still to insert.
+/// Write transaction in progress, with its counters and the rows that it has yet to insert.
 pub(super) struct WriteTransaction<'c, 'a> {
     pub(super) connection: &'c mut Connection,
     pub(super) inserts: InsertBuffer<'a>,
     pub(super) counters: Counters,
     pub(super) embedder: i64,
-    /// Ids that the documents of the set at hand keep, by the ids that the set gives them.
+    /// Ids that the documents of the current set keep, by the ids that the set gives them.
     pub(super) kept_ids: HashMap<MemoryId, MemoryId>,
-    /// The owners that were looked up, with their partitions.
+    /// Owners that were looked up, with their partitions.
     pub(super) partitions: HashMap<(TenantId, &'a Owner), Option<PartitionId>>,
 }
 
@@ -33,12 +33,12 @@ impl<'c, 'a> WriteTransaction<'c, 'a> {
         }
     }
 
-    /// Writes what there is to insert.
+    /// Inserts the buffered rows.
     pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
         self.inserts.write(&mut *self.connection, self.embedder).await
     }
 
-    /// Writes what there is to insert, and the counters.
+    /// Inserts the buffered rows, and writes the counters.
     pub(super) async fn finish(mut self) -> Result<(), StoreError> {
         self.flush().await?;
         self.counters.write(&mut *self.connection).await

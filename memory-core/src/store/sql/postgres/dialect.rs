@@ -1,26 +1,25 @@
-//! The statements that PostgreSQL needs in another form than SQLite, by the names that `sqlite/dialect.rs` gives them.
+//! Statements of PostgreSQL that differ from those of SQLite, with the same names as in `sqlite/dialect.rs`.
 
 use std::borrow::Cow;
 
-/// How a write transaction begins. Its level is named, because a server may be configured to another one: under
-/// `READ COMMITTED`, what is read after a row lock was waited for is what the holder of the lock has committed.
+/// Start of a write transaction. The isolation level is explicit, because the default of a server is configurable:
+/// under `READ COMMITTED`, a read after waiting for a row lock sees what the holder of the lock has committed.
 pub(super) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
-/// How a consistent read of several statements begins. SQLite reads one state in every transaction; here only those of
-/// this level do.
+/// Start of a consistent read of several statements. In SQLite every transaction reads one snapshot; in PostgreSQL only
+/// those of this level do.
 pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
-/// Whether a partition's row must be locked before what belongs to the partition is written: several transactions write
-/// at the same time.
+/// True if the partition's row must be locked before writes to the partition: several transactions write at the same
+/// time.
 pub(super) const LOCKS_ROWS: bool = true;
 
-/// The counters of a partition, with its row locked until the transaction ends: numbers are taken from them in memory
-/// and written at the end. SQLite has no row locks, and no such clause.
+/// Counters of a partition, with its row locked until the transaction ends: they are incremented in memory and written
+/// at the end. SQLite has no row locks, and no such clause.
 pub(super) const LOCK_PARTITION: &str =
     "SELECT last_seq, session_count, memory_count FROM partitions WHERE id = $1 FOR UPDATE";
 
-/// Leases a job of one of the kinds in a JSON list. Workers that claim at the same time skip the row that another one is
-/// about to take.
+/// Claims a job of one of the kinds in a JSON list. Concurrent workers skip a row that another one has locked.
 pub(super) const CLAIM_JOB: &str = "
     UPDATE durable_jobs
     SET state = 'running', attempts = attempts + 1, lease_until_us = $2, updated_us = $1
@@ -42,19 +41,19 @@ pub(super) const HOLD_ATTEMPT: &str = "
     WHERE id = $1 AND state = 'running' AND attempts = $2 AND tenant_id = COALESCE($3, tenant_id)
     FOR UPDATE";
 
-/// Releases no job: several processes work at the same time, and a lease ends by its time alone. In SQLite's directory
-/// there is one process, so whoever ran a job before is dead.
+/// Releases no job: several processes work at the same time, and a lease ends only when it expires. A SQLite directory
+/// has one process, so the process that ran a job before is dead.
 pub(super) const RELEASE_LEFT_JOBS: &str = "
     UPDATE durable_jobs SET updated_us = CAST($1 AS BIGINT) WHERE FALSE";
 
-/// Begins an escape in a stored text: a code point that is never assigned to a character.
+/// Escape character of stored texts: a code point that is never assigned to a character.
 const ESCAPE: char = '\u{10FFFF}';
-/// U+0000 as a stored text has it.
+/// Stored form of U+0000.
 const ESCAPED_NUL: &str = "\u{10FFFF}0";
-/// [`ESCAPE`] itself as a stored text has it.
+/// Stored form of [`ESCAPE`] itself.
 const ESCAPED_ESCAPE: &str = "\u{10FFFF}1";
 
-/// A text as a column holds it: PostgreSQL has no text with U+0000, so it is escaped.
+/// Encodes a text for a column: PostgreSQL cannot store U+0000, so it is escaped.
 pub(super) fn encode_text(text: &str) -> Cow<'_, str> {
     if !text.contains(['\0', ESCAPE]) {
         return Cow::Borrowed(text);
@@ -70,12 +69,12 @@ pub(super) fn encode_text(text: &str) -> Cow<'_, str> {
     Cow::Owned(encoded)
 }
 
-/// The text of what [`encode_text`] made.
+/// Decodes a text that [`encode_text`] encoded.
 pub(super) fn decode_text(stored: String) -> String {
     if !stored.contains(ESCAPE) {
         return stored;
     }
-    // The escape comes last: what it turns into could be read as the beginning of another one.
+    // The escape character is decoded last: its result could be read as the start of another escape.
     let mut parts = stored.split(ESCAPED_ESCAPE).map(|part| part.replace(ESCAPED_NUL, "\0"));
     let first = parts.next().unwrap_or_default();
     parts.fold(first, |mut text, part| {

@@ -1,5 +1,4 @@
-//! PostgreSQL: the same store over a database server. It is compiled and held against a server by the tests; no program
-//! connects to it yet.
+//! PostgreSQL: the same store over a database server. The tests run it against a server; no program connects to it yet.
 
 mod dialect;
 #[cfg_attr(
@@ -20,29 +19,29 @@ use store::unavailable;
 
 use crate::store::StoreError;
 
-/// The database that [`store`] is compiled for here.
+/// Database that [`store`] is compiled for here.
 type Db = sqlx::Postgres;
-/// One connection of it.
+/// Connection to the database.
 type Connection = sqlx::PgConnection;
-/// One row of an answer.
+/// Row of a result.
 type Row = sqlx::postgres::PgRow;
-/// Nobody has to be kept out: row locks order those who write.
+/// No exclusive ownership is needed: row locks order concurrent writers.
 #[derive(Debug)]
 struct Ownership;
 
-/// The tables of a store, step by step.
+/// Migrations of the schema.
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
-/// The classes of SQLSTATE that are about a value: it cannot be represented (22), or is over a bound of a row or an
-/// index (54).
+/// SQLSTATE classes of errors about a value: it cannot be represented (22), or exceeds a limit of a row or an index
+/// (54).
 const DATA_CLASSES: [&str; 2] = ["22", "54"];
 
-/// How a store is connected to.
+/// Options of a connection to the database.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreOptions {
-    /// Connections that read at the same time.
+    /// Number of connections for reads.
     pub read_connections: u32,
-    /// Connections that write at the same time.
+    /// Number of connections for writes.
     pub write_connections: u32,
 }
 
@@ -53,7 +52,7 @@ impl Default for StoreOptions {
 }
 
 impl SqlStore {
-    /// Connects to the database at `url` and brings its tables up to date.
+    /// Connects to the database at `url` and applies pending migrations.
     ///
     /// Errors: [`StoreError::Unavailable`].
     pub async fn connect(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
@@ -77,15 +76,15 @@ fn refuses_data(code: &str) -> bool {
     DATA_CLASSES.iter().any(|class| code.starts_with(class))
 }
 
-/// A server checks its own pages as it reads them.
+/// Reports nothing: a server verifies its own pages as it reads them.
 async fn integrity_complaints(_: &sqlx::Pool<Db>) -> Result<Vec<String>, StoreError> {
     Ok(Vec::new())
 }
 
-/// A server's copies are made by its own tools.
+/// Not supported: a server's backups are made by its own tools.
 async fn copy_to(_: &sqlx::Pool<Db>, _: &Path) -> Result<(), StoreError> {
     Err(StoreError::Unavailable("a PostgreSQL database is copied with pg_dump".into()))
 }
 
-/// What is erased leaves the tables when the server vacuums them, which it does by itself.
+/// Does nothing: vacuum, which the server runs by itself, removes erased rows from the tables.
 async fn after_erasure(_: &sqlx::Pool<Db>) {}

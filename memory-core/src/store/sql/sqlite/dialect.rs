@@ -1,24 +1,25 @@
-//! The statements that only SQLite understands, or that PostgreSQL needs in another form: those have a twin of the same
-//! name there, with the reason why one text does not do.
+//! Statements specific to SQLite, or different from those of PostgreSQL. The latter have a counterpart of the same name
+//! in `postgres/dialect.rs`, with the reason for the difference.
 
 use std::borrow::Cow;
 
-/// How a write transaction begins: SQLite takes the write lock at once, so that it never has to give up half-way.
+/// Start of a write transaction: SQLite takes the write lock at once, so that no transaction fails to upgrade a read
+/// lock.
 pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 
-/// How a consistent read of several statements begins.
+/// Start of a consistent read of several statements.
 pub(super) const BEGIN_READ: &str = "BEGIN DEFERRED";
 
-/// Whether a partition's row must be locked before what belongs to the partition is written. Not here: one transaction
-/// writes at a time.
+/// True if the partition's row must be locked before writes to the partition. Not needed in SQLite, which has one
+/// writer.
 pub(super) const LOCKS_ROWS: bool = false;
 
-/// The counters of a partition. PostgreSQL locks the row with it.
+/// Counters of a partition. PostgreSQL also locks the row.
 pub(super) const LOCK_PARTITION: &str =
     "SELECT last_seq, session_count, memory_count FROM partitions WHERE id = $1";
 
-/// Leases a job of one of the kinds in a JSON list. SQLite has one writer, so nothing can slip between look and leap;
-/// PostgreSQL skips locked rows, and takes the kinds as an array.
+/// Claims a job of one of the kinds in a JSON list. SQLite has one writer, so no other claim can come between the read
+/// and the write. PostgreSQL skips locked rows, and reads the JSON list with another function.
 pub(super) const CLAIM_JOB: &str = "
     UPDATE durable_jobs
     SET state = 'running', attempts = attempts + 1, lease_until_us = $2, updated_us = $1
@@ -32,37 +33,37 @@ pub(super) const CLAIM_JOB: &str = "
     RETURNING id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total, position, error,
               created_us, updated_us";
 
-/// Finds the running attempt at a job. PostgreSQL locks the row with it.
+/// Finds the running attempt at a job. PostgreSQL also locks the row.
 pub(super) const HOLD_ATTEMPT: &str = "
     SELECT 1 FROM durable_jobs
     WHERE id = $1 AND state = 'running' AND attempts = $2 AND tenant_id = COALESCE($3, tenant_id)";
 
-/// Releases the jobs that are marked as running. The directory has one process at a time, so whoever ran them is dead;
-/// PostgreSQL has many, and its twin changes nothing.
+/// Releases the jobs that are marked as running. One process at a time has the directory, so the process that ran them
+/// is dead. PostgreSQL serves many processes, and its counterpart changes nothing.
 pub(super) const RELEASE_LEFT_JOBS: &str = "
     UPDATE durable_jobs SET state = 'waiting', lease_until_us = NULL, updated_us = $1 WHERE state = 'running'";
 
-/// A text as a column holds it: as it is. PostgreSQL has none with U+0000.
+/// Encodes a text for a column: unchanged. PostgreSQL cannot store U+0000.
 pub(super) fn encode_text(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(text)
 }
 
-/// The text of what [`encode_text`] made.
+/// Decodes a text that [`encode_text`] encoded.
 pub(super) fn decode_text(stored: String) -> String {
     stored
 }
-/// The database's own integrity check.
+/// Integrity check of the database.
 pub(super) const INTEGRITY_CHECK: &str = "PRAGMA quick_check(10)";
 
-/// The same with all indexes held against their tables: takes as long as sorting them.
+/// Integrity check that also compares all indexes with their tables: takes as long as sorting them.
 pub(super) const FULL_INTEGRITY_CHECK: &str = "PRAGMA integrity_check(10)";
 
-/// A consistent copy into a new file.
+/// Writes a consistent copy into a new file.
 pub(super) const COPY_TO: &str = "VACUUM INTO $1";
 
-/// Folds the write-ahead log away without waiting for anybody, so that erased text does not linger in it.
+/// Checkpoints and truncates the write-ahead log without waiting for readers, so that no erased text remains in it.
 pub(super) const CHECKPOINT_WAL: [&str; 3] =
     ["PRAGMA busy_timeout = 0", "PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA busy_timeout = 5000"];
 
-/// The same at the end, when nobody has to be kept waiting: readers that are still closing are waited for.
+/// Checkpoint at shutdown, when no write can be delayed: it waits for readers that are still closing.
 pub(super) const FOLD_LOG_AT_THE_END: &str = "PRAGMA wal_checkpoint(TRUNCATE)";

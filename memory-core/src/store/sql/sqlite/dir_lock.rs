@@ -1,4 +1,4 @@
-//! One owner per data directory: a lock that the operating system drops when the process dies, however it dies.
+//! Exclusive lock of a data directory. The operating system releases it when the process ends, even after a crash.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -7,15 +7,15 @@ use super::{StoreError, unavailable};
 
 const LOCK_FILE: &str = "engrain.lock";
 
-/// The right to use a data directory, held until it is dropped.
+/// Guard of the lock on a data directory, held until it is dropped.
 #[derive(Debug)]
 pub struct DirectoryLock {
     _file: File,
 }
 
 impl DirectoryLock {
-    /// Takes the directory, making it if it is missing. Fails at once with [`StoreError::InUse`] if another process
-    /// (or another store of this one) has it.
+    /// Locks the directory, and creates it if it is missing. Fails at once with [`StoreError::InUse`] if another
+    /// process (or another store of this process) holds the lock.
     pub fn take(directory: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(directory).map_err(unavailable)?;
         let path = directory.join(LOCK_FILE);

@@ -20,33 +20,33 @@ use store::unavailable;
 
 use crate::store::StoreError;
 
-/// The database that [`store`] is compiled for here.
+/// Database that [`store`] is compiled for here.
 type Db = sqlx::Sqlite;
-/// One connection of it.
+/// Connection to the database.
 type Connection = sqlx::SqliteConnection;
-/// One row of an answer.
+/// Row of a result.
 type Row = sqlx::sqlite::SqliteRow;
-/// The directory belongs to this process as long as the store lives.
+/// The directory belongs to this process for the lifetime of the store.
 type Ownership = DirectoryLock;
 
-/// The name of the database file in a data directory.
+/// Name of the database file in a data directory.
 pub const DATABASE_FILE: &str = "engrain.db";
 
-/// Rows that the database thread may be ahead of the one that reads them: with few, the two wake each other for every
-/// other row of a partition.
+/// Number of rows that the database thread may buffer ahead of the reader: with few, the two threads wake each other
+/// for every other row of a partition.
 const ROW_BUFFER: usize = 4_096;
 
-/// The result code for a text or blob over SQLite's own bound.
+/// Result code for a text or blob over SQLite's own bound.
 const SQLITE_TOOBIG: &str = "18";
 
-/// How a store is opened.
+/// Options of opening a store.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreOptions {
-    /// Connections that read at the same time.
+    /// Number of connections for reads.
     pub read_connections: u32,
-    /// How much of the database each connection may keep in memory, in KiB.
+    /// Page cache of each connection, in KiB.
     pub cache_kib: u32,
-    /// How much of the database file may be mapped into memory, in bytes.
+    /// Maximum size of the memory-mapped part of the database file, in bytes.
     pub mmap_bytes: u64,
 }
 
@@ -57,10 +57,10 @@ impl Default for StoreOptions {
 }
 
 impl SqlStore {
-    /// Opens the store in `directory`, which is made if it is missing, and brings its tables up to date.
+    /// Opens the store in `directory`, which is created if it is missing, and applies pending migrations.
     ///
     /// Errors: [`StoreError::InUse`] if another process has it open, [`StoreError::Unavailable`] for the rest, with
-    /// [`NotAStore`] as its cause if the database is another program's or a newer version's.
+    /// [`NotAStore`] as its cause if the database belongs to another program or a newer version.
     pub async fn open(directory: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         let lock = DirectoryLock::take(directory)?;
         let file = directory.join(DATABASE_FILE);
@@ -101,10 +101,10 @@ impl SqlStore {
         Self::over(writer, readers, lock).await
     }
 
-    /// Closes all connections: the write-ahead log is folded into the database file.
+    /// Closes all connections, and checkpoints the write-ahead log into the database file.
     pub async fn close(&self) {
         self.readers.close().await;
-        // SQLite does this itself with the last connection, but not if one is still on its way out.
+        // SQLite does this itself with the last connection, but not if another one is still closing.
         if let Err(error) = sqlx::query(dialect::FOLD_LOG_AT_THE_END).execute(&self.writer).await {
             tracing::warn!(%error, "the write-ahead log is left to the next opening");
         }
@@ -112,12 +112,12 @@ impl SqlStore {
     }
 }
 
-/// Result codes, beside those of broken constraints, that are about a value: it is too long for a row.
+/// Result codes, beside those of violated constraints, that are about a value: it is too long for a row.
 fn refuses_data(code: &str) -> bool {
     code == SQLITE_TOOBIG
 }
 
-/// What the database's own check finds wrong with the file; empty for a file that is whole.
+/// Problems that SQLite's integrity check reports; empty for an intact file.
 async fn integrity_complaints(readers: &sqlx::Pool<Db>) -> Result<Vec<String>, StoreError> {
     let mut complaints: Vec<String> =
         sqlx::query_scalar(dialect::INTEGRITY_CHECK).fetch_all(readers).await.map_err(unavailable)?;
@@ -132,9 +132,9 @@ async fn copy_to(writer: &sqlx::Pool<Db>, file: &Path) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Folds the write-ahead log away if nobody reads at this moment, so that erased text does not linger in it. Not part
-/// of what was promised: with a reader in the way it is left to the next erasure or checkpoint, since waiting would
-/// hold up every write.
+/// Checkpoints and truncates the write-ahead log if there is no reader at this moment, so that no erased text remains
+/// in it. Best effort: if a reader prevents it, the next erasure or checkpoint does it, since waiting would block all
+/// writes.
 async fn after_erasure(writer: &sqlx::Pool<Db>) {
     for statement in dialect::CHECKPOINT_WAL {
         if let Err(error) = sqlx::query(statement).execute(writer).await {

@@ -1,8 +1,8 @@
 //! Recognition of a database file as a store of this program: file header, applied migrations, integrity.
 //!
-//! It comes before anything is migrated or replaced: the migrations run on any SQLite file, and would make an empty
-//! store of another program's database. A store written before [`APPLICATION_ID`] was introduced is recognised by its
-//! migrations alone.
+//! It precedes every migration or replacement: the migrations run on any SQLite file, and would make an empty store of
+//! another program's database. A store written before [`APPLICATION_ID`] was introduced is recognised by its migrations
+//! alone.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -16,39 +16,40 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use super::{Connection, dialect};
 
-/// The tables of a store, step by step.
+/// Migrations of the schema.
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 
-/// What stands in the header of a store's file as the program that owns its format: `ENGR` in ASCII.
+/// Application id in the header of a store's file: `ENGR` in ASCII.
 const APPLICATION_ID: i64 = 0x454e_4752;
-/// The same, as a statement. It has to be text: a pragma takes no parameters.
+/// Statement that sets [`APPLICATION_ID`]. It contains the number as text, since a pragma takes no parameters.
 const SET_APPLICATION_ID: &str = "PRAGMA application_id = 1162757970";
 
-/// The first bytes of every SQLite file.
+/// First bytes of every SQLite file.
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
-/// The bytes of the header of an SQLite file.
+/// Length of the header of an SQLite file, in bytes.
 const SQLITE_HEADER_BYTES: u64 = 100;
-/// Files beside a database that hold a part of its contents while it is open, or after its process was killed.
+/// Suffixes of the files beside a database that hold a part of its contents while it is open, or after its process was
+/// killed.
 const LOGS: [&str; 2] = ["-wal", "-journal"];
-/// The result code of SQLite for a damaged file.
+/// Result code of SQLite for a damaged file.
 const SQLITE_CORRUPT: i32 = 11;
-/// The result code of SQLite for a file of another format.
+/// Result code of SQLite for a file of another format.
 const SQLITE_NOTADB: i32 = 26;
-/// The result code of SQLite for a statement that the tables do not allow.
+/// Result code of SQLite for a statement that does not match the schema.
 const SQLITE_ERROR: i32 = 1;
-/// How many rows of a list of migrations are read: far more than there will be.
+/// Maximum number of rows read of a list of migrations: far more than there will be.
 const MAX_MIGRATIONS: i64 = 10_000;
-/// How long another process may keep the file locked.
+/// Maximum time to wait for another process's lock on the file.
 const BUSY_WITHIN: Duration = Duration::from_secs(5);
 
-/// Why a file is not a store that this version can open.
+/// Error of a file that is not a store which this version can open.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotAStore {
-    /// There is a directory, or a device, of this name.
+    /// The path is a directory or a device.
     #[error("it is {0}, not a file")]
     NotAFile(&'static str),
-    /// The file has no bytes.
+    /// The file is empty.
     #[error("the file is empty")]
     Empty,
     /// The file has another format.
@@ -57,23 +58,23 @@ pub enum NotAStore {
     /// The file is a database of another program.
     #[error("the file is an SQLite database, but not a store of Engrain: {0}")]
     Foreign(String),
-    /// The file holds only a part of the store: it is open, or its process was killed.
+    /// The file holds only a part of the store: the store is open, or its process was killed.
     #[error(
         "a part of its contents is in {}: `engrain --data-dir DIRECTORY backup FILE` makes a whole copy",
         .0.display()
     )]
     Unfinished(PathBuf),
-    /// The store has tables that this version does not know.
+    /// The store's schema is newer than this version.
     #[error(
         "the file was written by a newer version of Engrain (tables {found}; this version knows tables up to {known})"
     )]
     Newer {
-        /// The number of its last migration.
+        /// Number of its last migration.
         found: i64,
-        /// The number of the last migration of this version.
+        /// Number of the last migration of this version.
         known: i64,
     },
-    /// The database contradicts itself.
+    /// The integrity check of the database fails.
     #[error("the file is damaged: {0}")]
     Damaged(String),
     /// The file cannot be read.
@@ -97,7 +98,7 @@ impl From<sqlx::Error> for NotAStore {
     }
 }
 
-/// Checks what can be told of `file` without opening it as a database: a whole, closed SQLite file.
+/// Checks `file` without opening it as a database: it must be a complete, closed SQLite file.
 ///
 /// Nothing is written. Errors: the variants of [`NotAStore`] that are about the file.
 pub fn check_file(file: &Path) -> Result<(), NotAStore> {
@@ -128,9 +129,9 @@ pub fn check_file(file: &Path) -> Result<(), NotAStore> {
     Ok(())
 }
 
-/// Checks that the database in `file` is a store that this version can open, and that it is whole.
+/// Checks that the database in `file` is an intact store that this version can open.
 ///
-/// Reads the file completely. To be called on a copy: SQLite may write beside the file. Errors: see [`NotAStore`].
+/// Reads the file completely. To be called on a copy: SQLite may create files beside it. Errors: see [`NotAStore`].
 pub async fn check_database(file: &Path) -> Result<(), NotAStore> {
     let mut connection = connect(file).await?;
     let recognised = recognise(&mut connection).await;
@@ -150,8 +151,8 @@ async fn check_integrity(connection: &mut Connection) -> Result<(), NotAStore> {
     if complaints == ["ok"] { Ok(()) } else { Err(NotAStore::Damaged(complaints.join("; "))) }
 }
 
-/// Refuses to open a database of another program, or of a newer version, as a store. A file that is missing or empty
-/// becomes a new store.
+/// Refuses to open a database of another program, or of a newer version, as a store. A missing or empty file becomes a
+/// new store.
 pub(super) async fn check_before_opening(file: &Path) -> Result<(), NotAStore> {
     match fs::metadata(file) {
         Ok(metadata) if metadata.len() > 0 => {}
@@ -166,7 +167,7 @@ pub(super) async fn check_before_opening(file: &Path) -> Result<(), NotAStore> {
     Ok(closed?)
 }
 
-/// Writes into the header that the file is a store. To be called once its tables are up to date.
+/// Writes the application id into the header. To be called once the schema is up to date.
 pub(super) async fn mark(connection: &mut Connection) -> Result<(), sqlx::Error> {
     let id: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await?;
     if id != APPLICATION_ID {
@@ -180,7 +181,7 @@ async fn connect(file: &Path) -> Result<Connection, NotAStore> {
     Ok(options.create_if_missing(false).connect().await?)
 }
 
-/// How many of the migrations of this version were applied to the database: the first so many, with equal checksums.
+/// Number of this version's migrations that were applied to the database, in order and with equal checksums.
 async fn recognise(connection: &mut Connection) -> Result<usize, NotAStore> {
     let id: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await?;
     if id != 0 && id != APPLICATION_ID {
@@ -215,7 +216,7 @@ async fn recognise(connection: &mut Connection) -> Result<usize, NotAStore> {
     Ok(applied.len())
 }
 
-/// The migrations that were applied, in their order, with their checksums.
+/// Applied migrations in order, with their checksums.
 async fn history(connection: &mut Connection) -> Result<Vec<(i64, Vec<u8>)>, NotAStore> {
     let rows = sqlx::query_as(
         "SELECT coalesce(CAST(version AS INTEGER), 0), coalesce(CAST(checksum AS BLOB), x'')
@@ -236,7 +237,7 @@ fn result_code(error: &sqlx::Error) -> Option<i32> {
     Some(extended & 0xff)
 }
 
-/// The path of a file beside `file` whose name goes on with `ending`.
+/// Path of a file beside `file` with the suffix `ending` added to its name.
 fn with_ending(file: &Path, ending: &str) -> PathBuf {
     let mut path = file.as_os_str().to_owned();
     path.push(ending);
@@ -249,7 +250,7 @@ mod tests {
     use super::*;
     use crate::store::{Maintenance, StoreError};
 
-    /// What `engrain backup` makes of an empty store.
+    /// Backup of an empty store, as `engrain backup` makes it.
     async fn copy(folder: &Path) -> PathBuf {
         let store = SqlStore::open(&folder.join("store"), StoreOptions::default()).await.expect("a store");
         let file = folder.join("copy.db");
@@ -258,7 +259,7 @@ mod tests {
         file
     }
 
-    /// A database with these statements run on it.
+    /// Database on which these statements were run.
     async fn changed(file: PathBuf, statements: &'static str) -> PathBuf {
         let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
         let mut connection = options.connect().await.expect("a database");
