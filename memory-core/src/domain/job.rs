@@ -14,7 +14,7 @@ pub enum JobState {
     Done,
     /// Failed for the last time.
     Failed,
-    /// Called off by a caller.
+    /// Cancelled by a caller.
     Cancelled,
 }
 
@@ -45,7 +45,7 @@ impl JobState {
     }
 }
 
-/// One attempt at a job: the fencing token of the worker that makes it. The store takes a write under it only while the
+/// Attempt at a job: the fencing token of the worker that makes it. The store accepts a write with it only while the
 /// job is running and this is its latest attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JobAttempt {
@@ -64,7 +64,7 @@ pub struct JobFilter {
     pub kind: Option<String>,
 }
 
-/// The number of jobs of one kind in one state, over all tenants.
+/// Number of jobs of one kind in one state, over all tenants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobCount {
     /// The kind.
@@ -109,7 +109,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// A job that nobody has begun, due at once.
+    /// Creates a waiting job without attempts, due at once.
     pub fn new(id: JobId, tenant: TenantId, kind: &str, payload: String, now: Timestamp) -> Self {
         Self {
             id,
@@ -129,7 +129,7 @@ impl Job {
         }
     }
 
-    /// The attempt that is being made.
+    /// Token of the latest attempt.
     pub fn attempt(&self) -> JobAttempt {
         JobAttempt { job: self.id, attempt: self.attempts }
     }

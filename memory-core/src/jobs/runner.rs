@@ -130,7 +130,7 @@ impl Drop for JobRunner {
     }
 }
 
-/// Restarts a worker that has ended. A worker ends by itself only when the runner stops.
+/// Runs a worker, and restarts it after a panic. A worker ends by itself only when the runner stops.
 async fn supervise(worker: Worker) {
     loop {
         let mut running = JoinSet::new();

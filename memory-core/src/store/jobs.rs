@@ -1,4 +1,5 @@
-//! PORT: the table of durable jobs. A job is leased to one worker at a time; when the lease runs out, another may take it.
+//! PORT: the table of durable jobs. A job is leased to one worker at a time; when the lease has expired, another worker
+//! may claim the job.
 
 use std::fmt::Debug;
 
@@ -9,43 +10,45 @@ use crate::domain::id::{JobId, TenantId};
 use crate::domain::job::{Job, JobAttempt, JobCount, JobFilter};
 use crate::domain::time::Timestamp;
 
-/// Durable work. Jobs are repeated after a crash, so what they do must be safe to repeat.
+/// Storage of durable jobs. Jobs are repeated after a crash, so their work must be safe to repeat.
 ///
-/// Fencing: every write of a worker bears the number of its attempt, and is taken only while the job is `running` and
-/// that is its latest attempt. A worker whose lease ran out and was given to another, and one whose job was cancelled,
-/// can therefore change nothing; it learns so from `false`.
+/// Fencing: every write of a worker carries the number of its attempt, and is accepted only while the job is `running`
+/// and this is its latest attempt. A worker whose expired lease was claimed by another worker, or whose job was
+/// cancelled, can therefore change nothing; the write returns `false`.
 #[async_trait]
 pub trait Jobs: Send + Sync + Debug {
-    /// Writes a job; if one of its tenant and kind with its unique key waits or runs, answers that one instead.
+    /// Inserts a job. If a job of its tenant and kind with its unique key waits or runs, returns that one instead.
     async fn enqueue(&self, job: Job) -> Result<Job, StoreError>;
 
-    /// Leases, until `now + lease_us`, the job of one of `kinds` that has been due longest: one that waits, or whose lease
-    /// has run out. Jobs of other kinds are left as they are.
+    /// Claims, until `now + lease_us`, the job of one of `kinds` that has been due longest: one that waits, or whose
+    /// lease has expired. Jobs of other kinds are left as they are.
     async fn claim(&self, kinds: &[&str], now: Timestamp, lease_us: i64) -> Result<Option<Job>, StoreError>;
 
-    /// Gives back the jobs whose worker is proved to be dead, so that they can be claimed at once, and answers how many.
-    /// To be called before this process has a worker. A store that only one process can open gives back all that are said
-    /// to run; one that is shared gives back none, and their leases have to run out.
+    /// Releases the jobs whose worker is known to be dead, so that they can be claimed at once, and returns their
+    /// number. To be called before this process has a worker. A store that only one process can open releases all jobs
+    /// that are marked as running. A shared store releases none, and their leases have to expire.
     async fn release_left(&self, now: Timestamp) -> Result<u64, StoreError>;
 
-    /// Extends the lease. False if the job is no longer this worker's.
+    /// Extends the lease. Returns false if this worker no longer holds it.
     async fn extend(&self, attempt: JobAttempt, now: Timestamp, lease_us: i64) -> Result<bool, StoreError>;
 
-    /// Notes progress (`done`, `total`, `position`) and extends the lease. False if the job is no longer this worker's.
+    /// Records progress (`done`, `total`, `position`) and extends the lease. Returns false if this worker no longer
+    /// holds it.
     async fn progress(&self, job: &Job, now: Timestamp, lease_us: i64) -> Result<bool, StoreError>;
 
-    /// Ends an attempt as the job's `state` says: done, failed, or waiting for a next try at `run_after`; notes its
-    /// `error` and `failures`. Progress stays as it was noted last. False if the job is no longer this worker's.
+    /// Ends an attempt with the job's `state`: done, failed, or waiting for the next attempt at `run_after`. Records
+    /// its `error` and `failures`; progress stays as it was last recorded. Returns false if this worker no longer holds
+    /// the lease.
     async fn finish(&self, job: &Job, now: Timestamp, run_after: Timestamp) -> Result<bool, StoreError>;
 
-    /// Cancels a job that waits or runs, and answers it as it is then; one that is over stays as it is. Its worker, if it
-    /// has one, loses the lease with that.
+    /// Cancels a job that waits or runs, and returns its state after that. A finished job is unchanged. The job's
+    /// worker, if any, loses its lease.
     async fn cancel(&self, tenant: TenantId, id: JobId, now: Timestamp) -> Result<Option<Job>, StoreError>;
 
-    /// A job of the tenant.
+    /// Returns a job of the tenant.
     async fn job(&self, tenant: TenantId, id: JobId) -> Result<Option<Job>, StoreError>;
 
-    /// Jobs of the tenant, newest first, those before the job `after` if one is given; at most `limit`.
+    /// Returns jobs of the tenant, newest first: those before the job `after` if one is given, at most `limit`.
     async fn jobs(
         &self,
         tenant: TenantId,
@@ -54,6 +57,6 @@ pub trait Jobs: Send + Sync + Debug {
         limit: u32,
     ) -> Result<Vec<Job>, StoreError>;
 
-    /// The number of jobs by kind and state, over all tenants.
+    /// Returns the number of jobs by kind and state, over all tenants.
     async fn count_jobs(&self) -> Result<Vec<JobCount>, StoreError>;
 }
