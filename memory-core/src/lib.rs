@@ -5,10 +5,10 @@
 //! - [`remember`]: check → key → embed → commit → index. What is acknowledged is durable, and found.
 //! - [`recall`]: scope → question → search → fuse → rerank → assemble → note.
 //!
-//! Around them: [`memories`] (list, show, edit, erase) and [`maintenance`] (change of embedder, checks, copies). All are
-//! methods of [`engine::Engine`], which holds the ports: [`store`] keeps the truth, [`index`] finds (and is derived
-//! from the store), [`model`] embeds and reads, [`jobs`] does work in the background. [`domain`] says what all of them talk about, [`text`] what words and
-//! tokens are, [`retention`] how memories fade.
+//! Around them: [`memories`] (list, show, edit, erase) and [`maintenance`] (change of embedder, checks, backups). All
+//! are methods of [`engine::Engine`], which holds the ports: [`store`] keeps the truth, [`index`] finds (and is derived
+//! from the store), [`model`] embeds and reads, [`jobs`] does work in the background. [`domain`] defines the types that
+//! all of them share, [`text`] what words and tokens are, [`retention`] how memories fade.
 //!
 //! Out of scope of this crate: HTTP, configuration, and the choice of implementations. The time and new ids are
 //! injected. Without features it has no database, no model runtime and no network access.

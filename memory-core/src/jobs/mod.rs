@@ -9,8 +9,8 @@
 //!   another worker) the handler's future is dropped at its next await. Work that must not be interrupted there is
 //!   spawned as a task of its own.
 //! - Every durable effect that must not happen twice, or after a cancellation, is a write fenced by
-//!   [`JobContext::attempt`]: [`JobContext::note`], `ChangeSet::finishes`, `Embedders::use_embedder_for`. The store refuses
-//!   it from a worker that has lost its lease.
+//!   [`JobContext::attempt`]: [`JobContext::note`], `ChangeSet::finishes`, `Embedders::use_embedder_for`. The store
+//!   refuses it from a worker that has lost its lease.
 //! - An error ends the attempt. It is retried with exponential back-off until
 //!   [`failures_at_most`](settings::JobSettings::failures_at_most), unless the handler returns
 //!   [`JobFailure::Final`]. A panic counts as an error with the code `panicked`.
