@@ -5,7 +5,7 @@ mod chunks;
 pub(crate) mod commit_queue;
 mod embed;
 pub(crate) mod keys;
-#[cfg(test)]
+#[cfg(all(test, feature = "testing"))]
 mod recipe_golden;
 
 pub(crate) use embed::{TextToIndex, index_texts_with};
