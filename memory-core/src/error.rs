@@ -141,6 +141,7 @@ impl From<Refusal> for Error {
                 Error::VersionConflict { id: id.to_string(), expected, present }
             }
             Refusal::NotFound(id) => Error::NotFound { what: "memory or turn", id: id.to_string() },
+            Refusal::NotQueued(id) => Error::NotFound { what: "queued turn", id: id.to_string() },
             Refusal::LinkToItself(_) => Error::invalid("links", refusal),
             Refusal::EmbedderChanged => Error::Busy,
             Refusal::Unstorable => Error::invalid("request", refusal),

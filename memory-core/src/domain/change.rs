@@ -10,6 +10,7 @@ use half::f16;
 
 use super::derivation::Derivation;
 use super::embedder::EmbedderId;
+use super::group::GroupKey;
 use super::id::{CallerId, JobId, MemoryId, PartitionId, SessionId, TenantId};
 use super::job::{Job, JobAttempt};
 use super::memory::Memory;
@@ -51,6 +52,11 @@ pub struct ChangeSet {
     /// Jobs to enqueue, of the set's tenant, in the same transaction. A job is skipped if another with the same unique
     /// key waits or runs.
     pub jobs: Vec<Job>,
+    /// Mechanisms that are to think about the new turns of the set: each turn is put into the queue of each.
+    pub queue_for: Vec<&'static str>,
+    /// Turns that a mechanism has thought about: they leave its queue. The set is refused with
+    /// [`Refusal::NotQueued`] if one of them is not in it, so that no turn is thought about twice.
+    pub thought_about: Option<ThoughtAbout>,
     /// The attempt at a job of which this set is the whole work: the job is done if the set is committed, and not
     /// otherwise. A set of a worker that has lost its lease is refused; a repetition of an earlier set ends no job.
     pub finishes: Option<JobAttempt>,
@@ -71,9 +77,20 @@ impl ChangeSet {
             touches: Vec::new(),
             erasures: Vec::new(),
             jobs: Vec::new(),
+            queue_for: Vec::new(),
+            thought_about: None,
             finishes: None,
         }
     }
+}
+
+/// Turns that leave the queue of a mechanism.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThoughtAbout {
+    /// Mechanism.
+    pub mechanism: &'static str,
+    /// Memories of the turns.
+    pub turns: Vec<MemoryId>,
 }
 
 /// Idempotency key, with the request that it stands for. While the store keeps it, a key identifies one request of one
@@ -138,6 +155,8 @@ pub struct NewMemory {
     pub derivation: Option<Derivation>,
     /// Index rows.
     pub rows: Vec<IndexRow>,
+    /// Groups that it belongs to.
+    pub groups: Vec<GroupKey>,
 }
 
 /// New version of an existing memory.
@@ -152,6 +171,8 @@ pub struct Revision {
     pub derivation: Option<Derivation>,
     /// New index rows; `None` keeps the present ones.
     pub rows: Option<Vec<IndexRow>>,
+    /// New groups; `None` keeps the present ones.
+    pub groups: Option<Vec<GroupKey>>,
     /// True to keep the links of the present version as they are at commit time, because an erasure may have removed
     /// some since they were read. The memory's own list is then ignored.
     pub keeps_links: bool,
@@ -294,6 +315,9 @@ pub enum Refusal {
     /// The job that the set would end is not running, or another attempt at it is being made.
     #[error("job {0} is no longer this worker's")]
     LeaseLost(JobId),
+    /// A turn is not in the queue of the mechanism: another worker has thought about it, or it was erased.
+    #[error("turn {0} does not wait to be thought about")]
+    NotQueued(MemoryId),
     /// The database refuses a value or an id of the set.
     #[error("the database does not take a value of the request")]
     Unstorable,

@@ -4,6 +4,7 @@ use super::id::{DerivationId, MemoryId, SessionId, TurnId};
 use super::link::Link;
 use super::metadata::Metadata;
 use super::name::Name;
+use super::statement::Statement;
 use super::time::{Interval, Timestamp};
 use super::turn::Role;
 
@@ -14,6 +15,8 @@ pub enum Kind {
     Turn,
     /// Self-contained statement.
     Fact,
+    /// Fact of the profile `tim.paper`, kept apart from the facts of the default profile.
+    Thought,
     /// Longer text with keywords and links.
     Note,
     /// Named document: unique by namespace and key.
@@ -22,13 +25,14 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 4] = [Kind::Turn, Kind::Fact, Kind::Note, Kind::Document];
+    pub const ALL: [Kind; 5] = [Kind::Turn, Kind::Fact, Kind::Thought, Kind::Note, Kind::Document];
 
     /// Name in the store and on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Kind::Turn => "turn",
             Kind::Fact => "fact",
+            Kind::Thought => "thought",
             Kind::Note => "note",
             Kind::Document => "document",
         }
@@ -129,6 +133,11 @@ pub struct Memory {
     pub visibility: Visibility,
     /// Names of the entities that it is about.
     pub subjects: Vec<Name>,
+    /// Conversation partners to whom it may be told, if it was said in confidence; empty for anybody. A recall for
+    /// another partner does not return it (EMMA, arXiv 2410.02503: visibility by partner).
+    pub audience: Vec<Name>,
+    /// Structured content, for a fact or thought that has one.
+    pub statement: Option<Statement>,
     /// Tags.
     pub tags: Vec<Name>,
     /// Links to other memories, of this version.

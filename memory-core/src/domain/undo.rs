@@ -52,7 +52,7 @@ impl Undo {
     pub fn add_to(self, set: &mut ChangeSet, mut rows: impl FnMut(&Memory) -> Vec<IndexRow>) {
         for Restored { memory, has_other_text } in self.restored {
             let rows = has_other_text.then(|| rows(&memory));
-            set.revisions.push(Revision { memory, derivation: None, rows, keeps_links: false });
+            set.revisions.push(Revision { memory, derivation: None, rows, groups: None, keeps_links: false });
         }
         set.erasures.extend(self.erasures);
     }

@@ -77,7 +77,13 @@ impl Engine {
             indexed.rows.pop()
         };
         let keeps_links = edit.links.is_none();
-        set.revisions.push(Revision { memory: memory.clone(), derivation: None, rows, keeps_links });
+        set.revisions.push(Revision {
+            memory: memory.clone(),
+            derivation: None,
+            rows,
+            groups: None,
+            keeps_links,
+        });
         match self.commits.commit(set).await? {
             Outcome::Committed(_) => Ok(memory),
             Outcome::Repeated(_) => Ok(self.stored_memory(caller, stored.memory.id).await?.memory),

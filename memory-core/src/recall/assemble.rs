@@ -221,6 +221,8 @@ mod tests {
             run: None,
             visibility: Visibility::Owner,
             subjects: Vec::new(),
+            audience: Vec::new(),
+            statement: None,
             tags: Vec::new(),
             links: Vec::new(),
             metadata: Metadata::default(),

@@ -59,7 +59,7 @@ impl Engine {
                         let id = MemoryId(self.ids.next(now));
                         let turn = Turn { id: turn_id, ..turn_record(turn, seq, now) };
                         let memory = memory_of_turn(&request, &owner, &turn, (id, session_id, seq), strength);
-                        (turn, NewMemory { memory, derivation: None, rows })
+                        (turn, NewMemory { memory, derivation: None, rows, groups: Vec::new() })
                     })
                     .collect(),
             });
@@ -100,7 +100,7 @@ impl Engine {
                 let id = MemoryId(self.ids.next(now));
                 let mut memory = finished_memory(&request.scope, &owner, new, (id, now), strength);
                 memory.derivation = derivation.as_ref().map(|derivation| derivation.id);
-                set.memories.push(NewMemory { memory, derivation, rows });
+                set.memories.push(NewMemory { memory, derivation, rows, groups: Vec::new() });
             }
             match self.commits.commit(set).await {
                 Err(Error::Busy) if self.active_embedder().id != indexed.embedder => {}
@@ -234,6 +234,8 @@ fn memory_of_turn(
         run: column(&request.scope, owner, OwnerKind::Run),
         visibility: request.visibility,
         subjects: Vec::new(),
+        audience: Vec::new(),
+        statement: None,
         tags: requested.map(|requested| requested.tags.clone()).unwrap_or_default(),
         links: Vec::new(),
         metadata: turn.metadata.clone(),
@@ -281,6 +283,8 @@ fn finished_memory(
         run: column(scope, owner, OwnerKind::Run),
         visibility: new.visibility,
         subjects: new.subjects.clone(),
+        audience: Vec::new(),
+        statement: None,
         tags: new.tags.clone(),
         links: new.links.clone(),
         metadata: new.metadata.clone(),

@@ -107,20 +107,20 @@ impl Fixtures {
         };
         let memory =
             Memory { text: String::new(), ..memory_of_turn(MemoryId(self.id()), &turn, session, session_id) };
-        (turn, NewMemory { memory, derivation: None, rows: rows(text) })
+        (turn, NewMemory { memory, derivation: None, rows: rows(text), groups: Vec::new() })
     }
 
     /// Fact with only its text set.
     pub fn fact(&self, text: &str) -> NewMemory {
         let memory = plain(MemoryId(self.id()), Kind::Fact, text);
-        NewMemory { memory, derivation: None, rows: rows(text) }
+        NewMemory { memory, derivation: None, rows: rows(text), groups: Vec::new() }
     }
 
     /// Named document.
     pub fn document(&self, namespace: &str, key: &str, text: &str) -> NewMemory {
         let document = DocumentName { namespace: name(namespace), key: name(key) };
         let memory = Memory { document: Some(document), ..plain(MemoryId(self.id()), Kind::Document, text) };
-        NewMemory { memory, derivation: None, rows: rows(text) }
+        NewMemory { memory, derivation: None, rows: rows(text), groups: Vec::new() }
     }
 
     /// The memory with `sources` as inputs of its derivation; the first of them is its evidence.
@@ -199,7 +199,7 @@ pub fn revised(present: &Memory, text: Option<&str>) -> Revision {
     if let Some(text) = text {
         text.clone_into(&mut memory.text);
     }
-    Revision { memory, derivation: None, rows: text.map(rows), keeps_links: false }
+    Revision { memory, derivation: None, rows: text.map(rows), groups: None, keeps_links: false }
 }
 
 /// Rows of a text: one per chunk (see [`CHUNK_MARK`]), without a vector for a chunk without a letter.
@@ -247,6 +247,8 @@ pub fn plain(id: MemoryId, kind: Kind, text: &str) -> Memory {
         run: None,
         visibility: Visibility::Owner,
         subjects: Vec::new(),
+        audience: Vec::new(),
+        statement: None,
         tags: Vec::new(),
         links: Vec::new(),
         metadata: Metadata::default(),

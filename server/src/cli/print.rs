@@ -51,6 +51,7 @@ fn who(memory: &wire::Memory) -> String {
         (None, None) => match memory.kind {
             wire::Kind::Turn => "turn",
             wire::Kind::Fact => "fact",
+            wire::Kind::Thought => "thought",
             wire::Kind::Note => "note",
             wire::Kind::Document => "document",
         }

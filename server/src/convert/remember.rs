@@ -85,6 +85,7 @@ fn document(name: &wire::DocumentName, path: &dyn Fn(&str) -> String) -> Result<
 fn kind(kind: Option<wire::Kind>, is_named: bool) -> Kind {
     match kind {
         Some(wire::Kind::Turn) => Kind::Turn,
+        Some(wire::Kind::Thought) => Kind::Thought,
         Some(wire::Kind::Note) => Kind::Note,
         Some(wire::Kind::Document) => Kind::Document,
         Some(wire::Kind::Fact) => Kind::Fact,

@@ -57,6 +57,7 @@ fn kind(kind: Kind) -> wire::Kind {
     match kind {
         Kind::Turn => wire::Kind::Turn,
         Kind::Fact => wire::Kind::Fact,
+        Kind::Thought => wire::Kind::Thought,
         Kind::Note => wire::Kind::Note,
         Kind::Document => wire::Kind::Document,
     }

@@ -56,6 +56,8 @@ pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
         run: at.name(6, "run_id")?,
         visibility: at.parsed(7, "visibility", Visibility::parse)?,
         subjects: at.names(8, "subjects")?,
+        audience: Vec::new(),
+        statement: None,
         tags: at.names(9, "tags")?,
         links: at.links(32)?,
         metadata: at.metadata(10)?,

@@ -136,7 +136,11 @@ fn memory_of(memory: Memory) -> NewMemory {
     NewMemory {
         text: memory.text,
         // The memory of a turn comes with its turn; one without a turn is kept as a note.
-        kind: Some(if memory.kind == Kind::Turn { Kind::Note } else { memory.kind }),
+        kind: Some(match memory.kind {
+            Kind::Turn => Kind::Note,
+            Kind::Thought => Kind::Fact,
+            kind => kind,
+        }),
         document: memory.document,
         subjects: memory.subjects,
         tags: memory.tags,

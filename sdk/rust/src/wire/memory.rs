@@ -41,6 +41,8 @@ pub enum Kind {
     Turn,
     /// Self-contained statement.
     Fact,
+    /// Statement of the thinking profile `tim.paper`. Only thinking makes them.
+    Thought,
     /// Longer text.
     Note,
     /// Named document, unique by namespace and key.
