@@ -102,8 +102,12 @@ fn range_of(field: &Field, bounds: &wire::FilterRange, path: &str) -> Result<Ran
 fn member(field: &Field, value: &Value, path: &str) -> Result<Scalar, Error> {
     let scalar = scalar(field, value, path)?;
     let one_of = match (field, &scalar) {
-        (Field::Kind, Scalar::Text(text)) if Kind::parse(text).is_none() => Kind::ALL.map(Kind::as_str),
-        (Field::Role, Scalar::Text(text)) if Role::parse(text).is_none() => Role::ALL.map(Role::as_str),
+        (Field::Kind, Scalar::Text(text)) if Kind::parse(text).is_none() => {
+            Kind::ALL.map(Kind::as_str).to_vec()
+        }
+        (Field::Role, Scalar::Text(text)) if Role::parse(text).is_none() => {
+            Role::ALL.map(Role::as_str).to_vec()
+        }
         _ => return Ok(scalar),
     };
     Err(Error::invalid(path, format!("must be one of {}", one_of.join(", "))))
