@@ -6,8 +6,10 @@
 mod check;
 mod load;
 mod secret;
+mod thinking;
 mod weights;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use check::BadConfig;
 pub use load::{LoadError, Overrides, load};
 pub use secret::Secret;
+pub use thinking::{LanguageModel, Tasks, Thinking, ThinkingBudget};
 pub use weights::SignalWeights;
 
 /// Text of the file with every key, its meaning and its default.
@@ -37,6 +40,10 @@ pub struct Config {
     pub index: Index,
     /// Defaults of recall requests.
     pub recall: RecallDefaults,
+    /// Thinking.
+    pub thinking: Thinking,
+    /// Back ends of language models, by name.
+    pub language_models: BTreeMap<String, LanguageModel>,
     /// Limits.
     pub limits: Limits,
     /// Log.

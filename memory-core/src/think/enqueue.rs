@@ -1,0 +1,105 @@
+//! Request of thinking about new turns: the queue and the job that are written in the transaction of the turns. Pure.
+//!
+//! One job per owner and mechanism waits at a time. It releases its key when it is claimed, so that turns that arrive during
+//! a run are given another job.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::settings::Profile;
+use crate::domain::change::ChangeSet;
+use crate::domain::id::{JobId, MemoryId, TenantId};
+use crate::domain::job::Job;
+use crate::domain::name::Name;
+use crate::domain::scope::{Owner, OwnerKind};
+use crate::domain::time::Timestamp;
+
+/// Kind of the jobs that make facts of turns, and the name of their queue.
+pub const FACTS: &str = "facts";
+/// Kind of the jobs that organise groups of facts.
+pub const ORGANISE: &str = "organise";
+/// Kind of the jobs that make and organise thoughts as published, and the name of their queue.
+pub const TIM_PAPER: &str = "tim.paper";
+
+/// Payload of thinking jobs: ids only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Payload {
+    owner_kind: String,
+    owner_id: String,
+    /// Memories to think about, for jobs without a queue.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) memories: Vec<uuid::Uuid>,
+}
+
+impl Payload {
+    /// Payload of a job for an owner.
+    pub(super) fn new(owner: &Owner, memories: &[MemoryId]) -> Self {
+        let memories = memories.iter().map(|memory| memory.0).collect();
+        Self { owner_kind: owner.kind.as_str().to_owned(), owner_id: owner.id.to_string(), memories }
+    }
+
+    /// Payload of this job, with its owner; `None` if it cannot be decoded.
+    pub(super) fn of(job: &Job) -> Option<(Self, Owner)> {
+        let payload: Self = serde_json::from_str(&job.payload).ok()?;
+        let kind = OwnerKind::parse(&payload.owner_kind)?;
+        let owner = Owner { kind, id: Name::new(&payload.owner_id).ok()? };
+        Some((payload, owner))
+    }
+
+    /// New job with this payload. `is_unique`: no second one of its kind waits for the owner.
+    pub(super) fn job(&self, id: JobId, tenant: TenantId, kind: &str, now: Timestamp, is_unique: bool) -> Job {
+        let unique_key = is_unique.then(|| {
+            let digest = Sha256::digest(format!("{}/{}", self.owner_kind, self.owner_id));
+            digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        });
+        let payload = serde_json::json!(self).to_string();
+        Job { unique_key, releases_key: true, ..Job::new(id, tenant, kind, payload, now) }
+    }
+}
+
+/// Queue of the mechanism that thinks about turns under this profile.
+pub(super) const fn queue_of(profile: Profile) -> Option<&'static str> {
+    match profile {
+        Profile::Off => None,
+        Profile::Default => Some(FACTS),
+        Profile::TimPaper => Some(TIM_PAPER),
+    }
+}
+
+/// Adds to a set of new turns the queue and the job of thinking about them.
+pub(super) fn request(set: &mut ChangeSet, profile: Profile, id: JobId) {
+    if let Some(queue) = queue_of(profile) {
+        set.queue_for.push(queue);
+        let payload = Payload::new(&set.owner, &[]);
+        set.jobs.push(payload.job(id, set.tenant, queue, set.now, true));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(id: &str) -> Owner {
+        Owner { kind: OwnerKind::User, id: Name::new(id).expect("a name") }
+    }
+
+    fn job(owner: &Owner) -> Job {
+        let id = JobId(uuid::Uuid::from_u128(1));
+        Payload::new(owner, &[]).job(id, TenantId::DEFAULT, FACTS, Timestamp::MIN, true)
+    }
+
+    #[test]
+    fn a_payload_names_its_owner() {
+        let ann = owner("ann \"quoted\"");
+        assert_eq!(Payload::of(&job(&ann)).map(|(_, owner)| owner), Some(ann));
+        let odd = Job { payload: "{}".to_owned(), ..job(&owner("ann")) };
+        assert_eq!(Payload::of(&odd), None);
+    }
+
+    #[test]
+    fn the_key_of_a_job_is_its_owners_own_and_does_not_name_it() {
+        let (ann, bob) = (job(&owner("ann")), job(&owner("bob")));
+        assert_ne!(ann.unique_key, bob.unique_key);
+        assert_eq!(ann.unique_key.as_ref().map(String::len), Some(32));
+    }
+}

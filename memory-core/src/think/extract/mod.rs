@@ -1,0 +1,6 @@
+//! Extraction: turns → candidate facts, by a language model ([`contract`]) or by rules.
+
+pub mod contract;
+mod dates;
+pub mod grounding;
+pub mod prompt;

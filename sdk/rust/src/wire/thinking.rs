@@ -1,0 +1,256 @@
+//! Thinking: profiles of state, previews of extraction, audits, and the settings of a scope.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::memory::{Role, Scope};
+use super::remember::NewTurn;
+
+/// Progress of thinking about the turns of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ThinkingProgress {
+    /// No mechanism thinks about them.
+    Off,
+    /// They wait, or a job is thinking about them.
+    Pending,
+    /// Everything that is derived from them is stored.
+    Done,
+}
+
+/// Profile of thinking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum ThinkingProfile {
+    /// Nothing is derived from turns.
+    #[serde(rename = "off")]
+    Off,
+    /// Facts that are deduplicated and superseded.
+    #[serde(rename = "default")]
+    Default,
+    /// Thoughts as published by Think-in-Memory (arXiv 2311.08719).
+    #[serde(rename = "tim.paper")]
+    TimPaper,
+}
+
+/// Response of `GET /v1/profile`: what is true of a subject at one time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct StateProfile {
+    /// Subject: `user`, `assistant`, or a name.
+    pub subject: String,
+    /// Time at which the values hold (RFC 3339).
+    pub valid_at: String,
+    /// Slots in alphabetical order.
+    pub slots: Vec<Slot>,
+    /// Newest valid facts that fill no slot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<SlotValue>,
+}
+
+/// State slot of a subject.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Slot {
+    /// Name of the slot, such as `home`.
+    pub attribute: String,
+    /// Values that hold; several for a slot of many values, or if `is_contested`.
+    pub values: Vec<SlotValue>,
+    /// Values that no longer hold, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<SlotValue>,
+    /// True if the values contradict each other and none can be preferred.
+    pub is_contested: bool,
+}
+
+/// Value of a slot: a fact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct SlotValue {
+    /// Id of the fact's memory.
+    pub memory_id: Uuid,
+    /// Text of the fact.
+    pub text: String,
+    /// Value alone, such as `Lisbon`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// Start of validity, or time of the event (RFC 3339).
+    pub since: String,
+    /// End of validity (RFC 3339), if it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Confidence of the maker, 0 to 1.
+    pub confidence: f64,
+    /// Role of the speaker of the evidence.
+    pub said_by: Role,
+    /// Ids of the turns that are the evidence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Uuid>,
+}
+
+/// Body of `POST /v1/facts/preview`: facts that thinking would store for these turns. Nothing is stored.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PreviewFacts {
+    /// Scope whose facts the candidates are compared with.
+    pub scope: Scope,
+    /// Turns, 1 to 64, in the order of the conversation.
+    pub turns: Vec<NewTurn>,
+}
+
+/// Response to [`PreviewFacts`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct PreviewedFacts {
+    /// Maker: `rules`, or the name of the language model.
+    pub made_by: String,
+    /// Candidate facts with what would become of them.
+    pub facts: Vec<PreviewedFact>,
+    /// Number of facts of the model that their evidence does not support.
+    pub unsupported: u32,
+    /// Calls of the language model.
+    pub calls: u32,
+    /// Tokens of the prompts.
+    pub prompt_tokens: u64,
+    /// Tokens of the replies.
+    pub reply_tokens: u64,
+}
+
+/// Candidate fact of a preview.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct PreviewedFact {
+    /// Text.
+    pub text: String,
+    /// Subject.
+    pub subject: String,
+    /// Slot, if it fills one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attribute: Option<String>,
+    /// Value alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// Confidence, 0 to 1.
+    pub confidence: f64,
+    /// Positions in `turns` of the evidence, from 0.
+    pub evidence: Vec<u32>,
+    /// What would become of it.
+    pub outcome: FactOutcome,
+    /// Memories that the outcome concerns: the fact that it repeats, or those that it supersedes or contradicts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub concerns: Vec<Uuid>,
+    /// Code of the reason of a rejection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Outcome of a candidate fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum FactOutcome {
+    /// Stored as a new fact.
+    New,
+    /// Repeats a known fact, which becomes more certain.
+    Duplicate,
+    /// Stored; ends the validity of known facts.
+    Supersedes,
+    /// Stored; contradicts known facts, and none can be preferred.
+    Contradicts,
+    /// Not stored.
+    Rejected,
+}
+
+/// Body of `PUT /v1/thinking`: settings of a scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SetThinking {
+    /// Scope.
+    pub scope: Scope,
+    /// Profile for turns added from now on; `null` for that of the configuration.
+    pub profile: Option<ThinkingProfile>,
+}
+
+/// Response of `GET /v1/thinking`: settings and state of a scope.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ThinkingState {
+    /// Profile in use.
+    pub profile: ThinkingProfile,
+    /// True if the scope has a profile of its own.
+    pub is_own: bool,
+    /// True if a mechanism of the profile can think with this configuration.
+    pub is_active: bool,
+    /// Number of turns that wait, counted up to 1,000.
+    pub pending_turns: u64,
+    /// Usage of language models since the start of the day (UTC), by task and model.
+    pub usage_today: Vec<ModelUsage>,
+}
+
+/// Usage of one language model for one task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ModelUsage {
+    /// Task: `extract` or `organise`.
+    pub task: String,
+    /// Back end and model.
+    pub model: String,
+    /// Calls.
+    pub calls: u64,
+    /// Replies that were refused.
+    pub refused_replies: u64,
+    /// Questions without an accepted reply.
+    pub failures: u64,
+    /// Tokens of prompts.
+    pub prompt_tokens: u64,
+    /// Tokens of replies.
+    pub reply_tokens: u64,
+    /// Cost, in the currency of the configured prices.
+    pub cost: f64,
+}
+
+/// Body of `POST /v1/audit`: check the quality of the facts of a scope.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AuditFacts {
+    /// Scope.
+    pub scope: Scope,
+    /// Maximum number of examples per defect, 0 to 100. Default: 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub examples: Option<u32>,
+}
+
+/// Response to [`AuditFacts`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct FactAudit {
+    /// Number of facts examined.
+    pub facts: u64,
+    /// True if the scope has more facts than one audit examines.
+    pub is_partial: bool,
+    /// Facts that extraction would refuse: instructions, secrets, fragments.
+    pub junk: Defect,
+    /// Facts that say the same as another valid one.
+    pub duplicates: Defect,
+    /// Facts whose only evidence repeats what was recalled before.
+    pub loops: Defect,
+    /// Facts without evidence.
+    pub unsupported: Defect,
+}
+
+/// Number and share of facts with a defect.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Defect {
+    /// Number of facts.
+    pub count: u64,
+    /// Share of the facts examined, 0 to 1.
+    pub rate: f64,
+    /// Ids of some of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<Uuid>,
+}
