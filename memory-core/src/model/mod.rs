@@ -1,8 +1,9 @@
-//! Model ports: [`Embedder`] maps texts to unit vectors, [`Reranker`] scores passages against a query.
+//! Model ports: [`Embedder`] maps texts to unit vectors, [`Reranker`] scores passages against a query, and
+//! [`language_model`] completes prompts.
 //!
-//! The ports separate recall from the runtime: a local ONNX model, a remote service and the hashing embedder of the
-//! tests are interchangeable. Invariant of every implementation, checked by `contract` (feature `testing`): a vector
-//! depends on its own text alone, not on other texts of the call, their order, the batch or the process.
+//! The ports separate recall and thinking from the runtime: a local ONNX model, a remote service and the hashing
+//! embedder of the tests are interchangeable. Invariant of every embedder, checked by `contract` (feature `testing`): a
+//! vector depends on its own text alone, not on other texts of the call, their order, the batch or the process.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -17,6 +18,7 @@ pub mod catalogue;
 mod entry;
 mod error;
 mod hex;
+pub mod language_model;
 mod name;
 pub mod source;
 #[cfg(any(test, feature = "fastembed", feature = "openai", feature = "testing"))]
