@@ -32,6 +32,7 @@ pub mod store;
 #[cfg(all(feature = "testing", feature = "sqlite"))]
 pub mod testing;
 pub mod text;
+pub mod think;
 
 pub use engine::{Engine, Parts};
 pub use error::Error;

@@ -53,6 +53,23 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         &["domain", "model", "store", "index", "error", "field_checks", "jobs", "indexing", "engine"],
     ),
     (
+        "think",
+        &[
+            "domain",
+            "text",
+            "model",
+            "limits",
+            "store",
+            "index",
+            "error",
+            "jobs",
+            "field_checks",
+            "scope",
+            "indexing",
+            "engine",
+        ],
+    ),
+    (
         "engine",
         &[
             "domain",
@@ -90,6 +107,7 @@ const PURE: &[&str] = &[
     "indexing/keys.rs",
     "scope/narrowed.rs",
     "scope/owner.rs",
+    "think/tim/",
 ];
 /// The one pure file that may read the machine's clock: it defines the injected one.
 const CLOCK: &str = "domain/clock.rs";
