@@ -3,4 +3,11 @@
 //! Thinking never delays `remember`: the turns and the job that thinks about them are written in one transaction, and the
 //! job runner does the rest. Every step is a pure function of its inputs, with or without a language model.
 
+mod budget;
 pub mod candidate;
+mod enqueue;
+pub mod extract;
+mod model_call;
+pub mod settings;
+pub(crate) mod switch;
+pub mod tim;
