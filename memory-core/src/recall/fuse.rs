@@ -12,7 +12,7 @@ use crate::domain::id::{MemoryId, PartitionId};
 use crate::index::{Candidate, TurnPosition};
 use crate::recall::response::{Explanation, SignalScore};
 use crate::recall::signals::{SignalName, Weights};
-use crate::recall::time_expressions::{self, Mention};
+use crate::text::time_expressions::{self, Mention};
 
 /// Inputs of fusion that all candidates share.
 #[derive(Clone, Debug, Default)]

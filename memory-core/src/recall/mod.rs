@@ -13,7 +13,6 @@ mod rerank;
 pub mod response;
 pub mod settings;
 pub mod signals;
-pub mod time_expressions;
 mod why_not;
 
 use std::collections::HashMap;
@@ -32,6 +31,7 @@ use crate::error::Error;
 use crate::index::{Candidate, Exactness, IndexQuery};
 use crate::scope::SearchTargets;
 use crate::store::RecallRecord;
+use crate::text::time_expressions;
 use assemble::Piece;
 use fuse::{Fused, ScoringContext};
 use neighbours::Neighbour;

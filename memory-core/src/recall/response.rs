@@ -4,7 +4,7 @@ use crate::domain::id::{MemoryId, PartitionId, RecallId};
 use crate::domain::memory::Memory;
 use crate::index::Exactness;
 use crate::recall::signals::SignalName;
-use crate::recall::time_expressions::Days;
+use crate::text::time_expressions::Days;
 
 /// Result of a recall.
 #[derive(Clone, Debug)]

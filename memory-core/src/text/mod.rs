@@ -16,6 +16,7 @@ mod script;
 mod segment;
 mod term;
 mod term_vector;
+pub mod time_expressions;
 mod tokenizer;
 mod tokens;
 pub(crate) mod varint;

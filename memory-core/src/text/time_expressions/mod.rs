@@ -1,5 +1,5 @@
-//! Recognition of time expressions in a query ("last Tuesday", "three weeks ago", "between Christmas and March"),
-//! rule-based and pure (time-aware query expansion: LongMemEval, arXiv 2410.10813, section 4.3).
+//! Recognition of time expressions in a query or a sentence ("last Tuesday", "three weeks ago", "between Christmas and
+//! March"), rule-based and pure (time-aware query expansion: LongMemEval, arXiv 2410.10813, section 4.3).
 //!
 //! The tokens are scanned from left to right. An expression becomes a [`Mention`]: a range of days, relative to the
 //! day of the query. The resolution is one day, because the time of day in benchmarks and conversations is rarely
@@ -7,7 +7,7 @@
 //! this year's in May and last year's in February. Only "next" denotes the future. Seasons are those of the northern
 //! hemisphere. The rules are for English; a query in another language gives no mentions.
 //!
-//! A mention may be wrong. It therefore only adds to scores and never excludes a memory: see [`super::fuse`].
+//! A mention may be wrong. It therefore only adds to scores and never excludes a memory: see `recall/fuse.rs`.
 
 mod calendar;
 mod named;
@@ -54,7 +54,7 @@ pub fn read(query: &str, asked_at: Timestamp) -> Vec<Mention> {
 }
 
 /// Match between a moment and the mentions, 0 to 1: the maximum over the mentions.
-pub(super) fn fit(mentions: &[Mention], at: Timestamp) -> f32 {
+pub(crate) fn fit(mentions: &[Mention], at: Timestamp) -> f32 {
     mentions.iter().map(|mention| mention.days.fit(at)).fold(0.0, f32::max)
 }
 
