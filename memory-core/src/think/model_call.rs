@@ -67,7 +67,7 @@ impl ModelCalls<'_> {
     ) -> Result<Called<C::Reply>, CallError> {
         self.check_budget().await?;
         let limits = AskLimits::tokens(self.settings.reply_tokens);
-        let asked = ask(&*with.model, contract, prompt, limits).await;
+        let asked = ask(&*with.model, contract, prompt.clone(), limits).await;
         let usage = self.entry(task, with, &asked);
         if let Some(partition) = self.partition {
             self.store.add_usage(partition, std::slice::from_ref(&usage)).await.map_err(CallError::Store)?;
