@@ -23,6 +23,8 @@ use crate::recall::access_log::AccessLogWriter;
 use crate::recall::settings::RecallSettings;
 use crate::retention::Curve;
 use crate::store::Store;
+use crate::think::settings::ThinkingSettings;
+use crate::think::switch::Switch;
 
 /// Components of an engine.
 pub struct Parts {
@@ -44,6 +46,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Default settings of recall.
     pub recall: RecallSettings,
+    /// Settings of thinking, with its language models.
+    pub thinking: ThinkingSettings,
 }
 
 /// Entry point of all operations on memories.
@@ -58,6 +62,7 @@ pub struct Engine {
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) limits: Limits,
     pub(crate) recall_settings: RecallSettings,
+    pub(crate) thinking: Switch,
     pub(crate) commits: CommitQueue,
     pub(crate) access_log: AccessLogWriter,
     pub(crate) jobs: OnceLock<JobRunner>,
@@ -83,7 +88,7 @@ impl Engine {
     /// rows were made with another tokenizer or key recipe is served with these rows; [`Engine::start_jobs`] requests a
     /// job that rebuilds them.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
-        let Parts { store, index, embedder, reranker, curve, clock, ids, limits, recall } = parts;
+        let Parts { store, index, embedder, reranker, curve, clock, ids, limits, recall, thinking } = parts;
         let configured = embedder.identity().vector_space();
         let id = match store.embedder_in_use().await? {
             Some((id, stored)) if stored.embedder == configured => id,
@@ -100,6 +105,7 @@ impl Engine {
         };
         let commits =
             CommitQueue::start(store.clone(), index.clone(), limits.commits_waiting, limits.sets_per_commit);
+        let thinking = Switch::load(thinking, &*store).await?;
         let access_log = AccessLogWriter::start(store.clone(), limits.recalls_kept);
         Ok(Arc::new(Self {
             store,
@@ -111,6 +117,7 @@ impl Engine {
             ids,
             limits,
             recall_settings: recall,
+            thinking,
             commits,
             access_log,
             jobs: OnceLock::new(),

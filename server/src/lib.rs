@@ -38,7 +38,7 @@ use crate::admission::{Places, bound, bound_admin};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
-use crate::routes::{admin, export, jobs, memories, meta, owners, recall, sessions, turns};
+use crate::routes::{admin, export, jobs, memories, meta, owners, recall, sessions, thinking, turns};
 
 /// Router of all routes. The server listens with it before the engine is ready: see [`App::attach`].
 pub fn router(app: Arc<App>) -> Router {
@@ -66,6 +66,10 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(memories::memory_history)) // GET /v1/memories/{id}/history
         .routes(routes!(recall::recall)) // POST /v1/recall
         .routes(routes!(recall::why_not)) // POST /v1/recall/why-not
+        .routes(routes!(thinking::show_profile)) // GET /v1/profile
+        .routes(routes!(thinking::preview_facts)) // POST /v1/facts/preview
+        .routes(routes!(thinking::audit_facts)) // POST /v1/audit
+        .routes(routes!(thinking::show_thinking, thinking::set_thinking)) // /v1/thinking
         .routes(routes!(sessions::list_sessions)) // GET /v1/sessions
         .routes(routes!(sessions::session_turns)) // GET /v1/sessions/{id}/turns
         .routes(routes!(owners::list_owners)) // GET /v1/owners

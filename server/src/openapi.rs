@@ -47,6 +47,7 @@ pub fn document_text() -> String {
         (name = "remember", description = "Add turns of conversations and finished memories."),
         (name = "recall", description = "Retrieve the memories relevant to a query, and explain the ranking."),
         (name = "memories", description = "List, show, edit and erase memories."),
+        (name = "thinking", description = "Facts derived from turns: what is true, what would be stored, what it costs."),
         (name = "sessions", description = "Read sessions and their turns verbatim."),
         (name = "admin", description = "Administer the store: export, backup, check, reindex, jobs."),
         (name = "server", description = "Inspect the server: liveness, readiness, version, metrics."),

@@ -7,7 +7,7 @@ pub mod response;
 
 use crate::domain::change::{ChangeSet, Idempotency, NewMemory, NewTurns, Outcome};
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
-use crate::domain::id::{DerivationId, MemoryId, PartitionId, SessionId, TurnId};
+use crate::domain::id::{DerivationId, JobId, MemoryId, PartitionId, SessionId, TurnId};
 use crate::domain::memory::{Happened, Kind, Memory, Origin, Strength};
 use crate::domain::name::Name;
 use crate::domain::scope::{Caller, Owner, OwnerKind, Scope};
@@ -48,6 +48,7 @@ impl Engine {
             let mut set = ChangeSet::new(caller.tenant, owner.clone(), now);
             set.idempotency = request.idempotency.clone();
             set.embedder = Some(indexed.embedder);
+            self.thinking.request(&mut set, JobId(self.ids.next(now)));
             let session_id = SessionId(self.ids.next(now));
             let turns = request.turns.iter().zip(indexed.rows).enumerate();
             set.turns = Some(NewTurns {

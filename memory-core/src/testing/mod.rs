@@ -35,6 +35,7 @@ use crate::model::source::EmbedderSource;
 use crate::model::{Embedder, ModelError};
 use crate::recall::request::Recall;
 use crate::recall::settings::RecallSettings;
+use crate::think::settings::ThinkingSettings;
 use crate::recall::signals::RequestedWeights;
 use crate::remember::request::{MemoryToRemember, RememberMemories, RememberTurns, TurnToRemember};
 use crate::retention::MemoryBankPaper;
@@ -86,6 +87,7 @@ impl TestEngine {
             ids: Arc::new(CountingIds::default()),
             limits: Limits::default(),
             recall: RecallSettings::default(),
+            thinking: ThinkingSettings::default(),
         })
         .await?;
         engine.start_jobs(Arc::new(HashingEmbedders), JobSettings::default()).await?;

@@ -12,6 +12,7 @@ use memory_core::index::{Answer, Index, IndexError, IndexQuery, Inspection, Turn
 use memory_core::limits::Limits;
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::recall::settings::RecallSettings;
+use memory_core::think::settings::ThinkingSettings;
 use memory_core::retention::MemoryBankPaper;
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::testing::{CALLER, START, fact, memories, question, user};
@@ -90,6 +91,7 @@ async fn a_commit_that_the_index_cannot_apply_is_acknowledged_and_found() {
         ids: Arc::new(CountingIds::default()),
         limits: Limits::default(),
         recall: RecallSettings::default(),
+            thinking: ThinkingSettings::default(),
     })
     .await
     .unwrap();

@@ -3,8 +3,9 @@
 use std::ops::RangeInclusive;
 
 use memory_core::recall::signals::Weights;
+use memory_core::think::settings::Profile;
 
-use super::Config;
+use super::{Config, LanguageModel};
 
 /// Invalid configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +39,16 @@ pub enum BadConfig {
         /// Reason why the key is required.
         because: &'static str,
     },
+    /// Name that is not known.
+    #[error("{key} names {found:?}, which is not one of: {known}")]
+    NotOneOf {
+        /// Key of the value.
+        key: &'static str,
+        /// Value found.
+        found: String,
+        /// Known names.
+        known: String,
+    },
     /// Two limits in the wrong order.
     #[error("{small} must not be greater than {large}")]
     Order {
@@ -54,6 +65,7 @@ impl Config {
         self.check_server()?;
         self.check_recall()?;
         self.check_model()?;
+        self.check_thinking()?;
         self.check_limits()
     }
 
@@ -105,6 +117,50 @@ impl Config {
             Some((key, _)) => Err(BadConfig::Missing { key, because }),
             None => Ok(()),
         }
+    }
+
+    fn check_thinking(&self) -> Result<(), BadConfig> {
+        let thinking = &self.thinking;
+        if Profile::parse(&thinking.profile).is_none() {
+            return Err(BadConfig::NotOneOf {
+                key: "thinking.profile",
+                found: thinking.profile.clone(),
+                known: Profile::ALL.map(Profile::as_str).join(", "),
+            });
+        }
+        within("thinking.workers", thinking.workers, 1..=64)?;
+        within("thinking.turns_per_call", thinking.turns_per_call, 1..=64)?;
+        within("thinking.prompt_tokens", thinking.prompt_tokens, 256..=100_000)?;
+        within("thinking.reply_tokens", thinking.reply_tokens, 64..=32_768)?;
+        within("thinking.cached_replies", thinking.cached_replies, 0..=1_000_000)?;
+        within("thinking.budget.cost_per_day", thinking.budget.cost_per_day, 0.0..=1e9)?;
+        for (_, back_end) in thinking.tasks.iter() {
+            if !back_end.is_empty() && !self.language_models.contains_key(back_end) {
+                return Err(BadConfig::NotOneOf {
+                    key: "thinking.tasks",
+                    found: back_end.to_owned(),
+                    known: self.language_models.keys().cloned().collect::<Vec<_>>().join(", "),
+                });
+            }
+        }
+        self.language_models.values().try_for_each(Self::check_language_model)
+    }
+
+    fn check_language_model(model: &LanguageModel) -> Result<(), BadConfig> {
+        let because = "for a language model";
+        for (key, value) in [("language_models.*.url", &model.url), ("language_models.*.model", &model.model)] {
+            if value.is_empty() {
+                return Err(BadConfig::Missing { key, because });
+            }
+        }
+        within("language_models.*.timeout_ms", model.timeout_ms, 100..=3_600_000)?;
+        within("language_models.*.retries", model.retries, 0..=10)?;
+        within("language_models.*.concurrent_calls", model.concurrent_calls, 1..=256)?;
+        let prices = [
+            ("language_models.*.price_per_million_prompt_tokens", model.price_per_million_prompt_tokens),
+            ("language_models.*.price_per_million_reply_tokens", model.price_per_million_reply_tokens),
+        ];
+        prices.into_iter().try_for_each(|(key, price)| within(key, price, 0.0..=1e6))
     }
 
     fn check_limits(&self) -> Result<(), BadConfig> {

@@ -85,7 +85,7 @@ pub struct LanguageModel {
     #[serde(default = "auto")]
     pub structured_output: String,
     /// Timeout of one attempt, in milliseconds.
-    #[serde(default = "minute")]
+    #[serde(default = "two_minutes")]
     pub timeout_ms: u64,
     /// Maximum number of retries.
     #[serde(default = "three")]
@@ -93,6 +93,12 @@ pub struct LanguageModel {
     /// Maximum number of concurrent calls.
     #[serde(default = "four")]
     pub concurrent_calls: usize,
+    /// Name of the parameter that limits the reply: `max_tokens` or `max_completion_tokens`.
+    #[serde(default = "max_tokens")]
+    pub reply_limit: String,
+    /// False for models that accept no temperature but their own.
+    #[serde(default = "yes")]
+    pub send_temperature: bool,
     /// Streaming of replies.
     #[serde(default)]
     pub streaming: bool,
@@ -108,8 +114,16 @@ fn auto() -> String {
     "auto".to_owned()
 }
 
-fn minute() -> u64 {
-    60_000
+fn max_tokens() -> String {
+    "max_tokens".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn two_minutes() -> u64 {
+    120_000
 }
 
 fn three() -> u32 {

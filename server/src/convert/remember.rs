@@ -18,10 +18,14 @@ pub(crate) fn turns(
 ) -> Result<RememberTurns, Error> {
     let scope = scope(&request.scope, "scope")?;
     let session = fields::name(request.session.as_deref().unwrap_or(DEFAULT_SESSION), "session")?;
-    let turns = request.turns.into_iter().enumerate();
-    let turns = turns.map(|(index, turn)| self::turn(turn, index)).collect::<Result<_, _>>()?;
+    let turns = new_turns(request.turns)?;
     let visibility = fields::visibility(request.visibility.unwrap_or_default());
     Ok(RememberTurns { scope, session, turns, visibility, idempotency })
+}
+
+/// Turns of a request, in order.
+pub(crate) fn new_turns(turns: Vec<wire::NewTurn>) -> Result<Vec<TurnToRemember>, Error> {
+    turns.into_iter().enumerate().map(|(index, turn)| self::turn(turn, index)).collect()
 }
 
 fn turn(turn: wire::NewTurn, index: usize) -> Result<TurnToRemember, Error> {

@@ -8,6 +8,7 @@ pub(crate) mod meta;
 pub(crate) mod owners;
 pub(crate) mod recall;
 pub(crate) mod sessions;
+pub(crate) mod thinking;
 pub(crate) mod turns;
 
 use axum::Json;

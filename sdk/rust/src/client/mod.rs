@@ -11,6 +11,7 @@ mod operations;
 mod pages;
 mod retry;
 mod streams;
+mod thinking;
 mod transport;
 mod writes;
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::memory::{DocumentName, Kind, Link, Role, Scope, Visibility};
+use super::thinking::ThinkingProgress;
 
 /// Body of `POST /v1/turns`: append turns to a session. They are durable and searchable when the call returns. With an
 /// `Idempotency-Key` header, a repetition returns the response of the first call.
@@ -22,6 +23,10 @@ pub struct AddTurns {
     /// Visibility of the turns' memories. Default: `owner`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Visibility>,
+    /// True to answer after thinking about the turns: when their facts are stored, or when half of the server's request
+    /// timeout is over. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wait: bool,
 }
 
 /// Turn to add.
@@ -98,6 +103,9 @@ pub struct AddedTurns {
     pub memory_ids: Vec<Uuid>,
     /// True if an earlier call with this idempotency key added them.
     pub repeated: bool,
+    /// Progress of thinking about the turns, for a request with `wait`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<ThinkingProgress>,
 }
 
 /// Body of `POST /v1/memories`: add finished memories. A document becomes a new version of the stored document of the

@@ -34,6 +34,21 @@ pub enum ThinkingProfile {
     TimPaper,
 }
 
+/// Query of `GET /v1/profile`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProfileQuery {
+    /// Scope.
+    pub scope: Scope,
+    /// Subject: `user`, `assistant`, or a name. Default: `user`.
+    pub subject: Option<String>,
+    /// Time at which the values hold (RFC 3339). Default: now.
+    pub valid_at: Option<String>,
+    /// Time of knowledge (RFC 3339): the answer is what was recorded by then. Default: now.
+    pub known_at: Option<String>,
+    /// Name of the person to whom it will be told. Default: nobody, and nothing is left out.
+    pub partner: Option<String>,
+}
+
 /// Response of `GET /v1/profile`: what is true of a subject at one time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

@@ -1,5 +1,7 @@
 //! Choice of the implementation of each port by the configuration. No other file makes this choice.
 
+mod thinking;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -68,6 +70,7 @@ pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
         ids: Arc::new(RandomIds::default()),
         limits: config.engine_limits(),
         recall: recall_settings(config),
+        thinking: thinking::thinking_settings(config)?,
     };
     let engine = Engine::start(parts).await?;
     engine.start_jobs(Arc::new(ConfiguredEmbedders(config.clone())), JobSettings::default()).await?;

@@ -1,0 +1,112 @@
+//! Batch of thinking: the turns of one call, with what is needed to understand them.
+
+use std::sync::Arc;
+
+use super::candidate::SourceTurn;
+use super::extract::prompt;
+use super::settings::ThinkingSettings;
+use crate::domain::id::PartitionId;
+use crate::domain::time::Timestamp;
+use crate::domain::turn::Role;
+use crate::error::Error;
+use crate::store::{PendingTurn, Store};
+
+/// Number of recalls before a turn whose texts may be repeated in it.
+const RECALLS_IN_VIEW: u32 = 16;
+/// Time for which a recalled text may be repeated, in microseconds: a day.
+const RECALL_MEMORY_US: i64 = 86_400_000_000;
+
+/// Turns to think about together: consecutive turns of one session.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// Turns right before the first one, which were thought about already.
+    pub(super) context: Vec<SourceTurn>,
+    /// Turns to read, those of users and assistants only.
+    pub(super) turns: Vec<SourceTurn>,
+    /// All turns of the batch, which leave the queue together.
+    pub(super) queued: Vec<PendingTurn>,
+    /// True if more turns wait.
+    pub(super) has_more: bool,
+    /// Texts recalled shortly before each of `turns`.
+    pub(super) recalled: Vec<Vec<String>>,
+}
+
+/// The oldest turns that wait, as many as fit into one call; `None` if none waits.
+pub(super) async fn load(
+    store: &Arc<dyn Store>,
+    partition: PartitionId,
+    queue: &str,
+    settings: &ThinkingSettings,
+) -> Result<Option<Batch>, Error> {
+    let most = settings.turns_per_call.max(1);
+    let mut queued = store.pending_turns(partition, queue, most.saturating_add(1)).await?;
+    let waiting = queued.len();
+    let Some(session) = queued.first().map(|turn| turn.session) else { return Ok(None) };
+    let of_session = queued.iter().take(most as usize).take_while(|turn| turn.session == session).count();
+    queued.truncate(of_session);
+    let all: Vec<SourceTurn> = queued.iter().map(source).collect();
+    queued.truncate(prompt::fitting(&all, settings.prompt_tokens));
+    let has_more = queued.len() < waiting;
+    let turns: Vec<SourceTurn> = queued.iter().map(source).filter(is_read).collect();
+    let context = context(store, &queued).await?;
+    let recalled = recalled(store, partition, &queued).await?;
+    Ok(Some(Batch { context, turns, queued, has_more, recalled }))
+}
+
+fn is_read(turn: &SourceTurn) -> bool {
+    matches!(turn.role, Role::User | Role::Assistant)
+}
+
+fn source(pending: &PendingTurn) -> SourceTurn {
+    let turn = &pending.turn;
+    SourceTurn {
+        turn: turn.id,
+        memory: pending.memory,
+        session: pending.session,
+        seq: turn.seq,
+        role: turn.role,
+        author: turn.author.clone(),
+        participants: turn.participants.clone(),
+        text: turn.text.clone(),
+        said_at: turn.said_at,
+        audience: pending.audience.clone(),
+    }
+}
+
+/// Turns right before the batch in its session.
+async fn context(store: &Arc<dyn Store>, queued: &[PendingTurn]) -> Result<Vec<SourceTurn>, Error> {
+    let Some(first) = queued.first().filter(|first| first.turn.seq > 0) else { return Ok(Vec::new()) };
+    let wanted = u32::try_from(prompt::CONTEXT_TURNS_AT_MOST).unwrap_or(u32::MAX);
+    let from = first.turn.seq.saturating_sub(wanted);
+    let before = store.turns(first.session, from, first.turn.seq - from).await?;
+    let before = before.into_iter().filter(|turn| turn.seq < first.turn.seq);
+    let read = before.map(|turn| source(&PendingTurn { turn, ..first.clone() }));
+    Ok(read.filter(is_read).collect())
+}
+
+/// Texts of the memories that were recalled shortly before each turn that is read.
+async fn recalled(
+    store: &Arc<dyn Store>,
+    partition: PartitionId,
+    queued: &[PendingTurn],
+) -> Result<Vec<Vec<String>>, Error> {
+    let recalls = store.recalls(partition, RECALLS_IN_VIEW).await?;
+    let mut texts = Vec::new();
+    for turn in queued.iter().filter(|one| matches!(one.turn.role, Role::User | Role::Assistant)) {
+        let recorded = turn.turn.recorded_at;
+        let is_before = |at: Timestamp| {
+            at <= recorded && recorded.as_micros().saturating_sub(at.as_micros()) <= RECALL_MEMORY_US
+        };
+        let mut ids: Vec<_> = recalls
+            .iter()
+            .filter(|recall| is_before(recall.recalled_at))
+            .flat_map(|recall| recall.hits.iter().map(|(memory, _)| *memory))
+            .filter(|memory| *memory != turn.memory)
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let memories = if ids.is_empty() { Vec::new() } else { store.memories(partition, &ids).await? };
+        texts.push(memories.into_iter().map(|memory| memory.text).collect());
+    }
+    Ok(texts)
+}

@@ -1,0 +1,154 @@
+//! Jobs of thinking: one kind per mechanism. Each run thinks about one batch of one owner and ends in one change set.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::sync::OwnedMutexGuard;
+
+use super::enqueue::{self, Payload};
+use crate::domain::id::{JobId, TenantId};
+use crate::domain::scope::Owner;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::jobs::registry::JobRegistry;
+use crate::jobs::{JobContext, JobFailure, JobHandler, JobOutcome};
+
+/// Maximum number of owners whose waiting turns get a job at the start of a process.
+const OWNERS_AT_START: u32 = 10_000;
+
+/// Mechanism that a handler runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mechanism {
+    Facts,
+    Organise,
+    TimPaper,
+}
+
+/// Handler of the jobs of one mechanism. It does not keep the engine alive, which owns the runner.
+struct ThinkingHandler {
+    mechanism: Mechanism,
+    engine: Weak<Engine>,
+    workers: usize,
+    owners: Arc<OwnerLocks>,
+}
+
+impl std::fmt::Debug for ThinkingHandler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ThinkingHandler").field("mechanism", &self.mechanism).finish_non_exhaustive()
+    }
+}
+
+/// Adds the handlers of thinking to a registry.
+pub(crate) fn register(engine: &Arc<Engine>, registry: JobRegistry) -> JobRegistry {
+    let owners = Arc::new(OwnerLocks::default());
+    let workers = engine.thinking.settings.workers;
+    [Mechanism::Facts, Mechanism::Organise, Mechanism::TimPaper].into_iter().fold(registry, |registry, mechanism| {
+        let (engine, owners) = (Arc::downgrade(engine), Arc::clone(&owners));
+        registry.with(Arc::new(ThinkingHandler { mechanism, engine, workers, owners }))
+    })
+}
+
+#[async_trait]
+impl JobHandler for ThinkingHandler {
+    fn kind(&self) -> &'static str {
+        match self.mechanism {
+            Mechanism::Facts => enqueue::FACTS,
+            Mechanism::Organise => enqueue::ORGANISE,
+            Mechanism::TimPaper => enqueue::TIM_PAPER,
+        }
+    }
+
+    fn workers(&self) -> usize {
+        self.workers
+    }
+
+    async fn run(&self, context: Arc<JobContext>) -> Result<JobOutcome, JobFailure> {
+        let stopping = || JobFailure::from(Error::Stopping);
+        let engine = self.engine.upgrade().ok_or_else(stopping)?;
+        let decoded = Payload::of(context.job());
+        let (payload, owner) = decoded.ok_or_else(|| JobFailure::Final { code: "bad_payload".to_owned() })?;
+        let tenant = context.job().tenant;
+        // Two batches of one owner at a time would be compared with the same known facts.
+        let _alone = self.owners.lock(tenant, &owner).await;
+        let run = Run { tenant, owner, context };
+        let outcome = match self.mechanism {
+            Mechanism::Facts => engine.make_facts(&run).await,
+            Mechanism::Organise => engine.organise_facts(&run, &payload.memories).await,
+            Mechanism::TimPaper => engine.make_thoughts(&run).await,
+        };
+        engine.thinking.signal_end();
+        outcome
+    }
+}
+
+/// Run of a thinking job.
+pub(super) struct Run {
+    pub(super) tenant: TenantId,
+    pub(super) owner: Owner,
+    pub(super) context: Arc<JobContext>,
+}
+
+impl Run {
+    /// Job that continues this one: the next batch, or the groups that this one touched.
+    pub(super) fn job_id(&self) -> JobId {
+        self.context.job().id
+    }
+}
+
+/// One lock per owner with a running job.
+#[derive(Debug, Default)]
+struct OwnerLocks {
+    locks: Mutex<HashMap<(TenantId, Owner), Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl OwnerLocks {
+    async fn lock(&self, tenant: TenantId, owner: &Owner) -> OwnedMutexGuard<()> {
+        let lock = {
+            let mut locks = self.locks.lock();
+            // Locks that nobody holds or waits for; the map is then as large as the number of workers.
+            locks.retain(|_, lock| Arc::strong_count(lock) > 1);
+            Arc::clone(locks.entry((tenant, owner.clone())).or_default())
+        };
+        lock.lock_owned().await
+    }
+}
+
+impl Engine {
+    /// Creates a job for each owner whose turns wait in a queue. Turns and jobs are written together, so that only failed
+    /// jobs and changed settings leave turns without one.
+    pub(crate) async fn resume_thinking(&self) -> Result<(), Error> {
+        for queue in [enqueue::FACTS, enqueue::TIM_PAPER] {
+            for (tenant, _, owner) in self.store.partitions_with_pending(queue, OWNERS_AT_START).await? {
+                let now = self.now();
+                let job = Payload::new(&owner, &[]).job(JobId(self.ids.next(now)), tenant, queue, now, true);
+                self.store.enqueue(job).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::name::Name;
+    use crate::domain::scope::OwnerKind;
+
+    #[tokio::test]
+    async fn runs_of_one_owner_wait_for_each_other() {
+        let locks = OwnerLocks::default();
+        let owner = |id| Owner { kind: OwnerKind::User, id: Name::new(id).expect("a name") };
+        let first = locks.lock(TenantId::DEFAULT, &owner("ann")).await;
+        let _other = locks.lock(TenantId::DEFAULT, &owner("bob")).await;
+        let second = tokio::time::timeout(
+            std::time::Duration::from_millis(20),
+            locks.lock(TenantId::DEFAULT, &owner("ann")),
+        );
+        assert!(second.await.is_err(), "ann is locked");
+        drop(first);
+        let _again = locks.lock(TenantId::DEFAULT, &owner("ann")).await;
+        assert!(locks.locks.lock().len() <= 2);
+    }
+}

@@ -1,0 +1,127 @@
+//! State of thinking for callers: profile of a scope, turns that wait, usage of language models.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::enqueue::queue_of;
+use super::settings::Profile;
+use super::switch::OWN_PROFILES_AT_MOST;
+use crate::domain::id::MemoryId;
+use crate::domain::scope::{Caller, Scope};
+use crate::engine::{Engine, needs_read, needs_write};
+use crate::error::Error;
+use crate::scope::owner;
+use crate::store::UsageEntry;
+
+/// Maximum number of waiting turns that are counted.
+const PENDING_COUNTED: u32 = 1_000;
+/// Interval of the checks of a caller that waits for thinking, beside the signals of ended jobs.
+const CHECK_EVERY: Duration = Duration::from_millis(250);
+
+/// State of thinking of a scope.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ThinkingState {
+    /// Profile in use.
+    pub profile: Profile,
+    /// True if the scope has a profile of its own.
+    pub is_own: bool,
+    /// True if a mechanism of the profile can think with the settings of the engine.
+    pub is_active: bool,
+    /// Number of turns that wait, counted up to 1,000.
+    pub pending_turns: u64,
+    /// Usage of language models since the start of the day (UTC).
+    pub usage_today: Vec<UsageEntry>,
+}
+
+/// Progress of thinking about turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// No mechanism thinks about them.
+    Off,
+    /// They wait, or a job is thinking about them.
+    Pending,
+    /// Their facts are stored.
+    Done,
+}
+
+impl Engine {
+    /// State of thinking of a scope.
+    ///
+    /// # Errors
+    /// [`Error`] when the scope is invalid, the caller lacks the right to read, or the store fails.
+    pub async fn thinking(&self, caller: &Caller, scope: &Scope) -> Result<ThinkingState, Error> {
+        needs_read(caller)?;
+        let owner = owner(scope)?;
+        let own = self.thinking.own_profile(caller.tenant, &owner);
+        let profile = own.unwrap_or(self.thinking.settings.profile);
+        let (mut pending_turns, mut usage_today) = (0, Vec::new());
+        if let Some(partition) = self.store.partition_of(caller.tenant, &owner).await? {
+            if let Some(queue) = queue_of(profile) {
+                pending_turns = self.store.pending_turns(partition, queue, PENDING_COUNTED).await?.len() as u64;
+            }
+            usage_today = self.store.usage(caller.tenant, Some(partition), self.now().day()).await?;
+        }
+        Ok(ThinkingState {
+            profile,
+            is_own: own.is_some(),
+            is_active: self.thinking.settings.can_think(profile),
+            pending_turns,
+            usage_today,
+        })
+    }
+
+    /// Sets the profile of a scope for turns added from now on; `None` returns to that of the settings.
+    ///
+    /// # Errors
+    /// [`Error`] when the scope is invalid, too many scopes have a profile, the caller lacks the right to write, or the
+    /// store fails.
+    pub async fn set_thinking_profile(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+        profile: Option<Profile>,
+    ) -> Result<ThinkingState, Error> {
+        needs_write(caller)?;
+        let owner = owner(scope)?;
+        if !self.thinking.set_profile(&self.store, (caller.tenant, owner), profile).await? {
+            let what = "the number of scopes with a thinking profile of their own";
+            let limit = OWN_PROFILES_AT_MOST as u64;
+            return Err(Error::OverLimit { field: "profile".to_owned(), what, limit });
+        }
+        self.thinking(caller, scope).await
+    }
+
+    /// Progress of thinking about the turns of these memories, at the latest at `until`: waits until none of them is in a
+    /// queue.
+    ///
+    /// # Errors
+    /// As [`Engine::thinking`].
+    pub async fn wait_for_thinking(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+        memories: &[MemoryId],
+        until: Instant,
+    ) -> Result<Progress, Error> {
+        needs_read(caller)?;
+        let owner = owner(scope)?;
+        let profile = self.thinking.profile(caller.tenant, &owner);
+        let queue = queue_of(profile).filter(|_| self.thinking.settings.can_think(profile));
+        let Some(queue) = queue else { return Ok(Progress::Off) };
+        let Some(partition) = self.store.partition_of(caller.tenant, &owner).await? else {
+            return Ok(Progress::Done);
+        };
+        let mut ends = self.thinking.ends();
+        loop {
+            ends.mark_unchanged();
+            if !self.store.are_queued(partition, queue, memories).await? {
+                return Ok(Progress::Done);
+            }
+            if Instant::now() >= until {
+                return Ok(Progress::Pending);
+            }
+            let _ = timeout_at(until.min(Instant::now() + CHECK_EVERY), ends.changed()).await;
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Operations on thinking: profile of state, previews, audits, settings of a scope.
+
+use reqwest::Method;
+
+use super::pages::scoped;
+use super::transport::Request;
+use super::{Client, Error};
+use crate::wire::{
+    AuditFacts, FactAudit, PreviewFacts, PreviewedFacts, ProfileQuery, Scope, SetThinking, StateProfile, ThinkingState,
+};
+
+/// Operations on thinking. Errors are those of the other operations.
+impl Client {
+    /// Returns what is true of a subject: its state slots at one time.
+    pub async fn profile(&self, query: &ProfileQuery) -> Result<StateProfile, Error> {
+        let request = scoped(Request::get("v1/profile"), &query.scope)
+            .query("subject", query.subject.as_deref())
+            .query("valid_at", query.valid_at.as_deref())
+            .query("known_at", query.known_at.as_deref())
+            .query("partner", query.partner.as_deref());
+        self.json(request).await
+    }
+
+    /// Previews the facts that thinking would store for turns. Nothing is stored.
+    pub async fn preview_facts(&self, request: &PreviewFacts) -> Result<PreviewedFacts, Error> {
+        self.json(Request::post("v1/facts/preview", request)?).await
+    }
+
+    /// Audits the facts of a scope.
+    pub async fn audit_facts(&self, request: &AuditFacts) -> Result<FactAudit, Error> {
+        self.json(Request::post("v1/audit", request)?).await
+    }
+
+    /// Returns the state of thinking of a scope.
+    pub async fn thinking(&self, scope: &Scope) -> Result<ThinkingState, Error> {
+        self.json(scoped(Request::get("v1/thinking"), scope)).await
+    }
+
+    /// Sets the profile of thinking of a scope, for turns added from then on.
+    pub async fn set_thinking(&self, request: &SetThinking) -> Result<ThinkingState, Error> {
+        self.json(Request::new(Method::PUT, "v1/thinking").json(request)?).await
+    }
+}
