@@ -214,6 +214,13 @@ const BEFORE_KEYS_HAD_OWNERS: &str = "
     DROP INDEX derivations_by_job;
     DROP INDEX memory_versions_by_derivation;
     ALTER TABLE derivations DROP COLUMN job_id;
+    ALTER TABLE memories DROP COLUMN statement;
+    ALTER TABLE memories DROP COLUMN audience;
+    ALTER TABLE memory_versions DROP COLUMN statement;
+    ALTER TABLE memory_versions DROP COLUMN audience;
+    DROP TABLE memory_groups;
+    DROP TABLE thinking_queue;
+    DROP TABLE model_usage;
     DELETE FROM _sqlx_migrations WHERE version >= 4;";
 
 #[tokio::test]
@@ -266,6 +273,13 @@ const BEFORE_JOBS_HAD_TENANTS: &str = "
     DROP INDEX derivations_by_job;
     DROP INDEX memory_versions_by_derivation;
     ALTER TABLE derivations DROP COLUMN job_id;
+    ALTER TABLE memories DROP COLUMN statement;
+    ALTER TABLE memories DROP COLUMN audience;
+    ALTER TABLE memory_versions DROP COLUMN statement;
+    ALTER TABLE memory_versions DROP COLUMN audience;
+    DROP TABLE memory_groups;
+    DROP TABLE thinking_queue;
+    DROP TABLE model_usage;
     DELETE FROM _sqlx_migrations WHERE version >= 5;";
 
 #[tokio::test]
@@ -300,6 +314,14 @@ const BEFORE_ROWS_HAD_RECIPES: &str = "
     DROP INDEX derivations_by_job;
     DROP INDEX memory_versions_by_derivation;
     ALTER TABLE derivations DROP COLUMN job_id;
+    ALTER TABLE memories DROP COLUMN statement;
+    ALTER TABLE memories DROP COLUMN audience;
+    ALTER TABLE memory_versions DROP COLUMN statement;
+    ALTER TABLE memory_versions DROP COLUMN audience;
+    DROP TABLE memory_groups;
+    DROP TABLE thinking_queue;
+    DROP TABLE model_usage;
+    ALTER TABLE durable_jobs DROP COLUMN releases_key;
     DELETE FROM _sqlx_migrations WHERE version >= 6;";
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::bulk::{insert, insert_missing};
 use super::dialect::encode_text;
 use super::rows::{links_json, metadata_json, names_json, vector_bytes};
+use super::stored_statement::statement_json;
 use super::{Connection, StoreError};
 use crate::domain::change::IndexRow;
 use crate::domain::derivation::{Derivation, Input, Source};
@@ -116,7 +117,7 @@ async fn write_memories(
     let head = "INSERT INTO memories (partition_id, id, version, kind, text, tokens, agent_id, app_id, run_id, \
                 visibility, subjects, tags, metadata, namespace, key, turn_id, derivation_id, happened_us, \
                 happened_until_us, recorded_us, created_us, valid_from_us, valid_to_us, expires_us, importance, \
-                strength, refreshed_us, links) ";
+                strength, refreshed_us, links, statement, audience) ";
     insert(to, head, memories, &|values, (partition, memory)| {
         let document = memory.document.as_ref();
         values
@@ -147,7 +148,9 @@ async fn write_memories(
             .push_bind(memory.strength.importance)
             .push_bind(f64::from(memory.strength.strength))
             .push_bind(memory.strength.refreshed_at.as_micros())
-            .push_bind(links_json(&memory.links));
+            .push_bind(links_json(&memory.links))
+            .push_bind(statement_json(memory.statement.as_ref()))
+            .push_bind(names_json(&memory.audience));
     })
     .await
 }

@@ -19,6 +19,7 @@ mod packed_hits;
 mod partitions;
 mod read;
 mod rows;
+mod stored_statement;
 mod touches;
 mod versions;
 mod write_transaction;

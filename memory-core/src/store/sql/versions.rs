@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::dialect::encode_text;
 use super::rows::{metadata_json, names_json};
+use super::stored_statement::statement_json;
 use super::write_transaction::WriteTransaction;
 use super::{StoreError, unavailable};
 use crate::domain::change::{ChangeSet, IndexRow, Refusal, Revision};
@@ -173,10 +174,10 @@ impl<'a> WriteTransaction<'_, 'a> {
         sqlx::query(
             "INSERT INTO memory_versions (partition_id, id, version, text, tokens, visibility, subjects, tags,
                  metadata, derivation_id, happened_us, happened_until_us, recorded_us, valid_from_us, valid_to_us,
-                 expires_us, importance, links)
+                 expires_us, importance, links, statement, audience)
              SELECT partition_id, id, version, text, tokens, visibility, subjects, tags, metadata, derivation_id,
                  happened_us, happened_until_us, recorded_us, valid_from_us, valid_to_us, expires_us, importance,
-                 links
+                 links, statement, audience
              FROM memories WHERE partition_id = $1 AND id = $2",
         )
         .bind(partition.0)
@@ -195,7 +196,7 @@ impl<'a> WriteTransaction<'_, 'a> {
                  recorded_us = $12, valid_from_us = $13, valid_to_us = $14, expires_us = $15, importance = $16,
                  kind = $17, agent_id = $18, app_id = $19, run_id = $20, strength = COALESCE($21, strength),
                  refreshed_us = COALESCE($22, refreshed_us),
-                 derivation_id = $23
+                 derivation_id = $23, statement = $24, audience = $25
              WHERE partition_id = $1 AND id = $2",
         )
         .bind(partition.0)
@@ -221,6 +222,8 @@ impl<'a> WriteTransaction<'_, 'a> {
         .bind((!next.keeps_strength).then(|| f64::from(memory.strength.strength)))
         .bind((!next.keeps_strength).then(|| memory.strength.refreshed_at.as_micros()))
         .bind(next.derivation.map(|id| id.0))
+        .bind(statement_json(memory.statement.as_ref()))
+        .bind(names_json(&memory.audience))
         .execute(&mut *self.connection)
         .await
         .map_err(unavailable)?;
