@@ -33,7 +33,7 @@ use crate::limits::Limits;
 use crate::model::hashing::HashingEmbedder;
 use crate::model::source::EmbedderSource;
 use crate::model::{Embedder, ModelError};
-use crate::recall::request::Recall;
+use crate::recall::request::{AsOf, Recall};
 use crate::recall::settings::RecallSettings;
 use crate::recall::signals::RequestedWeights;
 use crate::remember::request::{MemoryToRemember, RememberMemories, RememberTurns, TurnToRemember};
@@ -128,6 +128,7 @@ pub fn turn(role: Role, text: &str, said_at: Timestamp) -> TurnToRemember {
         said_at: Some(said_at),
         participants: Vec::new(),
         place: None,
+        audience: Vec::new(),
         tags: Vec::new(),
         metadata: Metadata::default(),
         importance: None,
@@ -154,6 +155,8 @@ pub fn fact(text: &str) -> MemoryToRemember {
         kind: Kind::Fact,
         document: None,
         subjects: Vec::new(),
+        audience: Vec::new(),
+        statement: None,
         tags: Vec::new(),
         metadata: Metadata::default(),
         sources: Vec::new(),
@@ -186,5 +189,8 @@ pub fn question(scope: &Scope, query: &str) -> Recall {
         rerank_candidates: None,
         deadline_ms: None,
         now: None,
+        as_of: AsOf::default(),
+        include_superseded: false,
+        partner: None,
     }
 }
