@@ -2,6 +2,7 @@
 
 use crate::domain::id::MemoryId;
 use crate::domain::link::{Link, first_bad};
+use crate::domain::statement::Statement;
 use crate::error::Error;
 use crate::limits::Limits;
 use gpu_retrieval::VectorError;
@@ -42,6 +43,11 @@ pub(crate) fn importance(field: String, importance: Option<f64>) -> Result<(), E
         }
         _ => Ok(()),
     }
+}
+
+/// Checks the confidence of a statement: 0 to 1.
+pub(crate) fn confidence(field: String, statement: Option<&Statement>) -> Result<(), Error> {
+    importance(field, statement.map(|statement| statement.confidence))
 }
 
 /// Checks a vector: it can be normalised to a row of the index.

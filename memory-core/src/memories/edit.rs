@@ -97,6 +97,9 @@ fn check(id: MemoryId, edit: &Edit, limits: &Limits) -> Result<(), Error> {
     }
     field_checks::names("tags".to_owned(), edit.tags.as_ref().map_or(0, Vec::len), limits)?;
     field_checks::names("subjects".to_owned(), edit.subjects.as_ref().map_or(0, Vec::len), limits)?;
+    field_checks::names("audience".to_owned(), edit.audience.as_ref().map_or(0, Vec::len), limits)?;
+    let statement = edit.statement.as_ref().and_then(Option::as_ref);
+    field_checks::confidence("statement.confidence".to_owned(), statement)?;
     field_checks::links("links", Some(id), edit.links.as_deref().unwrap_or_default(), limits)?;
     field_checks::importance("importance".to_owned(), edit.importance)
 }
@@ -106,6 +109,9 @@ fn edited(present: &Memory, edit: &Edit) -> Result<Memory, Error> {
     let edit = edit.clone();
     let mut memory = present.clone();
     memory.text = edit.text.unwrap_or(memory.text);
+    let kept = present.statement.clone().filter(|_| memory.text == present.text);
+    memory.statement = edit.statement.unwrap_or(kept);
+    memory.audience = edit.audience.unwrap_or(memory.audience);
     memory.tags = edit.tags.unwrap_or(memory.tags);
     memory.subjects = edit.subjects.unwrap_or(memory.subjects);
     memory.links = edit.links.unwrap_or(memory.links);

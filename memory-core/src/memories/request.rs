@@ -8,6 +8,7 @@ use crate::domain::memory::{Memory, Visibility};
 use crate::domain::metadata::Metadata;
 use crate::domain::name::Name;
 use crate::domain::scope::Scope;
+use crate::domain::statement::Statement;
 use crate::domain::time::Timestamp;
 
 /// Request to list the memories of a scope, page by page.
@@ -47,6 +48,11 @@ pub struct Edit {
     pub tags: Option<Vec<Name>>,
     /// The new subjects.
     pub subjects: Option<Vec<Name>>,
+    /// The new list of conversation partners to whom it may be told.
+    pub audience: Option<Vec<Name>>,
+    /// The new structured content; `Some(None)` clears it. A new text without one clears it too, because the present one
+    /// describes the old text.
+    pub statement: Option<Option<Statement>>,
     /// The new links, replacing the present ones.
     pub links: Option<Vec<Link>>,
     /// The new metadata.

@@ -1,6 +1,7 @@
 //! Requests of recall, in domain types. Bounds are checked by the recall path.
 
 use crate::domain::filter::Filter;
+use crate::domain::name::Name;
 use crate::domain::scope::Scope;
 use crate::domain::time::Timestamp;
 use crate::recall::signals::RequestedWeights;
@@ -28,6 +29,24 @@ pub struct Recall {
     pub rerank_candidates: Option<u32>,
     /// Deadline of the answer, in milliseconds from the call; `None` for no deadline.
     pub deadline_ms: Option<u32>,
-    /// Reference time for expiry, retention and time expressions; `None` for the clock's.
+    /// Reference time for expiry, retention and time expressions, and the default valid time; `None` for the clock's.
     pub now: Option<Timestamp>,
+    /// Valid time and record time of the state to recall.
+    pub as_of: AsOf,
+    /// True to return also memories whose validity ended before the valid time.
+    pub include_superseded: bool,
+    /// Conversation partner for whom the memories are recalled: those with an audience that does not name the partner are
+    /// hidden. `None` for the owner's own view, in which nothing is hidden for its audience.
+    pub partner: Option<Name>,
+}
+
+/// Times of a recall as of the past (ADR 0026).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AsOf {
+    /// Valid time: memories whose validity does not contain it are hidden, and turns said later. `None` for
+    /// [`Recall::now`]; if that is `None` too, only memories whose validity has ended are hidden.
+    pub valid_at: Option<Timestamp>,
+    /// Record time: memories recorded later are hidden, and the others are judged and returned in their version of that
+    /// time. `None` for the present knowledge.
+    pub known_at: Option<Timestamp>,
 }

@@ -5,7 +5,7 @@ use super::request::{MemoryToRemember, RememberMemories, RememberTurns};
 use crate::domain::memory::Kind;
 use crate::domain::scope::Owner;
 use crate::error::Error;
-use crate::field_checks::{count, importance, links, names, over, text, vector};
+use crate::field_checks::{confidence, count, importance, links, names, over, text, vector};
 use crate::limits::Limits;
 use crate::scope::owner;
 
@@ -18,6 +18,7 @@ pub(super) fn turns(request: &RememberTurns, limits: &Limits) -> Result<Owner, E
         let at = |field: &str| format!("turns[{index}].{field}");
         all_bytes += text(at("text"), &turn.text, limits)?;
         names(at("tags"), turn.tags.len(), limits)?;
+        names(at("audience"), turn.audience.len(), limits)?;
         names(at("participants"), turn.participants.len(), limits)?;
         importance(at("importance"), turn.importance)?;
         vector(at("vector"), turn.vector.as_deref())?;
@@ -37,6 +38,8 @@ pub(super) fn memories(request: &RememberMemories, limits: &Limits) -> Result<Ow
         all_bytes += text(at("text"), &new.text, limits)?;
         names(at("tags"), new.tags.len(), limits)?;
         names(at("subjects"), new.subjects.len(), limits)?;
+        names(at("audience"), new.audience.len(), limits)?;
+        confidence(at("statement.confidence"), new.statement.as_ref())?;
         over(
             at("sources"),
             new.sources.len(),

@@ -6,6 +6,7 @@ use crate::domain::memory::{DocumentName, Happened, Kind, Visibility};
 use crate::domain::metadata::Metadata;
 use crate::domain::name::Name;
 use crate::domain::scope::Scope;
+use crate::domain::statement::Statement;
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::Role;
 
@@ -41,6 +42,8 @@ pub struct TurnToRemember {
     pub participants: Vec<Name>,
     /// Place of the utterance.
     pub place: Option<Name>,
+    /// Conversation partners to whom its memory may be told; empty for anybody.
+    pub audience: Vec<Name>,
     /// Tags of its memory.
     pub tags: Vec<Name>,
     /// Application metadata of its memory.
@@ -75,6 +78,10 @@ pub struct MemoryToRemember {
     pub document: Option<DocumentName>,
     /// Names of the entities that it is about.
     pub subjects: Vec<Name>,
+    /// Conversation partners to whom it may be told; empty for anybody.
+    pub audience: Vec<Name>,
+    /// Structured content, for a fact that has one.
+    pub statement: Option<Statement>,
     /// Tags.
     pub tags: Vec<Name>,
     /// Application metadata.

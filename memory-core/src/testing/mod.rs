@@ -33,7 +33,7 @@ use crate::limits::Limits;
 use crate::model::hashing::HashingEmbedder;
 use crate::model::source::EmbedderSource;
 use crate::model::{Embedder, ModelError};
-use crate::recall::request::Recall;
+use crate::recall::request::{AsOf, Recall};
 use crate::recall::settings::RecallSettings;
 use crate::think::settings::ThinkingSettings;
 use crate::recall::signals::RequestedWeights;
@@ -130,6 +130,7 @@ pub fn turn(role: Role, text: &str, said_at: Timestamp) -> TurnToRemember {
         said_at: Some(said_at),
         participants: Vec::new(),
         place: None,
+        audience: Vec::new(),
         tags: Vec::new(),
         metadata: Metadata::default(),
         importance: None,
@@ -156,6 +157,8 @@ pub fn fact(text: &str) -> MemoryToRemember {
         kind: Kind::Fact,
         document: None,
         subjects: Vec::new(),
+        audience: Vec::new(),
+        statement: None,
         tags: Vec::new(),
         metadata: Metadata::default(),
         sources: Vec::new(),
@@ -188,5 +191,8 @@ pub fn question(scope: &Scope, query: &str) -> Recall {
         rerank_candidates: None,
         deadline_ms: None,
         now: None,
+        as_of: AsOf::default(),
+        include_superseded: false,
+        partner: None,
     }
 }

@@ -6,6 +6,7 @@ use memory_core::domain::link::Link;
 use memory_core::domain::metadata::Metadata;
 use memory_core::domain::name::Name;
 use memory_core::domain::scope::Scope;
+use memory_core::domain::statement::{Attribute, Statement};
 use memory_core::domain::time::{Interval, Timestamp};
 use memory_core::domain::turn::Role;
 use memory_core::domain::{memory, turn};
@@ -41,6 +42,25 @@ pub(super) fn links(links: Vec<wire::Link>, path: &str) -> Result<Vec<Link>, Err
         Ok(Link { to: MemoryId(link.to), relation, weight: link.weight })
     });
     links.collect()
+}
+
+/// Structured content of a fact. The range of its confidence is for the engine to check.
+pub(super) fn statement(statement: &wire::Statement, path: &str) -> Result<Statement, Error> {
+    let attribute = statement.attribute.as_deref().map(|text| {
+        let detail = format!(
+            "must be snake_case: 1 to {} of a to z, 0 to 9 and _, beginning with a letter",
+            Attribute::MAX_BYTES
+        );
+        Attribute::new(text).ok_or_else(|| Error::invalid(format!("{path}.attribute"), detail))
+    });
+    Ok(Statement {
+        subject: name(&statement.subject, &format!("{path}.subject"))?,
+        relation: optional_name(statement.relation.as_deref(), &format!("{path}.relation"))?,
+        object: optional_name(statement.object.as_deref(), &format!("{path}.object"))?,
+        attribute: attribute.transpose()?,
+        confidence: statement.confidence,
+        said_by: role(statement.said_by),
+    })
 }
 
 pub(super) fn time(text: &str, path: &str) -> Result<Timestamp, Error> {

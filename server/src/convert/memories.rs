@@ -38,6 +38,11 @@ pub(crate) fn edit(edit: wire::EditMemory) -> Result<Edit, Error> {
         text: edit.text,
         tags: names(edit.tags, "tags")?,
         subjects: names(edit.subjects, "subjects")?,
+        audience: names(edit.audience, "audience")?,
+        statement: edit
+            .statement
+            .map(|given| given.map(|it| fields::statement(&it, "statement")).transpose())
+            .transpose()?,
         links: edit.links.map(|links| fields::links(links, "links")).transpose()?,
         metadata: edit.metadata.map(|object| fields::metadata(object, "metadata")).transpose()?,
         happened_at: fields::optional_time(edit.happened_at.as_deref(), "happened_at")?,

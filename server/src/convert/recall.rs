@@ -3,7 +3,7 @@
 use engrain::wire;
 use memory_core::error::Error;
 use memory_core::index::Exactness;
-use memory_core::recall::request::Recall;
+use memory_core::recall::request::{AsOf, Recall};
 use memory_core::recall::response::{
     Context, Explanation, NamedTime, Recalled, RecalledMemory, Timings, Verdict, WhyNot,
 };
@@ -29,6 +29,16 @@ pub(crate) fn recall(request: wire::RecallRequest, defaults: &RecallDefaults) ->
         rerank_candidates: request.rerank_candidates,
         deadline_ms: request.deadline_ms,
         now: fields::optional_time(request.now.as_deref(), "now")?,
+        as_of: as_of(request.as_of.unwrap_or_default())?,
+        include_superseded: request.include_superseded,
+        partner: fields::optional_name(request.partner.as_deref(), "partner")?,
+    })
+}
+
+fn as_of(as_of: wire::AsOf) -> Result<AsOf, Error> {
+    Ok(AsOf {
+        valid_at: fields::optional_time(as_of.valid_at.as_deref(), "as_of.valid_at")?,
+        known_at: fields::optional_time(as_of.known_at.as_deref(), "as_of.known_at")?,
     })
 }
 

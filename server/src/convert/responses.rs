@@ -6,6 +6,7 @@ use memory_core::domain::link::Link;
 use memory_core::domain::memory::{DocumentName, Kind, Memory, Origin, Visibility};
 use memory_core::domain::name::Name;
 use memory_core::domain::scope::{Owner, OwnerKind};
+use memory_core::domain::statement::{Attribute, Statement};
 use memory_core::domain::turn::{Role, Session, Turn};
 use memory_core::maintenance::CheckReport;
 use memory_core::memories::request::ErasurePreview;
@@ -29,6 +30,8 @@ pub(crate) fn memory(memory: Memory) -> wire::Memory {
             Visibility::Shared => wire::Visibility::Shared,
         },
         subjects: texts(&memory.subjects),
+        audience: texts(&memory.audience),
+        statement: memory.statement.as_ref().map(statement),
         tags: texts(&memory.tags),
         links: memory.links.iter().map(link).collect(),
         metadata: memory.metadata.as_map().clone(),
@@ -42,6 +45,18 @@ pub(crate) fn memory(memory: Memory) -> wire::Memory {
         valid_to: memory.valid.end.map(|at| at.to_string()),
         expires_at: memory.expires_at.map(|at| at.to_string()),
         importance: memory.strength.importance,
+    }
+}
+
+/// Structured content of a fact on the wire.
+pub(crate) fn statement(statement: &Statement) -> wire::Statement {
+    wire::Statement {
+        subject: statement.subject.to_string(),
+        relation: statement.relation.as_ref().map(Name::to_string),
+        object: statement.object.as_ref().map(Name::to_string),
+        attribute: statement.attribute.as_ref().map(Attribute::to_string),
+        confidence: statement.confidence,
+        said_by: role(statement.said_by),
     }
 }
 

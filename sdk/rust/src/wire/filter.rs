@@ -7,9 +7,9 @@ use serde_json::Value;
 /// Condition on memories: exactly one of `and`, `or`, `not`, or a `field` with exactly one test.
 ///
 /// Fields: `kind`, `role`, `author`, `agent_id`, `app_id`, `run_id`, `session`, `namespace`, `key`, `happened_at`,
-/// `recorded_at`, `valid_from`, `valid_to`, `expires_at`, `importance`, `version`, `tags`, `subjects`, and
-/// `metadata.PATH` for any path inside the metadata. A test of a field that a memory lacks is false, so its negation
-/// is true.
+/// `recorded_at`, `created_at`, `valid_from`, `valid_to`, `expires_at`, `importance`, `version`, `tags`, `subjects`,
+/// `audience`, and `metadata.PATH` for any path inside the metadata. A test of a field that a memory lacks is false, so
+/// its negation is true.
 ///
 /// Numbers are compared by their exact value: 1 equals 1.0, and integers from -2^63 to 2^64 - 1 are never rounded. Any
 /// other number, in metadata as in a filter, is the nearest double.
@@ -41,7 +41,8 @@ pub struct Filter {
     /// Test of a range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<FilterRange>,
-    /// Test of containment. Strings: the substring, regardless of case. `tags` and `subjects`: the member.
+    /// Test of containment. Strings: the substring, regardless of case. `tags`, `subjects` and `audience`: the
+    /// member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contains: Option<String>,
     /// Test of absence. True: the field has no value. False: it has one.

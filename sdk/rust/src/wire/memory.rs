@@ -108,6 +108,42 @@ impl Link {
     }
 }
 
+/// Structured content of a fact: subject, relation and object, and the state slot that it fills.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Statement {
+    /// Subject: `user`, `assistant`, or the name of another person or thing.
+    pub subject: String,
+    /// Relation of the subject to the object, in words: `works at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relation: Option<String>,
+    /// Object, and the value of the slot: `Acme`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// State slot that the fact fills, in `snake_case`: `home`, `favorite_color`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attribute: Option<String>,
+    /// Confidence of the maker, 0 to 1. Default: 1.
+    #[serde(default = "Statement::default_confidence")]
+    #[cfg_attr(feature = "schema", schema(default = 1.0))]
+    pub confidence: f64,
+    /// Role of the speaker whose words are the evidence. Default: `user`.
+    #[serde(default = "Statement::default_said_by")]
+    #[cfg_attr(feature = "schema", schema(default = "user"))]
+    pub said_by: Role,
+}
+
+impl Statement {
+    fn default_confidence() -> f64 {
+        1.0
+    }
+
+    fn default_said_by() -> Role {
+        Role::User
+    }
+}
+
 /// Turn of a conversation that a memory was made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -158,6 +194,12 @@ pub struct Memory {
     /// Subjects: the people or things that the memory is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<String>,
+    /// Conversation partners to whom the memory may be told; empty for anybody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audience: Vec<String>,
+    /// Structured content, for a fact that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<Statement>,
     /// Tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::filter::Filter;
-use super::memory::{Kind, Link, Memory, Origin, Scope, Visibility};
+use super::memory::{Kind, Link, Memory, Origin, Scope, Statement, Visibility};
 
 /// Body of `POST /v1/memories/list`: list the memories of a scope by page.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ pub struct MemoryPage {
 }
 
 /// Body of `PATCH /v1/memories/{id}`: create a new version of a memory. An absent field keeps its value; `null` clears
-/// `valid_from`, `valid_to` and `expires_at`.
+/// `valid_from`, `valid_to`, `expires_at` and `statement`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -72,6 +72,13 @@ pub struct EditMemory {
     /// New list of subjects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subjects: Option<Vec<String>>,
+    /// New list of conversation partners to whom the memory may be told; empty for anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Vec<String>>,
+    /// New structured content. A new text without a statement clears the present one, which described the old text.
+    #[serde(default, with = "clearable", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<Statement>))]
+    pub statement: Option<Option<Statement>>,
     /// New list of links; it replaces the whole list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<Vec<Link>>,
@@ -105,14 +112,17 @@ pub struct EditMemory {
 mod clearable {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(value: &Option<Option<String>>, to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &Option<Option<T>>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         value.as_ref().and_then(Option::as_ref).serialize(to)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
         from: D,
-    ) -> Result<Option<Option<String>>, D::Error> {
-        Option::<String>::deserialize(from).map(Some)
+    ) -> Result<Option<Option<T>>, D::Error> {
+        Option::<T>::deserialize(from).map(Some)
     }
 }
 

@@ -40,9 +40,44 @@ pub struct RecallRequest {
     /// Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u32>,
-    /// Reference time for expiry, retention and relative times in the query (RFC 3339). Default: now.
+    /// Reference time for expiry, retention and relative times in the query (RFC 3339), and the default of
+    /// `as_of.valid_at`. Default: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<String>,
+    /// State of the memory to recall, by the time at which statements held and by the time at which they were known.
+    /// Default: the present state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<AsOf>,
+    /// True to return also memories whose validity ended before `as_of.valid_at`, such as facts that a newer one has
+    /// superseded. They show `valid_to`, and a link `superseded_by` to what replaced them. Default: false.
+    #[serde(default, skip_serializing_if = "is_false")]
+    #[cfg_attr(feature = "schema", schema(default = false))]
+    pub include_superseded: bool,
+    /// Conversation partner for whom the memories are recalled: memories whose `audience` is not empty and does not name
+    /// the partner are hidden. Default: nobody, and nothing is hidden for its audience, which is the owner's own view.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partner: Option<String>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// Times of a recall as of the past, on the axes of valid time and record time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AsOf {
+    /// Valid time (RFC 3339): only memories whose validity contains it are returned, and no turn said later. Default:
+    /// `now` if it is given. Without both, memories whose validity has ended by the server's clock are hidden, and
+    /// nothing is hidden for lying in the future.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_at: Option<String>,
+    /// Record time (RFC 3339): the recall returns what was known then, each memory in its version of that time. A
+    /// memory whose text was changed since is found by its present text; what was erased since is gone. Default: all
+    /// that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_at: Option<String>,
 }
 
 /// Weights of the signals, each between 0 and 100. Default of each: the server's setting.
@@ -95,7 +130,8 @@ pub struct RecallResponse {
     /// Exactness of the ranking.
     pub exactness: Exactness,
     /// Steps that were skipped or incomplete: `rerank_deadline`, `rerank_unavailable`, `dense_deadline`,
-    /// `dense_unavailable`, `partitions_left_out`. Empty for a complete recall.
+    /// `dense_unavailable`, `partitions_left_out`, `versions_left_out` (a recall with `as_of.known_at` met the bound on
+    /// memories changed since). Empty for a complete recall.
     pub degraded: Vec<String>,
     /// Extent of the search.
     pub searched: Searched,
@@ -132,10 +168,11 @@ pub enum Exactness {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Recalled {
-    /// The memory in its current version.
+    /// The memory in its current version, or in the version of `as_of.known_at`.
     #[serde(flatten)]
     pub memory: Memory,
-    /// Fused score; higher is better. Comparable only within one response.
+    /// Fused score; higher is better. Comparable only within one response. A memory that comes back only because it
+    /// contradicts the one before it has that one's score and no signals.
     pub score: f32,
     /// Composition of the score.
     pub explain: Explain,
@@ -260,6 +297,13 @@ pub enum WhyNot {
     NotVisible,
     /// The memory does not pass the filter.
     Filtered,
+    /// The memory is not valid at the recall's valid time: its validity has ended or not begun, or it is a turn said
+    /// later.
+    NotValid,
+    /// The memory may not be told to the recall's partner.
+    NotForPartner,
+    /// The memory was recorded after the recall's record time.
+    NotRecorded,
     /// Other memories have higher scores.
     Outranked,
     /// The recall returns it, but its text does not fit into the context block.

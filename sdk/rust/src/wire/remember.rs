@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::memory::{DocumentName, Kind, Link, Role, Scope, Visibility};
+use super::memory::{DocumentName, Kind, Link, Role, Scope, Statement, Visibility};
 use super::thinking::ThinkingProgress;
 
 /// Body of `POST /v1/turns`: append turns to a session. They are durable and searchable when the call returns. With an
@@ -53,6 +53,9 @@ pub struct NewTurn {
     /// Place: a channel, a room, a city.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// Conversation partners to whom the turn's memory may be told, at most 64. Default: anybody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audience: Vec<String>,
     /// Tags of the turn's memory, at most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
@@ -82,6 +85,7 @@ impl NewTurn {
             said_at: None,
             participants: Vec::new(),
             place: None,
+            audience: Vec::new(),
             tags: Vec::new(),
             metadata: Map::new(),
             importance: None,
@@ -136,6 +140,12 @@ pub struct NewMemory {
     /// Subjects: the people or things that the memory is about, at most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<String>,
+    /// Conversation partners to whom the memory may be told, at most 64. Default: anybody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audience: Vec<String>,
+    /// Structured content of a fact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<Statement>,
     /// Tags, at most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
