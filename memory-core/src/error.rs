@@ -1,6 +1,7 @@
 //! Errors of the engine, independent of HTTP. Each kind has a stable code; the server maps it to a status.
 
 use crate::domain::change::Refusal;
+use crate::domain::undo::VersionId;
 use crate::index::IndexError;
 use crate::model::ModelError;
 use crate::store::StoreError;
@@ -78,6 +79,23 @@ pub enum Error {
         /// Its id.
         job: String,
     },
+    /// The job still waits or runs, so that it could write more than an undo takes back.
+    #[error("job {job} is {state}: an undo needs a job that is over")]
+    JobNotOver {
+        /// Its id.
+        job: String,
+        /// Its state.
+        state: &'static str,
+    },
+    /// Later work was built on what an undo would take back.
+    #[error("{} later versions were built on it: take them back with it, or not at all", dependents.len())]
+    UndoHasDependents {
+        /// Memories with these versions, in the order of ids; a memory may have several.
+        dependents: Vec<VersionId>,
+    },
+    /// The memories of the scope were changed again and again while the request was prepared.
+    #[error("the memories of this scope changed meanwhile: try again")]
+    ScopeChanged,
     /// Overload; the request may be retried.
     #[error("too many requests are waiting")]
     Busy,
@@ -114,6 +132,9 @@ impl Error {
             Error::EmbedderMismatch { .. } => "embedder_mismatch",
             Error::ReindexInProgress { .. } => "reindex_in_progress",
             Error::LeaseLost { .. } => "lease_lost",
+            Error::JobNotOver { .. } => "job_not_over",
+            Error::UndoHasDependents { .. } => "undo_has_dependents",
+            Error::ScopeChanged => "scope_changed",
             Error::Busy => "busy",
             Error::Store(StoreError::Unavailable(_) | StoreError::InUse { .. }) => "store_unavailable",
             Error::Store(StoreError::Corrupt { .. }) => "store_damaged",
@@ -144,6 +165,7 @@ impl From<Refusal> for Error {
             Refusal::NotQueued(id) => Error::NotFound { what: "queued turn", id: id.to_string() },
             Refusal::LinkToItself(_) => Error::invalid("links", refusal),
             Refusal::EmbedderChanged => Error::Busy,
+            Refusal::Outdated => Error::ScopeChanged,
             Refusal::Unstorable => Error::invalid("request", refusal),
             Refusal::LeaseLost(job) => Error::LeaseLost { job: job.to_string() },
             Refusal::Full { what, limit } => Error::OverLimit { field: "scope".to_owned(), what, limit },

@@ -33,6 +33,8 @@ pub struct Limits {
     pub deadline_ms: u32,
     /// Memories that one deletion by filter erases.
     pub erasures_per_call: usize,
+    /// Memories that one undo changes.
+    pub memories_per_undo: usize,
     /// Change sets that wait to be committed; further ones are refused as busy.
     pub commits_waiting: usize,
     /// Change sets in one transaction.
@@ -61,6 +63,7 @@ impl Default for Limits {
             fan_out_partitions: 64,
             deadline_ms: 60_000,
             erasures_per_call: 10_000,
+            memories_per_undo: 2_000,
             commits_waiting: 1_024,
             sets_per_commit: 128,
             recalls_kept: 1_000,

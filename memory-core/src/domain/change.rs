@@ -11,7 +11,7 @@ use half::f16;
 use super::derivation::Derivation;
 use super::embedder::EmbedderId;
 use super::group::GroupKey;
-use super::id::{CallerId, JobId, MemoryId, PartitionId, SessionId, TenantId};
+use super::id::{CallerId, DerivationId, JobId, MemoryId, PartitionId, SessionId, TenantId};
 use super::job::{Job, JobAttempt};
 use super::memory::Memory;
 use super::name::Name;
@@ -49,6 +49,11 @@ pub struct ChangeSet {
     /// Memories to erase, together with everything derived from them. Links to them are removed from the remaining
     /// memories.
     pub erasures: Vec<MemoryId>,
+    /// Earlier versions to remove from the history, after the revisions and before the erasures of the set.
+    pub retractions: Vec<Retraction>,
+    /// Last number of the partition's change log at which the set was prepared; the set is refused if another change was
+    /// committed since. `None` for a set that does not depend on the whole partition.
+    pub prepared_at: Option<u64>,
     /// Jobs to enqueue, of the set's tenant, in the same transaction. A job is skipped if another with the same unique
     /// key waits or runs.
     pub jobs: Vec<Job>,
@@ -76,6 +81,8 @@ impl ChangeSet {
             revisions: Vec::new(),
             touches: Vec::new(),
             erasures: Vec::new(),
+            retractions: Vec::new(),
+            prepared_at: None,
             jobs: Vec::new(),
             queue_for: Vec::new(),
             thought_about: None,
@@ -120,6 +127,10 @@ pub enum Operation {
     DeleteMemory,
     /// Erase the memories that match a filter.
     DeleteMatching,
+    /// Take back all that a job made.
+    UndoJob,
+    /// Take back a version of a memory.
+    UndoChange,
 }
 
 impl Operation {
@@ -131,6 +142,8 @@ impl Operation {
             Operation::EditMemory => "edit_memory",
             Operation::DeleteMemory => "delete_memory",
             Operation::DeleteMatching => "delete_matching",
+            Operation::UndoJob => "undo_job",
+            Operation::UndoChange => "undo_change",
         }
     }
 }
@@ -187,6 +200,16 @@ pub struct Touch {
     pub strength: f32,
     /// New time of the last refresh.
     pub refreshed_at: Timestamp,
+}
+
+/// Removal of the earlier versions of a memory that have this derivation, together with its record. The present version
+/// must have another one. It makes the erasure of an input of the derivation spare the memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Retraction {
+    /// Memory, which stays.
+    pub memory: MemoryId,
+    /// Derivation of the versions to remove.
+    pub derivation: DerivationId,
 }
 
 /// Source of a retrieval key. Further kinds are planned (facts, keyphrases, summaries).
@@ -306,6 +329,9 @@ pub enum Refusal {
     /// A memory or source did not exist in this partition before the set, or a link target neither before nor in it.
     #[error("no memory or turn {0} in this scope")]
     NotFound(uuid::Uuid),
+    /// The partition was changed since the set was prepared.
+    #[error("the scope was changed meanwhile")]
+    Outdated,
     /// A memory links to itself.
     #[error("memory {0} cannot link to itself")]
     LinkToItself(MemoryId),

@@ -1,7 +1,12 @@
-//! Looking after single memories: list, show, edit, erase. An edit is a new version; an erasure takes everything that
+//! Looking after single memories: list, show, edit, erase, undo. An edit is a new version; an erasure takes everything that
 //! carries a trace of the memory with it.
 
 mod edit;
 mod erase;
 mod read;
 pub mod request;
+mod undo;
+mod undo_plan;
+
+#[cfg(all(feature = "testing", feature = "sqlite"))]
+pub(crate) use undo_plan::{Named, plan_undo};

@@ -1,8 +1,8 @@
-//! Requests on existing memories: list, edit, erase.
+//! Requests on existing memories: list, edit, erase, undo.
 
 use crate::domain::change::Idempotency;
 use crate::domain::filter::Filter;
-use crate::domain::id::MemoryId;
+use crate::domain::id::{DerivationId, MemoryId};
 use crate::domain::link::Link;
 use crate::domain::memory::{Memory, Visibility};
 use crate::domain::metadata::Metadata;
@@ -10,6 +10,7 @@ use crate::domain::name::Name;
 use crate::domain::scope::Scope;
 use crate::domain::statement::Statement;
 use crate::domain::time::Timestamp;
+use crate::domain::undo::VersionId;
 
 /// Request to list the memories of a scope, page by page.
 #[derive(Clone, Debug)]
@@ -89,4 +90,37 @@ pub struct ErasurePreview {
     pub sample: Vec<Memory>,
     /// Token that confirms the erasure of exactly these memories.
     pub confirmation: String,
+}
+
+/// Request to take changes back.
+#[derive(Clone, Debug, Default)]
+pub struct UndoRequest {
+    /// True to answer what the undo would do, and to change nothing.
+    pub dry_run: bool,
+    /// True to take back what was built on the changes too. If false, an undo with dependents is refused.
+    pub with_dependents: bool,
+    /// Idempotency key and hash of the request.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// Effect of an undo, or of a dry run of one. All lists are empty if there was nothing to take back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Undone {
+    /// True if the store was changed by this request or, with the same idempotency key, by an earlier one.
+    pub is_done: bool,
+    /// Memories with the content of an earlier version, and the numbers of the new versions. In the answer to a repeated
+    /// request: their present versions.
+    pub restored: Vec<VersionId>,
+    /// Erased memories: those whose first version was taken back.
+    pub erased: Vec<MemoryId>,
+    /// Memories that stay as they are, because the version to restore is not in the history.
+    pub left: Vec<MemoryId>,
+    /// Versions taken back because they were built on those that the request names: derived with one of them in view, or
+    /// made of the same memory later.
+    pub dependents: Vec<VersionId>,
+    /// Derivations of the versions taken back.
+    pub derivations: Vec<DerivationId>,
+    /// True if an earlier request with the same idempotency key made the undo. `dependents`, `left` and `derivations`
+    /// are empty then.
+    pub is_repeated: bool,
 }

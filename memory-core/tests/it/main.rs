@@ -39,3 +39,5 @@ mod row_recipe;
 mod sql_store;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod story;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod undo;

@@ -151,8 +151,14 @@ impl<'a> WriteTransaction<'_, 'a> {
         known: Option<PartitionId>,
         set: &ChangeSet,
     ) -> Result<Option<Refusal>, StoreError> {
+        if let (Some(prepared_at), Some(partition)) = (set.prepared_at, known)
+            && self.counters.of(partition).last_seq != prepared_at
+        {
+            return Ok(Some(Refusal::Outdated));
+        }
         let needs_look = !set.revisions.is_empty()
             || !set.erasures.is_empty()
+            || !set.retractions.is_empty()
             || derivations(set).next().is_some()
             || written(set).any(|memory| !memory.links.is_empty());
         if needs_look {
@@ -181,6 +187,9 @@ impl<'a> WriteTransaction<'_, 'a> {
         if let Some(refusal) = self.check_sources(partition, set).await? {
             return Ok(Some(refusal));
         }
+        if let Some(refusal) = self.check_retractions(partition, set).await? {
+            return Ok(Some(refusal));
+        }
         self.check_links(Some(partition), set).await
     }
 
@@ -205,6 +214,7 @@ impl<'a> WriteTransaction<'_, 'a> {
             created.memories.push(revision.memory.id);
         }
         let mut touched = self.touch(partition, set).await?;
+        self.retract(partition, &set.retractions).await?;
         if !set.erasures.is_empty() {
             self.erase(partition, &set.erasures, set.now, &mut created).await?;
             touched.retain(|id| !created.erased.contains(id));

@@ -188,7 +188,7 @@ impl WriteTransaction<'_, '_> {
         Ok(())
     }
 
-    async fn delete_derivation(&mut self, derivation: Uuid) -> Result<(), StoreError> {
+    pub(super) async fn delete_derivation(&mut self, derivation: Uuid) -> Result<(), StoreError> {
         for statement in [
             "DELETE FROM derivation_inputs WHERE derivation_id = $1",
             "DELETE FROM derivations WHERE id = $1",

@@ -23,9 +23,9 @@ use crate::domain::time::Timestamp;
 use crate::store::ChangeOp;
 
 /// Selects the list of a memory's current version.
-const PRESENT_LIST: &str = "SELECT version, links FROM memories WHERE partition_id = $1 AND id = $2";
+pub(super) const PRESENT_LIST: &str = "SELECT version, links FROM memories WHERE partition_id = $1 AND id = $2";
 /// Selects the lists of its earlier versions, if any.
-const EARLIER_LISTS: &str = "SELECT version, links FROM memory_versions
+pub(super) const EARLIER_LISTS: &str = "SELECT version, links FROM memory_versions
      WHERE partition_id = $1 AND id = $2 AND links IS NOT NULL";
 /// Writes the list of a current version.
 const PUT_PRESENT_LIST: &str =
@@ -204,7 +204,7 @@ impl WriteTransaction<'_, '_> {
     }
 
     /// Lists of links of a memory's versions, by version number.
-    async fn lists(
+    pub(super) async fn lists(
         &mut self,
         statement: &'static str,
         partition: PartitionId,

@@ -1,19 +1,50 @@
-//! Results of a job: the versions of memories whose derivation names the job.
-
-use std::collections::HashMap;
+//! Results of a job, and of sources: the versions of memories whose derivation names the job, or has the source among its
+//! inputs.
 
 use async_trait::async_trait;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
+use super::erase::source_id;
+use super::rows::Reader;
 use super::{Db, SqlStore, StoreError, unavailable};
-use crate::domain::id::{DerivationId, JobId, MemoryId, PartitionId};
-use crate::domain::undo::MadeVersion;
-use crate::store::Derivations;
+use crate::domain::derivation::Source;
+use crate::domain::id::{DerivationId, JobId, MemoryId, PartitionId, TenantId, TurnId};
+use crate::domain::scope::{Owner, OwnerKind};
+use crate::domain::undo::{BuiltOn, MadeVersion};
+use crate::store::{ChangeOp, Derivations};
 
 #[async_trait]
 impl Derivations for SqlStore {
+    async fn partitions_of_job(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        limit: u32,
+    ) -> Result<Vec<(PartitionId, Owner)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT p.id, p.owner_kind, p.owner_id FROM derivations d
+             JOIN partitions p ON p.id = d.partition_id
+             WHERE d.job_id = $1 AND p.tenant_id = $2 ORDER BY p.id LIMIT $3",
+        )
+        .bind(job.0)
+        .bind(tenant.0)
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        let read = |row| {
+            let at = Reader { row, table: "partitions" };
+            let owner = Owner {
+                kind: at.parsed(1, "owner_kind", OwnerKind::parse)?,
+                id: at.required_name(2, "owner_id")?,
+            };
+            Ok((PartitionId(at.get(0, "id")?), owner))
+        };
+        rows.iter().map(read).collect()
+    }
+
     async fn made_by(
         &self,
         partition: PartitionId,
@@ -41,34 +72,86 @@ impl Derivations for SqlStore {
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;
-        let mut in_view = HashMap::new();
-        for some in rows.chunks(IDS_PER_STATEMENT) {
-            let derivations = some.iter().map(|(derivation, ..)| *derivation);
-            for (derivation, memory) in self.memories_in_view(derivations).await? {
-                in_view.entry(derivation).or_insert_with(Vec::new).push(MemoryId(memory));
-            }
-        }
         let made = rows.into_iter().map(|(derivation, memory, version)| MadeVersion {
             derivation: DerivationId(derivation),
             memory: MemoryId(memory),
-            version: u32::try_from(version).unwrap_or(u32::MAX),
-            memories_in_view: in_view.remove(&derivation).unwrap_or_default(),
+            version: version_number(version),
         });
         Ok(made.collect())
     }
+
+    async fn built_on(
+        &self,
+        partition: PartitionId,
+        sources: &[Source],
+        limit: u32,
+    ) -> Result<Vec<BuiltOn>, StoreError> {
+        let mut built = Vec::new();
+        for some in sources.chunks(IDS_PER_STATEMENT) {
+            let ids = || some.iter().map(|source| source_id(*source));
+            let mut statement = QueryBuilder::<Db>::new(
+                "SELECT i.source_kind, i.source_id, i.derivation_id, m.id FROM derivation_inputs i
+                 JOIN memories m ON m.partition_id = i.partition_id AND m.derivation_id = i.derivation_id
+                 WHERE i.partition_id = ",
+            );
+            statement.push_bind(partition.0).push(" AND i.source_id IN (");
+            push_ids(&mut statement, ids());
+            statement.push(
+                " UNION SELECT i.source_kind, i.source_id, i.derivation_id, v.id FROM derivation_inputs i
+                 JOIN memory_versions v ON v.partition_id = i.partition_id AND v.derivation_id = i.derivation_id
+                 WHERE i.partition_id = ",
+            );
+            statement.push_bind(partition.0).push(" AND i.source_id IN (");
+            push_ids(&mut statement, ids());
+            statement.push(" LIMIT ").push_bind(i64::from(limit));
+            let rows: Vec<(String, Uuid, Uuid, Uuid)> =
+                statement.build_query_as().fetch_all(&self.readers).await.map_err(unavailable)?;
+            built.extend(rows.into_iter().map(|(kind, source, derivation, memory)| BuiltOn {
+                source: if kind == "turn" {
+                    Source::Turn(TurnId(source))
+                } else {
+                    Source::Memory(MemoryId(source))
+                },
+                derivation: DerivationId(derivation),
+                memory: MemoryId(memory),
+            }));
+        }
+        Ok(built)
+    }
+
+    async fn last_change(&self, partition: PartitionId) -> Result<u64, StoreError> {
+        let last: Option<i64> = sqlx::query_scalar("SELECT last_seq FROM partitions WHERE id = $1")
+            .bind(partition.0)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        Ok(u64::try_from(last.unwrap_or_default()).unwrap_or_default())
+    }
+
+    async fn change_numbers(
+        &self,
+        partition: PartitionId,
+        ids: &[MemoryId],
+    ) -> Result<Vec<(MemoryId, u32, u64)>, StoreError> {
+        let mut numbers = Vec::with_capacity(ids.len());
+        for some in ids.chunks(IDS_PER_STATEMENT) {
+            let mut statement = QueryBuilder::<Db>::new(
+                "SELECT memory_id, version, MIN(seq) FROM changes WHERE partition_id = ",
+            );
+            statement.push_bind(partition.0).push(" AND op = ").push_bind(ChangeOp::Put.code());
+            statement.push(" AND memory_id IN (");
+            push_ids(&mut statement, some.iter().map(|id| id.0));
+            statement.push(" GROUP BY memory_id, version");
+            let rows: Vec<(Uuid, i64, i64)> =
+                statement.build_query_as().fetch_all(&self.readers).await.map_err(unavailable)?;
+            numbers.extend(rows.into_iter().map(|(id, version, seq)| {
+                (MemoryId(id), version_number(version), u64::try_from(seq).unwrap_or_default())
+            }));
+        }
+        Ok(numbers)
+    }
 }
 
-impl SqlStore {
-    async fn memories_in_view(
-        &self,
-        derivations: impl ExactSizeIterator<Item = Uuid> + Send,
-    ) -> Result<Vec<(Uuid, Uuid)>, StoreError> {
-        let mut statement = QueryBuilder::<Db>::new(
-            "SELECT derivation_id, source_id FROM derivation_inputs
-             WHERE source_kind = 'memory' AND derivation_id IN (",
-        );
-        push_ids(&mut statement, derivations);
-        statement.push(" ORDER BY derivation_id, source_id");
-        statement.build_query_as().fetch_all(&self.readers).await.map_err(unavailable)
-    }
+fn version_number(stored: i64) -> u32 {
+    u32::try_from(stored).unwrap_or(u32::MAX)
 }

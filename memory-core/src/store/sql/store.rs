@@ -18,6 +18,7 @@ mod maintenance;
 mod packed_hits;
 mod partitions;
 mod read;
+mod retract;
 mod rows;
 mod stored_statement;
 mod touches;

@@ -40,7 +40,8 @@ macro_rules! store_contract {
             touching: a_touch_refreshes_strength_without_a_version, touches_of_what_is_not_there_are_skipped,
                 touches_agree_with_other_writes_of_their_set;
             undoing: versions_are_found_by_their_job, an_undo_restores_what_was_and_erases_what_was_created,
-                an_undo_leaves_what_was_changed_since, an_undo_spares_memories_made_with_its_creations_in_view;
+                an_undo_takes_back_what_was_changed_since, an_undo_keeps_memories_revised_with_its_creations_in_view,
+                a_present_version_is_not_retracted, partitions_of_a_job_and_the_order_of_versions_are_found;
             filtering: a_filter_selects_what_the_reference_lets_pass, filtered_pages_cover_every_match_once,
                 a_partition_that_is_not_there_matches_nothing;
             linking: links_belong_to_their_version, unknown_targets_are_refused, links_are_removed_with_their_target,

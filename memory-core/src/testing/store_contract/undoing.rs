@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::{answer, commit, loaded, log_is_sound, present};
-use crate::domain::change::{ChangeSet, Committed, Outcome};
+use crate::domain::change::{ChangeSet, Committed, Refusal, Retraction};
 use crate::domain::derivation::Source;
-use crate::domain::id::{DerivationId, JobId, MemoryId, PartitionId};
+use crate::domain::id::{DerivationId, JobId, MemoryId, PartitionId, TenantId};
 use crate::domain::memory::Memory;
 use crate::domain::time::Interval;
-use crate::domain::undo::{MadeVersion, Undo, undo_of};
+use crate::domain::undo::{BuiltOn, MadeVersion, Undo, VersionId};
+use crate::memories::{Named, plan_undo};
 use crate::store::Store;
 use crate::testing::START;
 use crate::testing::fixtures::{Fixtures, link, name, owner, revised, rows};
@@ -32,14 +33,9 @@ async fn history(store: &dyn Store, partition: PartitionId, id: MemoryId) -> Vec
     versions
 }
 
+/// Plan of the undo of a job.
 async fn undo(store: &dyn Store, partition: PartitionId, job: JobId) -> Undo {
-    let made = made_by(store, partition, job).await;
-    let ids: BTreeSet<MemoryId> = made.iter().map(|one| one.memory).collect();
-    let mut histories = Vec::new();
-    for id in ids {
-        histories.push(history(store, partition, id).await);
-    }
-    undo_of(&made, &histories, START.plus_days(1))
+    plan_undo(store, partition, Named::Job(job), 100, START.plus_days(1)).await.unwrap()
 }
 
 async fn take_back(store: &dyn Store, mut set: ChangeSet, undo: Undo) -> Committed {
@@ -134,7 +130,7 @@ pub async fn an_undo_restores_what_was_and_erases_what_was_created(store: &dyn S
     log_is_sound(store, done.partition).await;
 
     let again = undo(store, done.partition, job).await;
-    assert_eq!((again.restored.len(), again.erasures.len(), again.left.len()), (0, 0, 2));
+    assert_eq!(again, Undo::default());
     let turn = present(store, ids[0]).await.links[0].to;
     let erased = commit(store, &fixtures.erasing(&ann, vec![turn])).await.created.erased;
     assert_eq!(
@@ -145,13 +141,14 @@ pub async fn an_undo_restores_what_was_and_erases_what_was_created(store: &dyn S
     log_is_sound(store, done.partition).await;
 }
 
-/// Memories that were changed after the job are left and named, whether it created or revised them; what was erased
-/// is nothing to take back. An undo that was read before an edit is refused.
-pub async fn an_undo_leaves_what_was_changed_since(store: &dyn Store) {
+/// What was changed after the job is named as a dependent and taken back with it; what was erased is nothing to take
+/// back. An undo that was planned before another change of the partition is refused.
+pub async fn an_undo_takes_back_what_was_changed_since(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let (ann, job) = (owner("ann"), JobId(fixtures.id()));
     let (done, ids) = evolve(store, &fixtures, job).await;
     let mut stale = fixtures.set(&ann);
+    stale.prepared_at = Some(store.last_change(done.partition).await.unwrap());
     undo(store, done.partition, job).await.add_to(&mut stale, |memory| rows(&memory.text));
     for id in [ids[0], ids[3]] {
         let memory = present(store, id).await;
@@ -160,40 +157,78 @@ pub async fn an_undo_leaves_what_was_changed_since(store: &dyn Store) {
         edit.memory.tags = vec![name("by the caller")];
         commit(store, &fixtures.revising(&ann, edit)).await;
     }
-    assert!(answer(store, &stale).await.is_err());
+    assert_eq!(answer(store, &stale).await, Err(Refusal::Outdated));
     commit(store, &fixtures.erasing(&ann, vec![ids[4]])).await;
     let late = undo(store, done.partition, job).await;
-    assert_eq!(late.restored.iter().map(|one| one.memory.id).collect::<Vec<_>>(), [ids[1]]);
-    assert_eq!(
-        (&late.erasures, BTreeSet::from_iter(late.left.clone())),
-        (&vec![], BTreeSet::from([ids[0], ids[3]]))
-    );
+    let mut expected = vec![VersionId { memory: ids[0], version: 4 }, VersionId { memory: ids[3], version: 2 }];
+    expected.sort_unstable();
+    assert_eq!((&late.dependents, &late.erasures), (&expected, &vec![ids[3]]));
     take_back(store, fixtures.set(&ann), late).await;
-    assert_eq!(present(store, ids[0]).await.tags, [name("by the caller")]);
+    assert_eq!(present(store, ids[0]).await.tags, [name("before")]);
     assert_eq!(present(store, ids[1]).await.text, "document");
     log_is_sound(store, done.partition).await;
 }
 
-/// A memory that a job created and had in view when it revised another is left: its erasure would erase the other too.
-pub async fn an_undo_spares_memories_made_with_its_creations_in_view(store: &dyn Store) {
+/// A memory that was revised with a created one in view is restored and stays when that one is erased: the versions that
+/// had it in view leave the history, with their derivations and links.
+pub async fn an_undo_keeps_memories_revised_with_its_creations_in_view(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let (ann, job) = (owner("ann"), JobId(fixtures.id()));
-    let facts = ["revised", "source"].map(|text| fixtures.fact(text)).to_vec();
+    let facts = ["revised", "source", "linked"].map(|text| fixtures.fact(text)).to_vec();
     let ids = commit(store, &fixtures.adding(&ann, facts)).await.created.memories;
     let notes =
         ["seen", "unseen"].map(|text| fixtures.made_of(fixtures.fact(text), &[Source::Memory(ids[1])]));
     let created = fixtures.made_by(job, fixtures.adding(&ann, notes.to_vec()));
     let notes = commit(store, &created).await.created.memories;
-    let edit = revised(&present(store, ids[0]).await, Some("evolved"));
+    let mut edit = revised(&present(store, ids[0]).await, Some("evolved"));
+    edit.memory.links = vec![link(ids[2], "by", 1.0), link(notes[0], "by", 1.0)];
     let edit = fixtures.revised_from(edit, &[Source::Memory(notes[0])]);
-    commit(store, &fixtures.made_by(job, fixtures.revising(&ann, edit))).await;
-    let partition = store.partition_of(crate::domain::id::TenantId::DEFAULT, &ann).await.unwrap().unwrap();
+    let evolution = edit.memory.derivation.unwrap();
+    let partition = commit(store, &fixtures.revising(&ann, edit)).await.partition;
+    let built = store.built_on(partition, &[Source::Memory(notes[0])], 9).await.unwrap();
+    let expected = BuiltOn { source: Source::Memory(notes[0]), derivation: evolution, memory: ids[0] };
+    assert_eq!(built, [expected]);
     let undo = undo(store, partition, job).await;
-    assert_eq!((&undo.erasures, &undo.left), (&vec![notes[1]], &vec![notes[0]]));
-    let mut set = fixtures.set(&ann);
-    undo.add_to(&mut set, |memory| rows(&memory.text));
-    let Ok(Outcome::Committed(done)) = answer(store, &set).await else { panic!("refused") };
-    assert_eq!(done.created.erased, [notes[1]]);
-    assert_eq!(present(store, ids[0]).await.text, "revised");
+    assert_eq!((&undo.erasures, &undo.dependents), (&notes, &vec![VersionId { memory: ids[0], version: 2 }]));
+    let done = take_back(store, fixtures.set(&ann), undo).await;
+    assert_eq!(BTreeSet::from_iter(done.created.erased), BTreeSet::from_iter(notes));
+    let versions = history(store, partition, ids[0]).await;
+    assert_eq!(versions.iter().map(|one| one.version).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(content(&versions[1]), content(&versions[0]));
+    assert_eq!(commit(store, &fixtures.erasing(&ann, vec![ids[0]])).await.created.erased, [ids[0]]);
     log_is_sound(store, partition).await;
+}
+
+/// The derivation of a present version cannot be retracted.
+pub async fn a_present_version_is_not_retracted(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let source = commit(store, &fixtures.adding(&ann, vec![fixtures.fact("source")])).await.created.memories[0];
+    let made = fixtures.made_of(fixtures.fact("made"), &[Source::Memory(source)]);
+    let derivation = made.memory.derivation.unwrap();
+    let memory = commit(store, &fixtures.adding(&ann, vec![made])).await.created.memories[0];
+    let mut set = fixtures.set(&ann);
+    set.retractions = vec![Retraction { memory, derivation }];
+    assert_eq!(answer(store, &set).await, Err(Refusal::NotFound(derivation.0)));
+}
+
+/// The partitions of a job are found with their owners, in its tenant. Versions are numbered in the order of their
+/// commits.
+pub async fn partitions_of_a_job_and_the_order_of_versions_are_found(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let job = JobId(fixtures.id());
+    let (done, ids) = evolve(store, &fixtures, job).await;
+    let found = store.partitions_of_job(TenantId::DEFAULT, job, 9).await.unwrap();
+    assert_eq!(found, [(done.partition, owner("ann"))]);
+    let other = TenantId(fixtures.id());
+    assert_eq!(store.partitions_of_job(other, job, 9).await.unwrap(), []);
+    assert_eq!(store.partitions_of_job(TenantId::DEFAULT, JobId(fixtures.id()), 9).await.unwrap(), []);
+    let numbers = store.change_numbers(done.partition, &ids[..2]).await.unwrap();
+    let number = |id: MemoryId, version: u32| {
+        numbers.iter().find(|(of, at, _)| (*of, *at) == (id, version)).map(|(.., number)| *number).unwrap()
+    };
+    assert_eq!(numbers.len(), 5, "three versions and two");
+    assert!(number(ids[0], 1) < number(ids[1], 1));
+    assert!(number(ids[1], 1) < number(ids[0], 2) && number(ids[0], 2) < number(ids[0], 3));
+    assert_eq!(store.last_change(done.partition).await.unwrap(), number(ids[0], 3));
 }
