@@ -108,6 +108,18 @@ pub enum Error {
     /// Failure of a model.
     #[error(transparent)]
     Model(ModelError),
+    /// A language model gave no usable reply.
+    #[error("the language model gave no usable reply: {code}")]
+    LanguageModel {
+        /// Code of the failure.
+        code: &'static str,
+    },
+    /// The budget of the scope for language models is exhausted for today.
+    #[error("the budget of the scope for language models is exhausted for today: {code}")]
+    BudgetExhausted {
+        /// Code of the bound.
+        code: &'static str,
+    },
     /// The engine is shutting down.
     #[error("the server is shutting down")]
     Stopping,
@@ -140,6 +152,8 @@ impl Error {
             Error::Store(StoreError::Corrupt { .. }) => "store_damaged",
             Error::Index(_) => "index_unavailable",
             Error::Model(_) => "embedder_unavailable",
+            Error::LanguageModel { .. } => "language_model_unavailable",
+            Error::BudgetExhausted { .. } => "budget_exhausted",
             Error::Stopping => "stopping",
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::candidate::SourceTurn;
 use super::extract::prompt;
 use super::settings::ThinkingSettings;
-use crate::domain::id::PartitionId;
+use crate::domain::id::{PartitionId, SessionId};
 use crate::domain::time::Timestamp;
 use crate::domain::turn::Role;
 use crate::error::Error;
@@ -23,6 +23,8 @@ pub(super) struct Batch {
     pub(super) context: Vec<SourceTurn>,
     /// Turns to read, those of users and assistants only.
     pub(super) turns: Vec<SourceTurn>,
+    /// Turns that a language model is shown: those to read, then the context.
+    pub(super) shown: Vec<SourceTurn>,
     /// All turns of the batch, which leave the queue together.
     pub(super) queued: Vec<PendingTurn>,
     /// True if more turns wait.
@@ -41,47 +43,61 @@ pub(super) async fn load(
     let most = settings.turns_per_call.max(1);
     let mut queued = store.pending_turns(partition, queue, most.saturating_add(1)).await?;
     let waiting = queued.len();
-    let Some(session) = queued.first().map(|turn| turn.session) else { return Ok(None) };
-    let of_session = queued.iter().take(most as usize).take_while(|turn| turn.session == session).count();
+    let Some(first) = queued.first().map(session) else { return Ok(None) };
+    let of_session = queued.iter().take(most as usize).take_while(|turn| session(turn) == first).count();
     queued.truncate(of_session);
-    let all: Vec<SourceTurn> = queued.iter().map(source).collect();
-    queued.truncate(prompt::fitting(&all, settings.prompt_tokens));
+    let all: Vec<SourceTurn> = queued.iter().filter_map(source).collect();
+    queued.truncate(prompt::fitting(&all, settings.prompt_tokens).max(1));
     let has_more = queued.len() < waiting;
-    let turns: Vec<SourceTurn> = queued.iter().map(source).filter(is_read).collect();
+    let turns: Vec<SourceTurn> = queued.iter().filter_map(source).filter(is_read).collect();
     let context = context(store, &queued).await?;
     let recalled = recalled(store, partition, &queued).await?;
-    Ok(Some(Batch { context, turns, queued, has_more, recalled }))
+    let shown = turns.iter().chain(&context).cloned().collect();
+    Ok(Some(Batch { context, turns, shown, queued, has_more, recalled }))
 }
 
 fn is_read(turn: &SourceTurn) -> bool {
     matches!(turn.role, Role::User | Role::Assistant)
 }
 
-fn source(pending: &PendingTurn) -> SourceTurn {
-    let turn = &pending.turn;
-    SourceTurn {
-        turn: turn.id,
-        memory: pending.memory,
-        session: pending.session,
-        seq: turn.seq,
-        role: turn.role,
-        author: turn.author.clone(),
-        participants: turn.participants.clone(),
-        text: turn.text.clone(),
-        said_at: turn.said_at,
-        audience: pending.audience.clone(),
-    }
+/// Turn as extraction reads it; `None` for a memory without a turn, which no queue has.
+fn source(pending: &PendingTurn) -> Option<SourceTurn> {
+    let origin = pending.memory.origin.as_ref()?;
+    Some(SourceTurn {
+        turn: origin.turn,
+        memory: pending.memory.id,
+        session: origin.session,
+        seq: origin.seq,
+        role: origin.role,
+        author: origin.author.clone(),
+        participants: pending.participants.clone(),
+        text: pending.memory.text.clone(),
+        said_at: pending.said_at,
+        audience: pending.memory.audience.clone(),
+    })
+}
+
+fn session(pending: &PendingTurn) -> Option<SessionId> {
+    Some(pending.memory.origin.as_ref()?.session)
 }
 
 /// Turns right before the batch in its session.
 async fn context(store: &Arc<dyn Store>, queued: &[PendingTurn]) -> Result<Vec<SourceTurn>, Error> {
-    let Some(first) = queued.first().filter(|first| first.turn.seq > 0) else { return Ok(Vec::new()) };
+    let Some(first) = queued.first().and_then(source).filter(|first| first.seq > 0) else { return Ok(Vec::new()) };
     let wanted = u32::try_from(prompt::CONTEXT_TURNS_AT_MOST).unwrap_or(u32::MAX);
-    let from = first.turn.seq.saturating_sub(wanted);
-    let before = store.turns(first.session, from, first.turn.seq - from).await?;
-    let before = before.into_iter().filter(|turn| turn.seq < first.turn.seq);
-    let read = before.map(|turn| source(&PendingTurn { turn, ..first.clone() }));
-    Ok(read.filter(is_read).collect())
+    let from = first.seq.saturating_sub(wanted);
+    let before = store.turns(first.session, from, first.seq - from).await?;
+    let before = before.into_iter().filter(|turn| turn.seq < first.seq).map(|turn| SourceTurn {
+        turn: turn.id,
+        seq: turn.seq,
+        role: turn.role,
+        author: turn.author,
+        participants: turn.participants,
+        text: turn.text,
+        said_at: turn.said_at,
+        ..first.clone()
+    });
+    Ok(before.filter(is_read).collect())
 }
 
 /// Texts of the memories that were recalled shortly before each turn that is read.
@@ -92,8 +108,8 @@ async fn recalled(
 ) -> Result<Vec<Vec<String>>, Error> {
     let recalls = store.recalls(partition, RECALLS_IN_VIEW).await?;
     let mut texts = Vec::new();
-    for turn in queued.iter().filter(|one| matches!(one.turn.role, Role::User | Role::Assistant)) {
-        let recorded = turn.turn.recorded_at;
+    for turn in queued.iter().filter(|one| source(one).is_some_and(|turn| is_read(&turn))) {
+        let recorded = turn.memory.created_at;
         let is_before = |at: Timestamp| {
             at <= recorded && recorded.as_micros().saturating_sub(at.as_micros()) <= RECALL_MEMORY_US
         };
@@ -101,7 +117,7 @@ async fn recalled(
             .iter()
             .filter(|recall| is_before(recall.recalled_at))
             .flat_map(|recall| recall.hits.iter().map(|(memory, _)| *memory))
-            .filter(|memory| *memory != turn.memory)
+            .filter(|memory| *memory != turn.memory.id)
             .collect();
         ids.sort_unstable();
         ids.dedup();

@@ -13,6 +13,7 @@ use crate::domain::scope::Owner;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::jobs::registry::JobRegistry;
+use crate::store::PendingPartition;
 use crate::jobs::{JobContext, JobFailure, JobHandler, JobOutcome};
 
 /// Maximum number of owners whose waiting turns get a job at the start of a process.
@@ -120,7 +121,9 @@ impl Engine {
     /// jobs and changed settings leave turns without one.
     pub(crate) async fn resume_thinking(&self) -> Result<(), Error> {
         for queue in [enqueue::FACTS, enqueue::TIM_PAPER] {
-            for (tenant, _, owner) in self.store.partitions_with_pending(queue, OWNERS_AT_START).await? {
+            for PendingPartition { tenant, owner, .. } in
+                self.store.partitions_with_pending(queue, None, OWNERS_AT_START).await?
+            {
                 let now = self.now();
                 let job = Payload::new(&owner, &[]).job(JobId(self.ids.next(now)), tenant, queue, now, true);
                 self.store.enqueue(job).await?;

@@ -10,7 +10,7 @@ use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::jobs::JobFailure;
 use crate::model::language_model::ask::{AskError, AskLimits, Asked, Contract, Prompt, ask};
-use crate::store::{Store, StoreError, UsageEntry};
+use crate::store::{Store, StoreError, Usage, UsageEntry};
 
 /// Failure of a call.
 #[derive(Debug)]
@@ -21,6 +21,17 @@ pub(super) enum CallError {
     Ask(AskError),
     /// The store failed.
     Store(StoreError),
+}
+
+impl CallError {
+    /// Error of a request.
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            CallError::Budget(bound) => Error::BudgetExhausted { code: bound.code() },
+            CallError::Ask(error) => Error::LanguageModel { code: error.code() },
+            CallError::Store(error) => Error::from(error),
+        }
+    }
 }
 
 impl From<CallError> for JobFailure {
@@ -63,11 +74,11 @@ impl ModelCalls<'_> {
         task: Task,
         with: &TaskModel,
         contract: &C,
-        prompt: &Prompt,
+        prompt: Prompt,
     ) -> Result<Called<C::Reply>, CallError> {
         self.check_budget().await?;
         let limits = AskLimits::tokens(self.settings.reply_tokens);
-        let asked = ask(&*with.model, contract, prompt.clone(), limits).await;
+        let asked = ask(&*with.model, contract, prompt, limits).await;
         let usage = self.entry(task, with, &asked);
         if let Some(partition) = self.partition {
             self.store.add_usage(partition, std::slice::from_ref(&usage)).await.map_err(CallError::Store)?;
@@ -108,12 +119,14 @@ impl ModelCalls<'_> {
             day: self.now.day(),
             task: task.as_str().to_owned(),
             model: with.model.identity().to_string(),
-            calls: u64::from(calls),
-            refused_replies: refused as u64,
-            failures: u64::from(asked.is_err()),
-            prompt_tokens: usage.prompt_tokens,
-            reply_tokens: usage.reply_tokens,
-            cost_micros: micros(with.price.cost(&usage)),
+            usage: Usage {
+                calls: u64::from(calls),
+                refused_replies: refused as u64,
+                failures: u64::from(asked.is_err()),
+                prompt_tokens: usage.prompt_tokens,
+                reply_tokens: usage.reply_tokens,
+                cost_micros: micros(with.price.cost(&usage)),
+            },
         }
     }
 }

@@ -16,6 +16,7 @@ mod query;
 mod remember;
 mod serve;
 mod store;
+mod thinking;
 
 use std::process::ExitCode;
 
@@ -50,6 +51,8 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Recall(args) => Box::pin(query::recall(&global, args)).await,
         Command::List(args) => Box::pin(query::list(&global, args)).await,
         Command::Show(args) => Box::pin(query::show(&global, args)).await,
+        Command::Profile(args) => Box::pin(thinking::profile(&global, args)).await,
+        Command::Audit(args) => Box::pin(thinking::audit(&global, args)).await,
         Command::Delete(args) => Box::pin(store::delete(&global, args)).await,
         Command::Import(args) => Box::pin(import_export::import(&global, args)).await,
         Command::Export(args) => Box::pin(import_export::export(&global, args)).await,

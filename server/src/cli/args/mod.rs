@@ -1,11 +1,17 @@
 //! Command-line arguments, as clap definitions. Their doc comments are the help texts.
 
+mod scope;
+mod thinking;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engrain::wire;
 use uuid::Uuid;
+
+pub(super) use scope::ScopeArgs;
+pub(super) use thinking::{AuditArgs, ProfileArgs};
 
 /// Long-term memory for LLM agents and chatbots.
 #[derive(Debug, Parser)]
@@ -58,6 +64,10 @@ pub(super) enum Command {
     List(ListArgs),
     /// Show a memory
     Show(ShowArgs),
+    /// Show what is true of a subject
+    Profile(ProfileArgs),
+    /// Count junk, duplicate, looping and unsupported facts
+    Audit(AuditArgs),
     /// Erase memories
     Delete(DeleteArgs),
     /// Embed all memories again with another embedder
@@ -98,30 +108,6 @@ pub(super) enum ModelsCommand {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },
-}
-
-/// Scope options.
-#[derive(Clone, Debug, Default, Args)]
-pub(super) struct ScopeArgs {
-    /// User id
-    #[arg(long, value_name = "ID", env = "ENGRAIN_USER")]
-    pub(super) user: Option<String>,
-    /// Agent id
-    #[arg(long, value_name = "ID")]
-    pub(super) agent: Option<String>,
-    /// Application id
-    #[arg(long, value_name = "ID")]
-    pub(super) app: Option<String>,
-    /// Run id
-    #[arg(long, value_name = "ID")]
-    pub(super) run: Option<String>,
-}
-
-impl ScopeArgs {
-    pub(super) fn scope(&self) -> wire::Scope {
-        let Self { user, agent, app, run } = self.clone();
-        wire::Scope { user_id: user, agent_id: agent, app_id: app, run_id: run }
-    }
 }
 
 #[derive(Debug, Args)]
