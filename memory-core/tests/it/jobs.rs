@@ -11,6 +11,7 @@ use memory_core::domain::id::{JobId, TenantId};
 use memory_core::domain::job::{Job, JobState};
 use memory_core::domain::time::Timestamp;
 use memory_core::error::Error;
+use memory_core::jobs::arrivals::JobArrivals;
 use memory_core::jobs::registry::JobRegistry;
 use memory_core::jobs::runner::{JobRunner, KindStatus};
 use memory_core::jobs::settings::JobSettings;
@@ -102,6 +103,7 @@ struct Bench {
     store: Arc<SqlStore>,
     clock: Arc<FrozenClock>,
     next: AtomicI64,
+    arrivals: JobArrivals,
 }
 
 impl Bench {
@@ -109,7 +111,8 @@ impl Bench {
         let directory = tempfile::tempdir().unwrap();
         let store = Arc::new(SqlStore::open(directory.path(), StoreOptions::default()).await.unwrap());
         let clock = Arc::new(FrozenClock::at(START));
-        Self { _directory: directory, store, clock, next: AtomicI64::new(1) }
+        let (next, arrivals) = (AtomicI64::new(1), JobArrivals::default());
+        Self { _directory: directory, store, clock, next, arrivals }
     }
 
     async fn ask(&self, kind: &str) -> JobId {
@@ -123,7 +126,8 @@ impl Bench {
         for handler in handlers {
             registry = registry.with(Arc::clone(*handler) as Arc<dyn JobHandler>);
         }
-        JobRunner::start(self.store.clone(), self.clock.clone(), &registry, settings).await.unwrap()
+        let arrivals = &self.arrivals;
+        JobRunner::start(self.store.clone(), self.clock.clone(), &registry, settings, arrivals).await.unwrap()
     }
 
     async fn job(&self, id: JobId) -> Job {
@@ -319,7 +323,8 @@ async fn a_worker_that_dies_is_started_again() {
     let bench = Bench::new().await;
     let registry = JobRegistry::default().with(Scripted::new("k", &[]));
     let clock = Arc::new(Broken(AtomicUsize::new(0)));
-    let runner = JobRunner::start(bench.store.clone(), clock, &registry, SETTINGS).await.unwrap();
+    let (store, arrivals) = (bench.store.clone(), JobArrivals::default());
+    let runner = JobRunner::start(store, clock, &registry, SETTINGS, &arrivals).await.unwrap();
     while only(&runner).restarts == 0 || !runner.status().is_alive {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

@@ -157,6 +157,15 @@ async fn damage_is_found_and_mended_where_nothing_is_lost() {
             "UPDATE memory_versions SET id = X'03' WHERE id = (SELECT min(id) FROM memory_versions)",
         ),
         ("orphan_link", "UPDATE link_targets SET to_id = X'06'"),
+        (
+            "orphan_group",
+            "INSERT INTO memory_groups (partition_id, group_key, memory_id) VALUES (1, 'g', X'06')",
+        ),
+        (
+            "orphan_in_queue",
+            "INSERT INTO thinking_queue (partition_id, mechanism, seq, memory_id)
+             SELECT partition_id, 'm', 1, id FROM memories WHERE turn_id IS NULL LIMIT 1",
+        ),
         ("orphan_link", "UPDATE link_targets SET from_id = X'06'"),
         (
             "empty_session",
@@ -190,6 +199,27 @@ async fn damage_that_cannot_be_mended_is_found_and_left() {
         let found: Vec<_> = found.iter().map(|damage| (damage.code, damage.repaired)).collect();
         assert!(found.contains(&(code, false)), "{code}: {found:?}");
         assert!(left.iter().any(|damage| damage.code == code && !damage.repaired), "{code}: {left:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_statement_or_audience_is_reported() {
+    for (column, value) in
+        [("statement", "'{}'"), ("statement", "'['"), ("audience", "'[1]'"), ("audience", "'\"\"'")]
+    {
+        for table in ["memories", "memory_versions"] {
+            let directory = tempfile::tempdir().unwrap();
+            let (store, ids) = filled(directory.path()).await;
+            store.close().await;
+            drop(store);
+            alter(directory.path(), &format!("UPDATE {table} SET {column} = {value}")).await;
+            let store = open(directory.path()).await;
+            let read = store.earlier_versions(PartitionId(1), ids[2]).await;
+            let Err(StoreError::Corrupt { table: found, column: damaged, .. }) = read else {
+                panic!("{table}.{column} = {value}: {read:?}")
+            };
+            assert_eq!((found, damaged), (table, column));
+        }
     }
 }
 
@@ -328,7 +358,10 @@ const BEFORE_ROWS_HAD_RECIPES: &str = "
 async fn rows_of_earlier_stores_are_kept_under_an_unknown_recipe() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = filled(directory.path()).await;
-    let before = everything(&store).await;
+    let mut before = everything(&store).await;
+    for one in before.iter_mut().flat_map(|(_, memories)| memories) {
+        (one.memory.statement, one.memory.audience) = (None, Vec::new()); // such a store had none
+    }
     let (number, recipe) = store.embedder_in_use().await.unwrap().unwrap();
     let other = RowRecipe { embedder: "other".to_owned(), ..recipe.clone() };
     let second = store.register_embedder(&other, 4, START).await.unwrap();

@@ -105,6 +105,9 @@ pub(super) const VERSION_COLUMNS: &str = "v.version, v.text, v.tokens, v.visibil
      v.derivation_id, v.happened_us, v.happened_until_us, v.recorded_us, v.valid_from_us, v.valid_to_us, v.expires_us, \
      v.importance, v.links, v.statement, v.audience";
 
+/// Number of columns in [`VERSION_COLUMNS`].
+pub(super) const VERSION_COLUMN_COUNT: usize = 18;
+
 /// Decodes an earlier version from [`VERSION_COLUMNS`] and the fields that do not change.
 pub(super) fn version(row: &Row, present: &Memory, turn_text: Option<&str>) -> Result<Memory, StoreError> {
     let at = Reader { row, table: "memory_versions" };

@@ -9,7 +9,8 @@ use super::rows::{metadata_json, names_json};
 use super::stored_statement::statement_json;
 use super::write_transaction::WriteTransaction;
 use super::{StoreError, unavailable};
-use crate::domain::change::{ChangeSet, IndexRow, Refusal, Revision};
+use crate::domain::change::{ChangeSet, IndexRow, NewMemory, Refusal, Revision};
+use crate::domain::group::GroupKey;
 use crate::domain::id::{DerivationId, MemoryId, PartitionId};
 use crate::domain::memory::{DocumentName, Memory};
 use crate::domain::time::Timestamp;
@@ -18,6 +19,7 @@ use crate::domain::time::Timestamp;
 pub(super) struct NextVersion<'m, 'a> {
     pub(super) memory: &'m Memory,
     rows: Option<&'a [IndexRow]>,
+    groups: Option<&'a [GroupKey]>,
     keeps_links: bool,
     keeps_strength: bool,
     derivation: Option<DerivationId>,
@@ -30,6 +32,7 @@ impl<'m, 'a> NextVersion<'m, 'a> {
         Self {
             memory,
             rows: revision.rows.as_deref(),
+            groups: revision.groups.as_deref(),
             keeps_links: revision.keeps_links,
             keeps_strength: true,
             derivation: own.or(revision.memory.derivation),
@@ -37,9 +40,15 @@ impl<'m, 'a> NextVersion<'m, 'a> {
     }
 
     /// Version of a document that replaces the document of its name.
-    pub(super) fn of_document(memory: &'m Memory, rows: &'a [IndexRow]) -> Self {
-        let derivation = memory.derivation;
-        Self { memory, rows: Some(rows), keeps_links: false, keeps_strength: false, derivation }
+    pub(super) fn of_document(memory: &'m Memory, new: &'a NewMemory) -> Self {
+        Self {
+            memory,
+            rows: Some(&new.rows),
+            groups: Some(&new.groups),
+            keeps_links: false,
+            keeps_strength: false,
+            derivation: memory.derivation,
+        }
     }
 }
 
@@ -156,7 +165,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         partition: PartitionId,
         next: NextVersion<'_, 'a>,
     ) -> Result<(), StoreError> {
-        let NextVersion { memory, rows, keeps_links, .. } = next;
+        let NextVersion { memory, rows, groups, keeps_links, .. } = next;
         self.flush().await?;
         self.keep_present_version(partition, memory.id).await?;
         self.update(partition, &next).await?;
@@ -166,6 +175,10 @@ impl<'a> WriteTransaction<'_, 'a> {
         if let Some(rows) = rows {
             self.delete_rows(partition, memory.id).await?;
             self.inserts.rows(partition, memory.id, rows);
+        }
+        if let Some(groups) = groups {
+            self.delete_groups(partition, memory.id).await?;
+            self.inserts.groups(partition, memory.id, groups);
         }
         Ok(())
     }
