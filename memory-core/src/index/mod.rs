@@ -141,6 +141,20 @@ pub enum Exactness {
     Approximate,
 }
 
+/// Vectors of one [`Index::nearest`] at most. It bounds how long one scan keeps the partition from taking a commit.
+pub const MAX_NEAREST_VECTORS: usize = 64;
+/// The largest k of [`Index::nearest`].
+pub const MAX_NEAREST: usize = 1_024;
+
+/// A memory near a vector.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Nearest {
+    /// The memory.
+    pub memory: MemoryId,
+    /// The cosine of its nearest row, -1 to 1 up to rounding.
+    pub similarity: f32,
+}
+
 /// One memory under a query: its visibility and its scores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inspection {
@@ -193,6 +207,22 @@ pub trait Index: Send + Sync + Debug {
         memory: MemoryId,
         query: &IndexQuery,
     ) -> Result<Option<Inspection>, IndexError>;
+
+    /// The `k` nearest visible memories of each of several vectors, in one pass over the partition: what thinking compares
+    /// new items with. Answers are in the order of the vectors; memories by descending cosine, then by ascending id.
+    ///
+    /// A memory has the cosine of its nearest row, and takes one place however many rows it has; one without a vector is
+    /// never listed. Retention and importance play no part. Fewer than k are listed only if fewer are visible, by an
+    /// approximate index also if it missed some. No vectors give no answers. `k` is 1 to [`MAX_NEAREST`], and there
+    /// are at most [`MAX_NEAREST_VECTORS`] vectors: others, and vectors without a direction, are
+    /// [`IndexError::Unscorable`]. One wrong vector refuses all.
+    async fn nearest(
+        &self,
+        partition: PartitionId,
+        vectors: &[Arc<[f32]>],
+        view: &View,
+        k: usize,
+    ) -> Result<Vec<Vec<Nearest>>, IndexError>;
 
     /// The visible turns at these positions; positions without one are left out.
     async fn turns_at(

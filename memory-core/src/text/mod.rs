@@ -9,6 +9,7 @@ mod chunk;
 mod chunk_pieces;
 mod detect;
 mod encoding;
+mod entity;
 mod function_words;
 mod language;
 mod query_terms;
@@ -26,6 +27,7 @@ mod golden;
 
 pub use chunk::{ChunkLimits, TextSpan, split_text};
 pub use encoding::TermVectorError;
+pub(crate) use entity::entity_key;
 pub use language::Language;
 pub use query_terms::{QueryTerms, QueryWord};
 pub use term_vector::{Term, TermVector};

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use memory_core::domain::id::{MemoryId, PartitionId};
 use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
 use memory_core::index::{
-    Answer, Exactness, Index, IndexError, IndexQuery, Inspection, TurnPosition, Update, View,
+    Answer, Exactness, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosition, Update, View,
 };
 use memory_core::retention::MemoryBankPaper;
 use memory_core::store::Store;
@@ -80,6 +80,16 @@ impl Index for LossyIndex {
         query: &IndexQuery,
     ) -> Result<Option<Inspection>, IndexError> {
         self.0.inspect(partition, memory, query).await
+    }
+
+    async fn nearest(
+        &self,
+        partition: PartitionId,
+        vectors: &[Arc<[f32]>],
+        view: &View,
+        k: usize,
+    ) -> Result<Vec<Vec<Nearest>>, IndexError> {
+        self.0.nearest(partition, vectors, view, k).await
     }
 
     async fn turns_at(

@@ -8,7 +8,9 @@ use memory_core::domain::clock::FrozenClock;
 use memory_core::domain::id::{CountingIds, MemoryId, PartitionId};
 use memory_core::engine::{Engine, Parts};
 use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
-use memory_core::index::{Answer, Index, IndexError, IndexQuery, Inspection, TurnPosition, Update, View};
+use memory_core::index::{
+    Answer, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosition, Update, View,
+};
 use memory_core::limits::Limits;
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::recall::settings::RecallSettings;
@@ -38,6 +40,16 @@ impl Index for RefusingIndex {
         query: &IndexQuery,
     ) -> Result<Option<Inspection>, IndexError> {
         self.inner.inspect(partition, memory, query).await
+    }
+
+    async fn nearest(
+        &self,
+        partition: PartitionId,
+        vectors: &[Arc<[f32]>],
+        view: &View,
+        k: usize,
+    ) -> Result<Vec<Vec<Nearest>>, IndexError> {
+        self.inner.nearest(partition, vectors, view, k).await
     }
 
     async fn turns_at(

@@ -13,6 +13,7 @@ mod heap_size;
 mod hybrid_search;
 mod interner;
 pub mod lexical;
+mod nearest;
 mod partition;
 mod partition_cache;
 mod prepared_query;
@@ -27,7 +28,7 @@ use self::partition::Partition;
 use self::partition_cache::{CachedPartition, PartitionCache};
 use self::scan_queue::ScanQueue;
 use self::workers::Workers;
-use super::{Answer, Index, IndexError, IndexQuery, Inspection, TurnPosition, Update, View};
+use super::{Answer, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosition, Update, View};
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::retention::Curve;
 use crate::store::IndexSource;
@@ -83,16 +84,17 @@ impl EmbeddedIndex {
         self.cache.in_memory()
     }
 
-    /// Runs `work` on a partition: on this thread if the partition is small, else on a blocking thread.
+    /// Runs `work` on a partition: on this thread if the partition is small for so many scans, else on a blocking thread.
     async fn run_on<T: Send + 'static>(
         &self,
         id: PartitionId,
+        scans: usize,
         work: impl FnOnce(&Partition) -> T + Send + 'static,
     ) -> Result<T, IndexError> {
         let cached = self.cached(id).await?;
         {
             let state = cached.state.read();
-            if let Some(partition) = self.small(&state)? {
+            if let Some(partition) = self.small(&state, scans)? {
                 return Ok(work(partition));
             }
         }
@@ -104,10 +106,16 @@ impl EmbeddedIndex {
         done.await.ok().flatten().ok_or(IndexError::Abandoned)
     }
 
-    /// The partition, if it is small enough for the caller's thread.
-    fn small<'a>(&self, state: &'a Option<Partition>) -> Result<Option<&'a Partition>, IndexError> {
+    /// The partition, if it is small enough to be scanned so many times on the caller's thread.
+    fn small<'a>(
+        &self,
+        state: &'a Option<Partition>,
+        scans: usize,
+    ) -> Result<Option<&'a Partition>, IndexError> {
         match state {
-            Some(partition) if partition.rows() <= self.inline_rows => Ok(Some(partition)),
+            Some(partition) if partition.rows().saturating_mul(scans) <= self.inline_rows => {
+                Ok(Some(partition))
+            }
             Some(_) => Ok(None),
             None => Err(IndexError::Abandoned),
         }
@@ -161,7 +169,7 @@ impl Index for EmbeddedIndex {
         let cached = self.cached(partition).await?;
         {
             let state = cached.state.read();
-            if let Some(partition) = self.small(&state)? {
+            if let Some(partition) = self.small(&state, 1)? {
                 let answers = partition.search(std::slice::from_ref(query), &Workers::own());
                 return answers.into_iter().next().unwrap_or(Err(IndexError::Abandoned));
             }
@@ -176,7 +184,22 @@ impl Index for EmbeddedIndex {
         query: &IndexQuery,
     ) -> Result<Option<Inspection>, IndexError> {
         let query = query.clone();
-        self.run_on(partition, move |partition| partition.inspect(memory, &query)).await?
+        self.run_on(partition, 1, move |partition| partition.inspect(memory, &query)).await?
+    }
+
+    async fn nearest(
+        &self,
+        partition: PartitionId,
+        vectors: &[Arc<[f32]>],
+        view: &View,
+        k: usize,
+    ) -> Result<Vec<Vec<Nearest>>, IndexError> {
+        nearest::check(vectors, k)?;
+        if vectors.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (vectors, view) = (vectors.to_vec(), view.clone());
+        self.run_on(partition, vectors.len(), move |partition| partition.nearest(&vectors, &view, k)).await?
     }
 
     async fn turns_at(

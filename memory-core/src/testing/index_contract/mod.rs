@@ -3,7 +3,8 @@
 //! - `invariants` and `keeping_up` hold for every implementation, approximate ones too: visibility, uniqueness,
 //!   freshness, lookups by id and by position;
 //! - `exact` holds for an implementation that claims [`Exactness`](crate::index::Exactness) better than `Approximate`:
-//!   candidates and scores equal those of [`reference`](super::reference), which uses no index.
+//!   candidates and scores equal those of [`reference`](super::reference), which uses no index. So does the one rule of
+//!   `nearest` that compares with the reference; its others hold for every implementation.
 //!
 //! [`index_contract!`](crate::index_contract) makes one test per rule for an implementation. The functions panic when a
 //! rule is broken, as a test does.
@@ -14,6 +15,7 @@ mod checks;
 pub mod exact;
 pub mod invariants;
 pub mod keeping_up;
+pub mod nearest;
 
 use std::sync::Arc;
 
@@ -45,6 +47,7 @@ macro_rules! index_contract {
                 a_filter_retrieves_exactly_what_passes 20, numbers_are_compared_by_exact_value 1,
                 importance_matches_the_number_that_was_given 1, the_best_chunk_scores_the_memory 1
             }
+            $crate::index_contract! { @tests $make Exact nearest: nearest_equals_the_reference 8 }
         }
     };
     (invariants: $make:ident) => {
@@ -57,6 +60,9 @@ macro_rules! index_contract {
         $crate::index_contract! { @tests $make $tier invariants:
             candidates_are_visible_and_listed_once 8, hidden_memories_take_no_place_and_move_no_score 1,
             memories_without_a_vector_are_retrieved_by_terms 1, turns_are_found_by_position 10
+        }
+        $crate::index_contract! { @tests $make $tier nearest:
+            nearest_memories_are_visible_and_listed_once_in_order 8, nearest_of_what_is_out_of_bounds_is_refused 1
         }
         $crate::index_contract! { @tests $make $tier keeping_up:
             updates_during_a_load_are_kept 10, a_gap_makes_the_index_read_anew 10,

@@ -1,7 +1,13 @@
 //! Think-in-Memory (`TiM`, Liu et al. 2023, arXiv:2311.08719), the pure half: thoughts are hashed into buckets, grouped, and
 //! organised by a language model that answers with edits.
 //!
-//! No part of this folder waits, reads a clock or calls a model. Invariant: the same input gives the same output on every platform.
+//! No part of this folder waits, reads a clock or calls a model: [`lsh`] hashes vectors, [`groups`] chooses what is
+//! organised together, [`organise`] makes prompts and turns replies into edits, [`replies`] checks what a model returned.
+//! Invariant: the same input gives the same output on every platform.
 
 mod gaussian;
+pub mod groups;
 pub mod lsh;
+pub mod organise;
+pub mod profile;
+pub mod replies;
