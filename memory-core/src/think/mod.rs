@@ -4,3 +4,4 @@
 //! job runner does the rest. Every step is a pure function of its inputs, with or without a language model.
 
 pub mod candidate;
+pub mod extract;
