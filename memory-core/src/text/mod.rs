@@ -11,10 +11,12 @@ mod detect;
 mod encoding;
 mod entity;
 mod function_words;
+mod keyphrases;
 mod language;
 mod query_terms;
 mod script;
 mod segment;
+mod sentences;
 mod term;
 mod term_vector;
 pub mod time_expressions;
@@ -28,8 +30,12 @@ mod golden;
 pub use chunk::{ChunkLimits, TextSpan, split_text};
 pub use encoding::TermVectorError;
 pub(crate) use entity::entity_key;
+pub use keyphrases::keyphrases;
 pub use language::Language;
 pub use query_terms::{QueryTerms, QueryWord};
+pub use sentences::{
+    MAX_FIRST_PERSON_SENTENCES, STATEMENT_BYTES, first_person_sentences, is_first_person_statement, sentences,
+};
 pub use term_vector::{Term, TermVector};
 pub use tokenizer::Tokenizer;
 pub use tokens::TokenCounter;

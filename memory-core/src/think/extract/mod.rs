@@ -1,6 +1,7 @@
-//! Extraction: turns → candidate facts, by a language model ([`contract`]) or by rules.
+//! Extraction: turns → candidate facts, by a language model ([`contract`]) or by rules ([`rules`]).
 
 pub mod contract;
 mod dates;
 pub mod grounding;
 pub mod prompt;
+pub mod rules;

@@ -1,0 +1,1 @@
+//! Table tests of the rules, and their properties.
