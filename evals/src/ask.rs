@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use engrain::Client;
-use engrain::wire::{RecallRequest, Recalled, Scope};
+use engrain::wire::{RecallRequest, Recalled, Scope, Weights};
 use serde::Serialize;
 
 use crate::dataset::{Question, Unit};
@@ -25,6 +25,9 @@ pub(crate) struct Manner {
     pub(crate) rerank: bool,
     /// Number of candidates to rerank. Default: the server's setting.
     pub(crate) rerank_candidates: Option<u32>,
+    /// Weights of the signals. Default: the server's settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) weights: Option<Weights>,
 }
 
 /// Result of a question.
@@ -60,6 +63,7 @@ pub(crate) async fn ask(
         budget_tokens: Some(0),
         rerank: Some(manner.rerank),
         rerank_candidates: manner.rerank_candidates,
+        weights: manner.weights,
         now: question.asked_at.clone(),
         ..RecallRequest::default()
     };
@@ -94,6 +98,7 @@ mod tests {
             units,
             kind: String::new(),
             counts_in: Vec::new(),
+            changed_fact: None,
         };
         let asked = |units| Asked {
             question: question(units),

@@ -13,6 +13,7 @@ mod report;
 mod run;
 mod sample;
 mod scores;
+mod state_order;
 
 use std::fs::OpenOptions;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use engrain::Client;
+use engrain::wire::Weights;
 use jiff::Timestamp;
 
 use crate::ask::{Manner, RECALL_LIMIT_MEMORIES};
@@ -76,6 +78,9 @@ struct Options {
     /// Number of candidates to rerank, 1 to 200. Default: the server's setting.
     #[arg(long, value_name = "N", requires = "rerank")]
     rerank_candidates: Option<u32>,
+    /// Weight of a signal in every request, such as `time=0.3`; may be repeated. Default: the server's settings.
+    #[arg(long, value_name = "NAME=WEIGHT", value_parser = weight)]
+    weight: Vec<(String, f32)>,
     /// Number of concurrent requests.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = at_least_one)]
     concurrency: usize,
@@ -89,6 +94,12 @@ struct Options {
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "must be a number from 1".to_owned())
+}
+
+fn weight(text: &str) -> Result<(String, f32), String> {
+    let parsed =
+        text.split_once('=').and_then(|(name, weight)| Some((name.to_owned(), weight.parse().ok()?)));
+    parsed.ok_or_else(|| "must be a name, an equals sign and a number".to_owned())
 }
 
 fn cutoff(text: &str) -> Result<usize, String> {
@@ -129,7 +140,11 @@ async fn measure(benchmark: Benchmark, options: &Options, date: Timestamp) -> Re
     }
     let data = Data::of(&options.file)?;
     let dataset = Dataset::open(benchmark, &options.file, &options.user_prefix, options.questions)?;
-    let manner = Manner { rerank: options.rerank, rerank_candidates: options.rerank_candidates };
+    let manner = Manner {
+        rerank: options.rerank,
+        rerank_candidates: options.rerank_candidates,
+        weights: weights(&options.weight)?,
+    };
     let outcome = run::run(&client, &dataset, manner, options.concurrency, options.keep).await?;
 
     let mut cutoffs = options.limit.clone();
@@ -138,7 +153,7 @@ async fn measure(benchmark: Benchmark, options: &Options, date: Timestamp) -> Re
     }
     cutoffs.sort_unstable();
     cutoffs.dedup();
-    let asked = outcome.asked.iter().map(|asked| (&asked.question, asked.ranking.as_slice()));
+    let asked = || outcome.asked.iter().map(|asked| (&asked.question, asked.ranking.as_slice()));
     let report = Report {
         benchmark,
         date: date.to_string(),
@@ -152,7 +167,8 @@ async fn measure(benchmark: Benchmark, options: &Options, date: Timestamp) -> Re
         },
         ingest: ingest_report(&dataset, &outcome),
         recall: recall_report(&outcome, &cutoffs),
-        metrics: scores::averages(asked, benchmark.measures(), &cutoffs),
+        metrics: scores::averages(asked(), benchmark.measures(), &cutoffs),
+        state_order: state_order::shares(asked()),
         settings: Settings {
             unit: benchmark.unit(),
             cutoffs,
@@ -167,6 +183,16 @@ async fn measure(benchmark: Benchmark, options: &Options, date: Timestamp) -> Re
         std::fs::write(file, report.json()?).map_err(Failure::file(file, "written"))?;
     }
     Ok(())
+}
+
+/// The weights of `--weight` as a part of a request. A name that the API does not have is refused.
+fn weights(named: &[(String, f32)]) -> Result<Option<Weights>, Failure> {
+    if named.is_empty() {
+        return Ok(None);
+    }
+    let object =
+        named.iter().map(|(name, weight)| (name.clone(), serde_json::Value::from(*weight))).collect();
+    Ok(Some(serde_json::from_value(serde_json::Value::Object(object))?))
 }
 
 fn ingest_report(dataset: &Dataset, outcome: &Outcome) -> Ingest {

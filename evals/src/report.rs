@@ -15,6 +15,7 @@ use crate::dataset::{Benchmark, LeftOut};
 use crate::failure::Failure;
 use crate::metrics::{Measure, Percentiles};
 use crate::scores::Score;
+use crate::state_order::StateOrder;
 
 /// Report of a run.
 #[derive(Debug, Serialize)]
@@ -31,6 +32,9 @@ pub(crate) struct Report {
     pub(crate) ingest: Ingest,
     pub(crate) recall: Recall,
     pub(crate) metrics: Vec<Score>,
+    /// Order of the evidence of changed facts, by the state asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) state_order: Vec<StateOrder>,
 }
 
 /// Version of this program.
@@ -130,6 +134,7 @@ impl Report {
             text.push('\n');
             text.push_str(&self.block(*measure));
         }
+        text.push_str(&self.state_order_block());
         text
     }
 
@@ -173,6 +178,19 @@ impl Report {
             ),
         ];
         lines.join("\n") + "\n"
+    }
+
+    /// Table of the order of the evidence of changed facts; empty where the benchmark has none.
+    fn state_order_block(&self) -> String {
+        let rows = self.state_order.iter().map(|row| {
+            format!("{:31} {:>5} {:>7.4}\n", row.state.name(), row.questions, row.asked_state_first)
+        });
+        let rows: String = rows.collect();
+        if rows.is_empty() {
+            rows
+        } else {
+            format!("\nfirst of the evidence sessions {:>6} {:>7}\n{rows}", "n", "share")
+        }
     }
 
     /// Table of one measure: a row for each group, a column for each cut-off.

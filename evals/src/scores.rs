@@ -63,7 +63,7 @@ mod tests {
         let counted = |group: &str| Counted { group: group.into(), evidence: evidence.clone().collect() };
         let (text, unit, kind) = (String::new(), Unit::Turn, kind.to_owned());
         let counts_in = vec![counted("overall"), counted(&kind)];
-        Question { text, asked_at: None, unit, units: 3, kind, counts_in }
+        Question { text, asked_at: None, unit, units: 3, kind, counts_in, changed_fact: None }
     }
 
     #[test]

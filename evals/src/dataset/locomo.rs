@@ -70,6 +70,7 @@ fn question(qa: &Qa, keys: &BTreeMap<DialogueId, String>, left_out: &mut LeftOut
             Counted { group: kind.clone(), evidence },
         ],
         kind,
+        changed_fact: None,
     })
 }
 

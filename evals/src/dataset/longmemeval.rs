@@ -14,7 +14,7 @@ use std::path::Path;
 use engrain::formats::longmemeval::{Question as Asked, questions};
 use engrain::formats::{FormatError, ImportOptions, SourceLocation};
 
-use super::{Counted, Haystack, LeftOut, Question, Unit};
+use super::{ChangedFact, Counted, Haystack, LeftOut, Question, State, Unit};
 
 /// The average over every question that is no abstention, with all of its evidence.
 const ALL: &str = "all";
@@ -22,6 +22,8 @@ const ALL: &str = "all";
 const OFFICIAL_470: &str = "official n=470";
 /// The official script's average that leaves out questions without a marked user turn, too: 419 of the 500.
 const OFFICIAL_419: &str = "official n=419";
+/// Type of the questions whose evidence is several states of one fact.
+const CHANGED: &str = "knowledge-update";
 
 /// The haystacks of a file: one for each question.
 pub(super) fn haystacks(
@@ -66,10 +68,27 @@ fn haystack(
             unit: Unit::Session(ids),
             units,
             kind: asked.question_type.clone(),
+            changed_fact: changed_fact(asked, &evidence),
             counts_in: counts_in(asked, evidence),
         });
     }
     Ok(haystack)
+}
+
+/// The changed fact of a knowledge-update question, if its evidence is in more than one session. Sessions are ordered by
+/// their times; an id that occurs twice has the place of its last time.
+fn changed_fact(asked: &Asked, evidence: &BTreeSet<String>) -> Option<ChangedFact> {
+    let dated = asked.haystack_dates.iter().zip(&asked.haystack_session_ids);
+    let mut dated: Vec<_> = dated.filter(|(_, id)| evidence.contains(*id)).collect();
+    // Dates are written year first and of one width, so that their order as texts is that of the times.
+    dated.sort_unstable();
+    let mut sessions: Vec<String> = Vec::new();
+    for (_, id) in dated {
+        sessions.retain(|known| known != id);
+        sessions.push(id.clone());
+    }
+    let is_changed = asked.question_type == CHANGED && sessions.len() > 1;
+    is_changed.then(|| ChangedFact { asked: State::of(&asked.question), sessions })
 }
 
 fn counts_in(asked: &Asked, evidence: BTreeSet<String>) -> Vec<Counted> {
@@ -141,6 +160,17 @@ mod tests {
         let unmarked = &read(record("q", &["answer_b"])).questions[0];
         assert_eq!(found(unmarked, OFFICIAL_470), Some(vec![]));
         assert_eq!(found(unmarked, OFFICIAL_419), None);
+    }
+
+    #[test]
+    fn the_sessions_of_a_changed_fact_are_ordered_by_time() {
+        let mut changed = record("q", &["answer_b", "answer_a"]);
+        assert!(read(changed.clone()).questions[0].changed_fact.is_none(), "another type");
+        changed["question_type"] = json!("knowledge-update");
+        let fact = read(changed.clone()).questions[0].changed_fact.clone().unwrap();
+        assert_eq!((fact.asked, fact.sessions), (State::Present, vec!["answer_a".into(), "answer_b".into()]));
+        changed["answer_session_ids"] = json!(["answer_a"]);
+        assert!(read(changed).questions[0].changed_fact.is_none(), "one session is no change");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! A file is read twice, one record at a time: first to choose the sample, then to run it. The same reader numbers the
 //! questions both times, so that the sample is the same.
 
+mod changed_fact;
 mod dialogue_id;
 mod locomo;
 mod longmemeval;
@@ -20,6 +21,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::metrics::Measure;
 use crate::sample;
+pub(crate) use changed_fact::{ChangedFact, State};
 
 /// Benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -104,6 +106,8 @@ pub(crate) struct Question {
     pub(crate) kind: String,
     /// Averages that include the question.
     pub(crate) counts_in: Vec<Counted>,
+    /// The changed fact that it asks for, if the benchmark says that one changed.
+    pub(crate) changed_fact: Option<ChangedFact>,
 }
 
 /// Average that includes a question, with the evidence to find.

@@ -6,13 +6,16 @@
 //! that the noise of one signal does not pull down a clear winner of another (Bruch et al. 2023, arXiv 2210.11934).
 //!
 //! A turn also gets a share of the own scores of its adjacent turns, a large one of a question for the turn after it; and
-//! a bonus if the query names its author (ADR 0017) or the time at which it happened (ADR 0018).
+//! a bonus if the query names its author (ADR 0017) or the time at which it happened (ADR 0018). On top of these, a memory
+//! gains over those that it supersedes, if the query asks for a state (ADR 0024).
 
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::index::{Candidate, TurnPosition};
 use crate::recall::response::{Explanation, SignalScore};
+use crate::recall::scores::{Scale, Scored, SignalScores, fusion_weight, own_scores};
 use crate::recall::signals::{SignalName, Weights};
-use crate::text::time_expressions::{self, Mention};
+use crate::recall::supersession::{Rival, Rivals, Unit};
+use crate::text::time_expressions::{self, AskedState, Mention};
 
 /// Inputs of fusion that all candidates share.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +24,8 @@ pub(super) struct ScoringContext {
     pub(super) weights: Weights,
     /// Times that the query names.
     pub(super) times: Vec<Mention>,
+    /// State that the query asks for.
+    pub(super) asked_state: Option<AskedState>,
 }
 
 /// A candidate with its fused score.
@@ -39,8 +44,7 @@ pub(super) fn fuse(
     scoring: &ScoringContext,
     wanted: usize,
 ) -> Vec<Fused> {
-    let conversation = Conversation::of(candidates, scoring);
-    let scores: Vec<SignalScores> = candidates.iter().map(|one| conversation.score(one)).collect();
+    let (scores, _) = scores_of_all(candidates, scoring);
     let key = |at: usize| (scores[at].total(), candidates[at].1.memory);
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_unstable_by(|a, b| {
@@ -57,39 +61,46 @@ pub(super) fn fuse_alone(
     one: &(PartitionId, Candidate),
     scoring: &ScoringContext,
 ) -> Fused {
+    let (scores, rivals) = scores_of_all(candidates, scoring);
+    let mut own = Conversation::of(candidates, scoring).score(one);
+    add_supersession(&mut own, one, rivals.as_ref(), scoring);
+    explained(one, &own, &scores, scoring)
+}
+
+/// The scores of all candidates, in their order, and the rivals among them if the query asks for a state.
+fn scores_of_all(
+    candidates: &[(PartitionId, Candidate)],
+    scoring: &ScoringContext,
+) -> (Vec<SignalScores>, Option<Rivals>) {
     let conversation = Conversation::of(candidates, scoring);
-    let scores: Vec<SignalScores> = candidates.iter().map(|one| conversation.score(one)).collect();
-    explained(one, &conversation.score(one), &scores, scoring)
+    let mut scores: Vec<SignalScores> = candidates.iter().map(|one| conversation.score(one)).collect();
+    let rivals = scoring.asked_state.filter(|_| scoring.weights.supersession > 0.0).map(|asked| {
+        let rivals = candidates.iter().zip(&scores).map(|(one, scores)| rival(one, scores));
+        Rivals::of(&rivals.collect::<Vec<_>>(), asked)
+    });
+    for (one, scores) in candidates.iter().zip(&mut scores) {
+        add_supersession(scores, one, rivals.as_ref(), scoring);
+    }
+    (scores, rivals)
 }
 
-/// Raw score of a signal, and its contribution to the fused score.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Scored {
-    score: f32,
-    contribution: f32,
-}
-
-impl Scored {
-    /// A score that contributes `weight * scaled`; none if the score is 0, which is no evidence.
-    fn positive(score: f32, contribution: f32) -> Option<Self> {
-        (score > 0.0).then_some(Self { score, contribution })
+/// Adds the gain over superseded candidates to the scores of all other signals.
+fn add_supersession(
+    scores: &mut SignalScores,
+    one: &(PartitionId, Candidate),
+    rivals: Option<&Rivals>,
+    scoring: &ScoringContext,
+) {
+    if let Some(rivals) = rivals {
+        let gain = rivals.gain(&rival(one, scores));
+        scores.set(SignalName::Supersession, Scored::positive(gain, scoring.weights.supersession * gain));
     }
 }
 
-/// Scores of a candidate by fused signal; none where a signal has no evidence.
-#[derive(Clone, Copy, Debug, Default)]
-struct SignalScores([Option<Scored>; SignalName::FUSED.len()]);
-
-impl SignalScores {
-    fn total(&self) -> f32 {
-        self.0.iter().flatten().map(|scored| scored.contribution).sum()
-    }
-
-    fn set(&mut self, signal: SignalName, scored: Option<Scored>) {
-        if let Some(place) = self.0.get_mut(signal as usize) {
-            *place = scored;
-        }
-    }
+fn rival((partition, candidate): &(PartitionId, Candidate), scores: &SignalScores) -> Rival {
+    let session = candidate.position.map(|position| Unit::Session(*partition, position.session));
+    let unit = session.unwrap_or(Unit::Memory(candidate.memory));
+    Rival { unit, happened_at: candidate.happened_at, score: scores.total() }
 }
 
 /// The candidates as turns of conversations, for the share of adjacent turns.
@@ -150,30 +161,6 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// Scores that depend on the candidate alone: dense, BM25 of the memory, BM25 of its window.
-fn own_scores(candidate: &Candidate, scale: &Scale, weights: &Weights) -> SignalScores {
-    let bm25 =
-        |score: f32, weight: f32, high: f32| Scored::positive(score, weight * (score / high).clamp(0.0, 1.0));
-    let dense = candidate.dense.map(|dense| dense.score);
-    let mut scores = SignalScores::default();
-    scores.set(SignalName::Dense, dense.map(|score| Scored { score, contribution: scale.dense(score) }));
-    scores.set(SignalName::Lexical, bm25(candidate.lexical, weights.lexical, scale.lexical_high));
-    scores.set(SignalName::Window, bm25(candidate.window, weights.window, scale.window_high));
-    scores
-}
-
-/// Weight of a signal in the sum, as explanations show it.
-fn fusion_weight(signal: SignalName, weights: &Weights) -> f32 {
-    match signal {
-        SignalName::Lexical => weights.lexical,
-        SignalName::Window => weights.window,
-        SignalName::Speaker => weights.speaker,
-        SignalName::Time => weights.time,
-        // Scaled to 1 inside the scan, and already weighted by turn.
-        SignalName::Dense | SignalName::Neighbours | SignalName::Rerank => 1.0,
-    }
-}
-
 /// A candidate with the score and rank of every signal; equal scores share the better rank.
 fn explained(
     (partition, candidate): &(PartitionId, Candidate),
@@ -199,34 +186,6 @@ fn explained(
             retention: candidate.dense.filter(|_| has_retention).map(|dense| dense.retention),
         },
         position: candidate.position,
-    }
-}
-
-/// The range of each signal's scores among the candidates.
-struct Scale {
-    dense_low: f32,
-    dense_high: f32,
-    lexical_high: f32,
-    window_high: f32,
-}
-
-impl Scale {
-    fn over(candidates: &[(PartitionId, Candidate)]) -> Self {
-        let all = || candidates.iter().map(|(_, candidate)| candidate);
-        let dense = |candidate: &Candidate| candidate.dense.map(|dense| dense.score);
-        // Adjacent turns that no retriever returned say nothing of the lowest retrieved score.
-        let retrieved = all().filter(|candidate| candidate.retrieved).filter_map(dense);
-        Self {
-            dense_low: retrieved.fold(f32::INFINITY, f32::min),
-            dense_high: all().filter_map(dense).fold(f32::NEG_INFINITY, f32::max),
-            lexical_high: all().map(|candidate| candidate.lexical).fold(f32::MIN_POSITIVE, f32::max),
-            window_high: all().map(|candidate| candidate.window).fold(f32::MIN_POSITIVE, f32::max),
-        }
-    }
-
-    fn dense(&self, score: f32) -> f32 {
-        let range = self.dense_high - self.dense_low;
-        if range > f32::EPSILON { ((score - self.dense_low) / range).clamp(0.0, 1.0) } else { 1.0 }
     }
 }
 
@@ -277,7 +236,7 @@ mod tests {
     }
 
     fn all_of(candidates: &[(PartitionId, Candidate)], weights: &Weights) -> Vec<Fused> {
-        fuse(candidates, &ScoringContext { weights: *weights, times: Vec::new() }, usize::MAX)
+        fuse(candidates, &ScoringContext { weights: *weights, ..ScoringContext::default() }, usize::MAX)
     }
 
     /// Score contributed by its neighbours.
@@ -343,6 +302,28 @@ mod tests {
         assert_eq!(order(&fused), [2, 1]);
         let time = fused[0].explain.signals.last().expect("it fits");
         assert_eq!((time.name, time.rank), (SignalName::Time, 1));
+    }
+
+    #[test]
+    fn the_asked_state_decides_between_an_old_and_a_new_turn_about_one_matter() {
+        let mut candidates =
+            [(1, 1.0), (2, 0.9), (3, 0.1)].map(|(id, dense)| candidate(id, Some(dense), 0.0));
+        for ((_, one), session) in candidates.iter_mut().zip(0_u32..) {
+            one.position = Some(TurnPosition { session, seq: 0 });
+            one.happened_at = Timestamp::from_micros(i64::from(session) * 1_000_000);
+        }
+        let ask = |asked_state| {
+            let scoring = ScoringContext { asked_state, ..ScoringContext::default() };
+            order(&fuse(&candidates, &scoring, usize::MAX))
+        };
+        assert_eq!(ask(None), [1, 2, 3]);
+        assert_eq!(ask(Some(AskedState::Present)), [2, 1, 3], "the third, newest, is about another matter");
+        candidates[0].1.happened_at = Timestamp::from_micros(9_000_000);
+        let scoring = ScoringContext { asked_state: Some(AskedState::Earlier), ..ScoringContext::default() };
+        let fused = fuse(&candidates, &scoring, usize::MAX);
+        assert_eq!(order(&fused), [2, 1, 3]);
+        assert_eq!(fused[0].explain.signals.last().map(|last| last.name), Some(SignalName::Supersession));
+        assert_eq!(fuse_alone(&candidates, &candidates[1], &scoring), fused[0]);
     }
 
     #[test]

@@ -11,8 +11,10 @@ mod neighbours;
 pub mod request;
 mod rerank;
 pub mod response;
+mod scores;
 pub mod settings;
 pub mod signals;
+mod supersession;
 mod why_not;
 
 use std::collections::HashMap;
@@ -176,11 +178,15 @@ impl Engine {
         }
     }
 
-    /// Weights of the signals, and the time expressions of the query.
+    /// Weights of the signals, the time expressions of the query, and the state that it asks for.
     fn scoring(&self, request: &Recall, now: Timestamp) -> ScoringContext {
         let weights = self.recall_settings.weights.with(request.weights);
-        let times = if weights.time > 0.0 { time_expressions::read(&request.query, now) } else { Vec::new() };
-        ScoringContext { weights, times }
+        let mut times = time_expressions::read(&request.query, now);
+        let asked_state = time_expressions::asked_state(&request.query, !times.is_empty());
+        if weights.time <= 0.0 {
+            times.clear();
+        }
+        ScoringContext { weights, times, asked_state }
     }
 
     /// Step 3: the candidates of every partition.

@@ -52,7 +52,7 @@ macro_rules! signals {
         }
 
         impl Default for Weights {
-            /// Found on development data: see ADR 0017 and 0018.
+            /// Found on development data: see ADR 0017, 0018 and 0024.
             fn default() -> Self {
                 Self { $($($weight: $default,)*)+ }
             }
@@ -143,19 +143,26 @@ signals! {
         /// Weight of a time that the query names.
         time: 0.6,
     }
+    /// Gain over memories of other sessions that the memory supersedes: older ones if the query asks for the present state,
+    /// newer ones if it asks for an earlier state.
+    Supersession = "supersession" {
+        /// Weight of superseding other matches, where the query asks for the present or an earlier state.
+        supersession: 1.5,
+    }
     /// Score of the cross-encoder. It replaces the fused score of the candidates that it reads.
     Rerank = "rerank" {}
 }
 
 impl SignalName {
     /// The signals that are fused, in the order of the table.
-    pub(crate) const FUSED: [SignalName; 6] = [
+    pub(crate) const FUSED: [SignalName; 7] = [
         SignalName::Dense,
         SignalName::Lexical,
         SignalName::Window,
         SignalName::Neighbours,
         SignalName::Speaker,
         SignalName::Time,
+        SignalName::Supersession,
     ];
 }
 

@@ -9,6 +9,7 @@
 //!
 //! A mention may be wrong. It therefore only adds to scores and never excludes a memory: see `recall/fuse.rs`.
 
+mod asked_state;
 mod calendar;
 mod named;
 mod phrases;
@@ -19,6 +20,7 @@ use std::ops::Range;
 use jiff::civil::Date;
 
 use crate::domain::time::Timestamp;
+pub use asked_state::{AskedState, asked_state};
 use phrases::Reader;
 
 /// Range of days, both ends included.

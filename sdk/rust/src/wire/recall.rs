@@ -112,6 +112,9 @@ pub struct Weights {
     /// Weight of a time that the query names ("three weeks ago").
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<f32>,
+    /// Weight of superseding other matches, where the query asks for the present or an earlier state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersession: Option<f32>,
 }
 
 /// Response of `POST /v1/recall`.
@@ -196,7 +199,8 @@ pub struct Explain {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Signal {
-    /// Name of the signal: `dense`, `lexical`, `window`, `neighbours`, `speaker`, `time`, `rerank`.
+    /// Name of the signal: `dense`, `lexical`, `window`, `neighbours`, `speaker`, `time`, `supersession`,
+    /// `rerank`.
     pub name: String,
     /// Score by this signal alone.
     pub score: f32,
