@@ -22,6 +22,11 @@ pub struct Link {
 impl Link {
     /// Weight of a link when the request gives none.
     pub const DEFAULT_WEIGHT: f32 = 1.0;
+    /// Relation between two memories that cannot both be true, while it is undecided which one is. A link of either one
+    /// is enough: recall returns them together.
+    pub const CONTRADICTS: &str = "contradicts";
+    /// Relation of a memory whose validity has ended to the one that replaced it.
+    pub const SUPERSEDED_BY: &str = "superseded_by";
 }
 
 /// Violation in a list of links.
