@@ -6,7 +6,6 @@
 use std::alloc::System;
 use std::sync::Arc;
 
-use memory_core::domain::filter::Filter;
 use memory_core::domain::id::PartitionId;
 use memory_core::domain::time::Timestamp;
 use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
@@ -37,7 +36,7 @@ async fn told_and_taken(partitions: i64, memories: u128) -> (usize, usize) {
         inline_rows: EmbeddedIndexOptions::INLINE_ROWS,
     };
     let index = EmbeddedIndex::new(source, Arc::new(MemoryBankPaper), options);
-    let view = View { filter: Filter::everything(), now: Timestamp::from_micros(0), shared_only: false };
+    let view = View::present(Timestamp::from_micros(0));
     let region = Region::new(ALLOCATOR);
     for partition in 1..=partitions {
         index.turns_at(PartitionId(partition), &[], &view).await.unwrap();

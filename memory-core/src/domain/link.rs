@@ -29,6 +29,9 @@ impl Link {
     pub const SUPERSEDED_BY: &str = "superseded_by";
     /// Relation of a memory to one that it replaced: the reverse of [`Link::SUPERSEDED_BY`].
     pub const SUPERSEDES: &str = "supersedes";
+    /// Relation between two memories that cannot both be true, while it is undecided which one is. A link of either one
+    /// is enough: recall returns them together.
+    pub const CONTRADICTS: &str = "contradicts";
     /// Relation of a memory to another that says the same.
     pub const SUPPORTED_BY: &str = "supported_by";
 }

@@ -5,16 +5,18 @@
 //! and every rank here is of memories. `docs/adding/index.md` says how another implementation is added.
 
 pub mod embedded;
+mod view;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::domain::filter::Filter;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::time::Timestamp;
 use crate::store::{Indexed, StoreError};
+
+pub use view::{Hidden, ValidTime, View};
 
 /// An index did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -39,17 +41,6 @@ pub enum IndexError {
     /// The search ended without an answer: a bug, contained.
     #[error("the search was abandoned")]
     Abandoned,
-}
-
-/// The visibility of memories to one query.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// The filter that memories must pass.
-    pub filter: Filter,
-    /// The query's time: memories that have expired by then are hidden.
-    pub now: Timestamp,
-    /// True if the query does not name the owner: only shared memories are visible then.
-    pub shared_only: bool,
 }
 
 /// A query to one partition.
@@ -124,6 +115,9 @@ pub struct DenseScore {
 pub struct Answer {
     /// Every retrieved memory and the adjacent turns of those, in no particular order.
     pub candidates: Vec<Candidate>,
+    /// The candidates that are revised under the view ([`View::known_at`]): each stands for an earlier version, which the
+    /// caller judges.
+    pub revised: Vec<MemoryId>,
     /// Number of memories in the partition, hidden ones included.
     pub memories: u64,
     /// Exactness of the retrieval.
@@ -164,8 +158,31 @@ pub struct Inspection {
     pub visible: bool,
     /// True if it passes the filter.
     pub passes_filter: bool,
+    /// True if it is valid at the view's valid time.
+    pub valid: bool,
+    /// True if it may be told to the view's partner, or the view has none.
+    pub told: bool,
+    /// True if it was created by the view's record time, or the view has none.
+    pub recorded: bool,
+    /// True if its present version is later than the view's record time. The other fields are of the present version.
+    pub revised: bool,
     /// Its scores, computed whether or not it is visible.
     pub candidate: Candidate,
+}
+
+impl Inspection {
+    /// The first rule of the view that hides the memory; `None` if it is visible.
+    pub fn hidden(&self) -> Option<Hidden> {
+        let rules = [
+            (Hidden::NotShared, !self.visible),
+            (Hidden::NotForPartner, !self.told),
+            (Hidden::NotRecorded, !self.recorded),
+            (Hidden::Expired, self.expired),
+            (Hidden::NotValid, !self.valid),
+            (Hidden::Filtered, !self.passes_filter),
+        ];
+        rules.into_iter().find_map(|(rule, applies)| applies.then_some(rule))
+    }
 }
 
 /// The change of a partition by a commit.
@@ -194,7 +211,8 @@ pub struct TurnPosition {
 ///
 /// Contract: an answer reflects every update that was applied before the call. Ranks do not depend on how often or in
 /// what order the partition was loaded. A memory that the [`View`] hides is never a candidate, takes no candidate's place
-/// and moves no score: term statistics are those of the whole partition, whatever the view.
+/// and moves no score: term statistics are those of the whole partition, whatever the view. Revised memories
+/// ([`View::known_at`]) are the exception: they pass, and [`Answer::revised`] names them.
 #[async_trait]
 pub trait Index: Send + Sync + Debug {
     /// Searches a partition: dense and BM25 each retrieve the top `candidates` visible memories.
@@ -231,6 +249,16 @@ pub trait Index: Send + Sync + Debug {
         positions: &[TurnPosition],
         view: &View,
     ) -> Result<Vec<(TurnPosition, MemoryId)>, IndexError>;
+
+    /// Contradictions of these memories: each with every visible memory that it is linked to, or that is linked to it, by
+    /// [`Link::CONTRADICTS`](crate::domain::link::Link::CONTRADICTS). In the order of `memories`, then of the ids of the
+    /// others; of one pair, once for each of `memories` in it.
+    async fn contradictions(
+        &self,
+        partition: PartitionId,
+        memories: &[MemoryId],
+        view: &View,
+    ) -> Result<Vec<(MemoryId, MemoryId)>, IndexError>;
 
     /// Brings a partition up to date with a commit. Updates of one partition come in the order of their numbers; one
     /// that the index has already is ignored, and a gap before one makes the index read the partition anew.

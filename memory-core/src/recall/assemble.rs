@@ -2,14 +2,17 @@
 //!
 //! Memories are taken in rank order while they fit the budget, then adjacent turns while there is room. The block
 //! itself is in chronological order: one line per memory, under one heading per day and session. Nothing in it depends
-//! on the query, so that the same memories give the same block and prompt caches can hit.
+//! on the query but its valid time, by which ended validity is marked, so that the same memories give the same block and
+//! prompt caches can hit.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::response::Context;
+use super::validity_note::validity_note;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
+use crate::domain::time::Timestamp;
 use crate::domain::turn::Role;
 use crate::text::{TokenCounter, has_single_blanks_only};
 
@@ -20,10 +23,17 @@ pub(super) struct Piece<'a> {
     pub(super) memory: &'a Memory,
     /// Best-matching span, shown alone if the whole text does not fit.
     pub(super) best_span: Option<(u32, u32)>,
+    /// True to show a date in its line in any case, because it contradicts another memory of the block.
+    pub(super) is_dated: bool,
 }
 
-/// Builds the block. `neighbours` are adjacent turns in order of priority.
-pub(super) fn assemble(recalled: &[Piece<'_>], neighbours: &[&Memory], budget_tokens: u32) -> Context {
+/// Builds the block, for readers at the valid time `valid_at`. `neighbours` are adjacent turns in order of priority.
+pub(super) fn assemble(
+    recalled: &[Piece<'_>],
+    neighbours: &[&Memory],
+    valid_at: Timestamp,
+    budget_tokens: u32,
+) -> Context {
     if budget_tokens == 0 {
         return Context::default();
     }
@@ -33,22 +43,26 @@ pub(super) fn assemble(recalled: &[Piece<'_>], neighbours: &[&Memory], budget_to
         headings: HashSet::new(),
         speakers: HashMap::new(),
         tokens: 0,
+        valid_at,
         budget_tokens,
     };
     let mut left_out = 0;
     for piece in recalled {
-        if !block.take(piece.memory, piece.memory.text.as_str()) && !block.take_part(piece) {
+        if !block.take(piece, piece.memory.text.as_str()) && !block.take_part(piece) {
             left_out += 1;
         }
     }
     for neighbour in neighbours {
-        block.take(neighbour, neighbour.text.as_str());
+        let piece = Piece { memory: neighbour, best_span: None, is_dated: false };
+        block.take(&piece, neighbour.text.as_str());
     }
     block.finish(left_out)
 }
 
 /// Tokens of a line's dash and end, and of the first word's longer form after a blank.
 const LINE_TOKENS: u32 = 4;
+/// Tokens of the blank after a note on validity, and of the note's longer form after a blank.
+const NOTE_TOKENS: u32 = 2;
 /// Tokens of the colon after a speaker, and of the speaker's longer form after a blank.
 const SPEAKER_TOKENS: u32 = 2;
 
@@ -59,35 +73,39 @@ struct Block<'a> {
     headings: HashSet<Rc<str>>,
     speakers: HashMap<&'a str, u32>,
     tokens: u32,
+    valid_at: Timestamp,
     budget_tokens: u32,
 }
 
-/// Memory with its visible text and its heading.
+/// Memory with its visible text, its heading, and the note on its validity.
 #[derive(Clone)]
 struct Line<'a> {
     memory: &'a Memory,
     text: &'a str,
     heading: Rc<str>,
+    note: Rc<str>,
 }
 
 impl<'a> Block<'a> {
     /// Adds a memory if it fits. True also if the block already contains the memory, or the same text by the same
     /// speaker.
-    fn take(&mut self, memory: &'a Memory, text: &'a str) -> bool {
+    fn take(&mut self, piece: &Piece<'a>, text: &'a str) -> bool {
+        let memory = piece.memory;
         let speaker = memory.origin.as_ref().map(|origin| speaker(origin.author.as_ref(), origin.role));
         if self.lines.iter().any(|taken| taken.memory.id == memory.id) || self.seen.contains(&(speaker, text))
         {
             return true;
         }
         let heading: Rc<str> = heading(memory).into();
-        let cost = self.cost(memory, text, &heading);
+        let note: Rc<str> = validity_note(memory, self.valid_at, piece.is_dated).into();
+        let cost = self.cost(memory, text, &heading).saturating_add(cost_of_note(&note));
         if self.tokens.saturating_add(cost) > self.budget_tokens {
             return false;
         }
         self.tokens += cost;
         self.headings.insert(heading.clone());
         self.seen.insert((speaker, text));
-        self.lines.push(Line { memory, text, heading });
+        self.lines.push(Line { memory, text, heading, note });
         true
     }
 
@@ -107,7 +125,7 @@ impl<'a> Block<'a> {
     fn take_part(&mut self, piece: &Piece<'a>) -> bool {
         let part = piece.best_span.and_then(|(from, to)| piece.memory.text.get(from as usize..to as usize));
         match part {
-            Some(part) if part.len() < piece.memory.text.len() => self.take(piece.memory, part.trim()),
+            Some(part) if part.len() < piece.memory.text.len() => self.take(piece, part.trim()),
             _ => false,
         }
     }
@@ -138,7 +156,7 @@ impl<'a> Block<'a> {
             }
             let is_last_of_heading = lines.get(at + 1).is_some_and(|next| next.heading != line.heading);
             let end = if is_last_of_heading { "\n\n" } else { "\n" };
-            tokens += push_line(&mut text, line.memory, line.text, end);
+            tokens += push_line(&mut text, line, end);
         }
         Context { text, tokens, memories: lines.iter().map(|line| line.memory.id).collect(), left_out }
     }
@@ -162,10 +180,12 @@ fn heading(memory: &Memory) -> String {
 
 /// Appends one line and returns its tokens. White space in the text is folded to single blanks, so that a text cannot
 /// imitate another line.
-fn push_line(to: &mut String, memory: &Memory, part: &str, end: &str) -> u32 {
+fn push_line(to: &mut String, line: &Line<'_>, end: &str) -> u32 {
+    let Line { memory, text: part, note, .. } = line;
+    let note = if note.is_empty() { String::new() } else { format!("{note} ") };
     let before = match &memory.origin {
-        Some(origin) => format!("- {}: ", speaker(origin.author.as_ref(), origin.role)),
-        None => "- ".to_owned(),
+        Some(origin) => format!("- {note}{}: ", speaker(origin.author.as_ref(), origin.role)),
+        None => format!("- {note}"),
     };
     let is_whole = part.len() == memory.text.len();
     let start = to.len();
@@ -186,6 +206,10 @@ fn push_line(to: &mut String, memory: &Memory, part: &str, end: &str) -> u32 {
     count(&to[start..])
 }
 
+fn cost_of_note(note: &str) -> u32 {
+    if note.is_empty() { 0 } else { count(note).saturating_add(NOTE_TOKENS) }
+}
+
 fn speaker(author: Option<&crate::domain::name::Name>, role: Role) -> &str {
     author.map_or(role.as_str(), |author| author.as_str())
 }
@@ -201,12 +225,14 @@ mod tests {
 
     use super::*;
     use crate::domain::id::{SessionId, TurnId};
+    use crate::domain::link::Link;
     use crate::domain::memory::{Happened, Kind, Origin, Strength, Visibility};
     use crate::domain::metadata::Metadata;
     use crate::domain::name::Name;
-    use crate::domain::time::{Interval, Timestamp};
+    use crate::domain::time::Interval;
 
     const DAY_US: i64 = 86_400_000_000;
+    const NOW: Timestamp = Timestamp::from_micros(1_683_500_000_000_000 + 2 * DAY_US);
 
     fn fact(id: u128, day: i64, text: &str) -> Memory {
         let at = Timestamp::from_micros(1_683_500_000_000_000 + day * DAY_US);
@@ -253,7 +279,7 @@ mod tests {
     }
 
     fn pieces(memories: &[Memory]) -> Vec<Piece<'_>> {
-        memories.iter().map(|memory| Piece { memory, best_span: None }).collect()
+        memories.iter().map(|memory| Piece { memory, best_span: None, is_dated: false }).collect()
     }
 
     #[test]
@@ -264,7 +290,7 @@ mod tests {
             turn(1, 0, (0, 0), "Ann", "A question?"),
             fact(4, 0, "What is no turn comes last"),
         ];
-        let block = assemble(&pieces(&memories), &[], 1_000);
+        let block = assemble(&pieces(&memories), &[], NOW, 1_000);
         let expected = "## 2023-05-07 (Sun), session s0\n- Ann: A question?\n- Bob: An answer in two lines\n\n\
                         ## 2023-05-07 (Sun)\n- What is no turn comes last\n\n\
                         ## 2023-05-08 (Mon), session s1\n- Bob: Later, elsewhere\n";
@@ -279,7 +305,7 @@ mod tests {
             turn(2, 0, (0, 1), "Bob", "Good morning"),
             turn(3, 0, (0, 2), "Ann", "Good morning"),
         ];
-        let block = assemble(&pieces(&memories), &[], 1_000);
+        let block = assemble(&pieces(&memories), &[], NOW, 1_000);
         assert_eq!(block.text.matches("Good morning").count(), 2);
         assert_eq!(block.left_out, 0);
     }
@@ -289,21 +315,48 @@ mod tests {
         let long = format!("{} The key is under the mat. {}", "before ".repeat(300), "after ".repeat(300));
         let start = u32::try_from(long.find("The key").unwrap()).unwrap();
         let memory = fact(1, 0, &long);
-        let piece = Piece { memory: &memory, best_span: Some((start, start + 25)) };
-        let block = assemble(&[piece], &[], 40);
+        let piece = Piece { memory: &memory, best_span: Some((start, start + 25)), is_dated: false };
+        let block = assemble(&[piece], &[], NOW, 40);
         assert!(block.text.ends_with("- The key is under the mat.\n"), "{}", block.text);
-        assert_eq!(assemble(&[piece], &[], 5).left_out, 1);
+        assert_eq!(assemble(&[piece], &[], NOW, 5).left_out, 1);
+    }
+
+    #[test]
+    fn a_fact_is_shown_with_its_validity_and_both_sides_of_a_contradiction_with_their_dates() {
+        let mut lived = fact(1, 0, "Ann lives in Porto");
+        lived.valid = Interval { start: Some(NOW.plus_days(-90)), end: Some(NOW) };
+        let superseded_by = Name::new(Link::SUPERSEDED_BY).unwrap();
+        lived.links = vec![Link { to: MemoryId(Uuid::from_u128(2)), relation: superseded_by, weight: 1.0 }];
+        let mut lives = fact(2, 1, "Ann lives in Lisbon");
+        lives.valid.start = Some(lives.happened.at);
+        let (cat, dog) = (fact(3, 1, "Ann has a cat"), fact(4, 1, "Ann has a dog only"));
+        let piece = |memory, is_dated| Piece { memory, best_span: None, is_dated };
+        let pieces = [piece(&lived, false), piece(&lives, false), piece(&cat, true), piece(&dog, true)];
+        let block = assemble(&pieces, &[], NOW, 1_000);
+        let expected = "## 2023-05-07 (Sun)\n- (from 2023-02-08 until 2023-05-09, superseded) Ann lives in Porto\n\n\
+                        ## 2023-05-08 (Mon)\n- Ann lives in Lisbon\n- (as of 2023-05-08) Ann has a cat\n\
+                        - (as of 2023-05-08) Ann has a dog only\n";
+        assert_eq!(block.text, expected);
+        assert_eq!((block.tokens, block.left_out), (count(expected), 0));
     }
 
     fn any_memories() -> impl Strategy<Value = Vec<Memory>> {
         let words = proptest::collection::vec("[a-zA-Z0-9äß東,.!?\n ]{1,12}", 1..30);
-        let one = (0_i64..4, 0_u32..3, 0_u32..40, words, any::<bool>());
+        let validity = (proptest::option::of(-9_i64..4), proptest::option::of(0_i64..9));
+        let one = (0_i64..4, 0_u32..3, 0_u32..40, words, any::<bool>(), validity);
         proptest::collection::vec(one, 1..25).prop_map(|all| {
             let memories = all.into_iter().zip(1_u128..);
             memories
-                .map(|((day, session, seq, words, is_turn), id)| {
+                .map(|((day, session, seq, words, is_turn, (start, end)), id)| {
                     let text = words.join(" ");
-                    if is_turn { turn(id, day, (session, seq), "Ann", &text) } else { fact(id, day, &text) }
+                    let mut memory = if is_turn {
+                        turn(id, day, (session, seq), "Ann", &text)
+                    } else {
+                        fact(id, day, &text)
+                    };
+                    let at = |day: i64| NOW.plus_days(day - 2);
+                    memory.valid = Interval { start: start.map(at), end: end.map(at) };
+                    memory
                 })
                 .collect()
         })
@@ -312,7 +365,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_block_keeps_its_budget_and_its_token_count_is_exact(memories in any_memories(), budget_tokens in 0_u32..400) {
-            let block = assemble(&pieces(&memories), &[], budget_tokens);
+            let block = assemble(&pieces(&memories), &[], NOW, budget_tokens);
             prop_assert_eq!(block.tokens, count(&block.text), "{:?}", block.text);
             prop_assert!(block.tokens <= budget_tokens);
             let shown: HashSet<_> = block.memories.iter().collect();
@@ -325,8 +378,8 @@ mod tests {
             prop_assume!(texts.len() == memories.len());
             let mut ranked_otherwise = memories.clone();
             ranked_otherwise.rotate_left(turns % memories.len());
-            let one = assemble(&pieces(&memories), &[], 100_000);
-            let other = assemble(&pieces(&ranked_otherwise), &[], 100_000);
+            let one = assemble(&pieces(&memories), &[], NOW, 100_000);
+            let other = assemble(&pieces(&ranked_otherwise), &[], NOW, 100_000);
             prop_assert_eq!(one, other);
         }
     }

@@ -4,9 +4,13 @@
 //! files of their own.
 
 pub(crate) mod access_log;
+mod as_of;
 mod assemble;
 mod check;
+mod companions;
+mod contradictions;
 mod fuse;
+mod load;
 mod neighbours;
 pub mod request;
 mod rerank;
@@ -15,9 +19,10 @@ mod scores;
 pub mod settings;
 pub mod signals;
 mod supersession;
+mod validity_note;
 mod why_not;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,7 +35,7 @@ use crate::domain::scope::Caller;
 use crate::domain::time::Timestamp;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
-use crate::index::{Candidate, Exactness, IndexQuery};
+use crate::index::{Candidate, Exactness, IndexQuery, View};
 use crate::scope::SearchTargets;
 use crate::store::RecallRecord;
 use crate::text::time_expressions;
@@ -70,8 +75,9 @@ impl Engine {
         let mut timings = Timings::default();
         let mut degraded = Vec::new();
 
+        let view = request.view(now);
         let targets = self
-            .search_targets(caller, &request.scope, &request.filter, now)
+            .search_targets(caller, &request.scope, &view)
             .instrument(debug_span!("scope"))
             .await?;
         if targets.left_out > 0 {
@@ -80,7 +86,10 @@ impl Engine {
         let vector =
             self.query_vector(&request, deadline, &mut degraded).instrument(debug_span!("query")).await?;
         timings.embed = began.elapsed();
-        let searched = self.search(&targets, &request, vector).instrument(debug_span!("search")).await?;
+        let mut searched = self.search(&targets, &request, vector).instrument(debug_span!("search")).await?;
+        if searched.versions_left_out {
+            degraded.push(Degraded::VersionsLeftOut);
+        }
         let scoring = self.scoring(&request, now);
         let limit = self.candidates_to_load(&request);
         let mut fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &scoring, limit));
@@ -88,18 +97,20 @@ impl Engine {
 
         let neighbours =
             if request.budget_tokens > 0 { self.neighbours(&targets, &fused).await? } else { Vec::new() };
-        let mut loaded = self.load(&fused, &neighbours).instrument(debug_span!("load")).await?;
-        // A memory erased after the search has no text to load.
-        fused.retain(|one| loaded.contains_key(&one.memory));
+        let versions = std::mem::take(&mut searched.versions);
+        let mut loaded =
+            self.load(&targets, &mut fused, &neighbours, versions).instrument(debug_span!("load")).await?;
         let before_rerank = began.elapsed();
         self.rerank(&request, &mut fused, &loaded, deadline, &mut degraded)
             .instrument(debug_span!("rerank"))
             .await;
         timings.rerank = began.elapsed().saturating_sub(before_rerank);
 
-        fused.truncate(request.limit as usize);
+        let limit = request.limit as usize;
+        let paired = self.add_contradictions(&targets, limit, &mut fused, &mut loaded).await?;
+        let shown = Shown { neighbours: &neighbours, loaded: &loaded, paired: &paired, valid_at: view.valid.at };
         let context =
-            debug_span!("assemble").in_scope(|| self.context(&request, &fused, &neighbours, &loaded));
+            debug_span!("assemble").in_scope(|| self.context(request.budget_tokens, &fused, &shown));
         let memories = fused
             .into_iter()
             .filter_map(|one| {
@@ -164,7 +175,7 @@ impl Engine {
         &self,
         request: &Recall,
         vector: Option<Arc<[f32]>>,
-        view: crate::index::View,
+        view: View,
     ) -> IndexQuery {
         let limit = u32::try_from(self.candidates_to_load(request)).unwrap_or(u32::MAX);
         let settings = &self.recall_settings;
@@ -198,13 +209,15 @@ impl Engine {
     ) -> Result<Searched, Error> {
         let searches = targets.partitions.iter().map(|(partition, view)| {
             let query = self.index_query(request, vector.clone(), view.clone());
-            async move { Ok::<_, Error>((*partition, self.index.search(*partition, &query).await?)) }
+            async move { Ok::<_, Error>((*partition, self.search_partition(*partition, query).await?)) }
         });
-        let mut searched = Searched { candidates: Vec::new(), memories: 0, exactness: Exactness::Exact };
-        for (partition, answer) in try_join_all(searches).await? {
-            searched.memories += answer.memories;
-            searched.exactness = searched.exactness.max(answer.exactness);
-            searched.candidates.extend(answer.candidates.into_iter().map(|candidate| (partition, candidate)));
+        let mut searched = Searched::default();
+        for (partition, found) in try_join_all(searches).await? {
+            searched.memories += found.memories;
+            searched.exactness = searched.exactness.max(found.exactness);
+            searched.candidates.extend(found.candidates.into_iter().map(|candidate| (partition, candidate)));
+            searched.versions.extend(found.versions);
+            searched.versions_left_out |= found.versions_left_out;
         }
         Ok(searched)
     }
@@ -215,39 +228,19 @@ impl Engine {
         request.limit.max(reranked) as usize
     }
 
-    /// Texts of the candidates and their neighbours, with one read per partition.
-    async fn load(
-        &self,
-        fused: &[Fused],
-        neighbours: &[Neighbour],
-    ) -> Result<HashMap<MemoryId, Memory>, Error> {
-        let mut by_partition: HashMap<PartitionId, Vec<MemoryId>> = HashMap::new();
-        let found = fused.iter().map(|one| (one.partition, one.memory));
-        for (partition, memory) in found.chain(neighbours.iter().map(|one| (one.partition, one.memory))) {
-            by_partition.entry(partition).or_default().push(memory);
-        }
-        let loads = by_partition.iter().map(|(partition, ids)| self.store.memories(*partition, ids));
-        let loaded = try_join_all(loads).await?;
-        Ok(loaded.into_iter().flatten().map(|memory| (memory.id, memory)).collect())
-    }
-
     /// Step 6: the context block for a prompt.
-    fn context(
-        &self,
-        request: &Recall,
-        fused: &[Fused],
-        neighbours: &[Neighbour],
-        loaded: &HashMap<MemoryId, Memory>,
-    ) -> Context {
+    fn context(&self, budget_tokens: u32, fused: &[Fused], shown: &Shown<'_>) -> Context {
         let pieces: Vec<Piece<'_>> = fused
             .iter()
             .filter_map(|one| {
-                Some(Piece { memory: loaded.get(&one.memory)?, best_span: one.explain.best_span })
+                let memory = shown.loaded.get(&one.memory)?;
+                let is_paired = shown.paired.contains(&one.memory);
+                Some(Piece { memory, best_span: one.explain.best_span, is_dated: is_paired })
             })
             .collect();
-        let adjacent =
-            neighbours::by_rank(fused, neighbours, self.recall_settings.neighbouring_turns, loaded);
-        assemble::assemble(&pieces, &adjacent, request.budget_tokens)
+        let radius = self.recall_settings.neighbouring_turns;
+        let adjacent = neighbours::by_rank(fused, shown.neighbours, radius, shown.loaded);
+        assemble::assemble(&pieces, &adjacent, shown.valid_at, budget_tokens)
     }
 
     /// Step 7: one access-log record per partition.
@@ -270,9 +263,33 @@ fn named_times(query: &str, scoring: &ScoringContext) -> Vec<NamedTime> {
     named.collect()
 }
 
+/// What the context block is made of, besides the ranked memories.
+struct Shown<'a> {
+    neighbours: &'a [Neighbour],
+    loaded: &'a HashMap<MemoryId, Memory>,
+    /// Memories that contradict another one of the result.
+    paired: &'a HashSet<MemoryId>,
+    valid_at: Timestamp,
+}
+
 /// Candidates of all partitions together.
 pub(crate) struct Searched {
     pub(crate) candidates: Vec<(PartitionId, Candidate)>,
     pub(crate) memories: u64,
     pub(crate) exactness: Exactness,
+    /// Versions at the record time of the candidates that were revised since.
+    versions: HashMap<MemoryId, Memory>,
+    versions_left_out: bool,
+}
+
+impl Default for Searched {
+    fn default() -> Self {
+        Self {
+            candidates: Vec::new(),
+            memories: 0,
+            exactness: Exactness::Exact,
+            versions: HashMap::new(),
+            versions_left_out: false,
+        }
+    }
 }

@@ -4,6 +4,7 @@ use crate::domain::filter::Filter;
 use crate::domain::name::Name;
 use crate::domain::scope::Scope;
 use crate::domain::time::Timestamp;
+use crate::index::{ValidTime, View};
 use crate::recall::signals::RequestedWeights;
 
 /// Request to recall memories.
@@ -38,6 +39,27 @@ pub struct Recall {
     /// Conversation partner for whom the memories are recalled: those with an audience that does not name the partner are
     /// hidden. `None` for the owner's own view, in which nothing is hidden for its audience.
     pub partner: Option<Name>,
+}
+
+impl Recall {
+    /// View of the request, for the reference time `now`. Without a time in the request nothing is hidden for lying in the
+    /// future, because the clocks of clients differ from the server's.
+    pub(super) fn view(&self, now: Timestamp) -> View {
+        let named = self.as_of.valid_at.or(self.now);
+        let valid = ValidTime {
+            at: named.unwrap_or(now),
+            hides_ended: !self.include_superseded,
+            hides_later: named.is_some(),
+        };
+        View {
+            filter: self.filter.clone(),
+            now,
+            shared_only: false,
+            valid,
+            known_at: self.as_of.known_at,
+            partner: self.partner.clone(),
+        }
+    }
 }
 
 /// Times of a recall as of the past (ADR 0026).

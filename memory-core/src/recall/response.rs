@@ -45,9 +45,9 @@ pub struct NamedTime {
 pub struct RecalledMemory {
     /// Partition of the memory.
     pub partition: PartitionId,
-    /// The memory.
+    /// The memory, in its version at the record time.
     pub memory: Memory,
-    /// Score that decides the rank.
+    /// Score that decides the rank. A memory that comes back only with one that it contradicts has that one's score.
     pub score: f32,
     /// Breakdown of the score.
     pub explain: Explanation,
@@ -105,6 +105,8 @@ pub enum Degraded {
     DenseDeadline,
     /// The scope has more partitions than one recall searches.
     PartitionsLeftOut,
+    /// More memories were revised after the record time than one recall judges, or too many of the candidates were.
+    VersionsLeftOut,
 }
 
 impl Degraded {
@@ -116,6 +118,7 @@ impl Degraded {
             Degraded::DenseUnavailable => "dense_unavailable",
             Degraded::DenseDeadline => "dense_deadline",
             Degraded::PartitionsLeftOut => "partitions_left_out",
+            Degraded::VersionsLeftOut => "versions_left_out",
         }
     }
 }
@@ -161,6 +164,12 @@ pub enum Verdict {
     Expired,
     /// The memory is not shared, and the request did not name its owner.
     NotVisible,
+    /// The memory was not valid at the valid time.
+    NotValid,
+    /// The memory may not be told to the partner.
+    NotForPartner,
+    /// The memory was recorded after the record time.
+    NotRecorded,
     /// The filter excludes the memory.
     Filtered,
     /// Other memories scored higher.

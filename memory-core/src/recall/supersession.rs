@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::time::Timestamp;
-use crate::recall::time_expressions::AskedState;
+use crate::text::time_expressions::AskedState;
 
 /// Share of the best score from which a candidate competes.
 const LEAST_SHARE: f32 = 0.4;

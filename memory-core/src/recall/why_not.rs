@@ -3,11 +3,11 @@
 use super::request::Recall;
 use super::response::{Explanation, Recalled, Verdict, WhyNot};
 use super::{check, fuse};
-use crate::domain::id::MemoryId;
+use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::scope::Caller;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
-use crate::index::Inspection;
+use crate::index::{Hidden, Inspection, View};
 
 impl Engine {
     /// Explains the presence or absence of `memory` in the result of `request`. Ranks are those before reranking. The
@@ -23,7 +23,7 @@ impl Engine {
         let vector = self.query_vector(&request, None, &mut Vec::new()).await?;
         request.vector = vector.as_deref().map(<[f32]>::to_vec);
         let recalled = self.recall_without_access_log(caller, request.clone(), now).await?;
-        let targets = self.search_targets(caller, &request.scope, &request.filter, now).await?;
+        let targets = self.search_targets(caller, &request.scope, &request.view(now)).await?;
         for (partition, view) in &targets.partitions {
             let query = self.index_query(&request, vector.clone(), view.clone());
             let Some(inspection) = self.index.inspect(*partition, memory, &query).await? else { continue };
@@ -35,8 +35,9 @@ impl Engine {
                 Some(one) => one.clone(),
                 None => fuse::fuse_alone(&searched.candidates, &(*partition, inspection.candidate), &scoring),
             };
+            let hidden = self.hidden(*partition, memory, &inspection, view).await?;
             return Ok(WhyNot {
-                verdict: verdict(&inspection, memory, &recalled),
+                verdict: verdict(hidden, memory, &recalled),
                 rank: rank.and_then(|rank| u32::try_from(rank + 1).ok()),
                 score: Some(scored.score),
                 score_of_last: recalled.memories.last().map(|last| last.score),
@@ -51,22 +52,39 @@ impl Engine {
             explain: Explanation::default(),
         })
     }
+
+    /// Rule that hides a memory: judged on its version at the record time, if it was revised since.
+    async fn hidden(
+        &self,
+        partition: PartitionId,
+        memory: MemoryId,
+        inspection: &Inspection,
+        view: &View,
+    ) -> Result<Option<Hidden>, Error> {
+        let Some(known_at) = view.known_at.filter(|_| inspection.revised && inspection.recorded) else {
+            return Ok(inspection.hidden());
+        };
+        let versions = self.versions_as_recorded(partition, &[memory], known_at).await?;
+        Ok(versions.first().map_or(Some(Hidden::NotRecorded), |version| view.hides(version)))
+    }
 }
 
-fn verdict(inspection: &Inspection, memory: MemoryId, recalled: &Recalled) -> Verdict {
+fn verdict(hidden: Option<Hidden>, memory: MemoryId, recalled: &Recalled) -> Verdict {
     let is_returned = recalled.memories.iter().any(|one| one.memory.id == memory);
     let in_context = recalled.context.memories.contains(&memory);
     if is_returned && (in_context || recalled.context.left_out == 0) {
-        Verdict::Returned
-    } else if is_returned {
-        Verdict::CutByBudget
-    } else if !inspection.visible {
-        Verdict::NotVisible
-    } else if inspection.expired {
-        Verdict::Expired
-    } else if !inspection.passes_filter {
-        Verdict::Filtered
-    } else {
-        Verdict::Outranked
+        return Verdict::Returned;
+    }
+    if is_returned {
+        return Verdict::CutByBudget;
+    }
+    match hidden {
+        Some(Hidden::NotShared) => Verdict::NotVisible,
+        Some(Hidden::NotForPartner) => Verdict::NotForPartner,
+        Some(Hidden::NotRecorded) => Verdict::NotRecorded,
+        Some(Hidden::Expired) => Verdict::Expired,
+        Some(Hidden::NotValid) => Verdict::NotValid,
+        Some(Hidden::Filtered) => Verdict::Filtered,
+        None => Verdict::Outranked,
     }
 }

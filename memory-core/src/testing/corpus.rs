@@ -12,6 +12,7 @@ use crate::domain::name::Name;
 use crate::domain::number::Number;
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::Role;
+use crate::index::ValidTime;
 use crate::store::Indexed;
 use crate::testing::START;
 
@@ -56,6 +57,7 @@ pub fn memory(rng: &mut Rng, number: u128) -> Indexed {
     memory.run = maybe_name(rng);
     memory.visibility = if rng.chance(40) { Visibility::Shared } else { Visibility::Owner };
     memory.subjects = names(rng);
+    memory.audience = if rng.chance(30) { names(rng) } else { Vec::new() };
     memory.tags = names(rng);
     memory.metadata = metadata(rng);
     if kind == Kind::Document {
@@ -66,6 +68,7 @@ pub fn memory(rng: &mut Rng, number: u128) -> Indexed {
     }
     memory.happened = Happened { at: moment(rng), until: None };
     memory.recorded_at = moment(rng);
+    memory.created_at = moment(rng).min(memory.recorded_at);
     memory.valid = Interval { start: maybe_moment(rng), end: maybe_moment(rng) };
     memory.expires_at = maybe_moment(rng);
     let importance = *rng.pick(&[0.0, 0.25, 0.5, 0.9, 1.0]);
@@ -176,11 +179,17 @@ pub fn moment(rng: &mut Rng) -> Timestamp {
     START.plus_days(*rng.pick(&[-400, -30, -1, 0, 1, 30]))
 }
 
+/// A valid time with any of its rules.
+pub fn valid_time(rng: &mut Rng) -> ValidTime {
+    ValidTime { at: moment(rng), hides_ended: rng.chance(70), hides_later: rng.chance(40) }
+}
+
 fn maybe_moment(rng: &mut Rng) -> Option<Timestamp> {
     rng.chance(30).then(|| moment(rng))
 }
 
-fn a_name(rng: &mut Rng) -> Name {
+/// One of a few names.
+pub fn a_name(rng: &mut Rng) -> Name {
     name(rng.pick::<&str>(&NAMES))
 }
 

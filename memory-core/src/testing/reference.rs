@@ -5,7 +5,7 @@ use gpu_retrieval::Weights;
 use serde_json::Value;
 
 use crate::domain::filter::{Field, Filter, Range, Scalar, Test};
-use crate::domain::memory::{Memory, Visibility};
+use crate::domain::memory::{Kind, Memory, Visibility};
 use crate::domain::name::Name;
 use crate::domain::number::Number;
 use crate::domain::time::Timestamp;
@@ -16,9 +16,32 @@ use crate::text::{TermVector, Tokenizer};
 
 /// True if a memory is visible under a view.
 pub fn sees(view: &View, memory: &Memory) -> bool {
+    let since = |at: Timestamp| view.known_at.is_some_and(|known_at| at > known_at);
+    if since(memory.created_at) || since(memory.recorded_at) {
+        // A revised memory passes: its version of that time is for the caller to judge.
+        return !since(memory.created_at);
+    }
     let expired = memory.expires_at.is_some_and(|at| at <= view.now);
     let visible = !view.shared_only || memory.visibility == Visibility::Shared;
-    !expired && visible && passes(&view.filter, memory)
+    !expired && visible && valid(view, memory) && told(view, memory) && passes(&view.filter, memory)
+}
+
+/// True if a memory is valid at the view's valid time.
+pub fn valid(view: &View, memory: &Memory) -> bool {
+    let at = view.valid.at;
+    if view.valid.hides_ended && memory.valid.end.is_some_and(|end| at >= end) {
+        return false;
+    }
+    let begins = [memory.valid.start, (memory.kind == Kind::Turn).then_some(memory.happened.at)];
+    !view.valid.hides_later || begins.into_iter().flatten().all(|begin| begin <= at)
+}
+
+/// True if a memory may be told to the view's partner.
+pub fn told(view: &View, memory: &Memory) -> bool {
+    match &view.partner {
+        Some(partner) if !memory.audience.is_empty() => memory.audience.iter().any(|name| name == partner),
+        _ => true,
+    }
 }
 
 /// True if a memory passes a filter.
@@ -57,6 +80,7 @@ fn values(field: &Field, memory: &Memory) -> Vec<Scalar> {
         Field::Key => maybe(document.map(|document| &document.key)),
         Field::HappenedAt => time(Some(memory.happened.at)),
         Field::RecordedAt => time(Some(memory.recorded_at)),
+        Field::CreatedAt => time(Some(memory.created_at)),
         Field::ValidFrom => time(memory.valid.start),
         Field::ValidTo => time(memory.valid.end),
         Field::ExpiresAt => time(memory.expires_at),
@@ -66,6 +90,7 @@ fn values(field: &Field, memory: &Memory) -> Vec<Scalar> {
         Field::Version => vec![Scalar::Number(Number::from(memory.version))],
         Field::Tags => all(&memory.tags),
         Field::Subjects => all(&memory.subjects),
+        Field::Audience => all(&memory.audience),
         Field::Metadata(path) => {
             let mut found = Vec::new();
             follow(&Value::Object(memory.metadata.as_map().clone()), Some(path), &mut found);

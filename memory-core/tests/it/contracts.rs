@@ -68,6 +68,8 @@ impl Index for LossyIndex {
         // Without adjacent turns, so that none is left that stands beside a candidate left out.
         if !has_adjacent && answer.candidates.len() > KEPT + 1 {
             answer.candidates.truncate(KEPT);
+            let kept: Vec<MemoryId> = answer.candidates.iter().map(|candidate| candidate.memory).collect();
+            answer.revised.retain(|revised| kept.contains(revised));
         }
         answer.exactness = Exactness::Approximate;
         Ok(answer)
@@ -99,6 +101,15 @@ impl Index for LossyIndex {
         view: &View,
     ) -> Result<Vec<(TurnPosition, MemoryId)>, IndexError> {
         self.0.turns_at(partition, positions, view).await
+    }
+
+    async fn contradictions(
+        &self,
+        partition: PartitionId,
+        memories: &[MemoryId],
+        view: &View,
+    ) -> Result<Vec<(MemoryId, MemoryId)>, IndexError> {
+        self.0.contradictions(partition, memories, view).await
     }
 
     async fn apply(&self, partition: PartitionId, update: Update) -> Result<(), IndexError> {

@@ -61,6 +61,15 @@ impl Index for RefusingIndex {
         self.inner.turns_at(partition, positions, view).await
     }
 
+    async fn contradictions(
+        &self,
+        partition: PartitionId,
+        memories: &[MemoryId],
+        view: &View,
+    ) -> Result<Vec<(MemoryId, MemoryId)>, IndexError> {
+        self.inner.contradictions(partition, memories, view).await
+    }
+
     async fn apply(&self, partition: PartitionId, update: Update) -> Result<(), IndexError> {
         if self.refuses.load(Ordering::SeqCst) {
             return Err(IndexError::Full);

@@ -132,6 +132,16 @@ pub(crate) fn why_not_answer(why: WhyNot) -> wire::WhyNotResponse {
         Verdict::NotVisible => {
             (wire::WhyNot::NotVisible, "it is its owner's alone, and the scope does not name them".to_owned())
         }
+        Verdict::NotValid => (
+            wire::WhyNot::NotValid,
+            "it does not hold at the recall's valid time, or was said later".to_owned(),
+        ),
+        Verdict::NotForPartner => {
+            (wire::WhyNot::NotForPartner, "its audience does not name the recall's partner".to_owned())
+        }
+        Verdict::NotRecorded => {
+            (wire::WhyNot::NotRecorded, "it was recorded after the recall's record time".to_owned())
+        }
         Verdict::Filtered => (wire::WhyNot::Filtered, "the filter does not let it pass".to_owned()),
         Verdict::Outranked => (wire::WhyNot::Outranked, outranked(&why)),
         Verdict::CutByBudget => {

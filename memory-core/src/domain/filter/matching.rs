@@ -59,6 +59,7 @@ impl Field {
             Field::Key => name(document.map(|document| &document.key)),
             Field::HappenedAt => time(Some(memory.happened.at)),
             Field::RecordedAt => time(Some(memory.recorded_at)),
+            Field::CreatedAt => time(Some(memory.created_at)),
             Field::ValidFrom => time(memory.valid.start),
             Field::ValidTo => time(memory.valid.end),
             Field::ExpiresAt => time(memory.expires_at),
@@ -68,6 +69,7 @@ impl Field {
             Field::Version => holds(FieldValue::Number(Number::from(memory.version))),
             Field::Tags => set(&memory.tags),
             Field::Subjects => set(&memory.subjects),
+            Field::Audience => set(&memory.audience),
             Field::Metadata(path) => {
                 let scalars = memory.metadata.scalars();
                 let mut at_path = scalars.iter().filter(|(found, _)| found == path);

@@ -48,6 +48,8 @@ pub enum Field {
     HappenedAt,
     /// Recording of the present version: time.
     RecordedAt,
+    /// Recording of the first version: time.
+    CreatedAt,
     /// Start of validity: time.
     ValidFrom,
     /// End of validity: time.
@@ -62,6 +64,8 @@ pub enum Field {
     Tags,
     /// Subjects: set of texts.
     Subjects,
+    /// Conversation partners to whom it may be told: set of texts.
+    Audience,
     /// Scalars at a path in the metadata (`city`, `trip.year`), with array elements as single values.
     Metadata(String),
 }
@@ -102,7 +106,7 @@ pub enum Test {
     In(Vec<Scalar>),
     /// Within bounds; texts are in byte order.
     Range(Range),
-    /// Text: contains this text, regardless of case. Sets (tags, subjects): contains this member.
+    /// Text: contains this text, regardless of case. Sets (tags, subjects, audience): contains this member.
     Contains(String),
     /// True: has no value. False: has a value.
     IsNull(bool),
@@ -161,6 +165,7 @@ impl Field {
             Field::Key => "key",
             Field::HappenedAt => "happened_at",
             Field::RecordedAt => "recorded_at",
+            Field::CreatedAt => "created_at",
             Field::ValidFrom => "valid_from",
             Field::ValidTo => "valid_to",
             Field::ExpiresAt => "expires_at",
@@ -168,6 +173,7 @@ impl Field {
             Field::Version => "version",
             Field::Tags => "tags",
             Field::Subjects => "subjects",
+            Field::Audience => "audience",
             Field::Metadata(path) => return format!("metadata.{path}"),
         };
         fixed.to_owned()
@@ -183,7 +189,7 @@ impl Field {
     }
 
     /// Fields with a fixed name, that is, all but the metadata paths.
-    pub const FIXED: [Field; 18] = [
+    pub const FIXED: [Field; 20] = [
         Field::Kind,
         Field::Role,
         Field::Author,
@@ -195,6 +201,7 @@ impl Field {
         Field::Key,
         Field::HappenedAt,
         Field::RecordedAt,
+        Field::CreatedAt,
         Field::ValidFrom,
         Field::ValidTo,
         Field::ExpiresAt,
@@ -202,14 +209,18 @@ impl Field {
         Field::Version,
         Field::Tags,
         Field::Subjects,
+        Field::Audience,
     ];
 
     /// Type of the field's values.
     pub fn value_type(&self) -> FieldType {
         match self {
-            Field::HappenedAt | Field::RecordedAt | Field::ValidFrom | Field::ValidTo | Field::ExpiresAt => {
-                FieldType::Time
-            }
+            Field::HappenedAt
+            | Field::RecordedAt
+            | Field::CreatedAt
+            | Field::ValidFrom
+            | Field::ValidTo
+            | Field::ExpiresAt => FieldType::Time,
             Field::Importance | Field::Version => FieldType::Number,
             Field::Metadata(_) => FieldType::Any,
             _ => FieldType::Text,
@@ -218,7 +229,7 @@ impl Field {
 
     /// True if a memory may have several values of the field.
     pub fn is_set(&self) -> bool {
-        matches!(self, Field::Tags | Field::Subjects)
+        matches!(self, Field::Tags | Field::Subjects | Field::Audience)
     }
 }
 

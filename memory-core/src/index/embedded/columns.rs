@@ -10,9 +10,11 @@ use serde_json::Value;
 use super::bitmap::Bitmap;
 use super::heap_size;
 use super::interner::{Interner, Symbol};
+use super::visibility::Extent;
 use crate::domain::filter::Field;
 use crate::domain::id::MemoryId;
-use crate::domain::memory::{Memory, Visibility};
+use crate::domain::link::Link;
+use crate::domain::memory::Memory;
 use crate::domain::name::Name;
 use crate::domain::number::Number;
 use crate::domain::time::Timestamp;
@@ -29,8 +31,8 @@ pub(super) struct Columns {
     positions: HashMap<TurnPosition, u32>,
     position_of: Vec<Option<TurnPosition>>,
     alive: Bitmap,
-    shared: Bitmap,
-    expiring: usize,
+    extent: Extent,
+    contradictions: Contradictions,
     interner: Interner,
     texts: [Vec<Symbol>; TEXT_FIELDS.len()],
     times: [Vec<i64>; TIME_FIELDS.len()],
@@ -38,6 +40,7 @@ pub(super) struct Columns {
     version: Vec<u32>,
     tags: HashMap<Symbol, Vec<u32>>,
     subjects: HashMap<Symbol, Vec<u32>>,
+    audience: HashMap<Symbol, Vec<u32>>,
     metadata: HashMap<String, Vec<(u32, Datum)>>,
 }
 
@@ -55,8 +58,23 @@ pub(super) const TEXT_FIELDS: [Field; 9] = [
 ];
 
 /// The fields with one time per memory, in the order of `Columns::times`.
-pub(super) const TIME_FIELDS: [Field; 5] =
-    [Field::HappenedAt, Field::RecordedAt, Field::ValidFrom, Field::ValidTo, Field::ExpiresAt];
+pub(super) const TIME_FIELDS: [Field; 6] = [
+    Field::HappenedAt,
+    Field::RecordedAt,
+    Field::CreatedAt,
+    Field::ValidFrom,
+    Field::ValidTo,
+    Field::ExpiresAt,
+];
+
+/// Links by which memories contradict each other, by both ends. Few memories have any.
+#[derive(Debug, Default)]
+struct Contradictions {
+    /// Targets by the ordinal of the memory that has the links.
+    targets: HashMap<u32, Vec<MemoryId>>,
+    /// Ordinals of the memories that have the links, by target.
+    sources: HashMap<MemoryId, Vec<u32>>,
+}
 
 /// A scalar of the metadata.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,8 +94,11 @@ impl Columns {
         }
         self.ids.push(memory.id);
         self.alive.push(true);
-        self.shared.push(memory.visibility == Visibility::Shared);
-        self.expiring += usize::from(memory.expires_at.is_some());
+        self.extent.put(memory);
+        for link in memory.links.iter().filter(|link| link.relation.as_str() == Link::CONTRADICTS) {
+            self.contradictions.targets.entry(ordinal).or_default().push(link.to);
+            self.contradictions.sources.entry(link.to).or_default().push(ordinal);
+        }
         let position = memory
             .origin
             .as_ref()
@@ -91,6 +112,7 @@ impl Columns {
         let times = [
             memory.happened.at.as_micros(),
             memory.recorded_at.as_micros(),
+            memory.created_at.as_micros(),
             micros(memory.valid.start),
             micros(memory.valid.end),
             micros(memory.expires_at),
@@ -103,6 +125,9 @@ impl Columns {
         }
         for subject in &memory.subjects {
             self.subjects.entry(self.interner.intern(subject.as_str())).or_default().push(ordinal);
+        }
+        for partner in &memory.audience {
+            self.audience.entry(self.interner.intern(partner.as_str())).or_default().push(ordinal);
         }
         for (path, value) in memory.metadata.scalars() {
             let datum = match value {
@@ -185,21 +210,23 @@ impl Columns {
         &self.alive
     }
 
-    pub(super) fn shared(&self) -> &Bitmap {
-        &self.shared
+    /// Values that decide which rules of visibility can hide anything.
+    pub(super) fn extent(&self) -> &Extent {
+        &self.extent
     }
 
-    /// True if a memory has an expiry time.
-    pub(super) fn has_expiring(&self) -> bool {
-        self.expiring > 0
+    /// True if a memory is linked to another by a contradiction.
+    pub(super) fn has_contradictions(&self) -> bool {
+        !self.contradictions.targets.is_empty()
     }
 
-    /// The memories that have not expired by `now`; none if no memory has an expiry time.
-    pub(super) fn unexpired(&self, now: Timestamp) -> Option<Bitmap> {
-        let expires = self.times.last().filter(|_| self.expiring > 0)?;
-        Some(Bitmap::of(self.len(), |ordinal| {
-            expires[ordinal] == NEVER || expires[ordinal] > now.as_micros()
-        }))
+    /// Ordinals of the live memories that contradict this one or that this one contradicts, in any order, some of them
+    /// twice.
+    pub(super) fn contradicting(&self, id: MemoryId) -> impl Iterator<Item = u32> + '_ {
+        let own = self.ordinal(id).and_then(|ordinal| self.contradictions.targets.get(&ordinal));
+        let targets = own.into_iter().flatten().filter_map(|target| self.ordinal(*target));
+        let sources = self.contradictions.sources.get(&id).into_iter().flatten().copied();
+        targets.chain(sources.filter(|ordinal| self.alive.contains(*ordinal as usize)))
     }
 
     pub(super) fn text_column(&self, field: &Field) -> Option<&[Symbol]> {
@@ -222,6 +249,7 @@ impl Columns {
         match field {
             Field::Tags => Some(&self.tags),
             Field::Subjects => Some(&self.subjects),
+            Field::Audience => Some(&self.audience),
             _ => None,
         }
     }
@@ -236,14 +264,19 @@ impl Columns {
 
     /// Approximate heap size in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let lists = [&self.tags, &self.subjects];
+        let lists = [&self.tags, &self.subjects, &self.audience];
         let lists = lists
             .map(|lists| heap_size::of_table(lists) + lists.values().map(heap_size::of_vec).sum::<usize>());
         let named = |(name, column): (&String, &Vec<_>)| {
             heap_size::of_vec(column) + name.capacity() + heap_size::PIECE_BYTES
         };
         let metadata = heap_size::of_table(&self.metadata) + self.metadata.iter().map(named).sum::<usize>();
-        let bitmaps = self.alive.bytes() + self.shared.bytes();
+        let Contradictions { targets, sources } = &self.contradictions;
+        let contradictions = heap_size::of_table(targets)
+            + targets.values().map(heap_size::of_vec).sum::<usize>()
+            + heap_size::of_table(sources)
+            + sources.values().map(heap_size::of_vec).sum::<usize>();
+        let bitmaps = self.alive.bytes() + self.extent.bytes();
         heap_size::of_vec(&self.ids)
             + heap_size::of_table(&self.ordinals)
             + heap_size::of_table(&self.positions)
@@ -254,6 +287,7 @@ impl Columns {
             + heap_size::of_vec(&self.version)
             + lists.iter().sum::<usize>()
             + metadata
+            + contradictions
             + bitmaps
             + self.interner.bytes()
     }

@@ -47,7 +47,7 @@ fn evaluate_test(field: &Field, test: &Test, columns: &Columns) -> Bitmap {
             let column = columns.version_column();
             Bitmap::of(columns.len(), |ordinal| test.holds_for_number(Number::from(column[ordinal])))
         }
-        Field::Tags | Field::Subjects => set(field, test, columns),
+        Field::Tags | Field::Subjects | Field::Audience => set(field, test, columns),
         _ if field.value_type() == FieldType::Time => match columns.time_column(field) {
             Some(column) => Bitmap::of(columns.len(), |ordinal| {
                 column[ordinal] != NEVER && test.holds_for_time(Timestamp::from_micros(column[ordinal]))
@@ -64,7 +64,7 @@ fn evaluate_test(field: &Field, test: &Test, columns: &Columns) -> Bitmap {
     }
 }
 
-/// A test of tags or subjects: true where it holds for one member.
+/// A test of tags, subjects or audience: true where it holds for one member.
 fn set(field: &Field, test: &Test, columns: &Columns) -> Bitmap {
     let mut matching = Bitmap::none(columns.len());
     let Some(members) = columns.set_column(field) else { return matching };

@@ -110,7 +110,8 @@ impl Partition {
         self.add_adjacent_turns(prepared, &mut partial);
         self.complete_scores(prepared, &mut partial)?;
         let candidates = self.candidates(prepared, &partial);
-        Ok(Answer { candidates, memories: self.columns.live() as u64, exactness })
+        let revised = self.columns.revised_among(&candidates, &prepared.query.view);
+        Ok(Answer { candidates, revised, memories: self.columns.live() as u64, exactness })
     }
 
     /// The scores of a hit, with retention at this query's time: the scan may have had another query's.
@@ -248,10 +249,16 @@ impl Partition {
             speaker_named: false,
         };
         let candidate = self.candidates(&prepared, &partial).pop().unwrap_or(without_rows);
+        let (columns, view) = (&self.columns, &query.view);
+        let keeps = |rule: Option<Bitmap>| rule.is_none_or(|kept| kept.contains(at));
         Ok(Some(Inspection {
-            expired: self.columns.unexpired(query.view.now).is_some_and(|unexpired| !unexpired.contains(at)),
-            visible: !query.view.shared_only || self.columns.shared().contains(at),
-            passes_filter: filtering::evaluate(&query.view.filter, &self.columns).contains(at),
+            expired: !keeps(columns.unexpired(view.now)),
+            visible: keeps(columns.shared(view.shared_only)),
+            passes_filter: filtering::evaluate(&view.filter, columns).contains(at),
+            valid: keeps(columns.valid(&view.valid)),
+            told: keeps(columns.told(view.partner.as_ref())),
+            recorded: keeps(columns.recorded(view.known_at)),
+            revised: columns.revised(view.known_at).is_some_and(|revised| revised.contains(at)),
             candidate,
         }))
     }

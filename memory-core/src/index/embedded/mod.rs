@@ -18,6 +18,7 @@ mod partition;
 mod partition_cache;
 mod prepared_query;
 mod scan_queue;
+mod visibility;
 mod workers;
 
 use std::sync::Arc;
@@ -211,6 +212,17 @@ impl Index for EmbeddedIndex {
         let cached = self.cached(partition).await?;
         let state = cached.state.read();
         Ok(state.as_ref().map(|partition| partition.turns_at(positions, view)).unwrap_or_default())
+    }
+
+    async fn contradictions(
+        &self,
+        partition: PartitionId,
+        memories: &[MemoryId],
+        view: &View,
+    ) -> Result<Vec<(MemoryId, MemoryId)>, IndexError> {
+        let cached = self.cached(partition).await?;
+        let state = cached.state.read();
+        Ok(state.as_ref().map(|partition| partition.columns.contradictions(memories, view)).unwrap_or_default())
     }
 
     async fn apply(&self, partition: PartitionId, update: Update) -> Result<(), IndexError> {

@@ -11,7 +11,6 @@ use half::f16;
 
 use super::bitmap::Bitmap;
 use super::columns::Columns;
-use super::filtering;
 use super::heap_size;
 use super::lexical::LexicalIndex;
 use crate::domain::id::MemoryId;
@@ -175,32 +174,13 @@ impl Partition {
             + heap_size::of_vec(&self.first_row)
     }
 
-    /// The visible ordinals.
-    fn visible(&self, view: &View) -> Bitmap {
-        let mut visible = self.columns.alive().clone();
-        if !view.filter.is_everything() {
-            visible.and(&filtering::evaluate(&view.filter, &self.columns));
-        }
-        if view.shared_only {
-            visible.and(self.columns.shared());
-        }
-        if let Some(unexpired) = self.columns.unexpired(view.now) {
-            visible.and(&unexpired);
-        }
-        visible
-    }
-
-    fn hides_nothing(&self, view: &View) -> bool {
-        view.filter.is_everything() && !view.shared_only && !self.columns.has_expiring()
-    }
-
     /// The visible rows; none if all live rows are visible.
     pub(super) fn row_mask(&self, view: &View) -> Option<Bitmap> {
-        if self.hides_nothing(view) {
+        if self.columns.hides_nothing(view) {
             return None;
         }
         let mut rows = Bitmap::none(self.rows.len());
-        for ordinal in self.visible(view).iter() {
+        for ordinal in self.columns.visible(view).iter() {
             for row in self.rows_of(u32::try_from(ordinal).unwrap_or(u32::MAX)) {
                 rows.set(row as usize);
             }
@@ -210,7 +190,7 @@ impl Partition {
 
     /// The visible turns at these positions.
     pub(super) fn turns_at(&self, positions: &[TurnPosition], view: &View) -> Vec<(TurnPosition, MemoryId)> {
-        let visible = (!self.hides_nothing(view)).then(|| self.visible(view));
+        let visible = (!self.columns.hides_nothing(view)).then(|| self.columns.visible(view));
         let turn_at = |position: &TurnPosition| {
             let ordinal = self.columns.turn_at(*position)?;
             let is_visible = visible.as_ref().is_none_or(|visible| visible.contains(ordinal as usize));

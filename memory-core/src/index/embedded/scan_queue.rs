@@ -158,13 +158,12 @@ impl Drop for Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::filter::Filter;
     use crate::domain::time::Timestamp;
     use crate::index::{ScanWeights, View};
 
     fn query(now_us: i64, retention: f32) -> IndexQuery {
         let view =
-            View { filter: Filter::everything(), shared_only: false, now: Timestamp::from_micros(now_us) };
+            View::present(Timestamp::from_micros(now_us));
         let weights = ScanWeights { retention, ..ScanWeights::SIMILARITY };
         IndexQuery { vector: None, text: "?".into(), view, weights, candidates: 8 }
     }

@@ -24,7 +24,14 @@ pub(super) async fn invariants_hold(
     assert_eq!(answer.memories, all.len() as u64, "{context}: the number of memories");
     let retrieved = answer.candidates.iter().filter(|candidate| candidate.retrieved).count();
     assert!(retrieved <= 2 * query.candidates, "{context}: {retrieved} are retrieved for {query:?}");
+    let mut revised = answer.revised.clone();
     let candidates = by_id(answer);
+    revised.sort_unstable();
+    let later = |one: &&Indexed| query.view.known_at.is_some_and(|known_at| one.memory.recorded_at > known_at);
+    let is_candidate = |one: &&Indexed| candidates.iter().any(|found| found.memory == one.memory.id);
+    let expected: Vec<MemoryId> =
+        all.iter().filter(is_candidate).filter(later).map(|one| one.memory.id).collect();
+    assert_eq!(revised, expected, "{context}: revised candidates");
     let listed: BTreeSet<MemoryId> = candidates.iter().map(|candidate| candidate.memory).collect();
     assert_eq!(listed.len(), candidates.len(), "{context}: a memory is listed twice");
     for candidate in &candidates {
@@ -41,7 +48,11 @@ pub(super) async fn invariants_hold(
         let inspection = inspection.expect("every memory can be inspected");
         let passes = reference::passes(&query.view.filter, &indexed.memory);
         assert_eq!(inspection.passes_filter, passes, "{context}");
-        let is_visible = inspection.passes_filter && inspection.visible && !inspection.expired;
+        assert_eq!(inspection.valid, reference::valid(&query.view, &indexed.memory), "{context}");
+        assert_eq!(inspection.told, reference::told(&query.view, &indexed.memory), "{context}");
+        let is_present = inspection.passes_filter && inspection.visible && !inspection.expired;
+        let is_present = is_present && inspection.valid && inspection.told;
+        let is_visible = inspection.recorded && (inspection.revised || is_present);
         assert_eq!(is_visible, reference::sees(&query.view, &indexed.memory), "{context}: {indexed:?}");
     }
     let absent = MemoryId(uuid::Uuid::from_u128(u128::MAX));

@@ -96,7 +96,8 @@ pub async fn a_filter_retrieves_exactly_what_passes(subject: &Subject<'_>, seed:
     let mut passed = 0;
     for _ in 0..60 {
         let filter = corpus::filter(&mut rng, 4);
-        let view = View { filter, now: corpus::moment(&mut rng), shared_only: rng.chance(20) };
+        let shared_only = rng.chance(20);
+        let view = View { filter, shared_only, ..View::present(corpus::moment(&mut rng)) };
         let mut expected = source.memories(PARTITION);
         expected.retain(|indexed| reference::sees(&view, &indexed.memory));
         passed += expected.len();
@@ -142,7 +143,7 @@ pub async fn numbers_are_compared_by_exact_value(subject: &Subject<'_>, _: u64) 
     source.write(PARTITION, all.collect(), Vec::new());
     let index = subject.over(&source);
     let selected = async |field: Field, test: Test| {
-        let view = View { filter: Filter::Field(field, test), now: START, shared_only: false };
+        let view = View { filter: Filter::Field(field, test), ..View::present(START) };
         retrieved_under(&*index, view)
             .await
             .iter()
@@ -194,7 +195,7 @@ pub async fn importance_matches_the_number_that_was_given(subject: &Subject<'_>,
             (Test::Range(Range { gt: bound(), ..Range::default() }), at + 1..given.len()),
         ] {
             let filter = Filter::Field(Field::Importance, test);
-            let view = View { filter, now: START, shared_only: false };
+            let view = View { filter, ..View::present(START) };
             let expected: Vec<MemoryId> =
                 expected.map(|place| MemoryId(uuid::Uuid::from_u128(place as u128 + 1))).collect();
             assert_eq!(retrieved_under(&*index, view).await, expected, "{importance}: {exactly:?}");

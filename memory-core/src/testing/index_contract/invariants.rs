@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::{PARTITION, Subject, any_query, by_id, fact, ids, query};
 use crate::domain::filter::{Field, Filter, Scalar, Test};
 use crate::domain::id::MemoryId;
+use crate::domain::link::Link;
 use crate::domain::memory::Visibility;
 use crate::index::{TurnPosition, View};
 use crate::store::Indexed;
 use crate::testing::START;
 use crate::testing::corpus;
-use crate::testing::fixtures::name;
+use crate::testing::fixtures::{link, name};
 use crate::testing::memory_source::MemorySource;
 use crate::testing::reference;
 use crate::testing::rng::Rng;
@@ -37,10 +38,12 @@ pub async fn hidden_memories_take_no_place_and_move_no_score(subject: &Subject<'
     all.push(fact(41, "beagle garden tea running shoes"));
     for (indexed, at) in all.iter_mut().zip(0..) {
         indexed.memory.visibility = Visibility::Shared;
-        match at % 3 {
+        match at % 5 {
             _ if at == 40 => {}
             0 => indexed.memory.visibility = Visibility::Owner,
             1 => indexed.memory.expires_at = Some(START),
+            2 => indexed.memory.valid.end = Some(START),
+            3 => indexed.memory.audience = vec![name("carol")],
             _ => indexed.memory.tags = vec![name("hidden")],
         }
     }
@@ -48,12 +51,17 @@ pub async fn hidden_memories_take_no_place_and_move_no_score(subject: &Subject<'
     let index = subject.over(&source);
     let mut filtered = query("beagle Biscuit walks", 1);
     let hidden = Filter::Field(Field::Tags, Test::Eq(Scalar::Text("hidden".to_owned())));
-    filtered.view = View { filter: Filter::Not(Box::new(hidden)), now: START, shared_only: true };
+    filtered.view = View {
+        filter: Filter::Not(Box::new(hidden)),
+        shared_only: true,
+        partner: Some(name("bob")),
+        ..View::present(START)
+    };
     let answer = index.search(PARTITION, &filtered).await.unwrap();
     let last = MemoryId(uuid::Uuid::from_u128(41));
     assert_eq!(answer.candidates.iter().map(|candidate| candidate.memory).collect::<Vec<_>>(), [last]);
     let mut open = filtered.clone();
-    open.view = View { filter: Filter::everything(), now: START.plus_days(-1), shared_only: false };
+    open.view = View::present(START.plus_days(-1));
     let unfiltered = index.inspect(PARTITION, last, &open).await.unwrap().unwrap();
     assert_eq!(answer.candidates[0], unfiltered.candidate);
     subject.check(&*index, &source, PARTITION, &filtered, "hidden").await;
@@ -90,7 +98,7 @@ pub async fn turns_are_found_by_position(subject: &Subject<'_>, seed: u64) {
     let positions: Vec<TurnPosition> =
         (0..4).flat_map(|session| (0..25).map(move |seq| TurnPosition { session, seq })).collect();
     for shared_only in [false, true] {
-        let view = View { filter: Filter::everything(), now: START, shared_only };
+        let view = View { shared_only, ..View::present(START) };
         let left = source.memories(PARTITION);
         let at = |position: &TurnPosition| {
             let there = left.iter().find(|indexed| {
@@ -102,5 +110,45 @@ pub async fn turns_are_found_by_position(subject: &Subject<'_>, seed: u64) {
         let expected: Vec<(TurnPosition, MemoryId)> = positions.iter().filter_map(at).collect();
         assert!(shared_only || !expected.is_empty(), "seed {seed}: there are no turns");
         assert_eq!(index.turns_at(PARTITION, &positions, &view).await.unwrap(), expected, "seed {seed}");
+    }
+}
+
+/// Contradictions are found from both ends while both memories are there and visible; a new version without the link ends
+/// them.
+pub async fn contradictions_are_found_from_both_ends(subject: &Subject<'_>, seed: u64) {
+    let mut rng = Rng::new(seed);
+    let source = Arc::new(MemorySource::default());
+    let index = subject.over(&source);
+    let mut all: Vec<Indexed> = (0..24).map(|number| corpus::memory(&mut rng, number)).collect();
+    let known = ids(&all);
+    for indexed in &mut all {
+        for relation in [Link::CONTRADICTS, "near"] {
+            let to = *rng.pick(&known);
+            if to != indexed.memory.id && rng.chance(50) {
+                indexed.memory.links.push(link(to, relation, 1.0));
+            }
+        }
+    }
+    index.apply(PARTITION, source.write(PARTITION, all.clone(), Vec::new())).await.unwrap();
+    index.turns_at(PARTITION, &[], &View::present(START)).await.unwrap();
+    let edited: Vec<Indexed> = all[..6].iter().map(|indexed| corpus::edited(&mut rng, indexed)).collect();
+    index.apply(PARTITION, source.write(PARTITION, edited, ids(&all[6..9]))).await.unwrap();
+    let left = source.memories(PARTITION);
+    let links_to = |one: &Indexed, other: &Indexed| {
+        let mut links = one.memory.links.iter();
+        links.any(|link| link.relation.as_str() == Link::CONTRADICTS && link.to == other.memory.id)
+    };
+    for _ in 0..4 {
+        let view = any_query(&mut rng).view;
+        let mut expected = Vec::new();
+        for id in &known {
+            let one = left.iter().find(|indexed| indexed.memory.id == *id);
+            for other in left.iter().filter(|other| reference::sees(&view, &other.memory)) {
+                if one.is_some_and(|one| links_to(one, other) || links_to(other, one)) {
+                    expected.push((*id, other.memory.id));
+                }
+            }
+        }
+        assert_eq!(index.contradictions(PARTITION, &known, &view).await.unwrap(), expected, "seed {seed}");
     }
 }

@@ -23,7 +23,6 @@ use super::corpus;
 use super::fixtures::{plain, rows, vector_of};
 use super::memory_source::MemorySource;
 use super::rng::Rng;
-use crate::domain::filter::Filter;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::memory::Kind;
 use crate::index::{Answer, Candidate, Index, IndexQuery, ScanWeights, View};
@@ -59,7 +58,8 @@ macro_rules! index_contract {
     (@first $make:ident $tier:ident) => {
         $crate::index_contract! { @tests $make $tier invariants:
             candidates_are_visible_and_listed_once 8, hidden_memories_take_no_place_and_move_no_score 1,
-            memories_without_a_vector_are_retrieved_by_terms 1, turns_are_found_by_position 10
+            memories_without_a_vector_are_retrieved_by_terms 1, turns_are_found_by_position 10,
+            contradictions_are_found_from_both_ends 4
         }
         $crate::index_contract! { @tests $make $tier nearest:
             nearest_memories_are_visible_and_listed_once_in_order 8, nearest_of_what_is_out_of_bounds_is_refused 1
@@ -143,7 +143,7 @@ fn query(text: &str, candidates: usize) -> IndexQuery {
     IndexQuery {
         vector: Some(vector_of(text).into()),
         text: text.into(),
-        view: View { filter: Filter::everything(), now: START, shared_only: false },
+        view: View::present(START),
         weights: ScanWeights::SIMILARITY,
         candidates,
     }
@@ -160,6 +160,9 @@ fn any_query(rng: &mut Rng) -> IndexQuery {
     }
     query.view.now = corpus::moment(rng);
     query.view.shared_only = rng.chance(25);
+    query.view.valid = corpus::valid_time(rng);
+    query.view.known_at = rng.chance(25).then(|| corpus::moment(rng));
+    query.view.partner = rng.chance(40).then(|| corpus::a_name(rng));
     query.weights = ScanWeights {
         similarity: *rng.pick(&[0.0, 1.0, 1.0, 2.0]),
         retention: *rng.pick(&[0.0, 0.0, 0.5]),

@@ -1,0 +1,203 @@
+//! The rules of a view, evaluated to bitmaps of ordinals. Invariant: they hide exactly what [`View::hides`] says of the
+//! present version; revised memories pass if they were created by the record time.
+//!
+//! Most partitions have nothing that a rule but the filter could hide. [`Extent`] tells so without a look at a column, and
+//! a search then has no mask.
+
+use super::bitmap::Bitmap;
+use super::columns::{Columns, NEVER};
+use super::filtering;
+use crate::domain::filter::Field;
+use crate::domain::id::MemoryId;
+use crate::domain::memory::{Kind, Memory, Visibility};
+use crate::domain::name::Name;
+use crate::domain::time::Timestamp;
+use crate::index::{Candidate, ValidTime, View};
+
+/// Bounds of the values that rules compare, in microseconds, over all memories that were ever put, and bitmaps of two
+/// fields that filters do not test.
+#[derive(Debug)]
+pub(super) struct Extent {
+    earliest_expiry: i64,
+    earliest_end: i64,
+    /// Latest start of validity, and latest time of a turn.
+    latest_begin: i64,
+    latest_record: i64,
+    shared: Bitmap,
+    /// Memories with an audience; empty while no memory has one.
+    confided: Bitmap,
+    len: usize,
+}
+
+impl Default for Extent {
+    fn default() -> Self {
+        Self {
+            earliest_expiry: i64::MAX,
+            earliest_end: i64::MAX,
+            latest_begin: i64::MIN,
+            latest_record: i64::MIN,
+            shared: Bitmap::default(),
+            confided: Bitmap::default(),
+            len: 0,
+        }
+    }
+}
+
+impl Extent {
+    /// Takes the next ordinal's memory into account.
+    pub(super) fn put(&mut self, memory: &Memory) {
+        let micros = |at: Option<Timestamp>, missing: i64| at.map_or(missing, Timestamp::as_micros);
+        let said_at = (memory.kind == Kind::Turn).then_some(memory.happened.at);
+        let begin = micros(memory.valid.start, i64::MIN).max(micros(said_at, i64::MIN));
+        let record = memory.recorded_at.max(memory.created_at).as_micros();
+        self.earliest_expiry = self.earliest_expiry.min(micros(memory.expires_at, i64::MAX));
+        self.earliest_end = self.earliest_end.min(micros(memory.valid.end, i64::MAX));
+        self.latest_begin = self.latest_begin.max(begin);
+        self.latest_record = self.latest_record.max(record);
+        self.shared.push(memory.visibility == Visibility::Shared);
+        if !memory.audience.is_empty() && !self.has_audience() {
+            self.confided = Bitmap::none(self.len);
+        }
+        if !memory.audience.is_empty() || self.has_audience() {
+            self.confided.push(!memory.audience.is_empty());
+        }
+        self.len += 1;
+    }
+
+    /// Approximate heap size in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.shared.bytes() + self.confided.bytes()
+    }
+
+    fn has_audience(&self) -> bool {
+        self.confided != Bitmap::default()
+    }
+
+    fn has_expired(&self, now: Timestamp) -> bool {
+        self.earliest_expiry <= now.as_micros()
+    }
+
+    fn has_invalid(&self, valid: &ValidTime) -> bool {
+        let at = valid.at.as_micros();
+        valid.hides_ended && self.earliest_end <= at || valid.hides_later && self.latest_begin > at
+    }
+
+    fn has_later(&self, known_at: Timestamp) -> bool {
+        self.latest_record > known_at.as_micros()
+    }
+}
+
+impl Columns {
+    /// True if all live memories are visible, as far as can be told without a look at them.
+    pub(super) fn hides_nothing(&self, view: &View) -> bool {
+        let extent = self.extent();
+        view.filter.is_everything()
+            && !view.shared_only
+            && !extent.has_expired(view.now)
+            && !extent.has_invalid(&view.valid)
+            && !(view.partner.is_some() && extent.has_audience())
+            && view.known_at.is_none_or(|known_at| !extent.has_later(known_at))
+    }
+
+    /// The visible ordinals.
+    pub(super) fn visible(&self, view: &View) -> Bitmap {
+        let mut visible = self.alive().clone();
+        let filter = (!view.filter.is_everything()).then(|| filtering::evaluate(&view.filter, self));
+        let rules = [
+            filter,
+            self.shared(view.shared_only),
+            self.unexpired(view.now),
+            self.valid(&view.valid),
+            self.told(view.partner.as_ref()),
+        ];
+        rules.iter().flatten().for_each(|kept| visible.and(kept));
+        if let Some(revised) = self.revised(view.known_at) {
+            visible.or(&revised);
+            visible.and(self.alive());
+        }
+        if let Some(recorded) = self.recorded(view.known_at) {
+            visible.and(&recorded);
+        }
+        visible
+    }
+
+    /// The shared memories; none if all are visible.
+    pub(super) fn shared(&self, shared_only: bool) -> Option<Bitmap> {
+        shared_only.then(|| self.extent().shared.clone())
+    }
+
+    /// The memories that have not expired by `now`; none if no memory has.
+    pub(super) fn unexpired(&self, now: Timestamp) -> Option<Bitmap> {
+        let expires = self.time_column(&Field::ExpiresAt).filter(|_| self.extent().has_expired(now))?;
+        let now = now.as_micros();
+        Some(Bitmap::of(self.len(), |ordinal| expires[ordinal] == NEVER || expires[ordinal] > now))
+    }
+
+    /// The memories that are valid at the valid time; none if all are.
+    pub(super) fn valid(&self, valid: &ValidTime) -> Option<Bitmap> {
+        if !self.extent().has_invalid(valid) {
+            return None;
+        }
+        let happened = self.time_column(&Field::HappenedAt)?;
+        let (start, end) = (self.time_column(&Field::ValidFrom)?, self.time_column(&Field::ValidTo)?);
+        let kinds = self.text_column(&Field::Kind)?;
+        let turn = self.interner().find(Kind::Turn.as_str());
+        let at = valid.at.as_micros();
+        Some(Bitmap::of(self.len(), |ordinal| {
+            // A missing start is the earliest number, as an open interval needs it.
+            let is_later = start[ordinal] > at || Some(kinds[ordinal]) == turn && happened[ordinal] > at;
+            let has_ended = end[ordinal] != NEVER && end[ordinal] <= at;
+            !(valid.hides_ended && has_ended || valid.hides_later && is_later)
+        }))
+    }
+
+    /// The memories that may be told to the partner; none if all may.
+    pub(super) fn told(&self, partner: Option<&Name>) -> Option<Bitmap> {
+        let partner = partner.filter(|_| self.extent().has_audience())?;
+        let mut told = self.extent().confided.clone();
+        told.negate();
+        let symbol = self.interner().find(partner.as_str());
+        let confided = symbol.and_then(|symbol| self.set_column(&Field::Audience)?.get(&symbol));
+        confided.into_iter().flatten().for_each(|ordinal| told.set(*ordinal as usize));
+        Some(told)
+    }
+
+    /// The memories that were created by the record time; none if all were.
+    pub(super) fn recorded(&self, known_at: Option<Timestamp>) -> Option<Bitmap> {
+        let known_at = known_at.filter(|known_at| self.extent().has_later(*known_at))?.as_micros();
+        let created = self.time_column(&Field::CreatedAt)?;
+        Some(Bitmap::of(self.len(), |ordinal| created[ordinal] <= known_at))
+    }
+
+    /// The memories whose present version was recorded after the record time; none if no memory's was.
+    pub(super) fn revised(&self, known_at: Option<Timestamp>) -> Option<Bitmap> {
+        let known_at = known_at.filter(|known_at| self.extent().has_later(*known_at))?.as_micros();
+        let recorded = self.time_column(&Field::RecordedAt)?;
+        Some(Bitmap::of(self.len(), |ordinal| recorded[ordinal] > known_at))
+    }
+
+    /// The revised memories among candidates.
+    pub(super) fn revised_among(&self, candidates: &[Candidate], view: &View) -> Vec<MemoryId> {
+        let Some(revised) = self.revised(view.known_at) else { return Vec::new() };
+        let is_revised =
+            |id: &MemoryId| self.ordinal(*id).is_some_and(|ordinal| revised.contains(ordinal as usize));
+        candidates.iter().map(|candidate| candidate.memory).filter(is_revised).collect()
+    }
+
+    /// Each of `memories` with the visible memories that contradict it or that it contradicts, by id.
+    pub(super) fn contradictions(&self, memories: &[MemoryId], view: &View) -> Vec<(MemoryId, MemoryId)> {
+        if !self.has_contradictions() {
+            return Vec::new();
+        }
+        let visible = self.visible(view);
+        let mut pairs = Vec::new();
+        for id in memories.iter().filter(|id| self.ordinal(**id).is_some()) {
+            let others = self.contradicting(*id).filter(|ordinal| visible.contains(*ordinal as usize));
+            let mut others: Vec<MemoryId> = others.filter_map(|ordinal| self.id(ordinal)).collect();
+            others.sort_unstable();
+            others.dedup();
+            pairs.extend(others.into_iter().map(|other| (*id, other)));
+        }
+        pairs
+    }
+}

@@ -1,0 +1,99 @@
+//! The view of a query: the rules by which memories are visible to it, and their definition on one memory. An index
+//! evaluates the same rules inside its search, so that a hidden memory takes no candidate's place.
+
+use crate::domain::filter::Filter;
+use crate::domain::memory::{Kind, Memory, Visibility};
+use crate::domain::name::Name;
+use crate::domain::time::Timestamp;
+
+/// The visibility of memories to one query.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The filter that memories must pass.
+    pub filter: Filter,
+    /// The query's time: memories that have expired by then are hidden.
+    pub now: Timestamp,
+    /// True if the query does not name the owner: only shared memories are visible then.
+    pub shared_only: bool,
+    /// Valid time, and what it hides.
+    pub valid: ValidTime,
+    /// Record time: memories created later are hidden, and a memory with a version recorded later is *revised*. An index
+    /// has only present versions: it lets a revised memory pass whatever its fields are, and the caller judges the
+    /// version of that time by [`View::hides`]. `None` for the present versions.
+    pub known_at: Option<Timestamp>,
+    /// Conversation partner: memories with an audience that does not name the partner are hidden. `None` for the owner's
+    /// own view.
+    pub partner: Option<Name>,
+}
+
+/// Valid time of a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ValidTime {
+    /// The time.
+    pub at: Timestamp,
+    /// True to hide memories whose validity has ended by it.
+    pub hides_ended: bool,
+    /// True to hide what lies after it: memories whose validity begins later, and turns said later.
+    pub hides_later: bool,
+}
+
+/// Rule that hides a memory, the most general first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hidden {
+    /// It is not shared, and the query does not name its owner.
+    NotShared,
+    /// It may not be told to the partner.
+    NotForPartner,
+    /// It was recorded after the record time.
+    NotRecorded,
+    /// It has expired.
+    Expired,
+    /// It is not valid at the valid time.
+    NotValid,
+    /// It does not pass the filter.
+    Filtered,
+}
+
+impl ValidTime {
+    /// The present state: ended validity is hidden, what lies in the future is not.
+    pub const fn present(now: Timestamp) -> Self {
+        Self { at: now, hides_ended: true, hides_later: false }
+    }
+
+    /// True if the rule hides this memory.
+    pub fn hides(&self, memory: &Memory) -> bool {
+        let has_ended = memory.valid.end.is_some_and(|end| end <= self.at);
+        let begins_later = memory.valid.start.is_some_and(|start| start > self.at);
+        let is_said_later = memory.kind == Kind::Turn && memory.happened.at > self.at;
+        self.hides_ended && has_ended || self.hides_later && (begins_later || is_said_later)
+    }
+}
+
+impl View {
+    /// The owner's own view of the present state, without a filter.
+    pub fn present(now: Timestamp) -> Self {
+        Self {
+            filter: Filter::everything(),
+            now,
+            shared_only: false,
+            valid: ValidTime::present(now),
+            known_at: None,
+            partner: None,
+        }
+    }
+
+    /// The first rule that hides this version of a memory; `None` if it is visible. Under a record time the version must
+    /// be the one of that time.
+    pub fn hides(&self, memory: &Memory) -> Option<Hidden> {
+        let is_told = |partner| memory.audience.is_empty() || memory.audience.contains(partner);
+        let rules = [
+            (Hidden::NotShared, self.shared_only && memory.visibility != Visibility::Shared),
+            (Hidden::NotForPartner, self.partner.as_ref().is_some_and(|partner| !is_told(partner))),
+            (Hidden::NotRecorded, self.known_at.is_some_and(|known_at| memory.created_at > known_at)),
+            (Hidden::Expired, memory.expires_at.is_some_and(|at| at <= self.now)),
+            (Hidden::NotValid, self.valid.hides(memory)),
+            (Hidden::Filtered, !self.filter.matches(memory)),
+        ];
+        rules.into_iter().find_map(|(rule, applies)| applies.then_some(rule))
+    }
+}

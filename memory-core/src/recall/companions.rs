@@ -1,0 +1,64 @@
+//! Companions of recalled memories: the other sides of undecided contradictions, which come back together with their
+//! dates. `contradictions.rs` decides the order.
+
+use std::collections::{HashMap, HashSet};
+
+use super::contradictions::{is_undecided, paired, together};
+use super::fuse::Fused;
+use super::response::Explanation;
+use crate::domain::id::MemoryId;
+use crate::domain::memory::Memory;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::index::{ValidTime, View};
+use crate::scope::SearchTargets;
+
+impl Engine {
+    /// Cuts the ranked memories to `limit`, with the contradicting ones right behind those that they contradict. Returns
+    /// the memories of contradictions.
+    pub(super) async fn add_contradictions(
+        &self,
+        targets: &SearchTargets,
+        limit: usize,
+        fused: &mut Vec<Fused>,
+        loaded: &mut HashMap<MemoryId, Memory>,
+    ) -> Result<HashSet<MemoryId>, Error> {
+        let mut pairs = Vec::new();
+        for (partition, view) in &targets.partitions {
+            let ranked = fused.iter().take(limit).filter(|one| one.partition == *partition);
+            let ranked: Vec<MemoryId> = ranked.map(|one| one.memory).collect();
+            // What has ended is no side of an undecided contradiction.
+            let valid = ValidTime { hides_ended: true, ..view.valid };
+            let view = View { valid, ..view.clone() };
+            let found = self.index.contradictions(*partition, &ranked, &view).await?;
+            let missing: HashSet<MemoryId> =
+                found.iter().map(|(_, other)| *other).filter(|other| !loaded.contains_key(other)).collect();
+            let missing: Vec<MemoryId> = missing.into_iter().take(limit).collect();
+            if !missing.is_empty() {
+                let others = self.load_visible(*partition, &missing, &view, HashMap::new()).await?;
+                loaded.extend(others.into_iter().map(|(memory, _)| (memory.id, memory)));
+            }
+            pairs.extend(found.into_iter().filter(|(one, other)| {
+                let sides = loaded.get(one).zip(loaded.get(other));
+                sides.is_some_and(|(one, other)| is_undecided(one, other, view.valid.at))
+            }));
+        }
+        if pairs.is_empty() {
+            fused.truncate(limit);
+            return Ok(HashSet::new());
+        }
+        let ranked: Vec<MemoryId> = fused.iter().map(|one| one.memory).collect();
+        let places = together(&ranked, &pairs, limit);
+        let by_id: HashMap<MemoryId, Fused> = fused.drain(..).map(|one| (one.memory, one)).collect();
+        for place in &places {
+            let own = by_id.get(&place.memory).cloned();
+            let of_other = |id: MemoryId| {
+                let explain = Explanation::default();
+                let other = by_id.get(&id)?.clone();
+                Some(Fused { memory: place.memory, position: None, explain, ..other })
+            };
+            fused.extend(own.or_else(|| place.follows.and_then(of_other)));
+        }
+        Ok(paired(&places))
+    }
+}

@@ -1,0 +1,29 @@
+//! The note on a memory's validity in its line of the context block, pure: a reader of a fact needs to know since when
+//! and until when it held, above all of one that no longer does.
+
+use crate::domain::link::Link;
+use crate::domain::memory::Memory;
+use crate::domain::time::Timestamp;
+
+/// Note such as `(since 2023-05-07)` or `(until 2023-06-01, superseded)`, for a reader at `valid_at`; empty if the day in
+/// the heading says all. `is_dated` for a date in any case: that of the validity, else that of the event.
+pub(super) fn validity_note(memory: &Memory, valid_at: Timestamp, is_dated: bool) -> String {
+    let day = Timestamp::date;
+    let is_in_heading = |start: Timestamp| start.day() == memory.happened.at.day() && !is_dated;
+    let period = match (memory.valid.start, memory.valid.end) {
+        (Some(start), Some(end)) => format!("from {} until {}", day(start), day(end)),
+        (None, Some(end)) => format!("until {}", day(end)),
+        (Some(start), None) if is_in_heading(start) => return String::new(),
+        (Some(start), None) if start > valid_at => format!("from {}", day(start)),
+        (Some(start), None) => format!("since {}", day(start)),
+        (None, None) if is_dated => format!("as of {}", day(memory.happened.at)),
+        (None, None) => return String::new(),
+    };
+    let has_ended = memory.valid.end.is_some_and(|end| end <= valid_at);
+    let is_superseded = memory.links.iter().any(|link| link.relation.as_str() == Link::SUPERSEDED_BY);
+    match (has_ended, is_superseded) {
+        (true, true) => format!("({period}, superseded)"),
+        (true, false) => format!("({period}, ended)"),
+        (false, _) => format!("({period})"),
+    }
+}
