@@ -30,6 +30,11 @@ pub(crate) struct TextToIndex {
 }
 
 impl TextToIndex {
+    /// Text without an author, to be embedded.
+    pub(crate) fn plain(text: &str) -> Self {
+        Self { text: text.into(), author: None, vector: None }
+    }
+
     /// The present text of a memory.
     pub(crate) fn of_memory(memory: &Memory) -> Self {
         Self { text: memory.text.as_str().into(), author: memory.author().cloned(), vector: None }

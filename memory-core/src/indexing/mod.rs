@@ -8,4 +8,4 @@ pub(crate) mod keys;
 #[cfg(all(test, feature = "testing"))]
 mod recipe_golden;
 
-pub(crate) use embed::{TextToIndex, index_texts_with};
+pub(crate) use embed::{IndexedTexts, TextToIndex, index_texts_with};

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::domain::derivation::Derivation;
 use crate::domain::group::GroupKey;
-use crate::domain::id::{MemoryId, PartitionId, TenantId};
+use crate::domain::id::{MemoryId, PartitionId, TenantId, TurnId};
 use crate::domain::memory::Memory;
 use crate::domain::name::Name;
 use crate::domain::scope::Owner;
@@ -80,6 +80,21 @@ pub trait Thinking: Send + Sync + Debug {
         mechanism: &str,
         limit: u32,
     ) -> Result<Vec<PendingTurn>, StoreError>;
+
+    /// True if one of these turns is in the queue of a mechanism.
+    async fn are_queued(
+        &self,
+        partition: PartitionId,
+        mechanism: &str,
+        turns: &[MemoryId],
+    ) -> Result<bool, StoreError>;
+
+    /// Memories of these turns, in no particular order.
+    async fn memories_of_turns(
+        &self,
+        partition: PartitionId,
+        turns: &[TurnId],
+    ) -> Result<Vec<Memory>, StoreError>;
 
     /// Partitions of all tenants after `after` with turns in the queue of a mechanism, in the order of partitions, at
     /// most `limit`.

@@ -14,7 +14,7 @@ use crate::domain::name::Name;
 use crate::domain::statement::{Attribute, Statement};
 use crate::domain::time::Timestamp;
 use crate::error::Error;
-use crate::index::{Index, Nearest, View};
+use crate::index::{Index, Nearest, ValidTime, View};
 use crate::store::Store;
 
 /// Number of nearest known facts that are compared with one candidate.
@@ -138,7 +138,11 @@ impl Reader<'_> {
             return Ok(near);
         }
         let kind = Scalar::Text(self.kind.as_str().to_owned());
-        let view = View::of_all(Filter::Field(Field::Kind, Test::Eq(kind)), self.now);
+        let view = View {
+            filter: Filter::Field(Field::Kind, Test::Eq(kind)),
+            valid: ValidTime { at: self.now, hides_ended: false, hides_later: false },
+            ..View::present(self.now)
+        };
         let found = self.index.nearest(self.partition, &queries, &view, NEAREST).await?;
         for (at, found) in places.into_iter().zip(found) {
             if let Some(near) = near.get_mut(at) {

@@ -61,6 +61,45 @@ impl Thinking for SqlStore {
         Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
     }
 
+    async fn are_queued(
+        &self,
+        partition: PartitionId,
+        mechanism: &str,
+        turns: &[MemoryId],
+    ) -> Result<bool, StoreError> {
+        for some in turns.chunks(IDS_PER_STATEMENT) {
+            let mut statement =
+                QueryBuilder::<Db>::new("SELECT COUNT(*) FROM thinking_queue WHERE partition_id = ");
+            statement.push_bind(partition.0).push(" AND mechanism = ").push_bind(mechanism.to_owned());
+            statement.push(" AND memory_id IN (");
+            push_ids(&mut statement, some.iter().map(|id| id.0));
+            let count: i64 =
+                statement.build_query_scalar().fetch_one(&self.readers).await.map_err(unavailable)?;
+            if count > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn memories_of_turns(
+        &self,
+        partition: PartitionId,
+        turns: &[TurnId],
+    ) -> Result<Vec<Memory>, StoreError> {
+        let mut found = Vec::with_capacity(turns.len());
+        for some in turns.chunks(IDS_PER_STATEMENT) {
+            let mut statement =
+                QueryBuilder::<Db>::new(concat!("SELECT ", memory_columns!("COALESCE(m.text, t.text)")));
+            statement.push("WHERE m.partition_id = ").push_bind(partition.0).push(" AND m.turn_id IN (");
+            push_ids(&mut statement, some.iter().map(|id| id.0));
+            for row in statement.build().fetch_all(&self.readers).await.map_err(unavailable)? {
+                found.push(rows::memory(&row)?);
+            }
+        }
+        Ok(found)
+    }
+
     async fn partitions_with_pending(
         &self,
         mechanism: &str,
