@@ -4,3 +4,5 @@
 //! job runner does the rest. Every step is a pure function of its inputs, with or without a language model.
 
 pub mod candidate;
+pub mod facts;
+pub mod profile;

@@ -107,6 +107,8 @@ const PURE: &[&str] = &[
     "field_checks.rs",
     "indexing/keys.rs",
     "think/candidate.rs",
+    "think/facts/",
+    "think/profile/",
     "scope/narrowed.rs",
     "scope/owner.rs",
 ];

@@ -1,0 +1,1 @@
+//! Tests of resolution over random histories, with a store in memory.
