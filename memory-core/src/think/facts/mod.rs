@@ -19,10 +19,11 @@ mod ledger;
 mod near;
 mod normal;
 mod resolve;
+mod same;
 mod timeline;
 mod write;
 
-#[cfg(all(test, feature = "testing", feature = "sqlite"))]
+#[cfg(test)]
 mod tests;
 
 pub use audit::{AuditReport, audit};

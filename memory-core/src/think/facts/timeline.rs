@@ -155,7 +155,18 @@ pub(super) fn cut_at(
     resumed.end = before;
     resumed.origin = Origin::Resumed(fact, Some(candidate));
     resumed.supersedes.clear();
-    resumed.contradicts.clear();
+    // At its start it contradicts what was said at the same time.
+    let is_contested = |other: &Run| {
+        is_same_slot(&other.claim, &resumed.claim)
+            && other.claim.value != resumed.claim.value
+            && other.assertions().any(|at| same.is_same(at, from))
+    };
+    resumed.contradicts = ledger.runs().iter().filter(|run| is_contested(run)).map(|run| run.fact).collect();
+    for other in &resumed.contradicts {
+        if let Some(other) = ledger.get_mut(*other) {
+            other.contradicts.insert(next);
+        }
+    }
     ledger.push(resumed);
     Some((next, from))
 }

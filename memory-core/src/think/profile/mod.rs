@@ -15,7 +15,7 @@ use crate::domain::turn::Role;
 
 use super::facts::{Relation, normalised};
 
-#[cfg(all(test, feature = "testing", feature = "sqlite"))]
+#[cfg(test)]
 mod tests;
 
 /// Slots of one profile.

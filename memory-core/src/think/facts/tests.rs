@@ -1,1 +1,0 @@
-//! Tests of resolution over random histories, with a store in memory.
