@@ -110,6 +110,8 @@ const PURE: &[&str] = &[
     "field_checks.rs",
     "indexing/keys.rs",
     "think/candidate.rs",
+    "think/facts/",
+    "think/profile/",
     "scope/narrowed.rs",
     "scope/owner.rs",
     "think/tim/",
