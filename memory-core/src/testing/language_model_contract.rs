@@ -15,7 +15,7 @@ use crate::model::language_model::{
 };
 
 /// Part of a prompt by which leaks of it are found.
-const SECRET: &str = "the-secret-of-the-prompt";
+const SECRET: &str = "the secret of the prompt";
 
 /// Behaviour of the back end under the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

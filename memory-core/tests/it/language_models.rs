@@ -206,16 +206,16 @@ async fn a_rejected_format_is_replaced_and_the_choice_remembered() {
 async fn late_replies_are_timely_errors() {
     let slow = Step::reply("Lisbon").after(Duration::from_secs(30));
     for (step, changes) in [
-        (slow, json!({ "timeout_ms": 100 })),
-        (Step::hang(), json!({ "timeout_ms": 100, "stream": true })),
-        (Step::stall_midway("Lisbon is the city"), json!({ "timeout_ms": 100 })),
-        (Step::stall_midway("Lisbon is the city"), json!({ "idle_timeout_ms": 100, "stream": true })),
+        (slow, json!({ "timeout_ms": 400 })),
+        (Step::hang(), json!({ "timeout_ms": 400, "stream": true })),
+        (Step::stall_midway("Lisbon is the city"), json!({ "timeout_ms": 400 })),
+        (Step::stall_midway("Lisbon is the city"), json!({ "idle_timeout_ms": 400, "stream": true })),
     ] {
         let server = ScriptedModel::start(move |_| step.clone()).await;
         let begun = Instant::now();
         let error = model(&server, changes).complete(&request()).await.unwrap_err();
-        assert_eq!(error, LanguageModelError::Timeout { after: Duration::from_millis(100) });
-        assert!(begun.elapsed() < Duration::from_secs(4));
+        assert_eq!(error, LanguageModelError::Timeout { after: Duration::from_millis(400) });
+        assert!(begun.elapsed() < Duration::from_secs(15));
         assert_eq!(server.requests().len(), 3);
     }
     // A stream that goes on is not idle, however long it takes.
@@ -265,7 +265,7 @@ async fn usage_is_as_reported_unless_it_cannot_be_true() {
     async fn usage(steps: Vec<Step>) -> (Usage, ModelReply) {
         let server = ScriptedModel::start_steps(steps).await;
         let reply =
-            model(&server, json!({ "stream": true, "timeout_ms": 300 })).complete(&request()).await.unwrap();
+            model(&server, json!({ "stream": true, "timeout_ms": 1000 })).complete(&request()).await.unwrap();
         (reply.usage, reply)
     }
     let told = json!({ "prompt_tokens": 21, "completion_tokens": 3 });
@@ -303,7 +303,7 @@ async fn a_dropped_call_closes_its_connection() {
     for stream in [false, true] {
         let server = ScriptedModel::start(|_| Step::stall_midway("Lisbon is the city")).await;
         let model = model(&server, json!({ "stream": stream, "concurrent_requests": 1 }));
-        let late = tokio::time::timeout(Duration::from_millis(200), model.complete(&request())).await;
+        let late = tokio::time::timeout(Duration::from_millis(1500), model.complete(&request())).await;
         assert!(late.is_err() && server.requests().len() == 1);
         let begun = Instant::now();
         while server.open() > 0 {

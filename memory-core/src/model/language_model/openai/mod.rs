@@ -100,11 +100,12 @@ impl LanguageModel for OpenAiModel {
             if may_be_billed(&failure) {
                 lost = lost.plus(Usage::estimate(request, ""));
             }
-            let pause = self.pause(retry, asked_for(&failure));
+            let asked_for = asked_for(&failure);
             let error = error(failure, timeout);
             if !error.is_retryable() || retry >= self.settings.retries {
                 return Err(error);
             }
+            let pause = self.pause(retry, asked_for);
             let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
             tracing::warn!(model = %self.identity, code = error.code(), pause_ms, "the call is tried again");
             tokio::time::sleep(pause).await;
