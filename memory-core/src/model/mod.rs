@@ -54,6 +54,8 @@ mod tokens;
 #[cfg(feature = "hub")]
 pub mod hub;
 #[cfg(feature = "openai")]
+mod openai_service;
+#[cfg(feature = "openai")]
 pub mod remote;
 #[cfg(feature = "https")]
 mod tls;

@@ -4,9 +4,11 @@
 pub mod corpus;
 pub mod fixtures;
 pub mod index_contract;
+pub mod language_model_contract;
 pub mod memory_source;
 pub mod reference;
 pub mod rng;
+pub mod scripted_model;
 pub mod seeds;
 pub mod store_contract;
 

@@ -20,6 +20,8 @@ mod fake_hub;
 mod index_failures;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod jobs;
+#[cfg(all(feature = "openai", feature = "sqlite", feature = "testing"))]
+mod language_models;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod links;
 #[cfg(all(feature = "fastembed", feature = "testing"))]

@@ -98,6 +98,7 @@ const PURE: &[&str] = &[
     "domain/",
     "text/",
     "retention/",
+    "model/language_model/json/",
     "recall/assemble.rs",
     "recall/check.rs",
     "recall/contradictions.rs",

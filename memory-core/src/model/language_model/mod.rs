@@ -15,6 +15,8 @@ mod bad_reply;
 pub mod cached;
 mod error;
 pub mod json;
+#[cfg(feature = "openai")]
+pub mod openai;
 mod price;
 #[cfg(any(test, feature = "testing"))]
 pub mod scripted;

@@ -19,7 +19,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-use self::transport::{Failure, client};
+use self::transport::{client, model_error};
 use super::split::{TokenBounds, split};
 use super::{Embedder, EmbedderIdentity, ModelError, Pooling, checked_unit, weighted_mean};
 
@@ -256,7 +256,7 @@ impl RemoteEmbedder {
         let answer: Result<Answer, OpenAIError> = self.client.embeddings().create_byot(request).await;
         match answer {
             Ok(answer) => self.in_order(answer, inputs.len()).map_err(|error| (error, None)),
-            Err(error) => Err(Failure::from(error).into_model_error(&self.settings)),
+            Err(error) => Err(model_error(error.into(), &self.settings)),
         }
     }
 

@@ -71,9 +71,8 @@ pub fn object_in(reply: &str) -> Result<Value, JsonFault> {
     }
     let mut rest = after_thoughts(reply)?;
     let mut found: Option<Value> = None;
-    let mut fault = JsonFault::NotJson;
     for _ in 0..STARTS_AT_MOST {
-        let Some(start) = rest.find(['{', '[']) else { return found.ok_or(fault) };
+        let Some(start) = rest.find(['{', '[']) else { return found.ok_or(JsonFault::NotJson) };
         let from_start = &rest[start..];
         if from_start.starts_with('[') {
             if is_array_of_objects(from_start) {
@@ -93,10 +92,7 @@ pub fn object_in(reply: &str) -> Result<Value, JsonFault> {
             // Braces of prose, such as "{name}". They are skipped with their contents: an object within an invalid one
             // is not the reply.
             Err(JsonFault::NotJson) => {}
-            Err(other) => fault = other,
-        }
-        if fault != JsonFault::NotJson {
-            return Err(fault);
+            Err(other) => return Err(other),
         }
     }
     Err(JsonFault::NotJson)
@@ -171,7 +167,8 @@ fn without_trailing_commas(text: &str) -> String {
             _ => {}
         }
         match letter {
-            ',' if !in_string => comma = Some(kept.len()),
+            // Not a comma without a value before it.
+            ',' if !in_string && !kept.trim_end().ends_with(['[', '{', ',', ':']) => comma = Some(kept.len()),
             '}' | ']' if !in_string => {
                 if let Some(at) = comma.take() {
                     kept.truncate(at);
