@@ -2,8 +2,13 @@
 //! new memories, and derivations of versions.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::time::{Duration, Instant};
+
 use memory_core::domain::change::{ChangeSet, Outcome};
-use memory_core::domain::id::{MemoryId, TenantId};
+use memory_core::domain::filter::{Field, Filter, Test};
+use memory_core::domain::id::{JobId, MemoryId, TenantId};
+use memory_core::domain::job::{Job, JobState};
+use memory_core::domain::link::Link;
 use memory_core::index::Index;
 use memory_core::memories::request::Edit;
 use memory_core::recall::request::Recall;
@@ -121,4 +126,61 @@ async fn links_between_new_memories_agree_in_store_and_index() {
     let stored = test_engine.store.memories(committed.partition, &[id]).await.unwrap();
     assert_eq!(stored[0].links, [link(kept, "about", 0.5)]);
     assert_eq!(test_engine.index.differences(committed.partition).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_an_erasure_makes_valid_again_is_so_in_the_index() {
+    let directory = tempfile::tempdir().unwrap();
+    let test_engine = TestEngine::open(directory.path()).await.unwrap();
+    let ids = remembered(&test_engine, &["lives in Rome", "lives in Paris"]).await;
+    let read = test_engine.engine.memory(&CALLER, ids[0]).await.unwrap();
+    let mut ended = revised(&read.memory, None);
+    ended.memory.valid.end = Some(START);
+    ended.memory.links = vec![link(ids[1], Link::SUPERSEDED_BY, 1.0)];
+    test_engine.commit(ChangeSet { revisions: vec![ended], ..set() }).await.unwrap();
+    let without_end = async || {
+        let mut request: Recall = question(&user("ann").unwrap(), "lives");
+        request.filter = Filter::Field(Field::ValidTo, Test::IsNull(true));
+        let mut found: Vec<MemoryId> = test_engine
+            .engine
+            .recall(&CALLER, request)
+            .await
+            .unwrap()
+            .memories
+            .iter()
+            .map(|hit| hit.memory.id)
+            .collect();
+        found.sort_unstable();
+        found
+    };
+    assert_eq!(without_end().await, [ids[1]]);
+    test_engine.engine.erase(&CALLER, ids[1], None).await.unwrap();
+    assert_eq!(without_end().await, [ids[0]]);
+    assert_eq!(test_engine.index.differences(read.partition).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_job_starts_right_after_the_commit_of_its_set() {
+    let directory = tempfile::tempdir().unwrap();
+    let test_engine = TestEngine::open(directory.path()).await.unwrap();
+    let engine = &test_engine.engine;
+    let model = engine.start_reindex(&CALLER, "hashing").await.unwrap();
+    let done = async |id| {
+        while engine.job(&CALLER, id).await.unwrap().state != JobState::Done {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    done(model.id).await;
+    let begun = Instant::now();
+    for number in 1..=20 {
+        let id = JobId(uuid::Uuid::from_u128(number));
+        let job = Job {
+            payload: model.payload.clone(),
+            ..Job::new(id, TenantId::DEFAULT, &model.kind, String::new(), START)
+        };
+        test_engine.commit(ChangeSet { jobs: vec![job], ..set() }).await.unwrap();
+        done(id).await;
+    }
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}: a poll each would take 20 s");
 }

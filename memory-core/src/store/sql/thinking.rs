@@ -331,14 +331,17 @@ impl SqlStore {
         let turns = if turns.is_empty() { Vec::new() } else { self.turns_by_id(partition, &turns).await? };
         let texts: HashMap<TurnId, String> = turns.into_iter().map(|turn| (turn.id, turn.text)).collect();
         let mut statement = QueryBuilder::<Db>::new("SELECT ");
-        statement.push(VERSION_COLUMNS).push(", v.id FROM memory_versions v WHERE v.partition_id = ");
-        statement.push_bind(partition.0);
-        statement.push(
-            " AND v.version = (SELECT MAX(w.version) FROM memory_versions w
-             WHERE w.partition_id = v.partition_id AND w.id = v.id AND w.recorded_us <= ",
+        statement.push(VERSION_COLUMNS).push(
+            ", v.id FROM memory_versions v
+             JOIN (SELECT id, MAX(version) AS version FROM memory_versions WHERE partition_id = ",
         );
-        statement.push_bind(at.as_micros()).push(") AND v.id IN (");
+        statement.push_bind(partition.0).push(" AND recorded_us <= ").push_bind(at.as_micros());
+        statement.push(" AND id IN (");
         push_ids(&mut statement, present.iter().map(|memory| memory.id.0));
+        statement.push(
+            " GROUP BY id) AS newest ON newest.id = v.id AND newest.version = v.version WHERE v.partition_id = ",
+        );
+        statement.push_bind(partition.0);
         let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
         let present: HashMap<MemoryId, &Memory> = present.iter().map(|memory| (memory.id, *memory)).collect();
         let mut earlier = HashMap::with_capacity(rows.len());

@@ -55,6 +55,8 @@ async fn evolve(store: &dyn Store, fixtures: &Fixtures, job: JobId) -> (Committe
     let source = [Source::Turn(said.created.turns[0])];
     let mut fact = fixtures.made_of(fixtures.fact("as it was|then"), &source);
     fact.memory.tags = vec![name("before")];
+    let ornate = fixtures.ornate().memory;
+    (fact.memory.statement, fact.memory.audience) = (ornate.statement, ornate.audience);
     fact.memory.links = vec![link(said.created.memories[0], "of", 0.5)];
     fact.memory.valid = Interval { start: Some(START), end: None };
     let before = vec![fact, fixtures.document("n", "k", "document"), fixtures.fact("bystander")];
@@ -64,6 +66,7 @@ async fn evolve(store: &dyn Store, fixtures: &Fixtures, job: JobId) -> (Committe
     let (note_id, second_id) = (note.memory.id, second.memory.id);
     let mut edit = revised(&present(store, ids[0]).await, Some("as evolved"));
     edit.memory.tags = vec![name("evolved")];
+    (edit.memory.statement, edit.memory.audience) = (None, vec![name("evolved")]);
     edit.memory.links = vec![link(note_id, "evolved by", 1.0)];
     edit.memory.valid.end = Some(START.plus_days(1));
     let edit = fixtures.revised_from(edit, &source);
@@ -101,7 +104,7 @@ pub async fn versions_are_found_by_their_job(store: &dyn Store) {
     assert_eq!(made_by(store, bob.partition, job).await, []);
 }
 
-/// The undo of a job restores texts, tags, links and validity of the revised memories as new versions, with their
+/// The undo of a job restores texts, statements, audiences, tags, links and validity of the revised memories as new versions, with their
 /// derivations, and erases the memories that the job created. The history keeps what the job made. A second undo
 /// changes nothing.
 pub async fn an_undo_restores_what_was_and_erases_what_was_created(store: &dyn Store) {
