@@ -97,9 +97,12 @@ fn corpus(size: usize) -> Corpus {
     Corpus { rows, vectors, questions }
 }
 
+fn query(vector: &[f32]) -> Query<'_> {
+    Query { vector, k: K, weights: Weights::SIMILARITY, mask: None, ranges: None }
+}
+
 fn measure(size: usize) {
     let Corpus { rows, vectors, questions } = corpus(size);
-    let query = |vector| Query { vector, k: K, weights: Weights::SIMILARITY, mask: None, ranges: None };
     let search = |vectors: &[(u32, Vec<f32>)]| -> Vec<Vec<u32>> {
         let queries: Vec<Query<'_>> = vectors.iter().map(|(_, vector)| query(vector)).collect();
         let answers = rows.search(&Batch { now_us: 0, queries: &queries }).expect("queries are valid");
