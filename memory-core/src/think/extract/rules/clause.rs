@@ -6,23 +6,22 @@
 use std::ops::Range;
 
 use super::tokens::Token;
+use super::words::Words;
 
 /// Maximum number of tokens before the subject of a clause.
 const MAX_PREFIX: usize = 10;
 
 /// Marks that end a clause.
-const ENDS: &[&str] = &[";", ":", "—", "–", "-", "(", ")", "…", "!", ".", "?", "*", "[", "]"];
+const ENDS: Words = Words("; : — – - ( ) … ! . ? * [ ]");
 /// Conjunctions that end a clause if a new subject or question follows.
-const CONJUNCTIONS: &[&str] =
-    &["and", "but", "so", "or", "as", "since", "while", "though", "yet", ",", "like"];
+const CONJUNCTIONS: Words = Words("and but so or as since while though yet , like");
 /// Conjunctions that always end a clause: what follows is a reason or a contrast.
-const ALWAYS: &[&str] = &["because", "although", "whereas", "cause", "unless"];
+const ALWAYS: Words = Words("because although whereas unless");
 /// Beginnings of a new clause after a conjunction.
-const SUBJECTS: &[&str] = &[
-    "i", "we", "my", "you", "he", "she", "it", "they", "can", "could", "do", "does", "what", "would", "is",
-    "are", "there", "this", "that", "how", "let", "any", "please", "our", "your", "should", "why", "these",
-    "those", "if", "when", "maybe", "not", "thanks", "where", "will",
-];
+const SUBJECTS: Words = Words(
+    "i we my you he she it they can could do does what would is are there this that how let any please \
+     our your should why these those if when maybe not thanks where will",
+);
 /// Words after which a following statement is not one of fact.
 const HAZARDS: &[&str] = &[
     "if",
@@ -141,54 +140,11 @@ pub(super) fn opening(
 }
 
 /// Single words that only connect a statement to the conversation.
-const MARKERS: &[&str] = &[
-    "and",
-    "but",
-    "so",
-    "well",
-    "oh",
-    "yeah",
-    "yes",
-    "yep",
-    "actually",
-    "also",
-    "btw",
-    "anyway",
-    "plus",
-    "ok",
-    "okay",
-    "hey",
-    "hi",
-    "hello",
-    "wow",
-    "haha",
-    "honestly",
-    "personally",
-    "currently",
-    "unfortunately",
-    "luckily",
-    "fortunately",
-    "interestingly",
-    "sadly",
-    "hmm",
-    "lol",
-    "basically",
-    "besides",
-    "additionally",
-    "cool",
-    "great",
-    "nice",
-    "sure",
-    "thanks",
-    "recently",
-    "finally",
-    "as",
-    "since",
-    "because",
-    "though",
-    "although",
-    "no",
-];
+const MARKERS: Words = Words(
+    "and but so well oh yeah yes yep actually also btw anyway plus ok okay hey hi hello wow haha honestly \
+     personally currently unfortunately luckily fortunately interestingly sadly hmm lol basically besides \
+     additionally cool great nice sure thanks recently finally as since because though although no",
+);
 /// Phrases of the same kind.
 const MARKER_PHRASES: &[&[&str]] = &[
     &["by", "the", "way"],

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::tokens::Token;
 use super::words::{
-    ADVERBS, COUNTED, FRIENDS, HABITS, KIN, KIN_ADJECTIVES, PETS, THINGS, is_number, is_occupation,
+    ADVERBS, COUNTED, FRIENDS, HABITS, KIN, KIN_ADJECTIVES, PETS, THINGS, Words, is_number, is_occupation,
 };
 
 /// Maximum number of words of a name.
@@ -150,7 +150,7 @@ impl Piece {
 }
 
 /// Adjective, then a word of the list. No word may follow that makes it another noun: `my sister city`.
-fn related(tokens: &[Token], at: usize, list: &[&str], found: &mut Match) -> Option<usize> {
+fn related(tokens: &[Token], at: usize, list: Words, found: &mut Match) -> Option<usize> {
     let is_adjective =
         |at: usize| tokens.get(at).is_some_and(|token| KIN_ADJECTIVES.contains(&token.word.as_str()));
     let is_listed = |at: usize| tokens.get(at).is_some_and(|token| list.contains(&token.word.as_str()));
@@ -162,13 +162,17 @@ fn related(tokens: &[Token], at: usize, list: &[&str], found: &mut Match) -> Opt
 
 /// End of up to [`MAX_WORDS_BEFORE_NOUN`] words and a noun; the next word may not continue the compound.
 fn noun(tokens: &[Token], at: usize, is_noun: fn(&str) -> bool) -> Option<usize> {
-    const ENDS: &[&str] = &[
-        "a", "an", "the", "to", "of", "for", "with", "in", "on", "at", "from", "about", "and", "or", "but",
-        "that", "which", "is", "are", "was", "my", "i", "you", "it", "who", "by",
-    ];
+    const ENDS: Words = Words(
+        "a an the to of for with in on at from about and or but that which is are was my i you it who by \
+         's last yesterday recently today when since so because as called named this we after before has \
+         have while during over through there too now again next just working making two three these \
+         myself off into than where",
+    );
     for noun in at..=at + MAX_WORDS_BEFORE_NOUN {
         let token = tokens.get(noun).filter(|token| token.is_word && !ENDS.contains(&token.word.as_str()))?;
-        if is_noun(&token.word) && !tokens.get(noun + 1).is_some_and(|next| is_noun(&next.word)) {
+        let is_compound =
+            tokens.get(noun + 1).is_some_and(|next| next.is_word && !ENDS.contains(&next.word.as_str()));
+        if is_noun(&token.word) && !is_compound {
             return Some(noun + 1);
         }
     }
@@ -184,8 +188,12 @@ fn name_end(tokens: &[Token], at: usize) -> Option<usize> {
         })
     };
     let end = (at..at + MAX_NAME_WORDS).find(|at| !is_name(*at)).unwrap_or(at + MAX_NAME_WORDS);
-    (end > at).then_some(end)
+    let is_title = tokens.get(at).is_some_and(|token| HONORIFICS.contains(&token.word.as_str()));
+    (end > at && !(is_title && end == at + 1)).then_some(end)
 }
+
+/// Titles before a name, which are no names.
+const HONORIFICS: Words = Words("mr mrs ms dr prof professor miss mr. mrs. ms. dr.");
 
 /// End of one to three plain words before `is` or `are`.
 fn what_end(tokens: &[Token], at: usize) -> Option<usize> {

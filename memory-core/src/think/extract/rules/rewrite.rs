@@ -6,64 +6,15 @@
 use std::ops::Range;
 
 use super::tokens::Token;
-use super::words::ADVERBS;
+use super::words::{ADVERBS, Words};
 
 /// Verbs of the patterns that stand in the present tense after `I`, and those that may follow with `and`.
-const PRESENT: &[&str] = &[
-    "live",
-    "reside",
-    "stay",
-    "work",
-    "study",
-    "teach",
-    "love",
-    "like",
-    "enjoy",
-    "adore",
-    "prefer",
-    "hate",
-    "dislike",
-    "despise",
-    "detest",
-    "loathe",
-    "own",
-    "want",
-    "need",
-    "plan",
-    "intend",
-    "hope",
-    "aim",
-    "aspire",
-    "speak",
-    "play",
-    "go",
-    "practice",
-    "practise",
-    "collect",
-    "follow",
-    "suffer",
-    "come",
-    "drive",
-    "volunteer",
-    "commute",
-    "meditate",
-    "exercise",
-    "jog",
-    "swim",
-    "dream",
-    "start",
-    "have",
-    "do",
-    "keep",
-    "feel",
-    "think",
-    "try",
-    "use",
-    "know",
-    "take",
-    "make",
-    "run",
-];
+const PRESENT: Words = Words(
+    "live reside stay work study teach love like enjoy adore prefer hate dislike despise detest loathe \
+     own want need plan intend hope aim aspire speak play go practice practise collect follow suffer come \
+     drive volunteer commute meditate exercise jog swim dream start have do keep feel think try use know \
+     take make run",
+);
 
 /// How the speaker is named in a text.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +72,7 @@ pub(super) fn about(
         let changed = if is_agreeing {
             agreeing(word(at)).or_else(|| expanded(tokens, at))
         } else {
-            later(previous, word(at)).map(str::to_owned)
+            replaced(tokens, at, previous)
         };
         writer.push(&mut text, at, changed);
     }
@@ -188,6 +139,14 @@ pub(super) fn third_person(verb: &str) -> String {
     }
 }
 
+/// Replacement of a later word of the first person. Capitalised words and words in quotes are parts of titles.
+fn replaced(tokens: &[Token], at: usize, previous: &str) -> Option<String> {
+    let token = tokens.get(at)?;
+    let is_quoted = tokens.get(..at)?.iter().filter(|token| token.word == "\"").count() % 2 == 1;
+    let is_title = is_quoted || (token.is_capital && token.word != "i");
+    later(previous, &token.word).filter(|_| !is_title).map(str::to_owned)
+}
+
 /// Word for a later word of the first person; `None` if it does not change.
 fn later(previous: &str, word: &str) -> Option<&'static str> {
     Some(match (previous, word) {
@@ -217,7 +176,7 @@ pub(super) fn phrase(sentence: &str, tokens: &[Token], range: &Range<usize>) -> 
     for at in range.clone() {
         let word = |at: usize| tokens.get(at).map_or("", |token| token.word.as_str());
         let previous = at.checked_sub(1).map_or("", word);
-        writer.push(&mut text, at, later(previous, word(at)).map(str::to_owned));
+        writer.push(&mut text, at, replaced(tokens, at, previous));
     }
     text.trim().trim_matches('"').to_owned()
 }

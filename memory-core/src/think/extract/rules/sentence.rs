@@ -6,11 +6,12 @@ use std::ops::Range;
 use super::clause::{clauses, opening};
 use super::english::RULES;
 use super::object::{self, MAX_OBJECT_BYTES, TIME_WORDS};
-use super::pattern::{Match, Pattern};
+use super::pattern::{Match, Pattern, skip_adverbs};
 use super::rewrite::{Note, Speaker, about, finish, phrase};
 use super::rule::{Kind, Object, Rule};
 use super::tokens::{Token, tokens};
 use super::when::{Form, Time, times};
+use super::words::{KIN, Words};
 use crate::domain::memory::Happened;
 use crate::domain::name::Name;
 use crate::domain::statement::{Attribute, Statement};
@@ -20,58 +21,15 @@ use crate::think::candidate::{CandidateFact, SourceTurn};
 /// Maximum number of words of a fact; a longer clause is cut at a conjunction or preposition.
 const MAX_TEXT_WORDS: usize = 40;
 /// First words of a sentence whose statements are conditions, wishes or requests.
-const OPEN_STARTS: &[&str] = &[
-    "if", "suppose", "imagine", "pretend", "assume", "assuming", "say", "what", "how", "would", "could",
-    "should", "did",
-];
+const OPEN_STARTS: Words =
+    Words("if suppose imagine pretend assume assuming say what how would could should did");
 /// Nouns whose attributes are about the conversation: `my question is`.
-const NOT_ATTRIBUTES: &[&str] = &[
-    "question",
-    "questions",
-    "point",
-    "guess",
-    "concern",
-    "concerns",
-    "problem",
-    "issue",
-    "idea",
-    "ideas",
-    "thought",
-    "thoughts",
-    "bad",
-    "apologies",
-    "answer",
-    "request",
-    "understanding",
-    "main",
-    "only",
-    "first",
-    "next",
-    "one",
-    "plan",
-    "hope",
-    "pleasure",
-    "mistake",
-    "advice",
-    "suggestion",
-    "code",
-    "prompt",
-    "text",
-    "task",
-    "turn",
-    "treat",
-    "opinion",
-    "biggest",
-    "worry",
-    "favorite",
-    "favourite",
-    "top",
-    "goal",
-    "priority",
-    "budget",
-    "condolences",
-    "go-to",
-];
+const NOT_ATTRIBUTES: Words = Words(
+    "question questions point guess concern concerns problem issue idea ideas thought thoughts bad \
+     apologies answer request understanding main only first next one plan hope pleasure mistake advice \
+     suggestion code prompt text task turn treat opinion biggest worry favorite favourite top goal \
+     priority budget condolences go-to",
+);
 
 /// Reader of one sentence.
 pub(super) struct Reader<'a> {
@@ -147,6 +105,7 @@ impl<'a> Reader<'a> {
             let rules = RULES.iter().filter(|(_, pattern)| pattern.is_anywhere);
             let fact = rules
                 .filter_map(|(rule, pattern)| Some((rule, self.matched(pattern, at, clause)?)))
+                .filter(|(_, found)| !self.filled("{what}", found).ends_with('s'))
                 .find_map(|(rule, found)| self.fact(rule, &found, &(at..at), clause));
             facts.extend(fact);
         }
@@ -159,22 +118,42 @@ impl<'a> Reader<'a> {
 
     /// True for a match that the rest of the clause makes something else.
     fn is_excluded(&self, rule: &Rule, found: &Match, clause: &Range<usize>) -> bool {
-        let words = |range: Range<usize>| range.map(|at| self.word(at)).collect::<Vec<_>>();
-        let rest = words(found.span.end..clause.end);
-        let is_bare_will = rule.kind == Kind::Plan
-            && matches!(self.word(found.span.end - 1), "to" | "will" | "be" | "of" | "about" | "considering");
         let has_time = self.times.iter().any(|time| clause.contains(&time.tokens.start));
-        let needs_time = is_bare_will && rule.confidence < 0.75;
-        let is_about_talk = found.what.clone().is_some_and(|what| {
-            words(what).iter().any(|word| NOT_ATTRIBUTES.contains(word)) && rule.relation == "has the {what}"
-        });
-        let first = rest.first().copied().unwrap_or_default();
-        let is_open_like = rule.attribute == "likes"
-            && matches!(
-                first,
-                "how" | "to" | "that" | "what" | "when" | "if" | "seeing" | "hearing" | "being"
-            );
-        (needs_time && !has_time) || is_about_talk || is_open_like
+        let next = self.word(skip_adverbs(&self.tokens, found.span.end));
+        let what = found.what.as_ref().map_or("", |what| self.word(what.start));
+        let has = |words: Words| clause.clone().any(|at| words.contains(self.word(at)));
+        let is_negated = found.span.clone().any(|at| self.word(at) == "not");
+        match rule.kind {
+            Kind::Ended if is_negated => return !has(Words("anymore longer more")),
+            Kind::Plan if has(Words("probably maybe might possibly")) => return true,
+            _ => {}
+        }
+        match rule.relation {
+            "is going to" | "will" | "will be" => !has_time,
+            "is considering" => !has_time || !(next.ends_with("ing") || matches!(next, "a" | "an")),
+            "{what} is" => self.is_about_talk(found) || NOT_VALUES.contains(self.word(found.object)),
+            "is {what}" => {
+                matches!(what, "going" | "doing" | "seeing" | "making" | "dealing")
+                    || NOT_COURSES.contains(next)
+            }
+            "has been {what}" => {
+                NOT_COURSES.contains(self.word(found.span.end)) || NOT_COURSES.contains(next)
+            }
+            "has" if rule.attribute.is_empty() => {
+                has(Words("days hours minutes questions options ideas things"))
+            }
+            "went" | "{verb}" => NOT_EVENTS.contains(next),
+            "is a" => has(NOT_TRADES),
+            "has a birthday on" => !has_time,
+            _ => rule.attribute == "likes" && NOT_LIKED.contains(next),
+        }
+    }
+
+    fn is_about_talk(&self, found: &Match) -> bool {
+        found
+            .what
+            .clone()
+            .is_some_and(|what| what.into_iter().any(|at| NOT_ATTRIBUTES.contains(self.word(at))))
     }
 
     fn fact(
@@ -185,8 +164,8 @@ impl<'a> Reader<'a> {
         clause: &Range<usize>,
     ) -> Option<CandidateFact> {
         let time = self.time(rule.kind, prefix.start.min(found.span.start)..clause.end);
-        let object = self.object(rule, found, clause)?;
-        let end = self.text_end(object.end.max(found.span.end), found.span.start, clause.end)?;
+        let end = self.text_end(found, clause.end)?;
+        let object = self.object(rule, found, end)?;
         let text = if rule.text.is_empty() {
             let note = time.as_ref().and_then(|time| self.note(time));
             about(self.speaker, self.sentence, &self.tokens, prefix, &(found.span.start..end), note.as_ref())
@@ -222,7 +201,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Token range of the object.
-    fn object(&self, rule: &Rule, found: &Match, clause: &Range<usize>) -> Option<Range<usize>> {
+    fn object(&self, rule: &Rule, found: &Match, end: usize) -> Option<Range<usize>> {
         match rule.object {
             Object::None => Some(found.span.end - 1..found.span.end),
             Object::Captured => found.what.clone(),
@@ -230,7 +209,7 @@ impl<'a> Reader<'a> {
             kind => {
                 let next =
                     self.times.iter().map(|time| time.tokens.start).find(|start| *start >= found.object);
-                object::extent(&self.tokens, kind, found.object, clause.end, next)
+                object::extent(&self.tokens, kind, found.object, end, next)
             }
         }
     }
@@ -263,36 +242,28 @@ impl<'a> Reader<'a> {
         (happened, valid)
     }
 
-    /// End of the text: before a word that points at the listener or the conversation, and bounded.
-    fn text_end(&self, least: usize, start: usize, most: usize) -> Option<usize> {
-        const CUTS: &[&str] = &[
-            ",", "and", "but", "which", "that", "who", "so", "because", "since", "when", "while", "to",
-            "for", "with", "as", "like", "in", "on", "at", "from", "after", "before", "if", "or", "thanks",
-        ];
+    /// End of the text: before a word that points at the listener or the conversation, and bounded. `None` if that leaves
+    /// too little.
+    fn text_end(&self, found: &Match, most: usize) -> Option<usize> {
+        let (start, least) = (found.span.start, found.span.end.max(found.object));
         let (mut end, mut cut) = (most, least);
-        for at in least..most {
-            let word = self.word(at);
-            if CUTS.contains(&word) && !self.is_in_quotes(start, at) {
-                cut = at;
+        for at in found.object..most {
+            if CUTS.contains(self.word(at)) && !self.is_in_quotes(start, at) {
+                cut = at.max(least);
             }
-            if self.is_hazard(at, start) || at - start >= MAX_TEXT_WORDS {
+            if self.is_hazard(at, found) || at - start >= MAX_TEXT_WORDS {
                 end = cut;
                 break;
             }
         }
-        let trailing = |at: usize| {
-            matches!(
-                self.word(at),
-                "," | "and" | "but" | "so" | "which" | "that" | "because" | "or" | "as" | "thanks"
-            )
-        };
-        while end > least && trailing(end - 1) {
+        while end > least && TRAILING.contains(self.word(end - 1)) {
             end -= 1;
         }
         if self.is_in_quotes(start, end) {
             end = (end..self.tokens.len()).find(|at| self.word(*at) == "\"")? + 1;
         }
-        (end > start).then_some(end)
+        let is_enough = end == most || end == least || end - least.min(end) >= MIN_CUT_WORDS;
+        (end > start && is_enough).then_some(end)
     }
 
     fn is_in_quotes(&self, start: usize, end: usize) -> bool {
@@ -300,16 +271,23 @@ impl<'a> Reader<'a> {
     }
 
     /// True for a word that refers to the listener, to what was said before, or to an unnamed person.
-    fn is_hazard(&self, at: usize, start: usize) -> bool {
-        let word = self.word(at);
+    fn is_hazard(&self, at: usize, found: &Match) -> bool {
+        let (word, next) = (self.word(at), self.word(at + 1));
+        let before = at.checked_sub(1).map_or("", |before| self.word(before));
+        let is_named = |token: &Token| token.is_capital && token.word != "i" && token.word != "my";
         match word {
             "you" | "your" | "yours" | "these" | "those" | "here" | "above" | "below" | "if"
-            | "hopefully" => true,
-            "this" => !TIME_WORDS.contains(&self.word(at + 1)),
-            "he" | "she" | "his" | "her" | "him" | "they" | "them" | "their" => !(start..at).any(|at| {
-                super::words::KIN.contains(&self.word(at))
-                    || self.tokens.get(at).is_some_and(|t| t.is_capital && t.word != "i" && t.word != "my")
-            }),
+            | "hopefully" | "instead" => true,
+            "this" => !TIME_WORDS.contains(next),
+            "that" => PREPOSITIONS.contains(before) && !TIME_WORDS.contains(next),
+            "need" | "want" | "wondering" | "looking" | "would" | "could" | "was" | "am" => before == "and",
+            "it" | "them" | "there" | "ones" | "its" | "one" => {
+                at < found.object + 4 && !(word == "one" && next == "of")
+            }
+            "he" | "she" | "his" | "her" | "him" | "they" | "their" => {
+                let mut earlier = (found.span.start..at).filter_map(|at| self.tokens.get(at));
+                !earlier.any(|token| KIN.contains(&token.word) || is_named(token))
+            }
             _ => false,
         }
     }
@@ -345,6 +323,7 @@ impl<'a> Reader<'a> {
             ("{owner}", Some(self.speaker.owner(true))),
             ("{kin}", found.kin.map(|kin| self.word(kin).to_owned())),
             ("{name}", found.name.as_ref().map(|name| self.phrase(name))),
+            ("{verb}", found.object.checked_sub(1).map(|at| self.word(at).to_owned())),
             ("{what}", found.what.as_ref().map(|what| self.phrase(what))),
         ] {
             if text.contains(mark) {
@@ -363,16 +342,33 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Minimum number of words after the pattern in a text that was cut.
+const MIN_CUT_WORDS: usize = 3;
+/// Words before which a text may be cut.
+const CUTS: Words = Words(
+    ", and but which that who so because since when while to for with as like in on at from after before if or thanks",
+);
+/// Words that no text ends with.
+const TRAILING: Words = Words(
+    ", and but so which that because or as thanks especially specifically including particularly though since even",
+);
+/// Words before `that` which make it a reference.
+const PREPOSITIONS: Words = Words("to of for in with on at from like about using by out");
+/// First words after `my X is` that tell of a passing state.
+const NOT_VALUES: Words = Words(
+    "so still getting coming really usually pretty very not also to for about just too always starting looking quite going \
+     already all super actually that definitely into",
+);
+/// Words after a participle that tell nothing: `I've been doing great`.
+const NOT_COURSES: Words =
+    Words("great well ok okay good fine alright better low hard late out around through some so it up");
+/// Words after a verb that make another verb of it: `I went through`.
+const NOT_EVENTS: Words = Words("through over ahead with down crazy off out by sure up");
+/// Words that make an occupation a quality: `an excellent baker`.
+const NOT_TRADES: Words =
+    Words("excellent great amazing terrible intermediate beginner amateur novice good better bad aspiring");
+/// First words of what is liked about the conversation: `I love how`.
+const NOT_LIKED: Words = Words("how to that what when if seeing hearing being");
 /// Words of kinship that are a partner.
-const PARTNERS: &[&str] = &[
-    "wife",
-    "husband",
-    "spouse",
-    "partner",
-    "girlfriend",
-    "boyfriend",
-    "fiancé",
-    "fiancée",
-    "fiance",
-    "fiancee",
-];
+const PARTNERS: Words =
+    Words("wife husband spouse partner girlfriend boyfriend fiancé fiancée fiance fiancee");

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use jiff::{Span, ToSpan};
 
 use super::tokens::Token;
+use super::words::Words;
 use crate::domain::memory::Happened;
 use crate::domain::time::Timestamp;
 use crate::text::time_expressions;
@@ -54,7 +55,13 @@ pub(super) fn times(sentence: &str, tokens: &[Token], said_at: Timestamp) -> Vec
         let words = sentence.get(span).unwrap_or_default().to_lowercase();
         let before =
             first.checked_sub(1).and_then(|at| tokens.get(at)).map_or("", |token| token.word.as_str());
-        let is_habit = matches!(before, "every" | "each" | "most" | "of") || VAGUE.contains(&words.as_str());
+        let word = |at: usize| tokens.get(at).map_or("", |token| token.word.as_str());
+        let is_repeated =
+            (first.saturating_sub(4)..first).any(|at| matches!(word(at), "every" | "each" | "most"));
+        let is_habit = is_repeated
+            || before == "of"
+            || matches!(word(last + 1), "nights" | "mornings" | "evenings" | "afternoons")
+            || VAGUE.contains(&words.as_str());
         let is_new = found.iter().all(|time| time.tokens.end <= first || last < time.tokens.start);
         if is_new && !is_habit {
             let form = if words.starts_with("since") { Form::Since } else { Form::Days };
@@ -94,8 +101,7 @@ fn added(tokens: &[Token], today: Date) -> Vec<Time> {
 
 /// `in two weeks`, `for about three months`, `for the past year`.
 fn counted(tokens: &[Token], at: usize, today: Date) -> Option<(usize, Form, Date, Date)> {
-    const SKIPPED: &[&str] =
-        &["about", "around", "over", "almost", "nearly", "the", "past", "last", "just", "roughly"];
+    const SKIPPED: Words = Words("about around over almost nearly the past last just roughly");
     let word = |at: usize| tokens.get(at).map_or("", |token| token.word.as_str());
     let mut next = at + 1;
     while SKIPPED.contains(&word(next)) {
@@ -132,23 +138,19 @@ fn counted(tokens: &[Token], at: usize, today: Date) -> Option<(usize, Form, Dat
 }
 
 fn count(word: &str) -> Option<i64> {
-    const WORDS: &[&str] = &[
-        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-        "twelve",
-    ];
+    const WORDS: Words = Words("zero one two three four five six seven eight nine ten eleven twelve");
     if matches!(word, "a" | "an") {
         return Some(1);
     }
-    let named = WORDS.iter().position(|known| *known == word).and_then(|at| i64::try_from(at).ok());
+    let named = WORDS.iter().position(|known| known == word).and_then(|at| i64::try_from(at).ok());
     named.or_else(|| word.parse().ok().filter(|count| (1..=MAX_COUNT).contains(count)))
 }
 
 impl Time {
     /// The same time of a plan: a day or month without a year is the next one.
     pub(super) fn for_plan(&self, said_at: Timestamp) -> Self {
-        const PAST: &[&str] = &["last", "ago", "past", "yesterday", "since", "after", "previous"];
-        const WEEKDAYS: &[&str] =
-            &["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+        const PAST: Words = Words("last ago past yesterday since after previous");
+        const WEEKDAYS: Words = Words("monday tuesday wednesday thursday friday saturday sunday");
         let has_year = self.has_year() || PAST.iter().any(|word| self.words.contains(word));
         let Some(today) = said_at.date().parse::<Date>().ok().filter(|today| self.last < *today && !has_year)
         else {

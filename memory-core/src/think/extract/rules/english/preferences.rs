@@ -2,7 +2,7 @@
 
 use super::super::rule::Kind::{Ended, State};
 use super::super::rule::Object::{Activity, None, Rest, Thing};
-use super::super::rule::{FAIR, LIKELY, Rule, SURE, WEAK, rule};
+use super::super::rule::{FAIR, LIKELY, Rule, SURE, rule};
 
 pub(super) const RULES: &[Rule] = &[
     rule(
@@ -23,14 +23,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("i have been into", Activity, "likes", "is into", State, FAIR),
     rule("i am obsessed with", Activity, "likes", "is obsessed with", State, FAIR),
     rule("i have always loved|liked|enjoyed", Activity, "likes", "likes", State, LIKELY),
-    rule(
-        "i do not like|enjoy|love|eat|drink|care for?",
-        Activity,
-        "dislikes",
-        "does not like",
-        State,
-        LIKELY,
-    ),
+    rule("i do not like|enjoy|love|eat|drink", Activity, "dislikes", "does not like", State, LIKELY),
     rule("i hate|dislike|despise|detest|loathe", Activity, "dislikes", "dislikes", State, LIKELY),
     rule("i can not stand", Activity, "dislikes", "dislikes", State, LIKELY),
     rule("i am not a big|huge|great? fan of", Activity, "dislikes", "is not a fan of", State, LIKELY),
@@ -43,7 +36,6 @@ pub(super) const RULES: &[Rule] = &[
     rule("i am a|an strict? vegan|vegetarian|pescatarian|carnivore", None, "diet", "diet", State, SURE),
     rule("i am vegan|vegetarian|pescatarian|gluten-free|dairy-free|keto", None, "diet", "diet", State, SURE),
     rule("i went|turned|became a? vegan|vegetarian|pescatarian", None, "diet", "diet", State, LIKELY),
-    rule("i am on a|the", Activity, "", "is on", State, WEAK),
     rule("i follow a", Thing, "diet", "follows", State, FAIR),
     rule("i am no longer a? vegan|vegetarian|pescatarian", None, "diet", "diet", Ended, LIKELY),
     rule("i am allergic to", Activity, "allergy", "is allergic to", State, SURE),
