@@ -100,7 +100,7 @@ fn add_supersession(
 fn rival((partition, candidate): &(PartitionId, Candidate), scores: &SignalScores) -> Rival {
     let session = candidate.position.map(|position| Unit::Session(*partition, position.session));
     let unit = session.unwrap_or(Unit::Memory(candidate.memory));
-    Rival { unit, happened_at: candidate.happened_at, score: scores.total() }
+    Rival { unit, happened_at: candidate.happened_at, score: scores.own_total() }
 }
 
 /// The candidates as turns of conversations, for the share of adjacent turns.

@@ -27,6 +27,13 @@ impl SignalScores {
         self.0.iter().flatten().map(|scored| scored.contribution).sum()
     }
 
+    /// Sum over the signals that depend on the candidate alone.
+    pub(super) fn own_total(&self) -> f32 {
+        let of = |signal: SignalName| self.0.get(signal as usize).copied().flatten();
+        let own = [SignalName::Dense, SignalName::Lexical, SignalName::Window].into_iter().filter_map(of);
+        own.map(|scored| scored.contribution).sum()
+    }
+
     pub(super) fn set(&mut self, signal: SignalName, scored: Option<Scored>) {
         if let Some(place) = self.0.get_mut(signal as usize) {
             *place = scored;

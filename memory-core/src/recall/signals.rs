@@ -147,7 +147,7 @@ signals! {
     /// newer ones if it asks for an earlier state.
     Supersession = "supersession" {
         /// Weight of superseding other matches, where the query asks for the present or an earlier state.
-        supersession: 1.5,
+        supersession: 3.0,
     }
     /// Score of the cross-encoder. It replaces the fused score of the candidates that it reads.
     Rerank = "rerank" {}

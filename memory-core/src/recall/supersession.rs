@@ -2,7 +2,7 @@
 //!
 //! Candidates compete if they are of different sessions (or no turns) and both match the query well. Where the query
 //! asks for the present state, a memory gains by what is older than it; where it asks for an earlier state, by what is
-//! newer. The gain falls with the distance from the best score, so that a newer memory about another matter, which
+//! newer. The gain falls with the distance from the best own score, so that a newer memory about another matter, which
 //! matches less, gains little or nothing. No text is compared: what makes two memories rivals is the query.
 
 use std::collections::HashMap;
@@ -12,7 +12,9 @@ use crate::domain::time::Timestamp;
 use crate::text::time_expressions::AskedState;
 
 /// Share of the best score from which a candidate competes.
-const LEAST_SHARE: f32 = 0.4;
+const LEAST_SHARE: f32 = 0.5;
+/// Summed strength of the superseded units from which the gain is full.
+const FULL_SUM: f32 = 0.5;
 
 /// Unit that is superseded as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,7 +30,8 @@ pub(super) enum Unit {
 pub(super) struct Rival {
     pub(super) unit: Unit,
     pub(super) happened_at: Timestamp,
-    /// Sum of the contributions of all other signals.
+    /// Sum of the scores that depend on the candidate alone. The share of adjacent turns is left out: it is higher the
+    /// longer a session dwells on the matter, which says nothing of its being the newest.
     pub(super) score: f32,
 }
 
@@ -74,7 +77,9 @@ impl Rivals {
         all
     }
 
-    /// Gain of a candidate, 0 to 1: its own strength times that of the units that it supersedes, at most 1.
+    /// Gain of a candidate, 0 to 1: the square root of its own strength, times the summed strength of the units that it
+    /// supersedes by [`FULL_SUM`], at most 1. By the square root a mention in passing still gains: the newest state is
+    /// often told so.
     pub(super) fn gain(&self, rival: &Rival) -> f32 {
         let strength = self.strength(rival.score);
         if strength <= 0.0 {
@@ -85,7 +90,7 @@ impl Rivals {
         let all = behind.checked_sub(1).and_then(|last| self.sums.get(last)).map_or(0.0, |(_, sum)| *sum);
         // A session does not supersede itself.
         let own = self.units.get(&rival.unit).filter(|best| best.key < key).map_or(0.0, |best| best.strength);
-        strength * (all - own).clamp(0.0, 1.0)
+        strength.sqrt() * ((all - own) / FULL_SUM).clamp(0.0, 1.0)
     }
 
     /// 0 at [`LEAST_SHARE`] of the best score and below, 1 at the best score.

@@ -7,8 +7,10 @@ mod architecture;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod change_sets;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
-mod concurrency;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod changed_facts;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod concurrency;
 mod contracts;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod embedded_index;

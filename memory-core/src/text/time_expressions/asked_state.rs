@@ -138,8 +138,7 @@ pub fn asked_state(query: &str, names_time: bool) -> Option<AskedState> {
     if question.is_about_an_earlier_state(names_time) {
         return Some(AskedState::Earlier);
     }
-    let is_present = PRESENT.iter().any(|phrase| question.has(phrase))
-        || (!names_time && question.asks_for_a_changing_value());
+    let is_present = question.asks_for_the_present() || (!names_time && question.asks_for_a_changing_value());
     is_present.then_some(AskedState::Present)
 }
 
@@ -194,8 +193,18 @@ impl Question {
         (0..self.words.len()).find(is_at)
     }
 
+    fn asks_for_the_present(&self) -> bool {
+        let mut places = PRESENT.iter().filter_map(|phrase| self.find(phrase));
+        places.any(|at| !self.follows_you(at))
+    }
+
     fn has(&self, phrase: &str) -> bool {
         self.find(phrase).is_some()
+    }
+
+    /// True right after "you": "that you recommended earlier" qualifies what was said.
+    fn follows_you(&self, at: usize) -> bool {
+        (at.saturating_sub(WORDS_AFTER_YOU)..at).any(|place| self.word(place) == "you")
     }
 
     fn tense(&self) -> Option<Tense> {
@@ -233,11 +242,7 @@ impl Question {
                 let is_span = UNITS.contains(&self.word_before(at));
                 self.tense() == Some(Tense::Past) && !is_span && (next.is_empty() || !names_time)
             }
-            _ => {
-                let said_by_you =
-                    (at.saturating_sub(WORDS_AFTER_YOU)..at).any(|place| self.word(place) == "you");
-                EARLIER.contains(&word) && !NOT_STATES.contains(&next) && !said_by_you
-            }
+            _ => EARLIER.contains(&word) && !NOT_STATES.contains(&next) && !self.follows_you(at),
         }
     }
 
@@ -348,6 +353,7 @@ mod tests {
             "I'm going back to our previous conversation about wine. Can you remind me of the grape?",
             "Can you suggest a film?",
             "What was the hostel that you recommended earlier?",
+            "What was the hostel near the station that you recommended last time?",
             "What did we talk about in the previous chat?",
             "What did I buy in the previous month?",
             "Which degree did I take?",

@@ -106,6 +106,8 @@ mod tests {
         assert_days("the day before yesterday", &["2023-05-28 2023-05-28"]);
         assert_days("Where did I go last Tuesday?", &["2023-05-23 2023-05-23"]);
         assert_days("Who came on Saturday?", &["2023-05-27 2023-05-27"]);
+        assert_days("Who came on Saturday morning?", &["2023-05-27 2023-05-27"]);
+        assert_days("Who comes on Saturday mornings?", &[]);
         assert_days("a meeting next Friday", &["2023-06-02 2023-06-02"]);
         assert_days("What happened on May 7th?", &["2023-05-07 2023-05-07"]);
         assert_days("on the 7th of May, 2022", &["2022-05-07 2022-05-07"]);

@@ -138,9 +138,12 @@ impl Reader {
         Some((days?, end))
     }
 
-    /// Weekday: "on Saturday" is the last one, today included.
+    /// Weekday: "on Saturday" is the last one, today included. "On Saturday mornings" is a habit and no day.
     pub(super) fn bare_weekday(&self, at: usize) -> ParsedPhrase {
         let weekday = weekday(self.word(at))?;
+        if ["mornings", "afternoons", "evenings", "nights"].contains(&self.word(at + 1)) {
+            return None;
+        }
         let date =
             if self.today.weekday() == weekday { self.today } else { weekday_before(self.today, weekday)? };
         Some((day(date), at + 1))

@@ -199,8 +199,7 @@ pub struct Explain {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Signal {
-    /// Name of the signal: `dense`, `lexical`, `window`, `neighbours`, `speaker`, `time`, `supersession`,
-    /// `rerank`.
+    /// Name of the signal: `dense`, `lexical`, `window`, `neighbours`, `speaker`, `time`, `supersession`, `rerank`.
     pub name: String,
     /// Score by this signal alone.
     pub score: f32,
