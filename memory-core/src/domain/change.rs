@@ -50,7 +50,7 @@ pub struct ChangeSet {
     /// memories.
     pub erasures: Vec<MemoryId>,
     /// Jobs to enqueue, of the set's tenant, in the same transaction. A job is skipped if another with the same unique
-    /// key waits or runs.
+    /// key waits or runs; the job that the set finishes has released its key by then.
     pub jobs: Vec<Job>,
     /// Mechanisms that are to think about the new turns of the set: each turn is put into the queue of each.
     pub queue_for: Vec<&'static str>,
@@ -83,6 +83,9 @@ impl ChangeSet {
         }
     }
 }
+
+/// Maximum number of groups that one memory belongs to. A set with more is refused.
+pub const MAX_GROUPS_PER_MEMORY: usize = 64;
 
 /// Turns that leave the queue of a mechanism.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,7 +158,7 @@ pub struct NewMemory {
     pub derivation: Option<Derivation>,
     /// Index rows.
     pub rows: Vec<IndexRow>,
-    /// Groups that it belongs to.
+    /// Groups that it belongs to, at most [`MAX_GROUPS_PER_MEMORY`].
     pub groups: Vec<GroupKey>,
 }
 
@@ -272,6 +275,9 @@ pub struct Committed {
     pub appended: Option<Appended>,
     /// Memories touched, in the order of ids; without those that were skipped or that the set erased.
     pub touched: Vec<MemoryId>,
+    /// Memories whose validity has no end any more, because the set erased what had superseded them
+    /// ([`super::link::Link::SUPERSEDED_BY`]), in the order of ids.
+    pub reopened: Vec<MemoryId>,
     /// For each of `ChangeSet::memories`: the memory as written, if it replaced a document of the same name.
     pub replaced: Vec<Option<Memory>>,
 }

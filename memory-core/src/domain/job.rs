@@ -86,6 +86,9 @@ pub struct Job {
     pub kind: String,
     /// Unique key: no second job of the tenant and kind with this key is enqueued while this one waits or runs.
     pub unique_key: Option<String>,
+    /// True to release the unique key when the job is first claimed, for good: a second job with this key can then be
+    /// enqueued while this one runs, for work that arrives too late for it.
+    pub releases_key: bool,
     /// Input: ids and settings as JSON, never the text of memories.
     pub payload: String,
     /// State.
@@ -116,6 +119,7 @@ impl Job {
             tenant,
             kind: kind.to_owned(),
             unique_key: None,
+            releases_key: false,
             payload,
             state: JobState::Waiting,
             attempts: 0,

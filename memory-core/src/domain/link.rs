@@ -22,11 +22,23 @@ pub struct Link {
 impl Link {
     /// Weight of a link when the request gives none.
     pub const DEFAULT_WEIGHT: f32 = 1.0;
+
+    /// Relation of a memory to the one that replaced it, and by that ended its validity. When the last target of such a
+    /// link is erased, the store removes the end of the validity in the same step, in the present version: what ended it
+    /// is not known any more.
+    pub const SUPERSEDED_BY: &str = "superseded_by";
+    /// Relation of a memory to one that it replaced: the reverse of [`Link::SUPERSEDED_BY`].
+    pub const SUPERSEDES: &str = "supersedes";
     /// Relation between two memories that cannot both be true, while it is undecided which one is. A link of either one
     /// is enough: recall returns them together.
     pub const CONTRADICTS: &str = "contradicts";
-    /// Relation of a memory whose validity has ended to the one that replaced it.
-    pub const SUPERSEDED_BY: &str = "superseded_by";
+    /// Relation of a memory to another that says the same.
+    pub const SUPPORTED_BY: &str = "supported_by";
+}
+
+/// True if one of the links leads to a memory that replaced their source.
+pub fn is_superseded(links: &[Link]) -> bool {
+    links.iter().any(|link| link.relation.as_str() == Link::SUPERSEDED_BY)
 }
 
 /// Violation in a list of links.

@@ -18,6 +18,7 @@ use crate::domain::link::redirect;
 use crate::domain::memory::Memory;
 use crate::error::Error;
 use crate::index::{Index, Update};
+use crate::jobs::arrivals::JobArrivals;
 use crate::store::{Indexed, Store, StoreError};
 
 /// Maximum number of memories read from the store in one call.
@@ -27,6 +28,7 @@ const MEMORIES_PER_READ: usize = 512;
 #[derive(Clone, Debug)]
 pub(crate) struct CommitQueue {
     work: mpsc::Sender<Work>,
+    arrivals: JobArrivals,
 }
 
 #[derive(Debug)]
@@ -46,8 +48,14 @@ impl CommitQueue {
         sets_per_commit: usize,
     ) -> Self {
         let (work, queue) = mpsc::channel(waiting);
-        tokio::spawn(run(store, index, queue, sets_per_commit));
-        Self { work }
+        let arrivals = JobArrivals::default();
+        tokio::spawn(run(Ports { store, index, arrivals: arrivals.clone() }, queue, sets_per_commit));
+        Self { work, arrivals }
+    }
+
+    /// Signals of the jobs that are committed with change sets.
+    pub(crate) fn job_arrivals(&self) -> &JobArrivals {
+        &self.arrivals
     }
 
     /// Commits a set. When it returns, the change is durable and visible to every search.
@@ -76,12 +84,14 @@ impl CommitQueue {
     }
 }
 
-async fn run(
+/// Receivers of commits.
+struct Ports {
     store: Arc<dyn Store>,
     index: Arc<dyn Index>,
-    mut queue: mpsc::Receiver<Work>,
-    sets_per_commit: usize,
-) {
+    arrivals: JobArrivals,
+}
+
+async fn run(ports: Ports, mut queue: mpsc::Receiver<Work>, sets_per_commit: usize) {
     let mut group = Vec::with_capacity(sets_per_commit);
     while queue.recv_many(&mut group, sets_per_commit).await > 0 {
         let (mut sets, mut replies) = (Vec::new(), Vec::new());
@@ -92,19 +102,17 @@ async fn run(
                     replies.push(reply);
                 }
                 Work::UseEmbedder(id, attempt, reply) => {
-                    commit_group(&*store, &*index, std::mem::take(&mut sets), std::mem::take(&mut replies))
-                        .await;
-                    let _ = reply.send(use_embedder(&*store, &*index, id, attempt).await);
+                    commit_group(&ports, std::mem::take(&mut sets), std::mem::take(&mut replies)).await;
+                    let _ = reply.send(use_embedder(&*ports.store, &*ports.index, id, attempt).await);
                 }
             }
         }
-        commit_group(&*store, &*index, sets, replies).await;
+        commit_group(&ports, sets, replies).await;
     }
 }
 
 async fn commit_group(
-    store: &dyn Store,
-    index: &dyn Index,
+    ports: &Ports,
     sets: Vec<ChangeSet>,
     replies: Vec<oneshot::Sender<Result<Outcome, Error>>>,
 ) {
@@ -112,12 +120,14 @@ async fn commit_group(
         return;
     }
     // A group holds the sets of many requests: it has a span of its own beside theirs.
-    let committing = store.commit(&sets).instrument(debug_span!("commit_group", sets = sets.len()));
+    let committing = ports.store.commit(&sets).instrument(debug_span!("commit_group", sets = sets.len()));
     match committing.await {
         Ok(outcomes) => {
             for ((set, outcome), reply) in sets.into_iter().zip(outcomes).zip(replies) {
                 if let Ok(Outcome::Committed(committed)) = &outcome {
-                    show(store, index, set, committed).instrument(debug_span!("index")).await;
+                    let jobs: Vec<String> = set.jobs.iter().map(|job| job.kind.clone()).collect();
+                    show(&*ports.store, &*ports.index, set, committed).instrument(debug_span!("index")).await;
+                    jobs.iter().for_each(|kind| ports.arrivals.announce(kind));
                 }
                 let _ = reply.send(outcome.map_err(Error::from));
             }
@@ -174,7 +184,8 @@ async fn use_embedder(
 }
 
 /// Index update of a committed set, and the memories that must be read from the store: those of revisions, which
-/// inherit fields from the stored version, and of touches, which carry the strength alone.
+/// inherit fields from the stored version, of touches, which carry the strength alone, and those that an erasure made
+/// valid again.
 fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Vec<MemoryId>) {
     let mut put = Vec::new();
     let replaced = set.memories.iter().zip(&committed.replaced);
@@ -189,6 +200,7 @@ fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Vec<MemoryId>) {
     }
     let mut unread: Vec<MemoryId> = set.revisions.iter().map(|revision| revision.memory.id).collect();
     unread.extend(&committed.touched);
+    unread.extend(&committed.reopened);
     unread.sort_unstable();
     unread.dedup();
     for one in &mut put {

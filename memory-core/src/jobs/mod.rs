@@ -18,6 +18,7 @@
 //!
 //! A job of a kind without a handler stays waiting: another version of the server may have one.
 
+pub mod arrivals;
 pub mod registry;
 pub mod runner;
 pub mod settings;
@@ -40,6 +41,12 @@ use crate::store::{Jobs, StoreError};
 pub trait JobHandler: Send + Sync + Debug {
     /// The kind, a stable name in `snake_case`. It is a label of metrics.
     fn kind(&self) -> &'static str;
+
+    /// Number of jobs of the kind that run at the same time in one process; the runner starts at least one worker and at
+    /// most [`runner::MAX_WORKERS_PER_KIND`].
+    fn workers(&self) -> usize {
+        1
+    }
 
     /// Makes one attempt.
     ///

@@ -1,30 +1,58 @@
-//! The runner: one supervised worker for each kind of job that has a handler.
+//! The runner: supervised workers for each kind of job that has a handler.
 //!
-//! Each kind has its own worker, so that a long job of one kind delays no other kind, and two jobs of one kind never
-//! run at the same time in one process. Invariant: while the runner lives, each of its workers is alive or is restarted
+//! Each kind has its own workers, so that a long job of one kind delays no other kind. Their number is the handler's
+//! ([`JobHandler::workers`](super::JobHandler::workers)): with one, two jobs of the kind never run at the same time in
+//! one process. Invariant: while the runner lives, each of its workers is alive or is restarted
 //! after a pause.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
+use super::arrivals::JobArrivals;
 use super::registry::JobRegistry;
 use super::settings::JobSettings;
 use super::worker::{Counters, SharedClock, Worker};
 use crate::domain::clock::Clock;
 use crate::store::{Jobs, StoreError};
 
+/// Maximum number of workers of one kind of job.
+pub const MAX_WORKERS_PER_KIND: usize = 64;
+
 /// The workers of a process. Dropping it aborts them; [`stop`](Self::stop) waits until they have ended.
 #[derive(Debug)]
 pub struct JobRunner {
-    kinds: Vec<(&'static str, Arc<Counters>)>,
+    kinds: Vec<Kind>,
     /// Dropped to signal the workers to stop.
     nudge: Mutex<Option<watch::Sender<()>>>,
     supervisors: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// The workers of one kind.
+#[derive(Debug)]
+struct Kind {
+    name: &'static str,
+    workers: Vec<Arc<Counters>>,
+}
+
+impl Kind {
+    fn status(&self) -> KindStatus {
+        let count = |counter: fn(&Counters) -> &AtomicU64| {
+            self.workers.iter().map(|counters| counter(counters).load(Ordering::Relaxed)).sum()
+        };
+        KindStatus {
+            kind: self.name,
+            is_alive: self.workers.iter().all(|counters| counters.is_alive.load(Ordering::Acquire)),
+            is_working: self.workers.iter().any(|counters| counters.is_working.load(Ordering::Acquire)),
+            attempts: count(|counters| &counters.attempts),
+            failures: count(|counters| &counters.failures),
+            restarts: count(|counters| &counters.restarts),
+        }
+    }
 }
 
 /// Status of the runner.
@@ -32,30 +60,31 @@ pub struct JobRunner {
 pub struct RunnerStatus {
     /// True if every worker is alive.
     pub is_alive: bool,
-    /// The workers, in the order of their kinds.
+    /// The workers by kind, in the order of kinds.
     pub kinds: Vec<KindStatus>,
 }
 
-/// Status of the worker of one kind. Numbers count from the start of the process.
+/// Status of the workers of one kind. Numbers count from the start of the process, over all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KindStatus {
     /// Kind of jobs.
     pub kind: &'static str,
-    /// True if the worker is alive.
+    /// True if every worker is alive.
     pub is_alive: bool,
-    /// True if the worker is running a job.
+    /// True if a worker is running a job.
     pub is_working: bool,
     /// Number of attempts started.
     pub attempts: u64,
     /// Number of attempts that ended in an error.
     pub failures: u64,
-    /// Number of restarts of the worker itself.
+    /// Number of restarts of the workers themselves.
     pub restarts: u64,
 }
 
 impl JobRunner {
-    /// Releases the jobs of dead workers, and starts a worker for each kind in `registry`. To be called once for a
-    /// store in a process, before anything else claims jobs.
+    /// Releases the jobs of dead workers, and starts the workers of each kind in `registry`, which wait for `arrivals`
+    /// and look for other jobs at intervals. To be called once for a store in a process, before anything else claims
+    /// jobs.
     ///
     /// Errors: [`StoreError`] if the store is unavailable.
     pub async fn start(
@@ -63,6 +92,7 @@ impl JobRunner {
         clock: Arc<dyn Clock>,
         registry: &JobRegistry,
         settings: JobSettings,
+        arrivals: &JobArrivals,
     ) -> Result<Self, StoreError> {
         let left = store.release_left(clock.now()).await?;
         if left > 0 {
@@ -71,19 +101,24 @@ impl JobRunner {
         let (nudge, nudges) = watch::channel(());
         let (mut kinds, mut supervisors) = (Vec::new(), Vec::new());
         for handler in registry.handlers() {
-            let counters = Arc::<Counters>::default();
-            // Reported as alive from the start: the task has only to be scheduled.
-            counters.is_alive.store(true, Ordering::Release);
-            kinds.push((handler.kind(), Arc::clone(&counters)));
-            let worker = Worker {
-                handler: Arc::clone(handler),
-                store: Arc::clone(&store),
-                clock: SharedClock(Arc::clone(&clock)),
-                settings,
-                counters,
-                nudges: nudges.clone(),
-            };
-            supervisors.push(tokio::spawn(supervise(worker)));
+            let mut workers = Vec::new();
+            for _ in 0..handler.workers().clamp(1, MAX_WORKERS_PER_KIND) {
+                let counters = Arc::<Counters>::default();
+                // Reported as alive from the start: the task has only to be scheduled.
+                counters.is_alive.store(true, Ordering::Release);
+                workers.push(Arc::clone(&counters));
+                let worker = Worker {
+                    handler: Arc::clone(handler),
+                    store: Arc::clone(&store),
+                    clock: SharedClock(Arc::clone(&clock)),
+                    settings,
+                    counters,
+                    nudges: nudges.clone(),
+                    arrivals: arrivals.of(handler.kind()),
+                };
+                supervisors.push(tokio::spawn(supervise(worker)));
+            }
+            kinds.push(Kind { name: handler.kind(), workers });
         }
         Ok(Self { kinds, nudge: Mutex::new(Some(nudge)), supervisors: Mutex::new(supervisors) })
     }
@@ -97,18 +132,7 @@ impl JobRunner {
 
     /// Status of the workers.
     pub fn status(&self) -> RunnerStatus {
-        let kinds: Vec<KindStatus> = self
-            .kinds
-            .iter()
-            .map(|(kind, counters)| KindStatus {
-                kind,
-                is_alive: counters.is_alive.load(Ordering::Acquire),
-                is_working: counters.is_working.load(Ordering::Acquire),
-                attempts: counters.attempts.load(Ordering::Relaxed),
-                failures: counters.failures.load(Ordering::Relaxed),
-                restarts: counters.restarts.load(Ordering::Relaxed),
-            })
-            .collect();
+        let kinds: Vec<KindStatus> = self.kinds.iter().map(Kind::status).collect();
         RunnerStatus { is_alive: kinds.iter().all(|kind| kind.is_alive), kinds }
     }
 

@@ -1,4 +1,4 @@
-//! The worker of one kind of job: it claims a job, runs the handler while it extends the lease, and records the
+//! A worker of one kind of job: it claims a job, runs the handler while it extends the lease, and records the
 //! outcome.
 //!
 //! Invariant: a worker has at most one job. A panic of a handler does not end its worker; only a defect in this file
@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
@@ -22,7 +22,7 @@ const PANICKED: &str = "panicked";
 /// Error code of a job that was started too often without an end.
 const INTERRUPTED: &str = "interrupted_too_often";
 
-/// Counters of one kind of job since the start of the process.
+/// Counters of one worker since the start of the process.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) is_alive: AtomicBool,
@@ -41,6 +41,8 @@ pub(super) struct Worker {
     pub(super) counters: Arc<Counters>,
     /// Signals that there may be work at once; closed when the runner stops.
     pub(super) nudges: watch::Receiver<()>,
+    /// Signals a new job of the kind. Unlike a nudge, it does not concern a worker that has a job.
+    pub(super) arrivals: Arc<Notify>,
 }
 
 /// Clock with a `Debug` implementation.
@@ -110,6 +112,7 @@ impl Worker {
     async fn is_over_after_pause(&mut self) -> bool {
         tokio::select! {
             () = sleep(self.settings.poll_every) => false,
+            () = self.arrivals.notified() => false,
             changed = self.nudges.changed() => changed.is_err(),
         }
     }

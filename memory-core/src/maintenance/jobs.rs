@@ -39,7 +39,8 @@ impl Engine {
         };
         let registry = JobRegistry::default().with(Arc::new(reindex));
         let store = Arc::clone(&self.store);
-        let runner = JobRunner::start(store, Arc::clone(&self.clock), &registry, settings).await?;
+        let (clock, arrivals) = (Arc::clone(&self.clock), self.commits.job_arrivals());
+        let runner = JobRunner::start(store, clock, &registry, settings, arrivals).await?;
         let _ = self.jobs.set(runner);
         Ok(())
     }

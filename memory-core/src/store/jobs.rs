@@ -21,7 +21,8 @@ pub trait Jobs: Send + Sync + Debug {
     async fn enqueue(&self, job: Job) -> Result<Job, StoreError>;
 
     /// Claims, until `now + lease_us`, the job of one of `kinds` that has been due longest: one that waits, or whose
-    /// lease has expired. Jobs of other kinds are left as they are.
+    /// lease has expired. Jobs of other kinds are left as they are. A job with `releases_key` is returned without its
+    /// unique key, which is free from then on.
     async fn claim(&self, kinds: &[&str], now: Timestamp, lease_us: i64) -> Result<Option<Job>, StoreError>;
 
     /// Releases the jobs whose worker is known to be dead, so that they can be claimed at once, and returns their
@@ -56,6 +57,10 @@ pub trait Jobs: Send + Sync + Debug {
         after: Option<JobId>,
         limit: u32,
     ) -> Result<Vec<Job>, StoreError>;
+
+    /// Deletes at most `limit` jobs that were done or cancelled before a time and made nothing: no derivation names them.
+    /// Returns their number. Failed jobs stay.
+    async fn drop_finished_jobs(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
     /// Returns the number of jobs by kind and state, over all tenants.
     async fn count_jobs(&self) -> Result<Vec<JobCount>, StoreError>;

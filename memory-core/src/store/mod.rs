@@ -13,6 +13,7 @@ mod jobs;
 mod maintenance;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
+mod thinking;
 
 use std::fmt::Debug;
 
@@ -21,6 +22,7 @@ use async_trait::async_trait;
 pub use derivations::Derivations;
 pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance};
+pub use thinking::{PendingPartition, PendingTurn, Thinking, USAGE_ENTRIES_AT_MOST, Usage, UsageEntry};
 
 use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, IndexRow, Outcome, Refusal};
 use crate::domain::derivation::Derivation;
@@ -59,7 +61,16 @@ pub enum StoreError {
 
 /// Store: all traits of the port together.
 pub trait Store:
-    Commit + Memories + Derivations + FilteredIds + IndexSource + Embedders + Jobs + AccessLog + Maintenance
+    Commit
+    + Memories
+    + Derivations
+    + FilteredIds
+    + IndexSource
+    + Embedders
+    + Jobs
+    + Thinking
+    + AccessLog
+    + Maintenance
 {
 }
 impl<T> Store for T where
@@ -70,6 +81,7 @@ impl<T> Store for T where
         + IndexSource
         + Embedders
         + Jobs
+        + Thinking
         + AccessLog
         + Maintenance
 {

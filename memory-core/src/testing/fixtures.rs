@@ -18,6 +18,7 @@ use crate::domain::memory::{DocumentName, Happened, Kind, Memory, Origin, Streng
 use crate::domain::metadata::Metadata;
 use crate::domain::name::Name;
 use crate::domain::scope::{Owner, OwnerKind};
+use crate::domain::statement::{Attribute, Statement};
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::{Role, Turn};
 use crate::store::{Store, StoreError};
@@ -169,6 +170,15 @@ impl Fixtures {
         memory.run = Some(name("🏃"));
         memory.visibility = Visibility::Shared;
         memory.subjects = vec![name("Zoë"), name("\"quoted\"")];
+        memory.audience = vec![name("Боб"), name("a, b")];
+        memory.statement = Some(Statement {
+            subject: name("Zoë"),
+            relation: Some(name("lives \"in\"")),
+            object: Some(name("日本")),
+            attribute: Attribute::new("home"),
+            confidence: 0.1 + 0.2,
+            said_by: Role::Assistant,
+        });
         memory.tags = vec![name("b"), name("a"), name("b c")];
         memory.metadata = ornate_metadata();
         memory.happened = Happened { at: Timestamp::MIN, until: Some(Timestamp::MAX) };

@@ -11,6 +11,7 @@ use memory_core::domain::id::{JobId, TenantId};
 use memory_core::domain::job::{Job, JobState};
 use memory_core::domain::time::Timestamp;
 use memory_core::error::Error;
+use memory_core::jobs::arrivals::JobArrivals;
 use memory_core::jobs::registry::JobRegistry;
 use memory_core::jobs::runner::{JobRunner, KindStatus};
 use memory_core::jobs::settings::JobSettings;
@@ -47,6 +48,7 @@ enum Act {
 #[derive(Debug)]
 struct Scripted {
     kind: &'static str,
+    workers: usize,
     script: Mutex<Vec<Act>>,
     attempts: Mutex<Vec<u32>>,
     go_on: Notify,
@@ -55,9 +57,13 @@ struct Scripted {
 
 impl Scripted {
     fn new(kind: &'static str, script: &[Act]) -> Arc<Self> {
+        Self::with_workers(kind, script, 1)
+    }
+
+    fn with_workers(kind: &'static str, script: &[Act], workers: usize) -> Arc<Self> {
         let script = Mutex::new(script.iter().rev().copied().collect());
         let (attempts, lost) = (Mutex::default(), AtomicUsize::new(0));
-        Arc::new(Self { kind, script, attempts, go_on: Notify::new(), lost })
+        Arc::new(Self { kind, workers, script, attempts, go_on: Notify::new(), lost })
     }
 
     /// Waits until the first act of the script is on: a job is said to run a moment before that.
@@ -72,6 +78,10 @@ impl Scripted {
 impl JobHandler for Scripted {
     fn kind(&self) -> &'static str {
         self.kind
+    }
+
+    fn workers(&self) -> usize {
+        self.workers
     }
 
     async fn run(&self, context: Arc<JobContext>) -> Result<JobOutcome, JobFailure> {
@@ -102,6 +112,7 @@ struct Bench {
     store: Arc<SqlStore>,
     clock: Arc<FrozenClock>,
     next: AtomicI64,
+    arrivals: JobArrivals,
 }
 
 impl Bench {
@@ -109,7 +120,8 @@ impl Bench {
         let directory = tempfile::tempdir().unwrap();
         let store = Arc::new(SqlStore::open(directory.path(), StoreOptions::default()).await.unwrap());
         let clock = Arc::new(FrozenClock::at(START));
-        Self { _directory: directory, store, clock, next: AtomicI64::new(1) }
+        let (next, arrivals) = (AtomicI64::new(1), JobArrivals::default());
+        Self { _directory: directory, store, clock, next, arrivals }
     }
 
     async fn ask(&self, kind: &str) -> JobId {
@@ -123,7 +135,8 @@ impl Bench {
         for handler in handlers {
             registry = registry.with(Arc::clone(*handler) as Arc<dyn JobHandler>);
         }
-        JobRunner::start(self.store.clone(), self.clock.clone(), &registry, settings).await.unwrap()
+        let arrivals = &self.arrivals;
+        JobRunner::start(self.store.clone(), self.clock.clone(), &registry, settings, arrivals).await.unwrap()
     }
 
     async fn job(&self, id: JobId) -> Job {
@@ -319,13 +332,49 @@ async fn a_worker_that_dies_is_started_again() {
     let bench = Bench::new().await;
     let registry = JobRegistry::default().with(Scripted::new("k", &[]));
     let clock = Arc::new(Broken(AtomicUsize::new(0)));
-    let runner = JobRunner::start(bench.store.clone(), clock, &registry, SETTINGS).await.unwrap();
+    let (store, arrivals) = (bench.store.clone(), JobArrivals::default());
+    let runner = JobRunner::start(store, clock, &registry, SETTINGS, &arrivals).await.unwrap();
     while only(&runner).restarts == 0 || !runner.status().is_alive {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let id = bench.ask("k").await;
     bench.once_in(id, JobState::Done).await;
     assert_eq!(only(&runner).restarts, 1);
+}
+
+#[tokio::test]
+async fn a_kind_runs_as_many_jobs_at_a_time_as_its_handler_says() {
+    let bench = Bench::new().await;
+    let handler = Scripted::with_workers("k", &[Act::Hang, Act::Hang, Act::Hang], 2);
+    let ids = [bench.ask("k").await, bench.ask("k").await, bench.ask("k").await];
+    let runner = bench.runner(&[&handler], SETTINGS).await;
+    for id in &ids[..2] {
+        bench.once_in(*id, JobState::Running).await;
+    }
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    assert_eq!(bench.job(ids[2]).await.state, JobState::Waiting);
+    let status = only(&runner);
+    assert_eq!((status.attempts, status.is_working, status.is_alive), (2, true, true));
+    assert_eq!(runner.status().kinds.len(), 1, "the status adds the workers of a kind up");
+    bench.store.cancel(TenantId::DEFAULT, ids[0], START).await.unwrap();
+    runner.nudge();
+    bench.once_in(ids[2], JobState::Running).await;
+    runner.stop().await;
+    assert!(!only(&runner).is_alive);
+}
+
+#[tokio::test]
+async fn an_announced_job_starts_before_the_next_poll() {
+    let bench = Bench::new().await;
+    let handler = Scripted::new("k", &[]);
+    let settings = JobSettings { poll_every: Duration::from_secs(3_600), ..SETTINGS };
+    let _runner = bench.runner(&[&handler], settings).await;
+    for _ in 0..20 {
+        let id = bench.ask("k").await;
+        bench.arrivals.announce("k");
+        bench.once_in(id, JobState::Done).await;
+    }
+    bench.arrivals.announce("unknown");
 }
 
 #[tokio::test]

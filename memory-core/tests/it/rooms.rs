@@ -24,7 +24,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("jobs", &["domain", "store", "error"]),
     ("field_checks", &["domain", "limits", "error"]),
     ("scope", &["domain", "store", "index", "error", "engine"]),
-    ("indexing", &["domain", "text", "model", "store", "index", "error", "engine"]),
+    ("indexing", &["domain", "text", "model", "store", "index", "error", "jobs", "engine"]),
     (
         "remember",
         &["domain", "text", "limits", "store", "error", "field_checks", "scope", "indexing", "engine"],

@@ -157,6 +157,15 @@ async fn damage_is_found_and_mended_where_nothing_is_lost() {
             "UPDATE memory_versions SET id = X'03' WHERE id = (SELECT min(id) FROM memory_versions)",
         ),
         ("orphan_link", "UPDATE link_targets SET to_id = X'06'"),
+        (
+            "orphan_group",
+            "INSERT INTO memory_groups (partition_id, group_key, memory_id) VALUES (1, 'g', X'06')",
+        ),
+        (
+            "orphan_in_queue",
+            "INSERT INTO thinking_queue (partition_id, mechanism, seq, memory_id)
+             SELECT partition_id, 'm', 1, id FROM memories WHERE turn_id IS NULL LIMIT 1",
+        ),
         ("orphan_link", "UPDATE link_targets SET from_id = X'06'"),
         (
             "empty_session",
@@ -193,6 +202,27 @@ async fn damage_that_cannot_be_mended_is_found_and_left() {
     }
 }
 
+#[tokio::test]
+async fn a_damaged_statement_or_audience_is_reported() {
+    for (column, value) in
+        [("statement", "'{}'"), ("statement", "'['"), ("audience", "'[1]'"), ("audience", "'\"\"'")]
+    {
+        for table in ["memories", "memory_versions"] {
+            let directory = tempfile::tempdir().unwrap();
+            let (store, ids) = filled(directory.path()).await;
+            store.close().await;
+            drop(store);
+            alter(directory.path(), &format!("UPDATE {table} SET {column} = {value}")).await;
+            let store = open(directory.path()).await;
+            let read = store.earlier_versions(PartitionId(1), ids[2]).await;
+            let Err(StoreError::Corrupt { table: found, column: damaged, .. }) = read else {
+                panic!("{table}.{column} = {value}: {read:?}")
+            };
+            assert_eq!((found, damaged), (table, column));
+        }
+    }
+}
+
 /// Runs statements on the database of a store that is closed.
 async fn alter(directory: &Path, statements: &str) {
     let url = format!("sqlite://{}", directory.join(DATABASE_FILE).display());
@@ -214,6 +244,13 @@ const BEFORE_KEYS_HAD_OWNERS: &str = "
     DROP INDEX derivations_by_job;
     DROP INDEX memory_versions_by_derivation;
     ALTER TABLE derivations DROP COLUMN job_id;
+    ALTER TABLE memories DROP COLUMN statement;
+    ALTER TABLE memories DROP COLUMN audience;
+    ALTER TABLE memory_versions DROP COLUMN statement;
+    ALTER TABLE memory_versions DROP COLUMN audience;
+    DROP TABLE memory_groups;
+    DROP TABLE thinking_queue;
+    DROP TABLE model_usage;
     DELETE FROM _sqlx_migrations WHERE version >= 4;";
 
 #[tokio::test]
@@ -266,6 +303,13 @@ const BEFORE_JOBS_HAD_TENANTS: &str = "
     DROP INDEX derivations_by_job;
     DROP INDEX memory_versions_by_derivation;
     ALTER TABLE derivations DROP COLUMN job_id;
+    ALTER TABLE memories DROP COLUMN statement;
+    ALTER TABLE memories DROP COLUMN audience;
+    ALTER TABLE memory_versions DROP COLUMN statement;
+    ALTER TABLE memory_versions DROP COLUMN audience;
+    DROP TABLE memory_groups;
+    DROP TABLE thinking_queue;
+    DROP TABLE model_usage;
     DELETE FROM _sqlx_migrations WHERE version >= 5;";
 
 #[tokio::test]
@@ -300,13 +344,24 @@ const BEFORE_ROWS_HAD_RECIPES: &str = "
     DROP INDEX derivations_by_job;
     DROP INDEX memory_versions_by_derivation;
     ALTER TABLE derivations DROP COLUMN job_id;
+    ALTER TABLE memories DROP COLUMN statement;
+    ALTER TABLE memories DROP COLUMN audience;
+    ALTER TABLE memory_versions DROP COLUMN statement;
+    ALTER TABLE memory_versions DROP COLUMN audience;
+    DROP TABLE memory_groups;
+    DROP TABLE thinking_queue;
+    DROP TABLE model_usage;
+    ALTER TABLE durable_jobs DROP COLUMN releases_key;
     DELETE FROM _sqlx_migrations WHERE version >= 6;";
 
 #[tokio::test]
 async fn rows_of_earlier_stores_are_kept_under_an_unknown_recipe() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = filled(directory.path()).await;
-    let before = everything(&store).await;
+    let mut before = everything(&store).await;
+    for one in before.iter_mut().flat_map(|(_, memories)| memories) {
+        (one.memory.statement, one.memory.audience) = (None, Vec::new()); // such a store had none
+    }
     let (number, recipe) = store.embedder_in_use().await.unwrap().unwrap();
     let other = RowRecipe { embedder: "other".to_owned(), ..recipe.clone() };
     let second = store.register_embedder(&other, 4, START).await.unwrap();

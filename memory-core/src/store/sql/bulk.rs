@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Connection, Db, StoreError, unavailable};
 
-/// Maximum length of a run. 64 rows of the widest table are 1,792 parameters; SQLite allows 32,766.
+/// Maximum length of a run. 64 rows of the widest table are 1,920 parameters; SQLite allows 32,766.
 const MAX_RUN: usize = 64;
 
 /// Maximum number of ids per statement: a power of two, so that few statements stay prepared.

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use sqlx::Acquire as _;
 
 use super::erase::derivations;
+use super::groups::check_groups;
 use super::idempotency::{earlier_request, same_request};
 use super::links::written;
 use super::versions::NextVersion;
@@ -153,6 +154,7 @@ impl<'a> WriteTransaction<'_, 'a> {
     ) -> Result<Option<Refusal>, StoreError> {
         let needs_look = !set.revisions.is_empty()
             || !set.erasures.is_empty()
+            || set.thought_about.is_some()
             || derivations(set).next().is_some()
             || written(set).any(|memory| !memory.links.is_empty());
         if needs_look {
@@ -163,12 +165,18 @@ impl<'a> WriteTransaction<'_, 'a> {
         if present.saturating_add(added as u64) > MAX_MEMORIES_PER_PARTITION {
             return Ok(Some(Refusal::Full { what: "the scope", limit: MAX_MEMORIES_PER_PARTITION }));
         }
+        if let Some(refusal) = check_groups(set) {
+            return Ok(Some(refusal));
+        }
         let Some(partition) = known else {
             return match first_reference(set) {
-                Some(id) => Ok(Some(Refusal::NotFound(id))),
+                Some(refusal) => Ok(Some(refusal)),
                 None => self.check_links(None, set).await,
             };
         };
+        if let Some(refusal) = self.check_thought_about(partition, set).await? {
+            return Ok(Some(refusal));
+        }
         if let Some(refusal) = self.check_revisions(partition, set).await? {
             return Ok(Some(refusal));
         }
@@ -188,6 +196,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         let seq_before = self.counters.of(partition).last_seq;
         let mut created = CreatedIds::default();
         let mut appended = None;
+        self.leave_queue(partition, set).await?;
         if let Some(new) = &set.turns {
             appended = Some(self.append(partition, set, new, &mut created).await?);
         }
@@ -205,19 +214,24 @@ impl<'a> WriteTransaction<'_, 'a> {
             created.memories.push(revision.memory.id);
         }
         let mut touched = self.touch(partition, set).await?;
+        let mut reopened = Vec::new();
         if !set.erasures.is_empty() {
-            self.erase(partition, &set.erasures, set.now, &mut created).await?;
+            reopened = self.erase(partition, &set.erasures, set.now, &mut created).await?;
             touched.retain(|id| !created.erased.contains(id));
             for memory in replaced.iter_mut().flatten() {
                 memory.links.retain(|link| !created.erased.contains(&link.to));
+                if reopened.contains(&memory.id) {
+                    memory.valid.end = None;
+                }
             }
         }
+        // The finished job comes first: its successor may have its unique key.
+        super::jobs::finish_with_set(&mut *self.connection, set).await?;
         for job in &set.jobs {
             super::jobs::insert(&mut *self.connection, job).await?;
         }
-        super::jobs::finish_with_set(&mut *self.connection, set).await?;
         let seq_after = self.counters.of(partition).last_seq;
-        Ok(Committed { partition, created, seq_before, seq_after, appended, touched, replaced })
+        Ok(Committed { partition, created, seq_before, seq_after, appended, touched, reopened, replaced })
     }
 
     async fn append(
@@ -232,8 +246,11 @@ impl<'a> WriteTransaction<'_, 'a> {
         for (turn, memory) in &new.turns {
             self.inserts.turn(partition, session, first_seq + turn.seq, turn);
             let redirected = self.redirected(&memory.memory);
-            self.inserts.memory(partition, redirected, &memory.rows);
-            self.log(partition, ChangeOp::Put, &memory.memory, set.now);
+            self.inserts.memory(partition, redirected, memory);
+            let seq = self.log(partition, ChangeOp::Put, &memory.memory, set.now);
+            for mechanism in &set.queue_for {
+                self.inserts.queued(partition, mechanism, seq, memory.memory.id);
+            }
             created.turns.push(turn.id);
             created.memories.push(memory.memory.id);
         }
@@ -267,11 +284,11 @@ impl<'a> WriteTransaction<'_, 'a> {
             Some((id, version, created_at)) => {
                 let mut memory = given.into_owned();
                 (memory.id, memory.version, memory.created_at) = (id, version + 1, created_at);
-                self.revise(partition, NextVersion::of_document(&memory, &new.rows)).await?;
+                self.revise(partition, NextVersion::of_document(&memory, new)).await?;
                 Some(memory)
             }
             None => {
-                self.inserts.memory(partition, given, &new.rows);
+                self.inserts.memory(partition, given, new);
                 self.counters.of(partition).memory_count += 1;
                 None
             }
@@ -313,11 +330,15 @@ impl<'a> WriteTransaction<'_, 'a> {
     }
 }
 
-/// Id of the first existing item that a set refers to, if any. A new partition cannot contain it.
-fn first_reference(set: &ChangeSet) -> Option<uuid::Uuid> {
+/// Refusal of the first existing item that a set refers to, if any: a new partition cannot contain it.
+fn first_reference(set: &ChangeSet) -> Option<Refusal> {
+    let thought_about = set.thought_about.iter().flat_map(|thought| &thought.turns).next();
+    if let Some(turn) = thought_about {
+        return Some(Refusal::NotQueued(*turn));
+    }
     let revised = set.revisions.first().map(|revision| revision.memory.id.0);
     let erased = set.erasures.first().map(|id| id.0);
     let source = derivations(set).flat_map(|derivation| &derivation.inputs).next();
     let source = source.map(|input| super::erase::source_id(input.source));
-    revised.or(erased).or(source)
+    revised.or(erased).or(source).map(Refusal::NotFound)
 }

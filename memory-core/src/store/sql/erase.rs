@@ -1,5 +1,5 @@
 //! Erasure of a memory. It deletes the memory's versions, its rows and vectors, its turn, its hits in the access log,
-//! every memory derived from it, and every link to it, in all versions. Only numbers and ids in the change log remain.
+//! its groups, its place in the queues of thinking, every memory derived from it, and every link to it, in all versions. Only numbers and ids in the change log remain.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
@@ -84,13 +84,14 @@ impl WriteTransaction<'_, '_> {
     }
 
     /// Erases `roots` and all memories derived from them. A memory that merely links to them remains, without the link.
+    /// Returns the memories that are valid again, in the order of ids.
     pub(super) async fn erase(
         &mut self,
         partition: PartitionId,
         roots: &[MemoryId],
         now: Timestamp,
         created: &mut CreatedIds,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<MemoryId>, StoreError> {
         self.flush().await?;
         let mut waiting: VecDeque<MemoryId> = roots.iter().copied().collect();
         let mut erased = HashSet::new();
@@ -109,10 +110,11 @@ impl WriteTransaction<'_, '_> {
             self.log_version(partition, ChangeOp::Erase, (id, version), now);
             created.erased.push(id);
         }
-        self.erase_links(partition, &linking, &erased, now).await?;
+        let reopened = self.erase_links(partition, &linking, &erased, now).await?;
         self.forget_count(partition, created.erased.len() as u64);
         self.erase_empty_sessions(&sessions).await?;
-        self.erase_from_access_log(partition, &erased).await
+        self.erase_from_access_log(partition, &erased).await?;
+        Ok(reopened)
     }
 
     /// Erases one memory with its turn; returns its version and the turn. `None` if it does not exist any more.
@@ -135,6 +137,7 @@ impl WriteTransaction<'_, '_> {
         .map_err(unavailable)?;
         let Some((version, turn, derivation, session)) = row else { return Ok(None) };
         self.delete_rows(partition, id).await?;
+        self.delete_groups(partition, id).await?;
         for statement in [
             "DELETE FROM derivation_inputs WHERE derivation_id IN
                  (SELECT derivation_id FROM memory_versions WHERE partition_id = $1 AND id = $2)",
@@ -147,6 +150,8 @@ impl WriteTransaction<'_, '_> {
         }
         if let Some(turn) = turn {
             self.delete("DELETE FROM turns WHERE partition_id = $1 AND id = $2", partition, turn).await?;
+            let statement = "DELETE FROM thinking_queue WHERE partition_id = $1 AND memory_id = $2";
+            self.delete(statement, partition, id.0).await?;
         }
         if let Some(derivation) = derivation {
             self.delete_derivation(derivation).await?;

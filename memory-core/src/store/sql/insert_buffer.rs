@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 use super::bulk::{insert, insert_missing};
 use super::dialect::encode_text;
 use super::rows::{links_json, metadata_json, names_json, vector_bytes};
+use super::stored_statement::statement_json;
 use super::{Connection, StoreError};
-use crate::domain::change::IndexRow;
+use crate::domain::change::{IndexRow, NewMemory};
 use crate::domain::derivation::{Derivation, Input, Source};
+use crate::domain::group::GroupKey;
 use crate::domain::id::{DerivationId, MemoryId, PartitionId, SessionId};
 use crate::domain::memory::{Kind, Memory};
 use crate::domain::time::Timestamp;
@@ -26,6 +28,8 @@ pub(super) struct InsertBuffer<'a> {
     link_targets: Vec<(PartitionId, MemoryId, MemoryId)>,
     index_rows: Vec<(PartitionId, MemoryId, &'a IndexRow)>,
     changes: Vec<Change>,
+    groups: Vec<(PartitionId, &'a GroupKey, MemoryId)>,
+    queued: Vec<(PartitionId, &'static str, u64, MemoryId)>,
 }
 
 /// Entry of the change log.
@@ -48,9 +52,11 @@ impl<'a> InsertBuffer<'a> {
         self.turns.push((partition, session, seq, turn));
     }
 
-    pub(super) fn memory(&mut self, partition: PartitionId, memory: Cow<'a, Memory>, rows: &'a [IndexRow]) {
+    /// Adds a new memory. `memory` is the one of `new` as it is to be written.
+    pub(super) fn memory(&mut self, partition: PartitionId, memory: Cow<'a, Memory>, new: &'a NewMemory) {
         self.links(partition, &memory);
-        self.rows(partition, memory.id, rows);
+        self.rows(partition, memory.id, &new.rows);
+        self.groups(partition, memory.id, &new.groups);
         self.memories.push((partition, memory));
     }
 
@@ -68,6 +74,21 @@ impl<'a> InsertBuffer<'a> {
         self.inputs.extend(derivation.inputs.iter().map(|input| (partition, derivation.id, input)));
     }
 
+    pub(super) fn groups(&mut self, partition: PartitionId, memory: MemoryId, groups: &'a [GroupKey]) {
+        self.groups.extend(groups.iter().map(|group| (partition, group, memory)));
+    }
+
+    /// Adds a turn to the queue of a mechanism. `seq` is its number in the change log.
+    pub(super) fn queued(
+        &mut self,
+        partition: PartitionId,
+        mechanism: &'static str,
+        seq: u64,
+        memory: MemoryId,
+    ) {
+        self.queued.push((partition, mechanism, seq, memory));
+    }
+
     pub(super) fn change(&mut self, change: Change) {
         self.changes.push(change);
     }
@@ -80,7 +101,9 @@ impl<'a> InsertBuffer<'a> {
         write_link_targets(to, &rows.link_targets).await?;
         write_derivations(to, &rows.derivations, &rows.inputs).await?;
         write_index(to, &rows.index_rows, embedder).await?;
-        write_changes(to, &rows.changes).await
+        write_changes(to, &rows.changes).await?;
+        write_groups(to, &rows.groups).await?;
+        write_queued(to, &rows.queued).await
     }
 }
 
@@ -116,7 +139,7 @@ async fn write_memories(
     let head = "INSERT INTO memories (partition_id, id, version, kind, text, tokens, agent_id, app_id, run_id, \
                 visibility, subjects, tags, metadata, namespace, key, turn_id, derivation_id, happened_us, \
                 happened_until_us, recorded_us, created_us, valid_from_us, valid_to_us, expires_us, importance, \
-                strength, refreshed_us, links) ";
+                strength, refreshed_us, links, statement, audience) ";
     insert(to, head, memories, &|values, (partition, memory)| {
         let document = memory.document.as_ref();
         values
@@ -147,7 +170,9 @@ async fn write_memories(
             .push_bind(memory.strength.importance)
             .push_bind(f64::from(memory.strength.strength))
             .push_bind(memory.strength.refreshed_at.as_micros())
-            .push_bind(links_json(&memory.links));
+            .push_bind(links_json(&memory.links))
+            .push_bind(statement_json(memory.statement.as_ref()))
+            .push_bind(names_json(&memory.audience));
     })
     .await
 }
@@ -231,6 +256,30 @@ async fn write_changes(to: &mut Connection, changes: &[Change]) -> Result<(), St
             .push_bind(change.memory.0)
             .push_bind(i64::from(change.version))
             .push_bind(change.now.as_micros());
+    })
+    .await
+}
+
+/// Skips existing rows, since a list may name a group twice.
+async fn write_groups(
+    to: &mut Connection,
+    groups: &[(PartitionId, &GroupKey, MemoryId)],
+) -> Result<(), StoreError> {
+    let head = "INSERT INTO memory_groups (partition_id, group_key, memory_id) ";
+    insert_missing(to, head, groups, &|values, (partition, group, memory)| {
+        values.push_bind(partition.0).push_bind(group.as_str().to_owned()).push_bind(memory.0);
+    })
+    .await
+}
+
+/// Skips existing rows, since a set may name a mechanism twice.
+async fn write_queued(
+    to: &mut Connection,
+    queued: &[(PartitionId, &'static str, u64, MemoryId)],
+) -> Result<(), StoreError> {
+    let head = "INSERT INTO thinking_queue (partition_id, mechanism, seq, memory_id) ";
+    insert_missing(to, head, queued, &|values, (partition, mechanism, seq, memory)| {
+        values.push_bind(partition.0).push_bind(*mechanism).push_bind(seq.cast_signed()).push_bind(memory.0);
     })
     .await
 }

@@ -99,6 +99,27 @@ pub(super) const RULES: &[Rule] = &[
         ),
     },
     Rule {
+        code: "orphan_group",
+        detail: "groups of memories that are not there",
+        count: "SELECT count(*) FROM memory_groups g WHERE NOT EXISTS
+                    (SELECT 1 FROM memories m WHERE m.partition_id = g.partition_id AND m.id = g.memory_id)",
+        repair: Some(
+            "DELETE FROM memory_groups WHERE NOT EXISTS (SELECT 1 FROM memories m
+                 WHERE m.partition_id = memory_groups.partition_id AND m.id = memory_groups.memory_id)",
+        ),
+    },
+    Rule {
+        code: "orphan_in_queue",
+        detail: "turns that wait to be thought about and are not there",
+        count: "SELECT count(*) FROM thinking_queue q WHERE NOT EXISTS (SELECT 1 FROM memories m
+                    WHERE m.partition_id = q.partition_id AND m.id = q.memory_id AND m.turn_id IS NOT NULL)",
+        repair: Some(
+            "DELETE FROM thinking_queue WHERE NOT EXISTS (SELECT 1 FROM memories m
+                 WHERE m.partition_id = thinking_queue.partition_id AND m.id = thinking_queue.memory_id
+                     AND m.turn_id IS NOT NULL)",
+        ),
+    },
+    Rule {
         code: "missing_derivation",
         detail: "derived memories of which it is not known how they were made: an erasure would not find them",
         count: "SELECT count(*) FROM memories m WHERE m.derivation_id IS NOT NULL AND NOT EXISTS

@@ -1,9 +1,12 @@
 //! Durable jobs: queue, leases and fencing.
 
 use async_trait::async_trait;
+use sqlx::QueryBuilder;
+use uuid::Uuid;
 
+use super::bulk::{IDS_PER_STATEMENT, push_ids};
 use super::rows::Reader;
-use super::{Connection, Row, SqlStore, StoreError, dialect, unavailable};
+use super::{Connection, Db, Row, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::{ChangeSet, Refusal};
 use crate::domain::id::{JobId, TenantId};
 use crate::domain::job::{Job, JobAttempt, JobCount, JobFilter, JobState};
@@ -15,7 +18,7 @@ macro_rules! select_job {
     ($condition:literal) => {
         concat!(
             "SELECT id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total, position, ",
-            "error, created_us, updated_us FROM durable_jobs WHERE ",
+            "error, created_us, updated_us, releases_key FROM durable_jobs WHERE ",
             $condition
         )
     };
@@ -160,12 +163,25 @@ impl Jobs for SqlStore {
         .bind(tenant.0)
         .bind(filter.state.map(JobState::as_str))
         .bind(filter.kind.as_deref())
-        .bind(after.map_or(uuid::Uuid::max(), |id| id.0))
+        .bind(after.map_or(Uuid::max(), |id| id.0))
         .bind(i64::from(limit))
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;
         rows.iter().map(read).collect()
+    }
+
+    async fn drop_finished_jobs(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        // Found by a reader, since jobs that are kept may be many: the writer is not held up.
+        let ids = self.jobs_without_results(before, limit).await?;
+        let mut dropped = 0;
+        for some in ids.chunks(IDS_PER_STATEMENT) {
+            let mut statement = QueryBuilder::<Db>::new("DELETE FROM durable_jobs WHERE id IN (");
+            push_ids(&mut statement, some.iter().copied());
+            let result = statement.build().execute(&self.writer).await.map_err(unavailable)?;
+            dropped += result.rows_affected();
+        }
+        Ok(dropped)
     }
 
     async fn count_jobs(&self) -> Result<Vec<JobCount>, StoreError> {
@@ -189,12 +205,29 @@ impl Jobs for SqlStore {
     }
 }
 
+impl SqlStore {
+    /// Finished or cancelled jobs before a time that no derivation names, oldest first.
+    async fn jobs_without_results(&self, before: Timestamp, limit: u32) -> Result<Vec<Uuid>, StoreError> {
+        sqlx::query_scalar(
+            "SELECT j.id FROM durable_jobs j
+             WHERE j.state IN ('done', 'cancelled') AND j.updated_us < $1
+                 AND NOT EXISTS (SELECT 1 FROM derivations d WHERE d.job_id = j.id)
+             ORDER BY j.id LIMIT $2",
+        )
+        .bind(before.as_micros())
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)
+    }
+}
+
 /// Inserts a job; returns false if one with its unique key waits or runs. A finished job has released its key.
 pub(super) async fn insert(to: &mut Connection, job: &Job) -> Result<bool, StoreError> {
     let result = sqlx::query(
         "INSERT INTO durable_jobs (id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total,
-             position, run_after_us, created_us, updated_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+             position, run_after_us, created_us, updated_us, releases_key)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
          ON CONFLICT (tenant_id, kind, unique_key) DO NOTHING",
     )
     .bind(job.id.0)
@@ -211,6 +244,7 @@ pub(super) async fn insert(to: &mut Connection, job: &Job) -> Result<bool, Store
     .bind(job.created_at.as_micros())
     .bind(job.created_at.as_micros())
     .bind(job.updated_at.as_micros())
+    .bind(job.releases_key)
     .execute(to)
     .await
     .map_err(unavailable)?;
@@ -277,5 +311,6 @@ fn read(row: &Row) -> Result<Job, StoreError> {
         error: at.get(11, "error")?,
         created_at: at.time(12, "created_us")?,
         updated_at: at.time(13, "updated_us")?,
+        releases_key: at.get(14, "releases_key")?,
     })
 }

@@ -17,7 +17,7 @@ use super::write_transaction::WriteTransaction;
 use super::{Db, StoreError, unavailable};
 use crate::domain::change::{ChangeSet, NewMemory, Refusal};
 use crate::domain::id::{MemoryId, PartitionId};
-use crate::domain::link::{Link, redirect};
+use crate::domain::link::{Link, is_superseded, redirect};
 use crate::domain::memory::{DocumentName, Memory};
 use crate::domain::time::Timestamp;
 use crate::store::ChangeOp;
@@ -177,29 +177,46 @@ impl WriteTransaction<'_, '_> {
     }
 
     /// Removes the links to erased memories from all versions of the memories that had them. No new version is made:
-    /// the entries in the change log are the only trace of an erasure.
+    /// the entries in the change log are the only trace of an erasure. A present version that has lost its last link to a
+    /// memory that superseded it is valid without an end again; returns these memories, in the order of ids.
     pub(super) async fn erase_links(
         &mut self,
         partition: PartitionId,
         linking: &BTreeSet<MemoryId>,
         erased: &HashSet<MemoryId>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<MemoryId>, StoreError> {
+        let mut reopened = Vec::new();
         for id in linking.iter().filter(|id| !erased.contains(id)) {
             let mut present = 0;
             for (read, write) in [(EARLIER_LISTS, PUT_EARLIER_LIST), (PRESENT_LIST, PUT_PRESENT_LIST)] {
                 for (version, mut links) in self.lists(read, partition, *id).await? {
                     present = version;
-                    let before = links.len();
+                    let (before, was_superseded) = (links.len(), is_superseded(&links));
                     links.retain(|link| !erased.contains(&link.to));
                     if links.len() < before {
                         self.put_list(write, (partition, *id, version), &links).await?;
+                    }
+                    if write == PUT_PRESENT_LIST && was_superseded && !is_superseded(&links) {
+                        self.reopen(partition, *id).await?;
+                        reopened.push(*id);
                     }
                 }
             }
             let version = u32::try_from(present).unwrap_or(u32::MAX);
             self.log_version(partition, ChangeOp::Put, (*id, version), now);
         }
+        Ok(reopened)
+    }
+
+    /// Removes the end of the validity of a present version.
+    async fn reopen(&mut self, partition: PartitionId, id: MemoryId) -> Result<(), StoreError> {
+        sqlx::query("UPDATE memories SET valid_to_us = NULL WHERE partition_id = $1 AND id = $2")
+            .bind(partition.0)
+            .bind(id.0)
+            .execute(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
         Ok(())
     }
 

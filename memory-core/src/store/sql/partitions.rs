@@ -14,9 +14,15 @@ use crate::domain::time::Timestamp;
 use crate::store::ChangeOp;
 
 impl<'a> WriteTransaction<'_, 'a> {
-    /// Appends an entry for a memory to the partition's change log, with the next number.
-    pub(super) fn log(&mut self, partition: PartitionId, op: ChangeOp, memory: &Memory, now: Timestamp) {
-        self.log_version(partition, op, (memory.id, memory.version), now);
+    /// Appends an entry for a memory to the partition's change log, with the next number, and returns that.
+    pub(super) fn log(
+        &mut self,
+        partition: PartitionId,
+        op: ChangeOp,
+        memory: &Memory,
+        now: Timestamp,
+    ) -> u64 {
+        self.log_version(partition, op, (memory.id, memory.version), now)
     }
 
     pub(super) fn log_version(
@@ -25,11 +31,12 @@ impl<'a> WriteTransaction<'_, 'a> {
         op: ChangeOp,
         (memory, version): (MemoryId, u32),
         now: Timestamp,
-    ) {
+    ) -> u64 {
         let counters = self.counters.of(partition);
         counters.last_seq += 1;
         let seq = counters.last_seq;
         self.inserts.change(Change { partition, seq, op, memory, version, now });
+        seq
     }
 
     pub(super) fn forget_count(&mut self, partition: PartitionId, memories: u64) {

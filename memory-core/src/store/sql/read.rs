@@ -2,21 +2,18 @@
 
 use async_trait::async_trait;
 use sqlx::QueryBuilder;
-use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
-use super::dialect::decode_text;
 use super::rows::{
     self, MEMORY_COLUMNS, Reader, SESSION_COLUMNS, TURN_COLUMNS, VERSION_COLUMNS, memory_columns,
 };
 use super::{Db, KNOWN_PARTITIONS, SqlStore, StoreError, unavailable};
-use crate::domain::derivation::{Derivation, Input, Maker, Source};
-use crate::domain::id::{DerivationId, JobId, MemoryId, PartitionId, SessionId, TenantId, TurnId};
+use crate::domain::derivation::Derivation;
+use crate::domain::id::{MemoryId, PartitionId, SessionId, TenantId, TurnId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::{Owner, OwnerKind};
-use crate::domain::time::Timestamp;
 use crate::domain::turn::{Session, Turn};
-use crate::store::{Memories, OwnerEntry, StoredMemory};
+use crate::store::{Memories, OwnerEntry, StoredMemory, Thinking as _};
 
 #[async_trait]
 impl Memories for SqlStore {
@@ -160,40 +157,7 @@ impl Memories for SqlStore {
         partition: PartitionId,
         id: MemoryId,
     ) -> Result<Option<Derivation>, StoreError> {
-        type Head = (Uuid, String, Option<String>, Option<String>, Option<Uuid>, i64);
-        let head: Option<Head> = sqlx::query_as(
-            "SELECT d.id, d.maker, d.model, d.prompt, d.job_id, d.made_us FROM memories m
-             JOIN derivations d ON d.id = m.derivation_id WHERE m.partition_id = $1 AND m.id = $2",
-        )
-        .bind(partition.0)
-        .bind(id.0)
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(unavailable)?;
-        let Some((id, name, model, prompt, job, made_us)) = head else { return Ok(None) };
-        let inputs: Vec<(Uuid, String, bool)> = sqlx::query_as(
-            "SELECT source_id, source_kind, is_evidence FROM derivation_inputs WHERE derivation_id = $1
-             ORDER BY source_id",
-        )
-        .bind(id)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(unavailable)?;
-        let inputs = inputs.into_iter().map(|(id, kind, is_evidence)| {
-            let source = if kind == "turn" { Source::Turn(TurnId(id)) } else { Source::Memory(MemoryId(id)) };
-            Input { source, is_evidence }
-        });
-        Ok(Some(Derivation {
-            id: DerivationId(id),
-            maker: Maker {
-                name: decode_text(name),
-                model: model.map(decode_text),
-                prompt: prompt.map(decode_text),
-            },
-            job: job.map(JobId),
-            inputs: inputs.collect(),
-            made_at: Timestamp::from_micros(made_us),
-        }))
+        Ok(self.evidence(partition, &[id]).await?.pop().map(|(_, derivation)| derivation))
     }
 
     async fn sessions(

@@ -7,12 +7,14 @@ use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::dialect::decode_text;
+use super::stored_statement::statement_from_json;
 use super::{Db, Row, StoreError};
 use crate::domain::id::{DerivationId, MemoryId, SessionId, TurnId};
 use crate::domain::link::Link;
 use crate::domain::memory::{DocumentName, Happened, Kind, Memory, Origin, Strength, Visibility};
 use crate::domain::metadata::Metadata;
 use crate::domain::name::Name;
+use crate::domain::statement::Statement;
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::{Role, Session, Turn};
 
@@ -25,6 +27,7 @@ macro_rules! memory_columns {
             "m.tags, m.metadata, m.namespace, m.key, m.derivation_id, m.happened_us, m.happened_until_us, ",
             "m.recorded_us, m.created_us, m.valid_from_us, m.valid_to_us, m.expires_us, m.importance, m.strength, ",
             "m.refreshed_us, t.id, t.session_id, s.key, s.ordinal, t.seq, t.role, t.author, t.key, m.links, ",
+            "m.statement, m.audience, ",
             $text,
             " FROM memories m ",
             "LEFT JOIN turns t ON t.partition_id = m.partition_id AND t.id = m.turn_id ",
@@ -35,7 +38,7 @@ macro_rules! memory_columns {
 pub(super) use memory_columns;
 
 /// Number of columns in [`memory_columns`]; further columns of a statement come after them.
-pub(super) const MEMORY_COLUMNS: usize = 34;
+pub(super) const MEMORY_COLUMNS: usize = 36;
 
 /// Decodes a memory from the columns of [`memory_columns`].
 pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
@@ -49,15 +52,15 @@ pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
         id: MemoryId(at.get(0, "id")?),
         version: at.number(1, "version")?,
         kind: at.parsed(2, "kind", Kind::parse)?,
-        text: at.text(33)?.unwrap_or_default(),
+        text: at.text(35)?.unwrap_or_default(),
         tokens: at.number(3, "tokens")?,
         agent: at.name(4, "agent_id")?,
         app: at.name(5, "app_id")?,
         run: at.name(6, "run_id")?,
         visibility: at.parsed(7, "visibility", Visibility::parse)?,
         subjects: at.names(8, "subjects")?,
-        audience: Vec::new(),
-        statement: None,
+        audience: at.names(34, "audience")?,
+        statement: at.statement(33)?,
         tags: at.names(9, "tags")?,
         links: at.links(32)?,
         metadata: at.metadata(10)?,
@@ -100,7 +103,10 @@ fn origin(at: &Reader<'_>, first: usize) -> Result<Option<Origin>, StoreError> {
 /// Decodes an earlier version: the versioned columns replace those of the current memory.
 pub(super) const VERSION_COLUMNS: &str = "v.version, v.text, v.tokens, v.visibility, v.subjects, v.tags, v.metadata, \
      v.derivation_id, v.happened_us, v.happened_until_us, v.recorded_us, v.valid_from_us, v.valid_to_us, v.expires_us, \
-     v.importance, v.links";
+     v.importance, v.links, v.statement, v.audience";
+
+/// Number of columns in [`VERSION_COLUMNS`].
+pub(super) const VERSION_COLUMN_COUNT: usize = 18;
 
 /// Decodes an earlier version from [`VERSION_COLUMNS`] and the fields that do not change.
 pub(super) fn version(row: &Row, present: &Memory, turn_text: Option<&str>) -> Result<Memory, StoreError> {
@@ -125,6 +131,8 @@ pub(super) fn version(row: &Row, present: &Memory, turn_text: Option<&str>) -> R
     memory.expires_at = at.maybe_time(13, "expires_us")?;
     memory.strength.importance = at.get(14, "importance")?;
     memory.links = at.links(15)?;
+    memory.statement = at.statement(16)?;
+    memory.audience = at.names(17, "audience")?;
     Ok(memory)
 }
 
@@ -282,7 +290,7 @@ impl Reader<'_> {
         self.name(index, column)?.ok_or_else(|| self.corrupt(column, "is missing"))
     }
 
-    fn names(&self, index: usize, column: &'static str) -> Result<Vec<Name>, StoreError> {
+    pub(super) fn names(&self, index: usize, column: &'static str) -> Result<Vec<Name>, StoreError> {
         let Some(json) = self.get::<Option<&str>>(index, column)? else { return Ok(Vec::new()) };
         let texts: Vec<String> =
             serde_json::from_str(json).map_err(|error| self.corrupt(column, &error.to_string()))?;
@@ -290,6 +298,11 @@ impl Reader<'_> {
             .iter()
             .map(|text| Name::new(text).map_err(|error| self.corrupt(column, &error.to_string())))
             .collect()
+    }
+
+    fn statement(&self, index: usize) -> Result<Option<Statement>, StoreError> {
+        let Some(json) = self.get::<Option<&str>>(index, "statement")? else { return Ok(None) };
+        statement_from_json(json).map(Some).map_err(|why| self.corrupt("statement", why))
     }
 
     fn links(&self, index: usize) -> Result<Vec<Link>, StoreError> {

@@ -6,9 +6,11 @@ use uuid::Uuid;
 
 use super::dialect::encode_text;
 use super::rows::{metadata_json, names_json};
+use super::stored_statement::statement_json;
 use super::write_transaction::WriteTransaction;
 use super::{StoreError, unavailable};
-use crate::domain::change::{ChangeSet, IndexRow, Refusal, Revision};
+use crate::domain::change::{ChangeSet, IndexRow, NewMemory, Refusal, Revision};
+use crate::domain::group::GroupKey;
 use crate::domain::id::{DerivationId, MemoryId, PartitionId};
 use crate::domain::memory::{DocumentName, Memory};
 use crate::domain::time::Timestamp;
@@ -17,6 +19,7 @@ use crate::domain::time::Timestamp;
 pub(super) struct NextVersion<'m, 'a> {
     pub(super) memory: &'m Memory,
     rows: Option<&'a [IndexRow]>,
+    groups: Option<&'a [GroupKey]>,
     keeps_links: bool,
     keeps_strength: bool,
     derivation: Option<DerivationId>,
@@ -29,6 +32,7 @@ impl<'m, 'a> NextVersion<'m, 'a> {
         Self {
             memory,
             rows: revision.rows.as_deref(),
+            groups: revision.groups.as_deref(),
             keeps_links: revision.keeps_links,
             keeps_strength: true,
             derivation: own.or(revision.memory.derivation),
@@ -36,9 +40,15 @@ impl<'m, 'a> NextVersion<'m, 'a> {
     }
 
     /// Version of a document that replaces the document of its name.
-    pub(super) fn of_document(memory: &'m Memory, rows: &'a [IndexRow]) -> Self {
-        let derivation = memory.derivation;
-        Self { memory, rows: Some(rows), keeps_links: false, keeps_strength: false, derivation }
+    pub(super) fn of_document(memory: &'m Memory, new: &'a NewMemory) -> Self {
+        Self {
+            memory,
+            rows: Some(&new.rows),
+            groups: Some(&new.groups),
+            keeps_links: false,
+            keeps_strength: false,
+            derivation: memory.derivation,
+        }
     }
 }
 
@@ -155,7 +165,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         partition: PartitionId,
         next: NextVersion<'_, 'a>,
     ) -> Result<(), StoreError> {
-        let NextVersion { memory, rows, keeps_links, .. } = next;
+        let NextVersion { memory, rows, groups, keeps_links, .. } = next;
         self.flush().await?;
         self.keep_present_version(partition, memory.id).await?;
         self.update(partition, &next).await?;
@@ -166,6 +176,10 @@ impl<'a> WriteTransaction<'_, 'a> {
             self.delete_rows(partition, memory.id).await?;
             self.inserts.rows(partition, memory.id, rows);
         }
+        if let Some(groups) = groups {
+            self.delete_groups(partition, memory.id).await?;
+            self.inserts.groups(partition, memory.id, groups);
+        }
         Ok(())
     }
 
@@ -173,10 +187,10 @@ impl<'a> WriteTransaction<'_, 'a> {
         sqlx::query(
             "INSERT INTO memory_versions (partition_id, id, version, text, tokens, visibility, subjects, tags,
                  metadata, derivation_id, happened_us, happened_until_us, recorded_us, valid_from_us, valid_to_us,
-                 expires_us, importance, links)
+                 expires_us, importance, links, statement, audience)
              SELECT partition_id, id, version, text, tokens, visibility, subjects, tags, metadata, derivation_id,
                  happened_us, happened_until_us, recorded_us, valid_from_us, valid_to_us, expires_us, importance,
-                 links
+                 links, statement, audience
              FROM memories WHERE partition_id = $1 AND id = $2",
         )
         .bind(partition.0)
@@ -195,7 +209,7 @@ impl<'a> WriteTransaction<'_, 'a> {
                  recorded_us = $12, valid_from_us = $13, valid_to_us = $14, expires_us = $15, importance = $16,
                  kind = $17, agent_id = $18, app_id = $19, run_id = $20, strength = COALESCE($21, strength),
                  refreshed_us = COALESCE($22, refreshed_us),
-                 derivation_id = $23
+                 derivation_id = $23, statement = $24, audience = $25
              WHERE partition_id = $1 AND id = $2",
         )
         .bind(partition.0)
@@ -221,6 +235,8 @@ impl<'a> WriteTransaction<'_, 'a> {
         .bind((!next.keeps_strength).then(|| f64::from(memory.strength.strength)))
         .bind((!next.keeps_strength).then(|| memory.strength.refreshed_at.as_micros()))
         .bind(next.derivation.map(|id| id.0))
+        .bind(statement_json(memory.statement.as_ref()))
+        .bind(names_json(&memory.audience))
         .execute(&mut *self.connection)
         .await
         .map_err(unavailable)?;

@@ -1,5 +1,5 @@
 //! State of one write transaction. The files that write (`commit`, `partitions`, `versions`, `touches`, `erase`,
-//! `links`, `idempotency`) extend it with methods; it names none of them.
+//! `links`, `groups`, `thinking_queue`, `idempotency`) extend it with methods; it names none of them.
 
 use std::collections::HashMap;
 

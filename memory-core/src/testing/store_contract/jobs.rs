@@ -2,6 +2,7 @@
 
 use super::{answer, commit, log_is_sound};
 use crate::domain::change::{Operation, Outcome, Refusal};
+use crate::domain::derivation::Source;
 use crate::domain::id::{JobId, MemoryId, TenantId};
 use crate::domain::job::{Job, JobCount, JobFilter, JobState};
 use crate::domain::time::Timestamp;
@@ -309,4 +310,75 @@ pub async fn jobs_come_in_pages(store: &dyn Store) {
     assert_eq!(list(None, Some("a"), None, 10).await, [ids[3], ids[2], ids[0]]);
     assert_eq!(list(Some(JobState::Waiting), Some("a"), None, 10).await, [ids[2], ids[0]]);
     assert_eq!(list(Some(JobState::Done), None, None, 10).await, []);
+}
+
+/// A job with `releases_key` has its key until it is first claimed. Then a second one can wait while it runs, and stays
+/// the only one that waits; the first does not take the key back when it is repeated.
+pub async fn a_key_may_be_released_by_the_claim(store: &dyn Store) {
+    let fixtures = Fixtures::default();
+    let asked =
+        || Job { unique_key: Some("only".to_owned()), releases_key: true, ..job(&fixtures, "k", START) };
+    let first = store.enqueue(asked()).await.unwrap();
+    assert!(first.releases_key);
+    assert_eq!(store.enqueue(asked()).await.unwrap(), first);
+    let held = claim(store, START).await.unwrap();
+    assert_eq!((held.id, held.unique_key.as_deref(), held.releases_key), (first.id, None, true));
+    let second = store.enqueue(asked()).await.unwrap();
+    assert_ne!(second.id, first.id);
+    assert_eq!(store.enqueue(asked()).await.unwrap(), second);
+    assert!(store.finish(&Job { state: JobState::Waiting, ..held }, START, START).await.unwrap());
+    assert_eq!(store.enqueue(asked()).await.unwrap(), second, "it waits still");
+    let ids = [claim(store, START).await.unwrap().id, claim(store, START).await.unwrap().id];
+    assert_eq!(ids, [first.id, second.id]);
+    assert_eq!(claim(store, START).await, None);
+}
+
+/// A set ends its job before it enqueues others, so that the next one may have the same key.
+pub async fn a_job_enqueues_its_successor_as_it_ends(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let keyed = || Job { unique_key: Some("only".to_owned()), ..job(&fixtures, "k", START) };
+    let first = store.enqueue(keyed()).await.unwrap();
+    let held = claim(store, START).await.unwrap();
+    let mut set = fixtures.adding(&owner("ann"), vec![fixtures.fact("made by the job")]);
+    (set.finishes, set.jobs) = (Some(held.attempt()), vec![keyed(), keyed()]);
+    let successor = set.jobs[0].id;
+    commit(store, &set).await;
+    assert_eq!(store.job(TenantId::DEFAULT, first.id).await.unwrap().unwrap().state, JobState::Done);
+    let next = claim(store, START).await.unwrap();
+    assert_eq!((next.id, next.unique_key.as_deref()), (successor, Some("only")));
+    assert_eq!(claim(store, START).await, None, "the key admits one of the two");
+}
+
+/// Jobs that were done or cancelled before a time and made nothing are dropped, oldest first up to the limit. All others
+/// stay: those that a derivation names, that failed, or that wait or run.
+pub async fn finished_jobs_without_results_are_dropped(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let source =
+        commit(store, &fixtures.adding(&ann, vec![fixtures.fact("source")])).await.created.memories[0];
+    let mut ids = Vec::new();
+    for state in [JobState::Done, JobState::Done, JobState::Done, JobState::Failed] {
+        ids.push(store.enqueue(job(&fixtures, "k", START)).await.unwrap().id);
+        let held = claim(store, START).await.unwrap();
+        let held = Job { state, ..held };
+        assert!(store.finish(&held, START, START).await.unwrap());
+    }
+    let made = fixtures.made_of(fixtures.fact("made"), &[Source::Memory(source)]);
+    commit(store, &fixtures.made_by(ids[1], fixtures.adding(&ann, vec![made]))).await;
+    for _ in 0..3 {
+        ids.push(store.enqueue(job(&fixtures, "k", START)).await.unwrap().id);
+    }
+    claim(store, START).await.unwrap();
+    store.cancel(TenantId::DEFAULT, ids[6], START).await.unwrap();
+    let later = START.plus_micros(1);
+    assert_eq!(store.drop_finished_jobs(START, 10).await.unwrap(), 0, "they are not older");
+    let left = async || -> Vec<JobId> {
+        let all = store.jobs(TenantId::DEFAULT, &JobFilter::default(), None, 99).await.unwrap();
+        all.iter().rev().map(|job| job.id).collect()
+    };
+    assert_eq!(store.drop_finished_jobs(later, 1).await.unwrap(), 1);
+    assert_eq!(left().await, ids[1..]);
+    assert_eq!(store.drop_finished_jobs(later, 10).await.unwrap(), 2);
+    assert_eq!(left().await, [ids[1], ids[3], ids[4], ids[5]]);
+    assert_eq!(store.drop_finished_jobs(later, 10).await.unwrap(), 0);
 }

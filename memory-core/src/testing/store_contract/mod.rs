@@ -11,6 +11,7 @@ pub mod filtering;
 pub mod jobs;
 pub mod linking;
 pub mod reading;
+pub mod thinking;
 pub mod touching;
 pub mod undoing;
 pub mod working;
@@ -54,7 +55,12 @@ macro_rules! store_contract {
                 only_kinds_asked_for_are_claimed, a_unique_key_is_for_one_tenant_and_kind,
                 what_a_dead_worker_left_is_given_back, an_expired_worker_writes_nothing,
                 a_job_is_done_with_its_set, a_cancelled_job_is_nobodys, a_job_put_off_comes_when_it_is_due,
-                jobs_come_in_pages;
+                jobs_come_in_pages, a_key_may_be_released_by_the_claim, a_job_enqueues_its_successor_as_it_ends,
+                finished_jobs_without_results_are_dropped;
+            thinking: statements_and_kinds_are_returned_with_their_version, new_turns_wait_for_each_mechanism,
+                a_turn_is_thought_about_once, groups_belong_to_the_present_version, erasure_empties_queues_and_groups,
+                erasure_reopens_what_was_superseded, evidence_of_many_memories_is_read_together,
+                versions_are_read_as_of_a_time, usage_of_models_adds_up;
             working: recalls_are_bounded_per_partition, settings_are_stored,
                 rows_of_another_embedder_replace_those_in_use, rows_of_recipes_are_kept_apart, rows_of_a_stale_version_are_skipped,
                 a_lost_lease_changes_no_embedder;

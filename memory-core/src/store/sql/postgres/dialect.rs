@@ -22,7 +22,8 @@ pub(super) const LOCK_PARTITION: &str =
 /// Claims a job of one of the kinds in a JSON list. Concurrent workers skip a row that another one has locked.
 pub(super) const CLAIM_JOB: &str = "
     UPDATE durable_jobs
-    SET state = 'running', attempts = attempts + 1, lease_until_us = $2, updated_us = $1
+    SET state = 'running', attempts = attempts + 1, lease_until_us = $2, updated_us = $1,
+        unique_key = CASE WHEN releases_key THEN NULL ELSE unique_key END
     WHERE id = (
         SELECT id FROM durable_jobs
         WHERE kind IN (SELECT json_array_elements_text(CAST($3 AS JSON)))
@@ -32,7 +33,7 @@ pub(super) const CLAIM_JOB: &str = "
         FOR UPDATE SKIP LOCKED
     )
     RETURNING id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total, position, error,
-              created_us, updated_us";
+              created_us, updated_us, releases_key";
 
 /// Finds the running attempt at a job, with its row locked until the transaction ends, so that no worker claims it
 /// meanwhile. SQLite has no such clause.

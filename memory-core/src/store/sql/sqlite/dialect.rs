@@ -22,7 +22,8 @@ pub(super) const LOCK_PARTITION: &str =
 /// and the write. PostgreSQL skips locked rows, and reads the JSON list with another function.
 pub(super) const CLAIM_JOB: &str = "
     UPDATE durable_jobs
-    SET state = 'running', attempts = attempts + 1, lease_until_us = $2, updated_us = $1
+    SET state = 'running', attempts = attempts + 1, lease_until_us = $2, updated_us = $1,
+        unique_key = CASE WHEN releases_key THEN NULL ELSE unique_key END
     WHERE id = (
         SELECT id FROM durable_jobs
         WHERE kind IN (SELECT value FROM json_each($3))
@@ -31,7 +32,7 @@ pub(super) const CLAIM_JOB: &str = "
         LIMIT 1
     )
     RETURNING id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total, position, error,
-              created_us, updated_us";
+              created_us, updated_us, releases_key";
 
 /// Finds the running attempt at a job. PostgreSQL also locks the row.
 pub(super) const HOLD_ATTEMPT: &str = "

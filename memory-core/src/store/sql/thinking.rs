@@ -1,0 +1,365 @@
+//! Reads of thinking, and the account of model calls.
+
+use std::collections::{BTreeSet, HashMap};
+
+use async_trait::async_trait;
+use sqlx::QueryBuilder;
+use uuid::Uuid;
+
+use super::bulk::{IDS_PER_STATEMENT, push_ids};
+use super::dialect::{decode_text, encode_text};
+use super::rows::{self, MEMORY_COLUMNS, Reader, VERSION_COLUMNS, memory_columns};
+use super::{Db, Row, SqlStore, StoreError, dialect, unavailable};
+use crate::domain::derivation::{Derivation, Input, Maker, Source};
+use crate::domain::group::GroupKey;
+use crate::domain::id::{DerivationId, JobId, MemoryId, PartitionId, TenantId, TurnId};
+use crate::domain::memory::Memory;
+use crate::domain::scope::{Owner, OwnerKind};
+use crate::domain::time::Timestamp;
+use crate::store::{
+    Memories, PendingPartition, PendingTurn, Thinking, USAGE_ENTRIES_AT_MOST, Usage, UsageEntry,
+};
+
+/// Maximum number of groups per statement: a power of two. SQLite allows 500 parts of a compound statement.
+const GROUPS_PER_STATEMENT: usize = 32;
+
+/// Maximum of one number of a usage entry, so that the sums of millions of entries fit into a column.
+const MAX_SUMMAND: u64 = 1 << 40;
+
+#[async_trait]
+impl Thinking for SqlStore {
+    async fn pending_turns(
+        &self,
+        partition: PartitionId,
+        mechanism: &str,
+        limit: u32,
+    ) -> Result<Vec<PendingTurn>, StoreError> {
+        // Two statements, since a join with the columns of a memory could begin with all memories.
+        let ids: Vec<Uuid> = sqlx::query_scalar(
+            "SELECT memory_id FROM thinking_queue WHERE partition_id = $1 AND mechanism = $2
+             ORDER BY seq LIMIT $3",
+        )
+        .bind(partition.0)
+        .bind(mechanism)
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        let mut found = HashMap::with_capacity(ids.len());
+        for some in ids.chunks(IDS_PER_STATEMENT) {
+            let mut statement = QueryBuilder::<Db>::new(concat!(
+                "SELECT ",
+                memory_columns!("COALESCE(m.text, t.text), t.said_us, t.participants")
+            ));
+            statement.push("WHERE m.partition_id = ").push_bind(partition.0).push(" AND m.id IN (");
+            push_ids(&mut statement, some.iter().copied());
+            for row in statement.build().fetch_all(&self.readers).await.map_err(unavailable)? {
+                let turn = pending(&row)?;
+                found.insert(turn.memory.id.0, turn);
+            }
+        }
+        Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+    }
+
+    async fn partitions_with_pending(
+        &self,
+        mechanism: &str,
+        after: Option<PartitionId>,
+        limit: u32,
+    ) -> Result<Vec<PendingPartition>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT p.tenant_id, p.id, p.owner_kind, p.owner_id FROM partitions p
+             WHERE p.id > $1 AND EXISTS
+                 (SELECT 1 FROM thinking_queue q WHERE q.partition_id = p.id AND q.mechanism = $2)
+             ORDER BY p.id LIMIT $3",
+        )
+        .bind(after.map_or(0, |id| id.0))
+        .bind(mechanism)
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        rows.iter()
+            .map(|row| {
+                let at = Reader { row, table: "partitions" };
+                Ok(PendingPartition {
+                    tenant: TenantId(at.get(0, "tenant_id")?),
+                    partition: PartitionId(at.get(1, "id")?),
+                    owner: owner(&at, 2)?,
+                })
+            })
+            .collect()
+    }
+
+    async fn count_pending(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let counts: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT mechanism, COUNT(*) FROM thinking_queue GROUP BY mechanism ORDER BY mechanism",
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        Ok(counts.into_iter().map(|(mechanism, count)| (mechanism, count.max(0).unsigned_abs())).collect())
+    }
+
+    async fn in_groups(
+        &self,
+        partition: PartitionId,
+        keys: &[GroupKey],
+        limit_per_group: u32,
+    ) -> Result<Vec<(GroupKey, MemoryId)>, StoreError> {
+        let distinct = Vec::from_iter(keys.iter().map(GroupKey::as_str).collect::<BTreeSet<_>>());
+        let mut found: HashMap<String, BTreeSet<Uuid>> = HashMap::new();
+        for some in distinct.chunks(GROUPS_PER_STATEMENT) {
+            let mut statement = of_groups(partition, some, limit_per_group);
+            let rows: Vec<(String, Uuid)> =
+                statement.build_query_as().fetch_all(&self.readers).await.map_err(unavailable)?;
+            for (key, memory) in rows {
+                found.entry(key).or_default().insert(memory);
+            }
+        }
+        let mut members = Vec::new();
+        for key in keys {
+            let group = found.remove(key.as_str()).unwrap_or_default();
+            members.extend(group.into_iter().rev().map(|id| (key.clone(), MemoryId(id))));
+        }
+        Ok(members)
+    }
+
+    async fn evidence(
+        &self,
+        partition: PartitionId,
+        ids: &[MemoryId],
+    ) -> Result<Vec<(MemoryId, Derivation)>, StoreError> {
+        let mut found = HashMap::with_capacity(ids.len());
+        for some in ids.chunks(IDS_PER_STATEMENT) {
+            found.extend(self.derivations_of(partition, some).await?);
+        }
+        Ok(ids.iter().filter_map(|id| Some((*id, found.remove(id)?))).collect())
+    }
+
+    async fn versions_at(
+        &self,
+        partition: PartitionId,
+        ids: &[MemoryId],
+        at: Timestamp,
+    ) -> Result<Vec<Memory>, StoreError> {
+        let present = self.memories(partition, ids).await?;
+        let changed: Vec<&Memory> = present.iter().filter(|memory| memory.recorded_at > at).collect();
+        let mut earlier = HashMap::new();
+        for some in changed.chunks(IDS_PER_STATEMENT) {
+            earlier.extend(self.earlier_at(partition, some, at).await?);
+        }
+        let as_recorded = |memory: Memory| {
+            if memory.recorded_at > at { earlier.remove(&memory.id) } else { Some(memory) }
+        };
+        Ok(present.into_iter().filter_map(as_recorded).collect())
+    }
+
+    async fn add_usage(&self, partition: PartitionId, entries: &[UsageEntry]) -> Result<(), StoreError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
+        // In one order in every transaction, so that no two wait for each other.
+        let mut ordered: Vec<&UsageEntry> = entries.iter().collect();
+        ordered.sort_unstable_by_key(|entry| (entry.day, &entry.task, &entry.model));
+        for UsageEntry { day, task, model, usage } in ordered {
+            let number = |value: u64| value.min(MAX_SUMMAND).cast_signed();
+            sqlx::query(
+                "INSERT INTO model_usage (partition_id, day, task, model, calls, refused_replies, failures,
+                     prompt_tokens, reply_tokens, cost_micros)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                 ON CONFLICT (partition_id, day, task, model) DO UPDATE SET
+                     calls = model_usage.calls + excluded.calls,
+                     refused_replies = model_usage.refused_replies + excluded.refused_replies,
+                     failures = model_usage.failures + excluded.failures,
+                     prompt_tokens = model_usage.prompt_tokens + excluded.prompt_tokens,
+                     reply_tokens = model_usage.reply_tokens + excluded.reply_tokens,
+                     cost_micros = model_usage.cost_micros + excluded.cost_micros",
+            )
+            .bind(partition.0)
+            .bind(*day)
+            .bind(encode_text(task))
+            .bind(encode_text(model))
+            .bind(number(usage.calls))
+            .bind(number(usage.refused_replies))
+            .bind(number(usage.failures))
+            .bind(number(usage.prompt_tokens))
+            .bind(number(usage.reply_tokens))
+            .bind(number(usage.cost_micros))
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
+        }
+        transaction.commit().await.map_err(unavailable)
+    }
+
+    async fn usage(
+        &self,
+        tenant: TenantId,
+        partition: Option<PartitionId>,
+        since_day: i64,
+    ) -> Result<Vec<UsageEntry>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT u.day, u.task, u.model, CAST(SUM(u.calls) AS BIGINT), CAST(SUM(u.refused_replies) AS BIGINT),
+                 CAST(SUM(u.failures) AS BIGINT), CAST(SUM(u.prompt_tokens) AS BIGINT),
+                 CAST(SUM(u.reply_tokens) AS BIGINT), CAST(SUM(u.cost_micros) AS BIGINT)
+             FROM model_usage u JOIN partitions p ON p.id = u.partition_id
+             WHERE p.tenant_id = $1 AND p.id = COALESCE($2, p.id) AND u.day >= $3
+             GROUP BY u.day, u.task, u.model ORDER BY u.day DESC, u.task, u.model LIMIT $4",
+        )
+        .bind(tenant.0)
+        .bind(partition.map(|id| id.0))
+        .bind(since_day)
+        .bind(i64::from(USAGE_ENTRIES_AT_MOST))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        rows.iter().map(usage_entry).collect()
+    }
+
+    async fn owner_of(&self, partition: PartitionId) -> Result<Option<(TenantId, Owner)>, StoreError> {
+        let row = sqlx::query("SELECT tenant_id, owner_kind, owner_id FROM partitions WHERE id = $1")
+            .bind(partition.0)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        let Some(row) = row else { return Ok(None) };
+        let at = Reader { row: &row, table: "partitions" };
+        Ok(Some((TenantId(at.get(0, "tenant_id")?), owner(&at, 1)?)))
+    }
+}
+
+impl SqlStore {
+    /// Derivations of the present versions of at most [`IDS_PER_STATEMENT`] memories.
+    async fn derivations_of(
+        &self,
+        partition: PartitionId,
+        ids: &[MemoryId],
+    ) -> Result<HashMap<MemoryId, Derivation>, StoreError> {
+        type Head = (Uuid, Uuid, String, Option<String>, Option<String>, Option<Uuid>, i64);
+        let mut statement = QueryBuilder::<Db>::new(
+            "SELECT m.id, d.id, d.maker, d.model, d.prompt, d.job_id, d.made_us FROM memories m
+             JOIN derivations d ON d.id = m.derivation_id WHERE m.partition_id = ",
+        );
+        statement.push_bind(partition.0).push(" AND m.id IN (");
+        push_ids(&mut statement, ids.iter().map(|id| id.0));
+        let heads: Vec<Head> =
+            statement.build_query_as().fetch_all(&self.readers).await.map_err(unavailable)?;
+        if heads.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut statement = QueryBuilder::<Db>::new(
+            "SELECT derivation_id, source_id, source_kind, is_evidence FROM derivation_inputs
+             WHERE derivation_id IN (",
+        );
+        push_ids(&mut statement, heads.iter().map(|head| head.1));
+        statement.push(" ORDER BY derivation_id, source_id");
+        let rows: Vec<(Uuid, Uuid, String, bool)> =
+            statement.build_query_as().fetch_all(&self.readers).await.map_err(unavailable)?;
+        let mut inputs: HashMap<Uuid, Vec<Input>> = HashMap::new();
+        for (derivation, id, kind, is_evidence) in rows {
+            let source = if kind == "turn" { Source::Turn(TurnId(id)) } else { Source::Memory(MemoryId(id)) };
+            inputs.entry(derivation).or_default().push(Input { source, is_evidence });
+        }
+        let records = heads.into_iter().map(|(memory, id, name, model, prompt, job, made_us)| {
+            let maker = Maker {
+                name: decode_text(name),
+                model: model.map(decode_text),
+                prompt: prompt.map(decode_text),
+            };
+            let derivation = Derivation {
+                id: DerivationId(id),
+                maker,
+                job: job.map(JobId),
+                inputs: inputs.remove(&id).unwrap_or_default(),
+                made_at: Timestamp::from_micros(made_us),
+            };
+            (MemoryId(memory), derivation)
+        });
+        Ok(records.collect())
+    }
+
+    /// Newest versions before the present one that were recorded by `at`, of at most [`IDS_PER_STATEMENT`] memories.
+    async fn earlier_at(
+        &self,
+        partition: PartitionId,
+        present: &[&Memory],
+        at: Timestamp,
+    ) -> Result<HashMap<MemoryId, Memory>, StoreError> {
+        let turns: Vec<TurnId> =
+            present.iter().filter_map(|memory| Some(memory.origin.as_ref()?.turn)).collect();
+        let turns = if turns.is_empty() { Vec::new() } else { self.turns_by_id(partition, &turns).await? };
+        let texts: HashMap<TurnId, String> = turns.into_iter().map(|turn| (turn.id, turn.text)).collect();
+        let mut statement = QueryBuilder::<Db>::new("SELECT ");
+        statement.push(VERSION_COLUMNS).push(", v.id FROM memory_versions v WHERE v.partition_id = ");
+        statement.push_bind(partition.0);
+        statement.push(
+            " AND v.version = (SELECT MAX(w.version) FROM memory_versions w
+             WHERE w.partition_id = v.partition_id AND w.id = v.id AND w.recorded_us <= ",
+        );
+        statement.push_bind(at.as_micros()).push(") AND v.id IN (");
+        push_ids(&mut statement, present.iter().map(|memory| memory.id.0));
+        let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
+        let present: HashMap<MemoryId, &Memory> = present.iter().map(|memory| (memory.id, *memory)).collect();
+        let mut earlier = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let id =
+                MemoryId(Reader { row, table: "memory_versions" }.get(rows::VERSION_COLUMN_COUNT, "id")?);
+            let Some(memory) = present.get(&id) else { continue };
+            let text = memory.origin.as_ref().and_then(|origin| texts.get(&origin.turn));
+            earlier.insert(id, rows::version(row, memory, text.map(String::as_str))?);
+        }
+        Ok(earlier)
+    }
+}
+
+fn pending(row: &Row) -> Result<PendingTurn, StoreError> {
+    let at = Reader { row, table: "turns" };
+    Ok(PendingTurn {
+        memory: rows::memory(row)?,
+        said_at: at.time(MEMORY_COLUMNS, "said_us")?,
+        participants: at.names(MEMORY_COLUMNS + 1, "participants")?,
+    })
+}
+
+fn owner(at: &Reader<'_>, first: usize) -> Result<Owner, StoreError> {
+    Ok(Owner {
+        kind: at.parsed(first, "owner_kind", OwnerKind::parse)?,
+        id: at.required_name(first + 1, "owner_id")?,
+    })
+}
+
+/// Statement that reads the newest members of each group, with a part of its own for each: the index gives them in order.
+/// It is padded to a power of two with an empty key, which no group has.
+fn of_groups(partition: PartitionId, keys: &[&str], limit: u32) -> QueryBuilder<Db> {
+    let filler = keys.len().next_power_of_two().saturating_sub(keys.len());
+    let mut statement = QueryBuilder::<Db>::new("");
+    for (at, key) in keys.iter().copied().chain(std::iter::repeat_n("", filler)).enumerate() {
+        statement.push(if at == 0 { "" } else { " UNION ALL " });
+        statement.push(
+            "SELECT group_key, memory_id FROM
+                 (SELECT group_key, memory_id FROM memory_groups WHERE partition_id = ",
+        );
+        statement.push_bind(partition.0).push(" AND group_key = ").push_bind(key.to_owned());
+        statement.push(" ORDER BY memory_id DESC LIMIT ").push_bind(i64::from(limit)).push(") AS members");
+    }
+    statement
+}
+
+fn usage_entry(row: &Row) -> Result<UsageEntry, StoreError> {
+    let at = Reader { row, table: "model_usage" };
+    Ok(UsageEntry {
+        day: at.get(0, "day")?,
+        task: decode_text(at.get(1, "task")?),
+        model: decode_text(at.get(2, "model")?),
+        usage: Usage {
+            calls: at.number(3, "calls")?,
+            refused_replies: at.number(4, "refused_replies")?,
+            failures: at.number(5, "failures")?,
+            prompt_tokens: at.number(6, "prompt_tokens")?,
+            reply_tokens: at.number(7, "reply_tokens")?,
+            cost_micros: at.number(8, "cost_micros")?,
+        },
+    })
+}

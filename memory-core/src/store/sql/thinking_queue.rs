@@ -1,0 +1,58 @@
+//! Queues of thinking: the turns of a partition that a mechanism has yet to think about. A turn enters a queue with its
+//! commit, and leaves it with the commit of what was made of it: each turn is thought about once.
+
+use std::collections::{BTreeSet, HashSet};
+
+use sqlx::QueryBuilder;
+use uuid::Uuid;
+
+use super::bulk::{IDS_PER_STATEMENT, push_ids};
+use super::write_transaction::WriteTransaction;
+use super::{Db, StoreError, unavailable};
+use crate::domain::change::{ChangeSet, Refusal, ThoughtAbout};
+use crate::domain::id::PartitionId;
+
+impl WriteTransaction<'_, '_> {
+    /// Checks that all turns of the set that were thought about wait in the queue; returns the refusal otherwise.
+    pub(super) async fn check_thought_about(
+        &mut self,
+        partition: PartitionId,
+        set: &ChangeSet,
+    ) -> Result<Option<Refusal>, StoreError> {
+        let Some(ThoughtAbout { mechanism, turns }) = &set.thought_about else { return Ok(None) };
+        let mut waiting = HashSet::new();
+        for some in distinct(turns).chunks(IDS_PER_STATEMENT) {
+            let mut statement =
+                QueryBuilder::<Db>::new("SELECT memory_id FROM thinking_queue WHERE partition_id = ");
+            statement.push_bind(partition.0).push(" AND mechanism = ").push_bind(*mechanism);
+            statement.push(" AND memory_id IN (");
+            push_ids(&mut statement, some.iter().copied());
+            let found: Vec<Uuid> =
+                statement.build_query_scalar().fetch_all(&mut *self.connection).await.map_err(unavailable)?;
+            waiting.extend(found);
+        }
+        let missing = turns.iter().find(|turn| !waiting.contains(&turn.0));
+        Ok(missing.map(|turn| Refusal::NotQueued(*turn)))
+    }
+
+    /// Takes the turns that were thought about out of the queue.
+    pub(super) async fn leave_queue(
+        &mut self,
+        partition: PartitionId,
+        set: &ChangeSet,
+    ) -> Result<(), StoreError> {
+        let Some(ThoughtAbout { mechanism, turns }) = &set.thought_about else { return Ok(()) };
+        for some in distinct(turns).chunks(IDS_PER_STATEMENT) {
+            let mut statement = QueryBuilder::<Db>::new("DELETE FROM thinking_queue WHERE partition_id = ");
+            statement.push_bind(partition.0).push(" AND mechanism = ").push_bind(*mechanism);
+            statement.push(" AND memory_id IN (");
+            push_ids(&mut statement, some.iter().copied());
+            statement.build().execute(&mut *self.connection).await.map_err(unavailable)?;
+        }
+        Ok(())
+    }
+}
+
+fn distinct(turns: &[crate::domain::id::MemoryId]) -> Vec<Uuid> {
+    Vec::from_iter(turns.iter().map(|turn| turn.0).collect::<BTreeSet<Uuid>>())
+}

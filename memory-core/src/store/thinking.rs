@@ -1,0 +1,135 @@
+//! Thinking of the store port: the turns that wait to be thought about, groups, evidence, the past, and the account of
+//! language models.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::derivation::Derivation;
+use crate::domain::group::GroupKey;
+use crate::domain::id::{MemoryId, PartitionId, TenantId};
+use crate::domain::memory::Memory;
+use crate::domain::name::Name;
+use crate::domain::scope::Owner;
+use crate::domain::time::Timestamp;
+
+/// Maximum number of entries that [`Thinking::usage`] returns.
+pub const USAGE_ENTRIES_AT_MOST: u32 = 10_000;
+
+/// Turn in the queue of a mechanism.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PendingTurn {
+    /// Memory of the turn in its present version, with its origin (turn, session, speaker) and its audience. The text is
+    /// that of the turn, unless the memory was edited.
+    pub memory: Memory,
+    /// Time of the utterance.
+    pub said_at: Timestamp,
+    /// Names of the others present.
+    pub participants: Vec<Name>,
+}
+
+/// Partition with turns in the queue of a mechanism.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingPartition {
+    /// Tenant.
+    pub tenant: TenantId,
+    /// Partition.
+    pub partition: PartitionId,
+    /// Owner.
+    pub owner: Owner,
+}
+
+/// Use of a language model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Number of calls that were answered.
+    pub calls: u64,
+    /// Number of replies among them that were refused as invalid.
+    pub refused_replies: u64,
+    /// Number of calls without an answer.
+    pub failures: u64,
+    /// Number of tokens of the prompts.
+    pub prompt_tokens: u64,
+    /// Number of tokens of the replies.
+    pub reply_tokens: u64,
+    /// Cost, in millionths of the currency unit that the prices are configured in.
+    pub cost_micros: u64,
+}
+
+/// Use of one model for one task on one day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageEntry {
+    /// Day of the calls, in days since 1970 in UTC.
+    pub day: i64,
+    /// Task: `extract`, `organise`.
+    pub task: String,
+    /// Name of the model.
+    pub model: String,
+    /// The use.
+    pub usage: Usage,
+}
+
+/// Reads of thinking, and the account of its model calls. The queues are written with change sets.
+#[async_trait]
+pub trait Thinking: Send + Sync + Debug {
+    /// Turns of a partition in the queue of a mechanism, oldest first, at most `limit`.
+    async fn pending_turns(
+        &self,
+        partition: PartitionId,
+        mechanism: &str,
+        limit: u32,
+    ) -> Result<Vec<PendingTurn>, StoreError>;
+
+    /// Partitions of all tenants after `after` with turns in the queue of a mechanism, in the order of partitions, at
+    /// most `limit`.
+    async fn partitions_with_pending(
+        &self,
+        mechanism: &str,
+        after: Option<PartitionId>,
+        limit: u32,
+    ) -> Result<Vec<PendingPartition>, StoreError>;
+
+    /// Number of turns in the queue of each mechanism that has any, over all tenants, in the order of names: for metrics.
+    async fn count_pending(&self) -> Result<Vec<(String, u64)>, StoreError>;
+
+    /// Memories of a partition in these groups, in the order of `keys`; of each group the newest first, at most
+    /// `limit_per_group`. A key that is given twice counts once.
+    async fn in_groups(
+        &self,
+        partition: PartitionId,
+        keys: &[GroupKey],
+        limit_per_group: u32,
+    ) -> Result<Vec<(GroupKey, MemoryId)>, StoreError>;
+
+    /// Derivations of the present versions of these memories, in the order of `ids`, without those that have none.
+    async fn evidence(
+        &self,
+        partition: PartitionId,
+        ids: &[MemoryId],
+    ) -> Result<Vec<(MemoryId, Derivation)>, StoreError>;
+
+    /// Each of these memories as it was recorded at a time: its newest version with `recorded_at <= at`, in the order of
+    /// `ids`. A memory that was created later is omitted. Strength and links to erased memories are not kept by version.
+    async fn versions_at(
+        &self,
+        partition: PartitionId,
+        ids: &[MemoryId],
+        at: Timestamp,
+    ) -> Result<Vec<Memory>, StoreError>;
+
+    /// Adds to the account of a partition.
+    async fn add_usage(&self, partition: PartitionId, entries: &[UsageEntry]) -> Result<(), StoreError>;
+
+    /// Account of a partition of the tenant, or the sums over all its partitions, from a day on: newest day first, then
+    /// in the order of tasks and models, at most [`USAGE_ENTRIES_AT_MOST`].
+    async fn usage(
+        &self,
+        tenant: TenantId,
+        partition: Option<PartitionId>,
+        since_day: i64,
+    ) -> Result<Vec<UsageEntry>, StoreError>;
+
+    /// Tenant and owner of a partition.
+    async fn owner_of(&self, partition: PartitionId) -> Result<Option<(TenantId, Owner)>, StoreError>;
+}
