@@ -6,8 +6,6 @@
 
 use std::collections::HashMap;
 
-use futures::future::try_join_all;
-
 use super::MAX_CANDIDATES;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::memory::Memory;
@@ -20,8 +18,6 @@ use crate::index::{Answer, Candidate, Exactness, IndexQuery, View};
 const MAX_VERSIONS_JUDGED: usize = 1_024;
 /// Factor by which a repeated search asks for more candidates.
 const MORE_CANDIDATES: usize = 4;
-/// Reads of versions at a time.
-const CONCURRENT_READS: usize = 8;
 
 /// Candidates of one partition, all visible.
 pub(super) struct FoundInPartition {
@@ -96,21 +92,17 @@ impl Engine {
     }
 
     /// Memories as they were recorded at a time: for each of `ids`, its last version recorded by then; none for a memory
-    /// that was recorded later. At most [`MAX_VERSIONS_JUDGED`] ids, in no particular order.
+    /// that was recorded later. At most [`MAX_VERSIONS_JUDGED`] ids.
     pub(super) async fn versions_as_recorded(
         &self,
         partition: PartitionId,
         ids: &[MemoryId],
         known_at: Timestamp,
     ) -> Result<Vec<Memory>, Error> {
-        let mut versions = Vec::with_capacity(ids.len());
-        for some in ids.chunks(CONCURRENT_READS) {
-            let reads = some.iter().map(|id| self.store.earlier_versions(partition, *id));
-            for earlier in try_join_all(reads).await? {
-                versions.extend(earlier.into_iter().rfind(|version| version.recorded_at <= known_at));
-            }
+        if ids.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(versions)
+        Ok(self.store.versions_at(partition, ids, known_at).await?)
     }
 }
 

@@ -76,10 +76,8 @@ impl Engine {
         let mut degraded = Vec::new();
 
         let view = request.view(now);
-        let targets = self
-            .search_targets(caller, &request.scope, &view)
-            .instrument(debug_span!("scope"))
-            .await?;
+        let targets =
+            self.search_targets(caller, &request.scope, &view).instrument(debug_span!("scope")).await?;
         if targets.left_out > 0 {
             degraded.push(Degraded::PartitionsLeftOut);
         }
@@ -108,7 +106,8 @@ impl Engine {
 
         let limit = request.limit as usize;
         let paired = self.add_contradictions(&targets, limit, &mut fused, &mut loaded).await?;
-        let shown = Shown { neighbours: &neighbours, loaded: &loaded, paired: &paired, valid_at: view.valid.at };
+        let shown =
+            Shown { neighbours: &neighbours, loaded: &loaded, paired: &paired, valid_at: view.valid.at };
         let context =
             debug_span!("assemble").in_scope(|| self.context(request.budget_tokens, &fused, &shown));
         let memories = fused
@@ -171,12 +170,7 @@ impl Engine {
         }
     }
 
-    pub(crate) fn index_query(
-        &self,
-        request: &Recall,
-        vector: Option<Arc<[f32]>>,
-        view: View,
-    ) -> IndexQuery {
+    pub(crate) fn index_query(&self, request: &Recall, vector: Option<Arc<[f32]>>, view: View) -> IndexQuery {
         let limit = u32::try_from(self.candidates_to_load(request)).unwrap_or(u32::MAX);
         let settings = &self.recall_settings;
         let candidates = limit.saturating_mul(settings.candidates_per_result).max(settings.least_candidates);

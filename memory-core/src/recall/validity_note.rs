@@ -1,7 +1,7 @@
 //! The note on a memory's validity in its line of the context block, pure: a reader of a fact needs to know since when
 //! and until when it held, above all of one that no longer does.
 
-use crate::domain::link::Link;
+use crate::domain::link::is_superseded;
 use crate::domain::memory::Memory;
 use crate::domain::time::Timestamp;
 
@@ -20,8 +20,7 @@ pub(super) fn validity_note(memory: &Memory, valid_at: Timestamp, is_dated: bool
         (None, None) => return String::new(),
     };
     let has_ended = memory.valid.end.is_some_and(|end| end <= valid_at);
-    let is_superseded = memory.links.iter().any(|link| link.relation.as_str() == Link::SUPERSEDED_BY);
-    match (has_ended, is_superseded) {
+    match (has_ended, is_superseded(&memory.links)) {
         (true, true) => format!("({period}, superseded)"),
         (true, false) => format!("({period}, ended)"),
         (false, _) => format!("({period})"),

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use crate::process::ServerProcess;
 use engrain::formats::{Import, ImportOptions, Imported, read};
 use engrain::wire::{
-    AddMemories, AddTurns, DeleteMatching, DocumentName, EditMemory, ExportLine, Filter, Link, ListMemories,
-    NewMemory, NewTurn, RecallRequest, ReindexRequest, Role, Scope, WhyNot, WhyNotRequest,
+    AddMemories, AddTurns, AsOf, DeleteMatching, DocumentName, EditMemory, ExportLine, Filter, Link,
+    ListMemories, NewMemory, NewTurn, RecallRequest, ReindexRequest, Role, Scope, Statement, WhyNot,
+    WhyNotRequest,
 };
 use engrain::{Client, Error};
 use futures::TryStreamExt;
@@ -208,4 +209,70 @@ async fn links_survive_export_and_import_in_both_directions() {
     let again = imported(&to.client, &export).await;
     assert_eq!((again.turns, again.links_lost), (2, 0));
     assert_eq!(linked(&to.client).await, after, "a repetition makes no version");
+}
+
+#[tokio::test]
+async fn recall_answers_as_of_two_times_and_for_a_partner() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = ServerProcess::start(directory.path()).await;
+    let (client, scope) = (&server.client, Scope::user("ann"));
+    let lives = |city: &str| NewMemory { text: format!("Ann lives in {city}"), ..NewMemory::default() };
+    let statement = Statement {
+        subject: "user".to_owned(),
+        relation: Some("lives in".to_owned()),
+        object: Some("Porto".to_owned()),
+        attribute: Some("home".to_owned()),
+        confidence: 0.75,
+        said_by: Role::User,
+    };
+    let porto = NewMemory {
+        valid_from: Some("2023-01-01".to_owned()),
+        valid_to: Some("2024-01-01".to_owned()),
+        statement: Some(statement.clone()),
+        ..lives("Porto")
+    };
+    let secret = NewMemory { audience: vec!["bob".to_owned()], ..lives("secret with Carol") };
+    let memories =
+        vec![porto, NewMemory { valid_from: Some("2024-01-01".to_owned()), ..lives("Lisbon") }, secret];
+    let request = AddMemories { scope: scope.clone(), memories };
+    let made = client.add_memories(&request).await.unwrap().memory_ids;
+    let returned = async |request: RecallRequest| {
+        let answer = client.recall(&request).await.unwrap();
+        answer.memories.iter().map(|one| one.memory.id).collect::<std::collections::BTreeSet<_>>()
+    };
+    let request = || ask(&scope, "Where does Ann live?");
+
+    assert_eq!(returned(request()).await, [made[1], made[2]].into());
+    let superseded = RecallRequest { include_superseded: true, ..request() };
+    assert_eq!(returned(superseded.clone()).await, made.iter().copied().collect());
+    let answer = client.recall(&superseded).await.unwrap();
+    let porto = answer.memories.iter().find(|one| one.memory.id == made[0]).unwrap();
+    assert_eq!(porto.memory.valid_to.as_deref(), Some("2024-01-01T00:00:00Z"));
+    assert_eq!(porto.memory.statement, Some(statement.clone()));
+    let then = AsOf { valid_at: Some("2023-06-01".to_owned()), known_at: None };
+    let then = RecallRequest { as_of: Some(then), ..request() };
+    assert_eq!(returned(then).await, [made[0], made[2]].into(), "the secret has no start");
+    let carol = RecallRequest { partner: Some("carol".to_owned()), ..request() };
+    assert_eq!(returned(carol.clone()).await, [made[1]].into());
+    let why = WhyNotRequest { memory_id: made[2], recall: carol };
+    assert_eq!(client.why_not(&why).await.unwrap().verdict, WhyNot::NotForPartner);
+    let audience = Filter::eq("audience", "bob");
+    assert_eq!(returned(RecallRequest { filter: Some(audience), ..request() }).await, [made[2]].into());
+
+    let known_at = client.memory(made[1]).await.unwrap().recorded_at;
+    let edit = EditMemory { text: Some("Ann lives in Rome".to_owned()), ..EditMemory::default() };
+    client.edit_memory(made[1], &edit).await.unwrap();
+    let known = AsOf { valid_at: None, known_at: Some(known_at) };
+    let answer = client.recall(&RecallRequest { as_of: Some(known), ..request() }).await.unwrap();
+    let version = answer.memories.iter().find(|one| one.memory.id == made[1]).unwrap();
+    assert_eq!((version.memory.version, version.memory.text.as_str()), (1, "Ann lives in Lisbon"));
+    assert!(answer.context.text.contains("Lisbon") && !answer.context.text.contains("Rome"));
+
+    let copy = tempfile::tempdir().unwrap();
+    let copy = ServerProcess::start(copy.path()).await;
+    imported(&copy.client, &exported(client).await).await;
+    let list = ListMemories { scope: scope.clone(), ..ListMemories::default() };
+    let copied = copy.client.list_memories(&list).await.unwrap().memories;
+    assert!(copied.iter().any(|memory| memory.statement.as_ref() == Some(&statement)));
+    assert!(copied.iter().any(|memory| memory.audience == ["bob"]));
 }

@@ -222,7 +222,10 @@ impl Index for EmbeddedIndex {
     ) -> Result<Vec<(MemoryId, MemoryId)>, IndexError> {
         let cached = self.cached(partition).await?;
         let state = cached.state.read();
-        Ok(state.as_ref().map(|partition| partition.columns.contradictions(memories, view)).unwrap_or_default())
+        Ok(state
+            .as_ref()
+            .map(|partition| partition.columns.contradictions(memories, view))
+            .unwrap_or_default())
     }
 
     async fn apply(&self, partition: PartitionId, update: Update) -> Result<(), IndexError> {

@@ -162,8 +162,7 @@ mod tests {
     use crate::index::{ScanWeights, View};
 
     fn query(now_us: i64, retention: f32) -> IndexQuery {
-        let view =
-            View::present(Timestamp::from_micros(now_us));
+        let view = View::present(Timestamp::from_micros(now_us));
         let weights = ScanWeights { retention, ..ScanWeights::SIMILARITY };
         IndexQuery { vector: None, text: "?".into(), view, weights, candidates: 8 }
     }

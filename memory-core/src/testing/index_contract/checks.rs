@@ -27,7 +27,8 @@ pub(super) async fn invariants_hold(
     let mut revised = answer.revised.clone();
     let candidates = by_id(answer);
     revised.sort_unstable();
-    let later = |one: &&Indexed| query.view.known_at.is_some_and(|known_at| one.memory.recorded_at > known_at);
+    let later =
+        |one: &&Indexed| query.view.known_at.is_some_and(|known_at| one.memory.recorded_at > known_at);
     let is_candidate = |one: &&Indexed| candidates.iter().any(|found| found.memory == one.memory.id);
     let expected: Vec<MemoryId> =
         all.iter().filter(is_candidate).filter(later).map(|one| one.memory.id).collect();
