@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use engrain::wire;
 use uuid::Uuid;
 
+use super::undo_args::UndoCommand;
+
 /// Long-term memory for LLM agents and chatbots.
 #[derive(Debug, Parser)]
 #[command(
@@ -60,6 +62,9 @@ pub(super) enum Command {
     Show(ShowArgs),
     /// Erase memories
     Delete(DeleteArgs),
+    /// Take back what a job made, or a change of a memory
+    #[command(subcommand)]
+    Undo(UndoCommand),
     /// Embed all memories again with another embedder
     Reindex(ReindexArgs),
     /// Back up the store to a file
@@ -274,6 +279,9 @@ pub(super) struct ExportArgs {
     /// Output file. Default: standard output
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+    /// Print the content alone, as sorted lines, to compare two stores; it cannot be imported
+    #[arg(long)]
+    pub(super) canonical: bool,
 }
 
 #[derive(Debug, Args)]
@@ -341,7 +349,9 @@ mod tests {
             "engrain delete 01890a5d-ac96-774b-bcce-b30209900003 -y",
             "engrain delete --user u --all",
             "engrain import a.json b.jsonl.gz --format longmemeval --batch 1",
-            "engrain export -o f",
+            "engrain export -o f --canonical",
+            "engrain undo job 01890a5d-ac96-774b-bcce-b30209900003 --dry-run",
+            "engrain undo memory 01890a5d-ac96-774b-bcce-b30209900003 --version 2 --with-dependents",
             "engrain backup f --force",
             "engrain doctor --repair",
             "engrain models list --json",

@@ -16,6 +16,8 @@ mod query;
 mod remember;
 mod serve;
 mod store;
+mod undo;
+mod undo_args;
 
 use std::process::ExitCode;
 
@@ -51,6 +53,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::List(args) => Box::pin(query::list(&global, args)).await,
         Command::Show(args) => Box::pin(query::show(&global, args)).await,
         Command::Delete(args) => Box::pin(store::delete(&global, args)).await,
+        Command::Undo(command) => Box::pin(undo::undo(&global, command)).await,
         Command::Import(args) => Box::pin(import_export::import(&global, args)).await,
         Command::Export(args) => Box::pin(import_export::export(&global, args)).await,
         Command::Reindex(args) => Box::pin(store::reindex(&global, args)).await,

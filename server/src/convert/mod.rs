@@ -11,5 +11,6 @@ pub(crate) mod memories;
 pub(crate) mod recall;
 pub(crate) mod remember;
 pub(crate) mod responses;
+pub(crate) mod undo;
 
 pub(crate) use fields::scope;

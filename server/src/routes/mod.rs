@@ -9,6 +9,7 @@ pub(crate) mod owners;
 pub(crate) mod recall;
 pub(crate) mod sessions;
 pub(crate) mod turns;
+pub(crate) mod undo;
 
 use axum::Json;
 use axum::http::StatusCode;

@@ -11,6 +11,7 @@ mod problem;
 mod recall;
 mod remember;
 mod server;
+mod undo;
 
 pub use filter::*;
 pub use jobs::*;
@@ -20,3 +21,4 @@ pub use problem::*;
 pub use recall::*;
 pub use remember::*;
 pub use server::*;
+pub use undo::*;
