@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use engrain::client::Client;
-use engrain::formats::{CanonicalExport, FormatError, Import, ImportError, ImportItem, ImportOptions, Imported, open};
+use engrain::formats::{
+    CanonicalExport, FormatError, Import, ImportError, ImportItem, ImportOptions, Imported, open,
+};
 use engrain::wire::ExportLine;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

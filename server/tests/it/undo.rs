@@ -6,7 +6,8 @@ use std::process::Command;
 use crate::process::ServerProcess;
 use engrain::formats::CanonicalExport;
 use engrain::wire::{
-    AddMemories, EditMemory, JobState, MemoryVersion, NewMemory, ReindexRequest, Scope, UndoChange, UndoJob, Undone,
+    AddMemories, EditMemory, JobState, MemoryVersion, NewMemory, ReindexRequest, Scope, UndoChange, UndoJob,
+    Undone,
 };
 use engrain::{Client, Error};
 use futures::TryStreamExt;
@@ -90,21 +91,23 @@ async fn the_command_undoes_and_lists_what_was_built_on_a_change() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_engrain"));
         command.arg("--data-dir").arg(directory.path()).args(["undo", "memory", &id]).args(options);
         let output = command.output().unwrap();
-        let text = format!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         (output.status.code(), text)
     };
     let (status, refused) = undo(&[]);
     assert_eq!(status, Some(1));
     assert!(refused.contains("--with-dependents") && refused.contains(&derived.to_string()), "{refused}");
     let (status, planned) = undo(&["--version", "2", "--dry-run"]);
-    assert_eq!((status, planned.contains(&format!("would restore {id} as version 3"))), (Some(0), true), "{planned}");
+    assert_eq!(
+        (status, planned.contains(&format!("would restore {id} as version 3"))),
+        (Some(0), true),
+        "{planned}"
+    );
     let (status, done) = undo(&["--with-dependents"]);
     assert_eq!((status, done.contains(&format!("erased {derived}"))), (Some(0), true), "{done}");
     let mut command = Command::new(env!("CARGO_BIN_EXE_engrain"));
-    let export = command.arg("--data-dir").arg(directory.path()).args(["export", "--canonical"]).output().unwrap();
+    let export =
+        command.arg("--data-dir").arg(directory.path()).args(["export", "--canonical"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&export.stdout), canonical(&server.client).await);
 }

@@ -152,7 +152,10 @@ mod tests {
         let other = lines(&format!("{owner}\n{}\n{}\n{empty}", memory(2, 1, "b"), memory(1, 3, "a")));
         assert_eq!(one, other);
         assert_eq!(one.lines().count(), 2);
-        assert!(one.starts_with(r#"{"memory":{"created_at":"2023"#) && one.contains(r#"{"a":[{"c":2,"d":1}],"b":1}"#));
+        assert!(
+            one.starts_with(r#"{"memory":{"created_at":"2023"#)
+                && one.contains(r#"{"a":[{"c":2,"d":1}],"b":1}"#)
+        );
         assert_ne!(one, lines(&format!("{owner}\n{}\n{}", memory(1, 1, "a"), memory(2, 2, "c"))));
     }
 

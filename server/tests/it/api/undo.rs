@@ -52,7 +52,10 @@ impl Pair {
         let fixtures = Fixtures::default();
         let job = JobId(fixtures.id());
         let store = &with_job.test_engine().store;
-        store.enqueue(Job::new(job, TenantId::DEFAULT, "think", "{}".to_owned(), START)).await.expect("a job");
+        store
+            .enqueue(Job::new(job, TenantId::DEFAULT, "think", "{}".to_owned(), START))
+            .await
+            .expect("a job");
         store.cancel(TenantId::DEFAULT, job, START).await.expect("over");
         Self { with_job, without, fixtures, job, all: vec![], affected: BTreeSet::new(), dependents: 0 }
     }
@@ -88,7 +91,8 @@ impl Pair {
 
     /// Adds a memory: the job's, or another's, which is built on the job's work if one of its sources is.
     async fn add(&mut self, rng: &mut Rng, at: usize, is_jobs: bool) {
-        let sources = if self.all.is_empty() || (!is_jobs && rng.below(2) == 0) { vec![] } else { self.some(rng) };
+        let sources =
+            if self.all.is_empty() || (!is_jobs && rng.below(2) == 0) { vec![] } else { self.some(rng) };
         let mut new = self.made_of(&format!("memory {at}"), &sources);
         new.memory.tags = vec![name("new")];
         let id = new.memory.id;
@@ -123,7 +127,8 @@ impl Pair {
         let text = (rng.below(2) == 0).then(|| format!("text {at}"));
         let closes = rng.below(2) == 0;
         let links = (rng.below(2) == 0).then(|| self.links(rng, id));
-        let links = links.filter(|links| is_jobs || links.iter().all(|link| !self.affected.contains(&link.to)));
+        let links =
+            links.filter(|links| is_jobs || links.iter().all(|link| !self.affected.contains(&link.to)));
         let is_built_on = self.affected.contains(&id) || in_view.iter().any(|id| self.affected.contains(id));
         let sources: Vec<Source> = in_view.iter().copied().map(Source::Memory).collect();
         for server in [&self.with_job, &self.without] {
@@ -173,7 +178,11 @@ async fn after_an_undo_the_canonical_export_is_that_of_a_store_without_the_job()
         assert_eq!(pair.dependents > 0, !planned.dependents.is_empty(), "seed {seed}: {planned:?}");
         if pair.dependents > 0 {
             let refused = pair.with_job.post(&path, &json!({})).await;
-            assert_eq!(refused.problem(), (409, "undo_has_dependents".to_owned(), String::new()), "seed {seed}");
+            assert_eq!(
+                refused.problem(),
+                (409, "undo_has_dependents".to_owned(), String::new()),
+                "seed {seed}"
+            );
             let problem: Problem = serde_json::from_slice(&refused.body).expect("a problem");
             let dependents: BTreeSet<_> = planned.dependents.iter().map(|one| one.memory_id).collect();
             assert_eq!(problem.memory_ids, Vec::from_iter(dependents), "seed {seed}");
