@@ -38,7 +38,7 @@ use crate::admission::{Places, bound, bound_admin};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
-use crate::routes::{admin, export, jobs, memories, meta, owners, recall, sessions, thinking, turns};
+use crate::routes::{admin, export, jobs, memories, meta, owners, recall, sessions, thinking, turns, undo};
 
 /// Router of all routes. The server listens with it before the engine is ready: see [`App::attach`].
 pub fn router(app: Arc<App>) -> Router {
@@ -76,6 +76,8 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(jobs::list_jobs)) // GET /v1/jobs
         .routes(routes!(jobs::show_job)) // GET /v1/jobs/{id}
         .routes(routes!(jobs::cancel_job)) // POST /v1/jobs/{id}/cancel
+        .routes(routes!(undo::undo_job)) // POST /v1/jobs/{id}/undo
+        .routes(routes!(undo::undo_change)) // POST /v1/memories/{id}/undo
 }
 
 /// Routes that read the whole store.

@@ -112,9 +112,12 @@ fn can_happen(code: Code, path: &str, operation: &Operation) -> bool {
         Code::NotFound => path.contains("{id}") || id == "why_not" || id == "add_memories",
         Code::VersionConflict => id == "edit_memory",
         Code::ConfirmationStale => id == "delete_matching",
+        Code::JobNotOver => id == "undo_job",
+        Code::UndoHasDependents | Code::ScopeChanged => id == "undo_job" || id == "undo_change",
         Code::EmbedderMismatch | Code::ReindexInProgress => id == "reindex",
         Code::IdempotencyKeyReused => {
-            ["add_turns", "add_memories", "edit_memory", "delete_memory", "delete_matching"].contains(&id)
+            let edits = ["edit_memory", "delete_memory", "delete_matching", "undo_job", "undo_change"];
+            edits.contains(&id) || id == "add_turns" || id == "add_memories"
         }
         Code::UnknownRoute | Code::MethodNotAllowed | Code::LeaseLost => false, // not specific to an operation
         Code::WrongHost => path != "/health" && path != "/ready",

@@ -4,11 +4,14 @@
 //! the log. A [`Problem`] becomes a response in two steps, because only [`crate::observe`] knows the request id:
 //! [`IntoResponse`] attaches the problem, [`finish`] writes the body.
 
+use std::collections::BTreeSet;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engrain::wire;
 use memory_core::error::Error;
 use memory_core::store::StoreError;
+use uuid::Uuid;
 
 /// Stable code of a problem, for programs to match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,12 @@ pub(crate) enum Code {
     ReindexInProgress,
     /// See [`Error::LeaseLost`].
     LeaseLost,
+    /// See [`Error::JobNotOver`].
+    JobNotOver,
+    /// See [`Error::UndoHasDependents`].
+    UndoHasDependents,
+    /// See [`Error::ScopeChanged`].
+    ScopeChanged,
     /// The body is larger than the limit.
     BodyTooLarge,
     /// The content type is not JSON.
@@ -75,7 +84,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// All codes, by status.
-    pub(crate) const ALL: [Code; 29] = [
+    pub(crate) const ALL: [Code; 32] = [
         Code::MalformedJson,
         Code::Forbidden,
         Code::UnknownRoute,
@@ -87,6 +96,9 @@ impl Code {
         Code::EmbedderMismatch,
         Code::ReindexInProgress,
         Code::LeaseLost,
+        Code::JobNotOver,
+        Code::UndoHasDependents,
+        Code::ScopeChanged,
         Code::BodyTooLarge,
         Code::UnsupportedMediaType,
         Code::WrongHost,
@@ -127,6 +139,11 @@ impl Code {
                 ("reindex_in_progress", 409, "Another change of the embedder waits or runs")
             }
             Code::LeaseLost => ("lease_lost", 409, "The job was cancelled or given to another worker"),
+            Code::JobNotOver => ("job_not_over", 409, "The job waits or runs"),
+            Code::UndoHasDependents => {
+                ("undo_has_dependents", 409, "Later work was built on what would be undone")
+            }
+            Code::ScopeChanged => ("scope_changed", 409, "The memories of the scope changed meanwhile"),
             Code::BodyTooLarge => ("body_too_large", 413, "The body is too large"),
             Code::UnsupportedMediaType => ("unsupported_media_type", 415, "The content type must be JSON"),
             Code::WrongHost => ("wrong_host", 421, "The Host header names another server"),
@@ -188,15 +205,19 @@ pub(crate) struct Problem {
     pub detail: String,
     /// Path of the invalid field in the request.
     pub field: Option<String>,
+    /// Memories that stand against the request, at most [`MAX_MEMORY_IDS`].
+    pub memory_ids: Vec<Uuid>,
 }
 
 /// Maximum length of a detail in bytes: a quoted value must not fill the response.
 const MAX_DETAIL_BYTES: usize = 600;
+/// Maximum number of memories that a problem lists.
+const MAX_MEMORY_IDS: usize = 100;
 
 impl Problem {
     /// Problem of the request as a whole.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: shortened(detail.into()), field: None }
+        Self { code, detail: shortened(detail.into()), field: None, memory_ids: Vec::new() }
     }
 
     /// Problem of one field of the request.
@@ -219,6 +240,7 @@ impl Problem {
             code: self.code.as_str().to_owned(),
             detail: self.detail.clone(),
             field: self.field.clone(),
+            memory_ids: self.memory_ids.clone(),
             request_id: request_id.to_owned(),
         }
     }
@@ -239,6 +261,13 @@ impl From<Error> for Problem {
             Error::OverLimit { field, what, limit } => {
                 return Problem::at(Code::OverLimit, field, format!("{what} is limited to {limit}"));
             }
+            Error::UndoHasDependents { dependents } => {
+                let ids: BTreeSet<Uuid> = dependents.iter().map(|one| one.memory.0).collect();
+                let memory_ids = ids.into_iter().take(MAX_MEMORY_IDS).collect();
+                return Problem { memory_ids, ..Problem::new(Code::UndoHasDependents, error.to_string()) };
+            }
+            Error::JobNotOver { .. } => Code::JobNotOver,
+            Error::ScopeChanged => Code::ScopeChanged,
             Error::NotFound { .. } => Code::NotFound,
             Error::Forbidden { .. } => Code::Forbidden,
             Error::VersionConflict { .. } => Code::VersionConflict,
@@ -293,8 +322,6 @@ pub(crate) fn finish(response: Response, request_id: &str) -> (Response, Option<
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]
@@ -330,6 +357,9 @@ mod tests {
             Error::EmbedderMismatch { stored: "a".to_owned(), configured: "b".to_owned() },
             Error::ReindexInProgress { embedder: "a".to_owned(), job: "x".to_owned() },
             Error::LeaseLost { job: "x".to_owned() },
+            Error::JobNotOver { job: "x".to_owned(), state: "running" },
+            Error::UndoHasDependents { dependents: Vec::new() },
+            Error::ScopeChanged,
             Error::Busy,
             Error::Store(broken()),
             Error::Store(StoreError::Corrupt { table: "t", column: "c", row: "r".to_owned() }),

@@ -162,7 +162,8 @@ fn may_undo(caller: &Caller, request: &UndoRequest) -> Result<(), Error> {
 }
 
 fn effect(undo: &Undo) -> Undone {
-    let restored = undo.restored.iter().map(|one| VersionId { memory: one.memory.id, version: one.memory.version });
+    let restored =
+        undo.restored.iter().map(|one| VersionId { memory: one.memory.id, version: one.memory.version });
     Undone {
         is_done: false,
         restored: restored.collect(),

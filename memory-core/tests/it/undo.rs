@@ -33,6 +33,10 @@ impl Bench {
         let directory = tempfile::tempdir().unwrap();
         let test = TestEngine::open(directory.path()).await.unwrap();
         let fixtures = Fixtures::default();
+        // The engine counts its ids from 0 too.
+        for _ in 0..1_000 {
+            fixtures.id();
+        }
         let job = JobId(fixtures.id());
         let bench = Self { _directory: directory, test, fixtures, job };
         bench.enqueue(job).await;
@@ -93,8 +97,13 @@ impl Bench {
 
     /// All memories of Ann without what an audit asks for, in the order of ids.
     async fn content(&self) -> Vec<Memory> {
-        let partition = self.test.store.partition_of(TenantId::DEFAULT, &owner("ann")).await.unwrap().unwrap();
-        assert_eq!(self.test.index.differences(partition).await.unwrap(), 0, "the index agrees with the store");
+        let partition =
+            self.test.store.partition_of(TenantId::DEFAULT, &owner("ann")).await.unwrap().unwrap();
+        assert_eq!(
+            self.test.index.differences(partition).await.unwrap(),
+            0,
+            "the index agrees with the store"
+        );
         assert_eq!(self.test.engine.check(&CALLER, false).await.unwrap().damage, []);
         let request = memory_core::memories::request::ListMemories {
             scope: user("ann").unwrap(),
@@ -170,8 +179,7 @@ async fn later_work_is_listed_and_goes_with_it_or_the_undo_is_refused() {
     assert_eq!(bench.content().await, changed, "neither a refusal nor a dry run changes anything");
 
     let undone = bench.undo(WITH_DEPENDENTS).await.unwrap();
-    let (mut restored, mut erased) =
-        (vec![version(ids[0], 4), version(ids[2], 3)], vec![new, derived_id]);
+    let (mut restored, mut erased) = (vec![version(ids[0], 4), version(ids[2], 3)], vec![new, derived_id]);
     restored.sort_unstable();
     erased.sort_unstable();
     assert_eq!((undone.restored, undone.erased, undone.dependents), (restored, erased, expected));
@@ -214,7 +222,9 @@ async fn a_change_is_undone_with_the_changes_after_it() {
     let edit = Edit { text: Some("fifth".to_owned()), ..Edit::default() };
     engine.edit(&CALLER, id, edit, None).await.unwrap();
     let refused = engine.undo_change(&CALLER, id, Some(2), ALONE).await;
-    assert!(matches!(&refused, Err(Error::UndoHasDependents { dependents }) if *dependents == [version(id, 5)]));
+    assert!(
+        matches!(&refused, Err(Error::UndoHasDependents { dependents }) if *dependents == [version(id, 5)])
+    );
     engine.undo_change(&CALLER, id, Some(2), WITH_DEPENDENTS).await.unwrap();
     let present = bench.present(id).await;
     assert_eq!((present.text.as_str(), present.version), (TEXTS[0], 6));

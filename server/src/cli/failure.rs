@@ -128,6 +128,7 @@ mod tests {
                 code: code.to_owned(),
                 detail: "because".to_owned(),
                 field: field.map(ToOwned::to_owned),
+                memory_ids: Vec::new(),
                 request_id: String::new(),
             };
             Failure::from(engrain::Error::Problem(Box::new(problem)))

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use engrain::client::Client;
-use engrain::formats::{FormatError, Import, ImportError, ImportItem, ImportOptions, Imported, open};
+use engrain::formats::{
+    CanonicalExport, FormatError, Import, ImportError, ImportItem, ImportOptions, Imported, open,
+};
 use engrain::wire::ExportLine;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -138,7 +140,7 @@ pub(super) async fn export(global: &Global, args: ExportArgs) -> Result<(), Fail
     with_server(global, async |server| {
         let lines = server.client.export(&scope);
         let records = match &args.output {
-            None => write_lines(lines, &mut BufWriter::new(io::stdout().lock())).await?,
+            None => write_lines(lines, &mut BufWriter::new(io::stdout().lock()), args.canonical).await?,
             Some(path) => {
                 let cannot =
                     |error: io::Error| Failure::io(&format!("cannot write {}", path.display()), &error);
@@ -147,7 +149,7 @@ pub(super) async fn export(global: &Global, args: ExportArgs) -> Result<(), Fail
                     _ => Path::new("."),
                 };
                 let part = tempfile::NamedTempFile::new_in(folder).map_err(cannot)?;
-                let records = write_lines(lines, &mut BufWriter::new(part.as_file())).await?;
+                let records = write_lines(lines, &mut BufWriter::new(part.as_file()), args.canonical).await?;
                 part.persist(path).map_err(|error| cannot(error.error))?;
                 records
             }
@@ -161,19 +163,28 @@ pub(super) async fn export(global: &Global, args: ExportArgs) -> Result<(), Fail
 async fn write_lines(
     lines: impl futures::Stream<Item = Result<ExportLine, engrain::Error>>,
     out: &mut impl Write,
+    is_canonical: bool,
 ) -> Result<u64, Failure> {
     let cannot = |error: io::Error| Failure::io("cannot write the export", &error);
     let mut lines = std::pin::pin!(lines);
     let bar = spinner();
     let mut records = 0;
+    let mut canonical = is_canonical.then(CanonicalExport::default);
     while let Some(line) = lines.next().await {
         let line = line?;
         if let ExportLine::End { records: all } = line {
             records = all;
         }
         bar.inc(u64::from(matches!(line, ExportLine::Turn { .. } | ExportLine::Memory { .. })));
+        if let Some(canonical) = &mut canonical {
+            canonical.push(line).map_err(|error| Failure::Failed(crate::problem::causes(&error)))?;
+            continue;
+        }
         serde_json::to_writer(&mut *out, &line).map_err(|error| cannot(error.into()))?;
         out.write_all(b"\n").map_err(cannot)?;
+    }
+    if let Some(canonical) = canonical {
+        out.write_all(canonical.finish().as_bytes()).map_err(cannot)?;
     }
     out.flush().map_err(cannot)?;
     bar.finish_and_clear();

@@ -17,6 +17,7 @@ mod remember;
 mod serve;
 mod store;
 mod thinking;
+mod undo;
 
 use std::process::ExitCode;
 
@@ -54,6 +55,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Profile(args) => Box::pin(thinking::profile(&global, args)).await,
         Command::Audit(args) => Box::pin(thinking::audit(&global, args)).await,
         Command::Delete(args) => Box::pin(store::delete(&global, args)).await,
+        Command::Undo(command) => Box::pin(undo::undo(&global, command)).await,
         Command::Import(args) => Box::pin(import_export::import(&global, args)).await,
         Command::Export(args) => Box::pin(import_export::export(&global, args)).await,
         Command::Reindex(args) => Box::pin(store::reindex(&global, args)).await,

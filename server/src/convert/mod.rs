@@ -12,5 +12,6 @@ pub(crate) mod recall;
 pub(crate) mod remember;
 pub(crate) mod responses;
 pub(crate) mod thinking;
+pub(crate) mod undo;
 
 pub(crate) use fields::scope;

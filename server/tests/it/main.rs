@@ -19,4 +19,6 @@ mod process;
 #[cfg(feature = "testing")]
 mod reindex;
 #[cfg(feature = "testing")]
+mod undo;
+#[cfg(feature = "testing")]
 mod upgrade;

@@ -249,7 +249,9 @@ impl UndoPlanner {
                 Some(restored) => undo.restored.push(restored),
                 None => {
                     undo.erasures.push(*id);
-                    retracted.extend(self.built_on.get(id).into_iter().flatten().map(|one| (one.memory, one.derivation)));
+                    retracted.extend(
+                        self.built_on.get(id).into_iter().flatten().map(|one| (one.memory, one.derivation)),
+                    );
                 }
             }
         }

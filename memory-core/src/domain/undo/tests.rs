@@ -67,7 +67,10 @@ fn later_versions_of_the_memory_are_dependents_and_go_with_it() {
     assert_eq!(undo.dependents, [version(1, 3)]);
     assert_eq!(undo.derivations, [derivation(1, 2)]);
     let restored = &undo.restored[0];
-    assert_eq!((restored.memory.version, restored.memory.text.as_str(), restored.has_other_text), (4, "before", true));
+    assert_eq!(
+        (restored.memory.version, restored.memory.text.as_str(), restored.has_other_text),
+        (4, "before", true)
+    );
     assert_eq!(restored.memory.recorded_at, NOW);
 }
 

@@ -23,7 +23,8 @@ use crate::domain::time::Timestamp;
 use crate::store::ChangeOp;
 
 /// Selects the list of a memory's current version.
-pub(super) const PRESENT_LIST: &str = "SELECT version, links FROM memories WHERE partition_id = $1 AND id = $2";
+pub(super) const PRESENT_LIST: &str =
+    "SELECT version, links FROM memories WHERE partition_id = $1 AND id = $2";
 /// Selects the lists of its earlier versions, if any.
 pub(super) const EARLIER_LISTS: &str = "SELECT version, links FROM memory_versions
      WHERE partition_id = $1 AND id = $2 AND links IS NOT NULL";

@@ -76,13 +76,15 @@ impl WriteTransaction<'_, '_> {
             self.delete_derivation(derivation.0).await?;
             let after = self.link_targets_of(partition, *memory).await?;
             for to in before.difference(&after) {
-                sqlx::query("DELETE FROM link_targets WHERE partition_id = $1 AND to_id = $2 AND from_id = $3")
-                    .bind(partition.0)
-                    .bind(to.0)
-                    .bind(memory.0)
-                    .execute(&mut *self.connection)
-                    .await
-                    .map_err(unavailable)?;
+                sqlx::query(
+                    "DELETE FROM link_targets WHERE partition_id = $1 AND to_id = $2 AND from_id = $3",
+                )
+                .bind(partition.0)
+                .bind(to.0)
+                .bind(memory.0)
+                .execute(&mut *self.connection)
+                .await
+                .map_err(unavailable)?;
             }
         }
         Ok(())

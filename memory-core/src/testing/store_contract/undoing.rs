@@ -163,7 +163,8 @@ pub async fn an_undo_takes_back_what_was_changed_since(store: &dyn Store) {
     assert_eq!(answer(store, &stale).await, Err(Refusal::Outdated));
     commit(store, &fixtures.erasing(&ann, vec![ids[4]])).await;
     let late = undo(store, done.partition, job).await;
-    let mut expected = vec![VersionId { memory: ids[0], version: 4 }, VersionId { memory: ids[3], version: 2 }];
+    let mut expected =
+        vec![VersionId { memory: ids[0], version: 4 }, VersionId { memory: ids[3], version: 2 }];
     expected.sort_unstable();
     assert_eq!((&late.dependents, &late.erasures), (&expected, &vec![ids[3]]));
     take_back(store, fixtures.set(&ann), late).await;
@@ -206,7 +207,8 @@ pub async fn an_undo_keeps_memories_revised_with_its_creations_in_view(store: &d
 pub async fn a_present_version_is_not_retracted(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let source = commit(store, &fixtures.adding(&ann, vec![fixtures.fact("source")])).await.created.memories[0];
+    let source =
+        commit(store, &fixtures.adding(&ann, vec![fixtures.fact("source")])).await.created.memories[0];
     let made = fixtures.made_of(fixtures.fact("made"), &[Source::Memory(source)]);
     let derivation = made.memory.derivation.unwrap();
     let memory = commit(store, &fixtures.adding(&ann, vec![made])).await.created.memories[0];

@@ -8,7 +8,7 @@ use super::transport::Request;
 use super::{Client, Error};
 use crate::wire::{
     AddMemories, AddTurns, AddedMemories, AddedTurns, CheckReport, CheckRequest, DeleteMatching,
-    DeletedMatching, EditMemory, Erased, Job, Memory, ReindexRequest,
+    DeletedMatching, EditMemory, Erased, Job, Memory, ReindexRequest, UndoChange, UndoJob, Undone,
 };
 
 /// Write operations, each under a new idempotency key, so that a lost response can be requested again.
@@ -53,6 +53,17 @@ impl Client {
     /// Cancels a background job that waits or runs, and answers it; one that is over stays as it is.
     pub async fn cancel_job(&self, id: Uuid) -> Result<Job, Error> {
         self.newly_keyed().cancel_job(id).await
+    }
+
+    /// Takes back all that a finished job made. If later work was built on it, the problem is `undo_has_dependents`, unless
+    /// the request takes that back too.
+    pub async fn undo_job(&self, id: Uuid, request: &UndoJob) -> Result<Undone, Error> {
+        self.newly_keyed().undo_job(id, request).await
+    }
+
+    /// Takes back one version of a memory, with what was built on it if the request says so.
+    pub async fn undo_change(&self, id: Uuid, request: &UndoChange) -> Result<Undone, Error> {
+        self.newly_keyed().undo_change(id, request).await
     }
 
     /// Compares the index with the store, and repairs it on request.
@@ -106,6 +117,16 @@ impl KeyedWrite<'_> {
     /// See [`Client::cancel_job`].
     pub async fn cancel_job(self, id: Uuid) -> Result<Job, Error> {
         self.send(Request::new(Method::POST, format!("v1/jobs/{id}/cancel"))).await
+    }
+
+    /// See [`Client::undo_job`].
+    pub async fn undo_job(self, id: Uuid, request: &UndoJob) -> Result<Undone, Error> {
+        self.send(Request::post(format!("v1/jobs/{id}/undo"), request)?).await
+    }
+
+    /// See [`Client::undo_change`].
+    pub async fn undo_change(self, id: Uuid, request: &UndoChange) -> Result<Undone, Error> {
+        self.send(Request::post(format!("v1/memories/{id}/undo"), request)?).await
     }
 
     /// See [`Client::check`].

@@ -18,6 +18,7 @@
 //! counted; labels of a benchmark never reach the memory system; times without a zone are UTC.
 
 mod batch;
+mod canonical;
 pub mod chat;
 mod chatgpt;
 #[cfg(feature = "client")]
@@ -38,6 +39,7 @@ mod timestamp;
 
 use uuid::Uuid;
 
+pub use canonical::{CanonicalError, CanonicalExport};
 pub use error::{FormatError, SourceLocation};
 #[cfg(feature = "client")]
 pub use import::{Import, ImportError, Imported};

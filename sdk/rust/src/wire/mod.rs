@@ -12,6 +12,7 @@ mod recall;
 mod remember;
 mod server;
 mod thinking;
+mod undo;
 
 pub use filter::*;
 pub use jobs::*;
@@ -22,3 +23,4 @@ pub use recall::*;
 pub use remember::*;
 pub use server::*;
 pub use thinking::*;
+pub use undo::*;

@@ -1,6 +1,7 @@
 //! Error responses: RFC 9457 problem details with a stable code.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// Problem details (RFC 9457), sent as `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,9 @@ pub struct Problem {
     /// Path of the invalid field in the request, such as `turns[3].said_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// Ids of the memories that stand against the request, at most 100; only of `undo_has_dependents`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory_ids: Vec<Uuid>,
     /// Id of the request, as it appears in the server's log.
     pub request_id: String,
 }

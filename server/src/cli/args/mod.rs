@@ -2,6 +2,7 @@
 
 mod scope;
 mod thinking;
+mod undo;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 pub(super) use scope::ScopeArgs;
 pub(super) use thinking::{AuditArgs, ProfileArgs};
+pub(super) use undo::UndoCommand;
 
 /// Long-term memory for LLM agents and chatbots.
 #[derive(Debug, Parser)]
@@ -70,6 +72,9 @@ pub(super) enum Command {
     Audit(AuditArgs),
     /// Erase memories
     Delete(DeleteArgs),
+    /// Take back what a job made, or a change of a memory
+    #[command(subcommand)]
+    Undo(UndoCommand),
     /// Embed all memories again with another embedder
     Reindex(ReindexArgs),
     /// Back up the store to a file
@@ -260,6 +265,9 @@ pub(super) struct ExportArgs {
     /// Output file. Default: standard output
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+    /// Print the content alone, as sorted lines, to compare two stores; it cannot be imported
+    #[arg(long)]
+    pub(super) canonical: bool,
 }
 
 #[derive(Debug, Args)]
@@ -327,7 +335,9 @@ mod tests {
             "engrain delete 01890a5d-ac96-774b-bcce-b30209900003 -y",
             "engrain delete --user u --all",
             "engrain import a.json b.jsonl.gz --format longmemeval --batch 1",
-            "engrain export -o f",
+            "engrain export -o f --canonical",
+            "engrain undo job 01890a5d-ac96-774b-bcce-b30209900003 --dry-run",
+            "engrain undo memory 01890a5d-ac96-774b-bcce-b30209900003 --version 2 --with-dependents",
             "engrain backup f --force",
             "engrain doctor --repair",
             "engrain models list --json",

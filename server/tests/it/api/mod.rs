@@ -8,3 +8,4 @@ mod refusals;
 mod repetition;
 mod story;
 mod support;
+mod undo;

@@ -48,6 +48,8 @@ fn every_operation_is_documented() {
         "GET /v1/jobs",
         "GET /v1/jobs/{id}",
         "POST /v1/jobs/{id}/cancel",
+        "POST /v1/jobs/{id}/undo",
+        "POST /v1/memories/{id}/undo",
         "GET /v1/export",
         "POST /v1/admin/reindex",
         "POST /v1/admin/check",

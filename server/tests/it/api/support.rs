@@ -6,7 +6,6 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use engrain_server::config::{Config, Overrides, load};
 use engrain_server::{App, router};
-use memory_core::Engine;
 use memory_core::testing::TestEngine;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -16,7 +15,7 @@ use tower::ServiceExt;
 pub(crate) struct TestServer {
     router: axum::Router,
     directory: TempDir,
-    engine: Option<Arc<Engine>>,
+    test_engine: Option<TestEngine>,
 }
 
 /// Response of the server.
@@ -59,7 +58,7 @@ impl TestServer {
     pub(crate) fn starting(settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let app = App::new(config(&directory, settings));
-        Self { router: router(app), directory, engine: None }
+        Self { router: router(app), directory, test_engine: None }
     }
 
     /// Server with an engine that needs no model files.
@@ -68,12 +67,17 @@ impl TestServer {
         let app = App::new(config(&directory, &[]));
         let test_engine = TestEngine::open(directory.path()).await.expect("an engine");
         app.attach(Arc::clone(&test_engine.engine));
-        Self { router: router(app), directory, engine: Some(test_engine.engine) }
+        Self { router: router(app), directory, test_engine: Some(test_engine) }
     }
 
     /// From here on, nobody works on its background jobs.
     pub(crate) async fn stop_jobs(&self) {
-        self.engine.as_ref().expect("a working server").stop().await;
+        self.test_engine().engine.stop().await;
+    }
+
+    /// The engine of a working server, and its store.
+    pub(crate) fn test_engine(&self) -> &TestEngine {
+        self.test_engine.as_ref().expect("a working server")
     }
 
     /// Data directory of the server.

@@ -1,0 +1,23 @@
+//! Conversion of the effect of an undo to its wire response.
+
+use engrain::wire;
+use memory_core::domain::undo::VersionId;
+use memory_core::memories::request::Undone;
+
+/// Effect of an undo on the wire.
+pub(crate) fn undone(undone: Undone) -> wire::Undone {
+    wire::Undone {
+        done: undone.is_done,
+        restored: versions(undone.restored),
+        erased: undone.erased.into_iter().map(|id| id.0).collect(),
+        left: undone.left.into_iter().map(|id| id.0).collect(),
+        dependents: versions(undone.dependents),
+        derivation_ids: undone.derivations.into_iter().map(|id| id.0).collect(),
+        repeated: undone.is_repeated,
+    }
+}
+
+fn versions(versions: Vec<VersionId>) -> Vec<wire::MemoryVersion> {
+    let convert = |one: VersionId| wire::MemoryVersion { memory_id: one.memory.0, version: one.version };
+    versions.into_iter().map(convert).collect()
+}
