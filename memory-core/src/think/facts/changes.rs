@@ -161,8 +161,28 @@ impl Writer<'_> {
         copy.links = self.links(&inherited, run, &support, &said);
         copy.valid = Interval { start: Some(run.claim.start), end: run.end };
         copy.statement.confidence = run.confidence;
-        copy.inputs = joined(&copy.inputs, self.shown(run));
+        copy.inputs = self.inputs_of_resumed(&copy.inputs, before, run);
         Some(copy)
+    }
+
+    /// Inputs of a fact that resumes: those of the fact, and all turns that were shown. Its evidence is what was said at its
+    /// start.
+    fn inputs_of_resumed(&self, copied: &[Input], before: Option<&KnownFact>, run: &Run) -> Vec<Input> {
+        let known = before.into_iter().flat_map(|fact| &fact.evidence).map(|one| (one.turn, one.said_at));
+        let supporting = self.input.resolved.turns.iter().filter(|turn| run.turns.contains(&turn.memory));
+        let said = known.chain(supporting.map(|turn| (turn.turn, turn.said_at)));
+        let at_start = said.filter(|(_, said_at)| *said_at == run.claim.start);
+        let evidence: Vec<Source> = at_start.map(|(turn, _)| Source::Turn(turn)).collect();
+        let own = evidence.iter().map(|source| Input { source: *source, is_evidence: true });
+        let mut inputs = joined(copied, own.collect());
+        inputs = joined(&inputs, self.shown(run));
+        // Without a turn at its start, all that it has is kept.
+        if !evidence.is_empty() {
+            for input in &mut inputs {
+                input.is_evidence = evidence.contains(&input.source);
+            }
+        }
+        inputs
     }
 
     /// Fact of which a resumed one is the continuation, and its known form.

@@ -152,6 +152,7 @@ pub(super) fn cut_at(
     let from = from?;
     resumed.fact = next;
     resumed.claim.start = from;
+    resumed.claim.said_at = from;
     resumed.end = before;
     resumed.origin = Origin::Resumed(fact, Some(candidate));
     resumed.supersedes.clear();

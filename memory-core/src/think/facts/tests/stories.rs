@@ -107,20 +107,20 @@ fn a_plan_with_a_date_supersedes_from_that_date_on_and_a_wish_never() {
 fn an_end_closes_the_value_and_fills_no_slot() {
     let mut facts = Facts::default();
     say(&mut facts, home(1, 0, "Paris"));
-    let (turn, mut left) = home(2, 5, "Paris");
+    let (second, mut left) = home(2, 5, "Paris");
     (left.text, left.is_ended) = ("The user left Paris.".to_owned(), true);
-    assert!(matches!(facts.say(turn, left), Decision::Ends { ref olds, .. } if olds.len() == 1));
+    assert!(matches!(facts.say(second, left), Decision::Ends { ref olds, .. } if olds.len() == 1));
     assert!(facts.values("home", day(6), Role::User).is_empty());
     assert_eq!(facts.values("home", day(4), Role::User), ["Paris"]);
     assert_eq!(facts.with_text("The user left Paris.").memory.tags, [name("ended:home")]);
     // Moving back is no repetition of the value that ended.
     assert!(matches!(say(&mut facts, home(3, 8, "Paris")), Decision::New { .. }));
     let likes = |id, on, is_ended| {
-        let turn = turn(id, Role::User, on, "tea");
+        let said = turn(id, Role::User, on, "tea");
         let text = if is_ended { "The user no longer likes tea." } else { "The user likes tea." };
-        let mut fact = fact(&turn, text, Some("likes"), Some("tea"));
+        let mut fact = fact(&said, text, Some("likes"), Some("tea"));
         fact.is_ended = is_ended;
-        (turn, fact)
+        (said, fact)
     };
     say(&mut facts, likes(4, 9, false));
     assert!(
