@@ -68,6 +68,7 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(recall::why_not)) // POST /v1/recall/why-not
         .routes(routes!(thinking::show_profile)) // GET /v1/profile
         .routes(routes!(thinking::preview_facts)) // POST /v1/facts/preview
+        .routes(routes!(thinking::recall_thoughts)) // POST /v1/thoughts/recall
         .routes(routes!(thinking::audit_facts)) // POST /v1/audit
         .routes(routes!(thinking::show_thinking, thinking::set_thinking)) // /v1/thinking
         .routes(routes!(sessions::list_sessions)) // GET /v1/sessions

@@ -74,6 +74,10 @@ pub(crate) enum Code {
     IndexUnavailable,
     /// See [`Error::Model`].
     EmbedderUnavailable,
+    /// See [`Error::LanguageModel`].
+    LanguageModelUnavailable,
+    /// See [`Error::BudgetExhausted`].
+    BudgetExhausted,
     /// The models are loading.
     Starting,
     /// See [`Error::Stopping`].
@@ -84,9 +88,10 @@ pub(crate) enum Code {
 
 impl Code {
     /// All codes, by status.
-    pub(crate) const ALL: [Code; 32] = [
+    pub(crate) const ALL: [Code; 34] = [
         Code::MalformedJson,
         Code::Forbidden,
+        Code::BudgetExhausted,
         Code::UnknownRoute,
         Code::NotFound,
         Code::MethodNotAllowed,
@@ -111,6 +116,7 @@ impl Code {
         Code::Busy,
         Code::Internal,
         Code::StoreDamaged,
+        Code::LanguageModelUnavailable,
         Code::StoreUnavailable,
         Code::IndexUnavailable,
         Code::EmbedderUnavailable,
@@ -124,6 +130,9 @@ impl Code {
         match self {
             Code::MalformedJson => ("malformed_json", 400, "The body is not JSON"),
             Code::Forbidden => ("forbidden", 403, "The caller lacks a permission"),
+            Code::BudgetExhausted => {
+                ("budget_exhausted", 403, "The budget of the scope for language models is exhausted")
+            }
             Code::UnknownRoute => ("unknown_route", 404, "The route does not exist"),
             Code::NotFound => ("not_found", 404, "The object does not exist"),
             Code::MethodNotAllowed => ("method_not_allowed", 405, "The route does not allow this method"),
@@ -158,6 +167,9 @@ impl Code {
             Code::Busy => ("busy", 429, "Too many concurrent requests"),
             Code::Internal => ("internal", 500, "Internal server error"),
             Code::StoreDamaged => ("store_damaged", 500, "The store is damaged"),
+            Code::LanguageModelUnavailable => {
+                ("language_model_unavailable", 502, "The language model gave no usable reply")
+            }
             Code::StoreUnavailable => ("store_unavailable", 503, "The store is not available"),
             Code::IndexUnavailable => ("index_unavailable", 503, "The index is not available"),
             Code::EmbedderUnavailable => ("embedder_unavailable", 503, "The embedder is not available"),
@@ -281,6 +293,8 @@ impl From<Error> for Problem {
             Error::Store(StoreError::Corrupt { .. }) => Code::StoreDamaged,
             Error::Index(_) => Code::IndexUnavailable,
             Error::Model(_) => Code::EmbedderUnavailable,
+            Error::LanguageModel { .. } => Code::LanguageModelUnavailable,
+            Error::BudgetExhausted { .. } => Code::BudgetExhausted,
             Error::Stopping => Code::Stopping,
         };
         if code.status().is_server_error() {
@@ -363,6 +377,8 @@ mod tests {
             Error::Busy,
             Error::Store(broken()),
             Error::Store(StoreError::Corrupt { table: "t", column: "c", row: "r".to_owned() }),
+            Error::LanguageModel { code: "timeout" },
+            Error::BudgetExhausted { code: "budget_of_calls_exhausted" },
             Error::Stopping,
         ];
         for error in errors {

@@ -27,6 +27,9 @@ impl Link {
     /// link is erased, the store removes the end of the validity in the same step, in the present version: what ended it
     /// is not known any more.
     pub const SUPERSEDED_BY: &str = "superseded_by";
+    /// Relation of a memory to the merged one that took its place, and by that ended its recall. When the last target of
+    /// such a link is erased, the store removes the expiry in the same step, in the present version.
+    pub const MERGED_INTO: &str = "merged_into";
     /// Relation of a memory to one that it replaced: the reverse of [`Link::SUPERSEDED_BY`].
     pub const SUPERSEDES: &str = "supersedes";
     /// Relation between two memories that cannot both be true, while it is undecided which one is. A link of either one
@@ -39,6 +42,11 @@ impl Link {
 /// True if one of the links leads to a memory that replaced their source.
 pub fn is_superseded(links: &[Link]) -> bool {
     links.iter().any(|link| link.relation.as_str() == Link::SUPERSEDED_BY)
+}
+
+/// True if one of the links leads to a memory that their source was merged into.
+pub fn is_merged(links: &[Link]) -> bool {
+    links.iter().any(|link| link.relation.as_str() == Link::MERGED_INTO)
 }
 
 /// Violation in a list of links.

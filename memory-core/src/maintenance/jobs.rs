@@ -14,6 +14,7 @@ use crate::jobs::registry::JobRegistry;
 use crate::jobs::runner::{JobRunner, RunnerStatus};
 use crate::jobs::settings::JobSettings;
 use crate::model::source::EmbedderSource;
+use crate::think;
 
 impl Engine {
     /// Starts the job runner; jobs of an earlier process are resumed. If the rows in use were made with another
@@ -22,7 +23,7 @@ impl Engine {
     ///
     /// Errors: [`Error::Store`] if the store is unavailable.
     pub async fn start_jobs(
-        &self,
+        self: &Arc<Self>,
         embedders: Arc<dyn EmbedderSource>,
         settings: JobSettings,
     ) -> Result<(), Error> {
@@ -37,7 +38,8 @@ impl Engine {
             embedders,
             clock: Arc::clone(&self.clock),
         };
-        let registry = JobRegistry::default().with(Arc::new(reindex));
+        let registry = think::jobs::register(self, JobRegistry::default().with(Arc::new(reindex)));
+        self.resume_thinking().await?;
         let store = Arc::clone(&self.store);
         let (clock, arrivals) = (Arc::clone(&self.clock), self.commits.job_arrivals());
         let runner = JobRunner::start(store, clock, &registry, settings, arrivals).await?;

@@ -17,7 +17,7 @@ const RECALLS_IN_VIEW: u32 = 16;
 const RECALL_MEMORY_US: i64 = 86_400_000_000;
 
 /// Turns to think about together: consecutive turns of one session.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Batch {
     /// Turns right before the first one, which were thought about already.
     pub(super) context: Vec<SourceTurn>,

@@ -4,6 +4,7 @@
 //! job runner does the rest. Every decision is a pure function of its inputs, with or without a language model.
 
 mod batch;
+mod buckets;
 mod budget;
 pub mod candidate;
 mod enqueue;
@@ -14,7 +15,9 @@ pub mod facts;
 pub(crate) mod jobs;
 mod known;
 mod make_facts;
+pub mod make_thoughts;
 mod model_call;
+mod organise;
 pub mod preview;
 pub mod profile;
 pub mod settings;

@@ -94,7 +94,11 @@ impl Writing<'_> {
                 refreshed_at: said_at,
             },
         };
-        NewMemory { memory, derivation: Some(derivation), rows, groups: fact.groups }
+        let vector = rows.first().and_then(|row| row.vector.as_ref());
+        let vector: Option<Vec<f32>> = vector.map(|vector| vector.iter().map(|x| x.to_f32()).collect());
+        let bucket = vector.and_then(|vector| self.engine.buckets().ok()?.key(&vector));
+        let groups = fact.groups.into_iter().chain(bucket).collect();
+        NewMemory { memory, derivation: Some(derivation), rows, groups }
     }
 
     fn revision(&self, revision: FactRevision, now: Timestamp) -> Revision {

@@ -8,7 +8,7 @@ use super::args::Global;
 use super::connect::with_server;
 use super::failure::Failure;
 use super::print;
-use super::undo_args::{UndoArgs, UndoCommand};
+use super::args::{UndoArgs, UndoCommand};
 
 /// Takes changes back and prints the effect. A refusal for dependents lists the memories.
 pub(super) async fn undo(global: &Global, command: UndoCommand) -> Result<(), Failure> {

@@ -110,6 +110,7 @@ pub(crate) fn added_turns(remembered: Remembered) -> wire::AddedTurns {
         turn_ids: remembered.turns.into_iter().map(|id| id.0).collect(),
         memory_ids: remembered.memories.into_iter().map(|id| id.0).collect(),
         repeated: remembered.repeated,
+        thinking: None,
     }
 }
 

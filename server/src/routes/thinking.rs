@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use engrain::wire::{
-    AuditFacts, FactAudit, PreviewFacts, PreviewedFacts, Scope, SetThinking, StateProfile, ThinkingState,
+    AuditFacts, FactAudit, PreviewFacts, PreviewedFacts, RecallThoughts, RecalledThoughts, Scope, SetThinking,
+    StateProfile, ThinkingState,
 };
 use serde::Deserialize;
 
@@ -129,7 +130,7 @@ pub(crate) async fn preview_facts(
     JsonBody(request): JsonBody<PreviewFacts>,
 ) -> Result<Json<PreviewedFacts>, Problem> {
     let scope = scope(&request.scope, "scope")?;
-    let turns = remember::new_turns(request.turns)?;
+    let turns = thinking::previewed_turns(remember::new_turns(request.turns)?);
     let preview = app.engine()?.preview_facts(&caller, &scope, &turns).await?;
     Ok(Json(thinking::previewed(preview)))
 }
@@ -211,4 +212,31 @@ pub(crate) async fn set_thinking(
     let profile = request.profile.map(thinking::chosen);
     let state = app.engine()?.set_thinking_profile(&caller, &scope, profile).await?;
     Ok(Json(thinking::state(state)))
+}
+
+/// Number of thoughts when the request gives none: k of the paper.
+const DEFAULT_THOUGHTS: u32 = 5;
+
+/// Recall thoughts as published
+///
+/// Returns the thoughts of the profile `tim.paper` in the bucket of the query, by cosine: one table, one probe. For
+/// comparison with the published mechanism; `POST /v1/recall` searches thoughts exactly, like all memories.
+#[utoipa::path(
+    post,
+    path = "/v1/thoughts/recall",
+    tag = "thinking",
+    request_body(content = RecallThoughts, example = json!({
+        "scope": {"user_id": "mara"}, "query": "Where does Mara live?"
+    })),
+    responses((status = 200, description = "Thoughts", body = RecalledThoughts, example = json!({"thoughts": []})))
+)]
+pub(crate) async fn recall_thoughts(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    JsonBody(request): JsonBody<RecallThoughts>,
+) -> Result<Json<RecalledThoughts>, Problem> {
+    let scope = scope(&request.scope, "scope")?;
+    let limit = request.limit.unwrap_or(DEFAULT_THOUGHTS);
+    let thoughts = app.engine()?.recall_thoughts(&caller, &scope, &request.query, limit).await?;
+    Ok(Json(thinking::thoughts(thoughts)))
 }

@@ -7,10 +7,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use engrain::wire::{AddTurns, AddedTurns};
 use memory_core::domain::change::Operation;
+use tokio::time::Instant;
 
 use super::created;
 use crate::auth::Authenticated;
-use crate::convert::{remember, responses};
+use crate::convert::{remember, responses, thinking};
 use crate::extract::{IdempotencyKey, JsonBody};
 use crate::problem::Problem;
 use crate::{App, metrics};
@@ -46,14 +47,23 @@ pub(crate) async fn add_turns(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     key: IdempotencyKey,
-    JsonBody(request): JsonBody<AddTurns>,
+    JsonBody(mut request): JsonBody<AddTurns>,
 ) -> Result<(StatusCode, Json<AddedTurns>), Problem> {
+    let until = Instant::now() + app.config().limits.request_timeout() / 2;
+    let wait = std::mem::take(&mut request.wait);
+    // Waiting is no part of what the key stands for: a repetition may wait although the first call did not.
     let idempotency = key.of(&caller, Operation::AddTurns, &request);
     let request = remember::turns(request, idempotency)?;
-    let remembered = app.engine()?.remember_turns(&caller, request).await?;
+    let (engine, scope) = (app.engine()?, request.scope.clone());
+    let remembered = engine.remember_turns(&caller, request).await?;
     if !remembered.repeated {
         metrics::turns_remembered(remembered.turns.len());
     }
     let repeated = remembered.repeated;
-    Ok(created(responses::added_turns(remembered), repeated))
+    let thinking = match wait {
+        true => Some(engine.wait_for_thinking(&caller, &scope, &remembered.memories, until).await?),
+        false => None,
+    };
+    let added = responses::added_turns(remembered);
+    Ok(created(AddedTurns { thinking: thinking.map(thinking::progress), ..added }, repeated))
 }

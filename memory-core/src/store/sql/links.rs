@@ -17,7 +17,7 @@ use super::write_transaction::WriteTransaction;
 use super::{Db, StoreError, unavailable};
 use crate::domain::change::{ChangeSet, NewMemory, Refusal};
 use crate::domain::id::{MemoryId, PartitionId};
-use crate::domain::link::{Link, is_superseded, redirect};
+use crate::domain::link::{Link, is_merged, is_superseded, redirect};
 use crate::domain::memory::{DocumentName, Memory};
 use crate::domain::time::Timestamp;
 use crate::store::ChangeOp;
@@ -31,6 +31,10 @@ pub(super) const EARLIER_LISTS: &str = "SELECT version, links FROM memory_versio
 /// Writes the list of a current version.
 const PUT_PRESENT_LIST: &str =
     "UPDATE memories SET links = $4 WHERE partition_id = $1 AND id = $2 AND version = $3";
+/// Removes the end of the validity of a memory.
+const REOPEN_VALIDITY: &str = "UPDATE memories SET valid_to_us = NULL WHERE partition_id = $1 AND id = $2";
+/// Removes the expiry of a memory.
+const REOPEN_RECALL: &str = "UPDATE memories SET expires_us = NULL WHERE partition_id = $1 AND id = $2";
 /// Writes the list of an earlier version.
 const PUT_EARLIER_LIST: &str =
     "UPDATE memory_versions SET links = $4 WHERE partition_id = $1 AND id = $2 AND version = $3";
@@ -193,13 +197,24 @@ impl WriteTransaction<'_, '_> {
             for (read, write) in [(EARLIER_LISTS, PUT_EARLIER_LIST), (PRESENT_LIST, PUT_PRESENT_LIST)] {
                 for (version, mut links) in self.lists(read, partition, *id).await? {
                     present = version;
-                    let (before, was_superseded) = (links.len(), is_superseded(&links));
+                    let before = links.len();
+                    let (was_superseded, was_merged) = (is_superseded(&links), is_merged(&links));
                     links.retain(|link| !erased.contains(&link.to));
                     if links.len() < before {
                         self.put_list(write, (partition, *id, version), &links).await?;
                     }
-                    if write == PUT_PRESENT_LIST && was_superseded && !is_superseded(&links) {
-                        self.reopen(partition, *id).await?;
+                    if write != PUT_PRESENT_LIST {
+                        continue;
+                    }
+                    let is_valid_again = was_superseded && !is_superseded(&links);
+                    let is_recalled_again = was_merged && !is_merged(&links);
+                    if is_valid_again {
+                        self.reopen(partition, *id, REOPEN_VALIDITY).await?;
+                    }
+                    if is_recalled_again {
+                        self.reopen(partition, *id, REOPEN_RECALL).await?;
+                    }
+                    if is_valid_again || is_recalled_again {
                         reopened.push(*id);
                     }
                 }
@@ -211,8 +226,13 @@ impl WriteTransaction<'_, '_> {
     }
 
     /// Removes the end of the validity of a present version.
-    async fn reopen(&mut self, partition: PartitionId, id: MemoryId) -> Result<(), StoreError> {
-        sqlx::query("UPDATE memories SET valid_to_us = NULL WHERE partition_id = $1 AND id = $2")
+    async fn reopen(
+        &mut self,
+        partition: PartitionId,
+        id: MemoryId,
+        statement: &'static str,
+    ) -> Result<(), StoreError> {
+        sqlx::query(statement)
             .bind(partition.0)
             .bind(id.0)
             .execute(&mut *self.connection)

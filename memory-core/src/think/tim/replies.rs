@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub use crate::model::language_model::ask::BadReply;
 use crate::text::entity_key;
 
 /// Bytes of a reply at most.
@@ -19,16 +20,6 @@ pub const MAX_REPLY_BYTES: usize = 64 * 1_024;
 pub const MAX_MERGED_TEXT_BYTES: usize = 2_000;
 /// Bytes of a head at most.
 pub const MAX_HEAD_BYTES: usize = 256;
-
-/// A reply that breaks a rule. It is refused whole and changes nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{code}: {detail}")]
-pub struct BadReply {
-    /// Stable code, by which refusals are counted.
-    pub code: &'static str,
-    /// Explanation for the log and for the next attempt; numbers only, no text of the reply.
-    pub detail: String,
-}
 
 /// Reason to drop a thought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

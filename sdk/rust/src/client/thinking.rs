@@ -6,7 +6,8 @@ use super::pages::scoped;
 use super::transport::Request;
 use super::{Client, Error};
 use crate::wire::{
-    AuditFacts, FactAudit, PreviewFacts, PreviewedFacts, ProfileQuery, Scope, SetThinking, StateProfile, ThinkingState,
+    AuditFacts, FactAudit, PreviewFacts, PreviewedFacts, ProfileQuery, RecallThoughts, RecalledThoughts, Scope,
+    SetThinking, StateProfile, ThinkingState,
 };
 
 /// Operations on thinking. Errors are those of the other operations.
@@ -24,6 +25,11 @@ impl Client {
     /// Previews the facts that thinking would store for turns. Nothing is stored.
     pub async fn preview_facts(&self, request: &PreviewFacts) -> Result<PreviewedFacts, Error> {
         self.json(Request::post("v1/facts/preview", request)?).await
+    }
+
+    /// Recalls thoughts of the profile `tim.paper` as published: those in the bucket of the query.
+    pub async fn recall_thoughts(&self, request: &RecallThoughts) -> Result<RecalledThoughts, Error> {
+        self.json(Request::post("v1/thoughts/recall", request)?).await
     }
 
     /// Audits the facts of a scope.

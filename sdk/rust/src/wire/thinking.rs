@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::memory::{Role, Scope};
+use super::memory::{Memory, Role, Scope};
 use super::remember::NewTurn;
 
 /// Progress of thinking about the turns of a request.
@@ -176,6 +176,38 @@ pub enum FactOutcome {
     Contradicts,
     /// Not stored.
     Rejected,
+}
+
+/// Body of `POST /v1/thoughts/recall`: thoughts of the profile `tim.paper`, recalled as published.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RecallThoughts {
+    /// Scope.
+    pub scope: Scope,
+    /// Query.
+    pub query: String,
+    /// Maximum number of thoughts, 1 to 100. Default: 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// Response to [`RecallThoughts`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct RecalledThoughts {
+    /// Thoughts in the bucket of the query, nearest first.
+    pub thoughts: Vec<RecalledThought>,
+}
+
+/// Thought with its similarity to the query.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct RecalledThought {
+    /// Thought.
+    pub memory: Memory,
+    /// Cosine.
+    pub similarity: f32,
 }
 
 /// Body of `PUT /v1/thinking`: settings of a scope.

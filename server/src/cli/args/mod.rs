@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 pub(super) use scope::ScopeArgs;
 pub(super) use thinking::{AuditArgs, ProfileArgs};
-pub(super) use undo::UndoCommand;
+pub(super) use undo::{UndoArgs, UndoCommand};
 
 /// Long-term memory for LLM agents and chatbots.
 #[derive(Debug, Parser)]
