@@ -72,8 +72,7 @@ impl Engine {
         needs_read(caller)?;
         check::recall(&request, &self.limits)?;
         let deadline = request.deadline_ms.map(|ms| began + Duration::from_millis(u64::from(ms)));
-        let mut timings = Timings::default();
-        let mut degraded = Vec::new();
+        let (mut timings, mut degraded) = (Timings::default(), Vec::new());
 
         let view = request.view(now);
         let targets =

@@ -10,6 +10,7 @@ use memory_core::domain::memory::{Kind, Memory};
 use memory_core::domain::scope::Scope;
 use memory_core::domain::time::{Interval, Timestamp};
 use memory_core::domain::turn::Role;
+use memory_core::index::Index;
 use memory_core::memories::request::Edit;
 use memory_core::recall::request::Recall;
 use memory_core::recall::response::{Recalled, Verdict};

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::bitmap::Bitmap;
+use super::extent::Extent;
 use super::heap_size;
 use super::interner::{Interner, Symbol};
-use super::visibility::Extent;
 use crate::domain::filter::Field;
 use crate::domain::id::MemoryId;
 use crate::domain::link::Link;

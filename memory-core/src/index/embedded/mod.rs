@@ -8,6 +8,7 @@ mod adjacent_turns;
 mod bitmap;
 mod candidates;
 mod columns;
+mod extent;
 mod filtering;
 mod heap_size;
 mod hybrid_search;

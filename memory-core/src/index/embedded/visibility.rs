@@ -1,7 +1,7 @@
 //! The rules of a view, evaluated to bitmaps of ordinals. Invariant: they hide exactly what [`View::hides`] says of the
 //! present version; revised memories pass if they were created by the record time.
 //!
-//! Most partitions have nothing that a rule but the filter could hide. [`Extent`] tells so without a look at a column, and
+//! Most partitions have nothing that a rule but the filter could hide. Their extent tells so without a look at a column, and
 //! a search then has no mask.
 
 use super::bitmap::Bitmap;
@@ -9,83 +9,10 @@ use super::columns::{Columns, NEVER};
 use super::filtering;
 use crate::domain::filter::Field;
 use crate::domain::id::MemoryId;
-use crate::domain::memory::{Kind, Memory, Visibility};
+use crate::domain::memory::Kind;
 use crate::domain::name::Name;
 use crate::domain::time::Timestamp;
 use crate::index::{Candidate, ValidTime, View};
-
-/// Bounds of the values that rules compare, in microseconds, over all memories that were ever put, and bitmaps of two
-/// fields that filters do not test.
-#[derive(Debug)]
-pub(super) struct Extent {
-    earliest_expiry: i64,
-    earliest_end: i64,
-    /// Latest start of validity, and latest time of a turn.
-    latest_begin: i64,
-    latest_record: i64,
-    shared: Bitmap,
-    /// Memories with an audience; empty while no memory has one.
-    confided: Bitmap,
-    len: usize,
-}
-
-impl Default for Extent {
-    fn default() -> Self {
-        Self {
-            earliest_expiry: i64::MAX,
-            earliest_end: i64::MAX,
-            latest_begin: i64::MIN,
-            latest_record: i64::MIN,
-            shared: Bitmap::default(),
-            confided: Bitmap::default(),
-            len: 0,
-        }
-    }
-}
-
-impl Extent {
-    /// Takes the next ordinal's memory into account.
-    pub(super) fn put(&mut self, memory: &Memory) {
-        let micros = |at: Option<Timestamp>, missing: i64| at.map_or(missing, Timestamp::as_micros);
-        let said_at = (memory.kind == Kind::Turn).then_some(memory.happened.at);
-        let begin = micros(memory.valid.start, i64::MIN).max(micros(said_at, i64::MIN));
-        let record = memory.recorded_at.max(memory.created_at).as_micros();
-        self.earliest_expiry = self.earliest_expiry.min(micros(memory.expires_at, i64::MAX));
-        self.earliest_end = self.earliest_end.min(micros(memory.valid.end, i64::MAX));
-        self.latest_begin = self.latest_begin.max(begin);
-        self.latest_record = self.latest_record.max(record);
-        self.shared.push(memory.visibility == Visibility::Shared);
-        if !memory.audience.is_empty() && !self.has_audience() {
-            self.confided = Bitmap::none(self.len);
-        }
-        if !memory.audience.is_empty() || self.has_audience() {
-            self.confided.push(!memory.audience.is_empty());
-        }
-        self.len += 1;
-    }
-
-    /// Approximate heap size in bytes.
-    pub(super) fn bytes(&self) -> usize {
-        self.shared.bytes() + self.confided.bytes()
-    }
-
-    fn has_audience(&self) -> bool {
-        self.confided != Bitmap::default()
-    }
-
-    fn has_expired(&self, now: Timestamp) -> bool {
-        self.earliest_expiry <= now.as_micros()
-    }
-
-    fn has_invalid(&self, valid: &ValidTime) -> bool {
-        let at = valid.at.as_micros();
-        valid.hides_ended && self.earliest_end <= at || valid.hides_later && self.latest_begin > at
-    }
-
-    fn has_later(&self, known_at: Timestamp) -> bool {
-        self.latest_record > known_at.as_micros()
-    }
-}
 
 impl Columns {
     /// True if all live memories are visible, as far as can be told without a look at them.
