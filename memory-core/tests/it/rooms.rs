@@ -106,6 +106,7 @@ const PURE: &[&str] = &[
     "field_checks.rs",
     "indexing/keys.rs",
     "think/candidate.rs",
+    "think/extract/",
     "scope/narrowed.rs",
     "scope/owner.rs",
 ];
