@@ -5,7 +5,7 @@ use crate::store::{Usage, UsageEntry};
 
 /// Bound that has been reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exhausted {
+pub(super) enum Exhausted {
     /// Calls of the day.
     Calls,
     /// Tokens of the day.
@@ -16,7 +16,7 @@ pub enum Exhausted {
 
 impl Exhausted {
     /// Error code of a job that stops for it.
-    pub const fn code(self) -> &'static str {
+    pub(super) const fn code(self) -> &'static str {
         match self {
             Exhausted::Calls => "budget_of_calls_exhausted",
             Exhausted::Tokens => "budget_of_tokens_exhausted",
@@ -27,7 +27,7 @@ impl Exhausted {
 
 /// The first bound that today's usage has reached; `None` if another call is allowed. The last call of a day may go over
 /// the bound by its own length, which is not known before.
-pub fn exhausted(budget: &Budget, today: &[UsageEntry]) -> Option<Exhausted> {
+pub(super) fn exhausted(budget: &Budget, today: &[UsageEntry]) -> Option<Exhausted> {
     let sum = |of: fn(&Usage) -> u64| today.iter().map(|entry| of(&entry.usage)).fold(0, u64::saturating_add);
     let reached = |bound: Option<u64>, spent: u64| bound.is_some_and(|bound| spent >= bound);
     if reached(budget.calls_per_day, sum(|usage| usage.calls)) {

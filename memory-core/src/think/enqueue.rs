@@ -15,11 +15,11 @@ use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
 
 /// Kind of the jobs that make facts of turns, and the name of their queue.
-pub const FACTS: &str = "facts";
+pub(super) const FACTS: &str = "facts";
 /// Kind of the jobs that organise groups of facts.
-pub const ORGANISE: &str = "organise";
+pub(super) const ORGANISE: &str = "organise";
 /// Kind of the jobs that make and organise thoughts as published, and the name of their queue.
-pub const TIM_PAPER: &str = "tim.paper";
+pub(super) const TIM_PAPER: &str = "tim.paper";
 
 /// Payload of thinking jobs: ids only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

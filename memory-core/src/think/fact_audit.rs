@@ -12,7 +12,7 @@ use crate::scope::owner;
 use crate::store::IdPage;
 
 /// Maximum number of facts in one audit, the newest first.
-pub const FACTS_PER_AUDIT: usize = 10_000;
+const FACTS_PER_AUDIT: usize = 10_000;
 /// Facts read from the store in one call.
 const FACTS_PER_READ: u32 = 500;
 

@@ -19,7 +19,7 @@ use super::known::Reader;
 use super::model_call::{ModelCalls, maker};
 use super::settings::{Task, TaskModel};
 use super::tim::groups::{Grouping, Placed};
-use super::tim::organise::{DEFAULT_INPUT_TOKENS, FORGET_PROMPT, MERGE_PROMPT, Member, Shown, ThoughtEdit};
+use super::tim::organise::{DEFAULT_INPUT_TOKENS, FORGET_PROMPT, MERGE_PROMPT, Member, Shown};
 use super::tim::profile::Profile;
 use super::writing::{Writing, fact_set};
 use crate::domain::change::ChangeSet;
@@ -88,7 +88,7 @@ impl Engine {
         for group in groups.into_iter().take(GROUPS_AT_MOST) {
             let members = reader.with_evidence(self.store.memories(partition, &group).await?).await?;
             let organised = self.organise_group(run, (partition, kind, profile), &members, model).await?;
-            for Organised { changes, maker } in organised {
+            if let Some(Organised { changes, maker }) = organised {
                 has_changes |= !changes.facts.is_empty() || !changes.revisions.is_empty();
                 let (indexed, batch) = (self.index_texts(&[], "facts").await?, super::batch::Batch::default());
                 let writing =

@@ -183,7 +183,7 @@ impl Open {
     fn finish(self, format: Format) -> ImportItem {
         let batch = match self.content {
             Content::Turns(Conversation { scope, session, visibility }, turns) => {
-                Batch::Turns(AddTurns { scope, session, turns, visibility })
+                Batch::Turns(AddTurns { scope, session, turns, visibility, wait: false })
             }
             Content::Memories(scope, memories) => Batch::Memories(AddMemories { scope, memories }),
         };

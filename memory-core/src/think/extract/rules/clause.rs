@@ -13,6 +13,8 @@ const MAX_PREFIX: usize = 10;
 
 /// Marks that end a clause.
 const ENDS: Words = Words("; : — – - ( ) … ! . ? * [ ]");
+/// Words after which a full stop ends no clause.
+const TITLES: Words = Words("mr mrs ms dr prof st vs jr sr");
 /// Conjunctions that end a clause if a new subject or question follows.
 const CONJUNCTIONS: Words = Words("and but so or as since while though yet , like");
 /// Conjunctions that always end a clause: what follows is a reason or a contrast.
@@ -22,6 +24,8 @@ const SUBJECTS: Words = Words(
     "i we my you he she it they can could do does what would is are there this that how let any please \
      our your should why these those if when maybe not thanks where will",
 );
+/// Subjects by which the part before a comma is a clause of its own.
+const SUBJECTS_BEFORE: Words = Words("i my we it that this there thanks sounds is are was");
 /// Words after which a following statement is not one of fact.
 const HAZARDS: &[&str] = &[
     "if",
@@ -73,12 +77,20 @@ pub(super) fn clauses(tokens: &[Token]) -> Vec<Range<usize>> {
     let word = |at: usize| tokens.get(at).map_or("", |token| token.word.as_str());
     let (mut found, mut start) = (Vec::new(), 0);
     for at in 0..tokens.len() {
-        let is_mark = ENDS.contains(&word(at)) && !tokens.get(at).is_some_and(|token| token.is_word);
+        let is_abbreviated = word(at) == "." && at > 0 && TITLES.contains(word(at - 1));
+        let is_mark =
+            ENDS.contains(word(at)) && !tokens.get(at).is_some_and(|token| token.is_word) && !is_abbreviated;
         let next = if word(at) == "," && CONJUNCTIONS.contains(&word(at + 1)) { at + 2 } else { at + 1 };
         // "that" and "as" inside a clause are not boundaries: only a comma or conjunction with a subject is.
+        // "Last week, I moved": the part before the comma has no subject of its own.
+        let is_adverbial = word(at) == ","
+            && next == at + 1
+            && at - start <= MAX_PREFIX
+            && !(start..at).any(|at| SUBJECTS_BEFORE.contains(word(at)));
         let is_joint = CONJUNCTIONS.contains(&word(at))
             && SUBJECTS.contains(&word(next))
-            && !is_place_of_time(tokens, next);
+            && !is_place_of_time(tokens, next)
+            && !is_adverbial;
         if is_mark || is_joint || ALWAYS.contains(&word(at)) {
             if at > start {
                 found.push(start..at);

@@ -33,7 +33,7 @@ const ACTIVITY_ENDS: Words = Words(
 );
 /// First words of an object that refers to something said elsewhere, or to nothing in particular.
 const VAGUE: Words = Words(
-    "it this that these those them him her you your he she they one ones something anything everything \
+    "mine ours it this that these those them him her you your he she they one ones something anything everything \
      nothing someone some any all both things stuff thing lot lots what how when where why which who here \
      there same more such each another other few its their his way point idea bit most if either part not \
      others different much many enough question questions sure none anyone us like",
@@ -151,7 +151,8 @@ fn is_meaningful(tokens: &[Token], kind: Object, range: &Range<usize>) -> bool {
     let is_anaphoric = kind != Object::Rest
         && (words.iter().any(|token| matches!(token.word.as_str(), "one" | "ones" | "there"))
             || word(1) == "same");
-    has_letters && !is_anaphoric && !is_open && !is_deictic && !is_vague
+    let is_bare_course = kind == Object::Rest && words.len() == 1 && word(0).ends_with("ing");
+    has_letters && !is_bare_course && !is_anaphoric && !is_open && !is_deictic && !is_vague
         || (kind == Object::Number && !is_open)
 }
 

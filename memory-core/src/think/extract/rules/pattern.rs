@@ -139,7 +139,7 @@ impl Piece {
             Self::What => what_end(tokens, at),
         }?;
         match self {
-            Self::Number => {}
+            Self::Number => found.what = Some(at..end),
             Self::Counted => found.object = end,
             Self::Habit => (found.what, found.object) = (Some(at..end), at),
             Self::What => (found.what, found.object) = (Some(at..end), end),

@@ -282,7 +282,7 @@ impl<'a> Reader<'a> {
             "that" => PREPOSITIONS.contains(before) && !TIME_WORDS.contains(next),
             "need" | "want" | "wondering" | "looking" | "would" | "could" | "was" | "am" => before == "and",
             "it" | "them" | "there" | "ones" | "its" | "one" => {
-                at < found.object + 4 && !(word == "one" && next == "of")
+                at < found.object + 6 && !(word == "one" && next == "of")
             }
             "he" | "she" | "his" | "her" | "him" | "they" | "their" => {
                 let mut earlier = (found.span.start..at).filter_map(|at| self.tokens.get(at));
@@ -350,14 +350,14 @@ const CUTS: Words = Words(
 );
 /// Words that no text ends with.
 const TRAILING: Words = Words(
-    ", and but so which that because or as thanks especially specifically including particularly though since even",
+    ", and but so which that because or as thanks especially specifically including particularly though since even on with to for of in at from by about",
 );
 /// Words before `that` which make it a reference.
 const PREPOSITIONS: Words = Words("to of for in with on at from like about using by out");
 /// First words after `my X is` that tell of a passing state.
 const NOT_VALUES: Words = Words(
     "so still getting coming really usually pretty very not also to for about just too always starting looking quite going \
-     already all super actually that definitely into",
+     already all super actually that definitely into awesome paying great amazing",
 );
 /// Words after a participle that tell nothing: `I've been doing great`.
 const NOT_COURSES: Words =

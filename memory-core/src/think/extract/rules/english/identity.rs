@@ -1,7 +1,7 @@
 //! Identity: name, age, birthday, pronouns, home, origin, language.
 
 use super::super::rule::Kind::{Ended, Past, Plan, State};
-use super::super::rule::Object::{Name, Number, Place, Rest, Thing};
+use super::super::rule::Object::{Captured, Name, Number, Place, Rest, Thing};
 use super::super::rule::{LIKELY, Rule, SURE, rule};
 
 pub(super) const RULES: &[Rule] = &[
@@ -9,8 +9,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("i am called|named", Name, "name", "is named", State, LIKELY),
     rule("i go by", Name, "name", "goes by", State, LIKELY),
     rule("my pronouns are", Thing, "pronouns", "uses the pronouns", State, SURE),
-    rule("i am <num> years|year old", Number, "age", "is aged", State, SURE),
-    rule("i am a? <num>-year-old", Number, "age", "is aged", State, SURE),
+    rule("i am <num> years|year old", Captured, "age", "is aged", State, SURE),
     rule("i turned", Number, "age", "turned", State, LIKELY),
     rule("i am turning", Number, "age", "is turning", Plan, LIKELY),
     rule("my birthday is on? in?", Rest, "birthday", "has a birthday on", State, SURE),

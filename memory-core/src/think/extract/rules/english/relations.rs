@@ -1,7 +1,7 @@
 //! Relations: partner, family, friends, pets, and statements about relatives.
 
 use super::super::rule::Kind::{Ended, Event, Plan, State};
-use super::super::rule::Object::{Activity, Captured, CapturedName, Name, None, Number, Place, Rest, Thing};
+use super::super::rule::Object::{Activity, Captured, CapturedName, Name, None, Place, Rest, Thing};
 use super::super::rule::{FAIR, LIKELY, Rule, SURE, rule};
 
 const PARTNER: &str = "my wife|husband|spouse|partner|girlfriend|boyfriend|fiancé|fiancée|fiance|fiancee is? named|called? <name>";
@@ -40,7 +40,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("my <kin> <name>? works as|in", Activity, "job", "works as", State, LIKELY),
     rule("my <kin> <name>? is a|an <job>", Captured, "job", "is a", State, LIKELY),
     rule("my <kin> <name>? is allergic to", Thing, "allergy", "is allergic to", State, LIKELY),
-    rule("my <kin> <name>? is <num> years|months old?", Number, "age", "is aged", State, FAIR),
+    rule("my <kin> <name>? is <num> years|months old?", Captured, "age", "is aged", State, FAIR),
     rule("my <kin> <name>? loves|likes|enjoys", Activity, "likes", "likes", State, FAIR),
     rule("my <kin> <name>? passed away", None, "", "passed away", Event, LIKELY),
     rule("my <kin> <name>? died", None, "", "died", Event, LIKELY),
