@@ -166,7 +166,7 @@ fn passes_luhn(digits: &[u32]) -> bool {
             (_, double) => double,
         })
         .sum();
-    sum % 10 == 0 && digits.iter().any(|digit| *digit > 0)
+    sum.is_multiple_of(10) && digits.iter().any(|digit| *digit > 0)
 }
 
 #[cfg(test)]
