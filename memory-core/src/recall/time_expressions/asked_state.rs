@@ -172,9 +172,9 @@ fn tense(word: &str) -> Option<Tense> {
 impl Question {
     fn of(query: &str) -> Self {
         let words = |text: &str| tokens(text).into_iter().map(|token| token.text).collect::<Vec<String>>();
-        let sentences = query.split_inclusive(['.', '?', '!']).map(words);
+        let mut sentences = query.split_inclusive(['.', '?', '!']).map(words);
         let is_question = |words: &Vec<String>| words.iter().any(|word| tense(word).is_some());
-        let last = sentences.filter(is_question).last();
+        let last = sentences.rfind(is_question);
         Self { words: last.unwrap_or_else(|| words(query)) }
     }
 
