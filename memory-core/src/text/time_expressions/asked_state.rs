@@ -1,9 +1,10 @@
 //! State that a query asks for: the present one, or an earlier one. Rule-based, for English, pure.
 //!
 //! The rules read tense, marks of time and the kind of answer; they know no topics. The present is asked for by words
-//! ("currently", "most recent") or by the form: the present tense and a value that changes (quantity, place, time of day,
-//! yes or no, "my ..."), or a quantity or a yes or no in the past tense, because a running count is a state too. Questions
-//! about the order of events, about spans between them, and about what an assistant said ask for no state.
+//! ("currently", "most recent") or by the form, if the question is about the owner: the present tense and a value that
+//! changes (quantity, place, time of day, yes or no, "my ..."), or a quantity or a yes or no in the past tense, because a
+//! running count is a state too. Questions about the order of events, about spans between them, and about what an
+//! assistant said ask for no state.
 
 use super::words::tokens;
 
@@ -117,6 +118,9 @@ const QUANTITIES: &[&str] = &[
     "heavy",
     "close",
 ];
+/// Words for the owner of the memories. Of other people, many of whose states are told only once, a state is asked for by
+/// explicit words only.
+const OWNER: &[&str] = &["i", "me", "my", "mine", "we", "us", "our", "user"];
 /// Auxiliary verbs of the present; "don" and the like are what an apostrophe leaves.
 const AUXILIARY_PRESENT: &[&str] = &[
     "do", "does", "am", "is", "are", "have", "has", "can", "don", "doesn", "isn", "aren", "haven", "hasn",
@@ -168,9 +172,9 @@ fn tense(word: &str) -> Option<Tense> {
 impl Question {
     fn of(query: &str) -> Self {
         let words = |text: &str| tokens(text).into_iter().map(|token| token.text).collect::<Vec<String>>();
-        let sentences = query.split_inclusive(['.', '?', '!']).map(words);
+        let mut sentences = query.split_inclusive(['.', '?', '!']).map(words);
         let is_question = |words: &Vec<String>| words.iter().any(|word| tense(word).is_some());
-        let last = sentences.filter(is_question).last();
+        let last = sentences.rfind(is_question);
         Self { words: last.unwrap_or_else(|| words(query)) }
     }
 
@@ -246,8 +250,11 @@ impl Question {
         }
     }
 
-    /// True if the form of the question asks for a value that changes.
+    /// True if the form of the question asks for a value of the owner that changes.
     fn asks_for_a_changing_value(&self) -> bool {
+        if !self.has_word(OWNER) {
+            return false;
+        }
         let (first, second) = (self.word(0), self.word(1));
         let is_own = matches!(first, "what" | "who" | "which")
             && matches!(second, "is" | "are" | "s")
@@ -362,6 +369,7 @@ mod tests {
             "What kind of music does she like?",
             "Any tips for a better sleep?",
             "Why was I late?",
+            "How often does Anna travel?",
             "Who got used to the noise?",
             "",
             "?!",
