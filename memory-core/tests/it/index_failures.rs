@@ -14,10 +14,10 @@ use memory_core::index::{
 use memory_core::limits::Limits;
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::recall::settings::RecallSettings;
-use memory_core::think::settings::ThinkingSettings;
 use memory_core::retention::MemoryBankPaper;
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::testing::{CALLER, START, fact, memories, question, user};
+use memory_core::think::settings::ThinkingSettings;
 
 /// The embedded index, which refuses updates while `refuses` is set.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ async fn a_commit_that_the_index_cannot_apply_is_acknowledged_and_found() {
         ids: Arc::new(CountingIds::default()),
         limits: Limits::default(),
         recall: RecallSettings::default(),
-            thinking: ThinkingSettings::default(),
+        thinking: ThinkingSettings::default(),
     })
     .await
     .unwrap();

@@ -67,7 +67,18 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     (
         "maintenance",
-        &["domain", "model", "store", "index", "error", "field_checks", "jobs", "indexing", "think", "engine"],
+        &[
+            "domain",
+            "model",
+            "store",
+            "index",
+            "error",
+            "field_checks",
+            "jobs",
+            "indexing",
+            "think",
+            "engine",
+        ],
     ),
     (
         "engine",

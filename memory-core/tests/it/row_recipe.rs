@@ -19,12 +19,12 @@ use memory_core::limits::Limits;
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::model::{Embedder, EmbedderIdentity, ModelError};
 use memory_core::recall::settings::RecallSettings;
-use memory_core::think::settings::ThinkingSettings;
 use memory_core::retention::MemoryBankPaper;
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::store::{Embedders, IndexSource, Indexed, Jobs, Memories, StoreError};
 use memory_core::testing::{CALLER, START, TestEngine, fact, memories, question, turn, turns, user};
 use memory_core::text::Tokenizer;
+use memory_core::think::settings::ThinkingSettings;
 use memory_core::{Engine, Error, Parts};
 
 /// More than a step of the job embeds.
@@ -200,7 +200,7 @@ async fn engine_without_jobs(directory: &Path) -> Result<(Arc<Engine>, Arc<SqlSt
         ids: Arc::new(CountingIds::default()),
         limits: Limits::default(),
         recall: RecallSettings::default(),
-            thinking: ThinkingSettings::default(),
+        thinking: ThinkingSettings::default(),
     };
     Ok((Engine::start(parts).await?, store))
 }

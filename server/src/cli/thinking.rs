@@ -41,7 +41,11 @@ fn lines(profile: &StateProfile) -> String {
             text.push_str(&format!("{attribute}: {}{contested}\n", shown(value)));
         }
         for value in history {
-            text.push_str(&format!("{attribute}, until {}: {}\n", value.until.as_deref().unwrap_or("?"), shown(value)));
+            text.push_str(&format!(
+                "{attribute}, until {}: {}\n",
+                value.until.as_deref().unwrap_or("?"),
+                shown(value)
+            ));
         }
     }
     for fact in &profile.facts {

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use engrain::wire::{UndoChange, UndoJob, Undone};
 
 use super::args::Global;
+use super::args::{UndoArgs, UndoCommand};
 use super::connect::with_server;
 use super::failure::Failure;
 use super::print;
-use super::args::{UndoArgs, UndoCommand};
 
 /// Takes changes back and prints the effect. A refusal for dependents lists the memories.
 pub(super) async fn undo(global: &Global, command: UndoCommand) -> Result<(), Failure> {

@@ -148,7 +148,8 @@ impl Config {
 
     fn check_language_model(model: &LanguageModel) -> Result<(), BadConfig> {
         let because = "for a language model";
-        for (key, value) in [("language_models.*.url", &model.url), ("language_models.*.model", &model.model)] {
+        for (key, value) in [("language_models.*.url", &model.url), ("language_models.*.model", &model.model)]
+        {
             if value.is_empty() {
                 return Err(BadConfig::Missing { key, because });
             }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use engrain::wire::{
-    AuditFacts, FactAudit, PreviewFacts, PreviewedFacts, RecallThoughts, RecalledThoughts, Scope, SetThinking,
-    StateProfile, ThinkingState,
+    AuditFacts, FactAudit, PreviewFacts, PreviewedFacts, RecallThoughts, RecalledThoughts, Scope,
+    SetThinking, StateProfile, ThinkingState,
 };
 use serde::Deserialize;
 

@@ -6,8 +6,8 @@ use super::pages::scoped;
 use super::transport::Request;
 use super::{Client, Error};
 use crate::wire::{
-    AuditFacts, FactAudit, PreviewFacts, PreviewedFacts, ProfileQuery, RecallThoughts, RecalledThoughts, Scope,
-    SetThinking, StateProfile, ThinkingState,
+    AuditFacts, FactAudit, PreviewFacts, PreviewedFacts, ProfileQuery, RecallThoughts, RecalledThoughts,
+    Scope, SetThinking, StateProfile, ThinkingState,
 };
 
 /// Operations on thinking. Errors are those of the other operations.
