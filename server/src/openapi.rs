@@ -114,6 +114,7 @@ fn can_happen(code: Code, path: &str, operation: &Operation) -> bool {
         Code::ConfirmationStale => id == "delete_matching",
         Code::JobNotOver => id == "undo_job",
         Code::UndoHasDependents | Code::ScopeChanged => id == "undo_job" || id == "undo_change",
+        Code::LanguageModelUnavailable | Code::BudgetExhausted => id == "preview_facts",
         Code::EmbedderMismatch | Code::ReindexInProgress => id == "reindex",
         Code::IdempotencyKeyReused => {
             let edits = ["edit_memory", "delete_memory", "delete_matching", "undo_job", "undo_change"];

@@ -37,11 +37,11 @@ use crate::model::source::EmbedderSource;
 use crate::model::{Embedder, ModelError};
 use crate::recall::request::{AsOf, Recall};
 use crate::recall::settings::RecallSettings;
-use crate::think::settings::ThinkingSettings;
 use crate::recall::signals::RequestedWeights;
 use crate::remember::request::{MemoryToRemember, RememberMemories, RememberTurns, TurnToRemember};
 use crate::retention::MemoryBankPaper;
 use crate::store::sql::{SqlStore, StoreOptions};
+use crate::think::settings::ThinkingSettings;
 
 /// Start time of the test clock: 2024-03-01T12:00:00Z.
 pub const START: Timestamp = Timestamp::from_micros(1_709_294_400_000_000);
@@ -74,6 +74,20 @@ impl TestEngine {
         embedder: Arc<dyn Embedder>,
         budget_bytes: usize,
     ) -> Result<Self, Error> {
+        Self::open_thinking(directory, embedder, budget_bytes, ThinkingSettings::default()).await
+    }
+
+    /// Opens a test engine with these settings of thinking, a hashing embedder and the usual memory budget.
+    pub async fn thinking(directory: &Path, settings: ThinkingSettings) -> Result<Self, Error> {
+        Self::open_thinking(directory, Arc::new(HashingEmbedder::new(64)), 64 << 20, settings).await
+    }
+
+    async fn open_thinking(
+        directory: &Path,
+        embedder: Arc<dyn Embedder>,
+        budget_bytes: usize,
+        thinking: ThinkingSettings,
+    ) -> Result<Self, Error> {
         let store = Arc::new(SqlStore::open(directory, StoreOptions::default()).await?);
         let options =
             EmbeddedIndexOptions { budget_bytes, threads: 2, inline_rows: EmbeddedIndexOptions::INLINE_ROWS };
@@ -89,7 +103,7 @@ impl TestEngine {
             ids: Arc::new(CountingIds::default()),
             limits: Limits::default(),
             recall: RecallSettings::default(),
-            thinking: ThinkingSettings::default(),
+            thinking,
         })
         .await?;
         engine.start_jobs(Arc::new(HashingEmbedders), JobSettings::default()).await?;

@@ -83,7 +83,9 @@ fn session(pending: &PendingTurn) -> Option<SessionId> {
 
 /// Turns right before the batch in its session.
 async fn context(store: &Arc<dyn Store>, queued: &[PendingTurn]) -> Result<Vec<SourceTurn>, Error> {
-    let Some(first) = queued.first().and_then(source).filter(|first| first.seq > 0) else { return Ok(Vec::new()) };
+    let Some(first) = queued.first().and_then(source).filter(|first| first.seq > 0) else {
+        return Ok(Vec::new());
+    };
     let wanted = u32::try_from(prompt::CONTEXT_TURNS_AT_MOST).unwrap_or(u32::MAX);
     let from = first.seq.saturating_sub(wanted);
     let before = store.turns(first.session, from, first.seq - from).await?;

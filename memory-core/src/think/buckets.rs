@@ -20,7 +20,11 @@ pub(super) struct Buckets {
 
 impl Buckets {
     /// Hash by the settings of the engine, for vectors of this embedder.
-    pub(super) fn new(settings: &ThinkingSettings, embedder: EmbedderId, dimension: usize) -> Result<Self, LshError> {
+    pub(super) fn new(
+        settings: &ThinkingSettings,
+        embedder: EmbedderId,
+        dimension: usize,
+    ) -> Result<Self, LshError> {
         let parameters =
             LshParameters { buckets: settings.buckets, seed: settings.hash_seed, ..LshParameters::default() };
         let lsh = Lsh::new(parameters, dimension)?;

@@ -32,7 +32,10 @@ pub(super) fn exhausted(budget: &Budget, today: &[UsageEntry]) -> Option<Exhaust
     let reached = |bound: Option<u64>, spent: u64| bound.is_some_and(|bound| spent >= bound);
     if reached(budget.calls_per_day, sum(|usage| usage.calls)) {
         Some(Exhausted::Calls)
-    } else if reached(budget.tokens_per_day, sum(|usage| usage.prompt_tokens.saturating_add(usage.reply_tokens))) {
+    } else if reached(
+        budget.tokens_per_day,
+        sum(|usage| usage.prompt_tokens.saturating_add(usage.reply_tokens)),
+    ) {
         Some(Exhausted::Tokens)
     } else if reached(budget.cost_micros_per_day, sum(|usage| usage.cost_micros)) {
         Some(Exhausted::Cost)

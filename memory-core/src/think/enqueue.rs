@@ -47,7 +47,14 @@ impl Payload {
     }
 
     /// New job with this payload. `is_unique`: no second one of its kind waits for the owner.
-    pub(super) fn job(&self, id: JobId, tenant: TenantId, kind: &str, now: Timestamp, is_unique: bool) -> Job {
+    pub(super) fn job(
+        &self,
+        id: JobId,
+        tenant: TenantId,
+        kind: &str,
+        now: Timestamp,
+        is_unique: bool,
+    ) -> Job {
         let unique_key = is_unique.then(|| {
             let digest = Sha256::digest(format!("{}/{}", self.owner_kind, self.owner_id));
             digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()

@@ -13,8 +13,8 @@ use crate::domain::scope::Owner;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::jobs::registry::JobRegistry;
-use crate::store::PendingPartition;
 use crate::jobs::{JobContext, JobFailure, JobHandler, JobOutcome};
+use crate::store::PendingPartition;
 
 /// Maximum number of owners whose waiting turns get a job at the start of a process.
 const OWNERS_AT_START: u32 = 10_000;
@@ -45,10 +45,13 @@ impl std::fmt::Debug for ThinkingHandler {
 pub(crate) fn register(engine: &Arc<Engine>, registry: JobRegistry) -> JobRegistry {
     let owners = Arc::new(OwnerLocks::default());
     let workers = engine.thinking.settings.workers;
-    [Mechanism::Facts, Mechanism::Organise, Mechanism::TimPaper].into_iter().fold(registry, |registry, mechanism| {
-        let (engine, owners) = (Arc::downgrade(engine), Arc::clone(&owners));
-        registry.with(Arc::new(ThinkingHandler { mechanism, engine, workers, owners }))
-    })
+    [Mechanism::Facts, Mechanism::Organise, Mechanism::TimPaper].into_iter().fold(
+        registry,
+        |registry, mechanism| {
+            let (engine, owners) = (Arc::downgrade(engine), Arc::clone(&owners));
+            registry.with(Arc::new(ThinkingHandler { mechanism, engine, workers, owners }))
+        },
+    )
 }
 
 #[async_trait]
@@ -145,10 +148,9 @@ mod tests {
         let owner = |id| Owner { kind: OwnerKind::User, id: Name::new(id).expect("a name") };
         let first = locks.lock(TenantId::DEFAULT, &owner("ann")).await;
         let _other = locks.lock(TenantId::DEFAULT, &owner("bob")).await;
-        let second = tokio::time::timeout(
-            std::time::Duration::from_millis(20),
-            locks.lock(TenantId::DEFAULT, &owner("ann")),
-        );
+        let ann = owner("ann");
+        let second = locks.lock(TenantId::DEFAULT, &ann);
+        let second = tokio::time::timeout(std::time::Duration::from_millis(20), second);
         assert!(second.await.is_err(), "ann is locked");
         drop(first);
         let _again = locks.lock(TenantId::DEFAULT, &owner("ann")).await;

@@ -73,10 +73,11 @@ impl Reader<'_> {
         let by_memory: BTreeMap<MemoryId, &Evidence> = turns.values().map(|one| (one.memory, one)).collect();
         let known = memories.into_iter().map(|memory| {
             let inputs = derivations.get(&memory.id).map(|one| one.inputs.clone()).unwrap_or_default();
-            let of_inputs = inputs.iter().filter(|input| input.is_evidence).filter_map(|input| match input.source {
-                Source::Turn(turn) => turns.get(&turn),
-                Source::Memory(memory) => by_memory.get(&memory).copied(),
-            });
+            let of_inputs =
+                inputs.iter().filter(|input| input.is_evidence).filter_map(|input| match input.source {
+                    Source::Turn(turn) => turns.get(&turn),
+                    Source::Memory(memory) => by_memory.get(&memory).copied(),
+                });
             let of_links = supporting(&memory).filter_map(|turn| by_memory.get(&turn).copied());
             let mut evidence: Vec<Evidence> = of_inputs.chain(of_links).cloned().collect();
             evidence.sort_by_key(|one| (one.said_at, one.memory));
@@ -124,14 +125,20 @@ impl Reader<'_> {
     async fn user_names(&self) -> Result<Vec<Name>, Error> {
         let slot = Attribute::new("name").and_then(|name| GroupKey::slot(Statement::USER, &name));
         let keys: Vec<GroupKey> = slot.into_iter().collect();
-        let ids: Vec<MemoryId> =
-            self.store.in_groups(self.partition, &keys, PER_GROUP).await?.into_iter().map(|(_, id)| id).collect();
+        let ids: Vec<MemoryId> = self
+            .store
+            .in_groups(self.partition, &keys, PER_GROUP)
+            .await?
+            .into_iter()
+            .map(|(_, id)| id)
+            .collect();
         let named = self.store.memories(self.partition, &ids).await?;
         Ok(named.into_iter().filter_map(|memory| memory.statement?.object).collect())
     }
 
     async fn nearest(&self, vectors: &[Option<Arc<[f32]>>]) -> Result<Vec<Vec<(MemoryId, f64)>>, Error> {
-        let places: Vec<usize> = (0..vectors.len()).filter(|at| vectors.get(*at).is_some_and(Option::is_some)).collect();
+        let places: Vec<usize> =
+            (0..vectors.len()).filter(|at| vectors.get(*at).is_some_and(Option::is_some)).collect();
         let queries: Vec<Arc<[f32]>> = vectors.iter().flatten().cloned().collect();
         let mut near = vec![Vec::new(); vectors.len()];
         if queries.is_empty() {
@@ -146,7 +153,8 @@ impl Reader<'_> {
         let found = self.index.nearest(self.partition, &queries, &view, NEAREST).await?;
         for (at, found) in places.into_iter().zip(found) {
             if let Some(near) = near.get_mut(at) {
-                let found = found.into_iter().map(|Nearest { memory, similarity }| (memory, f64::from(similarity)));
+                let found =
+                    found.into_iter().map(|Nearest { memory, similarity }| (memory, f64::from(similarity)));
                 near.extend(found);
             }
         }

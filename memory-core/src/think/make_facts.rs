@@ -138,7 +138,9 @@ impl Engine {
         let vectors: Vec<Option<Arc<[f32]>>> = indexed
             .rows
             .iter()
-            .map(|rows| rows.first()?.vector.as_ref().map(|vector| vector.iter().map(|x| x.to_f32()).collect()))
+            .map(|rows| {
+                rows.first()?.vector.as_ref().map(|vector| vector.iter().map(|x| x.to_f32()).collect())
+            })
             .collect();
         let reader = Reader { store: &self.store, index: &self.index, partition, kind, now: self.now() };
         let known = reader.known(&extracted.candidates, &vectors).await?;
@@ -160,7 +162,11 @@ impl Engine {
 }
 
 /// Input of resolution, without the cosines between candidates.
-pub(super) fn resolve_input<'a>(batch: &'a Batch, extracted: &'a Extracted, known: &'a Known) -> ResolveInput<'a> {
+pub(super) fn resolve_input<'a>(
+    batch: &'a Batch,
+    extracted: &'a Extracted,
+    known: &'a Known,
+) -> ResolveInput<'a> {
     ResolveInput {
         turns: &batch.shown,
         recalled: &batch.recalled,

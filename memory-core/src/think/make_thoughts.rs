@@ -145,7 +145,9 @@ impl Engine {
         if !(1..=THOUGHTS_PER_RECALL).contains(&k) {
             return Err(Error::invalid("limit", format!("must be between 1 and {THOUGHTS_PER_RECALL}")));
         }
-        let Some(partition) = self.store.partition_of(caller.tenant, &owner).await? else { return Ok(Vec::new()) };
+        let Some(partition) = self.store.partition_of(caller.tenant, &owner).await? else {
+            return Ok(Vec::new());
+        };
         let vector = self.active_embedder().embedder.embed_query(query).await?;
         let mut found = self.thoughts_in_bucket(partition, &vector).await?;
         found.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.memory.id.cmp(&b.memory.id)));
@@ -159,8 +161,13 @@ impl Engine {
         query: &[f32],
     ) -> Result<Vec<RecalledThought>, Error> {
         let Some(key) = self.buckets()?.key(query) else { return Ok(Vec::new()) };
-        let ids: Vec<MemoryId> =
-            self.store.in_groups(partition, &[key], PER_BUCKET).await?.into_iter().map(|(_, id)| id).collect();
+        let ids: Vec<MemoryId> = self
+            .store
+            .in_groups(partition, &[key], PER_BUCKET)
+            .await?
+            .into_iter()
+            .map(|(_, id)| id)
+            .collect();
         let vectors = self.vectors(partition, &ids).await?;
         let norm = query.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
         let cosines: BTreeMap<MemoryId, f32> = vectors

@@ -142,7 +142,8 @@ impl Engine {
 
 fn preview(extracted: Extracted, resolved: &Resolved) -> Preview {
     let Extracted { candidates, maker, unsupported, usage } = extracted;
-    let made_by = maker.model.map_or_else(|| maker.name.clone(), |model| format!("{} by {model}", maker.name));
+    let made_by =
+        maker.model.map_or_else(|| maker.name.clone(), |model| format!("{} by {model}", maker.name));
     let facts = candidates.into_iter().zip(&resolved.resolution.decisions).map(|(candidate, decision)| {
         let (outcome, concerns, reason) = outcome(decision);
         PreviewedFact { candidate, outcome, concerns, reason }
@@ -161,7 +162,9 @@ fn outcome(decision: &Decision) -> (Outcome, Vec<MemoryId>, Option<&'static str>
     match decision {
         Decision::Duplicate { of, .. } => (Outcome::Duplicate, known(std::slice::from_ref(of)), None),
         Decision::New { .. } => (Outcome::New, Vec::new(), None),
-        Decision::Supersedes { olds, .. } | Decision::Ends { olds, .. } => (Outcome::Supersedes, known(olds), None),
+        Decision::Supersedes { olds, .. } | Decision::Ends { olds, .. } => {
+            (Outcome::Supersedes, known(olds), None)
+        }
         Decision::Contradicts { with, .. } => (Outcome::Contradicts, known(with), None),
         Decision::Rejected { reason } => (Outcome::Rejected, Vec::new(), Some(reason.as_str())),
     }

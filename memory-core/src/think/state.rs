@@ -58,7 +58,8 @@ impl Engine {
         let (mut pending_turns, mut usage_today) = (0, Vec::new());
         if let Some(partition) = self.store.partition_of(caller.tenant, &owner).await? {
             if let Some(queue) = queue_of(profile) {
-                pending_turns = self.store.pending_turns(partition, queue, PENDING_COUNTED).await?.len() as u64;
+                pending_turns =
+                    self.store.pending_turns(partition, queue, PENDING_COUNTED).await?.len() as u64;
             }
             usage_today = self.store.usage(caller.tenant, Some(partition), self.now().day()).await?;
         }

@@ -51,7 +51,8 @@ impl Switch {
         // Entries of a profile that this version does not know are ignored, and lost at the next write.
         let entries: Vec<Entry> = serde_json::from_str(&stored).unwrap_or_default();
         let profiles = entries.into_iter().filter_map(|entry| {
-            let owner = Owner { kind: OwnerKind::parse(&entry.owner_kind)?, id: Name::new(&entry.owner_id).ok()? };
+            let owner =
+                Owner { kind: OwnerKind::parse(&entry.owner_kind)?, id: Name::new(&entry.owner_id).ok()? };
             Some(((TenantId(entry.tenant), owner), Profile::parse(&entry.profile)?))
         });
         let profiles = RwLock::new(profiles.collect());
@@ -94,7 +95,9 @@ impl Switch {
                 profile: profile.as_str().to_owned(),
             })
             .collect();
-        entries.sort_by(|a, b| (a.tenant, &a.owner_kind, &a.owner_id).cmp(&(b.tenant, &b.owner_kind, &b.owner_id)));
+        entries.sort_by(|a, b| {
+            (a.tenant, &a.owner_kind, &a.owner_id).cmp(&(b.tenant, &b.owner_kind, &b.owner_id))
+        });
         store.put_setting(SETTING, &serde_json::json!(entries).to_string()).await?;
         *self.profiles.write() = profiles;
         Ok(true)

@@ -79,13 +79,18 @@ impl<'a> FactContract<'a> {
             let number = handle.strip_prefix('t').filter(|digits| !digits.starts_with('+'));
             let position = number.and_then(|digits| digits.parse::<usize>().ok()?.checked_sub(1));
             let position = position.filter(|position| *position < self.turns.len());
-            let position = position.ok_or_else(|| bad("unknown_handle", "evidence names no turn t1, t2, ..."))?;
+            let position =
+                position.ok_or_else(|| bad("unknown_handle", "evidence names no turn t1, t2, ..."))?;
             if !positions.contains(&position) {
                 positions.push(position);
             }
         }
         positions.sort_unstable();
-        if positions.is_empty() { Err(bad("missing_field", "evidence must name a turn")) } else { Ok(positions) }
+        if positions.is_empty() {
+            Err(bad("missing_field", "evidence must name a turn"))
+        } else {
+            Ok(positions)
+        }
     }
 }
 
@@ -116,7 +121,8 @@ impl Contract for FactContract<'_> {
             "evidence": {"type": "array", "items": {"type": "string"}},
             "confidential": {"type": "boolean"},
         });
-        let required: Vec<&String> = properties.as_object().map(|all| all.keys().collect()).unwrap_or_default();
+        let required: Vec<&String> =
+            properties.as_object().map(|all| all.keys().collect()).unwrap_or_default();
         json!({
             "type": "object",
             "additionalProperties": false,
@@ -133,7 +139,10 @@ impl Contract for FactContract<'_> {
     fn parse(&self, json: Value) -> Result<Extraction, BadReply> {
         let reply: Reply = serde_json::from_value(json).map_err(|error| {
             let is_missing = error.to_string().starts_with("missing field");
-            bad(if is_missing { "missing_field" } else { "wrong_type" }, "each fact needs the fields of the schema")
+            bad(
+                if is_missing { "missing_field" } else { "wrong_type" },
+                "each fact needs the fields of the schema",
+            )
         })?;
         if reply.facts.len() > FACTS_AT_MOST {
             return Err(bad("over_limit", "there are too many facts: keep the most important ones"));
@@ -249,7 +258,9 @@ fn attribute(text: Option<&str>) -> Result<Option<Attribute>, BadReply> {
         Some(text) => {
             let word = text.to_lowercase().replace([' ', '-'], "_");
             let attribute = Attribute::new(&word);
-            attribute.map(Some).ok_or_else(|| bad("wrong_type", "attribute must be a slot in snake_case, or null"))
+            attribute
+                .map(Some)
+                .ok_or_else(|| bad("wrong_type", "attribute must be a slot in snake_case, or null"))
         }
     }
 }
@@ -258,9 +269,9 @@ fn attribute(text: Option<&str>) -> Result<Option<Attribute>, BadReply> {
 fn times(fact: &ReplyFact, said: &[&SourceTurn]) -> Result<(Happened, Interval), BadReply> {
     let range = |text: &Option<String>| match text.as_deref().map(str::trim) {
         None | Some("" | "null") => Ok(None),
-        Some(text) => {
-            day_range(text).map(Some).ok_or_else(|| bad("wrong_type", "dates are YYYY-MM-DD, YYYY-MM or YYYY"))
-        }
+        Some(text) => day_range(text)
+            .map(Some)
+            .ok_or_else(|| bad("wrong_type", "dates are YYYY-MM-DD, YYYY-MM or YYYY")),
     };
     let said_at = said.iter().map(|turn| turn.said_at).max().unwrap_or(Timestamp::MIN);
     let happened = match range(&fact.happened_on)? {
@@ -268,7 +279,8 @@ fn times(fact: &ReplyFact, said: &[&SourceTurn]) -> Result<(Happened, Interval),
         None => Happened { at: said_at, until: None },
     };
     let (from, until) = (range(&fact.valid_from)?, range(&fact.valid_until)?);
-    let valid = Interval { start: from.map(|(first, _)| first), end: until.map(|(_, last)| last.plus_micros(1)) };
+    let valid =
+        Interval { start: from.map(|(first, _)| first), end: until.map(|(_, last)| last.plus_micros(1)) };
     match (valid.start, valid.end) {
         (Some(start), Some(end)) if end <= start => {
             Err(bad("contradictory", "valid_until lies before valid_from"))

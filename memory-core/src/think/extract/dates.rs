@@ -51,7 +51,18 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "-", "2023-13", "2023-02-30", "23", "2300", "tomorrow", "2023-05-20T10:00", "+2023", "２０２３"] {
+        for text in [
+            "",
+            "-",
+            "2023-13",
+            "2023-02-30",
+            "23",
+            "2300",
+            "tomorrow",
+            "2023-05-20T10:00",
+            "+2023",
+            "２０２３",
+        ] {
             assert_eq!(day_range(text), None, "{text}");
         }
     }

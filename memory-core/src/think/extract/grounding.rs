@@ -9,8 +9,7 @@ use crate::text::Tokenizer;
 
 /// True if the fact is grounded in its evidence. `dates` are the dates that the fact names, in any form.
 pub fn is_grounded(text: &str, object: Option<&str>, evidence: &[&str], dates: &[&str]) -> bool {
-    let allowed: HashSet<&str> =
-        evidence.iter().chain(dates).flat_map(|text| numbers(text)).collect();
+    let allowed: HashSet<&str> = evidence.iter().chain(dates).flat_map(|text| numbers(text)).collect();
     if !numbers(text).all(|number| allowed.contains(number)) {
         return false;
     }

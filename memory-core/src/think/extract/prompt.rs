@@ -62,7 +62,8 @@ fn cut(text: &str, most: usize) -> String {
         return text.to_owned();
     }
     let end = (0..=most / 2).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    let start = (text.len() - most / 2..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    let start =
+        (text.len() - most / 2..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
     format!("{} [...] {}", text.get(..end).unwrap_or_default(), text.get(start..).unwrap_or_default())
 }
 

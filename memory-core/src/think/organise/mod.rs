@@ -51,14 +51,20 @@ struct Organised {
 
 impl Engine {
     /// Organises the groups that these new facts touched.
-    pub(super) async fn organise_facts(&self, run: &Run, new: &[uuid::Uuid]) -> Result<JobOutcome, JobFailure> {
+    pub(super) async fn organise_facts(
+        &self,
+        run: &Run,
+        new: &[uuid::Uuid],
+    ) -> Result<JobOutcome, JobFailure> {
         let Some(model) = self.thinking.settings.model(Task::Organise) else { return Ok(JobOutcome::Done) };
         let Some(partition) = self.store.partition_of(run.tenant, &run.owner).await? else {
             return Ok(JobOutcome::Done);
         };
         let new: Vec<MemoryId> = new.iter().copied().map(MemoryId).collect();
         for _ in 0..CONFLICTS {
-            let Some(set) = self.organised(run, partition, &new, model).await? else { return Ok(JobOutcome::Done) };
+            let Some(set) = self.organised(run, partition, &new, model).await? else {
+                return Ok(JobOutcome::Done);
+            };
             match self.commits.commit(set).await {
                 Ok(_) => return Ok(JobOutcome::Committed),
                 Err(Error::VersionConflict { .. } | Error::Busy | Error::NotFound { .. }) => {}
@@ -90,9 +96,15 @@ impl Engine {
             let organised = self.organise_group(run, (partition, kind, profile), &members, model).await?;
             if let Some(Organised { changes, maker }) = organised {
                 has_changes |= !changes.facts.is_empty() || !changes.revisions.is_empty();
-                let (indexed, batch) = (self.index_texts(&[], "facts").await?, super::batch::Batch::default());
-                let writing =
-                    Writing { engine: self, maker: &maker, job: run.job_id(), batch: &batch, indexed: &indexed };
+                let (indexed, batch) =
+                    (self.index_texts(&[], "facts").await?, super::batch::Batch::default());
+                let writing = Writing {
+                    engine: self,
+                    maker: &maker,
+                    job: run.job_id(),
+                    batch: &batch,
+                    indexed: &indexed,
+                };
                 fact_set(&writing, changes, &mut set).await?;
             }
         }
@@ -156,7 +168,8 @@ impl Engine {
         let own = vectors.values().filter_map(|vector| buckets.key(vector)).collect::<BTreeSet<_>>();
         let keys: Vec<GroupKey> = keys.into_iter().chain(own).collect();
         let found = self.store.in_groups(partition, &keys, PER_KEY).await?;
-        let mut ids: Vec<MemoryId> = found.into_iter().map(|(_, memory)| memory).chain(new_ids.clone()).collect();
+        let mut ids: Vec<MemoryId> =
+            found.into_iter().map(|(_, memory)| memory).chain(new_ids.clone()).collect();
         ids.sort_unstable();
         ids.dedup();
         let kind = new.first().map_or(Kind::Fact, |memory| memory.kind);
@@ -185,7 +198,8 @@ impl Engine {
         let is_worth_a_call = |group: &Vec<MemoryId>| {
             let pairs = new_ids.iter().filter(|id| group.contains(id));
             let mut pairs = pairs.flat_map(|one| group.iter().map(move |other| (*one, *other)));
-            profile == Profile::Paper || pairs.any(|(one, other)| one != other && cosine(one, other) >= NEAR_COSINE)
+            profile == Profile::Paper
+                || pairs.any(|(one, other)| one != other && cosine(one, other) >= NEAR_COSINE)
         };
         let groups = Grouping::new(profile, &placed, GROUP_SIZE).touched_by(&new_ids, cosine);
         Ok(groups.into_iter().filter(is_worth_a_call).collect())
