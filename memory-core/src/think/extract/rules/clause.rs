@@ -80,18 +80,18 @@ pub(super) fn clauses(tokens: &[Token]) -> Vec<Range<usize>> {
         let is_abbreviated = word(at) == "." && at > 0 && TITLES.contains(word(at - 1));
         let is_mark =
             ENDS.contains(word(at)) && !tokens.get(at).is_some_and(|token| token.is_word) && !is_abbreviated;
-        let next = if word(at) == "," && CONJUNCTIONS.contains(&word(at + 1)) { at + 2 } else { at + 1 };
+        let next = if word(at) == "," && CONJUNCTIONS.contains(word(at + 1)) { at + 2 } else { at + 1 };
         // "that" and "as" inside a clause are not boundaries: only a comma or conjunction with a subject is.
         // "Last week, I moved": the part before the comma has no subject of its own.
         let is_adverbial = word(at) == ","
             && next == at + 1
             && at - start <= MAX_PREFIX
             && !(start..at).any(|at| SUBJECTS_BEFORE.contains(word(at)));
-        let is_joint = CONJUNCTIONS.contains(&word(at))
-            && SUBJECTS.contains(&word(next))
+        let is_joint = CONJUNCTIONS.contains(word(at))
+            && SUBJECTS.contains(word(next))
             && !is_place_of_time(tokens, next)
             && !is_adverbial;
-        if is_mark || is_joint || ALWAYS.contains(&word(at)) {
+        if is_mark || is_joint || ALWAYS.contains(word(at)) {
             if at > start {
                 found.push(start..at);
             }
@@ -128,7 +128,7 @@ pub(super) fn opening(
 ) -> Option<Opening> {
     let word = |at: usize| tokens.get(at).map_or("", |token| token.word.as_str());
     let mut start = clause.start;
-    while start < clause.end && (MARKERS.contains(&word(start)) || word(start) == ",") {
+    while start < clause.end && (MARKERS.contains(word(start)) || word(start) == ",") {
         start += 1;
     }
     let limit = clause.end.min(start + MAX_PREFIX);

@@ -71,7 +71,7 @@ pub(super) fn extent(
             && (kind == Object::Activity
                 || kind == Object::Place && tokens.get(at + 1).is_some_and(|next| next.is_capital));
         let is_mark = !token.is_word && !is_list && !matches!(token.word.as_str(), "\"" | "'" | "&");
-        *at > start && kind != Object::Rest && (is_mark || ends.contains(&token.word.as_str()))
+        *at > start && kind != Object::Rest && (is_mark || ends.contains(token.word.as_str()))
             || token.word == "."
     };
     let mut end = (start..limit).find(is_end).unwrap_or(limit);
@@ -89,7 +89,7 @@ fn trim(tokens: &[Token], start: usize, mut end: usize) -> usize {
         "and or the a an of in on at to for with my this by , really about around from every since last \
          next that back as over so is both also especially specifically including particularly like such",
     );
-    while end > start && tokens.get(end - 1).is_some_and(|token| TRAILING.contains(&token.word.as_str())) {
+    while end > start && tokens.get(end - 1).is_some_and(|token| TRAILING.contains(token.word.as_str())) {
         end -= 1;
     }
     end
@@ -98,7 +98,7 @@ fn trim(tokens: &[Token], start: usize, mut end: usize) -> usize {
 fn skip_determiners(tokens: &[Token], mut at: usize, end: usize) -> usize {
     const SKIPPED: Words =
         Words("a an really very also mostly mainly just definitely actually , myself both");
-    while at < end && tokens.get(at).is_some_and(|token| SKIPPED.contains(&token.word.as_str())) {
+    while at < end && tokens.get(at).is_some_and(|token| SKIPPED.contains(token.word.as_str())) {
         at += 1;
     }
     at
@@ -119,7 +119,7 @@ fn name(tokens: &[Token], start: usize, end: usize) -> Option<Range<usize>> {
         let token = tokens.get(at)?;
         if is_capital(at) {
             last = at;
-        } else if !PARTICLES.contains(&token.word.as_str()) || at > last + 1 {
+        } else if !PARTICLES.contains(token.word.as_str()) || at > last + 1 {
             break;
         }
     }
@@ -142,12 +142,12 @@ fn is_meaningful(tokens: &[Token], kind: Object, range: &Range<usize>) -> bool {
         _ => false,
     };
     let is_deictic = (0..words.len()).any(|at| {
-        DEICTIC.contains(&word(at))
-            && !(matches!(word(at), "this" | "that") && TIME_WORDS.contains(&word(at + 1)))
+        DEICTIC.contains(word(at))
+            && !(matches!(word(at), "this" | "that") && TIME_WORDS.contains(word(at + 1)))
             // "that" after a noun begins a relative clause.
             && !(word(at) == "that" && at > 0 && kind != Object::Thing)
     });
-    let is_vague = VAGUE.contains(&word(0)) && kind != Object::Number && !starts_time(word(0), word(1));
+    let is_vague = VAGUE.contains(word(0)) && kind != Object::Number && !starts_time(word(0), word(1));
     let is_anaphoric = kind != Object::Rest
         && (words.iter().any(|token| matches!(token.word.as_str(), "one" | "ones" | "there"))
             || word(1) == "same");
@@ -157,5 +157,5 @@ fn is_meaningful(tokens: &[Token], kind: Object, range: &Range<usize>) -> bool {
 }
 
 fn starts_time(first: &str, second: &str) -> bool {
-    matches!(first, "this" | "that" | "one" | "each") && TIME_WORDS.contains(&second)
+    matches!(first, "this" | "that" | "one" | "each") && TIME_WORDS.contains(second)
 }

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::tokens::Token;
 use super::words::{
-    ADVERBS, COUNTED, FRIENDS, HABITS, KIN, KIN_ADJECTIVES, PETS, THINGS, Words, is_number, is_occupation,
+    COUNTED, FRIENDS, HABITS, KIN, KIN_ADJECTIVES, PETS, THINGS, Words, is_number, is_occupation,
 };
 
 /// Maximum number of words of a name.
@@ -103,7 +103,7 @@ impl Pattern {
 
 /// First token from `at` that is no adverb.
 pub(super) fn skip_adverbs(tokens: &[Token], mut at: usize) -> usize {
-    while tokens.get(at).is_some_and(|token| ADVERBS.contains(&token.word.as_str())) {
+    while tokens.get(at).is_some_and(|token| token.is_adverb) {
         at += 1;
     }
     at
@@ -124,12 +124,12 @@ impl Piece {
             }
             Self::Kin => return related(tokens, at, KIN, found),
             Self::Friend => return related(tokens, at, FRIENDS, found),
-            Self::Pet => noun(tokens, at, |word| PETS.contains(&word)),
-            Self::Thing => noun(tokens, at, |word| THINGS.contains(&word)),
+            Self::Pet => noun(tokens, at, |word| PETS.contains(word)),
+            Self::Thing => noun(tokens, at, |word| THINGS.contains(word)),
             Self::Job => noun(tokens, at, is_occupation),
             Self::Number => one(is_number),
-            Self::Counted => one(|word| word.ends_with("ed") || COUNTED.contains(&word)),
-            Self::Habit => one(|word| HABITS.contains(&word)),
+            Self::Counted => one(|word| word.ends_with("ed") || COUNTED.contains(word)),
+            Self::Habit => one(|word| HABITS.contains(word)),
             Self::Name => {
                 let end = name_end(tokens, at)?;
                 found.name = Some(at..end);
@@ -152,8 +152,8 @@ impl Piece {
 /// Adjective, then a word of the list. No word may follow that makes it another noun: `my sister city`.
 fn related(tokens: &[Token], at: usize, list: Words, found: &mut Match) -> Option<usize> {
     let is_adjective =
-        |at: usize| tokens.get(at).is_some_and(|token| KIN_ADJECTIVES.contains(&token.word.as_str()));
-    let is_listed = |at: usize| tokens.get(at).is_some_and(|token| list.contains(&token.word.as_str()));
+        |at: usize| tokens.get(at).is_some_and(|token| KIN_ADJECTIVES.contains(token.word.as_str()));
+    let is_listed = |at: usize| tokens.get(at).is_some_and(|token| list.contains(token.word.as_str()));
     let at = (at..at + 3).find(|at| is_listed(*at) || !is_adjective(*at)).filter(|at| is_listed(*at))?;
     found.kin = Some(at);
     found.object = at + 1;
@@ -169,9 +169,9 @@ fn noun(tokens: &[Token], at: usize, is_noun: fn(&str) -> bool) -> Option<usize>
          myself off into than where",
     );
     for noun in at..=at + MAX_WORDS_BEFORE_NOUN {
-        let token = tokens.get(noun).filter(|token| token.is_word && !ENDS.contains(&token.word.as_str()))?;
+        let token = tokens.get(noun).filter(|token| token.is_word && !ENDS.contains(token.word.as_str()))?;
         let is_compound =
-            tokens.get(noun + 1).is_some_and(|next| next.is_word && !ENDS.contains(&next.word.as_str()));
+            tokens.get(noun + 1).is_some_and(|next| next.is_word && !ENDS.contains(next.word.as_str()));
         if is_noun(&token.word) && !is_compound {
             return Some(noun + 1);
         }
@@ -188,7 +188,7 @@ fn name_end(tokens: &[Token], at: usize) -> Option<usize> {
         })
     };
     let end = (at..at + MAX_NAME_WORDS).find(|at| !is_name(*at)).unwrap_or(at + MAX_NAME_WORDS);
-    let is_title = tokens.get(at).is_some_and(|token| HONORIFICS.contains(&token.word.as_str()));
+    let is_title = tokens.get(at).is_some_and(|token| HONORIFICS.contains(token.word.as_str()));
     (end > at && !(is_title && end == at + 1)).then_some(end)
 }
 

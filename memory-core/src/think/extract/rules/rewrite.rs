@@ -64,11 +64,11 @@ pub(super) fn about(
     let subject = if is_my { speaker.owner(is_first) } else { speaker.subject(is_first) };
     writer.push(&mut text, clause.start, Some(subject));
     let verb =
-        if is_my { None } else { (clause.start + 1..clause.end).find(|at| !ADVERBS.contains(&word(*at))) };
+        if is_my { None } else { (clause.start + 1..clause.end).find(|at| !ADVERBS.contains(word(*at))) };
     for at in clause.start + 1..clause.end {
         let previous = word(at - 1);
         let is_agreeing = verb == Some(at)
-            || (previous == "and" && PRESENT.contains(&word(at)) && has_present(tokens, verb));
+            || (previous == "and" && PRESENT.contains(word(at)) && has_present(tokens, verb));
         let changed = if is_agreeing {
             agreeing(word(at)).or_else(|| expanded(tokens, at))
         } else {
@@ -80,7 +80,7 @@ pub(super) fn about(
 }
 
 fn has_present(tokens: &[Token], verb: Option<usize>) -> bool {
-    verb.and_then(|at| tokens.get(at)).is_some_and(|token| PRESENT.contains(&token.word.as_str()))
+    verb.and_then(|at| tokens.get(at)).is_some_and(|token| PRESENT.contains(token.word.as_str()))
 }
 
 /// Writes tokens with the white space of the source between them.
@@ -117,7 +117,7 @@ fn agreeing(verb: &str) -> Option<String> {
         "am" => "is".to_owned(),
         "have" => "has".to_owned(),
         "do" => "does".to_owned(),
-        verb if PRESENT.contains(&verb) => third_person(verb),
+        verb if PRESENT.contains(verb) => third_person(verb),
         _ => return None,
     })
 }

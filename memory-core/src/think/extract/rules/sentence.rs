@@ -25,7 +25,7 @@ const OPEN_STARTS: Words =
     Words("if suppose imagine pretend assume assuming say what how would could should did");
 /// Nouns whose attributes are about the conversation: `my question is`.
 const NOT_ATTRIBUTES: Words = Words(
-    "question questions point guess concern concerns problem issue idea ideas thought thoughts bad \
+    "says said it that who has question questions point guess concern concerns problem issue idea ideas thought thoughts bad \
      apologies answer request understanding main only first next one plan hope pleasure mistake advice \
      suggestion code prompt text task turn treat opinion biggest worry favorite favourite top goal \
      priority budget condolences go-to",
@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
     /// Candidate facts of the sentence.
     pub(super) fn facts(&self) -> Vec<CandidateFact> {
         let quotes = self.tokens.iter().filter(|token| token.word == "\"").count();
-        let is_hypothetical = OPEN_STARTS.contains(&self.word(0)) || self.has_wish();
+        let is_hypothetical = OPEN_STARTS.contains(self.word(0)) || self.has_wish();
         if quotes % 2 == 1 || self.word(0) == "\"" || is_hypothetical {
             return Vec::new();
         }
@@ -256,7 +256,9 @@ impl<'a> Reader<'a> {
                 break;
             }
         }
-        while end > least && TRAILING.contains(self.word(end - 1)) {
+        let is_cut = end < most;
+        let is_loose = |word: &str| TRAILING.contains(word) && (is_cut || !PREPOSITIONS.contains(word));
+        while end > least && is_loose(self.word(end - 1)) {
             end -= 1;
         }
         if self.is_in_quotes(start, end) {
@@ -286,7 +288,7 @@ impl<'a> Reader<'a> {
             }
             "he" | "she" | "his" | "her" | "him" | "they" | "their" => {
                 let mut earlier = (found.span.start..at).filter_map(|at| self.tokens.get(at));
-                !earlier.any(|token| KIN.contains(&token.word) || is_named(token))
+                !earlier.any(|token| KIN.contains(token.word.as_str()) || is_named(token))
             }
             _ => false,
         }
@@ -308,7 +310,7 @@ impl<'a> Reader<'a> {
     fn attribute(&self, rule: &Rule, found: &Match) -> Option<Attribute> {
         let what = self.filled("{what}", found).replace([' ', '-'], "_").replace('\'', "");
         let slot = match rule.attribute {
-            "family" if found.kin.is_some_and(|kin| PARTNERS.contains(&self.word(kin))) => {
+            "family" if found.kin.is_some_and(|kin| PARTNERS.contains(self.word(kin))) => {
                 "partner".to_owned()
             }
             slot => slot.replace("{what}", &what.to_lowercase()),

@@ -64,6 +64,6 @@ pub(super) fn own_sentences<'a>(text: &str, sentences: &[&'a str]) -> Vec<&'a st
             && !lower.starts_with("i ")
             && !lower.starts_with("i'")
     };
-    let end = sentences.iter().position(|sentence| is_request(sentence)).unwrap_or(sentences.len());
+    let end = sentences.iter().position(is_request).unwrap_or(sentences.len());
     sentences.iter().take(end).copied().collect()
 }

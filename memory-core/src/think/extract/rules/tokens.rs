@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use super::words::ADVERBS;
+
 /// Word or punctuation mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Token {
@@ -16,6 +18,8 @@ pub(super) struct Token {
     pub(super) is_capital: bool,
     /// True for a word or number, false for a punctuation mark.
     pub(super) is_word: bool,
+    /// True for an adverb that patterns may skip.
+    pub(super) is_adverb: bool,
 }
 
 /// Endings of contractions, after the apostrophe, and their words.
@@ -42,7 +46,7 @@ pub(super) fn tokens(sentence: &str) -> Vec<Token> {
         } else {
             let end = start + letter.len_utf8();
             let word = if matches!(letter, '“' | '”') { "\"".to_owned() } else { letter.to_string() };
-            found.push(Token { word, span: start..end, is_capital: false, is_word: false });
+            found.push(Token { word, span: start..end, is_capital: false, is_word: false, is_adverb: false });
             at += 1;
         }
     }
@@ -76,7 +80,13 @@ fn push_word(sentence: &str, span: Range<usize>, found: &mut Vec<Token>) {
     let raw = sentence.get(span.clone()).unwrap_or_default();
     let is_capital = raw.chars().next().is_some_and(char::is_uppercase);
     let mut push = |word: &str, span: Range<usize>, is_capital: bool| {
-        found.push(Token { word: word.to_owned(), span, is_capital, is_word: true });
+        found.push(Token {
+            word: word.to_owned(),
+            span,
+            is_capital,
+            is_word: true,
+            is_adverb: ADVERBS.contains(word),
+        });
     };
     let lower = raw.to_lowercase().replace('’', "'");
     let Some(cut) = raw.rfind(['\'', '’']) else { return push(&lower, span, is_capital) };

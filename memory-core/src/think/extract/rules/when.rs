@@ -104,7 +104,7 @@ fn counted(tokens: &[Token], at: usize, today: Date) -> Option<(usize, Form, Dat
     const SKIPPED: Words = Words("about around over almost nearly the past last just roughly");
     let word = |at: usize| tokens.get(at).map_or("", |token| token.word.as_str());
     let mut next = at + 1;
-    while SKIPPED.contains(&word(next)) {
+    while SKIPPED.contains(word(next)) {
         next += 1;
     }
     let (count, next) = match (word(next), word(next + 1), word(next + 2)) {

@@ -93,7 +93,7 @@ const NO_OCCUPATIONS: Words = Words(
 /// True for the last word of the name of an occupation.
 pub(super) fn is_occupation(word: &str) -> bool {
     let ends = word.ends_with("ist") || word.ends_with("ician") || word.ends_with("ologist");
-    OCCUPATIONS.contains(&word) || (ends && !NO_OCCUPATIONS.contains(&word))
+    OCCUPATIONS.contains(word) || (ends && !NO_OCCUPATIONS.contains(word))
 }
 
 /// Participles after `I have been` or `I am` that tell of a habit or course, not of the conversation.
@@ -125,5 +125,5 @@ pub(super) const NUMBERS: Words = Words(
 pub(super) fn is_number(word: &str) -> bool {
     let digits = word.trim_start_matches(['$', '€', '£', '#']);
     let first = word.split('-').next().unwrap_or(word);
-    digits.starts_with(|c: char| c.is_ascii_digit()) || NUMBERS.contains(&first)
+    digits.starts_with(|c: char| c.is_ascii_digit()) || NUMBERS.contains(first)
 }
