@@ -18,12 +18,12 @@ impl Columns {
     /// True if all live memories are visible, as far as can be told without a look at them.
     pub(super) fn hides_nothing(&self, view: &View) -> bool {
         let extent = self.extent();
-        view.filter.is_everything()
-            && !view.shared_only
-            && !extent.has_expired(view.now)
-            && !extent.has_invalid(&view.valid)
-            && !(view.partner.is_some() && extent.has_audience())
-            && view.known_at.is_none_or(|known_at| !extent.has_later(known_at))
+        let has_hidden = view.shared_only
+            || extent.has_expired(view.now)
+            || extent.has_invalid(&view.valid)
+            || extent.has_audience() && view.partner.is_some()
+            || view.known_at.is_some_and(|known_at| extent.has_later(known_at));
+        view.filter.is_everything() && !has_hidden
     }
 
     /// The visible ordinals.
