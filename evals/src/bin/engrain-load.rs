@@ -122,7 +122,9 @@ async fn fill(client: &Client, args: &Args, made: &Made, user: &str) -> Result<u
         let first = present + written;
         let turns = (first..first + count).map(|number| made.turn(args.seed, number)).collect();
         let session = Some(format!("session-{}", first / 1_000));
-        client.add_turns(&AddTurns { scope: scope.clone(), session, turns, visibility: None, wait: false }).await?;
+        client
+            .add_turns(&AddTurns { scope: scope.clone(), session, turns, visibility: None, wait: false })
+            .await?;
         written += count;
     }
     Ok(written)
@@ -145,7 +147,13 @@ async fn add_one_by_one(client: &Client, args: &Args, made: &Arc<Made>) -> Resul
                         return Ok::<_, engrain::Error>(times);
                     }
                     let turns = vec![made.turn(args.seed + 7, count)];
-                    let request = AddTurns { scope: scope.clone(), session: None, turns, visibility: None, wait: false };
+                    let request = AddTurns {
+                        scope: scope.clone(),
+                        session: None,
+                        turns,
+                        visibility: None,
+                        wait: false,
+                    };
                     let began = Instant::now();
                     client.add_turns(&request).await?;
                     times.each.push(began.elapsed());

@@ -46,4 +46,6 @@ mod sql_store;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod story;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod thinking;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod undo;

@@ -49,7 +49,8 @@ async fn write(
             scope: scope(writer),
             session: Some(format!("s{}", count / 50)),
             turns,
-            visibility: None, wait: false,
+            visibility: None,
+            wait: false,
         };
         let Ok(added) = client.add_turns(&request).await else { break };
         {

@@ -27,7 +27,8 @@ async fn remember(client: &Client, scope: &Scope) -> Vec<uuid::Uuid> {
         scope: scope.clone(),
         session: Some("monday".to_owned()),
         turns: vec![first, second],
-        visibility: None, wait: false,
+        visibility: None,
+        wait: false,
     };
     client.add_turns(&request).await.unwrap().memory_ids
 }

@@ -51,7 +51,10 @@ async fn fill(client: &Client) {
         turn(Role::User, "My secret is a tattoo", "2023-05-08T13:58:00Z"),
     ];
     let session = Some("monday".to_owned());
-    let added = client.add_turns(&AddTurns { scope: ann(), session, turns, visibility: None, wait: false }).await.unwrap();
+    let added = client
+        .add_turns(&AddTurns { scope: ann(), session, turns, visibility: None, wait: false })
+        .await
+        .unwrap();
     let fact = NewMemory {
         text: "Ann has a dog".to_owned(),
         subjects: vec!["Ann".to_owned()],
@@ -154,8 +157,13 @@ async fn verify(client: &Client, expected: Expected) {
 /// of a turn of the earlier release.
 async fn go_on(client: &Client) {
     let more = vec![turn(Role::User, "Biscuit has learned to swim", "2023-06-01T09:00:00Z")];
-    let request =
-        AddTurns { scope: ann(), session: Some("monday".to_owned()), turns: more, visibility: None, wait: false };
+    let request = AddTurns {
+        scope: ann(),
+        session: Some("monday".to_owned()),
+        turns: more,
+        visibility: None,
+        wait: false,
+    };
     client.add_turns(&request).await.unwrap();
     let found = client.recall(&ask("Who has learned to swim?")).await.unwrap();
     assert_eq!(found.memories[0].memory.origin.as_ref().unwrap().seq, 3, "numbers go on after those erased");
