@@ -6,6 +6,7 @@ use crate::domain::scope::Scope;
 use crate::domain::time::Timestamp;
 use crate::index::{ValidTime, View};
 use crate::recall::signals::RequestedWeights;
+use crate::text::time_expressions::{self, AskedState};
 
 /// Request to recall memories.
 #[derive(Clone, Debug)]
@@ -43,12 +44,13 @@ pub struct Recall {
 
 impl Recall {
     /// View of the request, for the reference time `now`. Without a time in the request nothing is hidden for lying in the
-    /// future, because the clocks of clients differ from the server's.
+    /// future, because the clocks of clients differ from the server's. A question for an earlier state needs the facts whose
+    /// validity has ended.
     pub(super) fn view(&self, now: Timestamp) -> View {
         let named = self.as_of.valid_at.or(self.now);
         let valid = ValidTime {
             at: named.unwrap_or(now),
-            hides_ended: !self.include_superseded,
+            hides_ended: !self.include_superseded && !self.asks_for_earlier_state(now),
             hides_later: named.is_some(),
         };
         View {
@@ -59,6 +61,11 @@ impl Recall {
             known_at: self.as_of.known_at,
             partner: self.partner.clone(),
         }
+    }
+
+    fn asks_for_earlier_state(&self, now: Timestamp) -> bool {
+        let names_time = !time_expressions::read(&self.query, now).is_empty();
+        time_expressions::asked_state(&self.query, names_time) == Some(AskedState::Earlier)
     }
 }
 

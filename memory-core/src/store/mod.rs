@@ -14,6 +14,7 @@ mod maintenance;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
 mod thinking;
+mod usage;
 
 use std::fmt::Debug;
 
@@ -22,7 +23,8 @@ use async_trait::async_trait;
 pub use derivations::Derivations;
 pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance};
-pub use thinking::{PendingPartition, PendingTurn, Thinking, USAGE_ENTRIES_AT_MOST, Usage, UsageEntry};
+pub use thinking::{PendingPartition, PendingTurn, Thinking};
+pub use usage::{USAGE_ENTRIES_AT_MOST, Usage, UsageEntry, UsageLedger};
 
 use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, IndexRow, Outcome, Refusal};
 use crate::domain::derivation::Derivation;
@@ -69,6 +71,7 @@ pub trait Store:
     + Embedders
     + Jobs
     + Thinking
+    + UsageLedger
     + AccessLog
     + Maintenance
 {
@@ -82,6 +85,7 @@ impl<T> Store for T where
         + Embedders
         + Jobs
         + Thinking
+        + UsageLedger
         + AccessLog
         + Maintenance
 {

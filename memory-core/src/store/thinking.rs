@@ -1,5 +1,4 @@
-//! Thinking of the store port: the turns that wait to be thought about, groups, evidence, the past, and the account of
-//! language models.
+//! Thinking of the store port: the turns that wait to be thought about, groups, evidence, and the past.
 
 use std::fmt::Debug;
 
@@ -13,9 +12,6 @@ use crate::domain::memory::Memory;
 use crate::domain::name::Name;
 use crate::domain::scope::Owner;
 use crate::domain::time::Timestamp;
-
-/// Maximum number of entries that [`Thinking::usage`] returns.
-pub const USAGE_ENTRIES_AT_MOST: u32 = 10_000;
 
 /// Turn in the queue of a mechanism.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,37 +36,7 @@ pub struct PendingPartition {
     pub owner: Owner,
 }
 
-/// Use of a language model.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Number of calls that were answered.
-    pub calls: u64,
-    /// Number of replies among them that were refused as invalid.
-    pub refused_replies: u64,
-    /// Number of calls without an answer.
-    pub failures: u64,
-    /// Number of tokens of the prompts.
-    pub prompt_tokens: u64,
-    /// Number of tokens of the replies.
-    pub reply_tokens: u64,
-    /// Cost, in millionths of the currency unit that the prices are configured in.
-    pub cost_micros: u64,
-}
-
-/// Use of one model for one task on one day.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsageEntry {
-    /// Day of the calls, in days since 1970 in UTC.
-    pub day: i64,
-    /// Task: `extract`, `organise`.
-    pub task: String,
-    /// Name of the model.
-    pub model: String,
-    /// The use.
-    pub usage: Usage,
-}
-
-/// Reads of thinking, and the account of its model calls. The queues are written with change sets.
+/// Reads of thinking. The queues are written with change sets.
 #[async_trait]
 pub trait Thinking: Send + Sync + Debug {
     /// Turns of a partition in the queue of a mechanism, oldest first, at most `limit`.
@@ -132,18 +98,6 @@ pub trait Thinking: Send + Sync + Debug {
         ids: &[MemoryId],
         at: Timestamp,
     ) -> Result<Vec<Memory>, StoreError>;
-
-    /// Adds to the account of a partition.
-    async fn add_usage(&self, partition: PartitionId, entries: &[UsageEntry]) -> Result<(), StoreError>;
-
-    /// Account of a partition of the tenant, or the sums over all its partitions, from a day on: newest day first, then
-    /// in the order of tasks and models, at most [`USAGE_ENTRIES_AT_MOST`].
-    async fn usage(
-        &self,
-        tenant: TenantId,
-        partition: Option<PartitionId>,
-        since_day: i64,
-    ) -> Result<Vec<UsageEntry>, StoreError>;
 
     /// Tenant and owner of a partition.
     async fn owner_of(&self, partition: PartitionId) -> Result<Option<(TenantId, Owner)>, StoreError>;

@@ -101,10 +101,12 @@ impl Run {
     }
 }
 
+type OwnerLock = Arc<tokio::sync::Mutex<()>>;
+
 /// One lock per owner with a running job.
 #[derive(Debug, Default)]
 struct OwnerLocks {
-    locks: Mutex<HashMap<(TenantId, Owner), Arc<tokio::sync::Mutex<()>>>>,
+    locks: Mutex<HashMap<(TenantId, Owner), OwnerLock>>,
 }
 
 impl OwnerLocks {

@@ -46,7 +46,11 @@ impl Engine {
             let batch = batch::load(&self.store, partition, enqueue::FACTS, settings).await?;
             let Some(batch) = batch else { return Ok(JobOutcome::Done) };
             let (extracted, refusal) = self.extracted(run, partition, &batch).await?;
-            let set = self.facts_of(run, partition, &batch, &extracted).await?;
+            let mut set = self.facts_of(run, partition, &batch, &extracted).await?;
+            if refusal.is_some() {
+                // The runner ends it as failed. The queue keeps the set from being committed twice.
+                set.finishes = None;
+            }
             match self.commits.commit(set).await {
                 Ok(_) => return refusal.map_or(Ok(JobOutcome::Committed), Err),
                 Err(Error::VersionConflict { .. } | Error::Busy | Error::NotFound { .. }) => {}

@@ -237,9 +237,9 @@ fn each_external_library_is_confined_to_its_folder() {
             "memory-core/src/testing/",
             // Only its tests do.
             "memory-core/src/index/embedded/partition_cache.rs",
-            "server/src/wiring.rs",
+            "server/src/wiring/mod.rs",
         ],
-        "only wiring.rs chooses a forgetting curve",
+        "only the wiring chooses a forgetting curve",
     );
     only_there(
         &["unsafe"],

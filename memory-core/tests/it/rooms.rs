@@ -129,7 +129,7 @@ const PURE: &[&str] = &[
     "think/extract/",
     "think/facts/",
     "think/organise/contract.rs",
-    "think/organise/edits.rs",
+    "think/organise/edits/",
     "think/profile/",
     "think/tim/",
 ];

@@ -25,6 +25,7 @@ mod stored_statement;
 mod thinking;
 mod thinking_queue;
 mod touches;
+mod usage;
 mod versions;
 mod write_transaction;
 

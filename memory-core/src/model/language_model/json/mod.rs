@@ -74,12 +74,12 @@ pub fn object_in(reply: &str) -> Result<Value, JsonFault> {
     for _ in 0..STARTS_AT_MOST {
         let Some(start) = rest.find(['{', '[']) else { return found.ok_or(JsonFault::NotJson) };
         let from_start = &rest[start..];
-        if from_start.starts_with('[') {
+        if let Some(behind) = from_start.strip_prefix('[') {
             if is_array_of_objects(from_start) {
                 return Err(JsonFault::NotAnObject);
             }
             // A bracket of prose, such as "[1]".
-            rest = &from_start[1..];
+            rest = behind;
             continue;
         }
         let span = &from_start[..closed_at(from_start)?];

@@ -55,7 +55,8 @@ fn audiences_are_intersected_and_never_widened() {
     assert_eq!(changes.facts[0].audience, [name("Ann")]);
     // What is known in confidence stays apart from what is said in public.
     let public = turn(2, Role::User, 1, "Bob was fired.");
-    let (decisions, _) = facts.add(&[public.clone()], &[fact(&public, "Bob was fired.", None, None)]);
+    let (decisions, _) =
+        facts.add(std::slice::from_ref(&public), &[fact(&public, "Bob was fired.", None, None)]);
     assert!(matches!(decisions[..], [Decision::New { .. }]));
     // Two sources without a common partner: nobody but the user.
     let mut one = turn(3, Role::User, 2, "x");

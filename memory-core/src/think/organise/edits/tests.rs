@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::statement::Attribute;
-use crate::testing::fixtures::plain;
+use crate::testing::fixtures::{name, plain};
 
 const NOW: Timestamp = Timestamp::from_micros(1_000_000);
 
@@ -16,7 +16,7 @@ fn id(number: u128) -> MemoryId {
 /// Fact about a subject that begins at a time.
 fn fact(number: u128, subject: &str, start: i64) -> KnownFact {
     let statement = Statement {
-        subject: Name::new(subject).expect("a name"),
+        subject: name(subject),
         relation: None,
         object: None,
         attribute: None,
@@ -103,7 +103,7 @@ fn slots_and_confidences_are_not_merged() {
         statement.attribute = Attribute::new("home");
     }
     let mut secret = fact(1, "ann", 10);
-    secret.memory.audience = vec![Name::new("ann").expect("a name")];
+    secret.memory.audience = vec![name("ann")];
     for first in [slot, secret] {
         let merge = ThoughtEdit::Merge {
             ids: vec![id(1), id(2)],
