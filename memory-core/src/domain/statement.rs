@@ -30,6 +30,13 @@ impl Statement {
     pub const USER: &str = "user";
     /// Subject of facts about the assistant.
     pub const ASSISTANT: &str = "assistant";
+    /// Tag of a memory that says that something no longer holds; followed by `:` and the attribute, if there is one.
+    pub const ENDED_TAG: &str = "ended";
+
+    /// Attribute whose value a memory with this tag ends; `None` for another tag.
+    pub fn ended_attribute(tag: &Name) -> Option<Attribute> {
+        tag.as_str().strip_prefix(Self::ENDED_TAG)?.strip_prefix(':').and_then(Attribute::new)
+    }
 }
 
 /// Name of a state slot, in `snake_case`: `home`, `job`, `favorite_color`.

@@ -4,8 +4,10 @@
 mod chunks;
 pub(crate) mod commit_queue;
 mod embed;
+mod groups;
 pub(crate) mod keys;
 #[cfg(all(test, feature = "testing"))]
 mod recipe_golden;
 
 pub(crate) use embed::{IndexedTexts, TextToIndex, index_texts_with};
+pub(crate) use groups::groups_of;

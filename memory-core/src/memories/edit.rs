@@ -8,7 +8,7 @@ use crate::domain::scope::Caller;
 use crate::engine::{Engine, needs_write};
 use crate::error::Error;
 use crate::field_checks;
-use crate::indexing::TextToIndex;
+use crate::indexing::{TextToIndex, groups_of};
 use crate::limits::Limits;
 use crate::store::StoredMemory;
 use crate::text::count_tokens;
@@ -77,11 +77,12 @@ impl Engine {
             indexed.rows.pop()
         };
         let keeps_links = edit.links.is_none();
+        let has_other_statement = memory.statement != stored.memory.statement;
         set.revisions.push(Revision {
             memory: memory.clone(),
             derivation: None,
             rows,
-            groups: None,
+            groups: has_other_statement.then(|| groups_of(&memory)),
             keeps_links,
         });
         match self.commits.commit(set).await? {

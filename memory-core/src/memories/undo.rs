@@ -9,7 +9,7 @@ use crate::domain::scope::{Caller, Owner};
 use crate::domain::undo::{Undo, VersionId};
 use crate::engine::{Engine, needs_delete, needs_read, needs_write};
 use crate::error::Error;
-use crate::indexing::TextToIndex;
+use crate::indexing::{TextToIndex, groups_of};
 
 /// Maximum number of attempts when other changes of the partition commit first.
 const TRIES: usize = 8;
@@ -112,7 +112,9 @@ impl Engine {
         set.prepared_at = Some(prepared_at);
         set.idempotency.clone_from(&request.idempotency);
         self.add_with_rows(undo, &mut set).await?;
-        match self.commits.commit(set).await? {
+        let outcome = self.commits.commit(set).await?;
+        self.thinking.forget_replies();
+        match outcome {
             Outcome::Committed(_) => Ok(Undone { is_done: true, ..undone }),
             Outcome::Repeated(created) => self.undone_earlier(caller, created).await,
         }
@@ -130,7 +132,7 @@ impl Engine {
             rows = indexed.rows;
         }
         let mut rows = rows.into_iter();
-        undo.add_to(set, |_| rows.next().unwrap_or_default());
+        undo.add_to(set, |_| rows.next().unwrap_or_default(), groups_of);
         Ok(())
     }
 

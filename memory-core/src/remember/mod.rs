@@ -15,7 +15,7 @@ use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::Turn;
 use crate::engine::{Engine, needs_write};
 use crate::error::Error;
-use crate::indexing::TextToIndex;
+use crate::indexing::{TextToIndex, groups_of};
 use crate::text::count_tokens;
 
 use request::{MemoryToRemember, RememberMemories, RememberTurns, TurnToRemember};
@@ -101,7 +101,8 @@ impl Engine {
                 let id = MemoryId(self.ids.next(now));
                 let mut memory = finished_memory(&request.scope, &owner, new, (id, now), strength);
                 memory.derivation = derivation.as_ref().map(|derivation| derivation.id);
-                set.memories.push(NewMemory { memory, derivation, rows, groups: Vec::new() });
+                let groups = groups_of(&memory);
+                set.memories.push(NewMemory { memory, derivation, rows, groups });
             }
             match self.commits.commit(set).await {
                 Err(Error::Busy) if self.active_embedder().id != indexed.embedder => {}

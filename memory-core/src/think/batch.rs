@@ -37,10 +37,10 @@ pub(super) struct Batch {
 pub(super) async fn load(
     store: &Arc<dyn Store>,
     partition: PartitionId,
-    queue: &str,
+    (queue, turns_at_most): (&str, u32),
     settings: &ThinkingSettings,
 ) -> Result<Option<Batch>, Error> {
-    let most = settings.turns_per_call.max(1);
+    let most = turns_at_most.max(1);
     let mut queued = store.pending_turns(partition, queue, most.saturating_add(1)).await?;
     let waiting = queued.len();
     let Some(first) = queued.first().map(session) else { return Ok(None) };

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
 use super::enqueue::{self, Payload};
+use super::settings::Profile;
 use crate::domain::id::{JobId, TenantId};
 use crate::domain::scope::Owner;
 use crate::engine::Engine;
@@ -125,7 +126,10 @@ impl Engine {
     /// Creates a job for each owner whose turns wait in a queue. Turns and jobs are written together, so that only failed
     /// jobs and changed settings leave turns without one.
     pub(crate) async fn resume_thinking(&self) -> Result<(), Error> {
-        for queue in [enqueue::FACTS, enqueue::TIM_PAPER] {
+        let settings = &self.thinking.settings;
+        let profiles =
+            [Profile::Default, Profile::TimPaper].into_iter().filter(|profile| settings.can_think(*profile));
+        for queue in profiles.filter_map(enqueue::queue_of) {
             for PendingPartition { tenant, owner, .. } in
                 self.store.partitions_with_pending(queue, None, OWNERS_AT_START).await?
             {

@@ -12,21 +12,37 @@ use super::facts::{ChangeInput, FactChanges, Resolution, ResolveInput, Threshold
 use super::jobs::Run;
 use super::known::{Known, Reader};
 use super::model_call::{CallError, ModelCalls};
-use super::settings::Task;
-use super::writing::{Writing, fact_set};
+use super::settings::{Profile, Task};
+use super::writing::{Writing, confide, fact_set};
 use crate::domain::change::{ChangeSet, ThoughtAbout};
-use crate::domain::id::{JobId, MemoryId, PartitionId};
+use crate::domain::id::{JobId, MemoryId, PartitionId, TurnId};
 use crate::domain::memory::Kind;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::indexing::{IndexedTexts, TextToIndex};
 use crate::jobs::{JobFailure, JobOutcome};
+use crate::model::language_model::LanguageModelError;
+use crate::model::language_model::ask::AskError;
 
 /// Maximum number of attempts at one batch when other writes commit first.
 const CONFLICTS: usize = 8;
 /// Number of failed attempts after which a batch whose replies are refused leaves the queue without facts of the model, so
 /// that later turns are thought about.
 const REFUSALS_AT_MOST: u32 = 2;
+
+/// Answer of extraction to one batch.
+enum Answer {
+    /// Candidates; with the failure that the job ends in, if those of the model were given up.
+    Extracted(Extracted, Option<JobFailure>),
+    /// The prompt is too long for the model: fewer turns may not be.
+    TooLong,
+}
+
+/// True if a failure is due to the turns of the call, so that it would hold up all later ones. A wrong key or model is
+/// not, and the turns wait for the operator.
+fn is_about_the_turns(error: &AskError) -> bool {
+    matches!(error, AskError::Refused { .. } | AskError::Model { error: LanguageModelError::TooLong, .. })
+}
 
 /// Decisions about the candidates of a batch.
 pub(super) struct Resolved {
@@ -41,19 +57,36 @@ impl Engine {
         let Some(partition) = self.store.partition_of(run.tenant, &run.owner).await? else {
             return Ok(JobOutcome::Done);
         };
+        let settings = &self.thinking.settings;
+        if !settings.can_think(Profile::Default) {
+            return Ok(JobOutcome::Done);
+        }
+        let mut turns_at_most = settings.turns_per_call;
+        let mut earlier: Option<(Vec<TurnId>, Answer)> = None;
         for _ in 0..CONFLICTS {
-            let settings = &self.thinking.settings;
-            let batch = batch::load(&self.store, partition, enqueue::FACTS, settings).await?;
+            let batch =
+                batch::load(&self.store, partition, (enqueue::FACTS, turns_at_most), settings).await?;
             let Some(batch) = batch else { return Ok(JobOutcome::Done) };
-            let (extracted, refusal) = self.extracted(run, partition, &batch).await?;
-            let mut set = self.facts_of(run, partition, &batch, &extracted).await?;
+            // A conflict with other writes asks no model again, unless a turn that it was shown has been erased.
+            let shown: Vec<TurnId> = batch.shown.iter().map(|turn| turn.turn).collect();
+            let answer = match earlier.take().filter(|(of, _)| *of == shown) {
+                Some((_, answer)) => answer,
+                None => self.extracted(run, partition, &batch).await?,
+            };
+            let Answer::Extracted(extracted, refusal) = &answer else {
+                turns_at_most = u32::try_from(batch.queued.len() / 2).unwrap_or(1).max(1);
+                continue;
+            };
+            let mut set = self.facts_of(run, partition, &batch, extracted).await?;
             if refusal.is_some() {
                 // The runner ends it as failed. The queue keeps the set from being committed twice.
                 set.finishes = None;
             }
             match self.commits.commit(set).await {
-                Ok(_) => return refusal.map_or(Ok(JobOutcome::Committed), Err),
-                Err(Error::VersionConflict { .. } | Error::Busy | Error::NotFound { .. }) => {}
+                Ok(_) => return refusal.clone().map_or(Ok(JobOutcome::Committed), Err),
+                Err(Error::VersionConflict { .. } | Error::Busy | Error::NotFound { .. }) => {
+                    earlier = Some((shown, answer));
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -66,7 +99,7 @@ impl Engine {
         run: &Run,
         partition: PartitionId,
         batch: &Batch,
-    ) -> Result<(Extracted, Option<JobFailure>), JobFailure> {
+    ) -> Result<Answer, JobFailure> {
         let settings = &self.thinking.settings;
         let calls = ModelCalls {
             store: &self.store,
@@ -76,15 +109,24 @@ impl Engine {
             now: self.now(),
         };
         match extract(&calls, batch).await {
-            Ok(extracted) => Ok((extracted, None)),
+            Ok(extracted) => Ok(Answer::Extracted(extracted, None)),
+            Err(CallError::Ask(AskError::Model { error: LanguageModelError::TooLong, .. }))
+                if batch.queued.len() > 1 =>
+            {
+                Ok(Answer::TooLong)
+            }
             Err(CallError::Ask(error))
-                if !error.is_retryable() && run.context.job().failures >= REFUSALS_AT_MOST =>
+                if is_about_the_turns(&error) && run.context.job().failures >= REFUSALS_AT_MOST =>
             {
                 let mut extracted = by_rules(batch);
                 if !settings.use_rules {
                     extracted.candidates.clear();
                 }
-                Ok((extracted, Some(JobFailure::Final { code: error.code().to_owned() })))
+                let failure = JobFailure::Final { code: error.code().to_owned() };
+                Ok(Answer::Extracted(extracted, Some(failure)))
+            }
+            Err(CallError::Ask(error)) if is_about_the_turns(&error) => {
+                Err(JobFailure::Retry { code: error.code().to_owned() })
             }
             Err(error) => Err(error.into()),
         }
@@ -124,6 +166,7 @@ impl Engine {
             batch,
             indexed: &resolved.indexed,
         };
+        confide(&writing, &extracted.candidates, &changes, &mut set);
         fact_set(&writing, changes, &mut set).await?;
         Ok(set)
     }

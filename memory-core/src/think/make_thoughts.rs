@@ -51,7 +51,9 @@ impl Engine {
             return Ok(JobOutcome::Done);
         };
         for _ in 0..CONFLICTS {
-            let batch = batch::load(&self.store, partition, enqueue::TIM_PAPER, settings).await?;
+            let batch =
+                batch::load(&self.store, partition, (enqueue::TIM_PAPER, settings.turns_per_call), settings)
+                    .await?;
             let Some(batch) = batch else { return Ok(JobOutcome::Done) };
             let calls = ModelCalls {
                 store: &self.store,

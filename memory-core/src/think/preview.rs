@@ -6,6 +6,7 @@ use super::extract_turns::{Extracted, extract};
 use super::facts::{Decision, FactRef};
 use super::make_facts::Resolved;
 use super::model_call::{CallError, ModelCalls};
+use super::settings::Budget;
 use crate::domain::id::{MemoryId, PartitionId, SessionId, TurnId};
 use crate::domain::memory::Kind;
 use crate::domain::name::Name;
@@ -97,6 +98,10 @@ impl Engine {
         }
         let partition = self.store.partition_of(caller.tenant, &owner).await?;
         let batch = self.batch_of(turns);
+        if partition.is_none() && self.thinking.settings.budget != Budget::default() {
+            let detail = "has no memories yet, to which the use of a language model within a budget could be accounted";
+            return Err(Error::invalid("scope", detail));
+        }
         let calls = ModelCalls {
             store: &self.store,
             settings: &self.thinking.settings,

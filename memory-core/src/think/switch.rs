@@ -114,6 +114,11 @@ impl Switch {
         can_think
     }
 
+    /// Drops the replies that language models keep, after an erasure.
+    pub(crate) fn forget_replies(&self) {
+        self.settings.models.values().for_each(|task| task.model.forget_all());
+    }
+
     /// Signals that a thinking job has ended.
     pub(super) fn signal_end(&self) {
         self.ended.send_replace(());

@@ -1,11 +1,12 @@
 //! Writes of thinking: facts as memories with index rows, derivations and versions, in a change set.
 
 use super::batch::Batch;
+use super::candidate::CandidateFact;
 use super::facts::{FactChanges, FactRevision, FactToWrite};
 use crate::domain::change::{ChangeSet, IndexRow, NewMemory, Revision};
 use crate::domain::derivation::{Derivation, Input, Maker};
 use crate::domain::id::{DerivationId, JobId};
-use crate::domain::memory::{Memory, Strength};
+use crate::domain::memory::{Memory, Strength, Visibility};
 use crate::domain::metadata::Metadata;
 use crate::domain::time::Timestamp;
 use crate::engine::Engine;
@@ -45,6 +46,44 @@ pub(super) async fn fact_set(
     Ok(())
 }
 
+/// Keeps the turns of confidential facts from the partners who may not know the facts: a new version of the turn's memory
+/// has the audience of the fact. Turns with an audience of their own keep it.
+pub(super) fn confide(
+    writing: &Writing<'_>,
+    candidates: &[CandidateFact],
+    changes: &FactChanges,
+    set: &mut ChangeSet,
+) {
+    for fact in &changes.facts {
+        let candidate = fact.candidate.and_then(|at| candidates.get(at)).filter(|one| one.is_confidential);
+        let Some(candidate) = candidate.filter(|_| !fact.audience.is_empty()) else { continue };
+        let turns = candidate.evidence.iter().filter_map(|at| writing.batch.turns.get(*at));
+        for turn in turns.filter(|turn| turn.audience.is_empty()) {
+            let is_revised = set.revisions.iter().any(|one| one.memory.id == turn.memory);
+            let queued = writing.batch.queued.iter().find(|queued| queued.memory.id == turn.memory);
+            if let Some(queued) = queued.filter(|_| !is_revised) {
+                let memory = Memory {
+                    version: queued.memory.version.saturating_add(1),
+                    audience: fact.audience.clone(),
+                    ..queued.memory.clone()
+                };
+                let revision = writing.revision(FactRevision { memory, inputs: Vec::new() }, set.now);
+                set.revisions.push(Revision { keeps_links: true, ..revision });
+            }
+        }
+    }
+}
+
+/// Shared only if all evidence is.
+fn visibility(evidence: &[&PendingTurn]) -> Visibility {
+    let is_shared = |turn: &&PendingTurn| turn.memory.visibility == Visibility::Shared;
+    if !evidence.is_empty() && evidence.iter().all(is_shared) {
+        Visibility::Shared
+    } else {
+        Visibility::Owner
+    }
+}
+
 impl Writing<'_> {
     /// Rows of a fact: those of its candidate, or new ones for a fact that resumes.
     async fn rows(&self, fact: &FactToWrite) -> Result<Vec<IndexRow>, Error> {
@@ -73,7 +112,7 @@ impl Writing<'_> {
             agent: first.and_then(|memory| memory.agent.clone()),
             app: first.and_then(|memory| memory.app.clone()),
             run: first.and_then(|memory| memory.run.clone()),
-            visibility: first.map(|memory| memory.visibility).unwrap_or_default(),
+            visibility: visibility(&evidence),
             subjects: fact.subjects,
             audience: fact.audience,
             statement: Some(fact.statement),

@@ -23,6 +23,8 @@ pub struct Restored {
     pub memory: Memory,
     /// True if the text differs from the present one, so that it needs new index rows.
     pub has_other_text: bool,
+    /// True if the statement or the tags differ from the present ones, so that it needs new groups.
+    pub has_other_statement: bool,
 }
 
 /// History of a memory, of at least one version, with the indices of its live versions.
@@ -101,7 +103,8 @@ impl Lineage {
         let present = self.versions.last()?;
         let version = present.version.saturating_add(1);
         let memory = Memory { version, recorded_at: now, ..before.clone() };
-        Some(Restored { has_other_text: memory.text != present.text, memory })
+        let has_other_statement = (&memory.statement, &memory.tags) != (&present.statement, &present.tags);
+        Some(Restored { has_other_text: memory.text != present.text, has_other_statement, memory })
     }
 }
 

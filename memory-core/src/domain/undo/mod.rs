@@ -18,6 +18,7 @@ use self::lineage::Lineage;
 pub use self::lineage::{KnownHistory, Restored};
 use super::change::{ChangeSet, IndexRow, Retraction, Revision};
 use super::derivation::Source;
+use super::group::GroupKey;
 use super::id::{DerivationId, MemoryId, TurnId};
 use super::memory::Memory;
 use super::time::Timestamp;
@@ -77,11 +78,17 @@ impl Undo {
     }
 
     /// Adds the writes to a set. `rows` makes the index rows of a restored memory whose text differs from the present
-    /// one.
-    pub fn add_to(self, set: &mut ChangeSet, mut rows: impl FnMut(&Memory) -> Vec<IndexRow>) {
-        for Restored { memory, has_other_text } in self.restored {
+    /// one, `groups` the groups of one whose statement does.
+    pub fn add_to(
+        self,
+        set: &mut ChangeSet,
+        mut rows: impl FnMut(&Memory) -> Vec<IndexRow>,
+        groups: impl Fn(&Memory) -> Vec<GroupKey>,
+    ) {
+        for Restored { memory, has_other_text, has_other_statement } in self.restored {
             let rows = has_other_text.then(|| rows(&memory));
-            set.revisions.push(Revision { memory, derivation: None, rows, groups: None, keeps_links: false });
+            let groups = has_other_statement.then(|| groups(&memory));
+            set.revisions.push(Revision { memory, derivation: None, rows, groups, keeps_links: false });
         }
         set.retractions.extend(self.retractions);
         set.erasures.extend(self.erasures);

@@ -103,6 +103,11 @@ impl LanguageModel for CachedModel {
         Ok(reply)
     }
 
+    fn forget_all(&self) {
+        self.clear();
+        self.model.forget_all();
+    }
+
     fn forget(&self, request: &ModelRequest) {
         self.kept.lock().remove(&request.digest(self.model.identity()));
         self.model.forget(request);

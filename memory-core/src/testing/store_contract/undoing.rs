@@ -39,7 +39,7 @@ async fn undo(store: &dyn Store, partition: PartitionId, job: JobId) -> Undo {
 }
 
 async fn take_back(store: &dyn Store, mut set: ChangeSet, undo: Undo) -> Committed {
-    undo.add_to(&mut set, |memory| rows(&memory.text));
+    undo.add_to(&mut set, |memory| rows(&memory.text), |_| Vec::new());
     commit(store, &set).await
 }
 
@@ -152,7 +152,7 @@ pub async fn an_undo_takes_back_what_was_changed_since(store: &dyn Store) {
     let (done, ids) = evolve(store, &fixtures, job).await;
     let mut stale = fixtures.set(&ann);
     stale.prepared_at = Some(store.last_change(done.partition).await.unwrap());
-    undo(store, done.partition, job).await.add_to(&mut stale, |memory| rows(&memory.text));
+    undo(store, done.partition, job).await.add_to(&mut stale, |memory| rows(&memory.text), |_| Vec::new());
     for id in [ids[0], ids[3]] {
         let memory = present(store, id).await;
         let mut edit = revised(&memory, None);

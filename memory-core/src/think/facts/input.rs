@@ -5,7 +5,7 @@ use crate::domain::id::{MemoryId, TurnId};
 use crate::domain::link::Link;
 use crate::domain::memory::Memory;
 use crate::domain::name::Name;
-use crate::domain::statement::Attribute;
+use crate::domain::statement::{Attribute, Statement};
 use crate::domain::time::Timestamp;
 use crate::domain::turn::Role;
 use crate::think::candidate::{CandidateFact, SourceTurn};
@@ -110,7 +110,7 @@ impl Relation {
     /// speaker, or about an earlier time.
     pub const MENTIONS: f32 = 0.5;
     /// Tag of a fact that says that something no longer holds; followed by `:` and the attribute, if there is one.
-    pub const ENDED_TAG: &str = "ended";
+    pub const ENDED_TAG: &str = Statement::ENDED_TAG;
     /// Tag of a fact that somebody other than its subject said.
     pub const REPORTED_TAG: &str = "reported";
 

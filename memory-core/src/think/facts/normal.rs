@@ -5,8 +5,8 @@ use std::ops::Range;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// Words before a name that do not belong to it.
-const DETERMINERS: &[&str] = &["the", "a", "an", "my", "your", "his", "her", "its", "our", "their"];
+use crate::text::entity_key;
+
 /// Words that say little about the content of a sentence, for overlaps of terms.
 const WEAK_WORDS: &[&str] = &[
     "a", "an", "the", "i", "im", "me", "my", "you", "youre", "your", "he", "she", "it", "its", "they", "we",
@@ -15,14 +15,10 @@ const WEAK_WORDS: &[&str] = &[
     "with", "as",
 ];
 
-/// Normal form of the name of an entity or of a value: compatibility characters unified, case folded, white space and
-/// punctuation collapsed, articles and possessives stripped. Empty for a text without a letter or digit.
+/// Normal form of the name of an entity or of a value: its entity key. Empty for a text without a letter or digit.
 pub fn normalised(text: &str) -> String {
-    let mut words: Vec<String> = words(text).into_iter().map(|(word, _)| word).collect();
-    while words.len() > 1 && words.first().is_some_and(|word| DETERMINERS.contains(&word.as_str())) {
-        words.remove(0);
-    }
-    words.join(" ")
+    let key = entity_key(text);
+    if key.chars().any(char::is_alphanumeric) { key } else { String::new() }
 }
 
 /// Words of a text in normal form, with their byte ranges. Apostrophes are dropped: `Don't` is `dont`.

@@ -1,0 +1,46 @@
+//! Groups of a memory by its statement, pure: the entity that it is about, and the slot that it fills or ends.
+
+use crate::domain::group::GroupKey;
+use crate::domain::memory::Memory;
+use crate::domain::statement::{Attribute, Statement};
+use crate::text::entity_key;
+
+/// Groups of a memory; none for one without a statement.
+pub(crate) fn groups_of(memory: &Memory) -> Vec<GroupKey> {
+    let Some(statement) = &memory.statement else { return Vec::new() };
+    let subject = entity_key(statement.subject.as_str());
+    // The end of a value is in the group of the slot too, where a value that arrives late finds it.
+    let ended = memory.tags.iter().find_map(|tag| Statement::ended_attribute(tag));
+    let attribute: Option<Attribute> = statement.attribute.clone().or(ended);
+    let slot = attribute.as_ref().and_then(|attribute| GroupKey::slot(&subject, attribute));
+    GroupKey::entity(&subject).into_iter().chain(slot).collect()
+}
+
+#[cfg(all(test, feature = "testing", feature = "sqlite"))]
+mod tests {
+    use super::*;
+    use crate::domain::memory::Kind;
+    use crate::domain::turn::Role;
+    use crate::testing::fixtures::{name, plain};
+
+    #[test]
+    fn a_fact_is_in_the_group_of_its_subject_and_of_its_slot() {
+        let memory = plain(crate::domain::id::MemoryId(uuid::Uuid::nil()), Kind::Fact, "Ann left Acme.");
+        assert_eq!(groups_of(&memory), []);
+        let statement = Statement {
+            subject: name("the  Ann"),
+            relation: None,
+            object: None,
+            attribute: Attribute::new("employer"),
+            confidence: 1.0,
+            said_by: Role::User,
+        };
+        let keys =
+            |memory: &Memory| groups_of(memory).iter().map(|key| key.as_str().to_owned()).collect::<Vec<_>>();
+        let filled = Memory { statement: Some(statement.clone()), ..memory.clone() };
+        assert_eq!(keys(&filled), ["entity/ann", "slot/employer/ann"]);
+        let statement = Some(Statement { attribute: None, ..statement });
+        let ended = Memory { statement, tags: vec![name("ended:employer")], ..memory };
+        assert_eq!(keys(&ended), keys(&filled));
+    }
+}
