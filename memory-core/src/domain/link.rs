@@ -30,6 +30,9 @@ impl Link {
     /// Relation of a memory to the merged one that took its place, and by that ended its recall. When the last target of
     /// such a link is erased, the store removes the expiry in the same step, in the present version.
     pub const MERGED_INTO: &str = "merged_into";
+    /// Relation of a memory that was dropped from recall to the one that speaks against it. An erasure of the target ends
+    /// the expiry as that of [`Link::MERGED_INTO`] does.
+    pub const DROPPED_FOR: &str = "dropped_for";
     /// Relation of a memory to one that it replaced: the reverse of [`Link::SUPERSEDED_BY`].
     pub const SUPERSEDES: &str = "supersedes";
     /// Relation between two memories that cannot both be true, while it is undecided which one is. A link of either one
@@ -44,9 +47,9 @@ pub fn is_superseded(links: &[Link]) -> bool {
     links.iter().any(|link| link.relation.as_str() == Link::SUPERSEDED_BY)
 }
 
-/// True if one of the links leads to a memory that their source was merged into.
-pub fn is_merged(links: &[Link]) -> bool {
-    links.iter().any(|link| link.relation.as_str() == Link::MERGED_INTO)
+/// True if one of the links leads to a memory for which their source is no longer recalled.
+pub fn is_out_of_recall(links: &[Link]) -> bool {
+    links.iter().any(|link| [Link::MERGED_INTO, Link::DROPPED_FOR].contains(&link.relation.as_str()))
 }
 
 /// Violation in a list of links.

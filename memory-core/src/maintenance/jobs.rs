@@ -40,6 +40,7 @@ impl Engine {
         };
         let registry = think::jobs::register(self, JobRegistry::default().with(Arc::new(reindex)));
         self.resume_thinking().await?;
+        self.keep_thinking();
         let store = Arc::clone(&self.store);
         let (clock, arrivals) = (Arc::clone(&self.clock), self.commits.job_arrivals());
         let runner = JobRunner::start(store, clock, &registry, settings, arrivals).await?;

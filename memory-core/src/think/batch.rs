@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::candidate::SourceTurn;
 use super::extract::prompt;
 use super::settings::ThinkingSettings;
-use crate::domain::id::{PartitionId, SessionId};
+use crate::domain::id::{PartitionId, SessionId, TurnId};
 use crate::domain::time::Timestamp;
 use crate::domain::turn::Role;
 use crate::error::Error;
@@ -50,7 +50,7 @@ pub(super) async fn load(
     queued.truncate(prompt::fitting(&all, settings.prompt_tokens).max(1));
     let has_more = queued.len() < waiting;
     let turns: Vec<SourceTurn> = queued.iter().filter_map(source).filter(is_read).collect();
-    let context = context(store, &queued).await?;
+    let context = context(store, partition, &queued).await?;
     let recalled = recalled(store, partition, &queued).await?;
     let shown = turns.iter().chain(&context).cloned().collect();
     Ok(Some(Batch { context, turns, shown, queued, has_more, recalled }))
@@ -81,25 +81,27 @@ fn session(pending: &PendingTurn) -> Option<SessionId> {
     Some(pending.memory.origin.as_ref()?.session)
 }
 
-/// Turns right before the batch in its session.
-async fn context(store: &Arc<dyn Store>, queued: &[PendingTurn]) -> Result<Vec<SourceTurn>, Error> {
+/// Turns right before the batch in its session, as they read now.
+async fn context(
+    store: &Arc<dyn Store>,
+    partition: PartitionId,
+    queued: &[PendingTurn],
+) -> Result<Vec<SourceTurn>, Error> {
     let Some(first) = queued.first().and_then(source).filter(|first| first.seq > 0) else {
         return Ok(Vec::new());
     };
     let wanted = u32::try_from(prompt::CONTEXT_TURNS_AT_MOST).unwrap_or(u32::MAX);
     let from = first.seq.saturating_sub(wanted);
     let before = store.turns(first.session, from, first.seq - from).await?;
-    let before = before.into_iter().filter(|turn| turn.seq < first.seq).map(|turn| SourceTurn {
-        turn: turn.id,
-        seq: turn.seq,
-        role: turn.role,
-        author: turn.author,
-        participants: turn.participants,
-        text: turn.text,
-        said_at: turn.said_at,
-        ..first.clone()
+    let ids: Vec<TurnId> = before.iter().filter(|turn| turn.seq < first.seq).map(|turn| turn.id).collect();
+    let memories = store.memories_of_turns(partition, &ids).await?;
+    let context = memories.into_iter().filter_map(|memory| {
+        let said_at = memory.happened.at;
+        source(&PendingTurn { memory, said_at, participants: Vec::new() })
     });
-    Ok(before.filter(is_read).collect())
+    let mut context: Vec<SourceTurn> = context.filter(is_read).collect();
+    context.sort_by_key(|turn| turn.seq);
+    Ok(context)
 }
 
 /// Texts of the memories that were recalled shortly before each turn that is read.

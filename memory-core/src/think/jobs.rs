@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -17,8 +18,14 @@ use crate::jobs::registry::JobRegistry;
 use crate::jobs::{JobContext, JobFailure, JobHandler, JobOutcome};
 use crate::store::PendingPartition;
 
-/// Maximum number of owners whose waiting turns get a job at the start of a process.
-const OWNERS_AT_START: u32 = 10_000;
+/// Owners with waiting turns that are read from the store in one call.
+const OWNERS_PER_READ: u32 = 1_000;
+/// Interval at which owners whose turns wait without a job get one: after failed jobs, and on a new day of a budget.
+const RESUME_EVERY: Duration = Duration::from_secs(3_600);
+/// Age of finished jobs that made nothing, at which they are deleted, in days.
+const JOBS_KEPT_DAYS: i64 = 7;
+/// Finished jobs that are deleted in one statement.
+const JOBS_PER_DROP: u32 = 1_000;
 
 /// Mechanism that a handler runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +103,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Job that continues this one: the next batch, or the groups that this one touched.
+    /// The job.
     pub(super) fn job_id(&self) -> JobId {
         self.context.job().id
     }
@@ -123,6 +130,27 @@ impl OwnerLocks {
 }
 
 impl Engine {
+    /// Starts the task that resumes thinking and deletes old jobs from time to time. It ends with the engine.
+    pub(crate) fn keep_thinking(self: &Arc<Self>) {
+        let engine = Arc::downgrade(self);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(RESUME_EVERY).await;
+                let Some(engine) = engine.upgrade() else { return };
+                let before = engine.now().plus_days(-JOBS_KEPT_DAYS);
+                let kept = async {
+                    while engine.store.drop_finished_jobs(before, JOBS_PER_DROP).await?
+                        >= u64::from(JOBS_PER_DROP)
+                    {}
+                    engine.resume_thinking().await
+                };
+                if let Err(error) = kept.await {
+                    tracing::error!(error = &error as &dyn std::error::Error, "thinking was not resumed");
+                }
+            }
+        });
+    }
+
     /// Creates a job for each owner whose turns wait in a queue. Turns and jobs are written together, so that only failed
     /// jobs and changed settings leave turns without one.
     pub(crate) async fn resume_thinking(&self) -> Result<(), Error> {
@@ -130,12 +158,16 @@ impl Engine {
         let profiles =
             [Profile::Default, Profile::TimPaper].into_iter().filter(|profile| settings.can_think(*profile));
         for queue in profiles.filter_map(enqueue::queue_of) {
-            for PendingPartition { tenant, owner, .. } in
-                self.store.partitions_with_pending(queue, None, OWNERS_AT_START).await?
-            {
-                let now = self.now();
-                let job = Payload::new(&owner, &[]).job(JobId(self.ids.next(now)), tenant, queue, now, true);
-                self.store.enqueue(job).await?;
+            let mut after = None;
+            loop {
+                let owners = self.store.partitions_with_pending(queue, after, OWNERS_PER_READ).await?;
+                let Some(last) = owners.last() else { break };
+                after = Some(last.partition);
+                for PendingPartition { tenant, owner, .. } in owners {
+                    let now = self.now();
+                    let id = JobId(self.ids.next(now));
+                    self.store.enqueue(Payload::new(&owner, &[]).job(id, tenant, queue, now, true)).await?;
+                }
             }
         }
         Ok(())

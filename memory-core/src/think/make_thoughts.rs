@@ -7,17 +7,20 @@
 use std::collections::BTreeMap;
 
 use super::batch::{self, Batch};
+use super::candidate::SourceTurn;
 use super::enqueue::{self, Payload};
 use super::extract_turns::{Extracted, extract};
+use super::facts::audience::audience;
 use super::facts::{FactChanges, FactToWrite};
 use super::jobs::Run;
 use super::model_call::ModelCalls;
 use super::settings::Task;
-use super::writing::{Writing, fact_set};
+use super::writing::{Writing, confide, fact_set};
 use crate::domain::change::{ChangeSet, ThoughtAbout};
 use crate::domain::derivation::{Input, Source};
 use crate::domain::id::{JobId, MemoryId, PartitionId};
 use crate::domain::memory::{Kind, Memory};
+use crate::domain::name::Name;
 use crate::domain::scope::{Caller, Scope};
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
@@ -98,7 +101,9 @@ impl Engine {
         let indexed = self.index_texts(&texts, "thoughts").await?;
         let writing =
             Writing { engine: self, maker: &extracted.maker, job: run.job_id(), batch, indexed: &indexed };
-        fact_set(&writing, FactChanges { facts, revisions: Vec::new() }, &mut set).await?;
+        let changes = FactChanges { facts, revisions: Vec::new() };
+        confide(&writing, &extracted.candidates, &changes, &mut set);
+        fact_set(&writing, changes, &mut set).await?;
         Ok(set)
     }
 
@@ -108,10 +113,8 @@ impl Engine {
             source: Source::Turn(turn.turn),
             is_evidence: candidate.evidence.contains(&place),
         });
-        let evidence = candidate.evidence.iter().filter_map(|place| batch.shown.get(*place));
-        let mut audience: Vec<_> = evidence.flat_map(|turn| turn.audience.clone()).collect();
-        audience.sort_unstable();
-        audience.dedup();
+        let evidence: Vec<&SourceTurn> =
+            candidate.evidence.iter().filter_map(|place| batch.shown.get(*place)).collect();
         Some(FactToWrite {
             id: MemoryId(self.ids.next(self.now())),
             candidate: Some(at),
@@ -119,7 +122,7 @@ impl Engine {
             text: candidate.text.clone(),
             statement: candidate.statement.clone(),
             subjects: vec![candidate.statement.subject.clone()],
-            audience,
+            audience: audience(candidate, &evidence),
             tags: Vec::new(),
             links: Vec::new(),
             groups: Vec::new(),
@@ -138,8 +141,8 @@ impl Engine {
         &self,
         caller: &Caller,
         scope: &Scope,
-        query: &str,
-        k: u32,
+        (query, k): (&str, u32),
+        partner: Option<&Name>,
     ) -> Result<Vec<RecalledThought>, Error> {
         needs_read(caller)?;
         let owner = owner(scope)?;
@@ -152,6 +155,10 @@ impl Engine {
         };
         let vector = self.active_embedder().embedder.embed_query(query).await?;
         let mut found = self.thoughts_in_bucket(partition, &vector).await?;
+        let may_know = |memory: &Memory| {
+            partner.is_none_or(|partner| memory.audience.is_empty() || memory.audience.contains(partner))
+        };
+        found.retain(|thought| may_know(&thought.memory));
         found.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.memory.id.cmp(&b.memory.id)));
         found.truncate(k as usize);
         Ok(found)

@@ -1,9 +1,12 @@
 //! Profile of state for callers: the slots of a subject, read from its group.
 
+use std::collections::BTreeMap;
+
 use super::facts::normalised;
+use super::known::Reader;
 use super::profile::{Profile, profile};
 use crate::domain::group::GroupKey;
-use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::id::{MemoryId, PartitionId, TurnId};
 use crate::domain::memory::{Kind, Memory};
 use crate::domain::name::Name;
 use crate::domain::scope::{Caller, Scope};
@@ -40,6 +43,8 @@ pub struct StateProfile {
     pub valid_at: Timestamp,
     /// State.
     pub profile: Profile,
+    /// Turns that are the evidence of each fact of the profile, oldest first.
+    pub evidence: BTreeMap<MemoryId, Vec<TurnId>>,
 }
 
 impl Engine {
@@ -53,7 +58,8 @@ impl Engine {
         let valid_at = request.valid_at.unwrap_or_else(|| self.now());
         let subject = request.subject.as_ref().map_or(Statement::USER, Name::as_str).to_owned();
         let name = Name::new(&subject).map_err(|error| Error::invalid("subject", error))?;
-        let facts = match self.store.partition_of(caller.tenant, &owner).await? {
+        let partition = self.store.partition_of(caller.tenant, &owner).await?;
+        let facts = match partition {
             Some(partition) => self.facts_about(partition, &subject, request.known_at).await?,
             None => Vec::new(),
         };
@@ -62,7 +68,24 @@ impl Engine {
             .filter(|memory| memory.expires_at.is_none_or(|expires| expires > valid_at))
             .collect();
         let profile = profile(&in_force, &name, valid_at, request.partner.as_ref());
-        Ok(StateProfile { subject, valid_at, profile })
+        let shown = in_force.into_iter().filter(|memory| is_shown(&profile, memory.id)).collect();
+        let evidence = match partition {
+            Some(partition) => self.evidence_of(partition, shown).await?,
+            None => BTreeMap::new(),
+        };
+        Ok(StateProfile { subject, valid_at, profile, evidence })
+    }
+
+    /// Turns that are the evidence of each of these facts.
+    async fn evidence_of(
+        &self,
+        partition: PartitionId,
+        facts: Vec<Memory>,
+    ) -> Result<BTreeMap<MemoryId, Vec<TurnId>>, Error> {
+        let reader =
+            Reader { store: &self.store, index: &self.index, partition, kind: Kind::Fact, now: self.now() };
+        let known = reader.with_evidence(facts).await?.into_iter();
+        Ok(known.map(|fact| (fact.memory.id, fact.evidence.iter().map(|one| one.turn).collect())).collect())
     }
 
     async fn facts_about(
@@ -80,4 +103,10 @@ impl Engine {
         };
         Ok(memories.into_iter().filter(|memory| memory.kind == Kind::Fact).collect())
     }
+}
+
+/// True if a profile shows a fact.
+fn is_shown(profile: &Profile, fact: MemoryId) -> bool {
+    let slots = profile.slots.iter().flat_map(|slot| slot.values.iter().chain(&slot.history));
+    slots.chain(&profile.facts).any(|value| value.fact == fact)
 }

@@ -1,7 +1,10 @@
 //! Conversion of requests and responses of thinking.
 
+use std::collections::BTreeMap;
+
 use engrain::wire;
-use memory_core::domain::id::MemoryId;
+use memory_core::domain::id::{MemoryId, TurnId};
+use memory_core::domain::name::Name;
 use memory_core::domain::scope::Scope;
 use memory_core::domain::turn::Role;
 use memory_core::error::Error;
@@ -47,21 +50,27 @@ pub(crate) fn profile(of: StateProfile) -> wire::StateProfile {
     wire::StateProfile {
         subject: of.subject,
         valid_at: of.valid_at.to_string(),
-        slots: of.profile.slots.into_iter().map(slot).collect(),
-        facts: of.profile.facts.into_iter().map(value).collect(),
+        slots: of.profile.slots.into_iter().map(|slot| self::slot(slot, &of.evidence)).collect(),
+        facts: of.profile.facts.into_iter().map(|fact| value(fact, &of.evidence)).collect(),
     }
 }
 
-fn slot(slot: Slot) -> wire::Slot {
+/// Turns that are the evidence of each fact.
+type Evidence = BTreeMap<MemoryId, Vec<TurnId>>;
+
+fn slot(slot: Slot, evidence: &Evidence) -> wire::Slot {
+    let values =
+        |values: Vec<SlotValue>| values.into_iter().map(|value| self::value(value, evidence)).collect();
     wire::Slot {
         attribute: slot.attribute.to_string(),
-        values: slot.values.into_iter().map(value).collect(),
-        history: slot.history.into_iter().map(value).collect(),
+        values: values(slot.values),
+        history: values(slot.history),
         is_contested: slot.is_contested,
     }
 }
 
-fn value(value: SlotValue) -> wire::SlotValue {
+fn value(value: SlotValue, evidence: &Evidence) -> wire::SlotValue {
+    let turns = evidence.get(&value.fact);
     wire::SlotValue {
         memory_id: value.fact.0,
         text: value.text,
@@ -70,7 +79,7 @@ fn value(value: SlotValue) -> wire::SlotValue {
         until: value.until.map(|until| until.to_string()),
         confidence: value.confidence,
         said_by: role(value.said_by),
-        evidence: value.evidence.into_iter().map(|memory| memory.0).collect(),
+        evidence: turns.into_iter().flatten().map(|turn| turn.0).collect(),
     }
 }
 
@@ -206,6 +215,11 @@ pub(crate) fn progress(progress: Progress) -> wire::ThinkingProgress {
         Progress::Pending => wire::ThinkingProgress::Pending,
         Progress::Done => wire::ThinkingProgress::Done,
     }
+}
+
+/// Partner of a recall of thoughts.
+pub(crate) fn partner(name: Option<&str>) -> Result<Option<Name>, Error> {
+    fields::optional_name(name, "partner")
 }
 
 /// Response of `POST /v1/thoughts/recall`.

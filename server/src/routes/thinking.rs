@@ -115,7 +115,7 @@ pub(crate) async fn show_profile(
         "turns": [{"role": "user", "text": "I moved to Lisbon last week.", "said_at": "2023-05-20T02:21:00Z"}]
     })),
     responses((status = 200, description = "Candidate facts", body = PreviewedFacts, example = json!({
-        "made_by": "rules",
+        "made_by": "facts.rules",
         "facts": [{
             "text": "The user moved to Lisbon.", "subject": "user", "attribute": "home", "object": "Lisbon",
             "confidence": 0.8, "evidence": [0], "outcome": "supersedes",
@@ -237,6 +237,8 @@ pub(crate) async fn recall_thoughts(
 ) -> Result<Json<RecalledThoughts>, Problem> {
     let scope = scope(&request.scope, "scope")?;
     let limit = request.limit.unwrap_or(DEFAULT_THOUGHTS);
-    let thoughts = app.engine()?.recall_thoughts(&caller, &scope, &request.query, limit).await?;
+    let partner = thinking::partner(request.partner.as_deref())?;
+    let asked = (request.query.as_str(), limit);
+    let thoughts = app.engine()?.recall_thoughts(&caller, &scope, asked, partner.as_ref()).await?;
     Ok(Json(thinking::thoughts(thoughts)))
 }

@@ -17,7 +17,7 @@ use super::write_transaction::WriteTransaction;
 use super::{Db, StoreError, unavailable};
 use crate::domain::change::{ChangeSet, NewMemory, Refusal};
 use crate::domain::id::{MemoryId, PartitionId};
-use crate::domain::link::{Link, is_merged, is_superseded, redirect};
+use crate::domain::link::{Link, is_out_of_recall, is_superseded, redirect};
 use crate::domain::memory::{DocumentName, Memory};
 use crate::domain::time::Timestamp;
 use crate::store::ChangeOp;
@@ -198,7 +198,8 @@ impl WriteTransaction<'_, '_> {
                 for (version, mut links) in self.lists(read, partition, *id).await? {
                     present = version;
                     let before = links.len();
-                    let (was_superseded, was_merged) = (is_superseded(&links), is_merged(&links));
+                    let (was_superseded, was_out_of_recall) =
+                        (is_superseded(&links), is_out_of_recall(&links));
                     links.retain(|link| !erased.contains(&link.to));
                     if links.len() < before {
                         self.put_list(write, (partition, *id, version), &links).await?;
@@ -207,7 +208,7 @@ impl WriteTransaction<'_, '_> {
                         continue;
                     }
                     let is_valid_again = was_superseded && !is_superseded(&links);
-                    let is_recalled_again = was_merged && !is_merged(&links);
+                    let is_recalled_again = was_out_of_recall && !is_out_of_recall(&links);
                     if is_valid_again {
                         self.reopen(partition, *id, REOPEN_VALIDITY).await?;
                     }

@@ -8,7 +8,7 @@
 //! of assertions: values with times. The valid values of a moment are those of the latest assertion before it, so that the
 //! result does not depend on the order in which assertions arrive. `ledger` keeps the timelines as intervals.
 
-mod audience;
+pub(in crate::think) mod audience;
 mod audit;
 mod changes;
 mod decision;

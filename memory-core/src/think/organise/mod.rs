@@ -18,7 +18,7 @@ use super::jobs::Run;
 use super::known::Reader;
 use super::model_call::{ModelCalls, maker};
 use super::settings::{Task, TaskModel};
-use super::tim::groups::{Grouping, Placed};
+use super::tim::groups::{Grouping, MAX_GROUP_THOUGHTS, Placed};
 use super::tim::organise::{DEFAULT_INPUT_TOKENS, FORGET_PROMPT, MERGE_PROMPT, Member, Shown};
 use super::tim::profile::Profile;
 use super::writing::{Writing, fact_set};
@@ -36,8 +36,6 @@ use crate::model::language_model::ask::Prompt;
 const CONFLICTS: usize = 4;
 /// Maximum number of groups that one job organises.
 const GROUPS_AT_MOST: usize = 1;
-/// Maximum number of thoughts in a group.
-const GROUP_SIZE: usize = 16;
 /// Number of stored facts of one key that are grouped, the newest first.
 const PER_KEY: u32 = 64;
 /// Cosine from which a stored fact is near enough to a new one for a call of the model, in the default profile.
@@ -201,7 +199,7 @@ impl Engine {
             profile == Profile::Paper
                 || pairs.any(|(one, other)| one != other && cosine(one, other) >= NEAR_COSINE)
         };
-        let groups = Grouping::new(profile, &placed, GROUP_SIZE).touched_by(&new_ids, cosine);
+        let groups = Grouping::new(profile, &placed, MAX_GROUP_THOUGHTS).touched_by(&new_ids, cosine);
         Ok(groups.into_iter().filter(is_worth_a_call).collect())
     }
 

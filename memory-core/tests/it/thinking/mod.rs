@@ -209,7 +209,8 @@ async fn thoughts_of_the_paper_are_a_kind_of_their_own_and_found_in_their_bucket
         "nothing superseded"
     );
     let scope = user("mara").expect("a scope");
-    let found = story.engine.engine.recall_thoughts(&CALLER, &scope, "The user lives in Paris.", 5).await;
+    let found =
+        story.engine.engine.recall_thoughts(&CALLER, &scope, ("The user lives in Paris.", 5), None).await;
     let found = found.expect("recalled");
     assert_eq!(found[0].memory.text, "The user lives in Paris.");
     assert!(found[0].similarity > 0.99);

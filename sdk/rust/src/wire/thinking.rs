@@ -119,7 +119,7 @@ pub struct PreviewFacts {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PreviewedFacts {
-    /// Maker: `rules`, or the name of the language model.
+    /// Maker: `facts.rules`, or `facts by` and the name of the language model.
     pub made_by: String,
     /// Candidate facts with what would become of them.
     pub facts: Vec<PreviewedFact>,
@@ -190,6 +190,9 @@ pub struct RecallThoughts {
     /// Maximum number of thoughts, 1 to 100. Default: 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+    /// Name of the person to whom they will be told. Default: nobody, and nothing is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partner: Option<String>,
 }
 
 /// Response to [`RecallThoughts`].

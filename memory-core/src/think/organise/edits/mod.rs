@@ -19,8 +19,6 @@ use crate::domain::turn::Role;
 use crate::think::facts::{FactChanges, FactRevision, FactToWrite, KnownFact, normalised};
 use crate::think::tim::organise::ThoughtEdit;
 
-/// Relation of a dropped thought to the one that speaks against it.
-const DROPPED_FOR: &str = "dropped_for";
 /// Links of one fact at most (`limits::Limits::links_per_memory`).
 const MAX_LINKS: usize = 64;
 
@@ -46,7 +44,7 @@ pub(super) fn changes(edited: &Edited<'_>) -> FactChanges {
             ThoughtEdit::Drop { memory, against, .. } => {
                 if let Some(fact) = present.get_mut(memory) {
                     fact.expires_at = Some(edited.now);
-                    link(fact, *against, DROPPED_FOR);
+                    link(fact, *against, Link::DROPPED_FOR);
                 }
             }
             ThoughtEdit::Merge { ids, head, text, happened } => {
