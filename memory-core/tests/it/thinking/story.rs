@@ -1,4 +1,5 @@
 //! Engine with a scripted language model, for the tests of thinking.
+#![expect(clippy::expect_used, reason = "test support: a failure here fails the test")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
