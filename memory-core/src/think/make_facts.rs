@@ -71,6 +71,7 @@ impl Engine {
         let calls = ModelCalls {
             store: &self.store,
             settings,
+            meter: &self.thinking.meter,
             tenant: run.tenant,
             partition: Some(partition),
             now: self.now(),

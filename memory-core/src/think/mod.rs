@@ -16,6 +16,7 @@ pub(crate) mod jobs;
 mod known;
 mod make_facts;
 pub mod make_thoughts;
+pub mod meter;
 mod model_call;
 mod organise;
 pub mod preview;
