@@ -103,7 +103,9 @@ impl Engine {
         set.erasures = ids;
         // A recall logged just before must not outlive the memories that it names.
         self.access_log.settle().await;
-        match self.commits.commit(set).await? {
+        let outcome = self.commits.commit(set).await?;
+        self.thinking.forget_replies();
+        match outcome {
             Outcome::Committed(committed) => Ok(committed.created.erased),
             Outcome::Repeated(created) => Ok(created.erased),
         }

@@ -116,6 +116,13 @@ impl Switch {
         can_think
     }
 
+    /// Drops the replies of language models that are kept in memory: they may say what was erased.
+    pub(crate) fn forget_replies(&self) {
+        for with in self.settings.models.values() {
+            with.model.forget_all();
+        }
+    }
+
     /// Signals that a thinking job has ended.
     pub(super) fn signal_end(&self) {
         self.ended.send_replace(());

@@ -132,7 +132,7 @@ impl Config {
         within("thinking.turns_per_call", thinking.turns_per_call, 1..=64)?;
         within("thinking.prompt_tokens", thinking.prompt_tokens, 256..=100_000)?;
         within("thinking.reply_tokens", thinking.reply_tokens, 64..=32_768)?;
-        within("thinking.cached_replies", thinking.cached_replies, 0..=1_000_000)?;
+        within("thinking.reply_cache_bytes", thinking.reply_cache_bytes, 0..=1 << 30)?;
         within("thinking.budget.cost_per_day", thinking.budget.cost_per_day, 0.0..=1e9)?;
         for (_, back_end) in thinking.tasks.iter() {
             if !back_end.is_empty() && !self.language_models.contains_key(back_end) {

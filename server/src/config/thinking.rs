@@ -20,8 +20,8 @@ pub struct Thinking {
     pub prompt_tokens: u32,
     /// Maximum length of a reply, in tokens.
     pub reply_tokens: u32,
-    /// Number of replies kept in memory.
-    pub cached_replies: usize,
+    /// Maximum size of the replies kept in memory, in bytes.
+    pub reply_cache_bytes: usize,
     /// Back end of each task.
     pub tasks: Tasks,
     /// Bounds per owner and day.

@@ -57,9 +57,9 @@ fn task_models(config: &Config) -> Result<BTreeMap<Task, TaskModel>, StartError>
                     per_million_reply_tokens: settings.price_per_million_reply_tokens,
                 };
                 let model = language_model(back_end, settings, price)?;
-                let model = match config.thinking.cached_replies {
+                let model = match config.thinking.reply_cache_bytes {
                     0 => model,
-                    replies => Arc::new(CachedModel::new(model, replies)),
+                    bytes => Arc::new(CachedModel::new(model, bytes)),
                 };
                 TaskModel { model, price }
             }

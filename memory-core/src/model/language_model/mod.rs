@@ -53,6 +53,9 @@ pub trait LanguageModel: Send + Sync + fmt::Debug {
 
     /// Notes that the reply to this request was refused, so that a cache does not return it again.
     fn forget(&self, _request: &ModelRequest) {}
+
+    /// Notes that memories were erased, so that a cache keeps no reply about them.
+    fn forget_all(&self) {}
 }
 
 /// Identity of a model: the back end as configured, and the model at it. Its `Display` form is `backend/model`.
