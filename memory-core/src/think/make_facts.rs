@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::batch::{self, Batch};
+use super::confidential::restricted;
 use super::enqueue::{self, Payload};
 use super::extract_turns::{Extracted, by_rules, extract};
 use super::facts::{ChangeInput, FactChanges, Resolution, ResolveInput, Thresholds, changes, resolve};
@@ -61,7 +62,7 @@ impl Engine {
     }
 
     /// Candidates of a batch. After repeated refusals those by rules (or none), with the failure that the job ends in.
-    async fn extracted(
+    pub(super) async fn extracted(
         &self,
         run: &Run,
         partition: PartitionId,
@@ -116,7 +117,8 @@ impl Engine {
         let ids: Vec<MemoryId> =
             (0..resolved.resolution.new_facts()).map(|_| MemoryId(self.ids.next(now))).collect();
         let change = ChangeInput { resolved: &input, kind: Kind::Fact, ids: &ids };
-        let changes = changes(&change, &resolved.resolution).unwrap_or_default();
+        let mut changes = changes(&change, &resolved.resolution).unwrap_or_default();
+        changes.revisions.extend(restricted(batch, &extracted.candidates));
         self.organise_later(run, &changes, &mut set);
         let writing = Writing {
             engine: self,

@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 
 use super::batch::{self, Batch};
+use super::confidential::restricted;
 use super::enqueue::{self, Payload};
-use super::extract_turns::{Extracted, extract};
-use super::facts::{FactChanges, FactToWrite};
+use super::extract_turns::Extracted;
+use super::facts::{FactChanges, FactToWrite, audience};
 use super::jobs::Run;
-use super::model_call::ModelCalls;
 use super::settings::Task;
 use super::writing::{Writing, fact_set};
 use crate::domain::change::{ChangeSet, ThoughtAbout};
@@ -53,18 +53,18 @@ impl Engine {
         for _ in 0..CONFLICTS {
             let batch = batch::load(&self.store, partition, enqueue::TIM_PAPER, settings).await?;
             let Some(batch) = batch else { return Ok(JobOutcome::Done) };
-            let calls = ModelCalls {
-                store: &self.store,
-                settings,
-                meter: &self.thinking.meter,
-                tenant: run.tenant,
-                partition: Some(partition),
-                now: self.now(),
-            };
-            let extracted = extract(&calls, &batch).await?;
-            let set = self.thoughts_of(run, &batch, &extracted).await?;
+            let (mut extracted, refusal) = self.extracted(run, partition, &batch).await?;
+            if refusal.is_some() {
+                // The published mechanism has no counterpart by rules.
+                extracted.candidates.clear();
+            }
+            let mut set = self.thoughts_of(run, &batch, &extracted).await?;
+            if refusal.is_some() {
+                // The runner ends it as failed.
+                set.finishes = None;
+            }
             match self.commits.commit(set).await {
-                Ok(_) => return Ok(JobOutcome::Committed),
+                Ok(_) => return refusal.map_or(Ok(JobOutcome::Committed), Err),
                 Err(Error::VersionConflict { .. } | Error::Busy | Error::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -97,7 +97,7 @@ impl Engine {
         let indexed = self.index_texts(&texts, "thoughts").await?;
         let writing =
             Writing { engine: self, maker: &extracted.maker, job: run.job_id(), batch, indexed: &indexed };
-        fact_set(&writing, FactChanges { facts, revisions: Vec::new() }, &mut set).await?;
+        fact_set(&writing, FactChanges { facts, revisions: restricted(batch, &extracted.candidates) }, &mut set).await?;
         Ok(set)
     }
 
@@ -107,10 +107,8 @@ impl Engine {
             source: Source::Turn(turn.turn),
             is_evidence: candidate.evidence.contains(&place),
         });
-        let evidence = candidate.evidence.iter().filter_map(|place| batch.shown.get(*place));
-        let mut audience: Vec<_> = evidence.flat_map(|turn| turn.audience.clone()).collect();
-        audience.sort_unstable();
-        audience.dedup();
+        let evidence: Vec<_> =
+            candidate.evidence.iter().filter_map(|place| batch.shown.get(*place)).collect();
         Some(FactToWrite {
             id: MemoryId(self.ids.next(self.now())),
             candidate: Some(at),
@@ -118,7 +116,7 @@ impl Engine {
             text: candidate.text.clone(),
             statement: candidate.statement.clone(),
             subjects: vec![candidate.statement.subject.clone()],
-            audience,
+            audience: audience(candidate, &evidence),
             tags: Vec::new(),
             links: Vec::new(),
             groups: Vec::new(),

@@ -7,6 +7,7 @@ mod batch;
 mod buckets;
 mod budget;
 pub mod candidate;
+mod confidential;
 mod enqueue;
 pub mod extract;
 mod extract_turns;

@@ -11,7 +11,7 @@ use crate::think::candidate::{CandidateFact, SourceTurn};
 
 /// Audience of a candidate: those to whom all its evidence may be told and, if it was said in confidence, only its speaker
 /// or, without a name, those present. Sorted; empty for anybody.
-pub(super) fn audience(fact: &CandidateFact, evidence: &[&SourceTurn]) -> Vec<Name> {
+pub(in crate::think) fn audience(fact: &CandidateFact, evidence: &[&SourceTurn]) -> Vec<Name> {
     let mut audience: Option<BTreeSet<Name>> = None;
     let mut restrict = |names: BTreeSet<Name>| {
         audience = Some(match audience.take() {

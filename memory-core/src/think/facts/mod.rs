@@ -26,6 +26,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub(super) use audience::audience;
 pub use audit::{AuditReport, audit};
 pub use changes::{ChangeInput, changes};
 pub use decision::{Decision, FactRef, Reason};
