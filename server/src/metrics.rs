@@ -1,6 +1,6 @@
 //! Prometheus metrics: all names, units and labels.
 //!
-//! Invariant: labels are closed sets (routes, methods, statuses, steps); no text from a request becomes a label.
+//! Invariant: labels are closed sets (routes, methods, statuses, steps, configured back ends); no text from a request becomes a label.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use axum::http::{Method, StatusCode};
 use memory_core::domain::job::{JobCount, JobState};
 use memory_core::jobs::runner::RunnerStatus;
 use memory_core::recall::response::Timings;
+use memory_core::think::meter::MeteredCalls;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -24,6 +25,10 @@ const JOB_ATTEMPTS: &str = "engrain_job_attempts_total";
 const JOB_FAILURES: &str = "engrain_job_failures_total";
 const JOB_WORKER_RESTARTS: &str = "engrain_job_worker_restarts_total";
 const JOB_WORKERS_ALIVE: &str = "engrain_job_workers_alive";
+const THINKING_QUEUE: &str = "engrain_thinking_queue";
+const MODEL_CALLS: &str = "engrain_model_calls_total";
+const MODEL_REFUSED: &str = "engrain_model_refused_replies_total";
+const MODEL_TOKENS: &str = "engrain_model_tokens_total";
 /// The label of all kinds of jobs that this server has no handler for.
 const UNKNOWN_KIND: &str = "unknown";
 
@@ -84,6 +89,18 @@ fn describe() {
         Unit::Count,
         "Restarts of a worker that died, by kind of its jobs."
     );
+    describe_gauge!(THINKING_QUEUE, Unit::Count, "Turns that wait for thinking, by mechanism.");
+    describe_counter!(MODEL_CALLS, Unit::Count, "Calls of language models, by task and back end.");
+    describe_counter!(
+        MODEL_REFUSED,
+        Unit::Count,
+        "Refused replies of language models, by task and back end."
+    );
+    describe_counter!(
+        MODEL_TOKENS,
+        Unit::Count,
+        "Tokens of language models, by task, back end and kind: prompt or reply."
+    );
     describe_gauge!(JOB_WORKERS_ALIVE, Unit::Count, "1 if the worker of this kind of jobs is alive, else 0.");
 }
 
@@ -141,6 +158,24 @@ pub(crate) fn jobs(runner: &RunnerStatus, counts: &[JobCount]) {
     for (kind, state, count) in by_label(&kinds, counts) {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         gauge!(JOBS, "kind" => kind, "state" => state.as_str()).set(f64::from(count));
+    }
+}
+
+/// Notes the turns that wait for each mechanism, and the use of language models by each task.
+pub(crate) fn thinking(waiting: &[(&'static str, u64)], calls: &[MeteredCalls]) {
+    for (mechanism, count) in waiting {
+        let count = u32::try_from(*count).unwrap_or(u32::MAX);
+        gauge!(THINKING_QUEUE, "mechanism" => *mechanism).set(f64::from(count));
+    }
+    for MeteredCalls { task, backend, usage } in calls {
+        let labels = [("task", task.as_str().into()), ("backend", backend.clone().into())];
+        let labels: [(&str, metrics::SharedString); 2] = labels;
+        counter!(MODEL_CALLS, &labels).absolute(usage.calls);
+        counter!(MODEL_REFUSED, &labels).absolute(usage.refused_replies);
+        for (kind, tokens) in [("prompt", usage.prompt_tokens), ("reply", usage.reply_tokens)] {
+            let [task, backend] = labels.clone();
+            counter!(MODEL_TOKENS, &[task, backend, ("kind", kind.into())]).absolute(tokens);
+        }
     }
 }
 

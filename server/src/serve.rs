@@ -188,6 +188,7 @@ async fn fold_metrics(app: Arc<App>) {
         ticks.tick().await;
         if let Ok(engine) = app.engine() {
             publish_jobs(engine).await;
+            publish_thinking(engine).await;
         }
         app.metrics().fold();
     }
@@ -199,6 +200,16 @@ async fn publish_jobs(engine: &Engine) {
     match engine.count_jobs().await {
         Ok(counts) => crate::metrics::jobs(&runner, &counts),
         Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the jobs were not counted"),
+    }
+}
+
+/// Publishes the queues of thinking and the use of language models as metrics.
+async fn publish_thinking(engine: &Engine) {
+    match engine.count_waiting_turns().await {
+        Ok(waiting) => crate::metrics::thinking(&waiting, &engine.metered_calls()),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the waiting turns were not counted");
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::batch::{self, Batch};
+use super::confidential::restricted;
 use super::enqueue::{self, Payload};
 use super::extract_turns::{Extracted, by_rules, extract};
 use super::facts::{ChangeInput, FactChanges, Resolution, ResolveInput, Thresholds, changes, resolve};
@@ -13,7 +14,7 @@ use super::jobs::Run;
 use super::known::{Known, Reader};
 use super::model_call::{CallError, ModelCalls};
 use super::settings::{Profile, Task};
-use super::writing::{Writing, confide, fact_set};
+use super::writing::{Writing, fact_set};
 use crate::domain::change::{ChangeSet, ThoughtAbout};
 use crate::domain::id::{JobId, MemoryId, PartitionId, TurnId};
 use crate::domain::memory::Kind;
@@ -31,7 +32,7 @@ const CONFLICTS: usize = 8;
 const REFUSALS_AT_MOST: u32 = 2;
 
 /// Answer of extraction to one batch.
-enum Answer {
+pub(super) enum Answer {
     /// Candidates; with the failure that the job ends in, if those of the model were given up.
     Extracted(Extracted, Option<JobFailure>),
     /// The prompt is too long for the model: fewer turns may not be.
@@ -94,7 +95,7 @@ impl Engine {
     }
 
     /// Candidates of a batch. After repeated refusals those by rules (or none), with the failure that the job ends in.
-    async fn extracted(
+    pub(super) async fn extracted(
         &self,
         run: &Run,
         partition: PartitionId,
@@ -104,6 +105,7 @@ impl Engine {
         let calls = ModelCalls {
             store: &self.store,
             settings,
+            meter: &self.thinking.meter,
             tenant: run.tenant,
             partition: Some(partition),
             now: self.now(),
@@ -157,7 +159,8 @@ impl Engine {
         let ids: Vec<MemoryId> =
             (0..resolved.resolution.new_facts()).map(|_| MemoryId(self.ids.next(now))).collect();
         let change = ChangeInput { resolved: &input, kind: Kind::Fact, ids: &ids };
-        let changes = changes(&change, &resolved.resolution).unwrap_or_default();
+        let mut changes = changes(&change, &resolved.resolution).unwrap_or_default();
+        changes.revisions.extend(restricted(batch, &extracted.candidates));
         self.organise_later(run, &changes, &mut set);
         let writing = Writing {
             engine: self,
@@ -166,7 +169,6 @@ impl Engine {
             batch,
             indexed: &resolved.indexed,
         };
-        confide(&writing, &extracted.candidates, &changes, &mut set);
         fact_set(&writing, changes, &mut set).await?;
         Ok(set)
     }

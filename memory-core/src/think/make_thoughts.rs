@@ -7,15 +7,14 @@
 use std::collections::BTreeMap;
 
 use super::batch::{self, Batch};
-use super::candidate::SourceTurn;
+use super::confidential::restricted;
 use super::enqueue::{self, Payload};
-use super::extract_turns::{Extracted, extract};
-use super::facts::audience::audience;
-use super::facts::{FactChanges, FactToWrite};
+use super::extract_turns::Extracted;
+use super::facts::{FactChanges, FactToWrite, audience};
 use super::jobs::Run;
-use super::model_call::ModelCalls;
+use super::make_facts::Answer;
 use super::settings::Task;
-use super::writing::{Writing, confide, fact_set};
+use super::writing::{Writing, fact_set};
 use crate::domain::change::{ChangeSet, ThoughtAbout};
 use crate::domain::derivation::{Input, Source};
 use crate::domain::id::{JobId, MemoryId, PartitionId};
@@ -53,22 +52,27 @@ impl Engine {
         let (Some(partition), Some(_)) = (partition, settings.model(Task::Extract)) else {
             return Ok(JobOutcome::Done);
         };
+        let mut turns_at_most = settings.turns_per_call;
         for _ in 0..CONFLICTS {
             let batch =
-                batch::load(&self.store, partition, (enqueue::TIM_PAPER, settings.turns_per_call), settings)
-                    .await?;
+                batch::load(&self.store, partition, (enqueue::TIM_PAPER, turns_at_most), settings).await?;
             let Some(batch) = batch else { return Ok(JobOutcome::Done) };
-            let calls = ModelCalls {
-                store: &self.store,
-                settings,
-                tenant: run.tenant,
-                partition: Some(partition),
-                now: self.now(),
+            let Answer::Extracted(mut extracted, refusal) = self.extracted(run, partition, &batch).await?
+            else {
+                turns_at_most = u32::try_from(batch.queued.len() / 2).unwrap_or(1).max(1);
+                continue;
             };
-            let extracted = extract(&calls, &batch).await?;
-            let set = self.thoughts_of(run, &batch, &extracted).await?;
+            if refusal.is_some() {
+                // The published mechanism has no counterpart by rules.
+                extracted.candidates.clear();
+            }
+            let mut set = self.thoughts_of(run, &batch, &extracted).await?;
+            if refusal.is_some() {
+                // The runner ends it as failed.
+                set.finishes = None;
+            }
             match self.commits.commit(set).await {
-                Ok(_) => return Ok(JobOutcome::Committed),
+                Ok(_) => return refusal.map_or(Ok(JobOutcome::Committed), Err),
                 Err(Error::VersionConflict { .. } | Error::Busy | Error::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -101,9 +105,12 @@ impl Engine {
         let indexed = self.index_texts(&texts, "thoughts").await?;
         let writing =
             Writing { engine: self, maker: &extracted.maker, job: run.job_id(), batch, indexed: &indexed };
-        let changes = FactChanges { facts, revisions: Vec::new() };
-        confide(&writing, &extracted.candidates, &changes, &mut set);
-        fact_set(&writing, changes, &mut set).await?;
+        fact_set(
+            &writing,
+            FactChanges { facts, revisions: restricted(batch, &extracted.candidates) },
+            &mut set,
+        )
+        .await?;
         Ok(set)
     }
 
@@ -113,7 +120,7 @@ impl Engine {
             source: Source::Turn(turn.turn),
             is_evidence: candidate.evidence.contains(&place),
         });
-        let evidence: Vec<&SourceTurn> =
+        let evidence: Vec<_> =
             candidate.evidence.iter().filter_map(|place| batch.shown.get(*place)).collect();
         Some(FactToWrite {
             id: MemoryId(self.ids.next(self.now())),

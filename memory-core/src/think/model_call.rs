@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::budget::{Exhausted, exhausted};
+use super::meter::Meter;
 use super::settings::{Task, TaskModel, ThinkingSettings};
 use crate::domain::derivation::Maker;
 use crate::domain::id::{PartitionId, TenantId};
@@ -58,6 +59,7 @@ pub(super) struct Called<T> {
 pub(super) struct ModelCalls<'a> {
     pub(super) store: &'a Arc<dyn Store>,
     pub(super) settings: &'a ThinkingSettings,
+    pub(super) meter: &'a Meter,
     pub(super) tenant: TenantId,
     /// Partition of the owner; `None` for one without memories, whose usage is not recorded.
     pub(super) partition: Option<PartitionId>,
@@ -80,6 +82,7 @@ impl ModelCalls<'_> {
         let limits = AskLimits::tokens(self.settings.reply_tokens);
         let asked = ask(&*with.model, contract, prompt, limits).await;
         let usage = self.entry(task, with, &asked);
+        self.meter.add(task, with.model.identity(), &usage.usage);
         if let Some(partition) = self.partition {
             self.store.add_usage(partition, std::slice::from_ref(&usage)).await.map_err(CallError::Store)?;
         }

@@ -105,6 +105,7 @@ impl Engine {
         let calls = ModelCalls {
             store: &self.store,
             settings: &self.thinking.settings,
+            meter: &self.thinking.meter,
             tenant: caller.tenant,
             partition,
             now: self.now(),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 
 use super::enqueue;
+use super::meter::Meter;
 use super::settings::{Profile, ThinkingSettings};
 use crate::domain::change::ChangeSet;
 use crate::domain::id::{JobId, TenantId};
@@ -29,6 +30,7 @@ type Profiles = HashMap<(TenantId, Owner), Profile>;
 #[derive(Debug)]
 pub(crate) struct Switch {
     pub(super) settings: ThinkingSettings,
+    pub(super) meter: Meter,
     profiles: RwLock<Profiles>,
     /// Serialises the writers of the setting.
     writing: Mutex<()>,
@@ -56,7 +58,13 @@ impl Switch {
             Some(((TenantId(entry.tenant), owner), Profile::parse(&entry.profile)?))
         });
         let profiles = RwLock::new(profiles.collect());
-        Ok(Self { settings, profiles, writing: Mutex::new(()), ended: watch::channel(()).0 })
+        Ok(Self {
+            settings,
+            meter: Meter::default(),
+            profiles,
+            writing: Mutex::new(()),
+            ended: watch::channel(()).0,
+        })
     }
 
     /// Own profile of an owner.

@@ -1,7 +1,6 @@
 //! Writes of thinking: facts as memories with index rows, derivations and versions, in a change set.
 
 use super::batch::Batch;
-use super::candidate::CandidateFact;
 use super::facts::{FactChanges, FactRevision, FactToWrite};
 use crate::domain::change::{ChangeSet, IndexRow, NewMemory, Revision};
 use crate::domain::derivation::{Derivation, Input, Maker};
@@ -44,34 +43,6 @@ pub(super) async fn fact_set(
         set.revisions.push(writing.revision(revision, set.now));
     }
     Ok(())
-}
-
-/// Keeps the turns of confidential facts from the partners who may not know the facts: a new version of the turn's memory
-/// has the audience of the fact. Turns with an audience of their own keep it.
-pub(super) fn confide(
-    writing: &Writing<'_>,
-    candidates: &[CandidateFact],
-    changes: &FactChanges,
-    set: &mut ChangeSet,
-) {
-    for fact in &changes.facts {
-        let candidate = fact.candidate.and_then(|at| candidates.get(at)).filter(|one| one.is_confidential);
-        let Some(candidate) = candidate.filter(|_| !fact.audience.is_empty()) else { continue };
-        let turns = candidate.evidence.iter().filter_map(|at| writing.batch.turns.get(*at));
-        for turn in turns.filter(|turn| turn.audience.is_empty()) {
-            let is_revised = set.revisions.iter().any(|one| one.memory.id == turn.memory);
-            let queued = writing.batch.queued.iter().find(|queued| queued.memory.id == turn.memory);
-            if let Some(queued) = queued.filter(|_| !is_revised) {
-                let memory = Memory {
-                    version: queued.memory.version.saturating_add(1),
-                    audience: fact.audience.clone(),
-                    ..queued.memory.clone()
-                };
-                let revision = writing.revision(FactRevision { memory, inputs: Vec::new() }, set.now);
-                set.revisions.push(Revision { keeps_links: true, ..revision });
-            }
-        }
-    }
 }
 
 /// Shared only if all evidence is.

@@ -20,7 +20,7 @@ pub struct Thinking {
     pub prompt_tokens: u32,
     /// Maximum length of a reply, in tokens.
     pub reply_tokens: u32,
-    /// Size of the cache of replies, in bytes.
+    /// Maximum size of the replies kept in memory, in bytes.
     pub reply_cache_bytes: usize,
     /// Back end of each task.
     pub tasks: Tasks,

@@ -19,6 +19,8 @@ mod process;
 #[cfg(feature = "testing")]
 mod reindex;
 #[cfg(feature = "testing")]
+mod thinking;
+#[cfg(feature = "testing")]
 mod undo;
 #[cfg(feature = "testing")]
 mod upgrade;

@@ -41,9 +41,21 @@ impl ServerProcess {
 
     /// The same with an embedder; `auto` is the one that the store was made with.
     pub(crate) async fn start_with(directory: &Path, listen: &str, embedder: &str) -> Self {
+        Self::spawn(directory, &["--listen", listen, "--embedder", embedder], &[]).await
+    }
+
+    /// Starts a server with the embedder that needs no files and these variables in its environment.
+    pub(crate) async fn start_in(directory: &Path, variables: &[(String, String)]) -> Self {
+        Self::spawn(directory, &["--listen", "127.0.0.1:0", "--embedder", "hashing"], variables).await
+    }
+
+    async fn spawn(directory: &Path, arguments: &[&str], variables: &[(String, String)]) -> Self {
         let spawned = Command::new(env!("CARGO_BIN_EXE_engrain"))
-            .args(["serve", "--listen", listen, "--embedder", embedder, "--data-dir"])
+            .arg("serve")
+            .args(arguments)
+            .arg("--data-dir")
             .arg(directory)
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

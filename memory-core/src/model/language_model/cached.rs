@@ -1,7 +1,7 @@
 //! Cache of replies in memory: equal requests to one model are billed once.
 //!
 //! A job that is run again, after a kill or a lost lease, repeats its calls. The key is a digest, so that no prompt is
-//! kept; replies are, and [`CachedModel::clear`] drops them with every erasure. Nothing is written to disk.
+//! kept; replies are, and [`LanguageModel::forget_all`] drops them with every erasure. Nothing is written to disk.
 
 use std::sync::Arc;
 

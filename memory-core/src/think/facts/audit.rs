@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::derivation::Source;
 use crate::domain::id::MemoryId;
 use crate::domain::name::Name;
 use crate::domain::turn::Role;
@@ -28,7 +29,7 @@ pub struct AuditReport {
     /// Facts that only the assistant said, and that repeat an earlier fact, with that one: recalled text that was extracted
     /// again.
     pub loops: Vec<(MemoryId, MemoryId)>,
-    /// Facts without a turn that supports them.
+    /// Facts without a turn, or a fact, that supports them.
     pub unsupported: Vec<MemoryId>,
 }
 
@@ -78,13 +79,18 @@ pub fn audit(
         let confidence = statement.map_or(1.0, |statement| statement.confidence);
         let rejected = junk(&memory.text, object, confidence, thresholds).or_else(|| unsaid(fact));
         report.junk.extend(rejected.map(|reason| (memory.id, reason)));
-        if fact.evidence.is_empty() {
+        if fact.evidence.is_empty() && !is_merged(fact) {
             report.unsupported.push(memory.id);
         }
     }
     report.duplicates = duplicates(&facts, near, thresholds);
     report.loops = loops(&facts);
     report
+}
+
+/// True for a fact made of other facts, whose support is theirs. The erasure of one of them would have erased it.
+fn is_merged(fact: &KnownFact) -> bool {
+    fact.inputs.iter().any(|input| input.is_evidence && matches!(input.source, Source::Memory(_)))
 }
 
 fn unsaid(fact: &KnownFact) -> Option<Reason> {

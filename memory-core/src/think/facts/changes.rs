@@ -100,8 +100,11 @@ impl Writer<'_> {
         let claim = &run.claim;
         let (said_by, _) = speaker(fact, &evidence(fact, self.input.resolved.turns))?;
         let attribute = claim.attribute.clone().filter(|_| !claim.is_end);
+        // A fact about the user by name is in the user's slots.
+        let own = (claim.subject == Statement::USER).then(|| Name::new(Statement::USER).ok()).flatten();
+        let subject = own.unwrap_or_else(|| fact.statement.subject.clone());
         let statement =
-            Statement { attribute, confidence: run.confidence, said_by, ..fact.statement.clone() };
+            Statement { subject, attribute, confidence: run.confidence, said_by, ..fact.statement.clone() };
         let has_start = claim.attribute.is_some() || claim.is_end;
         let start = if has_start { Some(claim.start) } else { fact.valid.start };
         let support: Vec<(MemoryId, f32)> =
@@ -111,7 +114,7 @@ impl Writer<'_> {
             candidate: Some(at),
             kind: self.input.kind,
             text: fact.text.clone(),
-            subjects: vec![statement.subject.clone()],
+            subjects: vec![fact.statement.subject.clone()],
             statement,
             audience: claim.audience.iter().cloned().collect(),
             tags: tags(run),

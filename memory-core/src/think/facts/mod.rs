@@ -8,7 +8,7 @@
 //! of assertions: values with times. The valid values of a moment are those of the latest assertion before it, so that the
 //! result does not depend on the order in which assertions arrive. `ledger` keeps the timelines as intervals.
 
-pub(in crate::think) mod audience;
+mod audience;
 mod audit;
 mod changes;
 mod decision;
@@ -26,6 +26,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub(super) use audience::audience;
 pub use audit::{AuditReport, audit};
 pub use changes::{ChangeInput, changes};
 pub use decision::{Decision, FactRef, Reason};

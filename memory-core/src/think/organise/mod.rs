@@ -119,8 +119,14 @@ impl Engine {
     ) -> Result<Option<Organised>, JobFailure> {
         let now = self.now();
         let settings = &self.thinking.settings;
-        let calls =
-            ModelCalls { store: &self.store, settings, tenant: run.tenant, partition: Some(partition), now };
+        let calls = ModelCalls {
+            store: &self.store,
+            settings,
+            meter: &self.thinking.meter,
+            tenant: run.tenant,
+            partition: Some(partition),
+            now,
+        };
         let ask = async |shown: &Shown, part: Part| {
             let contract = OrganiseContract { shown, profile, part };
             let system = match part {
