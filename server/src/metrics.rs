@@ -91,7 +91,11 @@ fn describe() {
     );
     describe_gauge!(THINKING_QUEUE, Unit::Count, "Turns that wait for thinking, by mechanism.");
     describe_counter!(MODEL_CALLS, Unit::Count, "Calls of language models, by task and back end.");
-    describe_counter!(MODEL_REFUSED, Unit::Count, "Refused replies of language models, by task and back end.");
+    describe_counter!(
+        MODEL_REFUSED,
+        Unit::Count,
+        "Refused replies of language models, by task and back end."
+    );
     describe_counter!(
         MODEL_TOKENS,
         Unit::Count,

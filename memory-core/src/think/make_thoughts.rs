@@ -97,7 +97,12 @@ impl Engine {
         let indexed = self.index_texts(&texts, "thoughts").await?;
         let writing =
             Writing { engine: self, maker: &extracted.maker, job: run.job_id(), batch, indexed: &indexed };
-        fact_set(&writing, FactChanges { facts, revisions: restricted(batch, &extracted.candidates) }, &mut set).await?;
+        fact_set(
+            &writing,
+            FactChanges { facts, revisions: restricted(batch, &extracted.candidates) },
+            &mut set,
+        )
+        .await?;
         Ok(set)
     }
 

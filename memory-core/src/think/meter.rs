@@ -69,7 +69,8 @@ impl Engine {
     pub async fn count_waiting_turns(&self) -> Result<Vec<(&'static str, u64)>, Error> {
         let counts = self.store.count_pending().await?;
         let of = |queue: &'static str| {
-            let count = counts.iter().find(|(mechanism, _)| mechanism == queue).map_or(0, |(_, count)| *count);
+            let count =
+                counts.iter().find(|(mechanism, _)| mechanism == queue).map_or(0, |(_, count)| *count);
             (queue, count)
         };
         Ok(vec![of(FACTS), of(TIM_PAPER)])

@@ -58,7 +58,13 @@ impl Switch {
             Some(((TenantId(entry.tenant), owner), Profile::parse(&entry.profile)?))
         });
         let profiles = RwLock::new(profiles.collect());
-        Ok(Self { settings, meter: Meter::default(), profiles, writing: Mutex::new(()), ended: watch::channel(()).0 })
+        Ok(Self {
+            settings,
+            meter: Meter::default(),
+            profiles,
+            writing: Mutex::new(()),
+            ended: watch::channel(()).0,
+        })
     }
 
     /// Own profile of an owner.
