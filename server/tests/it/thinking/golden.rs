@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use engrain::Client;
 use engrain::wire::{
-    AsOf, AuditFacts, Filter, JobState, Memory, ProfileQuery, RecallRequest, Slot, SlotValue, ThinkingProgress,
+    AsOf, AuditFacts, Filter, JobState, Memory, ProfileQuery, RecallRequest, Slot, SlotValue,
+    ThinkingProgress,
 };
 use memory_core::testing::scripted_model::ScriptedModel;
 
@@ -174,14 +175,19 @@ async fn nothing_of_the_dog_is_left(client: &Client) {
     assert!(lines.len() > 20);
     let found = lines.iter().find(|line| line.to_lowercase().contains("rex") || line.contains("dog"));
     assert!(found.is_none_or(|line| line.contains("\"session\":\"dog\"")), "{found:?}");
-    assert!(lines.iter().all(|line| !line.contains("Rex") && !line.contains("a dog") && !line.contains("the dog")));
+    assert!(
+        lines
+            .iter()
+            .all(|line| !line.contains("Rex") && !line.contains("a dog") && !line.contains("the dog"))
+    );
     let told = client.recall(&ask("Which dog does the user have? Rex?")).await.unwrap();
     assert!(!told.context.text.contains("Rex"), "{}", told.context.text);
 }
 
 async fn quality_and_cost_are_accounted(client: &Client, has_faults: bool) {
     let audit = client.audit_facts(&AuditFacts { scope: scope(), examples: None }).await.unwrap();
-    let counts = [&audit.junk, &audit.duplicates, &audit.loops, &audit.unsupported].map(|defect| defect.count);
+    let counts =
+        [&audit.junk, &audit.duplicates, &audit.loops, &audit.unsupported].map(|defect| defect.count);
     assert_eq!((counts, audit.is_partial), ([0; 4], false), "{audit:#?}");
     let jobs = settled(client).await;
     let kinds: BTreeSet<&str> = jobs.iter().map(|job| job.kind.as_str()).collect();

@@ -38,18 +38,18 @@ pub(super) const MONTH: &[Exchange] = &[
         recalls: None,
         turns: &[
             (Role::User, "I work as a nurse at Acme Hospital.", "2024-03-01T09:01:00Z"),
-            (Role::Assistant, "That must be demanding. Nice weather today, isn't it?", "2024-03-01T09:01:10Z"),
+            (
+                Role::Assistant,
+                "That must be demanding. Nice weather today, isn't it?",
+                "2024-03-01T09:01:10Z",
+            ),
         ],
     },
     Exchange {
         session: "secret",
         recalls: None,
         turns: &[
-            (
-                Role::User,
-                "Please don't tell anyone, but Theo will leave his wife.",
-                "2024-03-04T20:00:00Z",
-            ),
+            (Role::User, "Please don't tell anyone, but Theo will leave his wife.", "2024-03-04T20:00:00Z"),
             (Role::User, "Anyway. My friend Lena likes to paint on weekends.", "2024-03-04T20:05:00Z"),
         ],
     },

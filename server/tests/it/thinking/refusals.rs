@@ -48,7 +48,10 @@ async fn wrong_input_is_refused_with_its_code() {
     assert_eq!(problem(client.recall_thoughts(&thoughts(0)).await), is(422, "invalid_request"));
     assert_eq!(problem(client.recall_thoughts(&thoughts(101)).await), is(422, "invalid_request"));
     assert_eq!(client.recall_thoughts(&thoughts(5)).await.unwrap().thoughts, []);
-    assert_eq!(client.profile(&ProfileQuery { scope: scope(), ..ProfileQuery::default() }).await.unwrap().slots, []);
+    assert_eq!(
+        client.profile(&ProfileQuery { scope: scope(), ..ProfileQuery::default() }).await.unwrap().slots,
+        []
+    );
     assert_eq!(model.requests().len(), 0, "what is wrong costs nothing");
 }
 

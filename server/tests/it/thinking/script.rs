@@ -156,9 +156,9 @@ fn extracted(script: &Script, material: &str) -> Value {
             continue;
         }
         for (_, found) in table().into_iter().filter(|(words, _)| text.contains(words)) {
-            facts.extend(found.into_iter().map(|fact| {
-                with(fact, &json!({"evidence": [handle], "confidence": 0.9}))
-            }));
+            facts.extend(
+                found.into_iter().map(|fact| with(fact, &json!({"evidence": [handle], "confidence": 0.9}))),
+            );
         }
     }
     json!({ "facts": facts })
@@ -171,7 +171,8 @@ fn organised(material: &str, system: &str) -> Value {
         line.split('.').next()?.parse::<u64>().ok()
     };
     let mut drop = Vec::new();
-    if let (Some(old), Some(new)) = (number("drinks coffee every morning"), number("no longer drinks coffee")) {
+    if let (Some(old), Some(new)) = (number("drinks coffee every morning"), number("no longer drinks coffee"))
+    {
         drop.push(json!({"id": old, "reason": "contradiction", "against": new}));
     }
     let mut merges = Vec::new();

@@ -86,11 +86,8 @@ pub(super) fn assert_same(found: &[String], expected: &[String], context: &str) 
 }
 
 fn of_fact(fact: &Memory, texts: &BTreeMap<Uuid, String>) -> Value {
-    let mut links: Vec<Value> = fact
-        .links
-        .iter()
-        .map(|link| json!([link.relation, texts.get(&link.to), link.weight]))
-        .collect();
+    let mut links: Vec<Value> =
+        fact.links.iter().map(|link| json!([link.relation, texts.get(&link.to), link.weight])).collect();
     links.sort_by_key(Value::to_string);
     let mut statement = serde_json::to_value(&fact.statement).unwrap();
     statement["confidence"] = rounded(fact.statement.as_ref().unwrap().confidence);
