@@ -8,4 +8,5 @@ mod refusals;
 mod repetition;
 mod story;
 mod support;
+mod thinking;
 mod undo;
