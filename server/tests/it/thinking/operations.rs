@@ -87,7 +87,7 @@ async fn a_scope_chooses_its_profile_for_further_turns() {
     let thoughts = facts(client).await;
     assert_eq!(thoughts.iter().map(|one| one.kind).collect::<Vec<_>>(), [Kind::Thought]);
     let query = "The user lives in Lisbon.".to_owned();
-    let asked = RecallThoughts { scope: scope(), query, limit: Some(3) };
+    let asked = RecallThoughts { scope: scope(), query, limit: Some(3), partner: None };
     let recalled = client.recall_thoughts(&asked).await.unwrap().thoughts;
     assert_eq!(recalled[0].memory.id, thoughts[0].id);
     assert!(recalled[0].similarity > 0.99, "{}", recalled[0].similarity);

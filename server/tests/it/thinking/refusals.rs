@@ -44,7 +44,12 @@ async fn wrong_input_is_refused_with_its_code() {
         let query = ProfileQuery { scope: scope(), ..query };
         assert_eq!(problem(client.profile(&query).await), is(422, "invalid_request"), "{query:?}");
     }
-    let thoughts = |limit| RecallThoughts { scope: scope(), query: "Paris".to_owned(), limit: Some(limit) };
+    let thoughts = |limit| RecallThoughts {
+        scope: scope(),
+        query: "Paris".to_owned(),
+        limit: Some(limit),
+        partner: None,
+    };
     assert_eq!(problem(client.recall_thoughts(&thoughts(0)).await), is(422, "invalid_request"));
     assert_eq!(problem(client.recall_thoughts(&thoughts(101)).await), is(422, "invalid_request"));
     assert_eq!(client.recall_thoughts(&thoughts(5)).await.unwrap().thoughts, []);
