@@ -1,5 +1,7 @@
 //! Engine with a scripted language model, for the tests of thinking.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
