@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
 
-use super::enqueue::{FACTS, TIM_PAPER};
-use super::settings::Task;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::model::language_model::ModelIdentity;
 use crate::store::Usage;
+use crate::think::queue::request::{FACTS, TIM_PAPER};
+use crate::think::settings::Task;
 
 /// Usage of one back end for one task since the start of the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,13 +24,13 @@ pub struct MeteredCalls {
 
 /// Sums by task and back end. Both are of the configuration, so that their number is bounded.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
+pub(in crate::think) struct Meter {
     sums: Mutex<BTreeMap<(Task, String), Usage>>,
 }
 
 impl Meter {
     /// Adds the usage of one question.
-    pub(super) fn add(&self, task: Task, model: &ModelIdentity, usage: &Usage) {
+    pub(in crate::think) fn add(&self, task: Task, model: &ModelIdentity, usage: &Usage) {
         let mut sums = self.sums.lock();
         let sum = sums.entry((task, model.backend.clone())).or_default();
         let pairs = [
