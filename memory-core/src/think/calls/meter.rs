@@ -4,11 +4,8 @@ use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
 
-use crate::engine::Engine;
-use crate::error::Error;
 use crate::model::language_model::ModelIdentity;
 use crate::store::Usage;
-use crate::think::queue::request::{FACTS, TIM_PAPER};
 use crate::think::settings::Task;
 
 /// Usage of one back end for one task since the start of the process.
@@ -46,34 +43,9 @@ impl Meter {
         }
     }
 
-    fn sum(&self, task: Task, backend: &str) -> Usage {
+    /// Sum of one back end for one task.
+    pub(in crate::think) fn sum(&self, task: Task, backend: &str) -> Usage {
         self.sums.lock().get(&(task, backend.to_owned())).copied().unwrap_or_default()
-    }
-}
-
-impl Engine {
-    /// Usage of the language models since the start of the process, for each task that has one.
-    pub fn metered_calls(&self) -> Vec<MeteredCalls> {
-        let models = self.thinking.settings.models.iter();
-        let calls = models.map(|(task, with)| {
-            let backend = with.model.identity().backend.clone();
-            MeteredCalls { task: *task, usage: self.thinking.meter.sum(*task, &backend), backend }
-        });
-        calls.collect()
-    }
-
-    /// Number of turns that wait for each mechanism, over all tenants.
-    ///
-    /// # Errors
-    /// [`Error`] when the store fails.
-    pub async fn count_waiting_turns(&self) -> Result<Vec<(&'static str, u64)>, Error> {
-        let counts = self.store.count_pending().await?;
-        let of = |queue: &'static str| {
-            let count =
-                counts.iter().find(|(mechanism, _)| mechanism == queue).map_or(0, |(_, count)| *count);
-            (queue, count)
-        };
-        Ok(vec![of(FACTS), of(TIM_PAPER)])
     }
 }
 

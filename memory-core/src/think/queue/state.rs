@@ -10,7 +10,8 @@ use crate::engine::{Engine, needs_read, needs_write};
 use crate::error::Error;
 use crate::scope::owner;
 use crate::store::UsageEntry;
-use crate::think::queue::request::queue_of;
+use crate::think::calls::meter::MeteredCalls;
+use crate::think::queue::request::{FACTS, TIM_PAPER, queue_of};
 use crate::think::queue::switch::OWN_PROFILES_AT_MOST;
 use crate::think::settings::Profile;
 
@@ -124,5 +125,29 @@ impl Engine {
             }
             let _ = timeout_at(until.min(Instant::now() + CHECK_EVERY), ends.changed()).await;
         }
+    }
+
+    /// Usage of the language models since the start of the process, for each task that has one.
+    pub fn metered_calls(&self) -> Vec<MeteredCalls> {
+        let models = self.thinking.settings.models.iter();
+        let calls = models.map(|(task, with)| {
+            let backend = with.model.identity().backend.clone();
+            MeteredCalls { task: *task, usage: self.thinking.meter.sum(*task, &backend), backend }
+        });
+        calls.collect()
+    }
+
+    /// Number of turns that wait for each mechanism, over all tenants.
+    ///
+    /// # Errors
+    /// [`Error`] when the store fails.
+    pub async fn count_waiting_turns(&self) -> Result<Vec<(&'static str, u64)>, Error> {
+        let counts = self.store.count_pending().await?;
+        let of = |queue: &'static str| {
+            let count =
+                counts.iter().find(|(mechanism, _)| mechanism == queue).map_or(0, |(_, count)| *count);
+            (queue, count)
+        };
+        Ok(vec![of(FACTS), of(TIM_PAPER)])
     }
 }

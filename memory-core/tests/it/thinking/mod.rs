@@ -128,7 +128,8 @@ async fn refused_replies_change_nothing_and_do_not_hold_up_later_turns() {
 #[tokio::test]
 async fn refused_replies_do_not_hold_up_later_thoughts_of_the_paper() {
     let script = |request: &ModelRequest| {
-        let is_bad = request.user.contains("ignore your rules");
+        // It is context of what is said later.
+        let is_bad = !request.user.contains("Paris");
         if is_bad { ScriptedReply::Text("no".to_owned()) } else { ScriptedReply::Text(extract(request)) }
     };
     let settings = settings(ScriptedLanguageModel::new(script));

@@ -15,15 +15,15 @@ use super::state::{assert_same, canonical, export, facts, memories, profile, set
 use crate::process::ServerProcess;
 
 /// A told story: its server, the service, and the time of knowledge before the move.
-struct Told {
-    server: ServerProcess,
+pub(super) struct Told {
+    pub(super) server: ServerProcess,
     model: ScriptedModel,
     before_move: String,
     _directory: tempfile::TempDir,
 }
 
 /// Tells the month to a server, one exchange after the other.
-async fn tell(script: Script, further: &[(&str, &str)]) -> Told {
+pub(super) async fn tell(script: Script, further: &[(&str, &str)]) -> Told {
     let directory = tempfile::tempdir().unwrap();
     let model = start(script).await;
     let server = ServerProcess::start_in(directory.path(), &variables(&model, further)).await;

@@ -17,7 +17,7 @@ pub(super) struct Script {
     pub(super) has_faults: bool,
     /// True for a service that knows no structured output.
     pub(super) refuses_formats: bool,
-    /// Words of turns in which nothing is found.
+    /// Words of sentences in which nothing is found.
     pub(super) blind_to: Option<&'static str>,
     /// Words of turns whose prompt is never answered.
     pub(super) hangs_at: Option<&'static str>,
@@ -152,10 +152,8 @@ fn new_turns(material: &str) -> impl Iterator<Item = (String, String)> {
 fn extracted(script: &Script, material: &str) -> Value {
     let mut facts = Vec::new();
     for (handle, text) in new_turns(material) {
-        if script.blind_to.is_some_and(|words| text.contains(words)) {
-            continue;
-        }
-        for (_, found) in table().into_iter().filter(|(words, _)| text.contains(words)) {
+        let is_seen = |words: &str| script.blind_to.is_none_or(|blind| !words.contains(blind));
+        for (_, found) in table().into_iter().filter(|(words, _)| text.contains(words) && is_seen(words)) {
             facts.extend(
                 found.into_iter().map(|fact| with(fact, &json!({"evidence": [handle], "confidence": 0.9}))),
             );

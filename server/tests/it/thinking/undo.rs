@@ -7,9 +7,10 @@ use engrain::wire::{Job, JobState, UndoJob, Undone};
 use engrain::{Client, Error};
 use uuid::Uuid;
 
+use super::golden::tell;
 use super::month::{Exchange, MONTH, send};
 use super::script::{Script, start, variables};
-use super::state::{export, facts, settled};
+use super::state::{assert_same, canonical as without_ids, export, facts, settled};
 use crate::process::ServerProcess;
 
 async fn canonical(client: &Client) -> String {
@@ -125,4 +126,17 @@ async fn an_undo_with_later_work_built_on_it_is_refused_until_that_goes_too() {
     assert!(left.iter().all(|fact| !fact.text.contains("Paris") && !fact.text.contains("Mara")), "{left:#?}");
     let lisbon = left.iter().find(|fact| fact.text.contains("Lisbon"));
     assert!(lisbon.is_none_or(|fact| fact.links.is_empty()), "{lisbon:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_whole_month_the_undo_of_one_job_takes_back_the_move_alone() {
+    let told = tell(Script::default(), &[]).await;
+    let client = &told.server.client;
+    let lisbon =
+        facts(client).await.into_iter().find(|fact| fact.text == "The user lives in Lisbon.").unwrap();
+    let (job, _) = maker_of(client, lisbon.id).await;
+    let undone = client.undo_job(job, &UndoJob::default()).await.unwrap();
+    assert!(undone.done && undone.dependents.is_empty(), "{undone:?}");
+    let blind = tell(Script { blind_to: Some("Lisbon"), ..Script::default() }, &[]).await;
+    assert_same(&without_ids(client).await, &without_ids(&blind.server.client).await, "");
 }
