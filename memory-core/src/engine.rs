@@ -23,8 +23,8 @@ use crate::recall::access_log::AccessLogWriter;
 use crate::recall::settings::RecallSettings;
 use crate::retention::Curve;
 use crate::store::Store;
+use crate::think::queue::switch::Switch;
 use crate::think::settings::ThinkingSettings;
-use crate::think::switch::Switch;
 
 /// Components of an engine.
 pub struct Parts {

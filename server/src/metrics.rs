@@ -9,7 +9,7 @@ use axum::http::{Method, StatusCode};
 use memory_core::domain::job::{JobCount, JobState};
 use memory_core::jobs::runner::RunnerStatus;
 use memory_core::recall::response::Timings;
-use memory_core::think::meter::MeteredCalls;
+use memory_core::think::calls::meter::MeteredCalls;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 

@@ -8,8 +8,12 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
-use super::enqueue::{self, Payload};
+use super::facts::MakeFacts;
+use super::mechanism::{Mechanism, Run};
+use super::organise::OrganiseFacts;
+use super::queue::request::{self, Payload};
 use super::settings::Profile;
+use super::tim::thoughts::MakeThoughts;
 use crate::domain::id::{JobId, TenantId};
 use crate::domain::scope::Owner;
 use crate::engine::Engine;
@@ -27,17 +31,9 @@ const JOBS_KEPT_DAYS: i64 = 7;
 /// Finished jobs that are deleted in one statement.
 const JOBS_PER_DROP: u32 = 1_000;
 
-/// Mechanism that a handler runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mechanism {
-    Facts,
-    Organise,
-    TimPaper,
-}
-
 /// Handler of the jobs of one mechanism. It does not keep the engine alive, which owns the runner.
 struct ThinkingHandler {
-    mechanism: Mechanism,
+    mechanism: Arc<dyn Mechanism>,
     engine: Weak<Engine>,
     workers: usize,
     owners: Arc<OwnerLocks>,
@@ -45,7 +41,7 @@ struct ThinkingHandler {
 
 impl std::fmt::Debug for ThinkingHandler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ThinkingHandler").field("mechanism", &self.mechanism).finish_non_exhaustive()
+        f.debug_struct("ThinkingHandler").field("mechanism", &self.mechanism.kind()).finish_non_exhaustive()
     }
 }
 
@@ -53,23 +49,18 @@ impl std::fmt::Debug for ThinkingHandler {
 pub(crate) fn register(engine: &Arc<Engine>, registry: JobRegistry) -> JobRegistry {
     let owners = Arc::new(OwnerLocks::default());
     let workers = engine.thinking.settings.workers;
-    [Mechanism::Facts, Mechanism::Organise, Mechanism::TimPaper].into_iter().fold(
-        registry,
-        |registry, mechanism| {
-            let (engine, owners) = (Arc::downgrade(engine), Arc::clone(&owners));
-            registry.with(Arc::new(ThinkingHandler { mechanism, engine, workers, owners }))
-        },
-    )
+    let mechanisms: [Arc<dyn Mechanism>; 3] =
+        [Arc::new(MakeFacts), Arc::new(OrganiseFacts), Arc::new(MakeThoughts)];
+    mechanisms.into_iter().fold(registry, |registry, mechanism| {
+        let (engine, owners) = (Arc::downgrade(engine), Arc::clone(&owners));
+        registry.with(Arc::new(ThinkingHandler { mechanism, engine, workers, owners }))
+    })
 }
 
 #[async_trait]
 impl JobHandler for ThinkingHandler {
     fn kind(&self) -> &'static str {
-        match self.mechanism {
-            Mechanism::Facts => enqueue::FACTS,
-            Mechanism::Organise => enqueue::ORGANISE,
-            Mechanism::TimPaper => enqueue::TIM_PAPER,
-        }
+        self.mechanism.kind()
     }
 
     fn workers(&self) -> usize {
@@ -85,27 +76,9 @@ impl JobHandler for ThinkingHandler {
         // Two batches of one owner at a time would be compared with the same known facts.
         let _alone = self.owners.lock(tenant, &owner).await;
         let run = Run { tenant, owner, context };
-        let outcome = match self.mechanism {
-            Mechanism::Facts => engine.make_facts(&run).await,
-            Mechanism::Organise => engine.organise_facts(&run, &payload.memories).await,
-            Mechanism::TimPaper => engine.make_thoughts(&run).await,
-        };
+        let outcome = self.mechanism.think(&engine, &run, &payload.memories).await;
         engine.thinking.signal_end();
         outcome
-    }
-}
-
-/// Run of a thinking job.
-pub(super) struct Run {
-    pub(super) tenant: TenantId,
-    pub(super) owner: Owner,
-    pub(super) context: Arc<JobContext>,
-}
-
-impl Run {
-    /// The job.
-    pub(super) fn job_id(&self) -> JobId {
-        self.context.job().id
     }
 }
 
@@ -157,7 +130,7 @@ impl Engine {
         let settings = &self.thinking.settings;
         let profiles =
             [Profile::Default, Profile::TimPaper].into_iter().filter(|profile| settings.can_think(*profile));
-        for queue in profiles.filter_map(enqueue::queue_of) {
+        for queue in profiles.filter_map(request::queue_of) {
             let mut after = None;
             loop {
                 let owners = self.store.partitions_with_pending(queue, after, OWNERS_PER_READ).await?;

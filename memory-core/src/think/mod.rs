@@ -1,32 +1,18 @@
 //! PATH of thinking: queued turns → candidate facts → resolution against what is known → one change set.
 //!
 //! Thinking never delays `remember`: the turns and the job that thinks about them are written in one transaction, and the
-//! job runner does the rest. Every decision is a pure function of its inputs, with or without a language model.
+//! job runner does the rest. Every decision is a pure function of its inputs, with or without a language model. A
+//! [`mechanism`] is the steps of one kind of job: [`facts`], [`organise`], [`tim::thoughts`].
 
-mod batch;
-mod buckets;
-mod budget;
+pub mod calls;
 pub mod candidate;
-mod confidential;
-mod enqueue;
 pub mod extract;
-mod extract_turns;
-mod fact_audit;
 pub mod facts;
 pub(crate) mod jobs;
-mod known;
-mod make_facts;
-pub mod make_thoughts;
-pub mod meter;
-mod model_call;
+mod mechanism;
 mod organise;
-pub mod preview;
 pub mod profile;
+pub mod queue;
+pub mod resolve;
 pub mod settings;
-pub mod state;
-pub mod state_profile;
-pub(crate) mod switch;
 pub mod tim;
-mod writing;
-
-pub use fact_audit::ScopeAudit;

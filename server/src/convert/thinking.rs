@@ -10,13 +10,13 @@ use memory_core::domain::turn::Role;
 use memory_core::error::Error;
 use memory_core::remember::request::TurnToRemember;
 use memory_core::store::UsageEntry;
-use memory_core::think::ScopeAudit;
-use memory_core::think::make_thoughts::RecalledThought;
-use memory_core::think::preview::{Outcome, Preview, PreviewedFact, TurnToPreview};
+use memory_core::think::facts::audit::ScopeAudit;
+use memory_core::think::facts::preview::{Outcome, Preview, PreviewedFact, TurnToPreview};
+use memory_core::think::profile::read::{ProfileRequest, StateProfile};
 use memory_core::think::profile::{Slot, SlotValue};
+use memory_core::think::queue::state::{Progress, ThinkingState};
 use memory_core::think::settings::Profile;
-use memory_core::think::state::{Progress, ThinkingState};
-use memory_core::think::state_profile::{ProfileRequest, StateProfile};
+use memory_core::think::tim::thoughts::RecalledThought;
 
 use super::fields;
 use super::responses;

@@ -5,3 +5,4 @@ mod dates;
 pub mod grounding;
 pub mod prompt;
 pub mod rules;
+pub(in crate::think) mod step;

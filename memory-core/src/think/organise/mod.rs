@@ -6,22 +6,25 @@
 mod contract;
 mod edits;
 
+use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use uuid::Uuid;
 
 use contract::{INSTRUCTIONS, OrganiseContract, Part};
 use edits::Edited;
 
-use super::buckets::Buckets;
-use super::facts::{FactChanges, KnownFact, normalised};
-use super::jobs::Run;
-use super::known::Reader;
-use super::model_call::{ModelCalls, maker};
+use super::calls::{ModelCalls, maker};
+use super::facts::known::Reader;
+use super::facts::writing::{Writing, fact_set};
+use super::mechanism::{Mechanism, Run};
+use super::queue::request;
+use super::resolve::{FactChanges, KnownFact, normalised};
 use super::settings::{Task, TaskModel};
+use super::tim::buckets::Buckets;
 use super::tim::groups::{Grouping, MAX_GROUP_THOUGHTS, Placed};
 use super::tim::organise::{DEFAULT_INPUT_TOKENS, FORGET_PROMPT, MERGE_PROMPT, Member, Shown};
 use super::tim::profile::Profile;
-use super::writing::{Writing, fact_set};
 use crate::domain::change::ChangeSet;
 use crate::domain::derivation::Maker;
 use crate::domain::group::GroupKey;
@@ -47,13 +50,23 @@ struct Organised {
     maker: Maker,
 }
 
+/// Organises the groups of the facts that a job names.
+pub(in crate::think) struct OrganiseFacts;
+
+#[async_trait]
+impl Mechanism for OrganiseFacts {
+    fn kind(&self) -> &'static str {
+        request::ORGANISE
+    }
+
+    async fn think(&self, engine: &Engine, run: &Run, memories: &[Uuid]) -> Result<JobOutcome, JobFailure> {
+        engine.organise_facts(run, memories).await
+    }
+}
+
 impl Engine {
     /// Organises the groups that these new facts touched.
-    pub(super) async fn organise_facts(
-        &self,
-        run: &Run,
-        new: &[uuid::Uuid],
-    ) -> Result<JobOutcome, JobFailure> {
+    pub(super) async fn organise_facts(&self, run: &Run, new: &[Uuid]) -> Result<JobOutcome, JobFailure> {
         let Some(model) = self.thinking.settings.model(Task::Organise) else { return Ok(JobOutcome::Done) };
         let Some(partition) = self.store.partition_of(run.tenant, &run.owner).await? else {
             return Ok(JobOutcome::Done);
@@ -95,7 +108,7 @@ impl Engine {
             if let Some(Organised { changes, maker }) = organised {
                 has_changes |= !changes.facts.is_empty() || !changes.revisions.is_empty();
                 let (indexed, batch) =
-                    (self.index_texts(&[], "facts").await?, super::batch::Batch::default());
+                    (self.index_texts(&[], "facts").await?, super::queue::batch::Batch::default());
                 let writing = Writing {
                     engine: self,
                     maker: &maker,

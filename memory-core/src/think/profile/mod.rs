@@ -4,6 +4,8 @@
 //! understanding). Invariants: a value that has ended or is not for the partner is not shown; what the assistant says never
 //! hides what a person said, and what others say never hides what the subject said.
 
+pub mod read;
+
 use std::collections::BTreeMap;
 
 use crate::domain::id::MemoryId;
@@ -13,7 +15,7 @@ use crate::domain::statement::{Attribute, Cardinality, Statement};
 use crate::domain::time::Timestamp;
 use crate::domain::turn::Role;
 
-use super::facts::{Relation, normalised};
+use super::resolve::{Relation, normalised};
 
 #[cfg(test)]
 mod tests;

@@ -17,8 +17,8 @@ use memory_core::model::language_model::{LanguageModelError, ModelRequest, Price
 use memory_core::recall::request::Recall;
 use memory_core::store::Jobs;
 use memory_core::testing::{CALLER, START, question, turn, turns, user};
+use memory_core::think::queue::state::Progress;
 use memory_core::think::settings::{Budget, Profile, Task, TaskModel, ThinkingSettings};
-use memory_core::think::state::Progress;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -295,7 +295,7 @@ async fn a_model_that_cannot_be_reached_leaves_the_turns_for_later() {
 
 #[tokio::test]
 async fn a_preview_stores_nothing_and_tells_outcomes() {
-    use memory_core::think::preview::{Outcome, TurnToPreview};
+    use memory_core::think::facts::preview::{Outcome, TurnToPreview};
 
     let story = Story::with(settings(ScriptedLanguageModel::new(extract))).await;
     story.user_says(0, "I live in Paris.").await;

@@ -15,9 +15,9 @@ use memory_core::model::language_model::scripted::ScriptedLanguageModel;
 use memory_core::model::language_model::{ModelRequest, Price};
 use memory_core::store::{FilteredIds, IdPage, Jobs, Memories};
 use memory_core::testing::{CALLER, START, TestEngine, turn, turns, user};
+use memory_core::think::profile::read::ProfileRequest;
+use memory_core::think::queue::state::Progress;
 use memory_core::think::settings::{Task, TaskModel, ThinkingSettings};
-use memory_core::think::state::Progress;
-use memory_core::think::state_profile::ProfileRequest;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 

@@ -16,7 +16,7 @@ use crate::domain::name::Name;
 use crate::domain::statement::Statement;
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::Role;
-use crate::think::facts::{FactChanges, FactRevision, FactToWrite, KnownFact, normalised};
+use crate::think::resolve::{FactChanges, FactRevision, FactToWrite, KnownFact, normalised};
 use crate::think::tim::organise::ThoughtEdit;
 
 /// Links of one fact at most (`limits::Limits::links_per_memory`).

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::enqueue::{FACTS, TIM_PAPER, queue_of};
-use super::meter::MeteredCalls;
-use super::settings::Profile;
-use super::switch::OWN_PROFILES_AT_MOST;
 use crate::domain::id::MemoryId;
 use crate::domain::scope::{Caller, Scope};
 use crate::engine::{Engine, needs_read, needs_write};
 use crate::error::Error;
 use crate::scope::owner;
 use crate::store::UsageEntry;
+use crate::think::calls::meter::MeteredCalls;
+use crate::think::queue::request::{FACTS, TIM_PAPER, queue_of};
+use crate::think::queue::switch::OWN_PROFILES_AT_MOST;
+use crate::think::settings::Profile;
 
 /// Maximum number of waiting turns that are counted.
 const PENDING_COUNTED: u32 = 1_000;

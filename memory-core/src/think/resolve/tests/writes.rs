@@ -1,7 +1,7 @@
 //! Writes of resolutions: provenance, audiences, groups; and the audit.
 
 use super::*;
-use crate::think::facts::audit;
+use crate::think::resolve::audit;
 
 fn job(turn: &SourceTurn, employer: &str) -> CandidateFact {
     fact(turn, &format!("The user works at {employer}."), Some("employer"), Some(employer))

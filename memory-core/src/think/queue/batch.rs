@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::candidate::SourceTurn;
-use super::extract::prompt;
-use super::settings::ThinkingSettings;
 use crate::domain::id::{PartitionId, SessionId, TurnId};
 use crate::domain::time::Timestamp;
 use crate::domain::turn::Role;
 use crate::error::Error;
 use crate::store::{PendingTurn, Store};
+use crate::think::candidate::SourceTurn;
+use crate::think::extract::prompt;
+use crate::think::settings::ThinkingSettings;
 
 /// Number of recalls before a turn whose texts may be repeated in it.
 const RECALLS_IN_VIEW: u32 = 16;
@@ -18,23 +18,23 @@ const RECALL_MEMORY_US: i64 = 86_400_000_000;
 
 /// Turns to think about together: consecutive turns of one session.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(in crate::think) struct Batch {
     /// Turns right before the first one, which were thought about already.
-    pub(super) context: Vec<SourceTurn>,
+    pub(in crate::think) context: Vec<SourceTurn>,
     /// Turns to read, those of users and assistants only.
-    pub(super) turns: Vec<SourceTurn>,
+    pub(in crate::think) turns: Vec<SourceTurn>,
     /// Turns that a language model is shown: those to read, then the context.
-    pub(super) shown: Vec<SourceTurn>,
+    pub(in crate::think) shown: Vec<SourceTurn>,
     /// All turns of the batch, which leave the queue together.
-    pub(super) queued: Vec<PendingTurn>,
+    pub(in crate::think) queued: Vec<PendingTurn>,
     /// True if more turns wait.
-    pub(super) has_more: bool,
+    pub(in crate::think) has_more: bool,
     /// Texts recalled shortly before each of `turns`.
-    pub(super) recalled: Vec<Vec<String>>,
+    pub(in crate::think) recalled: Vec<Vec<String>>,
 }
 
 /// The oldest turns that wait, as many as fit into one call; `None` if none waits.
-pub(super) async fn load(
+pub(in crate::think) async fn load(
     store: &Arc<dyn Store>,
     partition: PartitionId,
     (queue, turns_at_most): (&str, u32),

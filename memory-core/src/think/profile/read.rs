@@ -2,9 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::normalised;
-use super::known::Reader;
-use super::profile::{Profile, profile};
 use crate::domain::group::GroupKey;
 use crate::domain::id::{MemoryId, PartitionId, TurnId};
 use crate::domain::memory::{Kind, Memory};
@@ -15,6 +12,9 @@ use crate::domain::time::Timestamp;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
 use crate::scope::owner;
+use crate::think::facts::known::Reader;
+use crate::think::profile::{Profile, profile};
+use crate::think::resolve::normalised;
 
 /// Maximum number of facts of one subject that a profile reads, the newest first.
 pub const FACTS_PER_PROFILE: u32 = 4_096;

@@ -10,14 +10,14 @@ use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 
-use super::enqueue;
-use super::meter::Meter;
-use super::settings::{Profile, ThinkingSettings};
 use crate::domain::change::ChangeSet;
 use crate::domain::id::{JobId, TenantId};
 use crate::domain::name::Name;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::store::{Store, StoreError};
+use crate::think::calls::meter::Meter;
+use crate::think::queue::request;
+use crate::think::settings::{Profile, ThinkingSettings};
 
 /// Maximum number of owners with a profile of their own.
 pub(crate) const OWN_PROFILES_AT_MOST: usize = 10_000;
@@ -29,8 +29,8 @@ type Profiles = HashMap<(TenantId, Owner), Profile>;
 /// Settings and profiles, with the signal that a thinking job has ended.
 #[derive(Debug)]
 pub(crate) struct Switch {
-    pub(super) settings: ThinkingSettings,
-    pub(super) meter: Meter,
+    pub(in crate::think) settings: ThinkingSettings,
+    pub(in crate::think) meter: Meter,
     profiles: RwLock<Profiles>,
     /// Serialises the writers of the setting.
     writing: Mutex<()>,
@@ -68,18 +68,18 @@ impl Switch {
     }
 
     /// Own profile of an owner.
-    pub(super) fn own_profile(&self, tenant: TenantId, owner: &Owner) -> Option<Profile> {
+    pub(in crate::think) fn own_profile(&self, tenant: TenantId, owner: &Owner) -> Option<Profile> {
         let profiles = self.profiles.read();
         if profiles.is_empty() { None } else { profiles.get(&(tenant, owner.clone())).copied() }
     }
 
     /// Profile in use for an owner.
-    pub(super) fn profile(&self, tenant: TenantId, owner: &Owner) -> Profile {
+    pub(in crate::think) fn profile(&self, tenant: TenantId, owner: &Owner) -> Profile {
         self.own_profile(tenant, owner).unwrap_or(self.settings.profile)
     }
 
     /// Sets or removes the own profile of an owner. False, and nothing is changed, if too many owners have one.
-    pub(super) async fn set_profile(
+    pub(in crate::think) async fn set_profile(
         &self,
         store: &Arc<dyn Store>,
         (tenant, owner): (TenantId, Owner),
@@ -117,7 +117,7 @@ impl Switch {
         let profile = self.profile(set.tenant, &set.owner);
         let can_think = self.settings.can_think(profile);
         if can_think {
-            enqueue::request(set, profile, id);
+            request::request(set, profile, id);
         }
         can_think
     }
@@ -128,12 +128,12 @@ impl Switch {
     }
 
     /// Signals that a thinking job has ended.
-    pub(super) fn signal_end(&self) {
+    pub(in crate::think) fn signal_end(&self) {
         self.ended.send_replace(());
     }
 
     /// Receiver of the signals of ended jobs.
-    pub(super) fn ends(&self) -> watch::Receiver<()> {
+    pub(in crate::think) fn ends(&self) -> watch::Receiver<()> {
         self.ended.subscribe()
     }
 }

@@ -1,36 +1,36 @@
 //! Step of extraction: turns → candidate facts, by the language model of the task or by rules.
 
-use super::batch::Batch;
-use super::candidate::CandidateFact;
-use super::extract::contract::FactContract;
-use super::extract::{prompt, rules};
-use super::model_call::{CallError, Called, ModelCalls, maker};
-use super::settings::Task;
 use crate::domain::derivation::Maker;
 use crate::model::language_model::ask::Prompt;
 use crate::store::Usage;
+use crate::think::calls::{CallError, Called, ModelCalls, maker};
+use crate::think::candidate::CandidateFact;
+use crate::think::extract::contract::FactContract;
+use crate::think::extract::{prompt, rules};
+use crate::think::queue::batch::Batch;
+use crate::think::settings::Task;
 
 /// Maker of candidates by rules.
-pub(super) const RULES: &str = "facts.rules";
+pub(in crate::think) const RULES: &str = "facts.rules";
 /// Maker of candidates by a language model.
 const MODEL: &str = "facts";
 
 /// Candidates of a batch.
 #[derive(Clone, Debug)]
-pub(super) struct Extracted {
-    pub(super) candidates: Vec<CandidateFact>,
-    pub(super) maker: Maker,
+pub(in crate::think) struct Extracted {
+    pub(in crate::think) candidates: Vec<CandidateFact>,
+    pub(in crate::think) maker: Maker,
     /// Number of facts of the model that their evidence does not support.
-    pub(super) unsupported: u32,
+    pub(in crate::think) unsupported: u32,
     /// Usage of the model; `None` by rules.
-    pub(super) usage: Option<Usage>,
+    pub(in crate::think) usage: Option<Usage>,
 }
 
 /// Candidates of a batch, by the model of the task, else by rules.
 ///
 /// # Errors
 /// [`CallError`] of the model.
-pub(super) async fn extract(calls: &ModelCalls<'_>, batch: &Batch) -> Result<Extracted, CallError> {
+pub(in crate::think) async fn extract(calls: &ModelCalls<'_>, batch: &Batch) -> Result<Extracted, CallError> {
     match calls.settings.model(Task::Extract) {
         Some(_) if batch.turns.is_empty() => Ok(by_rules(batch)),
         Some(model) => {
@@ -52,7 +52,7 @@ pub(super) async fn extract(calls: &ModelCalls<'_>, batch: &Batch) -> Result<Ext
 }
 
 /// Candidates by rules.
-pub(super) fn by_rules(batch: &Batch) -> Extracted {
+pub(in crate::think) fn by_rules(batch: &Batch) -> Extracted {
     let maker = Maker { name: RULES.to_owned(), model: None, prompt: None };
     Extracted { candidates: rules::candidates(&batch.turns), maker, unsupported: 0, usage: None }
 }

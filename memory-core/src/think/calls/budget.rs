@@ -1,11 +1,11 @@
 //! Budget of thinking, pure: what an owner has spent today, and whether another call is allowed.
 
-use super::settings::Budget;
 use crate::store::{Usage, UsageEntry};
+use crate::think::settings::Budget;
 
 /// Bound that has been reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Exhausted {
+pub(in crate::think) enum Exhausted {
     /// Calls of the day.
     Calls,
     /// Tokens of the day.
@@ -16,7 +16,7 @@ pub(super) enum Exhausted {
 
 impl Exhausted {
     /// Error code of a job that stops for it.
-    pub(super) const fn code(self) -> &'static str {
+    pub(in crate::think) const fn code(self) -> &'static str {
         match self {
             Exhausted::Calls => "budget_of_calls_exhausted",
             Exhausted::Tokens => "budget_of_tokens_exhausted",
@@ -27,7 +27,7 @@ impl Exhausted {
 
 /// The first bound that today's usage has reached; `None` if another call is allowed. The last call of a day may go over
 /// the bound by its own length, which is not known before.
-pub(super) fn exhausted(budget: &Budget, today: &[UsageEntry]) -> Option<Exhausted> {
+pub(in crate::think) fn exhausted(budget: &Budget, today: &[UsageEntry]) -> Option<Exhausted> {
     let sum = |of: fn(&Usage) -> u64| today.iter().map(|entry| of(&entry.usage)).fold(0, u64::saturating_add);
     let reached = |bound: Option<u64>, spent: u64| bound.is_some_and(|bound| spent >= bound);
     if reached(budget.calls_per_day, sum(|usage| usage.calls)) {

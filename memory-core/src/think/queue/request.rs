@@ -6,40 +6,40 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::settings::Profile;
 use crate::domain::change::ChangeSet;
 use crate::domain::id::{JobId, MemoryId, TenantId};
 use crate::domain::job::Job;
 use crate::domain::name::Name;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
+use crate::think::settings::Profile;
 
 /// Kind of the jobs that make facts of turns, and the name of their queue.
-pub(super) const FACTS: &str = "facts";
+pub(in crate::think) const FACTS: &str = "facts";
 /// Kind of the jobs that organise groups of facts.
-pub(super) const ORGANISE: &str = "organise";
+pub(in crate::think) const ORGANISE: &str = "organise";
 /// Kind of the jobs that make and organise thoughts as published, and the name of their queue.
-pub(super) const TIM_PAPER: &str = "tim.paper";
+pub(in crate::think) const TIM_PAPER: &str = "tim.paper";
 
 /// Payload of thinking jobs: ids only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Payload {
+pub(in crate::think) struct Payload {
     owner_kind: String,
     owner_id: String,
     /// Memories to think about, for jobs without a queue.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) memories: Vec<uuid::Uuid>,
+    pub(in crate::think) memories: Vec<uuid::Uuid>,
 }
 
 impl Payload {
     /// Payload of a job for an owner.
-    pub(super) fn new(owner: &Owner, memories: &[MemoryId]) -> Self {
+    pub(in crate::think) fn new(owner: &Owner, memories: &[MemoryId]) -> Self {
         let memories = memories.iter().map(|memory| memory.0).collect();
         Self { owner_kind: owner.kind.as_str().to_owned(), owner_id: owner.id.to_string(), memories }
     }
 
     /// Payload of this job, with its owner; `None` if it cannot be decoded.
-    pub(super) fn of(job: &Job) -> Option<(Self, Owner)> {
+    pub(in crate::think) fn of(job: &Job) -> Option<(Self, Owner)> {
         let payload: Self = serde_json::from_str(&job.payload).ok()?;
         let kind = OwnerKind::parse(&payload.owner_kind)?;
         let owner = Owner { kind, id: Name::new(&payload.owner_id).ok()? };
@@ -47,7 +47,7 @@ impl Payload {
     }
 
     /// New job with this payload. `is_unique`: no second one of its kind waits for the owner.
-    pub(super) fn job(
+    pub(in crate::think) fn job(
         &self,
         id: JobId,
         tenant: TenantId,
@@ -65,7 +65,7 @@ impl Payload {
 }
 
 /// Queue of the mechanism that thinks about turns under this profile.
-pub(super) const fn queue_of(profile: Profile) -> Option<&'static str> {
+pub(in crate::think) const fn queue_of(profile: Profile) -> Option<&'static str> {
     match profile {
         Profile::Off => None,
         Profile::Default => Some(FACTS),
@@ -74,7 +74,7 @@ pub(super) const fn queue_of(profile: Profile) -> Option<&'static str> {
 }
 
 /// Adds to a set of new turns the queue and the job of thinking about them.
-pub(super) fn request(set: &mut ChangeSet, profile: Profile, id: JobId) {
+pub(in crate::think) fn request(set: &mut ChangeSet, profile: Profile, id: JobId) {
     if let Some(queue) = queue_of(profile) {
         set.queue_for.push(queue);
         let payload = Payload::new(&set.owner, &[]);

@@ -1,7 +1,5 @@
 //! Writes of thinking: facts as memories with index rows, derivations and versions, in a change set.
 
-use super::batch::Batch;
-use super::facts::{FactChanges, FactRevision, FactToWrite};
 use crate::domain::change::{ChangeSet, IndexRow, NewMemory, Revision};
 use crate::domain::derivation::{Derivation, Input, Maker};
 use crate::domain::id::{DerivationId, JobId};
@@ -13,22 +11,24 @@ use crate::error::Error;
 use crate::indexing::{IndexedTexts, TextToIndex};
 use crate::store::PendingTurn;
 use crate::text::count_tokens;
+use crate::think::queue::batch::Batch;
+use crate::think::resolve::{FactChanges, FactRevision, FactToWrite};
 
 /// Importance of a derived fact, as that of a turn.
 const IMPORTANCE: f64 = 0.5;
 
 /// What the writes of one batch share.
-pub(super) struct Writing<'a> {
-    pub(super) engine: &'a Engine,
-    pub(super) maker: &'a Maker,
-    pub(super) job: JobId,
-    pub(super) batch: &'a Batch,
+pub(in crate::think) struct Writing<'a> {
+    pub(in crate::think) engine: &'a Engine,
+    pub(in crate::think) maker: &'a Maker,
+    pub(in crate::think) job: JobId,
+    pub(in crate::think) batch: &'a Batch,
     /// Rows of the candidates, in their order.
-    pub(super) indexed: &'a IndexedTexts,
+    pub(in crate::think) indexed: &'a IndexedTexts,
 }
 
 /// Adds facts and new versions to a set.
-pub(super) async fn fact_set(
+pub(in crate::think) async fn fact_set(
     writing: &Writing<'_>,
     changes: FactChanges,
     set: &mut ChangeSet,

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
 
-use super::settings::Task;
 use crate::model::language_model::ModelIdentity;
 use crate::store::Usage;
+use crate::think::settings::Task;
 
 /// Usage of one back end for one task since the start of the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,13 +21,13 @@ pub struct MeteredCalls {
 
 /// Sums by task and back end. Both are of the configuration, so that their number is bounded.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
+pub(in crate::think) struct Meter {
     sums: Mutex<BTreeMap<(Task, String), Usage>>,
 }
 
 impl Meter {
     /// Adds the usage of one question.
-    pub(super) fn add(&self, task: Task, model: &ModelIdentity, usage: &Usage) {
+    pub(in crate::think) fn add(&self, task: Task, model: &ModelIdentity, usage: &Usage) {
         let mut sums = self.sums.lock();
         let sum = sums.entry((task, model.backend.clone())).or_default();
         let pairs = [
@@ -44,7 +44,7 @@ impl Meter {
     }
 
     /// Sum of one back end for one task.
-    pub(super) fn sum(&self, task: Task, backend: &str) -> Usage {
+    pub(in crate::think) fn sum(&self, task: Task, backend: &str) -> Usage {
         self.sums.lock().get(&(task, backend.to_owned())).copied().unwrap_or_default()
     }
 }

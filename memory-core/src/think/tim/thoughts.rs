@@ -4,17 +4,10 @@
 //! within the bucket. Recall reads the one bucket of the query. Both are kept for comparison: `docs/BENCHMARKS.md` has what
 //! one table and one probe cost in recall, and the default profile does neither.
 
+use async_trait::async_trait;
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
-use super::batch::{self, Batch};
-use super::confidential::restricted;
-use super::enqueue::{self, Payload};
-use super::extract_turns::Extracted;
-use super::facts::{FactChanges, FactToWrite, audience};
-use super::jobs::Run;
-use super::make_facts::Answer;
-use super::settings::Task;
-use super::writing::{Writing, fact_set};
 use crate::domain::change::{ChangeSet, ThoughtAbout};
 use crate::domain::derivation::{Input, Source};
 use crate::domain::id::{JobId, MemoryId, PartitionId};
@@ -27,6 +20,15 @@ use crate::field_checks;
 use crate::indexing::TextToIndex;
 use crate::jobs::{JobFailure, JobOutcome};
 use crate::scope::owner;
+use crate::think::extract::step::Extracted;
+use crate::think::facts::Answer;
+use crate::think::facts::confidential::restricted;
+use crate::think::facts::writing::{Writing, fact_set};
+use crate::think::mechanism::{Mechanism, Run};
+use crate::think::queue::batch::{self, Batch};
+use crate::think::queue::request::{self, Payload};
+use crate::think::resolve::{FactChanges, FactToWrite, audience};
+use crate::think::settings::Task;
 
 /// Maximum number of attempts when other writes commit first.
 const CONFLICTS: usize = 4;
@@ -44,9 +46,23 @@ pub struct RecalledThought {
     pub similarity: f32,
 }
 
+/// Makes thoughts of the turns in its queue.
+pub(in crate::think) struct MakeThoughts;
+
+#[async_trait]
+impl Mechanism for MakeThoughts {
+    fn kind(&self) -> &'static str {
+        request::TIM_PAPER
+    }
+
+    async fn think(&self, engine: &Engine, run: &Run, _memories: &[Uuid]) -> Result<JobOutcome, JobFailure> {
+        engine.make_thoughts(run).await
+    }
+}
+
 impl Engine {
     /// Makes thoughts of the oldest turns of an owner that wait.
-    pub(super) async fn make_thoughts(&self, run: &Run) -> Result<JobOutcome, JobFailure> {
+    pub(in crate::think) async fn make_thoughts(&self, run: &Run) -> Result<JobOutcome, JobFailure> {
         let settings = &self.thinking.settings;
         let partition = self.store.partition_of(run.tenant, &run.owner).await?;
         let (Some(partition), Some(_)) = (partition, settings.model(Task::Extract)) else {
@@ -55,7 +71,7 @@ impl Engine {
         let mut turns_at_most = settings.turns_per_call;
         for _ in 0..CONFLICTS {
             let batch =
-                batch::load(&self.store, partition, (enqueue::TIM_PAPER, turns_at_most), settings).await?;
+                batch::load(&self.store, partition, (request::TIM_PAPER, turns_at_most), settings).await?;
             let Some(batch) = batch else { return Ok(JobOutcome::Done) };
             let Answer::Extracted(mut extracted, refusal) = self.extracted(run, partition, &batch).await?
             else {
@@ -84,11 +100,11 @@ impl Engine {
         let now = self.now();
         let mut set = ChangeSet::new(run.tenant, run.owner.clone(), now);
         let turns = batch.queued.iter().map(|turn| turn.memory.id).collect();
-        set.thought_about = Some(ThoughtAbout { mechanism: enqueue::TIM_PAPER, turns });
+        set.thought_about = Some(ThoughtAbout { mechanism: request::TIM_PAPER, turns });
         set.finishes = Some(run.context.attempt());
         if batch.has_more {
             let payload = Payload::new(&run.owner, &[]);
-            set.jobs.push(payload.job(JobId(self.ids.next(now)), run.tenant, enqueue::TIM_PAPER, now, true));
+            set.jobs.push(payload.job(JobId(self.ids.next(now)), run.tenant, request::TIM_PAPER, now, true));
         }
         let facts: Vec<FactToWrite> =
             (0..extracted.candidates.len()).filter_map(|at| self.thought(batch, extracted, at)).collect();
@@ -98,7 +114,7 @@ impl Engine {
         let new: Vec<MemoryId> = facts.iter().map(|fact| fact.id).collect();
         if self.thinking.settings.model(Task::Organise).is_some() {
             let id = JobId(self.ids.next(now));
-            set.jobs.push(Payload::new(&run.owner, &new).job(id, run.tenant, enqueue::ORGANISE, now, false));
+            set.jobs.push(Payload::new(&run.owner, &new).job(id, run.tenant, request::ORGANISE, now, false));
         }
         let texts: Vec<TextToIndex> =
             extracted.candidates.iter().map(|candidate| TextToIndex::plain(&candidate.text)).collect();

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::candidate::CandidateFact;
-use super::facts::{Evidence, KnownFact, Relation, normalised};
 use crate::domain::derivation::{Derivation, Source};
 use crate::domain::filter::{Field, Filter, Scalar, Test};
 use crate::domain::group::GroupKey;
@@ -16,6 +14,8 @@ use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::index::{Index, Nearest, ValidTime, View};
 use crate::store::Store;
+use crate::think::candidate::CandidateFact;
+use crate::think::resolve::{Evidence, KnownFact, Relation, normalised};
 
 /// Number of nearest known facts that are compared with one candidate.
 const NEAREST: usize = 8;
@@ -24,26 +24,26 @@ const PER_GROUP: u32 = 64;
 
 /// Known facts around the candidates of one batch.
 #[derive(Debug, Default)]
-pub(super) struct Known {
-    pub(super) facts: Vec<KnownFact>,
+pub(in crate::think) struct Known {
+    pub(in crate::think) facts: Vec<KnownFact>,
     /// For each candidate its nearest known facts, with cosines.
-    pub(super) near: Vec<Vec<(MemoryId, f64)>>,
+    pub(in crate::think) near: Vec<Vec<(MemoryId, f64)>>,
     /// Names of the user.
-    pub(super) user_names: Vec<Name>,
+    pub(in crate::think) user_names: Vec<Name>,
 }
 
 /// Ports through which known facts are read.
-pub(super) struct Reader<'a> {
-    pub(super) store: &'a Arc<dyn Store>,
-    pub(super) index: &'a Arc<dyn Index>,
-    pub(super) partition: PartitionId,
-    pub(super) kind: Kind,
-    pub(super) now: Timestamp,
+pub(in crate::think) struct Reader<'a> {
+    pub(in crate::think) store: &'a Arc<dyn Store>,
+    pub(in crate::think) index: &'a Arc<dyn Index>,
+    pub(in crate::think) partition: PartitionId,
+    pub(in crate::think) kind: Kind,
+    pub(in crate::think) now: Timestamp,
 }
 
 impl Reader<'_> {
     /// Known facts around these candidates, of which `vectors` has a vector each, where there is one.
-    pub(super) async fn known(
+    pub(in crate::think) async fn known(
         &self,
         candidates: &[CandidateFact],
         vectors: &[Option<Arc<[f32]>>],
@@ -61,7 +61,10 @@ impl Reader<'_> {
     }
 
     /// Facts with their provenance.
-    pub(super) async fn with_evidence(&self, memories: Vec<Memory>) -> Result<Vec<KnownFact>, Error> {
+    pub(in crate::think) async fn with_evidence(
+        &self,
+        memories: Vec<Memory>,
+    ) -> Result<Vec<KnownFact>, Error> {
         let memories: Vec<Memory> = memories
             .into_iter()
             .filter(|memory| memory.kind == self.kind && memory.statement.is_some())

@@ -1,10 +1,10 @@
 //! Calls of language models by thinking: within the budget of the owner, with their usage recorded.
 
+pub(in crate::think) mod budget;
+pub mod meter;
+
 use std::sync::Arc;
 
-use super::budget::{Exhausted, exhausted};
-use super::meter::Meter;
-use super::settings::{Task, TaskModel, ThinkingSettings};
 use crate::domain::derivation::Maker;
 use crate::domain::id::{PartitionId, TenantId};
 use crate::domain::time::Timestamp;
@@ -12,10 +12,13 @@ use crate::error::Error;
 use crate::jobs::JobFailure;
 use crate::model::language_model::ask::{AskError, AskLimits, Asked, Contract, Prompt, ask};
 use crate::store::{Store, StoreError, Usage, UsageEntry};
+use crate::think::calls::budget::{Exhausted, exhausted};
+use crate::think::calls::meter::Meter;
+use crate::think::settings::{Task, TaskModel, ThinkingSettings};
 
 /// Failure of a call.
 #[derive(Debug)]
-pub(super) enum CallError {
+pub(in crate::think) enum CallError {
     /// The budget of the owner is exhausted for today.
     Budget(Exhausted),
     /// The model failed, or its replies were refused.
@@ -26,7 +29,7 @@ pub(super) enum CallError {
 
 impl CallError {
     /// Error of a request.
-    pub(super) fn into_error(self) -> Error {
+    pub(in crate::think) fn into_error(self) -> Error {
         match self {
             CallError::Budget(bound) => Error::BudgetExhausted { code: bound.code() },
             CallError::Ask(error) => Error::LanguageModel { code: error.code() },
@@ -50,20 +53,20 @@ impl From<CallError> for JobFailure {
 
 /// One accepted reply, with its cost.
 #[derive(Debug)]
-pub(super) struct Called<T> {
-    pub(super) reply: T,
-    pub(super) usage: UsageEntry,
+pub(in crate::think) struct Called<T> {
+    pub(in crate::think) reply: T,
+    pub(in crate::think) usage: UsageEntry,
 }
 
 /// Calls models for one owner.
-pub(super) struct ModelCalls<'a> {
-    pub(super) store: &'a Arc<dyn Store>,
-    pub(super) settings: &'a ThinkingSettings,
-    pub(super) meter: &'a Meter,
-    pub(super) tenant: TenantId,
+pub(in crate::think) struct ModelCalls<'a> {
+    pub(in crate::think) store: &'a Arc<dyn Store>,
+    pub(in crate::think) settings: &'a ThinkingSettings,
+    pub(in crate::think) meter: &'a Meter,
+    pub(in crate::think) tenant: TenantId,
     /// Partition of the owner; `None` for one without memories, whose usage is not recorded.
-    pub(super) partition: Option<PartitionId>,
-    pub(super) now: Timestamp,
+    pub(in crate::think) partition: Option<PartitionId>,
+    pub(in crate::think) now: Timestamp,
 }
 
 impl ModelCalls<'_> {
@@ -71,7 +74,7 @@ impl ModelCalls<'_> {
     ///
     /// # Errors
     /// [`CallError`]. The usage of a failed call is recorded as well.
-    pub(super) async fn ask<C: Contract>(
+    pub(in crate::think) async fn ask<C: Contract>(
         &self,
         task: Task,
         with: &TaskModel,
@@ -135,7 +138,7 @@ impl ModelCalls<'_> {
 }
 
 /// Maker of a derivation that a model made under a contract.
-pub(super) fn maker(mechanism: &str, with: &TaskModel, contract: &impl Contract) -> Maker {
+pub(in crate::think) fn maker(mechanism: &str, with: &TaskModel, contract: &impl Contract) -> Maker {
     Maker {
         name: mechanism.to_owned(),
         model: Some(with.model.identity().to_string()),

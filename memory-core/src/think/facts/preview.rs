@@ -1,12 +1,5 @@
 //! Preview of extraction: the candidate facts of turns that are not stored, with what would become of each.
 
-use super::batch::Batch;
-use super::candidate::{CandidateFact, SourceTurn};
-use super::extract_turns::{Extracted, extract};
-use super::facts::{Decision, FactRef};
-use super::make_facts::Resolved;
-use super::model_call::{CallError, ModelCalls};
-use super::settings::Budget;
 use crate::domain::id::{MemoryId, PartitionId, SessionId, TurnId};
 use crate::domain::memory::Kind;
 use crate::domain::name::Name;
@@ -18,6 +11,13 @@ use crate::error::Error;
 use crate::field_checks;
 use crate::scope::owner;
 use crate::store::Usage;
+use crate::think::calls::{CallError, ModelCalls};
+use crate::think::candidate::{CandidateFact, SourceTurn};
+use crate::think::extract::step::{Extracted, extract};
+use crate::think::facts::Resolved;
+use crate::think::queue::batch::Batch;
+use crate::think::resolve::{Decision, FactRef};
+use crate::think::settings::Budget;
 
 /// Maximum number of turns in one preview.
 pub const TURNS_PER_PREVIEW: usize = 64;
