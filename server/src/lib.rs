@@ -64,6 +64,7 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(memories::delete_matching)) // POST /v1/memories/delete
         .routes(routes!(memories::show_memory, memories::edit_memory, memories::delete_memory)) // /v1/memories/{id}
         .routes(routes!(memories::memory_history)) // GET /v1/memories/{id}/history
+        .routes(routes!(memories::memory_provenance)) // GET /v1/memories/{id}/provenance
         .routes(routes!(recall::recall)) // POST /v1/recall
         .routes(routes!(recall::why_not)) // POST /v1/recall/why-not
         .routes(routes!(thinking::show_profile)) // GET /v1/profile

@@ -8,6 +8,7 @@ pub(crate) mod cursor;
 mod fields;
 pub(crate) mod filter;
 pub(crate) mod memories;
+pub(crate) mod provenance;
 pub(crate) mod recall;
 pub(crate) mod remember;
 pub(crate) mod responses;

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use engrain::wire::{
     AddMemories, AddedMemories, DeleteMatching, DeletedMatching, EditMemory, Erased, History, ListMemories,
-    Memory, MemoryPage,
+    Memory, MemoryPage, Provenance,
 };
 use memory_core::domain::change::Operation;
 use memory_core::domain::id::MemoryId;
@@ -15,7 +15,7 @@ use memory_core::memories::request::Confirmed;
 
 use super::created;
 use crate::auth::Authenticated;
-use crate::convert::{memories, remember, responses};
+use crate::convert::{memories, provenance, remember, responses};
 use crate::extract::{IdempotencyKey, JsonBody, PathId};
 use crate::problem::Problem;
 use crate::{App, metrics};
@@ -229,4 +229,30 @@ pub(crate) async fn delete_matching(
     let (matched, erased) = engine.erase_matching(&caller, &scope, filter, confirmed).await?;
     let erased = erased.len() as u64;
     Ok(Json(DeletedMatching { done: true, matched, sample: Vec::new(), confirmation: None, erased }))
+}
+
+/// Show the provenance of a memory
+///
+/// Returns how the present version of a memory came to be: the mechanism with its model and prompt, the job, and all turns and
+/// memories that were shown to it.
+#[utoipa::path(
+    get,
+    path = "/v1/memories/{id}/provenance",
+    tag = "memories",
+    params(("id" = uuid::Uuid, Path, description = "Memory")),
+    responses((status = 200, description = "Provenance", body = Provenance, example = json!({
+        "derivation": {
+            "maker": "facts", "model": "local/qwen2.5:7b", "prompt": "facts.v1",
+            "job_id": "01890a5d-ac96-774b-bcce-b30209900077", "made_at": "2023-05-20T02:21:05Z",
+            "inputs": [{"turn_id": "01890a5d-ac96-774b-bcce-b30209900001", "is_evidence": true}]
+        }
+    })))
+)]
+pub(crate) async fn memory_provenance(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    PathId(id): PathId,
+) -> Result<Json<Provenance>, Problem> {
+    let derivation = app.engine()?.derivation(&caller, MemoryId(id)).await?;
+    Ok(Json(provenance::provenance(derivation)))
 }

@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::transport::Request;
 use super::{Client, Error};
 use crate::wire::{
-    Health, History, Job, ListMemories, Memory, MemoryPage, RecallRequest, RecallResponse, Version,
-    WhyNotRequest, WhyNotResponse,
+    Health, History, Job, ListMemories, Memory, MemoryPage, Provenance, RecallRequest, RecallResponse,
+    Version, WhyNotRequest, WhyNotResponse,
 };
 
 /// Read operations. Every method fails with [`Error::Problem`] if the server refuses, and with [`Error::Transport`] or
@@ -35,6 +35,11 @@ impl Client {
     /// Returns all versions of a memory, oldest first.
     pub async fn history(&self, id: Uuid) -> Result<History, Error> {
         self.json(Request::get(format!("v1/memories/{id}/history"))).await
+    }
+
+    /// Returns how the present version of a memory came to be: maker, job and inputs.
+    pub async fn provenance(&self, id: Uuid) -> Result<Provenance, Error> {
+        self.json(Request::get(format!("v1/memories/{id}/provenance"))).await
     }
 
     /// Returns the state of a background job. [`Client::jobs`] lists them.

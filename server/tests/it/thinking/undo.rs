@@ -46,16 +46,17 @@ async fn fact_jobs(client: &Client) -> Vec<Job> {
     jobs
 }
 
-/// Job that made a memory, with the effect of its undo.
+/// Job that made a memory, by its provenance, with the effect of its undo.
 async fn maker_of(client: &Client, memory: Uuid) -> (Uuid, Undone) {
-    for job in fact_jobs(client).await {
-        let request = UndoJob { dry_run: true, with_dependents: false };
-        match client.undo_job(job.id, &request).await {
-            Ok(undone) if undone.erased.contains(&memory) => return (job.id, undone),
-            _ => {}
-        }
-    }
-    panic!("no job made {memory}");
+    let derivation = client.provenance(memory).await.unwrap().derivation.expect("a derived memory");
+    assert_eq!((derivation.maker.as_str(), derivation.prompt.as_deref()), ("facts", Some("facts.v1")));
+    assert!(
+        derivation.inputs.iter().any(|input| input.is_evidence && input.turn_id.is_some()),
+        "{derivation:?}"
+    );
+    let job = derivation.job_id.expect("the job");
+    let dry_run = UndoJob { dry_run: true, with_dependents: false };
+    (job, client.undo_job(job, &dry_run).await.unwrap())
 }
 
 /// A store with the introduction, thought about, and the move, not yet thought about.
