@@ -19,10 +19,10 @@ use crate::domain::name::Name;
 use crate::domain::statement::Statement;
 use crate::domain::time::{Interval, Timestamp};
 
+use super::decide::{Resolution, evidence, speaker};
 use super::decision::FactRef;
 use super::input::{KnownFact, Relation, ResolveInput};
 use super::ledger::{Ledger, Origin, Party, Run};
-use super::resolve::{Resolution, evidence, speaker};
 use super::write::{FactChanges, FactRevision, FactToWrite};
 
 /// Links of one fact (`limits::Limits::links_per_memory`).

@@ -1,5 +1,4 @@
 //! Engine with a scripted language model, for the tests of thinking.
-#![expect(clippy::expect_used, reason = "test support: a failure here fails the test")]
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeMap;
