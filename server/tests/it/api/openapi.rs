@@ -40,6 +40,7 @@ fn every_operation_is_documented() {
         "PATCH /v1/memories/{id}",
         "DELETE /v1/memories/{id}",
         "GET /v1/memories/{id}/history",
+        "GET /v1/memories/{id}/provenance",
         "POST /v1/recall",
         "POST /v1/recall/why-not",
         "GET /v1/sessions",
