@@ -12,6 +12,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{Setting, queues};
 
+/// Number of turns of an exchange.
+const EXCHANGE_TURNS: usize = 2;
+
 /// Options of the mode.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
@@ -53,12 +56,15 @@ pub(crate) async fn measure(setting: &Setting, options: &Options) -> Result<(), 
     }
     let batches: usize = users.values().map(Vec::len).sum();
     let turns: usize = users.values().flatten().map(|batch| batch.turns.len()).sum();
+    // A last turn without an answer is an exchange, too.
+    let exchanges: usize =
+        users.values().flatten().map(|batch| batch.turns.len().div_ceil(EXCHANGE_TURNS)).sum();
     let scopes: Vec<Scope> = users.keys().map(Scope::user).collect();
     let tasks = users.into_values().map(|batches| add(setting.client.clone(), batches, options.arrival));
     stream::iter(tasks).buffer_unordered(options.clients).try_collect::<Vec<()>>().await?;
     queues::wait_until_empty(&setting.client).await?;
-    println!("{} users, {batches} batches, {turns} turns", scopes.len());
-    report(&usage(&setting.client, &scopes).await?, turns);
+    println!("{} users, {batches} batches, {exchanges} exchanges, {turns} turns", scopes.len());
+    report(&usage(&setting.client, &scopes).await?, turns, exchanges);
     println!("{} failed jobs", queues::failed(&setting.client).await?);
     Ok(())
 }
@@ -69,7 +75,7 @@ async fn add(client: Client, batches: Vec<AddTurns>, arrival: Arrival) -> Result
             client.add_turns(&batch).await?;
             continue;
         }
-        for turns in batch.turns.chunks(2) {
+        for turns in batch.turns.chunks(EXCHANGE_TURNS) {
             let exchange = AddTurns { turns: turns.to_vec(), wait: true, ..batch.clone() };
             client.add_turns(&exchange).await?;
         }
@@ -97,10 +103,10 @@ async fn usage(client: &Client, scopes: &[Scope]) -> Result<BTreeMap<String, Mod
     Ok(sums)
 }
 
-fn report(sums: &BTreeMap<String, ModelUsage>, turns: usize) {
-    let (thousands, exchanges) = (turns as f64 / 1e3, turns as f64 / 2.0);
+fn report(sums: &BTreeMap<String, ModelUsage>, turns: usize, exchanges: usize) {
+    let (thousands, exchanges) = (turns as f64 / 1e3, exchanges as f64);
     println!(
-        "task, calls, prompt tokens, reply tokens, each per 1,000 turns; calls per exchange of two turns; refused, failed"
+        "task, calls, prompt tokens, reply tokens, each per 1,000 turns; calls per exchange; refused, failed"
     );
     let mut calls = 0;
     for (task, usage) in sums {
