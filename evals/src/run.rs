@@ -5,6 +5,7 @@
 //! numbers in the same order.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -78,9 +79,9 @@ async fn facts_of(
     }
     for (scope, _) in questions {
         let user = scope.user_id.clone().unwrap_or_default();
-        if !sources.contains_key(&user) {
+        if let Entry::Vacant(place) = sources.entry(user) {
             facts::wait(client, scope).await?;
-            sources.insert(user, Arc::new(facts::sources(client, scope).await?));
+            place.insert(Arc::new(facts::sources(client, scope).await?));
         }
     }
     Ok(sources)
