@@ -6,6 +6,7 @@
 //! whose haystack had more ([`Asked::cut_short`]).
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engrain::Client;
@@ -13,6 +14,7 @@ use engrain::wire::{RecallRequest, Recalled, Scope, Weights};
 use serde::Serialize;
 
 use crate::dataset::{Question, Unit};
+use crate::facts::{Facts, Sources};
 use crate::failure::Failure;
 
 /// Limit of each recall: the maximum that a server allows.
@@ -28,6 +30,8 @@ pub(crate) struct Manner {
     /// Weights of the signals. Default: the server's settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) weights: Option<Weights>,
+    /// Treatment of facts.
+    pub(crate) facts: Facts,
 }
 
 /// Result of a question.
@@ -48,12 +52,13 @@ impl Asked {
     }
 }
 
-/// Asks one question.
+/// Asks one question of a user whose facts have these `sources`.
 pub(crate) async fn ask(
     client: Client,
     scope: Scope,
     question: Question,
     manner: Manner,
+    sources: Arc<Sources>,
 ) -> Result<Asked, Failure> {
     let user = scope.user_id.clone().unwrap_or_default();
     let request = RecallRequest {
@@ -64,6 +69,7 @@ pub(crate) async fn ask(
         rerank: Some(manner.rerank),
         rerank_candidates: manner.rerank_candidates,
         weights: manner.weights,
+        filter: manner.facts.filter(),
         now: question.asked_at.clone(),
         ..RecallRequest::default()
     };
@@ -71,15 +77,23 @@ pub(crate) async fn ask(
     let answer = client.recall(&request).await;
     let took = began.elapsed();
     let answer = answer.map_err(Failure::server(format!("cannot ask {user}")))?;
-    let ranking = roll_up(&answer.memories, &question.unit);
+    let ranking = roll_up(&answer.memories, &question.unit, manner.facts, &sources);
     Ok(Asked { question, ranking, took, degraded: !answer.degraded.is_empty() })
 }
 
-/// Units of `memories` in the order of their first appearance. A memory without a unit has no rank.
-fn roll_up(memories: &[Recalled], unit: &Unit) -> Vec<String> {
+/// Units of `memories` in the order of their first appearance. A memory without a unit is treated as `facts` says.
+fn roll_up(memories: &[Recalled], unit: &Unit, facts: Facts, sources: &Sources) -> Vec<String> {
     let mut seen = HashSet::new();
-    let units = memories.iter().filter_map(|memory| unit.of(memory));
-    units.filter(|name| seen.insert(*name)).map(str::to_owned).collect()
+    let units = memories.iter().flat_map(|recalled| match (&recalled.memory.origin, facts) {
+        (Some(origin), _) => unit.of(origin).map(str::to_owned).into_iter().collect(),
+        (None, Facts::Skip | Facts::Exclude) => Vec::new(),
+        (None, Facts::Rank) => vec![recalled.memory.id.to_string()],
+        (None, Facts::Evidence) => {
+            let turns = sources.get(&recalled.memory.id).into_iter().flatten();
+            turns.filter_map(|origin| unit.of(origin)).map(str::to_owned).collect()
+        }
+    });
+    units.filter(|name| seen.insert(name.clone())).collect()
 }
 
 #[cfg(test)]
@@ -134,7 +148,21 @@ mod tests {
         memories.insert(1, recalled(None));
         // Two sessions of the memory system are one of the benchmark; one is none of it.
         let ids = [("s0", "a"), ("s1", "b"), ("s2", "a")].map(|(name, id)| (name.into(), id.into()));
-        assert_eq!(roll_up(&memories, &Unit::Session(ids.into())), ["b", "a"]);
-        assert_eq!(roll_up(&memories, &Unit::Turn), ["s1:4", "s0:2", "s1:0", "s2:0", "s9:0"]);
+        let skip = |unit: &Unit| roll_up(&memories, unit, Facts::Skip, &Sources::new());
+        assert_eq!(skip(&Unit::Session(ids.into())), ["b", "a"]);
+        assert_eq!(skip(&Unit::Turn), ["s1:4", "s0:2", "s1:0", "s2:0", "s9:0"]);
+    }
+
+    #[test]
+    fn a_fact_takes_a_place_or_stands_for_its_turns() {
+        let turn = |key| recalled(Some(("s", key)));
+        let memories = [recalled(None), turn("s:1"), turn("s:2")];
+        let nil = memories[0].memory.id;
+        let made_of = [turn("s:2"), turn("s:7")].map(|turn| turn.memory.origin.unwrap());
+        let sources = Sources::from([(nil, made_of.to_vec())]);
+        let ranking = |facts| roll_up(&memories, &Unit::Turn, facts, &sources);
+        assert_eq!(ranking(Facts::Skip), ["s:1", "s:2"]);
+        assert_eq!(ranking(Facts::Rank), [nil.to_string().as_str(), "s:1", "s:2"]);
+        assert_eq!(ranking(Facts::Evidence), ["s:2", "s:7", "s:1"]);
     }
 }

@@ -1,6 +1,6 @@
 //! Ingestion of a user's haystack, and its erasure.
 //!
-//! Invariant: after [`ingest`], the user's memories are exactly the haystack's turns; otherwise it fails and nothing
+//! Invariant: after [`ingest`], the user's turns are exactly the haystack's; otherwise it fails and nothing
 //! is measured. Stored turns are compared with the haystack verbatim, and only missing ones are sent, so that an
 //! interrupted run resumes.
 
@@ -70,20 +70,22 @@ pub(crate) async fn erase(client: Client, scope: Scope) -> Result<(), Failure> {
 }
 
 async fn count(client: &Client, scope: &Scope) -> Result<u64, Failure> {
-    let request = ListMemories { scope: scope.clone(), limit: Some(1), ..ListMemories::default() };
+    let request = ListMemories { limit: Some(1), ..turns_of(scope) };
     let page = client.list_memories(&request).await;
     let user = scope.user_id.as_deref().unwrap_or_default();
     Ok(page.map_err(Failure::server(format!("cannot count the memories of {user}")))?.total)
 }
 
+/// Listing of a user's turns, without the facts that were made of them.
+fn turns_of(scope: &Scope) -> ListMemories {
+    let filter = Some(Filter::eq("kind", "turn"));
+    ListMemories { scope: scope.clone(), filter, ..ListMemories::default() }
+}
+
 /// Turns stored for a user.
 async fn told(client: &Client, scope: &Scope) -> Result<HashSet<Told>, Failure> {
-    let request = ListMemories {
-        scope: scope.clone(),
-        order: Some(ListOrder::OldestFirst),
-        limit: Some(PAGE_MEMORIES),
-        ..ListMemories::default()
-    };
+    let (order, limit) = (Some(ListOrder::OldestFirst), Some(PAGE_MEMORIES));
+    let request = ListMemories { order, limit, ..turns_of(scope) };
     let told = client.all_memories(request).try_filter_map(async |memory| {
         Ok(memory.origin.map(|origin| (origin.session, origin.turn_key.unwrap_or_default(), memory.text)))
     });

@@ -5,6 +5,7 @@
 
 mod ask;
 mod dataset;
+mod facts;
 mod failure;
 mod ingest;
 mod metrics;
@@ -27,6 +28,7 @@ use jiff::Timestamp;
 
 use crate::ask::{Manner, RECALL_LIMIT_MEMORIES};
 use crate::dataset::{Benchmark, Dataset};
+use crate::facts::Facts;
 use crate::failure::Failure;
 use crate::metrics::Percentiles;
 use crate::report::{Data, Ingest, Questions, Recall, Report, Settings, Tool};
@@ -81,6 +83,9 @@ struct Options {
     /// Weight of a signal in every request, such as `time=0.3`; may be repeated. Default: the server's settings.
     #[arg(long, value_name = "NAME=WEIGHT", value_parser = weight)]
     weight: Vec<(String, f32)>,
+    /// Place of recalled facts in a ranking. With `rank` and `evidence` the questions wait for the thinking about the turns.
+    #[arg(long, value_enum, default_value_t)]
+    facts: Facts,
     /// Number of concurrent requests.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = at_least_one)]
     concurrency: usize,
@@ -144,6 +149,7 @@ async fn measure(benchmark: Benchmark, options: &Options, date: Timestamp) -> Re
         rerank: options.rerank,
         rerank_candidates: options.rerank_candidates,
         weights: weights(&options.weight)?,
+        facts: options.facts,
     };
     let outcome = run::run(&client, &dataset, manner, options.concurrency, options.keep).await?;
 

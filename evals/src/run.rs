@@ -4,6 +4,9 @@
 //! Each stage runs with the configured concurrency. Results keep the order of the file, so that two runs sum the same
 //! numbers in the same order.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engrain::Client;
@@ -12,6 +15,7 @@ use futures::{Stream, StreamExt, stream};
 
 use crate::ask::{Asked, Manner, ask};
 use crate::dataset::{Dataset, Question};
+use crate::facts::{self, Facts, Sources};
 use crate::failure::Failure;
 use crate::ingest::{Ready, erase, ingest};
 use crate::progress::Progress;
@@ -45,7 +49,9 @@ pub(crate) async fn run(
     let questions = ready
         .into_iter()
         .flat_map(|user| user.questions.into_iter().map(move |question| (user.scope.clone(), question)));
-    let asked = ask_all(client, questions.collect(), manner, concurrency).await?;
+    let questions: Vec<(Scope, Question)> = questions.collect();
+    let sources = facts_of(client, &questions, manner.facts).await?;
+    let asked = ask_all(client, questions, manner, concurrency, &sources).await?;
     if !keep {
         forget(client, written, concurrency).await?;
     }
@@ -61,16 +67,39 @@ async fn remember(client: &Client, dataset: &Dataset, concurrency: usize) -> Res
     gather(tasks.buffered(concurrency), Progress::new("remembering", dataset.haystacks)).await
 }
 
+/// Waits for the facts of every user that is asked, and looks up what they were made of, where it counts.
+async fn facts_of(
+    client: &Client,
+    questions: &[(Scope, Question)],
+    facts: Facts,
+) -> Result<HashMap<String, Arc<Sources>>, Failure> {
+    let mut sources = HashMap::new();
+    if !matches!(facts, Facts::Rank | Facts::Evidence) {
+        return Ok(sources);
+    }
+    for (scope, _) in questions {
+        let user = scope.user_id.clone().unwrap_or_default();
+        if let Entry::Vacant(place) = sources.entry(user) {
+            facts::wait(client, scope).await?;
+            place.insert(Arc::new(facts::sources(client, scope).await?));
+        }
+    }
+    Ok(sources)
+}
+
 async fn ask_all(
     client: &Client,
     questions: Vec<(Scope, Question)>,
     manner: Manner,
     concurrency: usize,
+    sources: &HashMap<String, Arc<Sources>>,
 ) -> Result<Vec<Asked>, Failure> {
     let progress = Progress::new("asking", questions.len());
     let tasks = stream::iter(questions).map(|(scope, question)| {
         let client = client.clone();
-        async move { tokio::spawn(ask(client, scope, question, manner)).await? }
+        let of_user = scope.user_id.as_ref().and_then(|user| sources.get(user));
+        let sources = of_user.map(Arc::clone).unwrap_or_default();
+        async move { tokio::spawn(ask(client, scope, question, manner, sources)).await? }
     });
     gather(tasks.buffered(concurrency), progress).await
 }

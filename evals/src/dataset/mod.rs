@@ -15,7 +15,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use engrain::formats::{FormatError, ImportItem, ImportOptions};
-use engrain::wire::{AddTurns, Recalled, Scope};
+use engrain::wire::{AddTurns, Origin, Scope};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -129,9 +129,8 @@ pub(crate) enum Unit {
 }
 
 impl Unit {
-    /// Benchmark name of a memory's unit; none for a memory that is not a turn of the benchmark.
-    pub(crate) fn of<'a>(&'a self, recalled: &'a Recalled) -> Option<&'a str> {
-        let origin = recalled.memory.origin.as_ref()?;
+    /// Benchmark name of a turn's unit; none for a turn that is not of the benchmark.
+    pub(crate) fn of<'a>(&'a self, origin: &'a Origin) -> Option<&'a str> {
         match self {
             Self::Session(ids) => ids.get(&origin.session).map(String::as_str),
             Self::Turn => origin.turn_key.as_deref(),
