@@ -11,6 +11,7 @@ pub mod filtering;
 pub mod jobs;
 pub mod linking;
 pub mod reading;
+pub mod reopening;
 pub mod thinking;
 pub mod touching;
 pub mod undoing;
@@ -60,8 +61,9 @@ macro_rules! store_contract {
                 finished_jobs_without_results_are_dropped;
             thinking: statements_and_kinds_are_returned_with_their_version, new_turns_wait_for_each_mechanism,
                 a_turn_is_thought_about_once, groups_belong_to_the_present_version, erasure_empties_queues_and_groups,
-                erasure_reopens_what_was_superseded, evidence_of_many_memories_is_read_together,
+                turns_are_looked_up_in_queues_and_by_id, evidence_of_many_memories_is_read_together,
                 versions_are_read_as_of_a_time, usage_of_models_adds_up;
+            reopening: erasure_reopens_what_was_superseded, erasure_recalls_what_was_merged_or_dropped;
             working: recalls_are_bounded_per_partition, settings_are_stored,
                 rows_of_another_embedder_replace_those_in_use, rows_of_recipes_are_kept_apart, rows_of_a_stale_version_are_skipped,
                 a_lost_lease_changes_no_embedder;

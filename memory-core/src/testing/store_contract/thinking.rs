@@ -11,7 +11,7 @@ use crate::domain::memory::{Kind, Memory};
 use crate::domain::scope::Owner;
 use crate::store::{PendingPartition, PendingTurn, Store, Usage, UsageEntry};
 use crate::testing::START;
-use crate::testing::fixtures::{Fixtures, link, name, owner, revised};
+use crate::testing::fixtures::{Fixtures, name, owner, revised};
 
 /// Statement and audience belong to their version, and every kind is returned as it was written.
 pub async fn statements_and_kinds_are_returned_with_their_version(store: &dyn Store) {
@@ -227,50 +227,24 @@ pub async fn erasure_empties_queues_and_groups(store: &dyn Store) {
     log_is_sound(store, said.partition).await;
 }
 
-/// The erasure of a memory opens the validity of those that it had superseded, in their present version and without a
-/// new one. A memory that another one supersedes too, and one that another relation leads from, stay as they are.
-pub async fn erasure_reopens_what_was_superseded(store: &dyn Store) {
+/// Turns are looked up in a queue, and their memories by the turns.
+pub async fn turns_are_looked_up_in_queues_and_by_id(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
-    let newer = ["second", "third"].map(|text| fixtures.fact(text)).to_vec();
-    let newer = commit(store, &fixtures.adding(&ann, newer)).await.created.memories;
-    let ended = |new: NewMemory, links: &[(MemoryId, &str)]| {
-        let mut new = new;
-        new.memory.links = links.iter().map(|(to, relation)| link(*to, relation, 1.0)).collect();
-        (new.memory.valid.start, new.memory.valid.end) = (Some(START), Some(START.plus_days(1)));
-        new
-    };
-    let (by, other) = (crate::domain::link::Link::SUPERSEDED_BY, "related");
-    let older = vec![
-        ended(fixtures.fact("once"), &[(newer[0], by), (newer[0], other)]),
-        ended(fixtures.fact("twice"), &[(newer[0], by), (newer[1], by)]),
-        ended(fixtures.fact("related"), &[(newer[0], other), (newer[1], by)]),
-        ended(fixtures.fact("before"), &[(newer[0], by)]),
-        ended(fixtures.document("n", "k", "replaced"), &[]),
-    ];
-    let older = commit(store, &fixtures.adding(&ann, older)).await;
-    let (partition, older) = (older.partition, older.created.memories);
-    let mut edit = revised(&present(store, older[3]).await, None);
-    edit.memory.links = Vec::new();
-    commit(store, &fixtures.revising(&ann, edit)).await;
-    let mut set = fixtures.erasing(&ann, vec![newer[0]]);
-    set.memories = vec![ended(fixtures.document("n", "k", "again"), &[(newer[0], by)])];
-    let gone = commit(store, &set).await;
-    assert_eq!(gone.reopened, [older[0], older[4]]);
-    assert_eq!(gone.replaced, [Some(present(store, older[4]).await)]);
-    let changed = store.changes(partition, gone.seq_before, 99).await.unwrap();
-    let changed: Vec<MemoryId> = changed.iter().map(|entry| entry.memory).collect();
-    let (replaced, mended) = (older[4], &older[..]);
-    assert_eq!(changed, [&[replaced, newer[0]], mended].concat(), "the index learns of all of them");
-    for (at, end) in [(0, None), (1, Some(1)), (2, Some(1)), (3, Some(1)), (4, None)] {
-        let memory = present(store, older[at]).await;
-        let end = end.map(|days| START.plus_days(days));
-        assert_eq!((memory.valid.start, memory.valid.end), (Some(START), end), "{}", memory.text);
-    }
-    assert_eq!(present(store, older[0]).await.version, 1);
-    let last = commit(store, &fixtures.erasing(&ann, vec![newer[1]])).await;
-    assert_eq!(last.reopened, [older[1], older[2]]);
-    log_is_sound(store, partition).await;
+    let said = commit(store, &saying(&fixtures, &ann, &["one", "two"], &["a"])).await;
+    let (partition, created) = (said.partition, &said.created);
+    let [first, second] = [0, 1].map(|at| created.memories[at]);
+    assert!(store.are_queued(partition, "a", &[first, second]).await.unwrap());
+    assert!(!store.are_queued(partition, "b", &[first, second]).await.unwrap());
+    assert!(!store.are_queued(partition, "a", &[]).await.unwrap());
+    commit(store, &thinking(&fixtures, &ann, "a", &[first])).await;
+    assert!(!store.are_queued(partition, "a", &[first]).await.unwrap());
+    assert!(store.are_queued(partition, "a", &[first, second]).await.unwrap());
+    let found = store.memories_of_turns(partition, &created.turns).await.unwrap();
+    let mut ids: Vec<MemoryId> = found.iter().map(|memory| memory.id).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, created.memories);
+    assert_eq!(store.memories_of_turns(PartitionId(partition.0 + 1), &created.turns).await.unwrap(), []);
 }
 
 /// The derivations of the present versions of many memories are read together.
