@@ -9,10 +9,10 @@ mod as_of;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod change_sets;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
-#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod changed_facts;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod concurrency;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod contracts;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod embedded_index;
