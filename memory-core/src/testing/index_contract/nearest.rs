@@ -1,4 +1,4 @@
-//! Rules of [`Index::nearest`]: for every implementation visibility, order, bounds; for an exact one the reference's answer.
+//! Rules of `Index::nearest`: for every implementation visibility, order, bounds; for an exact one the reference's answer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
