@@ -1,13 +1,14 @@
 //! Engrain's memory core: what is remembered, how it is kept, and how it is found again.
 //!
-//! Two paths, each a folder whose `mod.rs` shows it step by step:
+//! Three paths, each a folder whose `mod.rs` shows it step by step:
 //!
 //! - [`remember`]: check → key → embed → commit → index. What is acknowledged is durable, and found.
-//! - [`recall`]: scope → question → search → fuse → rerank → assemble → note.
+//! - [`recall`]: scope → query → search → fuse → rerank → assemble → access log.
+//! - [`think`], in the background: batch → extract → compare → resolve → commit.
 //!
-//! Around them: [`memories`] (list, show, edit, erase) and [`maintenance`] (change of embedder, checks, backups). All
+//! Around them: [`memories`] (list, show, edit, erase, undo) and [`maintenance`] (change of embedder, checks, backups). All
 //! are methods of [`engine::Engine`], which holds the ports: [`store`] keeps the truth, [`index`] finds (and is derived
-//! from the store), [`model`] embeds and reads, [`jobs`] does work in the background. [`domain`] defines the types that
+//! from the store), [`model`] embeds, re-ranks and completes prompts, [`jobs`] does work in the background. [`domain`] defines the types that
 //! all of them share, [`text`] what words and tokens are, [`retention`] how memories fade.
 //!
 //! Out of scope of this crate: HTTP, configuration, and the choice of implementations. The time and new ids are
