@@ -223,6 +223,19 @@ async fn a_damaged_statement_or_audience_is_reported() {
     }
 }
 
+/// Statements that undo migrations 7 and 8, apart from the columns of `durable_jobs`.
+const BEFORE_THINKING: &str = "
+    DROP INDEX derivations_by_job;
+    DROP INDEX memory_versions_by_derivation;
+    ALTER TABLE derivations DROP COLUMN job_id;
+    ALTER TABLE memories DROP COLUMN statement;
+    ALTER TABLE memories DROP COLUMN audience;
+    ALTER TABLE memory_versions DROP COLUMN statement;
+    ALTER TABLE memory_versions DROP COLUMN audience;
+    DROP TABLE memory_groups;
+    DROP TABLE thinking_queue;
+    DROP TABLE model_usage;";
+
 /// Runs statements on the database of a store that is closed.
 async fn alter(directory: &Path, statements: &str) {
     let url = format!("sqlite://{}", directory.join(DATABASE_FILE).display());
@@ -241,16 +254,6 @@ const BEFORE_KEYS_HAD_OWNERS: &str = "
     DROP TABLE durable_jobs;
     INSERT INTO embedders SELECT id, embedder, dimension, created_us FROM row_recipes;
     DROP TABLE row_recipes;
-    DROP INDEX derivations_by_job;
-    DROP INDEX memory_versions_by_derivation;
-    ALTER TABLE derivations DROP COLUMN job_id;
-    ALTER TABLE memories DROP COLUMN statement;
-    ALTER TABLE memories DROP COLUMN audience;
-    ALTER TABLE memory_versions DROP COLUMN statement;
-    ALTER TABLE memory_versions DROP COLUMN audience;
-    DROP TABLE memory_groups;
-    DROP TABLE thinking_queue;
-    DROP TABLE model_usage;
     DELETE FROM _sqlx_migrations WHERE version >= 4;";
 
 #[tokio::test]
@@ -271,7 +274,7 @@ async fn keys_and_importance_of_earlier_stores_are_taken_over() {
     };
     store.close().await;
     drop(store);
-    alter(directory.path(), BEFORE_KEYS_HAD_OWNERS).await;
+    alter(directory.path(), &[BEFORE_THINKING, BEFORE_KEYS_HAD_OWNERS].concat()).await;
 
     let store = open(directory.path()).await;
     let mut kept = Vec::new();
@@ -300,16 +303,6 @@ const BEFORE_JOBS_HAD_TENANTS: &str = "
     DROP TABLE durable_jobs;
     INSERT INTO embedders SELECT id, embedder, dimension, created_us FROM row_recipes;
     DROP TABLE row_recipes;
-    DROP INDEX derivations_by_job;
-    DROP INDEX memory_versions_by_derivation;
-    ALTER TABLE derivations DROP COLUMN job_id;
-    ALTER TABLE memories DROP COLUMN statement;
-    ALTER TABLE memories DROP COLUMN audience;
-    ALTER TABLE memory_versions DROP COLUMN statement;
-    ALTER TABLE memory_versions DROP COLUMN audience;
-    DROP TABLE memory_groups;
-    DROP TABLE thinking_queue;
-    DROP TABLE model_usage;
     DELETE FROM _sqlx_migrations WHERE version >= 5;";
 
 #[tokio::test]
@@ -324,7 +317,7 @@ async fn jobs_of_earlier_stores_are_taken_over() {
     let waiting = store.enqueue(job(2)).await.unwrap();
     store.close().await;
     drop(store);
-    alter(directory.path(), BEFORE_JOBS_HAD_TENANTS).await;
+    alter(directory.path(), &[BEFORE_THINKING, BEFORE_JOBS_HAD_TENANTS].concat()).await;
 
     let store = open(directory.path()).await;
     assert_eq!(
@@ -341,16 +334,6 @@ async fn jobs_of_earlier_stores_are_taken_over() {
 const BEFORE_ROWS_HAD_RECIPES: &str = "
     INSERT INTO embedders SELECT id, embedder, dimension, created_us FROM row_recipes;
     DROP TABLE row_recipes;
-    DROP INDEX derivations_by_job;
-    DROP INDEX memory_versions_by_derivation;
-    ALTER TABLE derivations DROP COLUMN job_id;
-    ALTER TABLE memories DROP COLUMN statement;
-    ALTER TABLE memories DROP COLUMN audience;
-    ALTER TABLE memory_versions DROP COLUMN statement;
-    ALTER TABLE memory_versions DROP COLUMN audience;
-    DROP TABLE memory_groups;
-    DROP TABLE thinking_queue;
-    DROP TABLE model_usage;
     ALTER TABLE durable_jobs DROP COLUMN releases_key;
     DELETE FROM _sqlx_migrations WHERE version >= 6;";
 
@@ -367,7 +350,7 @@ async fn rows_of_earlier_stores_are_kept_under_an_unknown_recipe() {
     let second = store.register_embedder(&other, 4, START).await.unwrap();
     store.close().await;
     drop(store);
-    alter(directory.path(), BEFORE_ROWS_HAD_RECIPES).await;
+    alter(directory.path(), &[BEFORE_THINKING, BEFORE_ROWS_HAD_RECIPES].concat()).await;
 
     let store = open(directory.path()).await;
     let unknown = RowRecipe { tokenizer: String::new(), key_recipe: 0, ..recipe.clone() };
