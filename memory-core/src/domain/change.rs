@@ -261,6 +261,13 @@ pub struct IndexRow {
     pub vector: Option<Arc<[f16]>>,
 }
 
+impl IndexRow {
+    /// Vector in single precision, for cosines outside the scan.
+    pub fn vector_f32(&self) -> Option<Arc<[f32]>> {
+        Some(self.vector.as_ref()?.iter().map(|component| component.to_f32()).collect())
+    }
+}
+
 /// Outcome of a [`ChangeSet`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {

@@ -19,6 +19,12 @@ impl GroupKey {
         Self::of("slot", &format!("{attribute}/{normalised}"))
     }
 
+    /// Groups of a fact about an entity, whose name is normalised, that fills or ends a slot if it has an attribute.
+    pub fn of_fact(normalised: &str, attribute: Option<&Attribute>) -> Vec<Self> {
+        let slot = attribute.and_then(|attribute| Self::slot(normalised, attribute));
+        Self::entity(normalised).into_iter().chain(slot).collect()
+    }
+
     /// Thoughts in one bucket of a hash. `hash` names its parameters.
     pub fn bucket(hash: &str, bucket: u32) -> Option<Self> {
         Self::of("bucket", &format!("{hash}/{bucket}"))

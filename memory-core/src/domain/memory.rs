@@ -165,6 +165,11 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// True if its text may be told to this conversation partner. Without a partner it is for the owner, who sees all.
+    pub fn may_be_told_to(&self, partner: Option<&Name>) -> bool {
+        partner.is_none_or(|partner| self.audience.is_empty() || self.audience.contains(partner))
+    }
+
     /// Name of the speaker, for a turn whose speaker has one.
     pub fn author(&self) -> Option<&Name> {
         self.origin.as_ref()?.author.as_ref()

@@ -85,10 +85,9 @@ impl View {
     /// The first rule that hides this version of a memory; `None` if it is visible. Under a record time the version must
     /// be the one of that time.
     pub fn hides(&self, memory: &Memory) -> Option<Hidden> {
-        let is_told = |partner| memory.audience.is_empty() || memory.audience.contains(partner);
         let rules = [
             (Hidden::NotShared, self.shared_only && memory.visibility != Visibility::Shared),
-            (Hidden::NotForPartner, self.partner.as_ref().is_some_and(|partner| !is_told(partner))),
+            (Hidden::NotForPartner, !memory.may_be_told_to(self.partner.as_ref())),
             (Hidden::NotRecorded, self.known_at.is_some_and(|known_at| memory.created_at > known_at)),
             (Hidden::Expired, memory.expires_at.is_some_and(|at| at <= self.now)),
             (Hidden::NotValid, self.valid.hides(memory)),

@@ -12,8 +12,7 @@ pub(crate) fn groups_of(memory: &Memory) -> Vec<GroupKey> {
     // The end of a value is in the group of the slot too, where a value that arrives late finds it.
     let ended = memory.tags.iter().find_map(Statement::ended_attribute);
     let attribute: Option<Attribute> = statement.attribute.clone().or(ended);
-    let slot = attribute.as_ref().and_then(|attribute| GroupKey::slot(&subject, attribute));
-    GroupKey::entity(&subject).into_iter().chain(slot).collect()
+    GroupKey::of_fact(&subject, attribute.as_ref())
 }
 
 #[cfg(all(test, feature = "testing", feature = "sqlite"))]

@@ -27,7 +27,7 @@ impl Engine {
         for (partition, view) in &targets.partitions {
             let ranked = fused.iter().take(limit).filter(|one| one.partition == *partition);
             let ranked: Vec<MemoryId> = ranked.map(|one| one.memory).collect();
-            // What has ended is no side of an undecided contradiction.
+            // A memory that has ended is no side of an undecided contradiction.
             let valid = ValidTime { hides_ended: true, ..view.valid };
             let view = View { valid, ..view.clone() };
             let found = self.index.contradictions(*partition, &ranked, &view).await?;

@@ -256,7 +256,7 @@ fn named_times(query: &str, scoring: &ScoringContext) -> Vec<NamedTime> {
     named.collect()
 }
 
-/// What the context block is made of, besides the ranked memories.
+/// Parts of the context block besides the ranked memories.
 struct Shown<'a> {
     neighbours: &'a [Neighbour],
     loaded: &'a HashMap<MemoryId, Memory>,

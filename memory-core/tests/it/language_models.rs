@@ -280,7 +280,7 @@ async fn usage_is_as_reported_unless_it_cannot_be_true() {
     ] {
         assert_eq!(usage(vec![Step::reply("Lisbon").with_usage(lie)]).await.0, estimate);
     }
-    // What was billed for a lost attempt is estimated; a refusal is free.
+    // The bill of a lost attempt is estimated; a refusal is free.
     let told = json!({ "prompt_tokens": 21, "completion_tokens": 3 });
     let reply = Step::reply("Lisbon").with_usage(told);
     let (sum, _) = usage(vec![Step::hang(), Step::status(503), reply]).await;

@@ -52,7 +52,7 @@ enum Mode {
     Costs(costs::Options),
 }
 
-/// What every mode needs.
+/// Options of every mode.
 struct Setting {
     client: Client,
     user_prefix: String,

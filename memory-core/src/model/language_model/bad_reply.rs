@@ -8,7 +8,7 @@ pub const DETAIL_CHARS_AT_MOST: usize = 300;
 pub struct BadReply {
     /// Stable name of the kind in snake_case, for metrics and jobs, such as `unknown_handle`.
     pub code: &'static str,
-    /// What the model shall do differently; shown to the model only, cut to [`DETAIL_CHARS_AT_MOST`] characters.
+    /// Correction that the model is to make; shown to the model only, cut to [`DETAIL_CHARS_AT_MOST`] characters.
     pub detail: String,
 }
 

@@ -144,7 +144,7 @@ pub async fn an_undo_restores_what_was_and_erases_what_was_created(store: &dyn S
     log_is_sound(store, done.partition).await;
 }
 
-/// What was changed after the job is named as a dependent and taken back with it; what was erased is nothing to take
+/// A memory changed after the job is named as a dependent and taken back with it; an erased one is nothing to take
 /// back. An undo that was planned before another change of the partition is refused.
 pub async fn an_undo_takes_back_what_was_changed_since(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();

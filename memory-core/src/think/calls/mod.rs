@@ -8,12 +8,14 @@ use std::sync::Arc;
 use crate::domain::derivation::Maker;
 use crate::domain::id::{PartitionId, TenantId};
 use crate::domain::time::Timestamp;
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::jobs::JobFailure;
 use crate::model::language_model::ask::{AskError, AskLimits, Asked, Contract, Prompt, ask};
 use crate::store::{Store, StoreError, Usage, UsageEntry};
 use crate::think::calls::budget::{Exhausted, exhausted};
 use crate::think::calls::meter::Meter;
+use crate::think::queue::switch::Switch;
 use crate::think::settings::{Task, TaskModel, ThinkingSettings};
 
 /// Failure of a call.
@@ -67,6 +69,18 @@ pub(in crate::think) struct ModelCalls<'a> {
     /// Partition of the owner; `None` for one without memories, whose usage is not recorded.
     pub(in crate::think) partition: Option<PartitionId>,
     pub(in crate::think) now: Timestamp,
+}
+
+impl Engine {
+    /// Calls for one owner, accounted to its partition.
+    pub(in crate::think) fn model_calls(
+        &self,
+        tenant: TenantId,
+        partition: Option<PartitionId>,
+    ) -> ModelCalls<'_> {
+        let Switch { settings, meter, .. } = &self.thinking;
+        ModelCalls { store: &self.store, settings, meter, tenant, partition, now: self.now() }
+    }
 }
 
 impl ModelCalls<'_> {

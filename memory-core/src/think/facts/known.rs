@@ -7,6 +7,7 @@ use crate::domain::derivation::{Derivation, Source};
 use crate::domain::filter::{Field, Filter, Scalar, Test};
 use crate::domain::group::GroupKey;
 use crate::domain::id::{MemoryId, PartitionId, TurnId};
+use crate::domain::link::Link;
 use crate::domain::memory::{Kind, Memory};
 use crate::domain::name::Name;
 use crate::domain::statement::{Attribute, Statement};
@@ -15,7 +16,7 @@ use crate::error::Error;
 use crate::index::{Index, Nearest, ValidTime, View};
 use crate::store::Store;
 use crate::think::candidate::CandidateFact;
-use crate::think::resolve::{Evidence, KnownFact, Relation, normalised};
+use crate::think::resolve::{Evidence, KnownFact, normalised};
 
 /// Number of nearest known facts that are compared with one candidate.
 const NEAREST: usize = 8;
@@ -167,7 +168,7 @@ impl Reader<'_> {
 
 /// Memories of the turns that repeat a fact.
 fn supporting(memory: &Memory) -> impl Iterator<Item = MemoryId> {
-    let links = memory.links.iter().filter(|link| link.relation.as_str() == Relation::SUPPORTED_BY);
+    let links = memory.links.iter().filter(|link| link.relation.as_str() == Link::SUPPORTED_BY);
     links.map(|link| link.to)
 }
 
@@ -179,10 +180,8 @@ fn group_keys(candidates: &[CandidateFact], user_names: &[Name]) -> Vec<GroupKey
         .flat_map(|candidate| {
             let name = normalised(candidate.statement.subject.as_str());
             let subject = if users.contains(&name) { Statement::USER.to_owned() } else { name };
-            let attribute = candidate.statement.attribute.as_ref();
-            [GroupKey::entity(&subject), attribute.and_then(|attribute| GroupKey::slot(&subject, attribute))]
+            GroupKey::of_fact(&subject, candidate.statement.attribute.as_ref())
         })
-        .flatten()
         .collect();
     keys.sort_unstable();
     keys.dedup();

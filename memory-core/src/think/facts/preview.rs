@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::field_checks;
 use crate::scope::owner;
 use crate::store::Usage;
-use crate::think::calls::{CallError, ModelCalls};
+use crate::think::calls::CallError;
 use crate::think::candidate::{CandidateFact, SourceTurn};
 use crate::think::extract::step::{Extracted, extract};
 use crate::think::facts::Resolved;
@@ -102,14 +102,7 @@ impl Engine {
             let detail = "has no memories yet, to which the use of a language model within a budget could be accounted";
             return Err(Error::invalid("scope", detail));
         }
-        let calls = ModelCalls {
-            store: &self.store,
-            settings: &self.thinking.settings,
-            meter: &self.thinking.meter,
-            tenant: caller.tenant,
-            partition,
-            now: self.now(),
-        };
+        let calls = self.model_calls(caller.tenant, partition);
         let extracted = extract(&calls, &batch).await.map_err(CallError::into_error)?;
         // A partition that is not there has no facts.
         let partition = partition.unwrap_or(PartitionId(-1));

@@ -13,11 +13,12 @@ use crate::store::PendingTurn;
 use crate::text::count_tokens;
 use crate::think::queue::batch::Batch;
 use crate::think::resolve::{FactChanges, FactRevision, FactToWrite};
+use crate::think::tim::buckets::Buckets;
 
 /// Importance of a derived fact, as that of a turn.
 const IMPORTANCE: f64 = 0.5;
 
-/// What the writes of one batch share.
+/// Shared inputs of the writes of one batch.
 pub(in crate::think) struct Writing<'a> {
     pub(in crate::think) engine: &'a Engine,
     pub(in crate::think) maker: &'a Maker,
@@ -34,9 +35,10 @@ pub(in crate::think) async fn fact_set(
     set: &mut ChangeSet,
 ) -> Result<(), Error> {
     set.embedder = Some(writing.indexed.embedder);
+    let buckets = writing.engine.buckets().ok();
     for fact in changes.facts {
         let rows = writing.rows(&fact).await?;
-        let new = writing.new_memory(fact, rows, set.now);
+        let new = writing.new_memory(fact, (rows, buckets.as_ref()), set.now);
         set.memories.push(new);
     }
     for revision in changes.revisions {
@@ -68,7 +70,12 @@ impl Writing<'_> {
         Ok(made.rows.into_iter().next().unwrap_or_default())
     }
 
-    fn new_memory(&self, fact: FactToWrite, rows: Vec<IndexRow>, now: Timestamp) -> NewMemory {
+    fn new_memory(
+        &self,
+        fact: FactToWrite,
+        (rows, buckets): (Vec<IndexRow>, Option<&Buckets>),
+        now: Timestamp,
+    ) -> NewMemory {
         let derivation = self.derivation(fact.inputs.clone(), now);
         let evidence = self.evidence(&fact.inputs);
         let said_at = evidence.iter().map(|turn| turn.said_at).max().unwrap_or(now);
@@ -104,9 +111,7 @@ impl Writing<'_> {
                 refreshed_at: said_at,
             },
         };
-        let vector = rows.first().and_then(|row| row.vector.as_ref());
-        let vector: Option<Vec<f32>> = vector.map(|vector| vector.iter().map(|x| x.to_f32()).collect());
-        let bucket = vector.and_then(|vector| self.engine.buckets().ok()?.key(&vector));
+        let bucket = rows.first().and_then(|row| buckets?.key(&row.vector_f32()?));
         let groups = fact.groups.into_iter().chain(bucket).collect();
         NewMemory { memory, derivation: Some(derivation), rows, groups }
     }

@@ -6,18 +6,20 @@
 mod contract;
 mod edits;
 
-use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use async_trait::async_trait;
 use uuid::Uuid;
 
 use contract::{INSTRUCTIONS, OrganiseContract, Part};
 use edits::Edited;
 
-use super::calls::{ModelCalls, maker};
+use super::calls::maker;
 use super::facts::known::Reader;
 use super::facts::writing::{Writing, fact_set};
 use super::mechanism::{Mechanism, Run};
+use super::queue::batch::Batch;
 use super::queue::request;
 use super::resolve::{FactChanges, KnownFact, normalised};
 use super::settings::{Task, TaskModel};
@@ -107,8 +109,7 @@ impl Engine {
             let organised = self.organise_group(run, (partition, kind, profile), &members, model).await?;
             if let Some(Organised { changes, maker }) = organised {
                 has_changes |= !changes.facts.is_empty() || !changes.revisions.is_empty();
-                let (indexed, batch) =
-                    (self.index_texts(&[], "facts").await?, super::queue::batch::Batch::default());
+                let (indexed, batch) = (self.index_texts(&[], "facts").await?, Batch::default());
                 let writing = Writing {
                     engine: self,
                     maker: &maker,
@@ -131,15 +132,7 @@ impl Engine {
         model: &TaskModel,
     ) -> Result<Option<Organised>, JobFailure> {
         let now = self.now();
-        let settings = &self.thinking.settings;
-        let calls = ModelCalls {
-            store: &self.store,
-            settings,
-            meter: &self.thinking.meter,
-            tenant: run.tenant,
-            partition: Some(partition),
-            now,
-        };
+        let calls = self.model_calls(run.tenant, Some(partition));
         let ask = async |shown: &Shown, part: Part| {
             let contract = OrganiseContract { shown, profile, part };
             let system = match part {
@@ -198,7 +191,8 @@ impl Engine {
         let memories = self.store.memories(partition, &ids).await?;
         let memories: Vec<Memory> = memories.into_iter().filter(is_in_force).collect();
         let ids: Vec<MemoryId> = memories.iter().map(|memory| memory.id).collect();
-        vectors.extend(self.vectors(partition, &ids).await?);
+        let others: Vec<MemoryId> = ids.into_iter().filter(|id| !vectors.contains_key(id)).collect();
+        vectors.extend(self.vectors(partition, &others).await?);
         let placed: Vec<Placed> = memories
             .iter()
             .map(|memory| Placed {
@@ -229,10 +223,7 @@ impl Engine {
         ids: &[MemoryId],
     ) -> Result<BTreeMap<MemoryId, Arc<[f32]>>, Error> {
         let indexed = self.store.indexed(partition, ids).await?;
-        let vectors = indexed.into_iter().filter_map(|one| {
-            let vector = one.rows.first()?.vector.as_ref()?;
-            Some((one.memory.id, vector.iter().map(|component| component.to_f32()).collect()))
-        });
+        let vectors = indexed.iter().filter_map(|one| Some((one.memory.id, one.rows.first()?.vector_f32()?)));
         Ok(vectors.collect())
     }
 

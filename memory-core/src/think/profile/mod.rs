@@ -9,6 +9,7 @@ pub mod read;
 use std::collections::BTreeMap;
 
 use crate::domain::id::MemoryId;
+use crate::domain::link::Link;
 use crate::domain::memory::Memory;
 use crate::domain::name::Name;
 use crate::domain::statement::{Attribute, Cardinality, Statement};
@@ -78,7 +79,7 @@ pub fn profile(facts: &[Memory], subject: &Name, valid_at: Timestamp, partner: O
     let subject = normalised(subject.as_str());
     let mut slots: BTreeMap<&Attribute, Vec<Shown<'_>>> = BTreeMap::new();
     let mut others: BTreeMap<MemoryId, Shown<'_>> = BTreeMap::new();
-    for memory in facts.iter().filter(|memory| is_for(memory, partner)) {
+    for memory in facts.iter().filter(|memory| memory.may_be_told_to(partner)) {
         let Some(shown) = Shown::of(memory) else { continue };
         if normalised(shown.statement.subject.as_str()) != subject {
             continue;
@@ -98,10 +99,6 @@ pub fn profile(facts: &[Memory], subject: &Name, valid_at: Timestamp, partner: O
         slots: slots.take(MAX_SLOTS).collect(),
         facts: others.iter().take(MAX_FACTS).map(Shown::value).collect(),
     }
-}
-
-fn is_for(memory: &Memory, partner: Option<&Name>) -> bool {
-    partner.is_none_or(|partner| memory.audience.is_empty() || memory.audience.contains(partner))
 }
 
 /// Fact with its statement.
@@ -126,7 +123,7 @@ impl<'a> Shown<'a> {
 
     /// True if it holds at a time. A replaced fact without an end does not hold at any time.
     fn is_valid(&self, at: Timestamp) -> bool {
-        let is_replaced = self.memory.valid.end.is_none() && self.has_link(Relation::SUPERSEDED_BY);
+        let is_replaced = self.memory.valid.end.is_none() && self.has_link(Link::SUPERSEDED_BY);
         self.memory.valid.contains(at) && !is_replaced
     }
 
@@ -151,8 +148,7 @@ impl<'a> Shown<'a> {
     }
 
     fn value(&self) -> SlotValue {
-        let support =
-            self.memory.links.iter().filter(|link| link.relation.as_str() == Relation::SUPPORTED_BY);
+        let support = self.memory.links.iter().filter(|link| link.relation.as_str() == Link::SUPPORTED_BY);
         SlotValue {
             fact: self.memory.id,
             text: self.memory.text.clone(),
@@ -192,9 +188,7 @@ fn slot(attribute: &Attribute, mut facts: Vec<Shown<'_>>, at: Timestamp) -> Opti
 fn present<'a>(valid: &[Shown<'a>]) -> Vec<Shown<'a>> {
     let Some(first) = valid.first() else { return Vec::new() };
     let contradicts = |one: &Shown<'_>, other: &Shown<'_>| {
-        let is_link = |link: &crate::domain::link::Link| {
-            link.relation.as_str() == Relation::CONTRADICTS && link.to == other.memory.id
-        };
+        let is_link = |link: &Link| link.relation.as_str() == Link::CONTRADICTS && link.to == other.memory.id;
         one.memory.links.iter().any(is_link)
     };
     let with = valid.iter().skip(1).filter(|fact| {

@@ -48,7 +48,7 @@ pub struct StateProfile {
 }
 
 impl Engine {
-    /// What is true of a subject at one time. It calls no model and searches no index.
+    /// State of a subject at one time. It calls no model and searches no index.
     ///
     /// # Errors
     /// [`Error`] when the scope is invalid, the caller lacks the right to read, or the store fails.

@@ -1,12 +1,14 @@
 //! Batch of thinking: the turns of one call, with what is needed to understand them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::domain::id::{PartitionId, SessionId, TurnId};
+use crate::domain::id::{MemoryId, PartitionId, SessionId, TurnId};
+use crate::domain::memory::Memory;
 use crate::domain::time::Timestamp;
 use crate::domain::turn::Role;
 use crate::error::Error;
-use crate::store::{PendingTurn, Store};
+use crate::store::{PendingTurn, RecallRecord, Store};
 use crate::think::candidate::SourceTurn;
 use crate::think::extract::prompt;
 use crate::think::settings::ThinkingSettings;
@@ -111,22 +113,21 @@ async fn recalled(
     queued: &[PendingTurn],
 ) -> Result<Vec<Vec<String>>, Error> {
     let recalls = store.recalls(partition, RECALLS_IN_VIEW).await?;
-    let mut texts = Vec::new();
-    for turn in queued.iter().filter(|one| source(one).is_some_and(|turn| is_read(&turn))) {
+    let hits = |recall: &RecallRecord| recall.hits.iter().map(|(memory, _)| *memory).collect::<Vec<_>>();
+    let mut ids: Vec<MemoryId> = recalls.iter().flat_map(hits).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let memories = if ids.is_empty() { Vec::new() } else { store.memories(partition, &ids).await? };
+    let read = queued.iter().filter(|one| source(one).is_some_and(|turn| is_read(&turn)));
+    let texts = read.map(|turn| {
         let recorded = turn.memory.created_at;
         let is_before = |at: Timestamp| {
             at <= recorded && recorded.as_micros().saturating_sub(at.as_micros()) <= RECALL_MEMORY_US
         };
-        let mut ids: Vec<_> = recalls
-            .iter()
-            .filter(|recall| is_before(recall.recalled_at))
-            .flat_map(|recall| recall.hits.iter().map(|(memory, _)| *memory))
-            .filter(|memory| *memory != turn.memory.id)
-            .collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let memories = if ids.is_empty() { Vec::new() } else { store.memories(partition, &ids).await? };
-        texts.push(memories.into_iter().map(|memory| memory.text).collect());
-    }
-    Ok(texts)
+        let before: BTreeSet<MemoryId> =
+            recalls.iter().filter(|recall| is_before(recall.recalled_at)).flat_map(hits).collect();
+        let is_echoed = |memory: &&Memory| memory.id != turn.memory.id && before.contains(&memory.id);
+        memories.iter().filter(is_echoed).map(|memory| memory.text.clone()).collect()
+    });
+    Ok(texts.collect())
 }

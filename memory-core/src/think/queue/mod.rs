@@ -2,5 +2,6 @@
 
 pub(in crate::think) mod batch;
 pub(in crate::think) mod request;
+pub(in crate::think) mod run;
 pub mod state;
 pub(crate) mod switch;

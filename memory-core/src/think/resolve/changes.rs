@@ -155,7 +155,7 @@ impl Writer<'_> {
         let later =
             said.iter().filter(|(_, said_at)| **said_at > run.claim.start && run.confirmed.contains(said_at));
         let support: Vec<(MemoryId, f32)> = later.map(|(turn, _)| (*turn, Relation::CONFIRMS)).collect();
-        let superseded = |link: &&Link| link.relation.as_str() == Relation::SUPERSEDED_BY;
+        let superseded = |link: &&Link| link.relation.as_str() == Link::SUPERSEDED_BY;
         let inherited: Vec<Link> = before
             .map(|fact| fact.memory.links.iter().filter(superseded).cloned().collect())
             .unwrap_or_default();
@@ -230,12 +230,12 @@ impl Writer<'_> {
         support: &[(MemoryId, f32)],
         said: &BTreeMap<MemoryId, Timestamp>,
     ) -> Vec<Link> {
-        let is_support = |link: &Link| link.relation.as_str() == Relation::SUPPORTED_BY;
+        let is_support = |link: &Link| link.relation.as_str() == Link::SUPPORTED_BY;
         let mut links: Vec<Link> = before.iter().filter(|link| !is_support(link)).cloned().collect();
         let targets = [
-            (Relation::SUPERSEDES, &run.supersedes),
-            (Relation::SUPERSEDED_BY, &run.superseded_by),
-            (Relation::CONTRADICTS, &run.contradicts),
+            (Link::SUPERSEDES, &run.supersedes),
+            (Link::SUPERSEDED_BY, &run.superseded_by),
+            (Link::CONTRADICTS, &run.contradicts),
         ];
         for (relation, targets) in targets {
             let ids =
@@ -251,7 +251,7 @@ impl Writer<'_> {
         for (turn, weight) in support {
             match turns.iter_mut().find(|link| link.to == *turn) {
                 Some(link) => link.weight = link.weight.max(*weight),
-                None => turns.extend(Relation::link(*turn, Relation::SUPPORTED_BY, *weight)),
+                None => turns.extend(Relation::link(*turn, Link::SUPPORTED_BY, *weight)),
             }
         }
         turns.sort_by_key(|link| (said.get(&link.to).copied().unwrap_or(Timestamp::MIN), link.to));
@@ -276,9 +276,7 @@ fn tags(run: &Run) -> Vec<Name> {
 /// Groups of the subject and of the slot. The end of a value is in the group of the slot too, where a value that arrives
 /// late finds it.
 fn groups(run: &Run) -> Vec<GroupKey> {
-    let subject = &run.claim.subject;
-    let slot = run.claim.attribute.as_ref().and_then(|attribute| GroupKey::slot(subject, attribute));
-    GroupKey::entity(subject).into_iter().chain(slot).collect()
+    GroupKey::of_fact(&run.claim.subject, run.claim.attribute.as_ref())
 }
 
 /// Inputs of two lists, each source once, as evidence if it is one in either.

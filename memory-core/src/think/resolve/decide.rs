@@ -118,7 +118,7 @@ impl Resolver<'_> {
         }
         let mut effect = assert(&mut self.ledger, &claim, at, fact.valid.end, self.same);
         if let Some((of, is_own)) = self.duplicate(at, &claim, &effect) {
-            // What another party contradicts is no contradiction of this one.
+            // A claim that another party contradicts is no contradiction of this one.
             if self.ledger.get(of).is_some_and(|run| run.claim.party != claim.party) {
                 effect.with.clear();
             }

@@ -42,7 +42,7 @@ pub struct KnownFact {
     pub memory: Memory,
     /// Inputs of its present derivation.
     pub inputs: Vec<Input>,
-    /// Turns that support it: the evidence of its derivation, and the targets of its links [`Relation::SUPPORTED_BY`].
+    /// Turns that support it: the evidence of its derivation, and the targets of its links [`Link::SUPPORTED_BY`].
     pub evidence: Vec<Evidence>,
 }
 
@@ -91,19 +91,11 @@ impl Default for Thresholds {
     }
 }
 
-/// Names of the relations and tags that resolution writes and reads again.
+/// Weights and tags that resolution writes and reads again. The relations are those of [`Link`].
 #[derive(Clone, Copy, Debug)]
 pub struct Relation;
 
 impl Relation {
-    /// Newer fact to the one that it replaced.
-    pub const SUPERSEDES: &str = "supersedes";
-    /// Replaced fact to the newer one.
-    pub const SUPERSEDED_BY: &str = "superseded_by";
-    /// Between two facts of which at most one is true, in both directions.
-    pub const CONTRADICTS: &str = "contradicts";
-    /// Fact to the memory of a turn that repeats it.
-    pub const SUPPORTED_BY: &str = "supported_by";
     /// Weight of a link to a turn that states the fact for the time of its utterance.
     pub const CONFIRMS: f32 = 1.0;
     /// Weight of a link to a turn that repeats the fact without saying that it holds when the turn was said: of another
@@ -137,13 +129,13 @@ impl KnownFact {
 
     /// Attribute whose value the fact ends, if it ends one.
     pub(super) fn ended_attribute(&self) -> Option<Attribute> {
-        self.ended_tag()?.strip_prefix(':').and_then(Attribute::new)
+        self.memory.tags.iter().find_map(Statement::ended_attribute)
     }
 
     /// Weight of the link to a supporting turn; `None` for the evidence from which the fact was made.
     pub(super) fn support_of(&self, turn: MemoryId) -> Option<f32> {
         let mut support =
-            self.memory.links.iter().filter(|link| link.relation.as_str() == Relation::SUPPORTED_BY);
+            self.memory.links.iter().filter(|link| link.relation.as_str() == Link::SUPPORTED_BY);
         support.find(|link| link.to == turn).map(|link| link.weight)
     }
 

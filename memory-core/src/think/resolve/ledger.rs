@@ -55,7 +55,7 @@ pub(super) struct Support {
     pub confirms: bool,
 }
 
-/// What a fact says, in comparable form.
+/// Content of a fact, in comparable form.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Claim {
     /// Subject, in normal form; [`Statement::USER`] for every name of the user.
@@ -91,7 +91,7 @@ pub(super) struct Claim {
 pub(super) struct Run {
     /// Its place.
     pub fact: FactRef,
-    /// What it says. `start` is the present one.
+    /// Content. `start` is the present one.
     pub claim: Claim,
     /// End of its validity.
     pub end: Option<Timestamp>,

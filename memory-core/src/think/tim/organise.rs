@@ -141,7 +141,7 @@ impl Shown {
                     against: against.memory,
                 })
                 .collect(),
-            // What the model holds for false without a contradiction stays: people's true but unusual statements.
+            // A thought that the model holds for false without a contradiction stays: people's true but unusual statements.
             Profile::Corrected => superseded(
                 drops
                     .filter(|(reason, ..)| *reason == DropReason::Contradiction)

@@ -4,13 +4,14 @@
 //! within the bucket. Recall reads the one bucket of the query. Both are kept for comparison: `docs/BENCHMARKS.md` has what
 //! one table and one probe cost in recall, and the default profile does neither.
 
-use async_trait::async_trait;
 use std::collections::BTreeMap;
+
+use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::domain::change::{ChangeSet, ThoughtAbout};
+use crate::domain::change::ChangeSet;
 use crate::domain::derivation::{Input, Source};
-use crate::domain::id::{JobId, MemoryId, PartitionId};
+use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::memory::{Kind, Memory};
 use crate::domain::name::Name;
 use crate::domain::scope::{Caller, Scope};
@@ -21,17 +22,17 @@ use crate::indexing::TextToIndex;
 use crate::jobs::{JobFailure, JobOutcome};
 use crate::scope::owner;
 use crate::think::extract::step::Extracted;
-use crate::think::facts::Answer;
 use crate::think::facts::confidential::restricted;
 use crate::think::facts::writing::{Writing, fact_set};
 use crate::think::mechanism::{Mechanism, Run};
-use crate::think::queue::batch::{self, Batch};
-use crate::think::queue::request::{self, Payload};
+use crate::think::queue::batch::Batch;
+use crate::think::queue::request;
+use crate::think::queue::run::Queue;
 use crate::think::resolve::{FactChanges, FactToWrite, audience};
-use crate::think::settings::Task;
+use crate::think::settings::Profile;
 
-/// Maximum number of attempts when other writes commit first.
-const CONFLICTS: usize = 4;
+/// Queue of turns of the profile `tim.paper`.
+const THOUGHTS: Queue = Queue { queue: request::TIM_PAPER, profile: Profile::TimPaper, conflicts_at_most: 4 };
 /// Maximum number of thoughts of one bucket that recall scores, the newest first.
 const PER_BUCKET: u32 = 4_096;
 /// Maximum number of thoughts that recall returns.
@@ -56,66 +57,25 @@ impl Mechanism for MakeThoughts {
     }
 
     async fn think(&self, engine: &Engine, run: &Run, _memories: &[Uuid]) -> Result<JobOutcome, JobFailure> {
-        engine.make_thoughts(run).await
+        engine.think_about_queue(run, &THOUGHTS).await
     }
 }
 
 impl Engine {
-    /// Makes thoughts of the oldest turns of an owner that wait.
-    pub(in crate::think) async fn make_thoughts(&self, run: &Run) -> Result<JobOutcome, JobFailure> {
-        let settings = &self.thinking.settings;
-        let partition = self.store.partition_of(run.tenant, &run.owner).await?;
-        let (Some(partition), Some(_)) = (partition, settings.model(Task::Extract)) else {
-            return Ok(JobOutcome::Done);
-        };
-        let mut turns_at_most = settings.turns_per_call;
-        for _ in 0..CONFLICTS {
-            let batch =
-                batch::load(&self.store, partition, (request::TIM_PAPER, turns_at_most), settings).await?;
-            let Some(batch) = batch else { return Ok(JobOutcome::Done) };
-            let Answer::Extracted(mut extracted, refusal) = self.extracted(run, partition, &batch).await?
-            else {
-                turns_at_most = u32::try_from(batch.queued.len() / 2).unwrap_or(1).max(1);
-                continue;
-            };
-            if refusal.is_some() {
-                // The published mechanism has no counterpart by rules.
-                extracted.candidates.clear();
-            }
-            let mut set = self.thoughts_of(run, &batch, &extracted).await?;
-            if refusal.is_some() {
-                // The runner ends it as failed.
-                set.finishes = None;
-            }
-            match self.commits.commit(set).await {
-                Ok(_) => return refusal.map_or(Ok(JobOutcome::Committed), Err),
-                Err(Error::VersionConflict { .. } | Error::Busy | Error::NotFound { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(JobFailure::Retry { code: "version_conflict".to_owned() })
-    }
-
-    async fn thoughts_of(&self, run: &Run, batch: &Batch, extracted: &Extracted) -> Result<ChangeSet, Error> {
-        let now = self.now();
-        let mut set = ChangeSet::new(run.tenant, run.owner.clone(), now);
-        let turns = batch.queued.iter().map(|turn| turn.memory.id).collect();
-        set.thought_about = Some(ThoughtAbout { mechanism: request::TIM_PAPER, turns });
-        set.finishes = Some(run.context.attempt());
-        if batch.has_more {
-            let payload = Payload::new(&run.owner, &[]);
-            set.jobs.push(payload.job(JobId(self.ids.next(now)), run.tenant, request::TIM_PAPER, now, true));
-        }
+    /// The change set of a batch.
+    pub(in crate::think) async fn thoughts_of(
+        &self,
+        run: &Run,
+        batch: &Batch,
+        extracted: &Extracted,
+    ) -> Result<ChangeSet, Error> {
+        let mut set = self.set_of_batch(run, batch, THOUGHTS.queue);
         let facts: Vec<FactToWrite> =
             (0..extracted.candidates.len()).filter_map(|at| self.thought(batch, extracted, at)).collect();
         if facts.is_empty() {
             return Ok(set);
         }
-        let new: Vec<MemoryId> = facts.iter().map(|fact| fact.id).collect();
-        if self.thinking.settings.model(Task::Organise).is_some() {
-            let id = JobId(self.ids.next(now));
-            set.jobs.push(Payload::new(&run.owner, &new).job(id, run.tenant, request::ORGANISE, now, false));
-        }
+        self.organise_later(run, &facts, &mut set);
         let texts: Vec<TextToIndex> =
             extracted.candidates.iter().map(|candidate| TextToIndex::plain(&candidate.text)).collect();
         let indexed = self.index_texts(&texts, "thoughts").await?;
@@ -178,10 +138,7 @@ impl Engine {
         };
         let vector = self.active_embedder().embedder.embed_query(query).await?;
         let mut found = self.thoughts_in_bucket(partition, &vector).await?;
-        let may_know = |memory: &Memory| {
-            partner.is_none_or(|partner| memory.audience.is_empty() || memory.audience.contains(partner))
-        };
-        found.retain(|thought| may_know(&thought.memory));
+        found.retain(|thought| thought.memory.may_be_told_to(partner));
         found.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.memory.id.cmp(&b.memory.id)));
         found.truncate(k as usize);
         Ok(found)

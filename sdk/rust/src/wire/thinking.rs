@@ -151,7 +151,7 @@ pub struct PreviewedFact {
     pub confidence: f64,
     /// Positions in `turns` of the evidence, from 0.
     pub evidence: Vec<u32>,
-    /// What would become of it.
+    /// Outcome that thinking would give it.
     pub outcome: FactOutcome,
     /// Memories that the outcome concerns: the fact that it repeats, or those that it supersedes or contradicts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

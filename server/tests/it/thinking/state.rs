@@ -56,7 +56,7 @@ pub(super) async fn profile(client: &Client, query: ProfileQuery) -> StateProfil
     client.profile(&ProfileQuery { scope: scope(), ..query }).await.unwrap()
 }
 
-/// What counts of a story: facts with their links, and the profile.
+/// Compared state of a story: facts with their links, and the profile.
 pub(super) async fn canonical(client: &Client) -> Vec<String> {
     let texts: BTreeMap<Uuid, String> =
         memories(client).await.into_iter().map(|memory| (memory.id, memory.text)).collect();

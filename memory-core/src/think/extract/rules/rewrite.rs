@@ -16,7 +16,7 @@ const PRESENT: Words = Words(
      take make run",
 );
 
-/// How the speaker is named in a text.
+/// Name of the speaker in a text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Speaker<'a> {
     /// Name, if the speaker has one.

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::{
-    ChangeInput, Decision, Evidence, FactChanges, KnownFact, Relation, Resolution, ResolveInput, Thresholds,
-    changes, resolve,
+    ChangeInput, Decision, Evidence, FactChanges, KnownFact, Resolution, ResolveInput, Thresholds, changes,
+    resolve,
 };
 use crate::domain::derivation::Source;
 use crate::domain::id::{MemoryId, SessionId, TurnId};
+use crate::domain::link::Link;
 use crate::domain::memory::{Happened, Kind, Memory, Strength, Visibility};
 use crate::domain::metadata::Metadata;
 use crate::domain::name::Name;
@@ -150,8 +151,7 @@ impl Facts {
         let turns = &self.turns;
         for fact in self.facts.values_mut() {
             let made = fact.inputs.iter().filter(|input| input.is_evidence).map(|input| input.source);
-            let linked =
-                fact.memory.links.iter().filter(|link| link.relation.as_str() == Relation::SUPPORTED_BY);
+            let linked = fact.memory.links.iter().filter(|link| link.relation.as_str() == Link::SUPPORTED_BY);
             let linked = linked.map(|link| Source::Memory(link.to));
             let sources: Vec<Source> = made.chain(linked).collect();
             let is_source = |turn: &&SourceTurn| {

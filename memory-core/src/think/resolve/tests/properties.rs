@@ -110,7 +110,7 @@ proptest! {
                         }
                         prop_assert_ne!(&first.2, &second.2, "one value twice");
                         prop_assert!(one.links.iter().any(|link| link.to == other.id
-                            && link.relation.as_str() == Relation::CONTRADICTS), "{:?} {:?} {:?}", one, other, &shuffled);
+                            && link.relation.as_str() == Link::CONTRADICTS), "{:?} {:?} {:?}", one, other, &shuffled);
                     }
                 }
             }

@@ -53,7 +53,7 @@ fn audiences_are_intersected_and_never_widened() {
     told.is_confidential = true;
     let (_, changes) = facts.add(&[secret.clone()], &[told.clone()]);
     assert_eq!(changes.facts[0].audience, [name("Ann")]);
-    // What is known in confidence stays apart from what is said in public.
+    // A fact known in confidence stays apart from one said in public.
     let public = turn(2, Role::User, 1, "Bob was fired.");
     let (decisions, _) =
         facts.add(std::slice::from_ref(&public), &[fact(&public, "Bob was fired.", None, None)]);
