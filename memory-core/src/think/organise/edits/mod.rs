@@ -11,7 +11,7 @@ use crate::domain::derivation::{Input, Source};
 use crate::domain::group::GroupKey;
 use crate::domain::id::MemoryId;
 use crate::domain::link::Link;
-use crate::domain::memory::{Happened, Kind, Memory};
+use crate::domain::memory::{Happened, Kind, Memory, Visibility};
 use crate::domain::name::Name;
 use crate::domain::statement::Statement;
 use crate::domain::time::{Interval, Timestamp};
@@ -110,7 +110,15 @@ fn link(memory: &mut Memory, to: MemoryId, relation: &str) {
     }
 }
 
-/// The merged fact; `None` if a source fills a slot, has ended, or may be told to fewer people than another one.
+/// True for a fact of the owner alone, without an expiry. A merged fact has neither the agent, app and run of its sources nor
+/// their expiry, and would leave the scope of the one and outlive the other.
+fn is_unrestricted(memory: &Memory) -> bool {
+    let has_scope = memory.agent.is_some() || memory.app.is_some() || memory.run.is_some();
+    !has_scope && memory.visibility == Visibility::Owner && memory.expires_at.is_none()
+}
+
+/// The merged fact; `None` if a source fills a slot, has ended, may be told to fewer people than another one, is shared, or
+/// belongs to an agent, app or run, or expires.
 fn merged(
     edited: &Edited<'_>,
     ids: &[MemoryId],
@@ -123,7 +131,7 @@ fn merged(
     let fits = |fact: &&KnownFact| {
         let has_slot = fact.memory.statement.as_ref().is_some_and(|statement| statement.attribute.is_some());
         let may_merge = edited.kind == Kind::Thought || (!has_slot && fact.memory.valid.end.is_none());
-        may_merge && fact.memory.audience == first.audience
+        may_merge && fact.memory.audience == first.audience && is_unrestricted(&fact.memory)
     };
     if sources.len() != ids.len() || !sources.iter().all(fits) {
         return None;

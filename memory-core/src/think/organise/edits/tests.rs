@@ -115,6 +115,24 @@ fn slots_and_confidences_are_not_merged() {
     }
 }
 
+#[test]
+fn facts_of_an_agent_and_facts_that_expire_are_not_merged() {
+    let (mut of_agent, mut expiring, mut shared) =
+        (fact(1, "ann", 10), fact(1, "ann", 10), fact(1, "ann", 10));
+    of_agent.memory.agent = Some(name("concierge"));
+    expiring.memory.expires_at = Some(NOW.plus_days(1));
+    shared.memory.visibility = crate::domain::memory::Visibility::Shared;
+    for first in [of_agent, expiring, shared] {
+        let merge = ThoughtEdit::Merge {
+            ids: vec![id(1), id(2)],
+            head: "ann".to_owned(),
+            text: "both".to_owned(),
+            happened: Vec::new(),
+        };
+        assert_eq!(edited(&[first, fact(2, "ann", 20)], &[merge]), FactChanges::default());
+    }
+}
+
 proptest! {
     /// Whatever a model proposes: texts stay, no fact is touched that was not shown, and validity only ends.
     #[test]
