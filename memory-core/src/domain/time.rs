@@ -45,17 +45,14 @@ impl Timestamp {
 
     /// Parses `2023-05-20T02:21:00Z` (RFC 3339, any offset, up to nanoseconds, truncated to microseconds), or a bare
     /// date `2023-05-20`, which is its first moment in UTC. `None` for anything else, and for years outside 1 to 9999.
+    ///
+    /// A moment of the year 9999 that lies after [`Timestamp::MAX`] in UTC, for its offset, is [`Timestamp::MAX`]: the
+    /// end of that year stands for "for ever".
     pub fn parse(text: &str) -> Option<Self> {
         let micros = match text.parse::<jiff::Timestamp>() {
             Ok(moment) => moment.as_microsecond(),
-            Err(_) if text.len() == "2023-05-20".len() => {
-                let date = text.parse::<jiff::civil::Date>().ok()?;
-                jiff::tz::TimeZone::UTC
-                    .to_timestamp(date.to_datetime(jiff::civil::Time::MIN))
-                    .ok()?
-                    .as_microsecond()
-            }
-            Err(_) => return None,
+            // Civil times reach further than the moments of `jiff`, which end on 30 December 9999.
+            Err(_) => civil_micros(text)?,
         };
         (Self::MIN.0..=Self::MAX.0).contains(&micros).then_some(Self(micros))
     }
@@ -75,17 +72,34 @@ impl Timestamp {
         self.civil().map_or_else(String::new, |civil| civil.strftime("%Y-%m-%d (%a) %H:%M").to_string())
     }
 
+    /// Calendar date and time in UTC. Every [`Timestamp`] has one.
     fn civil(self) -> Option<jiff::civil::DateTime> {
-        Some(jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::from_microsecond(self.0).ok()?))
+        EPOCH.checked_add(jiff::SignedDuration::from_micros(self.0)).ok()
     }
+}
+
+/// 1970-01-01T00:00:00.
+const EPOCH: jiff::civil::DateTime = jiff::civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
+/// Microseconds since 1970 of a bare date, or of a date and time with an offset, clamped to [`Timestamp::MAX`].
+fn civil_micros(text: &str) -> Option<i64> {
+    let pieces = jiff::fmt::temporal::Pieces::parse(text).ok()?;
+    let offset_s = match (pieces.time(), pieces.to_numeric_offset()) {
+        (Some(_), Some(offset)) => offset.seconds(),
+        (None, None) if text.len() == "2023-05-20".len() => 0,
+        _ => return None,
+    };
+    let civil = pieces.date().to_datetime(pieces.time().unwrap_or(jiff::civil::Time::MIN));
+    let since_epoch = i64::try_from(civil.duration_since(EPOCH).as_micros()).ok()?;
+    Some(since_epoch.saturating_sub(i64::from(offset_s) * 1_000_000).min(Timestamp::MAX.0))
 }
 
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC, with as many decimals as needed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_microsecond(self.0) {
-            Ok(moment) => moment.fmt(f),
-            Err(_) => write!(f, "{}us", self.0),
+        match self.civil() {
+            Some(civil) => write!(f, "{civil}Z"),
+            None => write!(f, "{}us", self.0),
         }
     }
 }
@@ -128,6 +142,25 @@ mod tests {
             assert_eq!(read.as_micros(), micros, "{text}");
             assert_eq!(Timestamp::parse(&read.to_string()), Some(read), "{text} does not return");
         }
+    }
+
+    #[test]
+    fn the_end_of_the_year_9999_stands_for_ever() {
+        for (text, shown) in [
+            ("9999-12-31", "9999-12-31T00:00:00Z"),
+            ("9999-12-31T00:00:00Z", "9999-12-31T00:00:00Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+            ("9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59.999999Z"),
+            ("9999-12-31T23:59:59+00:00", "9999-12-31T23:59:59Z"),
+            ("9999-12-31T23:59:59-08:00", "9999-12-31T23:59:59.999999Z"),
+        ] {
+            let read = Timestamp::parse(text).unwrap_or_else(|| panic!("{text} was not read"));
+            assert_eq!(read.to_string(), shown, "{text}");
+            assert_eq!(Timestamp::parse(shown), Some(read), "{shown} does not return");
+        }
+        assert_eq!(Timestamp::MAX.date(), "9999-12-31");
+        assert_eq!(Timestamp::MIN.to_string(), "0001-01-01T00:00:00Z");
+        assert_eq!(Timestamp::parse("9999-12-31T23:59:59"), None, "no offset");
     }
 
     #[test]
