@@ -3,14 +3,18 @@
 use crate::domain::id::MemoryId;
 use crate::domain::link::{Link, first_bad};
 use crate::domain::statement::Statement;
+use crate::domain::visible::is_visible;
 use crate::error::Error;
 use crate::limits::Limits;
 use gpu_retrieval::VectorError;
 
 /// Checks a text of a memory; returns its length in bytes.
 pub(crate) fn text(field: String, text: &str, limits: &Limits) -> Result<usize, Error> {
-    if text.trim().is_empty() {
+    if !is_visible(text) {
         return Err(Error::invalid(field, "must not be empty"));
+    }
+    if text.contains('\0') {
+        return Err(Error::invalid(field, "must not contain the character U+0000"));
     }
     over(field, text.len(), "the length of a text in bytes", limits.text_bytes)?;
     Ok(text.len())

@@ -23,6 +23,8 @@ pub struct Limits {
     pub recall_limit: u32,
     /// Memories on one page of a list.
     pub page_size: u32,
+    /// Bytes of the texts of a page of memories or turns, after which the page ends.
+    pub page_text_bytes: usize,
     /// LLM tokens of a context block.
     pub budget_tokens: u32,
     /// Candidates that a cross-encoder reads.
@@ -58,6 +60,7 @@ impl Default for Limits {
             query_bytes: 32 * 1024,
             recall_limit: 200,
             page_size: 1_000,
+            page_text_bytes: 8 * 1024 * 1024,
             budget_tokens: 100_000,
             rerank_candidates: 200,
             fan_out_partitions: 64,

@@ -110,6 +110,16 @@ pub struct Strength {
     pub refreshed_at: Timestamp,
 }
 
+impl Strength {
+    /// Strength after an edit moved what happened from `from` to `to`. A memory that was never refreshed since it was
+    /// learned is forgotten from the time at which it happened; a refreshed one, from its last refresh.
+    #[must_use]
+    pub fn moved(self, from: Timestamp, to: Timestamp) -> Self {
+        let refreshed_at = if self.refreshed_at == from { to } else { self.refreshed_at };
+        Self { refreshed_at, ..self }
+    }
+}
+
 /// Memory in its present version.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Memory {

@@ -15,6 +15,9 @@ pub enum BadMetadata {
     /// Depth over [`Metadata::MAX_DEPTH`].
     #[error("must be nested at most {} deep", Metadata::MAX_DEPTH)]
     TooDeep,
+    /// The character U+0000 in a key or a text, which not every database stores.
+    #[error("must not contain the character U+0000")]
+    Nul,
 }
 
 impl Metadata {
@@ -30,6 +33,9 @@ impl Metadata {
     pub fn new(object: Map<String, Value>) -> Result<Self, BadMetadata> {
         if !object.values().all(|value| depth_within(value, Self::MAX_DEPTH - 1)) {
             return Err(BadMetadata::TooDeep);
+        }
+        if object.iter().any(|(key, value)| key.contains('\0') || has_nul(value)) {
+            return Err(BadMetadata::Nul);
         }
         let metadata = Self(object);
         if metadata.to_json().len() > Self::MAX_BYTES {
@@ -81,6 +87,15 @@ fn collect<'a>(path: String, value: &'a Value, found: &mut Vec<(String, &'a Valu
     }
 }
 
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(has_nul),
+        Value::Object(object) => object.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 fn depth_within(value: &Value, levels: usize) -> bool {
     match value {
         Value::Array(values) => levels > 0 && values.iter().all(|value| depth_within(value, levels - 1)),
@@ -103,6 +118,15 @@ mod tests {
         assert_eq!(Metadata::new(object(r#"{"a":[[[[[[[[1]]]]]]]]}"#)), Err(BadMetadata::TooDeep));
         let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(Metadata::MAX_BYTES));
         assert_eq!(Metadata::new(object(&large)), Err(BadMetadata::TooLarge));
+    }
+
+    #[test]
+    fn the_character_nul_is_refused_in_keys_and_texts() {
+        for text in
+            [r#"{"a":"x\u0000"}"#, r#"{"a\u0000":1}"#, r#"{"a":[{"b":["\u0000"]}]}"#, r#"{"a":{"\u0000":1}}"#]
+        {
+            assert_eq!(Metadata::new(object(text)), Err(BadMetadata::Nul), "{text}");
+        }
     }
 
     #[test]

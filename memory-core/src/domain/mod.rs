@@ -22,3 +22,4 @@ pub mod statement;
 pub mod time;
 pub mod turn;
 pub mod undo;
+pub(crate) mod visible;

@@ -13,17 +13,32 @@ use crate::field_checks;
 use crate::scope::{narrowed, owner};
 use crate::store::{IdPage, MatchingIds, OwnerEntry, StoredMemory};
 
+/// Texts that are read at a time: a text may be a megabyte long.
+const TEXTS_PER_READ: usize = 64;
+
 impl Engine {
-    /// A page of a scope's own memories, in the order in which they were first recorded.
+    /// A page of a scope's own memories, in the order in which they were first recorded. It ends early when its texts reach
+    /// [`crate::limits::Limits::page_text_bytes`].
     pub async fn list(&self, caller: &Caller, request: ListMemories) -> Result<MemoryPage, Error> {
         needs_read(caller)?;
         let limit = field_checks::page(request.limit, &self.limits)?;
         let page = IdPage { after: request.after, newest_first: request.newest_first, limit };
         let own = self.own_matching(caller, &request.scope, &request.filter, page).await?;
         let Some((partition, MatchingIds { ids, total, has_more })) = own else {
-            return Ok(MemoryPage { memories: Vec::new(), total: 0, has_more: false });
+            return Ok(MemoryPage { memories: Vec::new(), total: 0, last: None, has_more: false });
         };
-        Ok(MemoryPage { memories: self.store.memories(partition, &ids).await?, total, has_more })
+        let (mut memories, mut text_bytes) = (Vec::new(), 0);
+        for some in ids.chunks(TEXTS_PER_READ) {
+            for memory in self.store.memories(partition, some).await? {
+                if text_bytes >= self.limits.page_text_bytes {
+                    let last = memories.last().map(|last: &Memory| last.id);
+                    return Ok(MemoryPage { memories, total, last, has_more: true });
+                }
+                text_bytes += memory.text.len();
+                memories.push(memory);
+            }
+        }
+        Ok(MemoryPage { memories, total, last: ids.last().copied(), has_more })
     }
 
     /// A memory, with whose it is.
@@ -66,20 +81,37 @@ impl Engine {
         }
     }
 
-    /// A session's turns from a place on.
+    /// A session's turns from a place on, and true if more follow. A page ends early when its texts reach
+    /// [`crate::limits::Limits::page_text_bytes`].
     pub async fn session_turns(
         &self,
         caller: &Caller,
         id: SessionId,
         from_seq: u32,
         limit: u32,
-    ) -> Result<(Session, Vec<Turn>), Error> {
+    ) -> Result<(Session, Vec<Turn>, bool), Error> {
         needs_read(caller)?;
-        let limit = field_checks::page(limit, &self.limits)?;
+        let limit = field_checks::page(limit, &self.limits)? as usize;
         let found = self.store.session(caller.tenant, id).await?;
         let (_, session) = found.ok_or_else(|| Error::NotFound { what: "session", id: id.to_string() })?;
-        let turns = self.store.turns(id, from_seq, limit).await?;
-        Ok((session, turns))
+        let (mut turns, mut text_bytes, mut from) = (Vec::new(), 0, from_seq);
+        loop {
+            // One more than the page has room for shows that more follow.
+            let wanted = (limit + 1 - turns.len()).min(TEXTS_PER_READ);
+            let some = self.store.turns(id, from, u32::try_from(wanted).unwrap_or(u32::MAX)).await?;
+            let is_end = some.len() < wanted;
+            for turn in some {
+                if turns.len() == limit || text_bytes >= self.limits.page_text_bytes {
+                    return Ok((session, turns, true));
+                }
+                text_bytes += turn.text.len();
+                from = turn.seq.saturating_add(1);
+                turns.push(turn);
+            }
+            if is_end {
+                return Ok((session, turns, false));
+            }
+        }
     }
 
     /// Single turns of a scope, those that are there.

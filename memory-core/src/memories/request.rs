@@ -34,6 +34,8 @@ pub struct MemoryPage {
     pub memories: Vec<Memory>,
     /// Number of matching memories on all pages.
     pub total: u64,
+    /// Id of the last memory that the page covers, even if it was erased meanwhile: the cursor of the next page.
+    pub last: Option<MemoryId>,
     /// True if there is another page.
     pub has_more: bool,
 }

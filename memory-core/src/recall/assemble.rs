@@ -12,6 +12,7 @@ use super::response::Context;
 use super::validity_note::validity_note;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
+use crate::domain::name::Name;
 use crate::domain::time::Timestamp;
 use crate::domain::turn::Role;
 use crate::text::{TokenCounter, has_single_blanks_only};
@@ -173,7 +174,7 @@ fn heading(memory: &Memory) -> String {
     let day = memory.happened.at.for_readers();
     let day = day.rsplit_once(' ').map_or(day.as_str(), |(day, _)| day);
     match &memory.origin {
-        Some(origin) => format!("## {day}, session {}\n", origin.session_key),
+        Some(origin) => format!("## {day}, session {}\n", origin.session_key.on_one_line()),
         None => format!("## {day}\n"),
     }
 }
@@ -184,7 +185,10 @@ fn push_line(to: &mut String, line: &Line<'_>, end: &str) -> u32 {
     let Line { memory, text: part, note, .. } = line;
     let note = if note.is_empty() { String::new() } else { format!("{note} ") };
     let before = match &memory.origin {
-        Some(origin) => format!("- {note}{}: ", speaker(origin.author.as_ref(), origin.role)),
+        Some(origin) => {
+            let author = origin.author.as_ref().map(Name::on_one_line);
+            format!("- {note}{}: ", author.as_deref().unwrap_or(origin.role.as_str()))
+        }
         None => format!("- {note}"),
     };
     let is_whole = part.len() == memory.text.len();
@@ -210,7 +214,7 @@ fn cost_of_note(note: &str) -> u32 {
     if note.is_empty() { 0 } else { count(note).saturating_add(NOTE_TOKENS) }
 }
 
-fn speaker(author: Option<&crate::domain::name::Name>, role: Role) -> &str {
+fn speaker(author: Option<&Name>, role: Role) -> &str {
     author.map_or(role.as_str(), |author| author.as_str())
 }
 
@@ -228,7 +232,6 @@ mod tests {
     use crate::domain::link::Link;
     use crate::domain::memory::{Happened, Kind, Origin, Strength, Visibility};
     use crate::domain::metadata::Metadata;
-    use crate::domain::name::Name;
     use crate::domain::time::Interval;
 
     const DAY_US: i64 = 86_400_000_000;

@@ -1,6 +1,7 @@
 //! Request checks of recall, pure. The first violation is named by its path in the request.
 
 use super::request::Recall;
+use crate::domain::visible::is_visible;
 use crate::error::Error;
 use crate::field_checks;
 use crate::limits::Limits;
@@ -10,7 +11,7 @@ const MAX_WEIGHT: f32 = 100.0;
 
 /// Checks a recall request: empty texts, weights, the vector, the filter, and every bound of [`Limits`].
 pub(super) fn recall(request: &Recall, limits: &Limits) -> Result<(), Error> {
-    if request.query.trim().is_empty() {
+    if !is_visible(&request.query) {
         return Err(Error::invalid("query", "must not be empty"));
     }
     for (name, weight) in request.weights.iter() {
@@ -38,6 +39,12 @@ pub(super) fn recall(request: &Recall, limits: &Limits) -> Result<(), Error> {
             u64::from(limits.budget_tokens),
         ),
         (
+            "max_text_bytes",
+            "the length of the text of a memory in bytes",
+            u64::from(request.max_text_bytes.unwrap_or(1)),
+            limits.text_bytes as u64,
+        ),
+        (
             "rerank_candidates",
             "the number of candidates to rerank",
             u64::from(request.rerank_candidates.unwrap_or(1)),
@@ -57,6 +64,7 @@ pub(super) fn recall(request: &Recall, limits: &Limits) -> Result<(), Error> {
     }
     let at_least_one = [
         ("limit", request.limit),
+        ("max_text_bytes", request.max_text_bytes.unwrap_or(1)),
         ("rerank_candidates", request.rerank_candidates.unwrap_or(1)),
         ("deadline_ms", request.deadline_ms.unwrap_or(1)),
     ];

@@ -9,6 +9,7 @@ mod assemble;
 mod check;
 mod companions;
 mod contradictions;
+pub(crate) mod excerpt;
 mod fuse;
 mod load;
 mod neighbours;
@@ -109,12 +110,14 @@ impl Engine {
             Shown { neighbours: &neighbours, loaded: &loaded, paired: &paired, valid_at: view.valid.at };
         let context =
             debug_span!("assemble").in_scope(|| self.context(request.budget_tokens, &fused, &shown));
+        let max_text_bytes = request.max_text_bytes.unwrap_or(self.recall_settings.max_text_bytes) as usize;
         let memories = fused
             .into_iter()
             .filter_map(|one| {
-                let memory = loaded.remove(&one.memory)?;
+                let mut memory = loaded.remove(&one.memory)?;
                 let Fused { partition, score, explain, .. } = one;
-                Some(RecalledMemory { partition, memory, score, explain })
+                let excerpt = excerpt::cut(&mut memory.text, explain.best_span, max_text_bytes);
+                Some(RecalledMemory { partition, memory, excerpt, score, explain })
             })
             .collect();
         timings.total = began.elapsed();

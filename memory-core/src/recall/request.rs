@@ -21,6 +21,9 @@ pub struct Recall {
     pub filter: Filter,
     /// Maximum length of the context block in LLM tokens; 0 for no block.
     pub budget_tokens: u32,
+    /// Maximum length of the text of a returned memory in bytes; a longer one is cut to an excerpt. `None` for the engine's
+    /// setting. The context block has a bound of its own.
+    pub max_text_bytes: Option<u32>,
     /// Query vector by the embedder in use, if the caller has it; `None` to embed the query.
     pub vector: Option<Vec<f32>>,
     /// Weights of the signals; `None` in a field for the engine's setting.

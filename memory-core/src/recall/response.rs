@@ -3,6 +3,7 @@
 use crate::domain::id::{MemoryId, PartitionId, RecallId};
 use crate::domain::memory::Memory;
 use crate::index::Exactness;
+pub use crate::recall::excerpt::Excerpt;
 use crate::recall::signals::SignalName;
 use crate::text::time_expressions::Days;
 
@@ -45,8 +46,11 @@ pub struct NamedTime {
 pub struct RecalledMemory {
     /// Partition of the memory.
     pub partition: PartitionId,
-    /// The memory, in its version at the record time.
+    /// The memory, in its version at the record time. A text over [`super::request::Recall::max_text_bytes`] is cut to an
+    /// excerpt.
     pub memory: Memory,
+    /// Place of the excerpt in the whole text; `None` if the text is whole.
+    pub excerpt: Option<Excerpt>,
     /// Score that decides the rank. A memory that comes back only with one that it contradicts has that one's score.
     pub score: f32,
     /// Breakdown of the score.

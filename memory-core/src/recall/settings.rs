@@ -16,6 +16,8 @@ pub struct RecallSettings {
     pub rerank: bool,
     /// Candidates that the cross-encoder reads.
     pub rerank_candidates: u32,
+    /// Maximum length of the text of a returned memory in bytes.
+    pub max_text_bytes: u32,
     /// Turns before and after a recalled one that may enter the context with it.
     pub neighbouring_turns: u32,
 }
@@ -28,6 +30,7 @@ impl Default for RecallSettings {
             least_candidates: 32,
             rerank: false,
             rerank_candidates: 20,
+            max_text_bytes: 16 * 1024,
             neighbouring_turns: 1,
         }
     }

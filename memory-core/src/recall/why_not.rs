@@ -36,6 +36,10 @@ impl Engine {
                 None => fuse::fuse_alone(&searched.candidates, &(*partition, inspection.candidate), &scoring),
             };
             let hidden = self.hidden(*partition, memory, &inspection, view).await?;
+            if let Some(Hidden::NotShared | Hidden::NotForPartner) = hidden {
+                // Scores and spans tell of the content of a memory that is not the caller's to see.
+                return Ok(unscored(verdict(hidden, memory, &recalled), &recalled));
+            }
             return Ok(WhyNot {
                 verdict: verdict(hidden, memory, &recalled),
                 rank: rank.and_then(|rank| u32::try_from(rank + 1).ok()),
@@ -44,13 +48,7 @@ impl Engine {
                 explain: scored.explain,
             });
         }
-        Ok(WhyNot {
-            verdict: Verdict::NotInScope,
-            rank: None,
-            score: None,
-            score_of_last: recalled.memories.last().map(|last| last.score),
-            explain: Explanation::default(),
-        })
+        Ok(unscored(Verdict::NotInScope, &recalled))
     }
 
     /// Rule that hides a memory: judged on its version at the record time, if it was revised since.
@@ -66,6 +64,17 @@ impl Engine {
         };
         let versions = self.versions_as_recorded(partition, &[memory], known_at).await?;
         Ok(versions.first().map_or(Some(Hidden::NotRecorded), |version| view.hides(version)))
+    }
+}
+
+/// A verdict without anything about the content of the memory.
+fn unscored(verdict: Verdict, recalled: &Recalled) -> WhyNot {
+    WhyNot {
+        verdict,
+        rank: None,
+        score: None,
+        score_of_last: recalled.memories.last().map(|last| last.score),
+        explain: Explanation::default(),
     }
 }
 

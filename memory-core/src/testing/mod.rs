@@ -74,19 +74,28 @@ impl TestEngine {
         embedder: Arc<dyn Embedder>,
         budget_bytes: usize,
     ) -> Result<Self, Error> {
-        Self::open_thinking(directory, embedder, budget_bytes, ThinkingSettings::default()).await
+        Self::assemble(directory, embedder, budget_bytes, ThinkingSettings::default(), Limits::default())
+            .await
+    }
+
+    /// Opens a test engine with these bounds, a hashing embedder and the usual memory budget.
+    pub async fn limited(directory: &Path, limits: Limits) -> Result<Self, Error> {
+        let embedder = Arc::new(HashingEmbedder::new(64));
+        Self::assemble(directory, embedder, 64 << 20, ThinkingSettings::default(), limits).await
     }
 
     /// Opens a test engine with these settings of thinking, a hashing embedder and the usual memory budget.
     pub async fn thinking(directory: &Path, settings: ThinkingSettings) -> Result<Self, Error> {
-        Self::open_thinking(directory, Arc::new(HashingEmbedder::new(64)), 64 << 20, settings).await
+        let embedder = Arc::new(HashingEmbedder::new(64));
+        Self::assemble(directory, embedder, 64 << 20, settings, Limits::default()).await
     }
 
-    async fn open_thinking(
+    async fn assemble(
         directory: &Path,
         embedder: Arc<dyn Embedder>,
         budget_bytes: usize,
         thinking: ThinkingSettings,
+        limits: Limits,
     ) -> Result<Self, Error> {
         let store = Arc::new(SqlStore::open(directory, StoreOptions::default()).await?);
         let options =
@@ -101,7 +110,7 @@ impl TestEngine {
             curve: Arc::new(MemoryBankPaper),
             clock: clock.clone(),
             ids: Arc::new(CountingIds::default()),
-            limits: Limits::default(),
+            limits,
             recall: RecallSettings::default(),
             thinking,
         })
@@ -205,6 +214,7 @@ pub fn question(scope: &Scope, query: &str) -> Recall {
         weights: RequestedWeights::default(),
         rerank: None,
         rerank_candidates: None,
+        max_text_bytes: None,
         deadline_ms: None,
         now: None,
         as_of: AsOf::default(),

@@ -46,7 +46,7 @@ pub(super) fn detect(text: &str) -> Detected {
     Detected { script, language }
 }
 
-const MAX_SAMPLE_BYTES: usize = 2_048;
+pub(super) const MAX_SAMPLE_BYTES: usize = 2_048;
 
 /// Minimum number of letters for trigram statistics, because `whatlang`'s reliability is trustworthy only from here on.
 const MIN_LETTERS_FOR_TRIGRAMS: usize = 60;

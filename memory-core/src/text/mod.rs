@@ -13,6 +13,7 @@ mod entity;
 mod function_words;
 mod keyphrases;
 mod language;
+mod named_people;
 mod query_terms;
 mod script;
 mod segment;
@@ -32,6 +33,7 @@ pub use encoding::TermVectorError;
 pub(crate) use entity::entity_key;
 pub use keyphrases::keyphrases;
 pub use language::Language;
+pub(crate) use named_people::NamedPeople;
 pub use query_terms::{QueryTerms, QueryWord};
 pub use sentences::{
     MAX_FIRST_PERSON_SENTENCES, STATEMENT_BYTES, first_person_sentences, is_first_person_statement, sentences,

@@ -37,6 +37,7 @@ mod model_hub;
 #[path = "../../../gpu-retrieval/tests/it/module_graph/mod.rs"]
 mod module_graph;
 #[cfg(all(feature = "postgres", feature = "sqlite", feature = "testing"))]
+mod pages;
 mod postgres_store;
 mod rooms;
 #[cfg(all(feature = "sqlite", feature = "testing"))]

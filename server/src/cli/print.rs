@@ -63,9 +63,15 @@ fn when(moment: &str) -> String {
     Timestamp::parse(moment).map_or_else(|| moment.to_owned(), Timestamp::for_readers)
 }
 
-/// Removes control characters, except line breaks and tabs.
+/// Replaces control characters except line breaks and tabs, and the characters that break a line or turn the direction of
+/// writing: a memory must neither control the terminal nor look like another one.
 pub(super) fn printable(text: &str) -> String {
-    let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
+    let shown = |c: char| match c {
+        '\n' | '\t' => c,
+        '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    };
     text.chars().map(shown).collect()
 }
 
@@ -76,6 +82,8 @@ mod tests {
     #[test]
     fn control_characters_of_a_text_are_not_printed() {
         assert_eq!(printable("a\u{1b}[2Jb\n\tc\u{9b}"), "a\u{fffd}[2Jb\n\tc\u{fffd}");
+        assert_eq!(printable("a\u{202e}b\u{2066}c\u{2028}d"), "a\u{fffd}b\u{fffd}c\u{fffd}d");
+        assert_eq!(printable("שלום \u{200f}!"), "שלום \u{200f}!");
     }
 
     #[test]

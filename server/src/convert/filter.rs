@@ -3,6 +3,7 @@
 use engrain::wire;
 use memory_core::domain::filter::{Field, FieldType, Filter, Range, Scalar, Test};
 use memory_core::domain::memory::Kind;
+use memory_core::domain::name::normalized;
 use memory_core::domain::number::Number;
 use memory_core::domain::turn::Role;
 use memory_core::error::Error;
@@ -67,6 +68,9 @@ fn field(filter: &wire::Filter, path: &str) -> Result<Filter, Error> {
             Test::In(scalars.collect::<Result<_, _>>()?)
         }
         (None, None, Some(bounds), None, None) => Test::Range(range_of(&field, bounds, &path_of("range"))?),
+        (None, None, None, Some(text), None) if field.value_type() == FieldType::Text => {
+            Test::Contains(normalized(text).into_owned())
+        }
         (None, None, None, Some(text), None) => Test::Contains(text.clone()),
         (None, None, None, None, Some(is_null)) => Test::IsNull(*is_null),
         _ => {
@@ -117,7 +121,9 @@ fn member(field: &Field, value: &Value, path: &str) -> Result<Scalar, Error> {
 fn scalar(field: &Field, value: &Value, path: &str) -> Result<Scalar, Error> {
     let wanted = match (field.value_type(), value) {
         (FieldType::Time, Value::String(text)) => return Ok(Scalar::Time(fields::time(text, path)?)),
-        (FieldType::Text | FieldType::Any, Value::String(text)) => return Ok(Scalar::Text(text.clone())),
+        // Names are stored in this form; metadata as it was given.
+        (FieldType::Text, Value::String(text)) => return Ok(Scalar::Text(normalized(text).into_owned())),
+        (FieldType::Any, Value::String(text)) => return Ok(Scalar::Text(text.clone())),
         (FieldType::Any, Value::Bool(truth)) => return Ok(Scalar::Bool(*truth)),
         (FieldType::Number | FieldType::Any, Value::Number(number)) => {
             let number = Number::from_json(number);

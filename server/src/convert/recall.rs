@@ -5,7 +5,7 @@ use memory_core::error::Error;
 use memory_core::index::Exactness;
 use memory_core::recall::request::{AsOf, Recall};
 use memory_core::recall::response::{
-    Context, Explanation, NamedTime, Recalled, RecalledMemory, Timings, Verdict, WhyNot,
+    Context, Excerpt, Explanation, NamedTime, Recalled, RecalledMemory, Timings, Verdict, WhyNot,
 };
 use memory_core::recall::signals::RequestedWeights;
 use serde_json::Value;
@@ -23,6 +23,7 @@ pub(crate) fn recall(request: wire::RecallRequest, defaults: &RecallDefaults) ->
         limit: request.limit.unwrap_or(defaults.limit),
         filter: filter(request.filter.as_ref(), "filter")?,
         budget_tokens: request.budget_tokens.unwrap_or(defaults.budget_tokens),
+        max_text_bytes: request.max_text_bytes,
         vector: request.vector,
         weights: weights(request.weights.unwrap_or_default()),
         rerank: request.rerank,
@@ -85,7 +86,14 @@ pub(crate) fn recalled(recalled: Recalled) -> wire::RecallResponse {
 }
 
 fn recalled_memory(found: RecalledMemory) -> wire::Recalled {
-    wire::Recalled { memory: memory(found.memory), score: found.score, explain: explain(found.explain) }
+    let excerpt =
+        found.excerpt.map(|Excerpt { span: (start, end), of_bytes }| wire::Excerpt { start, end, of_bytes });
+    wire::Recalled {
+        memory: memory(found.memory),
+        excerpt,
+        score: found.score,
+        explain: explain(found.explain),
+    }
 }
 
 fn explain(explanation: Explanation) -> wire::Explain {

@@ -158,7 +158,7 @@ impl Export {
                 after,
             };
             let page = self.engine.list(&self.caller, request).await?;
-            after = page.memories.last().map(|memory| memory.id);
+            after = page.last;
             let lines = self.lines_of(scope, page.memories).await?;
             self.records += lines.len() as u64;
             self.send(&lines).await?;

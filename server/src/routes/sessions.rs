@@ -106,13 +106,8 @@ pub(crate) async fn session_turns(
     let limit = query.limit.unwrap_or(memories::DEFAULT_PAGE);
     let from = cursor::read(query.cursor.as_deref(), cursor::place)?.unwrap_or(0);
     let engine = app.engine()?;
-    let (session, turns) = engine.session_turns(&caller, SessionId(id), from, limit).await?;
+    let (session, turns, has_more) = engine.session_turns(&caller, SessionId(id), from, limit).await?;
     let next = turns.last().map_or(from, |turn| turn.seq.saturating_add(1));
-    let peek = async {
-        let (_, more) = engine.session_turns(&caller, SessionId(id), next, 1).await?;
-        Ok::<_, Problem>(!more.is_empty())
-    };
-    let has_more = more_behind(turns.len(), limit, peek).await?;
     let of_session = (session.id.0, session.key.as_str());
     Ok(Json(TurnPage {
         turns: turns.into_iter().map(|turn| responses::turn(turn, of_session)).collect(),

@@ -1,7 +1,7 @@
 //! Adjacent turns of a candidate: the turns right before and after it, the sentence window of all three, and the speaker.
 //! An answer is often not in the turn whose terms match, but in the next one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::candidates::PartialCandidate;
 use super::columns::Columns;
@@ -11,6 +11,7 @@ use super::partition::Partition;
 use super::prepared_query::PreparedQuery;
 use crate::domain::filter::Field;
 use crate::index::{IndexQuery, TurnPosition};
+use crate::text::NamedPeople;
 
 /// A turn with the one before and the one after.
 const WINDOW_TURNS: u32 = 3;
@@ -63,29 +64,22 @@ impl Partition {
 /// Authors that a query names.
 pub(super) struct Speakers<'a> {
     columns: &'a Columns,
-    /// The query's words in lower case.
-    query_words: HashSet<String>,
+    named: NamedPeople,
     known: HashMap<Symbol, bool>,
 }
 
 impl<'a> Speakers<'a> {
     pub(super) fn of(query: &IndexQuery, columns: &'a Columns) -> Self {
-        Self { columns, query_words: words(&query.text).collect(), known: HashMap::new() }
+        Self { columns, named: NamedPeople::in_text(&query.text), known: HashMap::new() }
     }
 
-    /// True if the query has the first word of the author's name: "What did Ann say?" names Ann Lee.
+    /// True if the query names the author of the memory.
     pub(super) fn is_named(&mut self, ordinal: u32) -> bool {
         let authors = self.columns.text_column(&Field::Author).unwrap_or_default();
         let Some(author) = authors.get(ordinal as usize) else { return false };
-        *self.known.entry(*author).or_insert_with(|| {
-            let first = self.columns.interner().text(*author).and_then(|name| words(name).next());
-            first.is_some_and(|first| self.query_words.contains(&first))
-        })
+        *self
+            .known
+            .entry(*author)
+            .or_insert_with(|| self.columns.interner().text(*author).is_some_and(|name| self.named.has(name)))
     }
-}
-
-fn words(text: &str) -> impl Iterator<Item = String> + '_ {
-    text.split(|letter: char| !letter.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
 }

@@ -59,7 +59,7 @@ impl<'a> Prefilter<'a> {
         match filter {
             Filter::And(parts) => parts.iter().for_each(|part| self.add(part)),
             // Only texts that a column can hold: a database may refuse others, such as those with a NUL.
-            Filter::Field(field, Test::Eq(Scalar::Text(text))) if Name::new(text).is_ok() => {
+            Filter::Field(field, Test::Eq(Scalar::Text(text))) if Name::stored(text).is_ok() => {
                 match equality_column(field) {
                     Some(column) => self.equalities.push((column, text)),
                     None => self.is_whole = false,

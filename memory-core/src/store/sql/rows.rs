@@ -214,7 +214,7 @@ pub(super) fn links_from_json(json: &str) -> Result<Vec<Link>, String> {
     let stored: Vec<StoredLink<'_>> =
         serde_json::from_str(json).map_err(|_| "is no list of links".to_owned())?;
     let link = |stored: StoredLink<'_>| {
-        let relation = Name::new(&stored.relation).map_err(|error| error.to_string())?;
+        let relation = Name::stored(&stored.relation).map_err(|error| error.to_string())?;
         Ok(Link { to: MemoryId(stored.to), relation, weight: stored.weight as f32 })
     };
     stored.into_iter().map(link).collect()
@@ -283,7 +283,8 @@ impl Reader<'_> {
 
     fn name(&self, index: usize, column: &'static str) -> Result<Option<Name>, StoreError> {
         let text: Option<&str> = self.get(index, column)?;
-        text.map(|text| Name::new(text).map_err(|error| self.corrupt(column, &error.to_string()))).transpose()
+        text.map(|text| Name::stored(text).map_err(|error| self.corrupt(column, &error.to_string())))
+            .transpose()
     }
 
     pub(super) fn required_name(&self, index: usize, column: &'static str) -> Result<Name, StoreError> {
@@ -296,7 +297,7 @@ impl Reader<'_> {
             serde_json::from_str(json).map_err(|error| self.corrupt(column, &error.to_string()))?;
         texts
             .iter()
-            .map(|text| Name::new(text).map_err(|error| self.corrupt(column, &error.to_string())))
+            .map(|text| Name::stored(text).map_err(|error| self.corrupt(column, &error.to_string())))
             .collect()
     }
 

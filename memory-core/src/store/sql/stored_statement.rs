@@ -39,7 +39,7 @@ pub(super) fn statement_json(statement: Option<&Statement>) -> Option<String> {
 /// Decodes what [`statement_json`] wrote. Errors: a description of the damage, without the value.
 pub(super) fn statement_from_json(json: &str) -> Result<Statement, &'static str> {
     let stored: StoredStatement = serde_json::from_str(json).map_err(|_| "is no statement")?;
-    let name = |text: String| Name::new(&text).map_err(|_| "has a text that is no name");
+    let name = |text: String| Name::stored(&text).map_err(|_| "has a text that is no name");
     let attribute = stored.attribute.map(|text| Attribute::new(&text).ok_or("has no valid attribute"));
     if !(0.0..=1.0).contains(&stored.confidence) {
         return Err("has a confidence that is out of range");

@@ -208,7 +208,7 @@ impl<'a> WriteTransaction<'_, 'a> {
                  subjects = $7, tags = $8, metadata = $9, happened_us = $10, happened_until_us = $11,
                  recorded_us = $12, valid_from_us = $13, valid_to_us = $14, expires_us = $15, importance = $16,
                  kind = $17, agent_id = $18, app_id = $19, run_id = $20, strength = COALESCE($21, strength),
-                 refreshed_us = COALESCE($22, refreshed_us),
+                 refreshed_us = COALESCE($22, CASE WHEN refreshed_us = happened_us THEN $10 ELSE refreshed_us END),
                  derivation_id = $23, statement = $24, audience = $25
              WHERE partition_id = $1 AND id = $2",
         )

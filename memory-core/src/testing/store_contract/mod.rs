@@ -39,7 +39,8 @@ macro_rules! store_contract {
             erasing: derived_memories_are_erased_too, a_memory_reached_twice_is_erased_once, erasure_follows_earlier_versions,
                 erasure_leaves_no_trace, erasure_of_unknown_ids_is_refused, erasure_keeps_other_partitions,
                 erasure_is_consistent_with_other_writes_of_its_set;
-            touching: a_touch_refreshes_strength_without_a_version, touches_of_what_is_not_there_are_skipped,
+            touching: a_revision_that_moves_what_happened_moves_the_clock_of_a_memory_never_refreshed,
+                a_touch_refreshes_strength_without_a_version, touches_of_what_is_not_there_are_skipped,
                 touches_agree_with_other_writes_of_their_set;
             undoing: versions_are_found_by_their_job, an_undo_restores_what_was_and_erases_what_was_created,
                 an_undo_takes_back_what_was_changed_since, an_undo_keeps_memories_revised_with_its_creations_in_view,

@@ -93,3 +93,25 @@ pub async fn touches_agree_with_other_writes_of_their_set(store: &dyn Store) {
     assert_eq!(kept, Strength { importance: 0.75, ..edited.strength });
     log_is_sound(store, done.partition).await;
 }
+
+/// Retention runs from the time at which a memory happened until the first refresh, and from the last refresh after it.
+pub async fn a_revision_that_moves_what_happened_moves_the_clock_of_a_memory_never_refreshed(
+    store: &dyn Store,
+) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let facts = ["never refreshed", "refreshed"].map(|text| fixtures.fact(text)).to_vec();
+    let ids = commit(store, &fixtures.adding(&ann, facts)).await.created.memories;
+    commit(store, &fixtures.touching(&ann, vec![touch(ids[1], 2.0, 5)])).await;
+    for id in &ids {
+        let before = present(store, *id).await;
+        let mut moved = revised(&before, None);
+        moved.memory.happened.at = before.happened.at.plus_days(-30);
+        let strength = before.strength.moved(before.happened.at, moved.memory.happened.at);
+        commit(store, &fixtures.revising(&ann, moved)).await;
+        assert_eq!(present(store, *id).await.strength, strength);
+    }
+    let [never, once] = [present(store, ids[0]).await, present(store, ids[1]).await];
+    assert_eq!(never.strength.refreshed_at, never.happened.at);
+    assert!(once.strength.refreshed_at > once.happened.at.plus_days(30));
+}

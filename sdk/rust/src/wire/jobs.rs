@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::null_as_default;
+
 /// Background job. Jobs are durable: after a restart of the server they resume where they stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -14,10 +16,10 @@ pub struct Job {
     /// State of the job.
     pub state: JobState,
     /// Number of attempts started. An attempt may have ended with its server.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub attempts: u32,
     /// Number of attempts that ended in an error.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub failures: u32,
     /// Number of completed steps.
     pub done: u64,

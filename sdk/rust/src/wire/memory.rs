@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::null_as_default;
+
 /// Owner of memories, with the other ids they belong to. The first given id of user, agent, app and run names the
 /// owner; the others are stored with the memory. At least one is required. A recall whose scope names an agent, app or
 /// run but no user also searches the shared memories of all users that carry that id.
@@ -192,22 +194,22 @@ pub struct Memory {
     /// Visibility of the memory.
     pub visibility: Visibility,
     /// Subjects: the people or things that the memory is about.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<String>,
     /// Conversation partners to whom the memory may be told; empty for anybody.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub audience: Vec<String>,
     /// Structured content, for a fact that has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement: Option<Statement>,
     /// Tags.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// Links to other memories. The erasure of a memory removes the links to it from all versions.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
     /// Application data stored with the memory.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
     /// Name of the document; only for the kind `document`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

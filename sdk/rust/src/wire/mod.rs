@@ -1,7 +1,10 @@
 //! Request and response types of the REST API. A change here is a change of the API.
 //!
 //! Times are RFC 3339 strings (`2023-05-20T02:21:00Z`); a date alone means its midnight in UTC. A request with an
-//! unknown field is refused; responses may gain fields.
+//! unknown field is refused; `null` for an optional field is the same as its absence, except where a field says what
+//! `null` does. Responses may gain fields.
+
+use serde::{Deserialize, Deserializer};
 
 mod filter;
 mod jobs;
@@ -26,3 +29,12 @@ pub use remember::*;
 pub use server::*;
 pub use thinking::*;
 pub use undo::*;
+
+/// Reads `null` as the default of a field that is not an `Option`.
+fn null_as_default<'de, D, T>(reader: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(reader)?.unwrap_or_default())
+}

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::filter::Filter;
 use super::memory::{Kind, Link, Memory, Origin, Scope, Statement, Visibility};
+use super::null_as_default;
 
 /// Body of `POST /v1/memories/list`: list the memories of a scope by page.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -215,13 +216,13 @@ pub struct Turn {
     /// Time at which the turn was recorded (RFC 3339).
     pub recorded_at: String,
     /// Names of the other people present.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub participants: Vec<String>,
     /// Place: a channel, a room, a city.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// Application data stored with the turn.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
 }
 
@@ -314,7 +315,7 @@ pub struct ReindexRequest {
 #[serde(deny_unknown_fields)]
 pub struct CheckRequest {
     /// Repair of the findings that can be repaired without loss. Default: false.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub repair: bool,
 }
 

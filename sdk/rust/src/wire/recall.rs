@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::filter::Filter;
 use super::memory::{Memory, Scope};
+use super::null_as_default;
 
 /// Body of `POST /v1/recall`: retrieve the memories relevant to a query.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +25,10 @@ pub struct RecallRequest {
     /// Maximum length of the context block in LLM tokens, 0 to 100,000; 0 for no block. Default: 2,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_tokens: Option<u32>,
+    /// Maximum length of the text of each returned memory in bytes, 1 to 1,048,576. A longer text is cut at words to an
+    /// excerpt around the part that matched best. Default: 16,384.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_text_bytes: Option<u32>,
     /// Query vector, made by the store's embedder. Default: the embedding of the query text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vector: Option<Vec<f32>>,
@@ -50,7 +55,7 @@ pub struct RecallRequest {
     pub as_of: Option<AsOf>,
     /// True to return also memories whose validity ended before `as_of.valid_at`, such as facts that a newer one has
     /// superseded. They show `valid_to`, and a link `superseded_by` to what replaced them. Default: false.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "is_false")]
     #[cfg_attr(feature = "schema", schema(default = false))]
     pub include_superseded: bool,
     /// Conversation partner for whom the memories are recalled: memories whose `audience` is not empty and does not name
@@ -128,7 +133,7 @@ pub struct RecallResponse {
     /// Context block for a prompt.
     pub context: Context,
     /// Times that the query names, as interpreted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub times: Vec<NamedTime>,
     /// Exactness of the ranking.
     pub exactness: Exactness,
@@ -174,11 +179,26 @@ pub struct Recalled {
     /// The memory in its current version, or in the version of `as_of.known_at`.
     #[serde(flatten)]
     pub memory: Memory,
+    /// Place of the text in the whole one, if it is longer than `max_text_bytes`. `GET /v1/memories/{id}` has all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<Excerpt>,
     /// Fused score; higher is better. Comparable only within one response. A memory that comes back only because it
     /// contradicts the one before it has that one's score and no signals.
     pub score: f32,
     /// Composition of the score.
     pub explain: Explain,
+}
+
+/// Excerpt of a text that is too long for a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Excerpt {
+    /// First byte of the excerpt in the whole text.
+    pub start: u32,
+    /// First byte after the excerpt.
+    pub end: u32,
+    /// Length of the whole text in bytes.
+    pub of_bytes: u32,
 }
 
 /// Contributions of the signals to one memory's score.
@@ -187,7 +207,7 @@ pub struct Recalled {
 pub struct Explain {
     /// Signals that scored the memory.
     pub signals: Vec<Signal>,
-    /// Best-matching span of the text: start and end as byte offsets.
+    /// Best-matching span: start and end as byte offsets in the whole text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_span: Option<(u32, u32)>,
     /// Retention at the recall's reference time, 0 to 1; present if retention has a weight.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::memory::{DocumentName, Kind, Link, Role, Scope, Statement, Visibility};
+use super::null_as_default;
 use super::thinking::ThinkingProgress;
 
 /// Body of `POST /v1/turns`: append turns to a session. They are durable and searchable when the call returns. With an
@@ -25,7 +26,7 @@ pub struct AddTurns {
     pub visibility: Option<Visibility>,
     /// True to answer after thinking about the turns: when their facts are stored, or when half of the server's request
     /// timeout is over. Default: false.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "std::ops::Not::not")]
     pub wait: bool,
 }
 
@@ -48,19 +49,19 @@ pub struct NewTurn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_at: Option<String>,
     /// Names of the other people present, at most 64.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub participants: Vec<String>,
     /// Place: a channel, a room, a city.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// Conversation partners to whom the turn's memory may be told, at most 64. Default: anybody.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub audience: Vec<String>,
     /// Tags of the turn's memory, at most 64.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// Application data to store with the memory, at most 16 KiB.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
     /// Importance, 0 to 1. Default: 0.5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,26 +139,26 @@ pub struct NewMemory {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<DocumentName>,
     /// Subjects: the people or things that the memory is about, at most 64.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<String>,
     /// Conversation partners to whom the memory may be told, at most 64. Default: anybody.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub audience: Vec<String>,
     /// Structured content of a fact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement: Option<Statement>,
     /// Tags, at most 64.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// Application data to store with the memory, at most 16 KiB.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
     /// Ids of the turns and memories that this one was derived from, at most 256. The erasure of a source erases this
     /// memory too.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<Uuid>,
     /// Links to stored memories, at most 64. The erasure of a target removes only the link.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
     /// Time of the event (RFC 3339). Default: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]

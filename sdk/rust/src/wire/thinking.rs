@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::memory::{Memory, Role, Scope};
+use super::null_as_default;
 use super::remember::NewTurn;
 
 /// Progress of thinking about the turns of a request.
@@ -60,7 +61,7 @@ pub struct StateProfile {
     /// Slots in alphabetical order.
     pub slots: Vec<Slot>,
     /// Newest valid facts that fill no slot.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<SlotValue>,
 }
 
@@ -73,7 +74,7 @@ pub struct Slot {
     /// Values that hold; several for a slot of many values, or if `is_contested`.
     pub values: Vec<SlotValue>,
     /// Values that no longer hold, newest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<SlotValue>,
     /// True if the values contradict each other and none can be preferred.
     pub is_contested: bool,
@@ -100,7 +101,7 @@ pub struct SlotValue {
     /// Role of the speaker of the evidence.
     pub said_by: Role,
     /// Ids of the turns that are the evidence.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Uuid>,
 }
 
@@ -154,7 +155,7 @@ pub struct PreviewedFact {
     /// Outcome that thinking would give it.
     pub outcome: FactOutcome,
     /// Memories that the outcome concerns: the fact that it repeats, or those that it supersedes or contradicts.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub concerns: Vec<Uuid>,
     /// Code of the reason of a rejection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -301,6 +302,6 @@ pub struct Defect {
     /// Share of the facts examined, 0 to 1.
     pub rate: f64,
     /// Ids of some of them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<Uuid>,
 }

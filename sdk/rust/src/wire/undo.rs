@@ -3,17 +3,19 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::null_as_default;
+
 /// Body of `POST /v1/jobs/{id}/undo`: take back all that a job made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UndoJob {
     /// True to return the effect without changing anything. Default: false.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub dry_run: bool,
     /// True to take back later work that was built on the job's too. Otherwise such an undo fails with
     /// `undo_has_dependents`. Default: false.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub with_dependents: bool,
 }
 
@@ -26,11 +28,11 @@ pub struct UndoChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
     /// True to return the effect without changing anything. Default: false.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub dry_run: bool,
     /// True to take back what was built on the version too: later versions of the memory, and versions derived with it in
     /// view. Otherwise such an undo fails with `undo_has_dependents`. Default: false.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub with_dependents: bool,
 }
 

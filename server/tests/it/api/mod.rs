@@ -4,9 +4,11 @@
 mod jobs;
 mod numbers;
 mod openapi;
+mod recall_results;
 mod refusals;
 mod repetition;
 mod story;
 mod support;
+mod texts_and_names;
 mod thinking;
 mod undo;
