@@ -18,12 +18,12 @@ use crate::store::{Indexed, StoreError};
 
 pub use view::{Hidden, ValidTime, View};
 
-/// An index did not answer.
-#[derive(Debug, thiserror::Error)]
+/// An index did not answer. All callers that wait for one load get its error.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum IndexError {
     /// The store, from which the index is built, did not answer.
     #[error("the index could not be read from the store")]
-    Store(#[from] StoreError),
+    Store(#[source] Arc<StoreError>),
     /// A vector has another dimension than the partition's vectors.
     #[error("a vector has {found} components, the scope's have {expected}")]
     Dimension {
@@ -41,6 +41,12 @@ pub enum IndexError {
     /// The search ended without an answer: a bug, contained.
     #[error("the search was abandoned")]
     Abandoned,
+}
+
+impl From<StoreError> for IndexError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
 }
 
 /// A query to one partition.
@@ -215,6 +221,12 @@ pub struct TurnPosition {
 /// ([`View::known_at`]) are the exception: they pass, and [`Answer::revised`] names them.
 #[async_trait]
 pub trait Index: Send + Sync + Debug {
+    /// Completes when the partition can be searched without a wait for its load. Dropping the future leaves the load
+    /// running, so that a later call finds it done. An index without loads completes at once.
+    async fn ready(&self, _partition: PartitionId) -> Result<(), IndexError> {
+        Ok(())
+    }
+
     /// Searches a partition: dense and BM25 each retrieve the top `candidates` visible memories.
     async fn search(&self, partition: PartitionId, query: &IndexQuery) -> Result<Answer, IndexError>;
 

@@ -9,6 +9,7 @@ mod assemble;
 mod check;
 mod companions;
 mod contradictions;
+mod deadline;
 mod fuse;
 mod load;
 mod neighbours;
@@ -24,9 +25,9 @@ mod why_not;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use futures::future::try_join_all;
+use futures::future::{try_join, try_join_all};
 use tracing::{Instrument, debug_span};
 
 use crate::domain::id::{MemoryId, PartitionId, RecallId};
@@ -40,6 +41,7 @@ use crate::scope::SearchTargets;
 use crate::store::RecallRecord;
 use crate::text::time_expressions;
 use assemble::Piece;
+use deadline::Deadline;
 use fuse::{Fused, ScoringContext};
 use neighbours::Neighbour;
 use request::Recall;
@@ -71,40 +73,62 @@ impl Engine {
         let began = Instant::now();
         needs_read(caller)?;
         check::recall(&request, &self.limits)?;
-        let deadline = request.deadline_ms.map(|ms| began + Duration::from_millis(u64::from(ms)));
+        let deadline = Deadline::after(began, request.deadline_ms);
         let (mut timings, mut degraded) = (Timings::default(), Vec::new());
 
         let view = request.view(now);
-        let targets =
-            self.search_targets(caller, &request.scope, &view).instrument(debug_span!("scope")).await?;
+        let targets = self.search_targets(caller, &request.scope, &view).instrument(debug_span!("scope"));
+        let targets = deadline.step(targets).await.transpose()?.unwrap_or_else(|| {
+            degraded.push(Degraded::SearchDeadline);
+            SearchTargets::default()
+        });
         if targets.left_out > 0 {
             degraded.push(Degraded::PartitionsLeftOut);
         }
-        let vector =
-            self.query_vector(&request, deadline, &mut degraded).instrument(debug_span!("query")).await?;
-        timings.embed = began.elapsed();
-        let mut searched = self.search(&targets, &request, vector).instrument(debug_span!("search")).await?;
-        if searched.versions_left_out {
-            degraded.push(Degraded::VersionsLeftOut);
-        }
+        let query = async {
+            let vector = self.query_vector(&request, &deadline).instrument(debug_span!("query")).await?;
+            timings.embed = began.elapsed();
+            Ok(vector)
+        };
+        let loads = self.ready(targets, &deadline).instrument(debug_span!("load_index"));
+        let (targets, vector) = try_join(loads, query).await?;
+        let vector = vector.unwrap_or_else(|reason| {
+            degraded.push(reason);
+            None
+        });
+        let mut searched =
+            self.search(&targets.ready, &request, vector, &deadline).instrument(debug_span!("search")).await?;
+        let found_less = [
+            (targets.loading > 0, Degraded::IndexLoading),
+            (searched.partitions_late > 0, Degraded::SearchDeadline),
+            (searched.versions_left_out, Degraded::VersionsLeftOut),
+        ];
+        degraded.extend(found_less.into_iter().filter_map(|(is_so, reason)| is_so.then_some(reason)));
+        let targets = targets.ready;
         let scoring = self.scoring(&request, now);
         let limit = self.candidates_to_load(&request);
         let mut fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &scoring, limit));
         timings.search = began.elapsed().saturating_sub(timings.embed);
 
-        let neighbours =
-            if request.budget_tokens > 0 { self.neighbours(&targets, &fused).await? } else { Vec::new() };
         let versions = std::mem::take(&mut searched.versions);
-        let mut loaded =
-            self.load(&targets, &mut fused, &neighbours, versions).instrument(debug_span!("load")).await?;
+        let (neighbours, mut loaded) =
+            self.texts(&targets, &request, &mut fused, versions, &deadline, &mut degraded).await?;
         let before_rerank = began.elapsed();
-        self.rerank(&request, &mut fused, &loaded, deadline, &mut degraded)
+        self.rerank(&request, &mut fused, &loaded, &deadline, &mut degraded)
             .instrument(debug_span!("rerank"))
             .await;
         timings.rerank = began.elapsed().saturating_sub(before_rerank);
 
         let limit = request.limit as usize;
-        let paired = self.add_contradictions(&targets, limit, &mut fused, &mut loaded).await?;
+        let companions = self.companions(&targets, limit, &fused, &loaded);
+        let paired = match deadline.step(companions).await.transpose()? {
+            Some(companions) => companions.add_to(limit, &mut fused, &mut loaded),
+            None => {
+                degraded.push(Degraded::ContextDeadline);
+                fused.truncate(limit);
+                HashSet::new()
+            }
+        };
         let shown =
             Shown { neighbours: &neighbours, loaded: &loaded, paired: &paired, valid_at: view.valid.at };
         let context =
@@ -126,21 +150,31 @@ impl Engine {
             times: named_times(&request.query, &scoring),
             exactness: searched.exactness,
             degraded,
-            partitions: u32::try_from(targets.partitions.len()).unwrap_or(u32::MAX),
+            partitions: searched.partitions,
             partitions_left_out: targets.left_out,
             searched_memories: searched.memories,
             timings,
         })
     }
 
-    /// Step 2: the query vector. `None`, with an entry in `degraded`, if the embedder fails or misses the deadline: the
-    /// recall is then lexical only.
+    /// The targets whose partitions are loaded by the deadline. The loads of the others go on.
+    async fn ready(&self, targets: SearchTargets, deadline: &Deadline) -> Result<ReadyTargets, Error> {
+        let loads = targets.partitions.into_iter().map(|(partition, view)| async move {
+            let loaded = deadline.wait(self.index.ready(partition)).await.transpose()?;
+            Ok::<_, Error>(loaded.map(|()| (partition, view)))
+        });
+        let found = try_join_all(loads).await?;
+        let loading = found.iter().filter(|one| one.is_none()).count();
+        let partitions = found.into_iter().flatten().collect();
+        Ok(ReadyTargets { ready: SearchTargets { partitions, left_out: targets.left_out }, loading })
+    }
+
+    /// Step 2: the query vector. The inner error says why there is none: the recall is then lexical only.
     pub(crate) async fn query_vector(
         &self,
         request: &Recall,
-        deadline: Option<Instant>,
-        degraded: &mut Vec<Degraded>,
-    ) -> Result<Option<Arc<[f32]>>, Error> {
+        deadline: &Deadline,
+    ) -> Result<Result<Option<Arc<[f32]>>, Degraded>, Error> {
         let active = self.active_embedder();
         let dimension = active.embedder.identity().dimension;
         if let Some(vector) = &request.vector {
@@ -148,25 +182,16 @@ impl Engine {
                 let detail = format!("must have {dimension} components, not {}", vector.len());
                 return Err(Error::invalid("vector", detail));
             }
-            return Ok(Some(vector.as_slice().into()));
+            return Ok(Ok(Some(vector.as_slice().into())));
         }
-        let embedding = active.embedder.embed_query(&request.query);
-        let embedded = match deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline.into(), embedding).await,
-            None => Ok(embedding.await),
-        };
-        match embedded {
-            Ok(Ok(vector)) => Ok(Some(vector.into())),
-            Err(_late) => {
-                degraded.push(Degraded::DenseDeadline);
-                Ok(None)
-            }
-            Ok(Err(error)) => {
+        Ok(match deadline.embedding(active.embedder.embed_query(&request.query)).await {
+            Some(Ok(vector)) => Ok(Some(vector.into())),
+            None => Err(Degraded::DenseDeadline),
+            Some(Err(error)) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "recall without the dense signal");
-                degraded.push(Degraded::DenseUnavailable);
-                Ok(None)
+                Err(Degraded::DenseUnavailable)
             }
-        }
+        })
     }
 
     pub(crate) fn index_query(&self, request: &Recall, vector: Option<Arc<[f32]>>, view: View) -> IndexQuery {
@@ -193,19 +218,28 @@ impl Engine {
         ScoringContext { weights, times, asked_state }
     }
 
-    /// Step 3: the candidates of every partition.
+    /// Step 3: the candidates of every partition that is searched by the deadline.
     pub(crate) async fn search(
         &self,
         targets: &SearchTargets,
         request: &Recall,
         vector: Option<Arc<[f32]>>,
+        deadline: &Deadline,
     ) -> Result<Searched, Error> {
         let searches = targets.partitions.iter().map(|(partition, view)| {
             let query = self.index_query(request, vector.clone(), view.clone());
-            async move { Ok::<_, Error>((*partition, self.search_partition(*partition, query).await?)) }
+            async move {
+                let found = deadline.step(self.search_partition(*partition, query)).await.transpose()?;
+                Ok::<_, Error>((*partition, found))
+            }
         });
         let mut searched = Searched::default();
         for (partition, found) in try_join_all(searches).await? {
+            let Some(found) = found else {
+                searched.partitions_late += 1;
+                continue;
+            };
+            searched.partitions += 1;
             searched.memories += found.memories;
             searched.exactness = searched.exactness.max(found.exactness);
             searched.candidates.extend(found.candidates.into_iter().map(|candidate| (partition, candidate)));
@@ -213,6 +247,32 @@ impl Engine {
             searched.versions_left_out |= found.versions_left_out;
         }
         Ok(searched)
+    }
+
+    /// Step 4: the memories of the candidates, and the turns beside them for the context block. What cannot be read by
+    /// the deadline is left out.
+    async fn texts(
+        &self,
+        targets: &SearchTargets,
+        request: &Recall,
+        fused: &mut Vec<Fused>,
+        versions: HashMap<MemoryId, Memory>,
+        deadline: &Deadline,
+        degraded: &mut Vec<Degraded>,
+    ) -> Result<(Vec<Neighbour>, HashMap<MemoryId, Memory>), Error> {
+        let reading = async {
+            let neighbours =
+                if request.budget_tokens > 0 { self.neighbours(targets, fused).await? } else { Vec::new() };
+            let loaded =
+                self.load(targets, fused, &neighbours, versions).instrument(debug_span!("load")).await?;
+            Ok::<_, Error>((neighbours, loaded))
+        };
+        let read = deadline.step(reading).await.transpose()?;
+        Ok(read.unwrap_or_else(|| {
+            degraded.push(Degraded::TextsDeadline);
+            fused.clear();
+            Default::default()
+        }))
     }
 
     /// Number of candidates whose texts are loaded.
@@ -265,9 +325,19 @@ struct Shown<'a> {
     valid_at: Timestamp,
 }
 
+/// Targets whose partitions are in memory.
+struct ReadyTargets {
+    ready: SearchTargets,
+    /// Number of partitions that were not loaded by the deadline.
+    loading: usize,
+}
+
 /// Candidates of all partitions together.
 pub(crate) struct Searched {
     pub(crate) candidates: Vec<(PartitionId, Candidate)>,
+    partitions: u32,
+    /// Number of partitions that were not searched by the deadline.
+    partitions_late: u32,
     pub(crate) memories: u64,
     pub(crate) exactness: Exactness,
     /// Versions at the record time of the candidates that were revised since.
@@ -279,6 +349,8 @@ impl Default for Searched {
     fn default() -> Self {
         Self {
             candidates: Vec::new(),
+            partitions: 0,
+            partitions_late: 0,
             memories: 0,
             exactness: Exactness::Exact,
             versions: HashMap::new(),

@@ -30,6 +30,8 @@ mod language_models;
 mod links;
 #[cfg(all(feature = "fastembed", feature = "testing"))]
 mod local_models;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod loads;
 mod migrations;
 #[cfg(all(feature = "hub", feature = "testing"))]
 mod model_hub;

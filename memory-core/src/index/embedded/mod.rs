@@ -2,7 +2,8 @@
 //! by the first query to it, kept up to date by commits, and evicted under a memory budget, the least recently used first.
 //!
 //! A load reads one snapshot of the store (a number of the change log) while commits go on. Their updates are queued and
-//! applied after the load, so that a cached partition has every update that was applied to it.
+//! applied after the load, so that a cached partition has every update that was applied to it. Loads are shared and outlive
+//! their callers (`loading.rs`).
 
 mod adjacent_turns;
 mod bitmap;
@@ -14,6 +15,7 @@ mod heap_size;
 mod hybrid_search;
 mod interner;
 pub mod lexical;
+mod loading;
 mod nearest;
 mod partition;
 mod partition_cache;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use self::loading::Loader;
 use self::partition::Partition;
 use self::partition_cache::{CachedPartition, PartitionCache};
 use self::scan_queue::ScanQueue;
@@ -34,10 +37,6 @@ use super::{Answer, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosi
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::retention::Curve;
 use crate::store::IndexSource;
-
-/// Attempts of a load. Another one is needed if an update is missing among the queued ones; updates are applied in the
-/// order of the log, so even a second one is a sign of a bug.
-const MAX_LOADS: usize = 3;
 
 /// Bounds of the embedded index.
 #[derive(Clone, Copy, Debug)]
@@ -60,8 +59,8 @@ impl EmbeddedIndexOptions {
 #[derive(Debug)]
 pub struct EmbeddedIndex {
     source: Arc<dyn IndexSource>,
-    curve: Arc<dyn Curve>,
-    cache: PartitionCache,
+    cache: Arc<PartitionCache>,
+    loader: Arc<Loader>,
     inline_rows: usize,
     scan_queue: Arc<ScanQueue>,
     /// Bounds the threads that inspect large partitions.
@@ -71,10 +70,11 @@ pub struct EmbeddedIndex {
 impl EmbeddedIndex {
     /// An index over `source` with an empty cache. Retention follows `curve`.
     pub fn new(source: Arc<dyn IndexSource>, curve: Arc<dyn Curve>, options: EmbeddedIndexOptions) -> Self {
+        let cache = Arc::new(PartitionCache::new(options.budget_bytes));
         Self {
+            loader: Arc::new(Loader::new(Arc::clone(&source), curve, Arc::clone(&cache))),
             source,
-            curve,
-            cache: PartitionCache::new(options.budget_bytes),
+            cache,
             inline_rows: options.inline_rows,
             scan_queue: Arc::new(ScanQueue::new(options.threads)),
             inspections: Arc::new(tokio::sync::Semaphore::new(options.threads.max(1))),
@@ -125,48 +125,22 @@ impl EmbeddedIndex {
 
     /// The cached partition, loaded now if it is missing.
     async fn cached(&self, id: PartitionId) -> Result<Arc<CachedPartition>, IndexError> {
-        let cached = self.cache.touch(id);
-        if cached.state.read().is_none() {
-            self.fill(id, &cached).await?;
-        }
-        Ok(cached)
+        self.loader.loaded(id).await
     }
+}
 
-    /// Loads a partition into its entry, unless another query has done so meanwhile.
-    async fn fill(&self, id: PartitionId, cached: &CachedPartition) -> Result<(), IndexError> {
-        let _loading = cached.loading.lock().await;
-        if cached.state.read().is_some() {
-            return Ok(());
-        }
-        for _ in 0..MAX_LOADS {
-            let load = cached.begin_load();
-            let partition = self.read(id).await?;
-            if load.install(partition)? {
-                self.cache.measure(id);
-                return Ok(());
-            }
-        }
-        Err(IndexError::Abandoned)
-    }
-
-    async fn read(&self, id: PartitionId) -> Result<Partition, IndexError> {
-        let mut partition = Partition::new(self.source.dimension().await?, self.curve.clone())?;
-        let mut failure = None;
-        let seq = self
-            .source
-            .load(id, &mut |indexed| {
-                if failure.is_none() {
-                    failure = partition.put(&indexed).err();
-                }
-            })
-            .await?;
-        partition.set_seq(seq);
-        failure.map_or(Ok(partition), Err)
+impl Drop for EmbeddedIndex {
+    fn drop(&mut self) {
+        self.loader.close();
     }
 }
 
 #[async_trait]
 impl Index for EmbeddedIndex {
+    async fn ready(&self, partition: PartitionId) -> Result<(), IndexError> {
+        self.cached(partition).await.map(drop)
+    }
+
     async fn search(&self, partition: PartitionId, query: &IndexQuery) -> Result<Answer, IndexError> {
         let cached = self.cached(partition).await?;
         {

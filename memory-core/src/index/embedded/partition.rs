@@ -230,9 +230,5 @@ fn unit_placeholder(dimension: usize) -> Vec<f16> {
 }
 
 fn corrupt_terms(memory: MemoryId) -> IndexError {
-    IndexError::Store(crate::store::StoreError::Corrupt {
-        table: "index_rows",
-        column: "terms",
-        row: memory.to_string(),
-    })
+    crate::store::StoreError::Corrupt { table: "index_rows", column: "terms", row: memory.to_string() }.into()
 }

@@ -1,0 +1,205 @@
+//! Loads of partitions into the cache: one task per partition, shared by all callers that wait for it.
+//!
+//! A load outlives its callers, so that a caller that gives up does not make the next one start over. It reads one
+//! snapshot of the store (a number of the change log) while commits go on; their updates are queued by
+//! [`super::partition_cache`] and applied after it. Reading with decoding, and building, each run on a blocking thread, so
+//! that no async thread is held and the two overlap. A failed load gives its error to every caller that waits; the next
+//! caller starts a new one.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::partition::Partition;
+use super::partition_cache::{CachedPartition, LoadOutcome, PartitionCache, SharedLoad};
+use crate::domain::id::PartitionId;
+use crate::index::IndexError;
+use crate::retention::Curve;
+use crate::store::{IndexSource, Indexed};
+
+/// Reads of a load at most. Another one is needed if an update is missing among the queued ones; updates are applied in the
+/// order of the log, so even a second one is a sign of a bug.
+const MAX_READS: usize = 3;
+/// Loads at the same time at most: it bounds the partitions that are in memory beyond the cache's budget.
+const MAX_LOADS: usize = 2;
+/// Loads that wait for their turn at most, those under way included. Further callers wait for a place, and give it up
+/// when they give up themselves.
+const MAX_QUEUED_LOADS: usize = 256;
+/// Memories that the reader of a load hands to the builder at once.
+const MEMORIES_PER_BATCH: usize = 256;
+/// Batches that the reader is ahead of the builder at most.
+const MAX_BATCHES_AHEAD: usize = 4;
+/// Rows after which a partition that is being built is measured again; beyond eight times as many, after an eighth.
+const ROWS_PER_MEASUREMENT: usize = 8_192;
+
+/// Loads of partitions of one index.
+#[derive(Debug)]
+pub(super) struct Loader {
+    source: Arc<dyn IndexSource>,
+    curve: Arc<dyn Curve>,
+    cache: Arc<PartitionCache>,
+    queued: Arc<Semaphore>,
+    running: Semaphore,
+    closed: watch::Sender<bool>,
+}
+
+impl Loader {
+    pub(super) fn new(
+        source: Arc<dyn IndexSource>,
+        curve: Arc<dyn Curve>,
+        cache: Arc<PartitionCache>,
+    ) -> Self {
+        Self {
+            source,
+            curve,
+            cache,
+            queued: Arc::new(Semaphore::new(MAX_QUEUED_LOADS)),
+            running: Semaphore::new(MAX_LOADS),
+            closed: watch::Sender::new(false),
+        }
+    }
+
+    /// The cached partition, after a load if it is missing. A caller that drops the future leaves the load running.
+    pub(super) async fn loaded(self: &Arc<Self>, id: PartitionId) -> Result<Arc<CachedPartition>, IndexError> {
+        let cached = self.cache.touch(id);
+        if cached.is_loaded() {
+            return Ok(cached);
+        }
+        if let Some(mut load) = self.joined_or_started(id, &cached).await? {
+            let outcome = load.wait_for(Option::is_some).await.map_err(|_| IndexError::Abandoned)?;
+            outcome.clone().unwrap_or(Err(IndexError::Abandoned))?;
+        }
+        Ok(cached)
+    }
+
+    /// Ends the loads under way at their next step; their callers get [`IndexError::Abandoned`].
+    pub(super) fn close(&self) {
+        self.closed.send_replace(true);
+    }
+
+    /// The load under way, or a new one; none if the partition was loaded meanwhile.
+    async fn joined_or_started(
+        self: &Arc<Self>,
+        id: PartitionId,
+        cached: &Arc<CachedPartition>,
+    ) -> Result<Option<SharedLoad>, IndexError> {
+        if let Some(load) = under_way(&cached.load.lock()) {
+            return Ok(Some(load));
+        }
+        let place = self.queued.clone().acquire_owned().await.map_err(|_| IndexError::Abandoned)?;
+        let mut load = cached.load.lock();
+        if cached.is_loaded() {
+            return Ok(None);
+        }
+        if let Some(load) = under_way(&load) {
+            return Ok(Some(load));
+        }
+        let (outcome, receiver) = watch::channel(None);
+        *load = Some(receiver.clone());
+        tokio::spawn(Arc::clone(self).run(id, Arc::clone(cached), place, outcome));
+        Ok(Some(receiver))
+    }
+
+    async fn run(
+        self: Arc<Self>,
+        id: PartitionId,
+        cached: Arc<CachedPartition>,
+        _place: OwnedSemaphorePermit,
+        outcome: watch::Sender<LoadOutcome>,
+    ) {
+        let loaded = match self.running.acquire().await {
+            Ok(_turn) => self.load(id, &cached).await,
+            Err(_closed) => Err(IndexError::Abandoned),
+        };
+        self.cache.measure(id);
+        outcome.send_replace(Some(loaded));
+    }
+
+    async fn load(&self, id: PartitionId, cached: &Arc<CachedPartition>) -> Result<(), IndexError> {
+        for _ in 0..MAX_READS {
+            let load = CachedPartition::begin_load(cached);
+            let partition = self.read(id, cached).await?;
+            // Applies queued updates, which may be many.
+            if blocking(move || load.install(partition)).await? {
+                return Ok(());
+            }
+        }
+        Err(IndexError::Abandoned)
+    }
+
+    /// Reads the partition from the store.
+    async fn read(&self, id: PartitionId, cached: &Arc<CachedPartition>) -> Result<Partition, IndexError> {
+        let empty = Partition::new(self.source.dimension().await?, self.curve.clone())?;
+        let (batches, received) = sync_channel(MAX_BATCHES_AHEAD);
+        let (cache, entry) = (Arc::clone(&self.cache), Arc::clone(cached));
+        let building = blocking(move || build(empty, &received, |bytes| cache.account(id, &entry, bytes)));
+        let (source, mut closed) = (Arc::clone(&self.source), self.closed.subscribe());
+        let runtime = tokio::runtime::Handle::current();
+        let reading = blocking(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    read = read_batches(&*source, id, batches) => read,
+                    _ = closed.wait_for(|closed| *closed) => Err(IndexError::Abandoned),
+                }
+            })
+        });
+        let (built, seq) = futures::future::join(building, reading).await;
+        let mut partition = built?;
+        partition.set_seq(seq?);
+        Ok(partition)
+    }
+}
+
+/// Runs on a blocking thread; a panic there is [`IndexError::Abandoned`].
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, IndexError> + Send + 'static,
+) -> Result<T, IndexError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(IndexError::Abandoned))
+}
+
+fn under_way(load: &Option<SharedLoad>) -> Option<SharedLoad> {
+    let load = load.as_ref()?;
+    let is_under_way = load.borrow().is_none() && load.has_changed().is_ok();
+    is_under_way.then(|| load.clone())
+}
+
+/// Reads a snapshot and passes it on in batches; returns its number in the change log. The receiver hangs up when it
+/// cannot use more: the rest is read in vain.
+async fn read_batches(
+    source: &dyn IndexSource,
+    id: PartitionId,
+    batches: SyncSender<Vec<Indexed>>,
+) -> Result<u64, IndexError> {
+    let mut batch = Vec::with_capacity(MEMORIES_PER_BATCH);
+    let seq = source
+        .load(id, &mut |indexed| {
+            batch.push(indexed);
+            if batch.len() == MEMORIES_PER_BATCH {
+                let full = std::mem::replace(&mut batch, Vec::with_capacity(MEMORIES_PER_BATCH));
+                let _ = batches.send(full);
+            }
+        })
+        .await?;
+    let _ = batches.send(batch);
+    Ok(seq)
+}
+
+/// Builds a partition from batches. Passes its size to `account` as it grows.
+fn build(
+    mut partition: Partition,
+    batches: &Receiver<Vec<Indexed>>,
+    account: impl Fn(usize),
+) -> Result<Partition, IndexError> {
+    let mut next_measurement = ROWS_PER_MEASUREMENT;
+    for batch in batches {
+        for indexed in &batch {
+            partition.put(indexed)?;
+        }
+        if partition.rows() >= next_measurement {
+            account(partition.bytes());
+            next_measurement = partition.rows() + ROWS_PER_MEASUREMENT.max(partition.rows() / 8);
+        }
+    }
+    Ok(partition)
+}
