@@ -13,6 +13,7 @@ mod deadline;
 mod fuse;
 mod load;
 mod neighbours;
+mod prepare;
 pub mod request;
 mod rerank;
 pub mod response;
@@ -27,7 +28,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures::future::{try_join, try_join_all};
+use futures::future::try_join_all;
 use tracing::{Instrument, debug_span};
 
 use crate::domain::id::{MemoryId, PartitionId, RecallId};
@@ -44,6 +45,7 @@ use assemble::Piece;
 use deadline::Deadline;
 use fuse::{Fused, ScoringContext};
 use neighbours::Neighbour;
+use prepare::ReadyTargets;
 use request::Recall;
 use response::{Context, Degraded, NamedTime, Recalled, RecalledMemory, Timings};
 
@@ -77,42 +79,10 @@ impl Engine {
         let (mut timings, mut degraded) = (Timings::default(), Vec::new());
 
         let view = request.view(now);
-        let targets = self.search_targets(caller, &request.scope, &view).instrument(debug_span!("scope"));
-        let targets = deadline.step(targets).await.transpose()?.unwrap_or_else(|| {
-            degraded.push(Degraded::SearchDeadline);
-            SearchTargets::default()
-        });
-        if targets.left_out > 0 {
-            degraded.push(Degraded::PartitionsLeftOut);
-        }
-        let query = async {
-            let vector = self.query_vector(&request, &deadline).instrument(debug_span!("query")).await?;
-            timings.embed = began.elapsed();
-            Ok(vector)
-        };
-        let loads = self.ready(targets, &deadline).instrument(debug_span!("load_index"));
-        let (targets, vector) = try_join(loads, query).await?;
-        let vector = vector.unwrap_or_else(|reason| {
-            degraded.push(reason);
-            None
-        });
-        let mut searched =
-            self.search(&targets.ready, &request, vector, &deadline).instrument(debug_span!("search")).await?;
-        let found_less = [
-            (targets.loading > 0, Degraded::IndexLoading),
-            (searched.partitions_late > 0, Degraded::SearchDeadline),
-            (searched.versions_left_out, Degraded::VersionsLeftOut),
-        ];
-        degraded.extend(found_less.into_iter().filter_map(|(is_so, reason)| is_so.then_some(reason)));
-        let targets = targets.ready;
-        let scoring = self.scoring(&request, now);
-        let limit = self.candidates_to_load(&request);
-        let mut fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &scoring, limit));
-        timings.search = began.elapsed().saturating_sub(timings.embed);
-
-        let versions = std::mem::take(&mut searched.versions);
+        let Found { targets, searched, scoring, mut fused } =
+            self.find(caller, &request, &view, &deadline, (&mut timings, &mut degraded)).await?;
         let (neighbours, mut loaded) =
-            self.texts(&targets, &request, &mut fused, versions, &deadline, &mut degraded).await?;
+            self.texts(&targets, &request, &mut fused, searched.versions, &deadline, &mut degraded).await?;
         let before_rerank = began.elapsed();
         self.rerank(&request, &mut fused, &loaded, &deadline, &mut degraded)
             .instrument(debug_span!("rerank"))
@@ -157,41 +127,32 @@ impl Engine {
         })
     }
 
-    /// The targets whose partitions are loaded by the deadline. The loads of the others go on.
-    async fn ready(&self, targets: SearchTargets, deadline: &Deadline) -> Result<ReadyTargets, Error> {
-        let loads = targets.partitions.into_iter().map(|(partition, view)| async move {
-            let loaded = deadline.wait(self.index.ready(partition)).await.transpose()?;
-            Ok::<_, Error>(loaded.map(|()| (partition, view)))
-        });
-        let found = try_join_all(loads).await?;
-        let loading = found.iter().filter(|one| one.is_none()).count();
-        let partitions = found.into_iter().flatten().collect();
-        Ok(ReadyTargets { ready: SearchTargets { partitions, left_out: targets.left_out }, loading })
-    }
-
-    /// Step 2: the query vector. The inner error says why there is none: the recall is then lexical only.
-    pub(crate) async fn query_vector(
+    /// Steps 1 to 4: the candidates, best first.
+    async fn find(
         &self,
+        caller: &Caller,
         request: &Recall,
+        view: &View,
         deadline: &Deadline,
-    ) -> Result<Result<Option<Arc<[f32]>>, Degraded>, Error> {
-        let active = self.active_embedder();
-        let dimension = active.embedder.identity().dimension;
-        if let Some(vector) = &request.vector {
-            if vector.len() != dimension {
-                let detail = format!("must have {dimension} components, not {}", vector.len());
-                return Err(Error::invalid("vector", detail));
-            }
-            return Ok(Ok(Some(vector.as_slice().into())));
+        (timings, degraded): (&mut Timings, &mut Vec<Degraded>),
+    ) -> Result<Found, Error> {
+        let began = Instant::now();
+        let ReadyTargets { ready: targets, vector, embed } =
+            self.prepare(caller, request, view, deadline, degraded).await?;
+        timings.embed = embed;
+        let searched =
+            self.search(&targets, request, vector, deadline).instrument(debug_span!("search")).await?;
+        if searched.partitions_late > 0 {
+            degraded.push(Degraded::SearchDeadline);
         }
-        Ok(match deadline.embedding(active.embedder.embed_query(&request.query)).await {
-            Some(Ok(vector)) => Ok(Some(vector.into())),
-            None => Err(Degraded::DenseDeadline),
-            Some(Err(error)) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "recall without the dense signal");
-                Err(Degraded::DenseUnavailable)
-            }
-        })
+        if searched.versions_left_out {
+            degraded.push(Degraded::VersionsLeftOut);
+        }
+        let scoring = self.scoring(request, view.now);
+        let limit = self.candidates_to_load(request);
+        let fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &scoring, limit));
+        timings.search = began.elapsed().saturating_sub(timings.embed);
+        Ok(Found { targets, searched, scoring, fused })
     }
 
     pub(crate) fn index_query(&self, request: &Recall, vector: Option<Arc<[f32]>>, view: View) -> IndexQuery {
@@ -325,11 +286,12 @@ struct Shown<'a> {
     valid_at: Timestamp,
 }
 
-/// Targets whose partitions are in memory.
-struct ReadyTargets {
-    ready: SearchTargets,
-    /// Number of partitions that were not loaded by the deadline.
-    loading: usize,
+/// Candidates with their scores, best first, and where they were found.
+struct Found {
+    targets: SearchTargets,
+    searched: Searched,
+    scoring: ScoringContext,
+    fused: Vec<Fused>,
 }
 
 /// Candidates of all partitions together.
