@@ -21,6 +21,8 @@ mod partition;
 mod partition_cache;
 mod prepared_query;
 mod scan_queue;
+#[expect(dead_code, reason = "used by the load of partitions")]
+mod segment;
 mod visibility;
 mod workers;
 

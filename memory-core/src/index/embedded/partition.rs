@@ -4,6 +4,8 @@
 //! Memories are numbered by ordinal (in the columns, and as groups of the scan), rows by row number (the same in the scan
 //! and in BM25). Both only grow: replaced and erased ones are dead until the partition is read anew.
 
+pub(super) mod image;
+
 use std::sync::Arc;
 
 use gpu_retrieval::{Row, Rows, ScanBackend};
