@@ -38,6 +38,9 @@ pub enum IndexError {
     /// The partition has more rows than the index can number.
     #[error("the scope has more rows than the index can hold")]
     Full,
+    /// The files of the index cannot be changed: what is to be erased may be in them.
+    #[error("the files of the index cannot be changed")]
+    Files(#[source] Arc<std::io::Error>),
     /// The search ended without an answer: a bug, contained.
     #[error("the search was abandoned")]
     Abandoned,
@@ -213,6 +216,23 @@ pub struct TurnPosition {
     pub seq: u32,
 }
 
+/// An erasure under way: see [`Index::begin_erasure`].
+#[derive(Default)]
+pub struct ErasureGuard(Option<Box<dyn Send + Sync>>);
+
+impl ErasureGuard {
+    /// A guard that drops `held` when it is dropped.
+    pub fn of(held: impl Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(held)))
+    }
+}
+
+impl Debug for ErasureGuard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ErasureGuard").field(&self.0.is_some()).finish()
+    }
+}
+
 /// Hybrid search over partitions.
 ///
 /// Contract: an answer reflects every update that was applied before the call. Ranks do not depend on how often or in
@@ -272,6 +292,15 @@ pub trait Index: Send + Sync + Debug {
         view: &View,
     ) -> Result<Vec<(MemoryId, MemoryId)>, IndexError>;
 
+    /// Called before memories or versions of a partition are erased from the store. When it returns, no file of the index
+    /// has bytes of the partition; until the guard is dropped, none is written. The guard is dropped once the erasure is
+    /// in the store and was applied, or was given up. A kill in between leaves nothing of what was erased.
+    ///
+    /// An error means that files may be left: the caller does not erase. An index without files has nothing to do.
+    async fn begin_erasure(&self, _partition: PartitionId) -> Result<ErasureGuard, IndexError> {
+        Ok(ErasureGuard::default())
+    }
+
     /// Brings a partition up to date with a commit. Updates of one partition come in the order of their numbers; one
     /// that the index has already is ignored, and a gap before one makes the index read the partition anew.
     ///
@@ -284,10 +313,14 @@ pub trait Index: Send + Sync + Debug {
     /// not in this process marks the partition as stale.
     async fn clear_partition(&self, partition: PartitionId);
 
-    /// Drops what is held of all partitions, as [`Index::clear_partition`] does of one.
+    /// Drops what is held of all partitions, as [`Index::clear_partition`] does of one, in files too.
     async fn clear_cache(&self);
 
     /// Number of differences between a partition that is held and the store: each version that only one of them has
     /// counts. 0 for a partition that is not held.
     async fn differences(&self, partition: PartitionId) -> Result<u64, IndexError>;
+
+    /// Called before the end of the process, when no more commits come: writes what makes the next start fast. It takes a
+    /// few seconds at most, and nothing is lost without it.
+    async fn settle(&self) {}
 }

@@ -260,6 +260,15 @@ pub struct ChangeEntry {
     pub memory: MemoryId,
 }
 
+/// Extent of a partition at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Last number of the change log.
+    pub last_seq: u64,
+    /// Number of memories.
+    pub memories: u64,
+}
+
 /// Operation of a change-log entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeOp {
@@ -301,6 +310,9 @@ pub trait IndexSource: Send + Sync + Debug {
         partition: PartitionId,
         each: &mut (dyn FnMut(Indexed) + Send),
     ) -> Result<u64, StoreError>;
+
+    /// Last change-log number and number of memories of a partition, of one moment; zeros for one that is not there.
+    async fn extent(&self, partition: PartitionId) -> Result<Extent, StoreError>;
 
     /// Change-log entries after `after`, in order, at most `limit`.
     async fn changes(

@@ -19,7 +19,7 @@ use memory_core::recall::response::Degraded;
 use memory_core::recall::settings::RecallSettings;
 use memory_core::retention::MemoryBankPaper;
 use memory_core::store::sql::{SqlStore, StoreOptions};
-use memory_core::store::{ChangeEntry, IndexSource, Indexed, StoreError};
+use memory_core::store::{ChangeEntry, Extent, IndexSource, Indexed, StoreError};
 use memory_core::testing::{CALLER, START, fact, memories, question, user};
 use memory_core::think::settings::ThinkingSettings;
 use parking_lot::Mutex;
@@ -66,6 +66,10 @@ impl IndexSource for PlannedSource {
             None => {}
         }
         self.store.load(partition, each).await
+    }
+
+    async fn extent(&self, partition: PartitionId) -> Result<Extent, StoreError> {
+        self.store.extent(partition).await
     }
 
     async fn changes(
@@ -200,7 +204,8 @@ async fn a_load_does_not_hold_the_async_threads() {
 
 #[tokio::test]
 async fn an_index_that_is_dropped_ends_its_loads() {
-    let Set { engine, index, source, _directory } = Set::new(vec![Plan::Slow(Duration::from_secs(3_600))]).await;
+    let Set { engine, index, source, _directory } =
+        Set::new(vec![Plan::Slow(Duration::from_secs(3_600))]).await;
     let _ = tokio::time::timeout(Duration::from_millis(50), index.ready(PARTITION)).await;
     let held_before = Arc::strong_count(&source);
     drop(engine);

@@ -5,14 +5,22 @@
 //! [`super::partition_cache`] and applied after it. Reading with decoding, and building, each run on a blocking thread, so
 //! that no async thread is held and the two overlap. A failed load gives its error to every caller that waits; the next
 //! caller starts a new one.
+//!
+//! Where the index has segments, a load begins with one and replays the change log after it; after a load without one it
+//! is written before the partition is searched, which adds a twentieth. Segments of partitions that grow are written in
+//! the background, from a partition that is built for it.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::catch_up::caught_up;
+use super::growth::{Growth, TICK};
 use super::partition::Partition;
-use super::partition_cache::{CachedPartition, LoadOutcome, PartitionCache, SharedLoad};
+use super::partition_cache::{CachedPartition, LoadOutcome, PartitionCache, Reservation, SharedLoad};
+use super::segments::{Segments, WritePermit};
 use crate::domain::id::PartitionId;
 use crate::index::IndexError;
 use crate::retention::Curve;
@@ -42,6 +50,10 @@ pub(super) struct Loader {
     queued: Arc<Semaphore>,
     running: Semaphore,
     closed: watch::Sender<bool>,
+    segments: Option<Arc<Segments>>,
+    growth: Growth,
+    /// True once the task that writes segments of grown partitions was started.
+    is_writing: AtomicBool,
 }
 
 impl Loader {
@@ -49,6 +61,7 @@ impl Loader {
         source: Arc<dyn IndexSource>,
         curve: Arc<dyn Curve>,
         cache: Arc<PartitionCache>,
+        segments: Option<Arc<Segments>>,
     ) -> Self {
         Self {
             source,
@@ -57,11 +70,17 @@ impl Loader {
             queued: Arc::new(Semaphore::new(MAX_QUEUED_LOADS)),
             running: Semaphore::new(MAX_LOADS),
             closed: watch::Sender::new(false),
+            segments,
+            growth: Growth::default(),
+            is_writing: AtomicBool::new(false),
         }
     }
 
     /// The cached partition, after a load if it is missing. A caller that drops the future leaves the load running.
-    pub(super) async fn loaded(self: &Arc<Self>, id: PartitionId) -> Result<Arc<CachedPartition>, IndexError> {
+    pub(super) async fn loaded(
+        self: &Arc<Self>,
+        id: PartitionId,
+    ) -> Result<Arc<CachedPartition>, IndexError> {
         let cached = self.cache.touch(id);
         if cached.is_loaded() {
             return Ok(cached);
@@ -128,12 +147,121 @@ impl Loader {
         Err(IndexError::Abandoned)
     }
 
-    /// Reads the partition from the store.
+    /// The partition for the cache, by its segment if it has one.
     async fn read(&self, id: PartitionId, cached: &Arc<CachedPartition>) -> Result<Partition, IndexError> {
+        let (cache, entry) = (Arc::clone(&self.cache), Arc::clone(cached));
+        let account = move |bytes| cache.account(id, &entry, bytes);
+        let Some(segments) = &self.segments else { return self.read_store(id, account).await };
+        let permit = segments.permit(id);
+        if let Some((partition, segment_seq)) = self.read_segment(segments, id).await? {
+            self.note_segment(id, segment_seq, &partition);
+            return Ok(partition);
+        }
+        let partition = self.read_store(id, account).await?;
+        self.write_segment(segments, permit, partition).await
+    }
+
+    /// Writes the partition's segment anew, in the background.
+    async fn renew_segment(&self, segments: &Arc<Segments>, id: PartitionId) -> Result<(), IndexError> {
+        let _turn = self.running.acquire().await.map_err(|_| IndexError::Abandoned)?;
+        let memory = Arc::new(self.cache.reserve());
+        let permit = segments.permit(id);
+        let partition = match self.read_segment(segments, id).await? {
+            Some((partition, _)) => partition,
+            None => {
+                let memory: Arc<Reservation> = Arc::clone(&memory);
+                self.read_store(id, move |bytes| memory.set(bytes)).await?
+            }
+        };
+        memory.set(partition.bytes());
+        self.write_segment(segments, permit, partition).await.map(drop)
+    }
+
+    /// Remembers a commit, so that the segment of a partition that grows is renewed.
+    pub(super) fn committed(self: &Arc<Self>, id: PartitionId, seq_before: u64, seq_after: u64) {
+        let Some(segments) = &self.segments else { return };
+        self.growth.committed(id, seq_before, seq_after);
+        if !self.is_writing.swap(true, Ordering::Relaxed) {
+            tokio::spawn(renew_segments(Arc::downgrade(self), Arc::clone(segments)));
+        }
+    }
+
+    /// Renews the segments of all partitions that have grown.
+    pub(super) async fn settle(&self) {
+        let Some(segments) = &self.segments else { return };
+        // Twice: the first look takes what is busy for quiet.
+        self.renew(segments, self.growth.due()).await;
+        self.renew(segments, self.growth.due()).await;
+    }
+
+    async fn renew(&self, segments: &Arc<Segments>, due: Vec<PartitionId>) {
+        for id in due {
+            if let Err(error) = self.renew_segment(segments, id).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, partition = %id, "no segment was written");
+                self.growth.forget(id);
+            }
+        }
+    }
+
+    /// The partition of the segment, with the change log replayed, and the segment's number. None if there is none or it
+    /// was refused.
+    async fn read_segment(
+        &self,
+        segments: &Arc<Segments>,
+        id: PartitionId,
+    ) -> Result<Option<(Partition, u64)>, IndexError> {
+        let (segments, source, curve) = (Arc::clone(segments), Arc::clone(&self.source), self.curve.clone());
+        let runtime = tokio::runtime::Handle::current();
+        let mut closed = self.closed.subscribe();
+        blocking(move || {
+            let Some(partition) = segments.read(id, curve) else { return Ok(None) };
+            let segment_seq = partition.seq();
+            let caught_up = runtime.block_on(async {
+                tokio::select! {
+                    caught_up = caught_up(&*source, id, partition) => caught_up,
+                    _ = closed.wait_for(|closed| *closed) => Err(IndexError::Abandoned),
+                }
+            })?;
+            if caught_up.is_none() {
+                segments.refuse(id);
+            }
+            Ok(caught_up.map(|partition| (partition, segment_seq)))
+        })
+        .await
+    }
+
+    async fn write_segment(
+        &self,
+        segments: &Arc<Segments>,
+        permit: WritePermit,
+        partition: Partition,
+    ) -> Result<Partition, IndexError> {
+        let (segments, id) = (Arc::clone(segments), permit.id());
+        let (partition, is_written) = blocking(move || {
+            let is_written = segments.write(&permit, &partition);
+            Ok((partition, is_written))
+        })
+        .await?;
+        match is_written {
+            true => self.note_segment(id, partition.seq(), &partition),
+            false => self.growth.forget(id),
+        }
+        Ok(partition)
+    }
+
+    fn note_segment(&self, id: PartitionId, segment_seq: u64, partition: &Partition) {
+        self.growth.has_segment(id, segment_seq, partition.seq(), partition.rows());
+    }
+
+    /// Reads the partition from the store. Passes its size to `account` as it grows.
+    async fn read_store(
+        &self,
+        id: PartitionId,
+        account: impl Fn(usize) + Send + 'static,
+    ) -> Result<Partition, IndexError> {
         let empty = Partition::new(self.source.dimension().await?, self.curve.clone())?;
         let (batches, received) = sync_channel(MAX_BATCHES_AHEAD);
-        let (cache, entry) = (Arc::clone(&self.cache), Arc::clone(cached));
-        let building = blocking(move || build(empty, &received, |bytes| cache.account(id, &entry, bytes)));
+        let building = blocking(move || build(empty, &received, account));
         let (source, mut closed) = (Arc::clone(&self.source), self.closed.subscribe());
         let runtime = tokio::runtime::Handle::current();
         let reading = blocking(move || {
@@ -148,6 +276,18 @@ impl Loader {
         let mut partition = built?;
         partition.set_seq(seq?);
         Ok(partition)
+    }
+}
+
+/// Renews segments until the index is dropped.
+async fn renew_segments(loader: Weak<Loader>, segments: Arc<Segments>) {
+    loop {
+        tokio::time::sleep(TICK).await;
+        let Some(loader) = loader.upgrade() else { return };
+        if *loader.closed.borrow() {
+            return;
+        }
+        loader.renew(&segments, loader.growth.due()).await;
     }
 }
 

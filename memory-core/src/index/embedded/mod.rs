@@ -8,9 +8,11 @@
 mod adjacent_turns;
 mod bitmap;
 mod candidates;
+mod catch_up;
 mod columns;
 mod extent;
 mod filtering;
+mod growth;
 mod heap_size;
 mod hybrid_search;
 mod interner;
@@ -21,12 +23,13 @@ mod partition;
 mod partition_cache;
 mod prepared_query;
 mod scan_queue;
-#[expect(dead_code, reason = "used by the load of partitions")]
 mod segment;
+mod segments;
 mod visibility;
 mod workers;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -34,11 +37,18 @@ use self::loading::Loader;
 use self::partition::Partition;
 use self::partition_cache::{CachedPartition, PartitionCache};
 use self::scan_queue::ScanQueue;
+pub use self::segments::SegmentOptions;
+use self::segments::Segments;
 use self::workers::Workers;
-use super::{Answer, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosition, Update, View};
+use super::{
+    Answer, ErasureGuard, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosition, Update, View,
+};
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::retention::Curve;
 use crate::store::IndexSource;
+
+/// Longest time that [`Index::settle`] takes.
+const SETTLE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Bounds of the embedded index.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +73,7 @@ pub struct EmbeddedIndex {
     source: Arc<dyn IndexSource>,
     cache: Arc<PartitionCache>,
     loader: Arc<Loader>,
+    segments: Option<Arc<Segments>>,
     inline_rows: usize,
     scan_queue: Arc<ScanQueue>,
     /// Bounds the threads that inspect large partitions.
@@ -72,9 +83,34 @@ pub struct EmbeddedIndex {
 impl EmbeddedIndex {
     /// An index over `source` with an empty cache. Retention follows `curve`.
     pub fn new(source: Arc<dyn IndexSource>, curve: Arc<dyn Curve>, options: EmbeddedIndexOptions) -> Self {
+        Self::over(source, curve, options, None)
+    }
+
+    /// An index as [`EmbeddedIndex::new`] makes it, with segment files, from which partitions are loaded. Only one index
+    /// may use the folder.
+    ///
+    /// # Errors
+    /// The folder cannot be made or read.
+    pub fn with_segments(
+        source: Arc<dyn IndexSource>,
+        curve: Arc<dyn Curve>,
+        options: EmbeddedIndexOptions,
+        segments: &SegmentOptions,
+    ) -> std::io::Result<Self> {
+        let segments = Segments::open(segments, &*curve)?;
+        Ok(Self::over(source, curve, options, Some(Arc::new(segments))))
+    }
+
+    fn over(
+        source: Arc<dyn IndexSource>,
+        curve: Arc<dyn Curve>,
+        options: EmbeddedIndexOptions,
+        segments: Option<Arc<Segments>>,
+    ) -> Self {
         let cache = Arc::new(PartitionCache::new(options.budget_bytes));
         Self {
-            loader: Arc::new(Loader::new(Arc::clone(&source), curve, Arc::clone(&cache))),
+            loader: Arc::new(Loader::new(Arc::clone(&source), curve, Arc::clone(&cache), segments.clone())),
+            segments,
             source,
             cache,
             inline_rows: options.inline_rows,
@@ -205,8 +241,27 @@ impl Index for EmbeddedIndex {
             .unwrap_or_default())
     }
 
+    async fn begin_erasure(&self, partition: PartitionId) -> Result<ErasureGuard, IndexError> {
+        let Some(segments) = self.segments.clone() else { return Ok(ErasureGuard::default()) };
+        let erasure = tokio::task::spawn_blocking(move || segments.begin_erasure(partition)).await;
+        let erasure = erasure.map_err(|_| IndexError::Abandoned)?;
+        Ok(ErasureGuard::of(erasure.map_err(|error| IndexError::Files(Arc::new(error)))?))
+    }
+
     async fn apply(&self, partition: PartitionId, update: Update) -> Result<(), IndexError> {
+        // The caller should have begun an erasure before its commit; what is erased leaves the segments in any case.
+        let _erasure = match update.erased.is_empty() {
+            true => ErasureGuard::default(),
+            false => self.begin_erasure(partition).await?,
+        };
+        self.loader.committed(partition, update.seq_before, update.seq_after);
         self.cache.apply(partition, update)
+    }
+
+    async fn settle(&self) {
+        if tokio::time::timeout(SETTLE_WITHIN, self.loader.settle()).await.is_err() {
+            tracing::info!("some segments of the index were not written in time");
+        }
     }
 
     async fn clear_partition(&self, partition: PartitionId) {
@@ -214,6 +269,14 @@ impl Index for EmbeddedIndex {
     }
 
     async fn clear_cache(&self) {
+        self.cache.clear();
+        let Some(segments) = self.segments.clone() else { return };
+        match tokio::task::spawn_blocking(move || segments.remove_all()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "segments of the index were not removed"),
+            Err(error) => tracing::error!(%error, "segments of the index were not removed"),
+        }
+        // Loads that began before the removal may have installed what it was to remove.
         self.cache.clear();
     }
 

@@ -165,6 +165,16 @@ impl Partition {
         self.columns.len() > FEW && self.columns.live() < self.columns.len() / 2
     }
 
+    /// Number of memories.
+    pub(super) fn live(&self) -> u64 {
+        self.columns.live() as u64
+    }
+
+    /// True if it has this memory.
+    pub(super) fn has(&self, memory: MemoryId) -> bool {
+        self.columns.ordinal(memory).is_some()
+    }
+
     /// Approximate heap size in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.columns.bytes()

@@ -188,7 +188,11 @@ impl PartitionCache {
 
     pub(super) fn clear(&self) {
         // Dropped after the lock is released: large partitions take their time.
-        let removed = std::mem::take(&mut *self.entries.lock());
+        let mut entries = self.entries.lock();
+        let removed = std::mem::take(&mut entries.by_id);
+        let freed: usize = removed.values().map(|cached| cached.bytes.load(Ordering::Relaxed)).sum();
+        entries.total_bytes -= freed;
+        drop(entries);
         drop(removed);
     }
 
@@ -211,15 +215,20 @@ impl PartitionCache {
         let before = cached.bytes.swap(now, Ordering::Relaxed);
         entries.total_bytes = entries.total_bytes - before + now;
         if entries.total_bytes > self.budget_bytes {
-            self.evict(&mut entries, id);
+            self.evict(&mut entries, Some(id));
         }
     }
 
-    fn evict(&self, entries: &mut Entries, keep: PartitionId) {
+    /// Memory of a partition that is not one of the cache's, accounted for while the reservation lives.
+    pub(super) fn reserve(self: &Arc<Self>) -> Reservation {
+        Reservation { cache: Arc::clone(self), bytes: AtomicUsize::new(0) }
+    }
+
+    fn evict(&self, entries: &mut Entries, keep: Option<PartitionId>) {
         let mut oldest_first: Vec<(u64, PartitionId)> = entries
             .by_id
             .iter()
-            .filter(|(id, cached)| **id != keep && cached.bytes.load(Ordering::Relaxed) > 0)
+            .filter(|(id, cached)| Some(**id) != keep && cached.bytes.load(Ordering::Relaxed) > 0)
             .filter(|(_, cached)| !cached.is_loading())
             .map(|(id, cached)| (cached.last_used.load(Ordering::Relaxed), *id))
             .collect();
@@ -238,6 +247,31 @@ impl PartitionCache {
     pub(super) fn in_memory(&self) -> (usize, usize) {
         let entries = self.entries.lock();
         (entries.total_bytes, entries.by_id.len())
+    }
+}
+
+/// Memory outside of the cache that counts against its budget.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    cache: Arc<PartitionCache>,
+    bytes: AtomicUsize,
+}
+
+impl Reservation {
+    /// Changes its size, and evicts partitions while the budget is exceeded.
+    pub(super) fn set(&self, bytes: usize) {
+        let mut entries = self.cache.entries.lock();
+        let before = self.bytes.swap(bytes, Ordering::Relaxed);
+        entries.total_bytes = entries.total_bytes - before + bytes;
+        if entries.total_bytes > self.cache.budget_bytes {
+            self.cache.evict(&mut entries, None);
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.cache.entries.lock().total_bytes -= self.bytes.load(Ordering::Relaxed);
     }
 }
 

@@ -12,17 +12,17 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 use super::partition::Partition;
 use super::segment::{SegmentFiles, SegmentIdentity};
 use crate::domain::id::PartitionId;
 use crate::retention::Curve;
 
-/// Rows from which on a partition has a segment: fewer are read from the store in some tens of milliseconds.
-pub(super) const MIN_SEGMENT_ROWS: usize = 1_024;
+/// Time between two removals of a segment whose writing is about to begin.
+const BETWEEN_REMOVALS: Duration = Duration::from_millis(2);
 
 /// Settings of segment files.
 #[derive(Clone, Debug)]
@@ -35,6 +35,13 @@ pub struct SegmentOptions {
     pub rows: String,
     /// Components of a vector.
     pub dimension: usize,
+    /// Rows from which on a partition has a segment.
+    pub min_rows: usize,
+}
+
+impl SegmentOptions {
+    /// Fewer rows are read from the store in some tens of milliseconds.
+    pub const MIN_ROWS: usize = 1_024;
 }
 
 /// Segments of one index.
@@ -43,9 +50,8 @@ pub(super) struct Segments {
     files: SegmentFiles,
     folder: PathBuf,
     budget_bytes: u64,
+    min_rows: usize,
     fences: Arc<Mutex<Fences>>,
-    /// Held shared while one file is changed, alone while all are removed.
-    all_files: RwLock<()>,
 }
 
 /// Fences of the partitions that are being read for a segment or erased from.
@@ -64,8 +70,8 @@ struct Fence {
     erasing: usize,
     /// Number of permits.
     reading: usize,
-    /// Held while the partition's file is changed.
-    file: Arc<Mutex<()>>,
+    /// True while a segment of the partition is written.
+    writing: bool,
 }
 
 /// Permit to write a segment from what is read of the store from now on.
@@ -94,8 +100,8 @@ impl Segments {
             files: SegmentFiles::open(&options.folder, identity)?,
             folder: options.folder.clone(),
             budget_bytes: options.budget_bytes,
+            min_rows: options.min_rows,
             fences: Arc::default(),
-            all_files: RwLock::new(()),
         })
     }
 
@@ -114,84 +120,99 @@ impl Segments {
         self.files.read(id, curve)
     }
 
-    /// Writes a segment of a partition that was read under this permit, unless it is small or was erased from since.
-    /// True if it was written. Blocking; an error leaves no segment.
+    /// Writes a segment of a partition that was read under this permit, unless it is small, was erased from since, or is
+    /// being written. True if it was written. Blocking.
     pub(super) fn write(&self, permit: &WritePermit, partition: &Partition) -> bool {
         let id = permit.id;
-        if partition.rows() < MIN_SEGMENT_ROWS {
+        if partition.rows() < self.min_rows {
             return false;
         }
-        let _shared = self.all_files.read();
-        let Some(file) = self.fences.lock().by_id.get(&id).map(|fence| Arc::clone(&fence.file)) else {
-            return false;
-        };
-        let _alone = file.lock();
-        if !permit.holds() {
-            return false;
-        }
+        let Some(_writing) = permit.begin_writing() else { return false };
         let written = self.make_room(partition.bytes()).and_then(|()| self.files.write(id, partition));
         if let Err(error) = &written {
-            tracing::warn!(%error, partition = id.0, "a segment of the index was not written");
-            // A segment that is older than this one is of use all the same.
+            // An earlier segment, if there is one, is of use all the same.
+            tracing::warn!(%error, partition = %id, "a segment of the index was not written");
         }
         written.is_ok()
     }
 
-    /// Removes a partition's segment before an erasure is committed. Blocking.
+    /// Removes a partition's segment before an erasure is committed, and ends a writing of it. Blocking.
     pub(super) fn begin_erasure(&self, id: PartitionId) -> io::Result<ErasureUnderWay> {
-        let (erasure, file) = {
+        let erasure = {
             let mut fences = self.fences.lock();
             let fence = fences.by_id.entry(id).or_default();
             fence.erasures += 1;
             fence.erasing += 1;
-            (ErasureUnderWay { id, fences: Arc::clone(&self.fences) }, Arc::clone(&fence.file))
+            ErasureUnderWay { id, fences: Arc::clone(&self.fences) }
         };
-        let _shared = self.all_files.read();
-        let _alone = file.lock();
-        self.files.remove(id)?;
+        self.until_unwritten(
+            |fences| fences.by_id.get(&id).is_some_and(|fence| fence.writing),
+            || self.files.remove(id),
+        )?;
         Ok(erasure)
     }
 
     /// Removes a segment that does not fit the store. Blocking.
     pub(super) fn refuse(&self, id: PartitionId) {
-        let _shared = self.all_files.read();
         if let Err(error) = self.files.remove(id) {
-            tracing::warn!(%error, partition = id.0, "a segment of the index was not removed");
+            tracing::warn!(%error, partition = %id, "a segment of the index was not removed");
         }
     }
 
     /// Removes all segments; nothing that was read before is written afterwards. Blocking.
     pub(super) fn remove_all(&self) -> io::Result<()> {
         self.fences.lock().removals += 1;
-        let _alone = self.all_files.write();
-        self.files.remove_all()
+        self.until_unwritten(
+            |fences| fences.by_id.values().any(|fence| fence.writing),
+            || self.files.remove_all(),
+        )
     }
 
-    /// Removes the oldest files while there is no room for so many bytes more.
+    /// Removes files until no writing was under way before a removal. A removal ends the writings that it meets; one that
+    /// is about to begin is met by the next.
+    fn until_unwritten(
+        &self,
+        is_writing: impl Fn(&Fences) -> bool,
+        remove: impl Fn() -> io::Result<()>,
+    ) -> io::Result<()> {
+        loop {
+            let was_writing = is_writing(&self.fences.lock());
+            remove()?;
+            if !was_writing {
+                return Ok(());
+            }
+            std::thread::sleep(BETWEEN_REMOVALS);
+        }
+    }
+
+    /// Removes the oldest segments while there is no room for so many bytes more.
     fn make_room(&self, bytes: usize) -> io::Result<()> {
-        let room = self.budget_bytes.saturating_sub(u64::try_from(bytes).unwrap_or(u64::MAX));
-        let mut left = self.files.bytes();
-        if left <= room {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let Some(room) = self.budget_bytes.checked_sub(bytes) else {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        };
+        if self.files.bytes() <= room {
             return Ok(());
         }
-        for (_, size, path) in oldest_first(&self.folder)? {
-            if left <= room {
+        for (_, id) in oldest_first(&self.folder)? {
+            if self.files.bytes() <= room {
                 break;
             }
-            std::fs::remove_file(path)?;
-            left = left.saturating_sub(size);
+            self.files.remove(id)?;
         }
-        if bytes as u64 > self.budget_bytes { Err(io::ErrorKind::QuotaExceeded.into()) } else { Ok(()) }
+        Ok(())
     }
 }
 
-fn oldest_first(folder: &Path) -> io::Result<Vec<(SystemTime, u64, PathBuf)>> {
+/// The partitions with a segment, the oldest first.
+fn oldest_first(folder: &Path) -> io::Result<Vec<(SystemTime, PartitionId)>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        let about = entry.metadata()?;
-        if about.is_file() {
-            files.push((about.modified()?, about.len(), entry.path()));
+        let name = entry.file_name();
+        let id = name.to_str().and_then(|name| name.split_once('-')).and_then(|(id, _)| id.parse().ok());
+        if let Some(id) = id {
+            files.push((entry.metadata()?.modified()?, PartitionId(id)));
         }
     }
     files.sort_unstable();
@@ -199,10 +220,29 @@ fn oldest_first(folder: &Path) -> io::Result<Vec<(SystemTime, u64, PathBuf)>> {
 }
 
 impl WritePermit {
-    fn holds(&self) -> bool {
-        let fences = self.fences.lock();
-        let now = fences.by_id.get(&self.id).map(|fence| (fence.erasures, fences.removals));
-        self.at.is_some() && self.at == now
+    pub(super) fn id(&self) -> PartitionId {
+        self.id
+    }
+
+    /// Begins a writing, unless something was erased since the permit was given or another writing is under way.
+    fn begin_writing(&self) -> Option<Writing<'_>> {
+        let mut fences = self.fences.lock();
+        let removals = fences.removals;
+        let fence = fences.by_id.get_mut(&self.id)?;
+        let may_begin = self.at == Some((fence.erasures, removals)) && !fence.writing;
+        fence.writing |= may_begin;
+        may_begin.then_some(Writing(self))
+    }
+}
+
+/// A segment is being written.
+struct Writing<'a>(&'a WritePermit);
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        if let Some(fence) = self.0.fences.lock().by_id.get_mut(&self.0.id) {
+            fence.writing = false;
+        }
     }
 }
 

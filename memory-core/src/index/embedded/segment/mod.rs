@@ -155,7 +155,8 @@ fn read(
         (header.memories as usize, header.rows as usize, header.dimension as usize);
     let ids = in_section(file, of_ids, |input| read_ids(memories, input))?;
     let ids_of_groups = ids.clone();
-    let vectors = || in_section(file, of_vectors, |input| read_vectors(dimension, ids_of_groups, rows, input));
+    let vectors =
+        || in_section(file, of_vectors, |input| read_vectors(dimension, ids_of_groups, rows, input));
     let others = || -> io::Result<(ReadColumns, LexicalIndex)> {
         let columns = in_section(file, of_columns, |input| ReadColumns::read(&ids, rows, input))?;
         let groups = columns.groups();
