@@ -19,7 +19,7 @@ mod partition;
 mod partition_cache;
 mod prepared_query;
 mod scan_queue;
-#[expect(dead_code, reason = "used by the load of partitions")]
+#[cfg_attr(not(test), expect(dead_code, reason = "the load of partitions will use it"))]
 mod segment;
 mod visibility;
 mod workers;
