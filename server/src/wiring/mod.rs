@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use memory_core::domain::clock::SystemClock;
+use memory_core::domain::embedder::RowRecipe;
 use memory_core::domain::id::RandomIds;
+use memory_core::engine::recipe_of_new_rows;
 use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions, SegmentOptions};
 use memory_core::jobs::settings::JobSettings;
 use memory_core::model::source::EmbedderSource;
@@ -24,7 +26,7 @@ use crate::problem::causes;
 pub(crate) const DEFAULT_EMBEDDER: &str = "bge-small-en-v1.5";
 
 /// Folder of the index's segment files in the data directory.
-const SEGMENT_FOLDER: &str = "segments";
+pub(crate) const SEGMENT_FOLDER: &str = "segments";
 
 /// Error of the engine's start.
 #[derive(Debug, thiserror::Error)]
@@ -85,13 +87,12 @@ pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
 /// Segment files of the index, in the data directory: of the rows that the store has, or is to have. `None` if they are
 /// switched off.
 fn segments(config: &Config, embedder: &dyn Embedder, stored: Option<RowRecipe>) -> Option<SegmentOptions> {
-    let identity = embedder.identity();
-    let rows = stored.unwrap_or_else(|| row_recipe(identity.vector_space()));
+    let rows = stored.unwrap_or_else(|| recipe_of_new_rows(embedder));
     (config.index.segment_budget_bytes > 0).then(|| SegmentOptions {
         folder: config.store.data_dir.join(SEGMENT_FOLDER),
         budget_bytes: config.index.segment_budget_bytes,
         rows: format!("{} {} {}", rows.embedder, rows.tokenizer, rows.key_recipe),
-        dimension: identity.dimension,
+        dimension: embedder.identity().dimension,
         min_rows: SegmentOptions::MIN_ROWS,
     })
 }

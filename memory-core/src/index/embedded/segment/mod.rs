@@ -22,7 +22,7 @@ use std::sync::atomic::AtomicBool;
 
 use self::files::Files;
 use self::header::{FORMAT, HEADER_BYTES, Header, Written};
-use self::stream::{Section, SectionReader, SectionWriter};
+use self::stream::{Section, SectionReader, SectionWriter, damaged};
 use super::lexical::LexicalIndex;
 use super::partition::Partition;
 use super::partition::image::{PartitionImage, ReadColumns, read_ids, read_vectors};
@@ -163,9 +163,25 @@ fn read(
         let lexical = in_section(file, of_lexical, |input| LexicalIndex::read(groups.into_iter(), input))?;
         Ok((columns, lexical))
     };
-    let (dense, others) = rayon::join(vectors, others);
+    let (dense, others) = both(vectors, others);
     let ((columns, lexical), dense) = (others?, dense?);
     Ok(columns.into_partition(header.seq, dense, lexical, curve))
+}
+
+/// The results of both, the first computed on a thread of its own. The pools of searches and of embedding are not used: a
+/// load would wait behind their work.
+fn both<T: Send, U>(
+    first: impl FnOnce() -> io::Result<T> + Send,
+    second: impl FnOnce() -> io::Result<U>,
+) -> (io::Result<T>, io::Result<U>) {
+    std::thread::scope(|threads| {
+        let thread =
+            std::thread::Builder::new().name("engrain-segment".to_owned()).spawn_scoped(threads, first);
+        let second = second();
+        // A panic there would be a bug: it is contained, and the partition is read from the store.
+        let first = thread.and_then(|thread| thread.join().unwrap_or_else(|_| Err(damaged())));
+        (first, second)
+    })
 }
 
 /// Reads a whole section and checks its checksum.
