@@ -9,6 +9,7 @@
 //! - Lookups answer `None` or omit what does not exist. Errors are for a store that does not work.
 
 mod derivations;
+mod extent;
 mod jobs;
 mod maintenance;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -21,6 +22,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 pub use derivations::Derivations;
+pub use extent::Extent;
 pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance};
 pub use thinking::{PendingPartition, PendingTurn, Thinking};
@@ -258,15 +260,6 @@ pub struct ChangeEntry {
     pub op: ChangeOp,
     /// Memory that was changed.
     pub memory: MemoryId,
-}
-
-/// Extent of a partition at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Extent {
-    /// Last number of the change log.
-    pub last_seq: u64,
-    /// Number of memories.
-    pub memories: u64,
 }
 
 /// Operation of a change-log entry.

@@ -231,7 +231,7 @@ impl WritePermit {
         let fence = fences.by_id.get_mut(&self.id)?;
         let may_begin = self.at == Some((fence.erasures, removals)) && !fence.writing;
         fence.writing |= may_begin;
-        may_begin.then_some(Writing(self))
+        may_begin.then(|| Writing(self))
     }
 }
 
