@@ -29,8 +29,13 @@ use crate::store::{IndexSource, Indexed};
 /// Reads of a load at most. Another one is needed if an update is missing among the queued ones; updates are applied in the
 /// order of the log, so even a second one is a sign of a bug.
 const MAX_READS: usize = 3;
-/// Loads at the same time at most: it bounds the partitions that are in memory beyond the cache's budget.
-const MAX_LOADS: usize = 2;
+/// Memories from which on a partition is large: its full load takes a second or more.
+const LARGE_PARTITION: u64 = 20_000;
+/// Loads of small partitions at the same time at most, and of large ones beside them, so that nobody waits for the load of
+/// a much larger owner. They bound the partitions that are in memory beyond the cache's budget, and the connections to the
+/// store that loads hold.
+const MAX_SMALL_LOADS: usize = 2;
+const MAX_LARGE_LOADS: usize = 1;
 /// Loads that wait for their turn at most, those under way included. Further callers wait for a place, and give it up
 /// when they give up themselves.
 const MAX_QUEUED_LOADS: usize = 256;
@@ -48,7 +53,8 @@ pub(super) struct Loader {
     curve: Arc<dyn Curve>,
     cache: Arc<PartitionCache>,
     queued: Arc<Semaphore>,
-    running: Semaphore,
+    small: Semaphore,
+    large: Semaphore,
     closed: watch::Sender<bool>,
     segments: Option<Arc<Segments>>,
     growth: Growth,
@@ -68,7 +74,8 @@ impl Loader {
             curve,
             cache,
             queued: Arc::new(Semaphore::new(MAX_QUEUED_LOADS)),
-            running: Semaphore::new(MAX_LOADS),
+            small: Semaphore::new(MAX_SMALL_LOADS),
+            large: Semaphore::new(MAX_LARGE_LOADS),
             closed: watch::Sender::new(false),
             segments,
             growth: Growth::default(),
@@ -127,12 +134,16 @@ impl Loader {
         _place: OwnedSemaphorePermit,
         outcome: watch::Sender<LoadOutcome>,
     ) {
-        let loaded = match self.running.acquire().await {
-            Ok(_turn) => self.load(id, &cached).await,
-            Err(_closed) => Err(IndexError::Abandoned),
-        };
+        let loaded = self.load_in_turn(id, &cached).await;
         self.cache.measure(id);
         outcome.send_replace(Some(loaded));
+    }
+
+    async fn load_in_turn(&self, id: PartitionId, cached: &Arc<CachedPartition>) -> Result<(), IndexError> {
+        let is_large = self.source.extent(id).await?.memories >= LARGE_PARTITION;
+        let lane = if is_large { &self.large } else { &self.small };
+        let _turn = lane.acquire().await.map_err(|_| IndexError::Abandoned)?;
+        self.load(id, cached).await
     }
 
     async fn load(&self, id: PartitionId, cached: &Arc<CachedPartition>) -> Result<(), IndexError> {
@@ -161,9 +172,8 @@ impl Loader {
         self.write_segment(segments, permit, partition).await
     }
 
-    /// Writes the partition's segment anew, in the background.
+    /// Writes the partition's segment anew, in the background. One at a time, beside the loads.
     async fn renew_segment(&self, segments: &Arc<Segments>, id: PartitionId) -> Result<(), IndexError> {
-        let _turn = self.running.acquire().await.map_err(|_| IndexError::Abandoned)?;
         let memory = Arc::new(self.cache.reserve());
         let permit = segments.permit(id);
         let partition = match self.read_segment(segments, id).await? {
