@@ -1,6 +1,8 @@
 //! The seam for scan back ends: one trait, implemented by the CPU ([`Rows`](crate::Rows)) and by any device after it.
 
-use crate::rows::{Decay, Row, RowsError};
+use std::io::{self, Read, Write};
+
+use crate::rows::{Decay, ImageError, ImageRow, Row, RowsError};
 use crate::scoring::Weights;
 use crate::search::{Answer, Batch, Scored, SearchError};
 
@@ -50,6 +52,23 @@ pub trait ScanBackend: std::fmt::Debug + Send + Sync {
 
     /// Host memory reserved for rows and groups, in bytes.
     fn bytes(&self) -> usize;
+
+    /// Writes the image of these rows, live or deleted, in their order: bytes that [`import`](Self::import) of a back end of
+    /// the same kind reads in bulk, on a machine of the same byte order.
+    ///
+    /// # Errors
+    /// Those of `out`; [`io::ErrorKind::InvalidInput`] for a row never pushed.
+    fn export(&self, rows: &[ImageRow], out: &mut dyn Write) -> io::Result<()>;
+
+    /// Fills an empty store with the image of so many rows, whose groups have these ids in the order of their numbers. Every
+    /// answer is then that of the store of which it is the image, up to numbers of rows and groups.
+    ///
+    /// No bytes make it or a later search panic. That the bytes are those of an export from a store of as many dimensions is
+    /// for the caller to make sure, by a checksum.
+    ///
+    /// # Errors
+    /// [`ImageError`]; the store is then unchanged.
+    fn import(&mut self, groups: Vec<u128>, rows: u32, input: &mut dyn Read) -> Result<(), ImageError>;
 
     /// Validates a batch and begins its scan.
     ///

@@ -1,7 +1,9 @@
 //! The CPU back end: rows in host memory, scanned by the calling threads.
 
+use std::io::{self, Read, Write};
+
 use crate::backend::{BatchScan, ScanBackend};
-use crate::rows::{Decay, Row, Rows, RowsError};
+use crate::rows::{Decay, ImageError, ImageRow, Row, Rows, RowsError};
 use crate::scoring::Weights;
 use crate::search::{Answer, Batch, Scored, SearchError, SharedSearch};
 
@@ -32,6 +34,14 @@ impl ScanBackend for Rows {
 
     fn bytes(&self) -> usize {
         Self::bytes(self)
+    }
+
+    fn export(&self, rows: &[ImageRow], out: &mut dyn Write) -> io::Result<()> {
+        Self::export(self, rows, out)
+    }
+
+    fn import(&mut self, groups: Vec<u128>, rows: u32, input: &mut dyn Read) -> Result<(), ImageError> {
+        Self::import(self, groups, rows, input)
     }
 
     fn begin<'a>(&'a self, batch: &Batch<'a>) -> Result<Box<dyn BatchScan + 'a>, SearchError> {

@@ -2,7 +2,8 @@
 //!
 //! A row is a unit vector with a clock and an importance; it belongs to a group. A query asks for the k best
 //! *groups*. This crate knows nothing else: not what a row means, where vectors come from, or who may see what
-//! beyond the mask it is given. It is not an approximate index, keeps nothing on disk and reads no clock.
+//! beyond the mask it is given. It is not an approximate index, opens no file
+//! (it writes and reads [images](Rows::export) of rows as bytes) and reads no clock.
 //!
 //! # The contract
 //!
@@ -60,7 +61,9 @@ mod search;
 mod simd;
 
 pub use backend::{BatchScan, ScanBackend};
-pub use rows::{Compaction, DELETED, Decay, MAX_BLOCK_ROWS, Row, Rows, RowsError, TILE_ROWS};
+pub use rows::{
+    Compaction, DELETED, Decay, ImageError, ImageRow, MAX_BLOCK_ROWS, Row, Rows, RowsError, TILE_ROWS,
+};
 pub use scoring::{
     LANES, MAX_DIMS, MAX_WEIGHT, VectorError, Weights, bias, dot, elapsed_us, exp2_nonpositive, fuse,
     log2_from_one, retention, unit_fp16,

@@ -7,7 +7,7 @@ use parking_lot::RwLock;
 
 use crate::domain::change::{CreatedIds, Idempotency};
 use crate::domain::clock::Clock;
-use crate::domain::embedder::EmbedderId;
+use crate::domain::embedder::{EmbedderId, RowRecipe};
 use crate::domain::id::IdSource;
 use crate::domain::scope::{Caller, Owner};
 use crate::domain::time::Timestamp;
@@ -164,6 +164,11 @@ impl Engine {
         let Some(idempotency) = idempotency else { return Ok(None) };
         Ok(self.store.earlier(caller.tenant, owner, idempotency).await?.transpose()?)
     }
+}
+
+/// Recipe of the rows that an engine makes with this embedder in a new store.
+pub fn recipe_of_new_rows(embedder: &dyn Embedder) -> RowRecipe {
+    row_recipe(embedder.identity().vector_space())
 }
 
 pub(crate) fn needs_read(caller: &Caller) -> Result<(), Error> {

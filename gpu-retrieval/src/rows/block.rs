@@ -62,6 +62,16 @@ impl Block {
         Self::with_vectors(capacity, vectors, stride)
     }
 
+    /// An empty block with memory reserved for the vectors of its first `rows` rows.
+    pub(crate) fn with_room(capacity: usize, rows: usize, stride: usize) -> Self {
+        let vectors = if capacity == TILE_ROWS {
+            rows.next_power_of_two().clamp(FIRST_VECTORS, capacity)
+        } else {
+            capacity
+        };
+        Self::with_vectors(capacity, vectors, stride)
+    }
+
     fn with_vectors(capacity: usize, vectors: usize, stride: usize) -> Self {
         let of_vectors = vectors * stride * (size_of::<f16>() + 1);
         let memory = Zeroed::new(of_vectors + capacity * (size_of::<RowMeta>() + size_of::<Int8Params>()));
@@ -170,19 +180,30 @@ impl Block {
         bytemuck::cast_slice(&self.memory.bytes()[..self.codes_start()])
     }
 
+    /// Elements from one row to the next.
+    pub(crate) fn stride(&self) -> usize {
+        self.stride
+    }
+
     fn columns_mut(&mut self) -> Columns<'_> {
+        self.parts_mut().0
+    }
+
+    /// The columns, and the live bits: one word per tile of rows.
+    pub(crate) fn parts_mut(&mut self) -> (Columns<'_>, &mut [u64]) {
         let (fp16, codes) = (self.codes_start(), self.vectors * self.stride);
         let (metadata, int8_params) =
             (self.capacity * size_of::<RowMeta>(), self.capacity * size_of::<Int8Params>());
         let (fp16, rest) = self.memory.bytes_mut().split_at_mut(fp16);
         let (codes, rest) = rest.split_at_mut(codes);
         let (metadata, rest) = rest.split_at_mut(metadata);
-        Columns {
+        let columns = Columns {
             fp16: bytemuck::cast_slice_mut(fp16),
             codes: bytemuck::cast_slice_mut(codes),
             metadata: bytemuck::cast_slice_mut(metadata),
             int8_params: bytemuck::cast_slice_mut(&mut rest[..int8_params]),
-        }
+        };
+        (columns, &mut self.alive)
     }
 
     /// Byte offset of a column: always a multiple of 64, since strides are.
@@ -200,9 +221,9 @@ impl Block {
 }
 
 /// The columns of a block, for writing.
-struct Columns<'a> {
-    fp16: &'a mut [f16],
-    codes: &'a mut [i8],
-    metadata: &'a mut [RowMeta],
-    int8_params: &'a mut [Int8Params],
+pub(crate) struct Columns<'a> {
+    pub(crate) fp16: &'a mut [f16],
+    pub(crate) codes: &'a mut [i8],
+    pub(crate) metadata: &'a mut [RowMeta],
+    pub(crate) int8_params: &'a mut [Int8Params],
 }

@@ -3,6 +3,7 @@
 mod block;
 mod block_sizes;
 mod compaction;
+mod image;
 mod quantise;
 mod row;
 mod store;
@@ -12,6 +13,7 @@ pub(crate) use block::{Block, RowMeta};
 pub(crate) use block_sizes::first_row;
 pub use block_sizes::{MAX_BLOCK_ROWS, TILE_ROWS};
 pub use compaction::Compaction;
+pub use image::{ImageError, ImageRow};
 #[cfg(test)]
 pub(crate) use quantise::quantise_row;
 pub(crate) use quantise::{Int8Params, QuantisedQuery};

@@ -20,7 +20,7 @@ pub struct Rows {
     pub(super) blocks: Vec<Block>,
     /// Rows pushed, live or deleted.
     pub(super) len: usize,
-    live: usize,
+    pub(super) live: usize,
     pub(super) group_ids: Vec<u128>,
 }
 
@@ -205,7 +205,7 @@ impl Rows {
     }
 }
 
-fn check_decay(decay: Decay) -> Result<(), RowsError> {
+pub(super) fn check_decay(decay: Decay) -> Result<(), RowsError> {
     let is_rate = |value: f32| value.is_finite() && value >= 0.0;
     if is_rate(decay.rate_per_us) && is_rate(decay.shape) && decay.importance.is_finite() {
         Ok(())

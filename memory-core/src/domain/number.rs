@@ -53,6 +53,33 @@ impl Number {
     }
 }
 
+/// Forms of a number in [`Number::to_bits`].
+const SIGNED: u8 = 0;
+const UNSIGNED: u8 = 1;
+const DOUBLE: u8 = 2;
+
+impl Number {
+    /// The number as a form and 64 bits, for a file of this process's own.
+    pub(crate) fn to_bits(self) -> (u8, u64) {
+        match self.0 {
+            Form::Signed(integer) => (SIGNED, integer.cast_unsigned()),
+            Form::Unsigned(integer) => (UNSIGNED, integer),
+            Form::Double(bits) => (DOUBLE, bits),
+        }
+    }
+
+    /// The number that [`to_bits`](Self::to_bits) told; `None` for what it never tells.
+    pub(crate) fn from_bits(form: u8, bits: u64) -> Option<Self> {
+        let number = match form {
+            SIGNED => Self::from(bits.cast_signed()),
+            UNSIGNED => Self::from(bits),
+            DOUBLE => Self::from_f64(f64::from_bits(bits))?,
+            _ => return None,
+        };
+        (number.to_bits() == (form, bits)).then_some(number)
+    }
+}
+
 impl From<i64> for Number {
     fn from(integer: i64) -> Self {
         Self(Form::Signed(integer))

@@ -18,12 +18,12 @@ use crate::store::{Indexed, StoreError};
 
 pub use view::{Hidden, ValidTime, View};
 
-/// An index did not answer.
-#[derive(Debug, thiserror::Error)]
+/// An index did not answer. All callers that wait for one load get its error.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum IndexError {
     /// The store, from which the index is built, did not answer.
     #[error("the index could not be read from the store")]
-    Store(#[from] StoreError),
+    Store(#[source] Arc<StoreError>),
     /// A vector has another dimension than the partition's vectors.
     #[error("a vector has {found} components, the scope's have {expected}")]
     Dimension {
@@ -38,9 +38,18 @@ pub enum IndexError {
     /// The partition has more rows than the index can number.
     #[error("the scope has more rows than the index can hold")]
     Full,
+    /// The files of the index cannot be changed: what is to be erased may be in them.
+    #[error("the files of the index cannot be changed")]
+    Files(#[source] Arc<std::io::Error>),
     /// The search ended without an answer: a bug, contained.
     #[error("the search was abandoned")]
     Abandoned,
+}
+
+impl From<StoreError> for IndexError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
 }
 
 /// A query to one partition.
@@ -207,6 +216,23 @@ pub struct TurnPosition {
     pub seq: u32,
 }
 
+/// An erasure under way: see [`Index::begin_erasure`].
+#[derive(Default)]
+pub struct ErasureGuard(Option<Box<dyn Send + Sync>>);
+
+impl ErasureGuard {
+    /// A guard that drops `held` when it is dropped.
+    pub fn of(held: impl Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(held)))
+    }
+}
+
+impl Debug for ErasureGuard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ErasureGuard").field(&self.0.is_some()).finish()
+    }
+}
+
 /// Hybrid search over partitions.
 ///
 /// Contract: an answer reflects every update that was applied before the call. Ranks do not depend on how often or in
@@ -215,6 +241,12 @@ pub struct TurnPosition {
 /// ([`View::known_at`]) are the exception: they pass, and [`Answer::revised`] names them.
 #[async_trait]
 pub trait Index: Send + Sync + Debug {
+    /// Completes when the partition can be searched without a wait for its load. Dropping the future leaves the load
+    /// running, so that a later call finds it done. An index without loads completes at once.
+    async fn ready(&self, _partition: PartitionId) -> Result<(), IndexError> {
+        Ok(())
+    }
+
     /// Searches a partition: dense and BM25 each retrieve the top `candidates` visible memories.
     async fn search(&self, partition: PartitionId, query: &IndexQuery) -> Result<Answer, IndexError>;
 
@@ -260,6 +292,15 @@ pub trait Index: Send + Sync + Debug {
         view: &View,
     ) -> Result<Vec<(MemoryId, MemoryId)>, IndexError>;
 
+    /// Called before memories or versions of a partition are erased from the store. When it returns, no file of the index
+    /// has bytes of the partition; until the guard is dropped, none is written. The guard is dropped once the erasure is
+    /// in the store and was applied, or was given up. A kill in between leaves nothing of what was erased.
+    ///
+    /// An error means that files may be left: the caller does not erase. An index without files has nothing to do.
+    async fn begin_erasure(&self, _partition: PartitionId) -> Result<ErasureGuard, IndexError> {
+        Ok(ErasureGuard::default())
+    }
+
     /// Brings a partition up to date with a commit. Updates of one partition come in the order of their numbers; one
     /// that the index has already is ignored, and a gap before one makes the index read the partition anew.
     ///
@@ -272,10 +313,14 @@ pub trait Index: Send + Sync + Debug {
     /// not in this process marks the partition as stale.
     async fn clear_partition(&self, partition: PartitionId);
 
-    /// Drops what is held of all partitions, as [`Index::clear_partition`] does of one.
+    /// Drops what is held of all partitions, as [`Index::clear_partition`] does of one, in files too.
     async fn clear_cache(&self);
 
     /// Number of differences between a partition that is held and the store: each version that only one of them has
     /// counts. 0 for a partition that is not held.
     async fn differences(&self, partition: PartitionId) -> Result<u64, IndexError>;
+
+    /// Called before the end of the process, when no more commits come: writes what makes the next start fast. It takes a
+    /// few seconds at most, and nothing is lost without it.
+    async fn settle(&self) {}
 }

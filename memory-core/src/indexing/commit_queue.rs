@@ -17,7 +17,7 @@ use crate::domain::job::JobAttempt;
 use crate::domain::link::redirect;
 use crate::domain::memory::Memory;
 use crate::error::Error;
-use crate::index::{Index, Update};
+use crate::index::{ErasureGuard, Index, Update};
 use crate::jobs::arrivals::JobArrivals;
 use crate::store::{Indexed, Store, StoreError};
 
@@ -111,11 +111,9 @@ async fn run(ports: Ports, mut queue: mpsc::Receiver<Work>, sets_per_commit: usi
     }
 }
 
-async fn commit_group(
-    ports: &Ports,
-    sets: Vec<ChangeSet>,
-    replies: Vec<oneshot::Sender<Result<Outcome, Error>>>,
-) {
+async fn commit_group(ports: &Ports, sets: Vec<ChangeSet>, replies: Vec<Reply>) {
+    // Held until the erasures are in the store and in the index.
+    let (sets, replies, _erasures) = begin_erasures(ports, sets, replies).await;
     if sets.is_empty() {
         return;
     }
@@ -146,6 +144,40 @@ async fn commit_group(
                 let _ = reply.send(Err(Error::Store(error)));
             }
         }
+    }
+}
+
+type Reply = oneshot::Sender<Result<Outcome, Error>>;
+
+/// Removes what the index has in files of the partitions that these sets erase from, before anything is erased from the
+/// store: a kill in between leaves no erased bytes. A set whose files cannot be removed is answered with the error and
+/// left out.
+async fn begin_erasures(
+    ports: &Ports,
+    sets: Vec<ChangeSet>,
+    replies: Vec<Reply>,
+) -> (Vec<ChangeSet>, Vec<Reply>, Vec<ErasureGuard>) {
+    let (mut kept, mut kept_replies, mut erasures) = (Vec::new(), Vec::new(), Vec::new());
+    for (set, reply) in sets.into_iter().zip(replies) {
+        if !set.erasures.is_empty() || !set.retractions.is_empty() {
+            match begin_erasure(ports, &set).await {
+                Ok(erasure) => erasures.extend(erasure),
+                Err(error) => {
+                    let _ = reply.send(Err(error));
+                    continue;
+                }
+            }
+        }
+        kept.push(set);
+        kept_replies.push(reply);
+    }
+    (kept, kept_replies, erasures)
+}
+
+async fn begin_erasure(ports: &Ports, set: &ChangeSet) -> Result<Option<ErasureGuard>, Error> {
+    match ports.store.partition_of(set.tenant, &set.owner).await? {
+        Some(partition) => Ok(Some(ports.index.begin_erasure(partition).await?)),
+        None => Ok(None),
     }
 }
 

@@ -32,6 +32,7 @@ impl Engine {
             runner.stop().await;
         }
         self.access_log.settle().await;
+        self.index.settle().await;
     }
 
     /// Number of access records dropped because the log's queue was full.

@@ -13,17 +13,22 @@ use crate::error::Error;
 use crate::index::{ValidTime, View};
 use crate::scope::SearchTargets;
 
+/// Contradictions among ranked memories, with the memories of the other sides.
+pub(super) struct Companions {
+    pairs: Vec<(MemoryId, MemoryId)>,
+    others: HashMap<MemoryId, Memory>,
+}
+
 impl Engine {
-    /// Cuts the ranked memories to `limit`, with the contradicting ones right behind those that they contradict. Returns
-    /// the memories of contradictions.
-    pub(super) async fn add_contradictions(
+    /// Undecided contradictions of the first `limit` ranked memories.
+    pub(super) async fn companions(
         &self,
         targets: &SearchTargets,
         limit: usize,
-        fused: &mut Vec<Fused>,
-        loaded: &mut HashMap<MemoryId, Memory>,
-    ) -> Result<HashSet<MemoryId>, Error> {
-        let mut pairs = Vec::new();
+        fused: &[Fused],
+        loaded: &HashMap<MemoryId, Memory>,
+    ) -> Result<Companions, Error> {
+        let mut companions = Companions { pairs: Vec::new(), others: HashMap::new() };
         for (partition, view) in &targets.partitions {
             let ranked = fused.iter().take(limit).filter(|one| one.partition == *partition);
             let ranked: Vec<MemoryId> = ranked.map(|one| one.memory).collect();
@@ -36,16 +41,32 @@ impl Engine {
             let missing: Vec<MemoryId> = missing.into_iter().take(limit).collect();
             if !missing.is_empty() {
                 let others = self.load_visible(*partition, &missing, &view, HashMap::new()).await?;
-                loaded.extend(others.into_iter().map(|(memory, _)| (memory.id, memory)));
+                companions.others.extend(others.into_iter().map(|(memory, _)| (memory.id, memory)));
             }
-            pairs.extend(found.into_iter().filter(|(one, other)| {
-                let sides = loaded.get(one).zip(loaded.get(other));
+            let text_of = |id: &MemoryId| loaded.get(id).or_else(|| companions.others.get(id));
+            companions.pairs.extend(found.into_iter().filter(|(one, other)| {
+                let sides = text_of(one).zip(text_of(other));
                 sides.is_some_and(|(one, other)| is_undecided(one, other, view.valid.at))
             }));
         }
+        Ok(companions)
+    }
+}
+
+impl Companions {
+    /// Cuts the ranked memories to `limit`, with the contradicting ones right behind those that they contradict. Returns
+    /// the memories of contradictions.
+    pub(super) fn add_to(
+        self,
+        limit: usize,
+        fused: &mut Vec<Fused>,
+        loaded: &mut HashMap<MemoryId, Memory>,
+    ) -> HashSet<MemoryId> {
+        let Self { pairs, others } = self;
+        loaded.extend(others);
         if pairs.is_empty() {
             fused.truncate(limit);
-            return Ok(HashSet::new());
+            return HashSet::new();
         }
         let ranked: Vec<MemoryId> = fused.iter().map(|one| one.memory).collect();
         let places = together(&ranked, &pairs, limit);
@@ -59,6 +80,6 @@ impl Engine {
             };
             fused.extend(own.or_else(|| place.follows.and_then(of_other)));
         }
-        Ok(paired(&places))
+        paired(&places)
     }
 }

@@ -9,10 +9,12 @@ mod assemble;
 mod check;
 mod companions;
 mod contradictions;
+mod deadline;
 pub(crate) mod excerpt;
 mod fuse;
 mod load;
 mod neighbours;
+mod prepare;
 pub mod request;
 mod rerank;
 pub mod response;
@@ -25,7 +27,7 @@ mod why_not;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::future::try_join_all;
 use tracing::{Instrument, debug_span};
@@ -41,8 +43,10 @@ use crate::scope::SearchTargets;
 use crate::store::RecallRecord;
 use crate::text::time_expressions;
 use assemble::Piece;
+use deadline::Deadline;
 use fuse::{Fused, ScoringContext};
 use neighbours::Neighbour;
+use prepare::ReadyTargets;
 use request::Recall;
 use response::{Context, Degraded, NamedTime, Recalled, RecalledMemory, Timings};
 
@@ -72,40 +76,30 @@ impl Engine {
         let began = Instant::now();
         needs_read(caller)?;
         check::recall(&request, &self.limits)?;
-        let deadline = request.deadline_ms.map(|ms| began + Duration::from_millis(u64::from(ms)));
+        let deadline = Deadline::after(began, request.deadline_ms);
         let (mut timings, mut degraded) = (Timings::default(), Vec::new());
 
         let view = request.view(now);
-        let targets =
-            self.search_targets(caller, &request.scope, &view).instrument(debug_span!("scope")).await?;
-        if targets.left_out > 0 {
-            degraded.push(Degraded::PartitionsLeftOut);
-        }
-        let vector =
-            self.query_vector(&request, deadline, &mut degraded).instrument(debug_span!("query")).await?;
-        timings.embed = began.elapsed();
-        let mut searched = self.search(&targets, &request, vector).instrument(debug_span!("search")).await?;
-        if searched.versions_left_out {
-            degraded.push(Degraded::VersionsLeftOut);
-        }
-        let scoring = self.scoring(&request, now);
-        let limit = self.candidates_to_load(&request);
-        let mut fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &scoring, limit));
-        timings.search = began.elapsed().saturating_sub(timings.embed);
-
-        let neighbours =
-            if request.budget_tokens > 0 { self.neighbours(&targets, &fused).await? } else { Vec::new() };
-        let versions = std::mem::take(&mut searched.versions);
-        let mut loaded =
-            self.load(&targets, &mut fused, &neighbours, versions).instrument(debug_span!("load")).await?;
+        let Found { targets, searched, scoring, mut fused } =
+            self.find(caller, &request, &view, &deadline, (&mut timings, &mut degraded)).await?;
+        let (neighbours, mut loaded) =
+            self.texts(&targets, &request, &mut fused, searched.versions, &deadline, &mut degraded).await?;
         let before_rerank = began.elapsed();
-        self.rerank(&request, &mut fused, &loaded, deadline, &mut degraded)
+        self.rerank(&request, &mut fused, &loaded, &deadline, &mut degraded)
             .instrument(debug_span!("rerank"))
             .await;
         timings.rerank = began.elapsed().saturating_sub(before_rerank);
 
         let limit = request.limit as usize;
-        let paired = self.add_contradictions(&targets, limit, &mut fused, &mut loaded).await?;
+        let companions = self.companions(&targets, limit, &fused, &loaded);
+        let paired = match deadline.step(companions).await.transpose()? {
+            Some(companions) => companions.add_to(limit, &mut fused, &mut loaded),
+            None => {
+                degraded.push(Degraded::ContextDeadline);
+                fused.truncate(limit);
+                HashSet::new()
+            }
+        };
         let shown =
             Shown { neighbours: &neighbours, loaded: &loaded, paired: &paired, valid_at: view.valid.at };
         let context =
@@ -129,47 +123,39 @@ impl Engine {
             times: named_times(&request.query, &scoring),
             exactness: searched.exactness,
             degraded,
-            partitions: u32::try_from(targets.partitions.len()).unwrap_or(u32::MAX),
+            partitions: searched.partitions,
             partitions_left_out: targets.left_out,
             searched_memories: searched.memories,
             timings,
         })
     }
 
-    /// Step 2: the query vector. `None`, with an entry in `degraded`, if the embedder fails or misses the deadline: the
-    /// recall is then lexical only.
-    pub(crate) async fn query_vector(
+    /// Steps 1 to 4: the candidates, best first.
+    async fn find(
         &self,
+        caller: &Caller,
         request: &Recall,
-        deadline: Option<Instant>,
-        degraded: &mut Vec<Degraded>,
-    ) -> Result<Option<Arc<[f32]>>, Error> {
-        let active = self.active_embedder();
-        let dimension = active.embedder.identity().dimension;
-        if let Some(vector) = &request.vector {
-            if vector.len() != dimension {
-                let detail = format!("must have {dimension} components, not {}", vector.len());
-                return Err(Error::invalid("vector", detail));
-            }
-            return Ok(Some(vector.as_slice().into()));
+        view: &View,
+        deadline: &Deadline,
+        (timings, degraded): (&mut Timings, &mut Vec<Degraded>),
+    ) -> Result<Found, Error> {
+        let began = Instant::now();
+        let ReadyTargets { ready: targets, vector, embed } =
+            self.prepare(caller, request, view, deadline, degraded).await?;
+        timings.embed = embed;
+        let searched =
+            self.search(&targets, request, vector, deadline).instrument(debug_span!("search")).await?;
+        if searched.partitions_late > 0 {
+            degraded.push(Degraded::SearchDeadline);
         }
-        let embedding = active.embedder.embed_query(&request.query);
-        let embedded = match deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline.into(), embedding).await,
-            None => Ok(embedding.await),
-        };
-        match embedded {
-            Ok(Ok(vector)) => Ok(Some(vector.into())),
-            Err(_late) => {
-                degraded.push(Degraded::DenseDeadline);
-                Ok(None)
-            }
-            Ok(Err(error)) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "recall without the dense signal");
-                degraded.push(Degraded::DenseUnavailable);
-                Ok(None)
-            }
+        if searched.versions_left_out {
+            degraded.push(Degraded::VersionsLeftOut);
         }
+        let scoring = self.scoring(request, view.now);
+        let limit = self.candidates_to_load(request);
+        let fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &scoring, limit));
+        timings.search = began.elapsed().saturating_sub(timings.embed);
+        Ok(Found { targets, searched, scoring, fused })
     }
 
     pub(crate) fn index_query(&self, request: &Recall, vector: Option<Arc<[f32]>>, view: View) -> IndexQuery {
@@ -196,19 +182,28 @@ impl Engine {
         ScoringContext { weights, times, asked_state }
     }
 
-    /// Step 3: the candidates of every partition.
+    /// Step 3: the candidates of every partition that is searched by the deadline.
     pub(crate) async fn search(
         &self,
         targets: &SearchTargets,
         request: &Recall,
         vector: Option<Arc<[f32]>>,
+        deadline: &Deadline,
     ) -> Result<Searched, Error> {
         let searches = targets.partitions.iter().map(|(partition, view)| {
             let query = self.index_query(request, vector.clone(), view.clone());
-            async move { Ok::<_, Error>((*partition, self.search_partition(*partition, query).await?)) }
+            async move {
+                let found = deadline.step(self.search_partition(*partition, query)).await.transpose()?;
+                Ok::<_, Error>((*partition, found))
+            }
         });
         let mut searched = Searched::default();
         for (partition, found) in try_join_all(searches).await? {
+            let Some(found) = found else {
+                searched.partitions_late += 1;
+                continue;
+            };
+            searched.partitions += 1;
             searched.memories += found.memories;
             searched.exactness = searched.exactness.max(found.exactness);
             searched.candidates.extend(found.candidates.into_iter().map(|candidate| (partition, candidate)));
@@ -216,6 +211,32 @@ impl Engine {
             searched.versions_left_out |= found.versions_left_out;
         }
         Ok(searched)
+    }
+
+    /// Step 4: the memories of the candidates, and the turns beside them for the context block. What cannot be read by
+    /// the deadline is left out.
+    async fn texts(
+        &self,
+        targets: &SearchTargets,
+        request: &Recall,
+        fused: &mut Vec<Fused>,
+        versions: HashMap<MemoryId, Memory>,
+        deadline: &Deadline,
+        degraded: &mut Vec<Degraded>,
+    ) -> Result<(Vec<Neighbour>, HashMap<MemoryId, Memory>), Error> {
+        let reading = async {
+            let neighbours =
+                if request.budget_tokens > 0 { self.neighbours(targets, fused).await? } else { Vec::new() };
+            let loaded =
+                self.load(targets, fused, &neighbours, versions).instrument(debug_span!("load")).await?;
+            Ok::<_, Error>((neighbours, loaded))
+        };
+        let read = deadline.step(reading).await.transpose()?;
+        Ok(read.unwrap_or_else(|| {
+            degraded.push(Degraded::TextsDeadline);
+            fused.clear();
+            Default::default()
+        }))
     }
 
     /// Number of candidates whose texts are loaded.
@@ -268,9 +289,20 @@ struct Shown<'a> {
     valid_at: Timestamp,
 }
 
+/// Candidates with their scores, best first, and where they were found.
+struct Found {
+    targets: SearchTargets,
+    searched: Searched,
+    scoring: ScoringContext,
+    fused: Vec<Fused>,
+}
+
 /// Candidates of all partitions together.
 pub(crate) struct Searched {
     pub(crate) candidates: Vec<(PartitionId, Candidate)>,
+    partitions: u32,
+    /// Number of partitions that were not searched by the deadline.
+    partitions_late: u32,
     pub(crate) memories: u64,
     pub(crate) exactness: Exactness,
     /// Versions at the record time of the candidates that were revised since.
@@ -282,6 +314,8 @@ impl Default for Searched {
     fn default() -> Self {
         Self {
             candidates: Vec::new(),
+            partitions: 0,
+            partitions_late: 0,
             memories: 0,
             exactness: Exactness::Exact,
             versions: HashMap::new(),

@@ -2,8 +2,8 @@
 //! rank order, so that a deadline cuts off the least relevant ones.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
+use super::deadline::Deadline;
 use super::fuse::Fused;
 use super::request::Recall;
 use super::response::{Degraded, SignalScore};
@@ -32,7 +32,7 @@ impl Engine {
         request: &Recall,
         fused: &mut Vec<Fused>,
         loaded: &HashMap<MemoryId, Memory>,
-        deadline: Option<Instant>,
+        deadline: &Deadline,
         degraded: &mut Vec<Degraded>,
     ) {
         if !self.reranks(request) || fused.is_empty() {
@@ -47,7 +47,9 @@ impl Engine {
             .take(self.rerank_candidates(request) as usize)
             .map(|one| passage(one, loaded))
             .collect();
-        match reranker.score(&request.query, &passages, deadline).await {
+        // A cross-encoder keeps the deadline itself, and then has the scores so far; one that does not loses them.
+        let scoring = reranker.score(&request.query, &passages, deadline.answer());
+        match deadline.step(scoring).await.unwrap_or_else(|| Ok(Vec::new())) {
             Ok(scores) => {
                 if scores.len() < passages.len() {
                     degraded.push(Degraded::RerankDeadline);

@@ -107,6 +107,14 @@ pub enum Degraded {
     DenseUnavailable,
     /// The deadline passed before the query was embedded; the recall is lexical only.
     DenseDeadline,
+    /// The deadline passed before all partitions were in memory; the others were searched. Their loads go on.
+    IndexLoading,
+    /// The deadline passed before all partitions were found and searched; the others were.
+    SearchDeadline,
+    /// The deadline passed before the memories were read: none is returned.
+    TextsDeadline,
+    /// The deadline passed before the other sides of contradictions were read.
+    ContextDeadline,
     /// The scope has more partitions than one recall searches.
     PartitionsLeftOut,
     /// More memories were revised after the record time than one recall judges, or too many of the candidates were.
@@ -121,6 +129,10 @@ impl Degraded {
             Degraded::RerankUnavailable => "rerank_unavailable",
             Degraded::DenseUnavailable => "dense_unavailable",
             Degraded::DenseDeadline => "dense_deadline",
+            Degraded::IndexLoading => "index_loading",
+            Degraded::SearchDeadline => "search_deadline",
+            Degraded::TextsDeadline => "texts_deadline",
+            Degraded::ContextDeadline => "context_deadline",
             Degraded::PartitionsLeftOut => "partitions_left_out",
             Degraded::VersionsLeftOut => "versions_left_out",
         }

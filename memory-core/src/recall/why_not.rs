@@ -1,5 +1,6 @@
 //! Why-not explanations of recall. The recall is repeated, and the memory is scored and filtered by the same request.
 
+use super::deadline::Deadline;
 use super::request::Recall;
 use super::response::{Explanation, Recalled, Verdict, WhyNot};
 use super::{check, fuse};
@@ -20,14 +21,14 @@ impl Engine {
         let mut request = Recall { rerank: Some(false), ..request };
         check::recall(&request, &self.limits)?;
         let now = request.now.unwrap_or_else(|| self.now());
-        let vector = self.query_vector(&request, None, &mut Vec::new()).await?;
+        let vector = self.query_vector(&request, &Deadline::NONE).await?.unwrap_or_default();
         request.vector = vector.as_deref().map(<[f32]>::to_vec);
         let recalled = self.recall_without_access_log(caller, request.clone(), now).await?;
         let targets = self.search_targets(caller, &request.scope, &request.view(now)).await?;
         for (partition, view) in &targets.partitions {
             let query = self.index_query(&request, vector.clone(), view.clone());
             let Some(inspection) = self.index.inspect(*partition, memory, &query).await? else { continue };
-            let searched = self.search(&targets, &request, vector.clone()).await?;
+            let searched = self.search(&targets, &request, vector.clone(), &Deadline::NONE).await?;
             let scoring = self.scoring(&request, now);
             let order = fuse::fuse(&searched.candidates, &scoring, usize::MAX);
             let rank = order.iter().position(|one| one.memory == memory);

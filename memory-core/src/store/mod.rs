@@ -9,6 +9,7 @@
 //! - Lookups answer `None` or omit what does not exist. Errors are for a store that does not work.
 
 mod derivations;
+mod extent;
 mod jobs;
 mod maintenance;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -21,6 +22,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 pub use derivations::Derivations;
+pub use extent::Extent;
 pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance};
 pub use thinking::{PendingPartition, PendingTurn, Thinking};
@@ -301,6 +303,9 @@ pub trait IndexSource: Send + Sync + Debug {
         partition: PartitionId,
         each: &mut (dyn FnMut(Indexed) + Send),
     ) -> Result<u64, StoreError>;
+
+    /// Last change-log number and number of memories of a partition, of one moment; zeros for one that is not there.
+    async fn extent(&self, partition: PartitionId) -> Result<Extent, StoreError>;
 
     /// Change-log entries after `after`, in order, at most `limit`.
     async fn changes(

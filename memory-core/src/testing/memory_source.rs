@@ -10,7 +10,7 @@ use tokio::sync::{RwLock, RwLockWriteGuard};
 
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::index::Update;
-use crate::store::{ChangeEntry, IndexSource, Indexed, StoreError};
+use crate::store::{ChangeEntry, ChangeOp, Extent, IndexSource, Indexed, StoreError};
 use crate::testing::fixtures::DIMENSION;
 
 /// Partitions in memory.
@@ -24,6 +24,7 @@ pub struct MemorySource {
 #[derive(Clone, Debug, Default)]
 struct SourcePartition {
     seq: u64,
+    log: Vec<ChangeEntry>,
     memories: BTreeMap<MemoryId, Indexed>,
 }
 
@@ -33,7 +34,11 @@ impl MemorySource {
         let mut partitions = self.partitions.lock();
         let stored = partitions.entry(partition).or_default();
         let seq_before = stored.seq;
-        stored.seq += (put.len() + erased.len()) as u64;
+        let changed = put.iter().map(|indexed| (ChangeOp::Put, indexed.memory.id));
+        for (op, memory) in changed.chain(erased.iter().map(|id| (ChangeOp::Erase, *id))) {
+            stored.seq += 1;
+            stored.log.push(ChangeEntry { seq: stored.seq, op, memory });
+        }
         for indexed in &put {
             stored.memories.insert(indexed.memory.id, indexed.clone());
         }
@@ -78,8 +83,21 @@ impl IndexSource for MemorySource {
         Ok(snapshot.seq)
     }
 
-    async fn changes(&self, _: PartitionId, _: u64, _: u32) -> Result<Vec<ChangeEntry>, StoreError> {
-        Ok(Vec::new())
+    async fn extent(&self, partition: PartitionId) -> Result<Extent, StoreError> {
+        let partitions = self.partitions.lock();
+        let extent = |it: &SourcePartition| Extent { last_seq: it.seq, memories: it.memories.len() as u64 };
+        Ok(partitions.get(&partition).map(extent).unwrap_or_default())
+    }
+
+    async fn changes(
+        &self,
+        partition: PartitionId,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<ChangeEntry>, StoreError> {
+        let partitions = self.partitions.lock();
+        let log = partitions.get(&partition).map(|it| it.log.as_slice()).unwrap_or_default();
+        Ok(log.iter().filter(|entry| entry.seq > after).take(limit as usize).copied().collect())
     }
 
     async fn indexed(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Indexed>, StoreError> {

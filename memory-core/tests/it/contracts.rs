@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use memory_core::domain::id::{MemoryId, PartitionId};
-use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
+use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions, SegmentOptions};
 use memory_core::index::{
     Answer, Exactness, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosition, Update, View,
 };
 use memory_core::retention::MemoryBankPaper;
 use memory_core::store::Store;
 use memory_core::store::sql::{SqlStore, StoreOptions};
+use memory_core::testing::fixtures::DIMENSION;
 use memory_core::testing::memory_source::MemorySource;
 use memory_core::{index_contract, store_contract};
 
@@ -46,6 +47,22 @@ fn queued(source: Arc<MemorySource>, budget_bytes: usize) -> Arc<dyn Index> {
 }
 
 index_contract!(exact: queued);
+
+/// With segment files of partitions of any size: a partition is loaded from its file, with the change log replayed.
+fn from_segments(source: Arc<MemorySource>, budget_bytes: usize) -> Arc<dyn Index> {
+    let segments = SegmentOptions {
+        folder: tempfile::tempdir().unwrap().keep(),
+        budget_bytes: 64 << 20,
+        rows: "fixtures".to_owned(),
+        dimension: DIMENSION,
+        min_rows: 1,
+    };
+    let options =
+        EmbeddedIndexOptions { budget_bytes, threads: 2, inline_rows: EmbeddedIndexOptions::INLINE_ROWS };
+    Arc::new(EmbeddedIndex::with_segments(source, Arc::new(MemoryBankPaper), options, &segments).unwrap())
+}
+
+index_contract!(exact: from_segments);
 
 /// An approximate index: the embedded one without some of its candidates.
 #[derive(Debug)]

@@ -28,6 +28,8 @@ mod jobs;
 mod language_models;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod links;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod loads;
 #[cfg(all(feature = "fastembed", feature = "testing"))]
 mod local_models;
 mod migrations;
@@ -42,6 +44,8 @@ mod postgres_store;
 mod rooms;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod row_recipe;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod segment_loads;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod sql_store;
 #[cfg(all(feature = "sqlite", feature = "testing"))]

@@ -19,6 +19,7 @@ use super::print;
 use super::query::filter;
 use crate::config::Overrides;
 use crate::problem::causes;
+use crate::wiring::SEGMENT_FOLDER;
 
 /// Interval between polls of a job.
 const POLL_EVERY: Duration = Duration::from_millis(300);
@@ -186,6 +187,9 @@ pub(super) async fn restore(global: &Global, args: RestoreArgs) -> Result<(), Fa
     fs::copy(file, &copy).map_err(|error| Failure::io(&format!("cannot copy {}", file.display()), &error))?;
     check_database(&copy).await.map_err(refused)?;
     check_store(beside.path(), file).await?;
+    // Before the store is replaced: they are of the old one.
+    remove_segments(data_dir)
+        .map_err(|error| Failure::io("cannot remove the segment files of the old store", &error))?;
     replace(&database, beside.path())
         .map_err(|error| Failure::io("cannot put the copy in place; the store is as it was", &error))?;
     sync_directory(data_dir)
@@ -195,6 +199,13 @@ pub(super) async fn restore(global: &Global, args: RestoreArgs) -> Result<(), Fa
         return print::json(&serde_json::json!({"restored": database}));
     }
     print::text(&format!("restored {}\n", database.display()))
+}
+
+fn remove_segments(data_dir: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(data_dir.join(SEGMENT_FOLDER)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Replaces `database` by the database in the folder `beside`. After an error the old one is in place with its logs.

@@ -108,6 +108,8 @@ pub struct Index {
     pub memory_budget_bytes: usize,
     /// Number of search threads; 0 means one per core.
     pub threads: usize,
+    /// Size of the segment files, in bytes; 0 for none.
+    pub segment_budget_bytes: u64,
 }
 
 /// Defaults of recall requests.

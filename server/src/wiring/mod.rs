@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use memory_core::domain::clock::SystemClock;
+use memory_core::domain::embedder::RowRecipe;
 use memory_core::domain::id::RandomIds;
-use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
+use memory_core::engine::recipe_of_new_rows;
+use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions, SegmentOptions};
 use memory_core::jobs::settings::JobSettings;
 use memory_core::model::source::EmbedderSource;
 use memory_core::model::{Embedder, ModelError, Reranker};
@@ -22,6 +24,9 @@ use crate::problem::causes;
 
 /// Embedder of a new store.
 pub(crate) const DEFAULT_EMBEDDER: &str = "bge-small-en-v1.5";
+
+/// Folder of the index's segment files in the data directory.
+pub(crate) const SEGMENT_FOLDER: &str = "segments";
 
 /// Error of the engine's start.
 #[derive(Debug, thiserror::Error)]
@@ -52,16 +57,18 @@ pub enum StartError {
 pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
     let options = StoreOptions { read_connections: config.store.read_connections, ..StoreOptions::default() };
     let store = Arc::new(SqlStore::open(&config.store.data_dir, options).await?);
-    let stored = store.embedder_in_use().await?.map(|(_, recipe)| recipe.embedder);
-    let embedder = embedder(config, &chosen(config, stored.as_deref())).await?;
+    let stored = store.embedder_in_use().await?.map(|(_, recipe)| recipe);
+    let stored_name = stored.as_ref().map(|recipe| recipe.embedder.as_str());
+    let embedder = embedder(config, &chosen(config, stored_name)).await?;
     let index_options = EmbeddedIndexOptions {
         budget_bytes: config.index.memory_budget_bytes,
         threads: or_one_per_core(config.index.threads),
         inline_rows: EmbeddedIndexOptions::INLINE_ROWS,
     };
     let curve: Arc<dyn Curve> = Arc::new(MemoryBankPaper);
+    let segments = segments(config, &*embedder, stored);
     let parts = Parts {
-        index: Arc::new(EmbeddedIndex::new(store.clone(), Arc::clone(&curve), index_options)),
+        index: Arc::new(index(store.clone(), Arc::clone(&curve), index_options, segments.as_ref())),
         curve,
         store,
         embedder,
@@ -75,6 +82,36 @@ pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
     let engine = Engine::start(parts).await?;
     engine.start_jobs(Arc::new(ConfiguredEmbedders(config.clone())), JobSettings::default()).await?;
     Ok(engine)
+}
+
+/// Segment files of the index, in the data directory: of the rows that the store has, or is to have. `None` if they are
+/// switched off.
+fn segments(config: &Config, embedder: &dyn Embedder, stored: Option<RowRecipe>) -> Option<SegmentOptions> {
+    let rows = stored.unwrap_or_else(|| recipe_of_new_rows(embedder));
+    (config.index.segment_budget_bytes > 0).then(|| SegmentOptions {
+        folder: config.store.data_dir.join(SEGMENT_FOLDER),
+        budget_bytes: config.index.segment_budget_bytes,
+        rows: format!("{} {} {}", rows.embedder, rows.tokenizer, rows.key_recipe),
+        dimension: embedder.identity().dimension,
+        min_rows: SegmentOptions::MIN_ROWS,
+    })
+}
+
+/// The index; without segment files if their folder cannot be used, since they only make loads faster.
+fn index(
+    store: Arc<SqlStore>,
+    curve: Arc<dyn Curve>,
+    options: EmbeddedIndexOptions,
+    segments: Option<&SegmentOptions>,
+) -> EmbeddedIndex {
+    let Some(segments) = segments else { return EmbeddedIndex::new(store, curve, options) };
+    match EmbeddedIndex::with_segments(store.clone(), Arc::clone(&curve), options, segments) {
+        Ok(index) => index,
+        Err(error) => {
+            tracing::warn!(%error, "the index has no segment files: first recalls are slow");
+            EmbeddedIndex::new(store, curve, options)
+        }
+    }
 }
 
 /// Embedders that the configuration can open by name. A job that resumes after a restart opens its embedder here.

@@ -5,8 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a broken contract is a panic")]
 
 use gpu_retrieval::{
-    Answer, Batch, Decay, Hit, MAX_K, MAX_QUERIES, Query, Row, RowsError, ScanBackend, SearchError,
-    VectorError, Weights, unit_fp16,
+    Answer, Batch, Decay, Hit, ImageError, ImageRow, MAX_K, MAX_QUERIES, Query, Row, RowsError, ScanBackend,
+    SearchError, VectorError, Weights, unit_fp16,
 };
 use half::f16;
 
@@ -37,6 +37,8 @@ macro_rules! backend_contract {
             queries_that_make_no_sense_are_refused_with_their_place,
             an_abandoned_scan_leaves_the_rows_writable,
             an_empty_store_and_an_empty_batch_have_empty_answers,
+            an_image_has_the_bits_of_every_score,
+            a_damaged_image_is_refused_or_harmless_and_changes_nothing,
         );
     };
 }
@@ -267,4 +269,90 @@ pub(crate) fn an_empty_store_and_an_empty_batch_have_empty_answers<B: ScanBacken
     assert_eq!(search(&rows, 0, &[]), []);
     let answer = search(&rows, 0, &[plain(&[1.0, 0.0], 1)]).remove(0);
     assert!(answer.hits.is_empty() && answer.rows_scanned == 0);
+}
+
+/// The image of some rows, live and deleted, in other groups, and an empty back end that has read it.
+fn imaged<B: ScanBackend>(rows: &B, chosen: &[ImageRow], groups: Vec<u128>, mut empty: B) -> (Vec<u8>, B) {
+    let mut image = Vec::new();
+    rows.export(chosen, &mut image).unwrap();
+    let count = u32::try_from(chosen.len()).unwrap();
+    empty.import(groups, count, &mut image.as_slice()).unwrap();
+    (image, empty)
+}
+
+pub(crate) fn an_image_has_the_bits_of_every_score<B: ScanBackend>(open: impl Fn(usize) -> B) {
+    for (dims, rows) in [(1, 0), (3, 5), (3, 700), (64, 40), (130, 500), (384, 1500)] {
+        let twin = filled(&open, dims, rows);
+        // Every third row is left out, and the groups are numbered backwards.
+        let groups = u32::try_from(twin.group_ids.len()).unwrap();
+        let chosen: Vec<ImageRow> = (0..rows)
+            .filter(|row| row % 3 != 1)
+            .map(|row| ImageRow { row, group: groups - 1 - row / 3 })
+            .collect();
+        let ids = twin.group_ids.iter().rev().copied().collect();
+        let (_, mut copy) = imaged(&twin.rows, &chosen, ids, open(dims));
+        let mut mask = vec![0_u64; rows.div_ceil(64) as usize];
+        for ImageRow { row, .. } in &chosen {
+            mask[*row as usize / 64] |= 1 << (row % 64);
+        }
+        let mut random = Random(3);
+        for weights in [Weights::SIMILARITY, FUSED] {
+            let vector = random.direction(dims);
+            let query = Query { weights, ..plain(&vector, 40) };
+            let [original] =
+                search(&twin.rows, NOW_US, &[Query { mask: Some(&mask), ..query }]).try_into().unwrap();
+            let [read] = search(&copy, NOW_US, &[query]).try_into().unwrap();
+            assert_eq!(read.rows_scanned, original.rows_scanned);
+            let in_image = |hit: &Hit| chosen.iter().position(|row| row.row == hit.row).unwrap();
+            let expected: Vec<Hit> = original
+                .hits
+                .iter()
+                .map(|hit| Hit {
+                    row: u32::try_from(in_image(hit)).unwrap(),
+                    group: chosen[in_image(hit)].group,
+                    ..*hit
+                })
+                .collect();
+            assert_eq!(bits(&read.hits), bits(&expected), "{dims} elements, {rows} rows");
+        }
+        let (next_group, next_row) = (copy.add_group(1).unwrap(), u32::try_from(chosen.len()).unwrap());
+        assert_eq!(next_group, groups);
+        let vector = unit_fp16(&random.direction(dims)).unwrap();
+        let row = Row { vector: &vector, group: next_group, ordinal: 0, decay: Decay::default() };
+        assert_eq!(copy.push(&row), Ok(next_row));
+        let full = copy.import(Vec::new(), 0, &mut [].as_slice());
+        assert!(matches!(full, Err(ImageError::NotEmpty)));
+    }
+}
+
+pub(crate) fn a_damaged_image_is_refused_or_harmless_and_changes_nothing<B: ScanBackend>(
+    open: impl Fn(usize) -> B,
+) {
+    let (dims, rows) = (5, 150);
+    let twin = filled(&open, dims, rows);
+    let chosen: Vec<ImageRow> = (0..rows).map(|row| ImageRow { row, group: row / 3 }).collect();
+    let (image, _) = imaged(&twin.rows, &chosen, twin.group_ids.clone(), open(dims));
+    let mut random = Random(11);
+    let vector = random.direction(dims);
+    for length in (0..image.len()).step_by(97) {
+        let mut empty = open(dims);
+        let read = empty.import(twin.group_ids.clone(), rows, &mut &image[..length]);
+        assert!(matches!(read, Err(ImageError::Read(_))), "{length} of {} bytes", image.len());
+        assert_eq!(empty.add_group(1), Ok(0), "groups of an image that was not read");
+    }
+    for _ in 0..2_000 {
+        let mut damaged = image.clone();
+        let at = usize::try_from(random.next()).unwrap() % damaged.len();
+        damaged[at] = random.next().to_le_bytes()[0];
+        let mut copy = open(dims);
+        if copy.import(twin.group_ids.clone(), rows, &mut damaged.as_slice()).is_ok() {
+            let query = Query { weights: FUSED, ..plain(&vector, 1_000) };
+            let [answer] = search(&copy, NOW_US, &[query]).try_into().unwrap();
+            assert!(answer.hits.iter().all(|hit| !hit.score.is_nan()));
+        }
+    }
+    let one_group = open(dims).import(vec![1], rows, &mut image.as_slice());
+    assert!(matches!(one_group, Err(ImageError::Damaged)), "rows of groups that are not there");
+    let past_the_end = [ImageRow { row: rows, group: 0 }];
+    assert!(twin.rows.export(&past_the_end, &mut Vec::new()).is_err());
 }

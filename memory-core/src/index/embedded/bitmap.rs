@@ -18,6 +18,14 @@ impl Bitmap {
         all
     }
 
+    /// The bitmap of `len` bits with these words; none if they are too many, too few, or have bits beyond `len`.
+    pub(super) fn from_words(words: Vec<u64>, len: usize) -> Option<Self> {
+        let mut bits = Self { words, len };
+        let last = bits.words.last().copied();
+        bits.clear_tail();
+        (bits.words.len() == len.div_ceil(64) && bits.words.last().copied() == last).then_some(bits)
+    }
+
     /// The bits for which `holds` is true.
     pub(super) fn of(len: usize, mut holds: impl FnMut(usize) -> bool) -> Self {
         let mut bits = Self::none(len);
@@ -130,6 +138,11 @@ mod tests {
         let mut grown = Bitmap::default();
         (0..130).for_each(|index| grown.push(index % 2 == 0));
         assert_eq!(grown, Bitmap::of(130, |index| index % 2 == 0));
+        let words = grown.words().to_vec();
+        assert_eq!(Bitmap::from_words(words.clone(), 130), Some(grown.clone()));
+        assert_eq!(Bitmap::from_words(words.clone(), 128), None);
+        assert_eq!(Bitmap::from_words(words, 129), Some(Bitmap::of(129, |index| index % 2 == 0)));
+        assert_eq!(Bitmap::from_words(vec![2], 1), None, "a bit beyond the end");
         grown.clear(2);
         assert!(!grown.contains(2) && grown.contains(4) && !grown.contains(1_000));
     }

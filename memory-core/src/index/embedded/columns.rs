@@ -3,6 +3,8 @@
 //! Ordinals number the memories in the order of insertion. A new version of a memory gets a new ordinal; the old one is
 //! dead until the partition is read anew.
 
+mod image;
+
 use std::collections::HashMap;
 
 use serde_json::Value;

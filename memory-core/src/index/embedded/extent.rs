@@ -21,6 +21,17 @@ pub(super) struct Extent {
     len: usize,
 }
 
+/// The times of a memory that rules compare, in microseconds.
+pub(super) struct ExtentTimes {
+    pub(super) expires: Option<i64>,
+    pub(super) begins: Option<i64>,
+    pub(super) ends: Option<i64>,
+    /// The time of the event, for a turn.
+    pub(super) said: Option<i64>,
+    /// The later of the times of creation and of the present version.
+    pub(super) recorded: i64,
+}
+
 impl Default for Extent {
     fn default() -> Self {
         Self {
@@ -36,16 +47,30 @@ impl Default for Extent {
 }
 
 impl Extent {
+    /// The extent of the memories with these bitmaps, before their [times](Self::put_times) are taken into account.
+    pub(super) fn of(shared: Bitmap, confided: Bitmap, len: usize) -> Self {
+        Self { shared, confided, len, ..Self::default() }
+    }
+
+    /// Takes the times of a memory into account.
+    pub(super) fn put_times(&mut self, times: &ExtentTimes) {
+        self.earliest_expiry = self.earliest_expiry.min(times.expires.unwrap_or(i64::MAX));
+        self.earliest_end = self.earliest_end.min(times.ends.unwrap_or(i64::MAX));
+        self.latest_begin = self.latest_begin.max(times.begins.unwrap_or(i64::MIN));
+        self.latest_begin = self.latest_begin.max(times.said.unwrap_or(i64::MIN));
+        self.latest_record = self.latest_record.max(times.recorded);
+    }
+
     /// Takes the next ordinal's memory into account.
     pub(super) fn put(&mut self, memory: &Memory) {
-        let micros = |at: Option<Timestamp>, missing: i64| at.map_or(missing, Timestamp::as_micros);
-        let said_at = (memory.kind == Kind::Turn).then_some(memory.happened.at);
-        let begin = micros(memory.valid.start, i64::MIN).max(micros(said_at, i64::MIN));
-        let record = memory.recorded_at.max(memory.created_at).as_micros();
-        self.earliest_expiry = self.earliest_expiry.min(micros(memory.expires_at, i64::MAX));
-        self.earliest_end = self.earliest_end.min(micros(memory.valid.end, i64::MAX));
-        self.latest_begin = self.latest_begin.max(begin);
-        self.latest_record = self.latest_record.max(record);
+        let micros = |at: Option<Timestamp>| at.map(Timestamp::as_micros);
+        self.put_times(&ExtentTimes {
+            expires: micros(memory.expires_at),
+            begins: micros(memory.valid.start),
+            ends: micros(memory.valid.end),
+            said: micros((memory.kind == Kind::Turn).then_some(memory.happened.at)),
+            recorded: memory.recorded_at.max(memory.created_at).as_micros(),
+        });
         self.shared.push(memory.visibility == Visibility::Shared);
         if !memory.audience.is_empty() && !self.has_audience() {
             self.confided = Bitmap::none(self.len);

@@ -12,6 +12,10 @@ pub(super) struct Symbol(u32);
 impl Symbol {
     /// The value of a text field that a memory lacks.
     pub(super) const NONE: Symbol = Symbol(u32::MAX);
+
+    pub(super) fn number(self) -> u32 {
+        self.0
+    }
 }
 
 /// The distinct texts of a partition's columns.
@@ -34,6 +38,23 @@ impl Interner {
         self.texts.push(text.clone());
         self.numbers.insert(text, symbol);
         symbol
+    }
+
+    /// The symbol of this number, [`Symbol::NONE`] included; none if no text has the number.
+    pub(super) fn symbol(&self, number: u32) -> Option<Symbol> {
+        let symbol = Symbol(number);
+        (symbol == Symbol::NONE || self.text(symbol).is_some()).then_some(symbol)
+    }
+
+    /// Number of texts.
+    pub(super) fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// Makes room for so many further texts.
+    pub(super) fn reserve(&mut self, texts: usize) {
+        self.texts.reserve_exact(texts);
+        self.numbers.reserve(texts);
     }
 
     /// The text's number, if the text was interned.

@@ -2,42 +2,53 @@
 //! by the first query to it, kept up to date by commits, and evicted under a memory budget, the least recently used first.
 //!
 //! A load reads one snapshot of the store (a number of the change log) while commits go on. Their updates are queued and
-//! applied after the load, so that a cached partition has every update that was applied to it.
+//! applied after the load, so that a cached partition has every update that was applied to it. Loads are shared and outlive
+//! their callers (`loading.rs`).
 
 mod adjacent_turns;
 mod bitmap;
 mod candidates;
+mod catch_up;
 mod columns;
 mod extent;
 mod filtering;
+mod growth;
 mod heap_size;
 mod hybrid_search;
 mod interner;
 pub mod lexical;
+mod loading;
 mod nearest;
 mod partition;
 mod partition_cache;
 mod prepared_query;
 mod scan_queue;
+mod segment;
+mod segments;
 mod visibility;
 mod workers;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
+use self::loading::Loader;
 use self::partition::Partition;
 use self::partition_cache::{CachedPartition, PartitionCache};
 use self::scan_queue::ScanQueue;
+pub use self::segments::SegmentOptions;
+use self::segments::Segments;
 use self::workers::Workers;
-use super::{Answer, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosition, Update, View};
+use super::{
+    Answer, ErasureGuard, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosition, Update, View,
+};
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::retention::Curve;
 use crate::store::IndexSource;
 
-/// Attempts of a load. Another one is needed if an update is missing among the queued ones; updates are applied in the
-/// order of the log, so even a second one is a sign of a bug.
-const MAX_LOADS: usize = 3;
+/// Longest time that [`Index::settle`] takes.
+const SETTLE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Bounds of the embedded index.
 #[derive(Clone, Copy, Debug)]
@@ -60,8 +71,9 @@ impl EmbeddedIndexOptions {
 #[derive(Debug)]
 pub struct EmbeddedIndex {
     source: Arc<dyn IndexSource>,
-    curve: Arc<dyn Curve>,
-    cache: PartitionCache,
+    cache: Arc<PartitionCache>,
+    loader: Arc<Loader>,
+    segments: Option<Arc<Segments>>,
     inline_rows: usize,
     scan_queue: Arc<ScanQueue>,
     /// Bounds the threads that inspect large partitions.
@@ -71,10 +83,36 @@ pub struct EmbeddedIndex {
 impl EmbeddedIndex {
     /// An index over `source` with an empty cache. Retention follows `curve`.
     pub fn new(source: Arc<dyn IndexSource>, curve: Arc<dyn Curve>, options: EmbeddedIndexOptions) -> Self {
+        Self::over(source, curve, options, None)
+    }
+
+    /// An index as [`EmbeddedIndex::new`] makes it, with segment files, from which partitions are loaded. Only one index
+    /// may use the folder.
+    ///
+    /// # Errors
+    /// The folder cannot be made or read.
+    pub fn with_segments(
+        source: Arc<dyn IndexSource>,
+        curve: Arc<dyn Curve>,
+        options: EmbeddedIndexOptions,
+        segments: &SegmentOptions,
+    ) -> std::io::Result<Self> {
+        let segments = Segments::open(segments, &*curve)?;
+        Ok(Self::over(source, curve, options, Some(Arc::new(segments))))
+    }
+
+    fn over(
+        source: Arc<dyn IndexSource>,
+        curve: Arc<dyn Curve>,
+        options: EmbeddedIndexOptions,
+        segments: Option<Arc<Segments>>,
+    ) -> Self {
+        let cache = Arc::new(PartitionCache::new(options.budget_bytes));
         Self {
+            loader: Arc::new(Loader::new(Arc::clone(&source), curve, Arc::clone(&cache), segments.clone())),
+            segments,
             source,
-            curve,
-            cache: PartitionCache::new(options.budget_bytes),
+            cache,
             inline_rows: options.inline_rows,
             scan_queue: Arc::new(ScanQueue::new(options.threads)),
             inspections: Arc::new(tokio::sync::Semaphore::new(options.threads.max(1))),
@@ -125,48 +163,22 @@ impl EmbeddedIndex {
 
     /// The cached partition, loaded now if it is missing.
     async fn cached(&self, id: PartitionId) -> Result<Arc<CachedPartition>, IndexError> {
-        let cached = self.cache.touch(id);
-        if cached.state.read().is_none() {
-            self.fill(id, &cached).await?;
-        }
-        Ok(cached)
+        self.loader.loaded(id).await
     }
+}
 
-    /// Loads a partition into its entry, unless another query has done so meanwhile.
-    async fn fill(&self, id: PartitionId, cached: &CachedPartition) -> Result<(), IndexError> {
-        let _loading = cached.loading.lock().await;
-        if cached.state.read().is_some() {
-            return Ok(());
-        }
-        for _ in 0..MAX_LOADS {
-            let load = cached.begin_load();
-            let partition = self.read(id).await?;
-            if load.install(partition)? {
-                self.cache.measure(id);
-                return Ok(());
-            }
-        }
-        Err(IndexError::Abandoned)
-    }
-
-    async fn read(&self, id: PartitionId) -> Result<Partition, IndexError> {
-        let mut partition = Partition::new(self.source.dimension().await?, self.curve.clone())?;
-        let mut failure = None;
-        let seq = self
-            .source
-            .load(id, &mut |indexed| {
-                if failure.is_none() {
-                    failure = partition.put(&indexed).err();
-                }
-            })
-            .await?;
-        partition.set_seq(seq);
-        failure.map_or(Ok(partition), Err)
+impl Drop for EmbeddedIndex {
+    fn drop(&mut self) {
+        self.loader.close();
     }
 }
 
 #[async_trait]
 impl Index for EmbeddedIndex {
+    async fn ready(&self, partition: PartitionId) -> Result<(), IndexError> {
+        self.cached(partition).await.map(drop)
+    }
+
     async fn search(&self, partition: PartitionId, query: &IndexQuery) -> Result<Answer, IndexError> {
         let cached = self.cached(partition).await?;
         {
@@ -229,8 +241,27 @@ impl Index for EmbeddedIndex {
             .unwrap_or_default())
     }
 
+    async fn begin_erasure(&self, partition: PartitionId) -> Result<ErasureGuard, IndexError> {
+        let Some(segments) = self.segments.clone() else { return Ok(ErasureGuard::default()) };
+        let erasure = tokio::task::spawn_blocking(move || segments.begin_erasure(partition)).await;
+        let erasure = erasure.map_err(|_| IndexError::Abandoned)?;
+        Ok(ErasureGuard::of(erasure.map_err(|error| IndexError::Files(Arc::new(error)))?))
+    }
+
     async fn apply(&self, partition: PartitionId, update: Update) -> Result<(), IndexError> {
+        // The caller should have begun an erasure before its commit; what is erased leaves the segments in any case.
+        let _erasure = match update.erased.is_empty() {
+            true => ErasureGuard::default(),
+            false => self.begin_erasure(partition).await?,
+        };
+        self.loader.committed(partition, update.seq_before, update.seq_after);
         self.cache.apply(partition, update)
+    }
+
+    async fn settle(&self) {
+        if tokio::time::timeout(SETTLE_WITHIN, self.loader.settle()).await.is_err() {
+            tracing::info!("some segments of the index were not written in time");
+        }
     }
 
     async fn clear_partition(&self, partition: PartitionId) {
@@ -238,6 +269,14 @@ impl Index for EmbeddedIndex {
     }
 
     async fn clear_cache(&self) {
+        self.cache.clear();
+        let Some(segments) = self.segments.clone() else { return };
+        match tokio::task::spawn_blocking(move || segments.remove_all()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "segments of the index were not removed"),
+            Err(error) => tracing::error!(%error, "segments of the index were not removed"),
+        }
+        // Loads that began before the removal may have installed what it was to remove.
         self.cache.clear();
     }
 

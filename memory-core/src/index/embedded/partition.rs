@@ -4,6 +4,8 @@
 //! Memories are numbered by ordinal (in the columns, and as groups of the scan), rows by row number (the same in the scan
 //! and in BM25). Both only grow: replaced and erased ones are dead until the partition is read anew.
 
+pub(super) mod image;
+
 use std::sync::Arc;
 
 use gpu_retrieval::{Row, Rows, ScanBackend};
@@ -163,6 +165,16 @@ impl Partition {
         self.columns.len() > FEW && self.columns.live() < self.columns.len() / 2
     }
 
+    /// Number of memories.
+    pub(super) fn live(&self) -> u64 {
+        self.columns.live() as u64
+    }
+
+    /// True if it has this memory.
+    pub(super) fn has(&self, memory: MemoryId) -> bool {
+        self.columns.ordinal(memory).is_some()
+    }
+
     /// Approximate heap size in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.columns.bytes()
@@ -230,9 +242,5 @@ fn unit_placeholder(dimension: usize) -> Vec<f16> {
 }
 
 fn corrupt_terms(memory: MemoryId) -> IndexError {
-    IndexError::Store(crate::store::StoreError::Corrupt {
-        table: "index_rows",
-        column: "terms",
-        row: memory.to_string(),
-    })
+    crate::store::StoreError::Corrupt { table: "index_rows", column: "terms", row: memory.to_string() }.into()
 }

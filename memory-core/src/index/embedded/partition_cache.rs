@@ -5,24 +5,55 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
 
 use super::heap_size;
 use super::partition::Partition;
 use crate::domain::id::PartitionId;
 use crate::index::{IndexError, Update};
 
+/// Outcome of a load; `None` while it is under way.
+pub(super) type LoadOutcome = Option<Result<(), IndexError>>;
+
+/// A load under way or done, as its callers see it. The channel is closed without an outcome if the load panicked.
+pub(super) type SharedLoad = watch::Receiver<LoadOutcome>;
+
 /// An entry of the cache: a partition that is loaded or being loaded.
 #[derive(Debug, Default)]
 pub(super) struct CachedPartition {
     /// The partition, once it is loaded.
     pub(super) state: RwLock<Option<Partition>>,
-    /// Held by the query that loads the partition.
-    pub(super) loading: tokio::sync::Mutex<()>,
+    /// The last load of the partition: under way, or done.
+    pub(super) load: Mutex<Option<SharedLoad>>,
     /// Updates queued during a load; none while no load is under way.
-    queued: Mutex<Option<Vec<Update>>>,
+    queued: Mutex<Option<QueuedUpdates>>,
     /// Size at the last measurement.
     bytes: AtomicUsize,
     last_used: AtomicU64,
+}
+
+/// Updates during a load.
+#[derive(Debug, Default)]
+struct QueuedUpdates {
+    updates: Vec<Update>,
+    memories: usize,
+    /// True if more came than are kept: the load must read again.
+    is_overrun: bool,
+}
+
+/// Memories of the updates queued during one load at most. A load that takes so long that more are written reads again.
+const MAX_QUEUED_MEMORIES: usize = 65_536;
+
+impl QueuedUpdates {
+    fn push(&mut self, update: Update) {
+        self.memories = self.memories.saturating_add(update.put.len() + update.erased.len());
+        if self.memories > MAX_QUEUED_MEMORIES {
+            self.is_overrun = true;
+            self.updates = Vec::new();
+        } else {
+            self.updates.push(update);
+        }
+    }
 }
 
 /// Memory of an entry besides the partition's heap: the entry itself, with the partition's fields, and its place in the
@@ -30,11 +61,19 @@ pub(super) struct CachedPartition {
 const ENTRY_BYTES: usize = size_of::<CachedPartition>() + 4 * heap_size::PIECE_BYTES + 64;
 
 impl CachedPartition {
-    /// Queues updates from now on, until the load is installed or dropped. The caller holds `loading` and reads the
-    /// store afterwards.
-    pub(super) fn begin_load(&self) -> Load<'_> {
-        *self.queued.lock() = Some(Vec::new());
-        Load(self)
+    /// Queues updates from now on, until the load is installed or dropped. The caller is the entry's only load, and reads
+    /// the store afterwards.
+    pub(super) fn begin_load(entry: &Arc<Self>) -> Load {
+        *entry.queued.lock() = Some(QueuedUpdates::default());
+        Load(Arc::clone(entry))
+    }
+
+    pub(super) fn is_loaded(&self) -> bool {
+        self.state.read().is_some()
+    }
+
+    fn is_loading(&self) -> bool {
+        self.queued.lock().is_some()
     }
 
     /// Applies an update, or queues it while the partition is being read. False if the partition must be read anew:
@@ -59,15 +98,19 @@ impl CachedPartition {
     }
 }
 
-/// A load under way. Dropping it ends the queueing, since the query that loads may be cancelled half-way.
-pub(super) struct Load<'a>(&'a CachedPartition);
+/// A load under way. Dropping it ends the queueing, since a load may fail half-way.
+pub(super) struct Load(Arc<CachedPartition>);
 
-impl Load<'_> {
+impl Load {
     /// Applies the queued updates to the loaded partition and makes it searchable. False if an update before the queued
-    /// ones is missing: the store must be read again.
+    /// ones is missing, or one of them: the store must be read again.
     pub(super) fn install(self, mut partition: Partition) -> Result<bool, IndexError> {
         let mut queued = self.0.queued.lock();
-        for update in queued.take().unwrap_or_default() {
+        let QueuedUpdates { updates, is_overrun, .. } = queued.take().unwrap_or_default();
+        if is_overrun {
+            return Ok(false);
+        }
+        for update in updates {
             if update.seq_before > partition.seq() {
                 return Ok(false);
             }
@@ -78,7 +121,7 @@ impl Load<'_> {
     }
 }
 
-impl Drop for Load<'_> {
+impl Drop for Load {
     fn drop(&mut self) {
         *self.0.queued.lock() = None;
     }
@@ -145,31 +188,48 @@ impl PartitionCache {
 
     pub(super) fn clear(&self) {
         // Dropped after the lock is released: large partitions take their time.
-        let removed = std::mem::take(&mut *self.entries.lock());
+        let mut entries = self.entries.lock();
+        let removed = std::mem::take(&mut entries.by_id);
+        let freed: usize = removed.values().map(|cached| cached.bytes.load(Ordering::Relaxed)).sum();
+        entries.total_bytes -= freed;
+        drop(entries);
         drop(removed);
     }
 
     /// Measures a partition and evicts the least recently used others while the budget is exceeded.
     pub(super) fn measure(&self, id: PartitionId) {
         let Some(cached) = self.peek(id) else { return };
-        let now = cached.state.read().as_ref().map_or(0, |partition| ENTRY_BYTES + partition.bytes());
+        let bytes = cached.state.read().as_ref().map_or(0, Partition::bytes);
+        self.account(id, &cached, bytes);
+    }
+
+    /// Accounts for so many bytes of a partition that is loaded or being loaded, and evicts others as
+    /// [`Self::measure`] does. Partitions that are being loaded stay.
+    pub(super) fn account(&self, id: PartitionId, cached: &Arc<CachedPartition>, bytes: usize) {
+        let now = if bytes == 0 { 0 } else { ENTRY_BYTES + bytes };
         let mut entries = self.entries.lock();
-        if !entries.by_id.get(&id).is_some_and(|still| Arc::ptr_eq(still, &cached)) {
+        if !entries.by_id.get(&id).is_some_and(|still| Arc::ptr_eq(still, cached)) {
             // It was removed meanwhile: an entry outside of the cache does not count.
             return;
         }
         let before = cached.bytes.swap(now, Ordering::Relaxed);
         entries.total_bytes = entries.total_bytes - before + now;
         if entries.total_bytes > self.budget_bytes {
-            self.evict(&mut entries, id);
+            self.evict(&mut entries, Some(id));
         }
     }
 
-    fn evict(&self, entries: &mut Entries, keep: PartitionId) {
+    /// Memory of a partition that is not one of the cache's, accounted for while the reservation lives.
+    pub(super) fn reserve(self: &Arc<Self>) -> Reservation {
+        Reservation { cache: Arc::clone(self), bytes: AtomicUsize::new(0) }
+    }
+
+    fn evict(&self, entries: &mut Entries, keep: Option<PartitionId>) {
         let mut oldest_first: Vec<(u64, PartitionId)> = entries
             .by_id
             .iter()
-            .filter(|(id, cached)| **id != keep && cached.bytes.load(Ordering::Relaxed) > 0)
+            .filter(|(id, cached)| Some(**id) != keep && cached.bytes.load(Ordering::Relaxed) > 0)
+            .filter(|(_, cached)| !cached.is_loading())
             .map(|(id, cached)| (cached.last_used.load(Ordering::Relaxed), *id))
             .collect();
         oldest_first.sort_unstable();
@@ -190,6 +250,31 @@ impl PartitionCache {
     }
 }
 
+/// Memory outside of the cache that counts against its budget.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    cache: Arc<PartitionCache>,
+    bytes: AtomicUsize,
+}
+
+impl Reservation {
+    /// Changes its size, and evicts partitions while the budget is exceeded.
+    pub(super) fn set(&self, bytes: usize) {
+        let mut entries = self.cache.entries.lock();
+        let before = self.bytes.swap(bytes, Ordering::Relaxed);
+        entries.total_bytes = entries.total_bytes - before + bytes;
+        if entries.total_bytes > self.cache.budget_bytes {
+            self.cache.evict(&mut entries, None);
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.cache.entries.lock().total_bytes -= self.bytes.load(Ordering::Relaxed);
+    }
+}
+
 #[cfg(all(test, feature = "testing", feature = "sqlite"))]
 mod tests {
     use super::*;
@@ -203,10 +288,10 @@ mod tests {
 
     #[test]
     fn updates_are_not_queued_after_a_load_was_dropped() {
-        let cached = CachedPartition::default();
-        let load = cached.begin_load();
+        let cached = Arc::<CachedPartition>::default();
+        let load = CachedPartition::begin_load(&cached);
         assert!(cached.apply(Update::default()).unwrap());
-        assert_eq!(cached.queued.lock().as_ref().map(Vec::len), Some(1));
+        assert_eq!(cached.queued.lock().as_ref().map(|queued| queued.updates.len()), Some(1));
         drop(load);
         assert!(cached.apply(Update::default()).unwrap());
         assert!(cached.queued.lock().is_none(), "updates pile up without a load");

@@ -12,7 +12,7 @@ use super::{Connection, Db, Row, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::{IndexRow, KeyKind};
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::memory::Memory;
-use crate::store::{ChangeEntry, ChangeOp, IndexSource, Indexed};
+use crate::store::{ChangeEntry, ChangeOp, Extent, IndexSource, Indexed};
 
 /// Maximum number of memories read at a time: it bounds the memory in use beside the index that is being built.
 const MEMORIES_PER_STEP: i64 = 2_048;
@@ -52,6 +52,17 @@ impl IndexSource for SqlStore {
         }
         snapshot.commit().await.map_err(unavailable)?;
         Ok(seq.unwrap_or(0).unsigned_abs())
+    }
+
+    async fn extent(&self, partition: PartitionId) -> Result<Extent, StoreError> {
+        let found: Option<(i64, i64)> =
+            sqlx::query_as("SELECT last_seq, memory_count FROM partitions WHERE id = $1")
+                .bind(partition.0)
+                .fetch_optional(&self.readers)
+                .await
+                .map_err(unavailable)?;
+        let (last_seq, memories) = found.unwrap_or_default();
+        Ok(Extent { last_seq: last_seq.unsigned_abs(), memories: memories.unsigned_abs() })
     }
 
     async fn changes(

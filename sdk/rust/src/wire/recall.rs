@@ -41,7 +41,8 @@ pub struct RecallRequest {
     /// Number of candidates to rerank, 1 to 200. Default: the server's setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rerank_candidates: Option<u32>,
-    /// Time limit in milliseconds, 1 to 60,000. Steps not finished by then are skipped and listed in `degraded`.
+    /// Time limit of the whole recall in milliseconds, 1 to 60,000, the first load of an owner's memories included.
+    /// What is not finished by then is left out and listed in `degraded`.
     /// Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u32>,
@@ -137,8 +138,11 @@ pub struct RecallResponse {
     pub times: Vec<NamedTime>,
     /// Exactness of the ranking.
     pub exactness: Exactness,
-    /// Steps that were skipped or incomplete: `rerank_deadline`, `rerank_unavailable`, `dense_deadline`,
-    /// `dense_unavailable`, `partitions_left_out`, `versions_left_out` (a recall with `as_of.known_at` met the bound on
+    /// Steps that were skipped or incomplete: `rerank_deadline`, `rerank_unavailable`, `dense_deadline` (the query vector
+    /// came too late), `dense_unavailable`, `index_loading` (owners whose memories are still being loaded were left out;
+    /// the load goes on), `search_deadline` (owners that were not searched in time were left out), `texts_deadline`
+    /// (the memories found could not be read in time: none is returned), `context_deadline` (other sides of
+    /// contradictions were left out), `partitions_left_out`, `versions_left_out` (a recall with `as_of.known_at` met the bound on
     /// memories changed since). Empty for a complete recall.
     pub degraded: Vec<String>,
     /// Extent of the search.

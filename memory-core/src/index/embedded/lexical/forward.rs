@@ -57,6 +57,45 @@ impl Forward {
         DocTerms { rest: &self.bytes[start..end], id: 0 }
     }
 
+    /// The encoded terms of `doc`.
+    pub(super) fn encoded(&self, doc: u32) -> &[u8] {
+        let doc = doc as usize;
+        &self.bytes[self.starts[doc] as usize..self.starts[doc + 1] as usize]
+    }
+
+    /// The forward index of docs of so many `bytes` each; none unless they are all of `bytes`.
+    pub(super) fn from_encoded(bytes: Vec<u8>, lengths: &[u32]) -> Option<Self> {
+        let mut starts = Vec::with_capacity(lengths.len() + 1);
+        let mut start = 0_u32;
+        starts.push(start);
+        for length in lengths {
+            start = start.checked_add(*length)?;
+            starts.push(start);
+        }
+        (start as usize == bytes.len()).then_some(Self { bytes, starts })
+    }
+
+    /// Calls `each` with id and count of each term of `doc`, which may have any bytes. False if they are not those of
+    /// terms by ascending id, or `each` is false.
+    pub(super) fn check_terms(&self, doc: u32, mut each: impl FnMut(u32, u16) -> bool) -> bool {
+        let mut rest = self.encoded(doc);
+        let mut previous: Option<u32> = None;
+        while !rest.is_empty() {
+            let Some(marked) = varint::read(&mut rest) else { return false };
+            let (step, is_first) = (marked >> 1, previous.is_none());
+            let Some(id) = previous.unwrap_or(0).checked_add(step).filter(|_| step > 0 || is_first) else {
+                return false;
+            };
+            let count = if marked & 1 == 0 { Some(1) } else { varint::read(&mut rest) };
+            let count = count.and_then(|count| u16::try_from(count).ok());
+            if !count.is_some_and(|count| each(id, count)) {
+                return false;
+            }
+            previous = Some(id);
+        }
+        true
+    }
+
     /// Drops the docs without a new number and moves the others together.
     pub(super) fn renumber(&mut self, new_docs: &[Option<u32>]) {
         let mut kept_bytes = 0;

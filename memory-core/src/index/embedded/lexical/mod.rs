@@ -17,6 +17,7 @@
 mod bm25;
 mod explain;
 mod forward;
+mod image;
 mod postings;
 mod rows;
 mod search;

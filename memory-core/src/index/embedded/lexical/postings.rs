@@ -57,6 +57,16 @@ impl TermPostings {
         Self { hash, document_frequency: 0, max_count: 0, min_length_tokens: u32::MAX, list: Vec::new() }
     }
 
+    /// A term with room for so many postings.
+    pub(super) fn with_room(hash: u32, postings: usize) -> Self {
+        Self { list: Vec::with_capacity(postings), ..Self::new(hash) }
+    }
+
+    /// True if a posting is added without a new allocation.
+    pub(super) fn has_room(&self) -> bool {
+        self.list.len() < self.list.capacity()
+    }
+
     /// Dead and live postings, by ascending doc.
     pub(super) fn list(&self) -> &[Posting] {
         &self.list

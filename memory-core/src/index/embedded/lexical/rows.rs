@@ -54,6 +54,22 @@ impl RowTable {
         self.last_row = Some(row);
     }
 
+    /// Makes room for so many further docs.
+    pub(super) fn reserve(&mut self, docs: usize) {
+        [&mut self.rows, &mut self.groups, &mut self.lengths_tokens]
+            .into_iter()
+            .for_each(|column| column.reserve_exact(docs));
+        self.languages.reserve_exact(docs);
+        self.live_bits.reserve_exact(docs.div_ceil(64));
+    }
+
+    /// Docs, rows, lengths in tokens and languages of the live docs.
+    pub(super) fn live_docs(&self) -> impl Iterator<Item = (u32, u32, u32, Language)> + '_ {
+        let docs = (0..).zip(&self.rows).zip(&self.lengths_tokens).zip(&self.languages);
+        docs.map(|(((doc, row), length), language)| (doc, *row, *length, *language))
+            .filter(|(doc, ..)| self.is_live(*doc))
+    }
+
     /// Marks a live doc dead.
     pub(super) fn kill(&mut self, doc: u32) {
         let doc = doc as usize;

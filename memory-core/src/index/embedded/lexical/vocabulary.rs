@@ -39,6 +39,38 @@ impl Vocabulary {
         id
     }
 
+    /// Hash and document frequency of each id, in their order.
+    pub(super) fn terms(&self) -> impl ExactSizeIterator<Item = (u32, u32)> + '_ {
+        self.terms.iter().map(|term| (term.hash, term.document_frequency))
+    }
+
+    /// Adds the next id with room for so many postings; a free one without any. False if the hash has an id already.
+    pub(super) fn push_term(&mut self, hash: u32, document_frequency: u32) -> bool {
+        let id = self.terms.len() as u32;
+        if document_frequency == 0 {
+            self.free_ids.push(id);
+            self.terms.push(TermPostings::new(0));
+            return true;
+        }
+        let term = TermPostings::with_room(hash, document_frequency as usize);
+        self.posting_bytes += term.bytes();
+        self.terms.push(term);
+        self.ids.insert(hash, id).is_none()
+    }
+
+    /// Adds a posting to a term of [`push_term`](Self::push_term). False if the term has no room for it.
+    pub(super) fn fill(&mut self, id: u32, doc: u32, count: u16, length_tokens: u32) -> bool {
+        let Some(term) = self.terms.get_mut(id as usize).filter(|term| term.has_room()) else { return false };
+        term.push(doc, count, length_tokens);
+        true
+    }
+
+    /// Makes room for so many further ids, of which so many are in use.
+    pub(super) fn reserve(&mut self, ids: usize, in_use: usize) {
+        self.terms.reserve_exact(ids);
+        self.ids.reserve(in_use);
+    }
+
     /// Decrements the term's document frequency.
     pub(super) fn forget_document(&mut self, id: u32) {
         let term = &mut self.terms[id as usize];

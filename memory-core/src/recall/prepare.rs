@@ -1,0 +1,102 @@
+//! Steps 1 and 2 of recall: targets and query vector. The partitions of the targets are loaded while the query is embedded.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::{try_join, try_join_all};
+use tracing::{Instrument, debug_span};
+
+use super::deadline::Deadline;
+use super::request::Recall;
+use super::response::Degraded;
+use crate::domain::scope::Caller;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::index::View;
+use crate::scope::SearchTargets;
+
+/// Targets whose partitions are in memory, and the query vector.
+pub(super) struct ReadyTargets {
+    pub(super) ready: SearchTargets,
+    /// None for a recall that is lexical only.
+    pub(super) vector: Option<Arc<[f32]>>,
+    /// Time until the vector was there.
+    pub(super) embed: Duration,
+}
+
+impl Engine {
+    /// Steps 1 and 2, with the loads of the targets.
+    pub(super) async fn prepare(
+        &self,
+        caller: &Caller,
+        request: &Recall,
+        view: &View,
+        deadline: &Deadline,
+        degraded: &mut Vec<Degraded>,
+    ) -> Result<ReadyTargets, Error> {
+        let began = Instant::now();
+        let targets = self.search_targets(caller, &request.scope, view).instrument(debug_span!("scope"));
+        let targets = deadline.step(targets).await.transpose()?.unwrap_or_else(|| {
+            degraded.push(Degraded::SearchDeadline);
+            SearchTargets::default()
+        });
+        if targets.left_out > 0 {
+            degraded.push(Degraded::PartitionsLeftOut);
+        }
+        let query = async {
+            let vector = self.query_vector(request, deadline).instrument(debug_span!("query")).await?;
+            Ok((vector, began.elapsed()))
+        };
+        let loads = self.ready(targets, deadline).instrument(debug_span!("load_index"));
+        let ((ready, loading), (vector, embed)) = try_join(loads, query).await?;
+        let vector = vector.unwrap_or_else(|reason| {
+            degraded.push(reason);
+            None
+        });
+        if loading > 0 {
+            degraded.push(Degraded::IndexLoading);
+        }
+        Ok(ReadyTargets { ready, vector, embed })
+    }
+
+    /// The targets whose partitions are loaded by the deadline, and the number of the others. Their loads go on.
+    async fn ready(
+        &self,
+        targets: SearchTargets,
+        deadline: &Deadline,
+    ) -> Result<(SearchTargets, usize), Error> {
+        let loads = targets.partitions.into_iter().map(|(partition, view)| async move {
+            let loaded = deadline.wait(self.index.ready(partition)).await.transpose()?;
+            Ok::<_, Error>(loaded.map(|()| (partition, view)))
+        });
+        let found = try_join_all(loads).await?;
+        let loading = found.iter().filter(|one| one.is_none()).count();
+        let partitions = found.into_iter().flatten().collect();
+        Ok((SearchTargets { partitions, left_out: targets.left_out }, loading))
+    }
+
+    /// Step 2: the query vector. The inner error says why there is none: the recall is then lexical only.
+    pub(crate) async fn query_vector(
+        &self,
+        request: &Recall,
+        deadline: &Deadline,
+    ) -> Result<Result<Option<Arc<[f32]>>, Degraded>, Error> {
+        let active = self.active_embedder();
+        let dimension = active.embedder.identity().dimension;
+        if let Some(vector) = &request.vector {
+            if vector.len() != dimension {
+                let detail = format!("must have {dimension} components, not {}", vector.len());
+                return Err(Error::invalid("vector", detail));
+            }
+            return Ok(Ok(Some(vector.as_slice().into())));
+        }
+        Ok(match deadline.embedding(active.embedder.embed_query(&request.query)).await {
+            Some(Ok(vector)) => Ok(Some(vector.into())),
+            None => Err(Degraded::DenseDeadline),
+            Some(Err(error)) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "recall without the dense signal");
+                Err(Degraded::DenseUnavailable)
+            }
+        })
+    }
+}
