@@ -210,9 +210,11 @@ fn newest_leaf(mapping: &Fields) -> Option<&str> {
     let parents: HashSet<&str> = mapping.values().filter_map(parent_of).collect();
     let mut times: HashMap<&str, f64> = HashMap::new();
     let mut newest: Option<(f64, &str)> = None;
-    // Without a leaf, all nodes are in circles, and any of them will do.
-    let has_leaf = mapping.keys().any(|id| !parents.contains(id.as_str()));
-    for id in mapping.keys().map(String::as_str).filter(|id| !has_leaf || !parents.contains(id)) {
+    // A leaf without a message is no branch. Without a leaf, all nodes are in circles, and any of them will do.
+    let is_leaf = |(id, node): &(&String, &Value)| !parents.contains(id.as_str()) && message_of(node).is_some();
+    let has_leaf = mapping.iter().any(|entry| is_leaf(&entry));
+    for (id, _) in mapping.iter().filter(|entry| !has_leaf || is_leaf(entry)) {
+        let id = id.as_str();
         let time = time_of(mapping, id, &mut times);
         let is_newer = newest.is_none_or(|(newest_time, newest_id)| {
             time.total_cmp(&newest_time).then_with(|| id.cmp(newest_id)).is_gt()
