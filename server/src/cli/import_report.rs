@@ -88,7 +88,11 @@ impl ImportReport {
         if let Some((path, file)) = &mut self.file {
             file.flush().map_err(|error| Failure::io(&format!("cannot write {}", path.display()), &error))?;
         }
-        if as_json { self.print_json(took)? } else { print::text(&self.lines(took))? }
+        if as_json {
+            self.print_json(took)?
+        } else {
+            print::text(&self.lines(took))?
+        }
         for skipped in &self.shown {
             eprintln!("skipped: {}", print::printable(&skipped.to_string()).replace('\n', " "));
         }
@@ -131,7 +135,10 @@ impl ImportReport {
         let mut lines =
             format!("{turns} turns and {memories} memories in {seconds:.1} s ({rate:.0} per second)\n");
         let notes = [
-            (repeated_batches, "batches had been imported before; what has been erased of them since comes back with --again"),
+            (
+                repeated_batches,
+                "batches had been imported before; what has been erased of them since comes back with --again",
+            ),
             (sources_lost, "sources are not in the file, or were erased since, and were left out"),
             (links_lost, "links lead out of the file, or to what was erased since, and were left out"),
             (edits_lost, "edits are of memories erased since, or refused, and were left out"),

@@ -39,7 +39,9 @@ use serde_json::Value;
 use super::ImportOptions;
 use super::batch::{Batcher, Conversation};
 use super::error::{FormatError, SourceLocation};
-use super::fields::{Fields, first, id_of, list_of, metadata_of, moment_of, role_of, scope_of, shown, text_of, wrong};
+use super::fields::{
+    Fields, first, id_of, list_of, metadata_of, moment_of, role_of, scope_of, shown, text_of, wrong,
+};
 use super::record_reader::RecordReader;
 use super::repair::parse;
 use crate::wire::{NewTurn, Scope};
@@ -128,4 +130,3 @@ fn turn_of(fields: &Fields, location: &SourceLocation) -> Result<NewTurn, Format
 fn said_at(fields: &Fields, location: &SourceLocation) -> Result<Option<String>, FormatError> {
     moment_of(fields, &["timestamp", "created_at", "said_at", "time", "date"], location)
 }
-

@@ -211,7 +211,8 @@ fn newest_leaf(mapping: &Fields) -> Option<&str> {
     let mut times: HashMap<&str, f64> = HashMap::new();
     let mut newest: Option<(f64, &str)> = None;
     // A leaf without a message is no branch. Without a leaf, all nodes are in circles, and any of them will do.
-    let is_leaf = |(id, node): &(&String, &Value)| !parents.contains(id.as_str()) && message_of(node).is_some();
+    let is_leaf =
+        |(id, node): &(&String, &Value)| !parents.contains(id.as_str()) && message_of(node).is_some();
     let has_leaf = mapping.iter().any(|entry| is_leaf(&entry));
     for (id, _) in mapping.iter().filter(|entry| !has_leaf || is_leaf(entry)) {
         let id = id.as_str();
@@ -235,7 +236,8 @@ fn time_of<'a>(mapping: &'a Fields, id: &'a str, times: &mut HashMap<&'a str, f6
             found = *time;
             break;
         }
-        let time = message_of(node).and_then(|message| timestamp::seconds_of_value(message.get("create_time")?));
+        let time =
+            message_of(node).and_then(|message| timestamp::seconds_of_value(message.get("create_time")?));
         if let Some(time) = time {
             found = time;
             break;

@@ -182,16 +182,15 @@ impl Inputs {
                 continue;
             }
             let full_name = format!("{name}/{own_name}");
-            let unsupported = |detail: &str| FormatError::Archive {
-                file: full_name.clone(),
-                detail: detail.to_owned(),
-            };
+            let unsupported =
+                |detail: &str| FormatError::Archive { file: full_name.clone(), detail: detail.to_owned() };
             let deflated = match member.compression() {
                 CompressionMethod::Stored => Some(false),
                 CompressionMethod::Deflated => Some(true),
                 _ => None,
             };
-            let (Some(deflated), Some(start), false) = (deflated, member.data_start(), member.encrypted()) else {
+            let (Some(deflated), Some(start), false) = (deflated, member.data_start(), member.encrypted())
+            else {
                 self.skipped.push(unsupported("it is encrypted, or compressed in another way than Deflate"));
                 continue;
             };

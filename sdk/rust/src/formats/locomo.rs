@@ -112,8 +112,11 @@ impl Conversation {
                 continue;
             }
             earlier.clone_from(&said_at);
-            let conversation =
-                batch::Conversation { scope: scope.clone(), session: Some(name.to_owned()), visibility: None };
+            let conversation = batch::Conversation {
+                scope: scope.clone(),
+                session: Some(name.to_owned()),
+                visibility: None,
+            };
             for (seq, turn) in list_of(turns).iter().enumerate() {
                 let location = location.at(format!("{part}[{seq}]"));
                 let turn = match DialogueTurn::deserialize(turn) {
@@ -150,7 +153,9 @@ impl Conversation {
     /// Time of a session; none if it has none.
     fn date_of(&self, session: &str, location: &SourceLocation) -> Result<Option<String>, FormatError> {
         let name = format!("{session}_date_time");
-        let Some(date) = self.conversation.get(&name).filter(|date| !is_absent(date)) else { return Ok(None) };
+        let Some(date) = self.conversation.get(&name).filter(|date| !is_absent(date)) else {
+            return Ok(None);
+        };
         timestamp::of_value(date).map(Some).ok_or_else(|| FormatError::Value {
             location: location.at(format!("conversation.{name}")),
             detail: format!("{} is not a time", shown(date)),
@@ -189,7 +194,9 @@ impl Iterator for Conversations {
         match self.records.next(&mut self.record) {
             Ok(true) => {
                 let location = self.records.location().clone();
-                Some(parse(&self.record, &location).map(|conversation: Conversation| (conversation, location)))
+                Some(
+                    parse(&self.record, &location).map(|conversation: Conversation| (conversation, location)),
+                )
             }
             Ok(false) => None,
             Err(error) => Some(Err(error)),

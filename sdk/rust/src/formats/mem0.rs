@@ -10,7 +10,9 @@ use serde_json::Value;
 use super::ImportOptions;
 use super::batch::{Batcher, OldIds};
 use super::error::{FormatError, SourceLocation};
-use super::fields::{Fields, first, id_of, id_of_value, list_of, metadata_of, moment_of, scope_of, text_of, wrong};
+use super::fields::{
+    Fields, first, id_of, id_of_value, list_of, metadata_of, moment_of, scope_of, text_of, wrong,
+};
 use super::record_reader::RecordReader;
 use super::repair::parse;
 use crate::wire::{Kind, NewMemory, Scope};

@@ -118,7 +118,10 @@ mod tests {
     #[test]
     fn what_other_programs_write_is_repaired() {
         assert_eq!(value(br#"{"a": "x\ud83dy"}"#), Some(json!({"a": "x\u{fffd}y"})));
-        assert_eq!(value(br#"["\ude00\ud83d", "\ud83d\ude00\ud83d"]"#), Some(json!(["\u{fffd}\u{fffd}", "\u{1f600}\u{fffd}"])));
+        assert_eq!(
+            value(br#"["\ude00\ud83d", "\ud83d\ude00\ud83d"]"#),
+            Some(json!(["\u{fffd}\u{fffd}", "\u{1f600}\u{fffd}"]))
+        );
         assert_eq!(value(br#"["\\ud83d", NaN, -Infinity]"#), Some(json!(["\\ud83d", null, null])));
         assert_eq!(value(b"[\"a\tb\nc\", \"d\xffe\"]"), Some(json!(["a\tb\nc", "d\u{fffd}e"])));
         assert_eq!(value(br#"{"\udead": 1}"#), Some(json!({"\u{fffd}": 1})));

@@ -29,9 +29,9 @@ impl From<&FormatError> for Skipped {
     fn from(error: &FormatError) -> Self {
         let whole = |file: &str| SourceLocation { file: file.to_owned(), ..SourceLocation::default() };
         let (location, count) = match error {
-            FormatError::Read { file, .. } | FormatError::Empty { file } | FormatError::Archive { file, .. } => {
-                (whole(file), 1)
-            }
+            FormatError::Read { file, .. }
+            | FormatError::Empty { file }
+            | FormatError::Archive { file, .. } => (whole(file), 1),
             FormatError::Unnamed { location, count } => (location.clone(), *count),
             FormatError::UnknownFormat { location, .. }
             | FormatError::Syntax { location, .. }

@@ -15,8 +15,20 @@ use jiff::tz::{Offset, TimeZone};
 const MAX_TEXT_BYTES: usize = 128;
 
 /// Months by the first three letters of their English names.
-const MONTHS: [&str; 12] =
-    ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
 
 /// Weekdays, of which a prefix of three letters or more is ignored.
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
@@ -26,8 +38,17 @@ const IGNORED: [&str; 9] = ["at", "on", "of", "the", "t", "st", "nd", "rd", "th"
 
 /// Zones by name, in hours from UTC; other names are ambiguous. From RFC 2822.
 const ZONES: [(&str, i32); 11] = [
-    ("utc", 0), ("gmt", 0), ("z", 0), ("est", -5), ("edt", -4), ("cst", -6), ("cdt", -5), ("mst", -7), ("mdt", -6),
-    ("pst", -8), ("pdt", -7),
+    ("utc", 0),
+    ("gmt", 0),
+    ("z", 0),
+    ("est", -5),
+    ("edt", -4),
+    ("cst", -6),
+    ("cdt", -5),
+    ("mst", -7),
+    ("mdt", -6),
+    ("pst", -8),
+    ("pdt", -7),
 ];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,7 +185,9 @@ impl Parts {
     }
 
     fn word<'t>(&mut self, word: &str, rest: &'t [Token]) -> Option<&'t [Token]> {
-        let is_of = |name: &str| word.len() >= 3 && (name.starts_with(word) || (word == "sept" && name == "september"));
+        let is_of = |name: &str| {
+            word.len() >= 3 && (name.starts_with(word) || (word == "sept" && name == "september"))
+        };
         if let Some(month) = (1..).zip(MONTHS).find_map(|(number, name)| is_of(name).then_some(number)) {
             self.before_month = self.numbers.len();
             return self.month.replace(month).is_none().then_some(after_dot(rest));
@@ -233,7 +256,9 @@ impl Parts {
     fn date(&self) -> Option<(u32, u32, u32)> {
         match (self.month, self.numbers.as_slice()) {
             // Year and month in words, then the day; or the day and the year, in whichever order to the month.
-            (Some(month), [year @ (_, 4), day]) if self.before_month == 1 => Some((full(*year)?, month, day.0)),
+            (Some(month), [year @ (_, 4), day]) if self.before_month == 1 => {
+                Some((full(*year)?, month, day.0))
+            }
             (Some(month), [day @ (_, 1..=2), year]) => Some((full(*year)?, month, day.0)),
             (None, [year @ (_, 4), month, day]) => Some((full(*year)?, month.0, day.0)),
             (None, [day, month, year]) if self.dots || day.0 > 12 => Some((full(*year)?, month.0, day.0)),

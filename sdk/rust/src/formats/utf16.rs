@@ -55,7 +55,8 @@ impl<R: Read> Utf16<R> {
         if !self.ended && units.pop_if(|unit| (0xd800..0xdc00).contains(unit)).is_some() {
             kept += 2;
         }
-        let text: String = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+        let text: String =
+            char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
         self.left.drain(..self.left.len() - kept);
         (self.decoded, self.given) = (text.into_bytes(), 0);
         Ok(())

@@ -3,7 +3,9 @@
 use std::io::{Cursor, Write};
 
 use engrain::Client;
-use engrain::formats::{Batch, FormatError, Import, ImportItem, ImportItems, ImportOptions, Skipped, inputs, read};
+use engrain::formats::{
+    Batch, FormatError, Import, ImportItem, ImportItems, ImportOptions, Skipped, inputs, read,
+};
 use engrain::wire::{AddTurns, Role, Scope};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -34,10 +36,15 @@ fn import(bytes: impl AsRef<[u8]>) -> Outcome {
 
 impl Outcome {
     fn texts(&self) -> Vec<&str> {
-        self.items.iter().flat_map(|item| match &item.batch {
-            Batch::Turns(turns) => texts(turns),
-            Batch::Memories(memories) => memories.memories.iter().map(|memory| memory.text.as_str()).collect(),
-        }).collect()
+        self.items
+            .iter()
+            .flat_map(|item| match &item.batch {
+                Batch::Turns(turns) => texts(turns),
+                Batch::Memories(memories) => {
+                    memories.memories.iter().map(|memory| memory.text.as_str()).collect()
+                }
+            })
+            .collect()
     }
 
     fn reasons(&self) -> Vec<&str> {
@@ -57,7 +64,11 @@ fn node(parent: Value, role: &str, text: &str) -> Value {
 fn a_line_cut_off_in_the_middle_is_one_skipped_record() {
     for cut in [5, 9, 16, 20, 30] {
         let whole = line("a text of some length");
-        let read = import([&line("one"), &whole[..cut], &line("two"), &line("three")].map(|line| line.to_owned()).join("\n"));
+        let read = import(
+            [&line("one"), &whole[..cut], &line("two"), &line("three")]
+                .map(|line| line.to_owned())
+                .join("\n"),
+        );
         assert_eq!(read.texts(), ["one", "two", "three"], "cut at {cut}");
         assert_eq!((read.skipped.len(), read.skipped[0].location.line), (1, 2), "cut at {cut}");
         let first = import([&whole[..cut], &line("two"), &line("three")].map(str::to_owned).join("\n"));
@@ -68,9 +79,15 @@ fn a_line_cut_off_in_the_middle_is_one_skipped_record() {
 #[test]
 fn odd_lines_are_skipped_and_the_others_are_read() {
     let lines = [
-        line("one"), "hello".into(), json!({"role": "ipython", "content": 42}).to_string(), "[1, 2]".into(), "null".into(),
-        json!({"role": "wizard", "content": "x"}).to_string(), json!({"role": "user", "content": "y", "time": "soon"}).to_string(),
-        json!({"role": "user", "content": null, "metadata": []}).to_string(), line("two"),
+        line("one"),
+        "hello".into(),
+        json!({"role": "ipython", "content": 42}).to_string(),
+        "[1, 2]".into(),
+        "null".into(),
+        json!({"role": "wizard", "content": "x"}).to_string(),
+        json!({"role": "user", "content": "y", "time": "soon"}).to_string(),
+        json!({"role": "user", "content": null, "metadata": []}).to_string(),
+        line("two"),
     ];
     let read = import(lines.join("\r\n"));
     assert_eq!(read.texts(), ["one", "42", "two"]);
@@ -161,10 +178,18 @@ fn nested_and_paged_results_of_mem0_are_read() {
 fn encodings_and_lone_surrogates_are_read() {
     let text = "{\"role\": \"user\", \"content\": \"Zo\u{eb} \\ud83d\"}\r\n";
     let utf16 = |text: &str, big: bool| -> Vec<u8> {
-        text.encode_utf16().flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect()
+        text.encode_utf16()
+            .flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() })
+            .collect()
     };
     let marked = format!("\u{feff}{text}");
-    for bytes in [text.as_bytes().to_vec(), marked.clone().into_bytes(), utf16(&marked, true), utf16(&marked, false), utf16(text, false)] {
+    for bytes in [
+        text.as_bytes().to_vec(),
+        marked.clone().into_bytes(),
+        utf16(&marked, true),
+        utf16(&marked, false),
+        utf16(text, false),
+    ] {
         let read = import(bytes);
         assert_eq!((read.texts(), read.skipped.len()), (vec!["Zo\u{eb} \u{fffd}"], 0));
     }
@@ -174,7 +199,9 @@ fn encodings_and_lone_surrogates_are_read() {
 fn ids_are_filled_field_by_field() {
     let scope = Scope { user_id: Some("mara".into()), app_id: Some("web".into()), ..Scope::default() };
     let record = json!({"role": "user", "content": "x", "agent_id": "chef", "app_id": null}).to_string();
-    let read = outcome(read(Cursor::new(record), "test", &ImportOptions { scope: scope.clone(), ..options() }).unwrap());
+    let read = outcome(
+        read(Cursor::new(record), "test", &ImportOptions { scope: scope.clone(), ..options() }).unwrap(),
+    );
     assert_eq!(turns(&read.items[0]).scope, Scope { agent_id: Some("chef".into()), ..scope });
 }
 
@@ -185,18 +212,26 @@ fn folders_and_archives_are_read_and_foreign_files_are_named() {
     std::fs::write(folder.path().join("b.json"), "{\"name\": \"a package\"}").unwrap();
     std::fs::write(folder.path().join("c.png"), "x").unwrap();
     let mut archive = zip::ZipWriter::new(std::fs::File::create(folder.path().join("d.zip")).unwrap());
-    for (name, text) in [("user.json", "{\"id\": 1}".to_owned()), ("../../conversations.json", line("two")), ("chat.html", String::new())] {
+    for (name, text) in [
+        ("user.json", "{\"id\": 1}".to_owned()),
+        ("../../conversations.json", line("two")),
+        ("chat.html", String::new()),
+    ] {
         archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
         archive.write_all(text.as_bytes()).unwrap();
     }
     archive.finish().unwrap();
     let found = inputs(folder.path()).unwrap();
     assert_eq!((found.found.len(), found.left_out.other_files), (4, 2));
-    let opened: Vec<_> = found.found.iter().map(|input| (input.is_member(), input.open(&options()))).collect();
-    let read: Vec<String> = opened.into_iter().flat_map(|(is_member, opened)| match opened {
-        Ok(items) => outcome(items).texts().into_iter().map(str::to_owned).collect::<Vec<_>>(),
-        Err(error) => vec![format!("foreign {}", is_member && error.is_of_foreign_file())],
-    }).collect();
+    let opened: Vec<_> =
+        found.found.iter().map(|input| (input.is_member(), input.open(&options()))).collect();
+    let read: Vec<String> = opened
+        .into_iter()
+        .flat_map(|(is_member, opened)| match opened {
+            Ok(items) => outcome(items).texts().into_iter().map(str::to_owned).collect::<Vec<_>>(),
+            Err(error) => vec![format!("foreign {}", is_member && error.is_of_foreign_file())],
+        })
+        .collect();
     assert_eq!(read, ["one", "foreign false", "two", "foreign true"]);
 }
 
@@ -211,9 +246,14 @@ fn a_damaged_archive_is_an_error() {
 async fn an_item_that_the_server_refuses_is_left_out_of_its_batch() {
     let refusal = json!({"type": "x", "title": "x", "status": 422, "code": "invalid_request", "detail": "no", "field": "turns[1].text", "request_id": "x"});
     let head = [("content-type", "application/problem+json")];
-    let refused = axum::response::IntoResponse::into_response((axum::http::StatusCode::UNPROCESSABLE_ENTITY, head, refusal.to_string()));
+    let refused = axum::response::IntoResponse::into_response((
+        axum::http::StatusCode::UNPROCESSABLE_ENTITY,
+        head,
+        refusal.to_string(),
+    ));
     let id = uuid::Uuid::nil();
-    let added = ok(json!({"session_id": id, "turn_ids": [id, id], "memory_ids": [id, id], "repeated": false}));
+    let added =
+        ok(json!({"session_id": id, "turn_ids": [id, id], "memory_ids": [id, id], "repeated": false}));
     let (script, url) = Script::start([refused, added]).await;
     let client = Client::new(url).unwrap();
     let mut sending = Import::new(&client);
