@@ -124,12 +124,6 @@ pub(super) fn text_of(content: Option<&Value>) -> Option<String> {
     }
 }
 
-/// Texts among the parts of a message, joined by line breaks.
-pub(super) fn text_of_parts(parts: &[Value]) -> String {
-    let texts = parts.iter().filter_map(|part| text_at(part, 1));
-    texts.filter(|text| !text.trim().is_empty()).collect::<Vec<_>>().join("\n")
-}
-
 fn text_at(content: &Value, depth: u32) -> Option<String> {
     match content {
         _ if depth > MAX_NESTING => None,
