@@ -22,6 +22,9 @@ pub(super) enum Failure {
     /// Exit status 4: the object does not exist.
     #[error("{0}")]
     NotFound(String),
+    /// Exit status 5: the import is complete, except for records that were skipped.
+    #[error("{0}")]
+    Incomplete(String),
 }
 
 impl Failure {
@@ -32,6 +35,7 @@ impl Failure {
             Failure::Usage(_) => 2,
             Failure::Unreachable(_) => 3,
             Failure::NotFound(_) => 4,
+            Failure::Incomplete(_) => 5,
         }
     }
 

@@ -2,11 +2,11 @@
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use engrain::client::Client;
 use engrain::formats::{
-    CanonicalExport, FormatError, Import, ImportError, ImportItem, ImportOptions, Imported, open,
+    CanonicalExport, FormatError, Import, ImportError, ImportItem, ImportOptions, LeftOut, inputs,
 };
 use engrain::wire::ExportLine;
 use futures::StreamExt;
@@ -19,62 +19,136 @@ use uuid::Uuid;
 use super::args::{ExportArgs, Global, ImportArgs};
 use super::connect::with_server;
 use super::failure::Failure;
+use super::import_report::ImportReport;
 use super::print;
 
 /// Number of batches read ahead of the server.
 const BATCHES_AHEAD: usize = 4;
 
-/// Imports files. Batches of an earlier run are not added again, unless requested.
+/// Imports files, folders and archives. Batches of an earlier run are not added again, unless requested.
 pub(super) async fn import(global: &Global, args: ImportArgs) -> Result<(), Failure> {
     let options = ImportOptions {
         format: args.format,
         scope: args.scope.scope(),
         user_prefix: args.user_prefix,
         batch_items: usize::from(args.batch),
+        strict: args.strict,
+        tool_messages: args.tool_messages,
         ..ImportOptions::default()
     };
+    let report = ImportReport::create(args.report.as_deref())?;
     with_server(global, async |server| {
-        let started = Instant::now();
-        let bar = spinner();
-        let mut total = Imported::default();
         let run = args.again.then(|| RandomIds::default().next(SystemClock.now()));
-        for file in &args.files {
-            let imported = import_file(&server.client, file, &options, run, total, &bar).await?;
-            total = sum(total, imported);
+        let (bar, started) = (spinner(), Instant::now());
+        let mut importing = Importing { client: &server.client, options, run, report, bar };
+        for path in &args.files {
+            importing.import_path(path).await?;
         }
-        bar.finish_and_clear();
-        report(global, total, started.elapsed())
+        importing.bar.finish_and_clear();
+        importing.report.finish(global.json, started.elapsed())
     })
     .await
 }
 
-async fn import_file(
-    client: &Client,
-    file: &Path,
-    options: &ImportOptions,
+/// Step of reading the inputs below a path.
+enum Read {
+    Item(Box<ImportItem>),
+    Skipped(FormatError),
+    /// End of a file or member, with what was left out of it.
+    End(LeftOut),
+    /// Files that are no conversations.
+    LeftOut(LeftOut),
+}
+
+/// Import in progress.
+struct Importing<'a> {
+    client: &'a Client,
+    options: ImportOptions,
     run: Option<Uuid>,
-    before: Imported,
-    bar: &ProgressBar,
-) -> Result<Imported, Failure> {
-    let (items, mut read) = mpsc::channel::<Result<ImportItem, FormatError>>(BATCHES_AHEAD);
-    let (path, options) = (file.to_owned(), options.clone());
-    // Decompression and parsing block, so they have a thread; it ends with the channel when the import fails.
-    let reading = tokio::task::spawn_blocking(move || match open(&path, &options) {
-        Ok(batches) => batches.into_iter().all(|batch| items.blocking_send(batch).is_ok()),
-        Err(error) => items.blocking_send(Err(error)).is_ok(),
-    });
-    let mut import = Import::new(client);
-    while let Some(item) = read.recv().await {
-        let mut item = item.map_err(|error| failed(ImportError::Format(error)))?;
-        if let Some(run) = run {
-            item.key = format!("{}-{run}", item.key);
+    report: ImportReport,
+    bar: ProgressBar,
+}
+
+impl Importing<'_> {
+    async fn import_path(&mut self, path: &Path) -> Result<(), Failure> {
+        let (steps, mut read) = mpsc::channel::<Read>(BATCHES_AHEAD);
+        let (path, options) = (path.to_owned(), self.options.clone());
+        // Decompression and parsing block, so they have a thread; it ends with the channel when the import fails.
+        let reading = tokio::task::spawn_blocking(move || read_path(&path, &options, &steps));
+        let mut import = Import::new(self.client).strict(self.options.strict);
+        while let Some(step) = read.recv().await {
+            match step {
+                Read::Item(mut item) => {
+                    if let Some(run) = self.run {
+                        item.key = format!("{}-{run}", item.key);
+                    }
+                    let imported = import.send(*item).await.map_err(failed)?;
+                    self.report.skip_all(import.take_skipped())?;
+                    self.bar.set_position(self.report.items() + imported.turns + imported.memories);
+                }
+                Read::Skipped(error) if self.options.strict => {
+                    return Err(failed(ImportError::Format(error)));
+                }
+                Read::Skipped(error) => self.report.skip((&error).into())?,
+                Read::LeftOut(left_out) => self.report.leave_out(left_out),
+                Read::End(left_out) => {
+                    self.report.leave_out(left_out);
+                    let next = Import::new(self.client).strict(self.options.strict);
+                    let imported = std::mem::replace(&mut import, next).finish().await.map_err(failed)?;
+                    self.report.add(imported);
+                }
+            }
         }
-        let imported = import.send(item).await.map_err(failed)?;
-        let total = sum(before, imported);
-        bar.set_position(total.turns + total.memories);
+        reading.await.map_err(|error| Failure::Failed(format!("cannot read on: {error}")))
     }
-    let _ = reading.await;
-    import.finish().await.map_err(failed)
+}
+
+/// Reads all inputs below a path. Ends early if nobody listens.
+fn read_path(path: &Path, options: &ImportOptions, steps: &mpsc::Sender<Read>) {
+    let inputs = match inputs(path) {
+        Ok(inputs) => inputs,
+        Err(error) => {
+            let _ = steps.blocking_send(Read::Skipped(error));
+            return;
+        }
+    };
+    let mut left_out = inputs.left_out;
+    let mut told = !inputs.skipped.is_empty();
+    for error in inputs.skipped {
+        if steps.blocking_send(Read::Skipped(error)).is_err() {
+            return;
+        }
+    }
+    for input in inputs.found {
+        let sent = match input.open(options) {
+            Ok(mut items) => {
+                told = true;
+                let all_sent = items.by_ref().all(|item| {
+                    let step = item.map_or_else(Read::Skipped, |item| Read::Item(Box::new(item)));
+                    steps.blocking_send(step).is_ok()
+                });
+                all_sent && steps.blocking_send(Read::End(items.left_out())).is_ok()
+            }
+            // An export has files beside its conversations, which are no faults of it.
+            Err(error) if input.is_member() && error.is_of_foreign_file() => {
+                left_out.other_files += 1;
+                true
+            }
+            Err(error) => {
+                told = true;
+                steps.blocking_send(Read::Skipped(error)).is_ok()
+            }
+        };
+        if !sent {
+            return;
+        }
+    }
+    let _ = steps.blocking_send(Read::LeftOut(left_out));
+    if !told {
+        let detail = "it has no file of conversations".to_owned();
+        let error = FormatError::Archive { file: path.display().to_string(), detail };
+        let _ = steps.blocking_send(Read::Skipped(error));
+    }
 }
 
 fn failed(error: ImportError) -> Failure {
@@ -88,50 +162,6 @@ fn failed(error: ImportError) -> Failure {
             other => other,
         },
     }
-}
-
-fn sum(one: Imported, other: Imported) -> Imported {
-    Imported {
-        turns: one.turns + other.turns,
-        memories: one.memories + other.memories,
-        repeated_batches: one.repeated_batches + other.repeated_batches,
-        sources_lost: one.sources_lost + other.sources_lost,
-        links_lost: one.links_lost + other.links_lost,
-    }
-}
-
-fn report(global: &Global, total: Imported, took: Duration) -> Result<(), Failure> {
-    let rate = (total.turns + total.memories) as f64 / took.as_secs_f64().max(f64::MIN_POSITIVE);
-    if global.json {
-        return print::json(&serde_json::json!({
-            "turns": total.turns,
-            "memories": total.memories,
-            "repeated_batches": total.repeated_batches,
-            "sources_lost": total.sources_lost,
-            "links_lost": total.links_lost,
-            "took_s": took.as_secs_f64(),
-            "per_second": rate,
-        }));
-    }
-    let mut lines = format!(
-        "{} turns and {} memories in {:.1} s ({rate:.0} per second)\n",
-        total.turns,
-        total.memories,
-        took.as_secs_f64()
-    );
-    if total.repeated_batches > 0 {
-        lines.push_str(&format!(
-            "{} batches had been imported before; what has been erased of them since comes back with --again\n",
-            total.repeated_batches
-        ));
-    }
-    if total.sources_lost > 0 {
-        lines.push_str(&format!("{} sources are not in the file and were left out\n", total.sources_lost));
-    }
-    if total.links_lost > 0 {
-        lines.push_str(&format!("{} links lead out of the file and were left out\n", total.links_lost));
-    }
-    print::text(&lines)
 }
 
 /// Exports memories to a file, atomically, or to standard output.

@@ -9,6 +9,7 @@ mod connect;
 mod doctor;
 mod failure;
 mod import_export;
+mod import_report;
 #[cfg(feature = "local-models")]
 mod models;
 mod print;

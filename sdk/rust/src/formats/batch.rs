@@ -11,8 +11,11 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::error::{FormatError, SourceLocation};
-use super::{Batch, Edit, Format, ImportItem, ImportOptions, MAX_TEXT_BYTES};
+use super::{Batch, Edit, Format, ImportItem, ImportOptions, LeftOut, MAX_TEXT_BYTES};
 use crate::wire::{AddMemories, AddTurns, NewMemory, NewTurn, Scope, Visibility};
+
+/// Maximum number of faults of one record that are named; the others are counted.
+const MAX_SKIPS_HELD: usize = 1_000;
 
 /// Scope, session and visibility of a batch of turns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,7 +39,12 @@ pub(super) struct Batcher {
     max_bytes: usize,
     ready: VecDeque<ImportItem>,
     open: Option<Open>,
-    blank_texts: u64,
+    left_out: LeftOut,
+    /// True to fail at the first fault.
+    strict: bool,
+    skips: VecDeque<FormatError>,
+    /// Number of faults beyond those in `skips`, and the location of the first.
+    unnamed: Option<(SourceLocation, u64)>,
 }
 
 /// Batch being filled.
@@ -63,7 +71,10 @@ impl Batcher {
             max_bytes: options.batch_bytes,
             ready: VecDeque::new(),
             open: None,
-            blank_texts: 0,
+            left_out: LeftOut::default(),
+            strict: options.strict,
+            skips: VecDeque::new(),
+            unnamed: None,
         }
     }
 
@@ -72,9 +83,42 @@ impl Batcher {
         self.ready.pop_front()
     }
 
-    /// Number of texts left out because they are blank.
-    pub(super) fn blank_texts(&self) -> u64 {
-        self.blank_texts
+    /// What was left out on purpose so far.
+    pub(super) fn left_out(&self) -> LeftOut {
+        self.left_out
+    }
+
+    /// Counts a hidden message.
+    pub(super) fn leave_out_hidden(&mut self) {
+        self.left_out.hidden_messages += 1;
+    }
+
+    /// Counts a message of a tool.
+    pub(super) fn leave_out_tool(&mut self) {
+        self.left_out.tool_messages += 1;
+    }
+
+    /// Skips a part of a record.
+    ///
+    /// # Errors
+    /// The fault itself, if it is not of one record or reading is strict.
+    pub(super) fn skip(&mut self, error: FormatError) -> Result<(), FormatError> {
+        if self.strict || !error.is_of_one_record() {
+            return Err(error);
+        }
+        if self.skips.len() < MAX_SKIPS_HELD {
+            self.skips.push_back(error);
+        } else {
+            let location = super::skipped::Skipped::from(&error).location;
+            self.unnamed.get_or_insert((location.at(""), 0)).1 += 1;
+        }
+        Ok(())
+    }
+
+    /// Takes the oldest skipped part.
+    pub(super) fn next_skip(&mut self) -> Option<FormatError> {
+        let unnamed = |(location, count)| FormatError::Unnamed { location, count };
+        self.skips.pop_front().or_else(|| self.unnamed.take().map(unnamed))
     }
 
     /// True if the batch being filled has an item with one of these old ids.
@@ -109,8 +153,10 @@ impl Batcher {
         salt: impl FnOnce() -> String,
         (turn, old_ids, edit): (NewTurn, OldIds, Option<crate::wire::EditMemory>),
     ) -> Result<(), FormatError> {
-        if !self.has_words(location, &turn.text)? {
-            return Ok(());
+        match self.has_words(location, &turn.text) {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(error) => return self.skip(error),
         }
         let fits = self.open.as_ref().is_some_and(|open| {
             matches!(&open.content, Content::Turns(present, _) if present == conversation)
@@ -139,8 +185,10 @@ impl Batcher {
         salt: impl FnOnce() -> String,
         (memory, old_ids): (NewMemory, OldIds),
     ) -> Result<(), FormatError> {
-        if !self.has_words(location, &memory.text)? {
-            return Ok(());
+        match self.has_words(location, &memory.text) {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(error) => return self.skip(error),
         }
         let fits = self.open.as_ref().is_some_and(|open| {
             matches!(&open.content, Content::Memories(present, _) if present == scope)
@@ -170,7 +218,7 @@ impl Batcher {
             return Err(FormatError::TextTooLong { location, bytes, limit_bytes: MAX_TEXT_BYTES });
         }
         let blank = text.trim().is_empty();
-        self.blank_texts += u64::from(blank);
+        self.left_out.blank_texts += u64::from(blank);
         Ok(!blank)
     }
 }

@@ -1,4 +1,4 @@
-//! Format detection by the fields of the first record.
+//! Format detection by the fields of a record.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use serde::de::IgnoredAny;
 
 use super::Format;
 use super::error::{FormatError, SourceLocation};
+use super::repair::parse;
 
 /// Maximum length of the field list in the error for an unknown format, in characters.
 const MAX_SHOWN_CHARS: usize = 200;
@@ -16,10 +17,10 @@ pub(super) fn detect(record: &[u8], location: &SourceLocation) -> Result<Format,
         location: location.clone(),
         fields: fields.chars().take(MAX_SHOWN_CHARS).collect(),
     };
-    let fields: BTreeMap<String, IgnoredAny> = match serde_json::from_slice(record) {
+    let fields: BTreeMap<String, IgnoredAny> = match parse(record, location) {
         Ok(fields) => fields,
-        Err(source) if source.is_data() => return Err(unknown("(not an object)")),
-        Err(source) => return Err(FormatError::Shape { location: location.clone(), source }),
+        Err(FormatError::Shape { source, .. }) if source.is_data() => return Err(unknown("(not an object)")),
+        Err(error) => return Err(error),
     };
     let has = |name: &str| fields.contains_key(name);
     let format = if has("haystack_sessions") {
@@ -32,6 +33,9 @@ pub(super) fn detect(record: &[u8], location: &SourceLocation) -> Result<Format,
         Format::Engrain
     } else if has("messages") || has("conversations") || has("role") || has("from") {
         Format::Chat
+    } else if has("current_node") || (has("title") && has("create_time") && has("update_time")) {
+        // A conversation whose `mapping` is missing. It is told apart from others last, because that says least.
+        Format::ChatGpt
     } else if ["memory", "text", "results", "memories"].into_iter().any(has) {
         Format::Mem0
     } else {

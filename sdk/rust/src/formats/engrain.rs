@@ -8,6 +8,7 @@
 use super::batch::{Batcher, Conversation, OldIds};
 use super::error::{FormatError, SourceLocation};
 use super::record_reader::RecordReader;
+use super::repair::parse;
 use crate::wire::{EditMemory, ExportLine, Kind, Memory, NewMemory, NewTurn, Scope, Turn};
 
 /// Version of the export format that this reader supports.
@@ -30,8 +31,7 @@ impl RecordReader for EngrainReader {
         if self.announced.is_some() {
             return Err(cut_short(location, "data follows the end line"));
         }
-        let line = serde_json::from_slice(record)
-            .map_err(|source| FormatError::Shape { location: location.clone(), source });
+        let line = parse(record, location);
         // An invalid line is counted too: its own error reports the loss, so the end line must not report it again.
         match line.inspect_err(|_| self.records += 1)? {
             ExportLine::Header { format, .. } if format != KNOWN_VERSION => {
@@ -73,6 +73,10 @@ impl RecordReader for EngrainReader {
                 Ok(())
             }
         }
+    }
+
+    fn lost(&mut self) {
+        self.records += 1;
     }
 
     fn finish(&mut self, location: &SourceLocation) -> Result<(), FormatError> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Location in an import file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct SourceLocation {
     /// Name of the file, as given.
     pub file: String,
@@ -66,6 +66,22 @@ pub enum FormatError {
         /// Description of the fault.
         detail: &'static str,
     },
+    /// The file is a damaged or unsupported archive, or expands beyond the limits.
+    #[error("{file}: {detail}")]
+    Archive {
+        /// Name of the file.
+        file: String,
+        /// Description of the fault.
+        detail: String,
+    },
+    /// Further faults of a record, beyond the number that is named.
+    #[error("{location}: {count} more parts of the record cannot be read")]
+    Unnamed {
+        /// Location of the record.
+        location: SourceLocation,
+        /// Number of parts.
+        count: u64,
+    },
     /// A record exceeds the size limit.
     #[error("{location}: the record is longer than {limit_bytes} bytes")]
     RecordTooLong {
@@ -122,8 +138,21 @@ pub enum FormatError {
 }
 
 impl FormatError {
-    /// True if only this record is lost and reading can continue with the next one.
+    /// True if only this record, or a part of it, is lost and reading can continue with what follows.
     pub fn is_of_one_record(&self) -> bool {
-        matches!(self, Self::Shape { .. } | Self::Value { .. } | Self::TextTooLong { .. })
+        matches!(
+            self,
+            Self::Shape { .. }
+                | Self::Value { .. }
+                | Self::TextTooLong { .. }
+                | Self::Syntax { .. }
+                | Self::RecordTooLong { .. }
+                | Self::Unnamed { .. }
+        )
+    }
+
+    /// True if the file is sound but nothing that an importer reads: it has no record, or none of a known format.
+    pub fn is_of_foreign_file(&self) -> bool {
+        matches!(self, Self::Empty { .. } | Self::UnknownFormat { .. })
     }
 }

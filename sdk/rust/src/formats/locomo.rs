@@ -3,7 +3,8 @@
 //!
 //! Both speakers are people, so all turns have the role `user` and the speaker's name as author. The key of a turn is
 //! its `dia_id`. A picture shared with a turn becomes a line `[image: CAPTION]` after the text. All turns of a session
-//! have the session's date. Questions, answers, summaries and observations are never sent.
+//! have the session's date; a session without one has that of the session before it, and is skipped if there is none.
+//! Questions, answers, summaries and observations are never sent.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,20 +15,22 @@ use serde_json::Value;
 
 use super::batch::{self, Batcher};
 use super::error::{FormatError, SourceLocation};
+use super::fields::{filled, is_absent, list_of, shown};
 use super::record_reader::RecordReader;
 use super::records::Records;
+use super::repair::parse;
 use super::source::{Source, unpacked};
-use super::{Format, ImportItem, ImportOptions, timestamp};
+use super::{Format, ImportItem, ImportOptions, lenient, timestamp};
 use crate::wire::{NewTurn, Role, Scope};
 
 /// Conversation with its questions.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Conversation {
     /// Id of the conversation, such as `conv-26`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub sample_id: String,
     /// Questions about the conversation.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::sound_elements")]
     pub qa: Vec<Qa>,
     /// `speaker_a`, `speaker_b`, and for every N `session_N` and `session_N_date_time`.
     conversation: BTreeMap<String, Value>,
@@ -37,21 +40,25 @@ pub struct Conversation {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Qa {
     /// Text of the question.
+    #[serde(default, deserialize_with = "lenient::text")]
     pub question: String,
     /// Turns that have the answer, by `dia_id`; some are malformed in the released file.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::texts")]
     pub evidence: Vec<String>,
-    /// Category: 1 multi-hop, 2 temporal, 3 open-domain, 4 single-hop, 5 adversarial.
+    /// Category: 1 multi-hop, 2 temporal, 3 open-domain, 4 single-hop, 5 adversarial; 0 if the file has none.
+    #[serde(default, deserialize_with = "lenient::small_number")]
     pub category: u8,
 }
 
 #[derive(Deserialize)]
 struct DialogueTurn {
-    speaker: String,
-    dia_id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional_text")]
+    speaker: Option<String>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
+    dia_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
     text: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     blip_caption: Option<String>,
 }
 
@@ -64,14 +71,16 @@ impl Conversation {
     /// Batches of the sessions. `location` is the location of the conversation in errors.
     ///
     /// # Errors
-    /// [`FormatError::Shape`] and [`FormatError::Value`] for malformed sessions, and the errors of texts.
+    /// [`FormatError::Shape`] and [`FormatError::Value`] for malformed sessions, and the errors of texts: a conversation
+    /// is whole or refused.
     pub fn batches(
         &self,
         options: &ImportOptions,
         location: &SourceLocation,
     ) -> Result<Vec<ImportItem>, FormatError> {
-        let mut batcher = Batcher::new(Format::Locomo, options);
-        self.fill(options, location, &mut batcher)?;
+        let options = ImportOptions { strict: true, ..options.clone() };
+        let mut batcher = Batcher::new(Format::Locomo, &options);
+        self.fill(&options, location, &mut batcher)?;
         Ok(std::iter::from_fn(|| batcher.next()).collect())
     }
 
@@ -81,28 +90,49 @@ impl Conversation {
         location: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
-        if self.sample_id.is_empty() {
+        if self.sample_id.trim().is_empty() {
             let detail = "a conversation needs an id".to_owned();
             return Err(FormatError::Value { location: location.at("sample_id"), detail });
         }
+        let scope = filled(self.scope(options), &options.scope);
+        let mut earlier = None;
         for (name, turns) in self.sessions() {
             let part = format!("conversation.{name}");
-            let turns = Vec::<DialogueTurn>::deserialize(turns)
-                .map_err(|source| FormatError::Shape { location: location.at(&part), source })?;
-            let said_at = self.date_of(name, location)?;
+            let said_at = match self.date_of(name, location) {
+                Ok(date) => date.or_else(|| earlier.clone()),
+                Err(error) => {
+                    batcher.skip(error)?;
+                    continue;
+                }
+            };
+            if said_at.is_none() && !list_of(turns).is_empty() {
+                let location = location.at(format!("{part}_date_time"));
+                let detail = "the session has no time, nor has one before it".to_owned();
+                batcher.skip(FormatError::Value { location, detail })?;
+                continue;
+            }
+            earlier.clone_from(&said_at);
             let conversation = batch::Conversation {
-                scope: self.scope(options),
+                scope: scope.clone(),
                 session: Some(name.to_owned()),
                 visibility: None,
             };
-            for (seq, turn) in turns.into_iter().enumerate() {
+            for (seq, turn) in list_of(turns).iter().enumerate() {
+                let location = location.at(format!("{part}[{seq}]"));
+                let turn = match DialogueTurn::deserialize(turn) {
+                    Ok(turn) => turn,
+                    Err(source) => {
+                        batcher.skip(FormatError::Shape { location, source })?;
+                        continue;
+                    }
+                };
                 let turn = NewTurn {
-                    key: Some(turn.dia_id.clone()),
-                    author: Some(turn.speaker.clone()),
-                    said_at: Some(said_at.clone()),
+                    key: turn.dia_id.clone(),
+                    author: turn.speaker.clone(),
+                    said_at: said_at.clone(),
                     ..NewTurn::new(Role::User, with_caption(turn))
                 };
-                let location = location.at(format!("{part}[{seq}].text"));
+                let location = location.at(format!("{}.text", location.part));
                 batcher.turn(&location, &conversation, || seq.to_string(), turn)?;
             }
             batcher.close();
@@ -120,12 +150,15 @@ impl Conversation {
         numbered.into_values()
     }
 
-    fn date_of(&self, session: &str, location: &SourceLocation) -> Result<String, FormatError> {
+    /// Time of a session; none if it has none.
+    fn date_of(&self, session: &str, location: &SourceLocation) -> Result<Option<String>, FormatError> {
         let name = format!("{session}_date_time");
-        let date = self.conversation.get(&name).unwrap_or(&Value::Null);
-        timestamp::of_value(date).ok_or_else(|| FormatError::Value {
+        let Some(date) = self.conversation.get(&name).filter(|date| !is_absent(date)) else {
+            return Ok(None);
+        };
+        timestamp::of_value(date).map(Some).ok_or_else(|| FormatError::Value {
             location: location.at(format!("conversation.{name}")),
-            detail: format!("{date} is not a time"),
+            detail: format!("{} is not a time", shown(date)),
         })
     }
 }
@@ -161,16 +194,14 @@ impl Iterator for Conversations {
         match self.records.next(&mut self.record) {
             Ok(true) => {
                 let location = self.records.location().clone();
-                Some(parse(&self.record, &location).map(|conversation| (conversation, location)))
+                Some(
+                    parse(&self.record, &location).map(|conversation: Conversation| (conversation, location)),
+                )
             }
             Ok(false) => None,
             Err(error) => Some(Err(error)),
         }
     }
-}
-
-fn parse(record: &[u8], location: &SourceLocation) -> Result<Conversation, FormatError> {
-    serde_json::from_slice(record).map_err(|source| FormatError::Shape { location: location.clone(), source })
 }
 
 pub(super) struct LocomoReader {
@@ -190,6 +221,7 @@ impl RecordReader for LocomoReader {
         location: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
-        parse(record, location)?.fill(&self.options, location, batcher)
+        let conversation: Conversation = parse(record, location)?;
+        conversation.fill(&self.options, location, batcher)
     }
 }

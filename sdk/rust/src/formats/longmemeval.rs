@@ -12,52 +12,68 @@
 use std::fs::File;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use super::batch::{Batcher, Conversation, digest};
-use super::chat::role_of;
 use super::error::{FormatError, SourceLocation};
+use super::fields::{filled, list_of, role_of, wrong};
 use super::record_reader::RecordReader;
 use super::records::Records;
+use super::repair::parse;
 use super::source::{Source, unpacked};
-use super::{Format, ImportItem, ImportOptions, timestamp};
+use super::{Format, ImportItem, ImportOptions, lenient, timestamp};
 use crate::wire::{NewTurn, Scope};
 
 /// Benchmark question with its haystack. The answer is not read, because nothing here needs it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Question {
     /// Id of the question; ends with `_abs` if the haystack has no answer.
+    #[serde(deserialize_with = "lenient::text")]
     pub question_id: String,
     /// Type of the question, such as `multi-session`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub question_type: String,
     /// Text of the question.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub question: String,
     /// Time at which it is asked, such as `2023/05/28 (Sun) 19:47`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub question_date: String,
     /// Date of each session.
+    #[serde(default, deserialize_with = "lenient::texts")]
     pub haystack_dates: Vec<String>,
     /// Id of each session; an id may occur twice.
+    #[serde(default, deserialize_with = "lenient::texts")]
     pub haystack_session_ids: Vec<String>,
     /// Sessions of the haystack.
+    #[serde(deserialize_with = "sessions")]
     pub haystack_sessions: Vec<Vec<HaystackTurn>>,
     /// Ids of the sessions with evidence.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::texts")]
     pub answer_session_ids: Vec<String>,
 }
 
 /// Turn of a haystack.
 #[derive(Clone, Debug, Deserialize)]
 pub struct HaystackTurn {
-    /// Role of the speaker: `user` or `assistant`.
+    /// Role of the speaker: `user` or `assistant`; empty if the file has none.
+    #[serde(default, deserialize_with = "lenient::text")]
     pub role: String,
     /// Text of the turn.
+    #[serde(default, deserialize_with = "lenient::text")]
     pub content: String,
     /// Mark of a turn with evidence.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional_bool")]
     pub has_answer: Option<bool>,
+}
+
+/// Sessions of a haystack. What is not a turn is kept as one without a role, so that it is named when it is skipped.
+fn sessions<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Vec<HaystackTurn>>, D::Error> {
+    let no_turn = || HaystackTurn { role: String::new(), content: String::new(), has_answer: None };
+    let turn = |value: &Value| HaystackTurn::deserialize(value).unwrap_or_else(|_| no_turn());
+    let sessions = Value::deserialize(from)?;
+    Ok(list_of(&sessions).iter().map(|session| list_of(session).iter().map(turn).collect()).collect())
 }
 
 impl Question {
@@ -87,11 +103,14 @@ impl Question {
         }
     }
 
-    /// Names of the sessions in the memory system, in the order of [`Question::haystack_session_ids`].
+    /// Names of the sessions in the memory system, in the order of [`Question::haystack_sessions`].
     pub fn session_names(&self, options: &ImportOptions) -> Vec<String> {
-        let ids = self.haystack_session_ids.iter().enumerate();
-        ids.map(|(index, id)| if options.hide_labels { format!("session-{index:04}") } else { id.clone() })
-            .collect()
+        let ids = self.haystack_session_ids.iter().map(Some).chain(std::iter::repeat(None));
+        let names = ids.take(self.haystack_sessions.len()).enumerate().map(|(index, id)| match id {
+            Some(id) if !options.hide_labels && !id.trim().is_empty() => id.clone(),
+            _ => format!("session-{index:04}"),
+        });
+        names.collect()
     }
 
     /// End of the day on which the question is asked (RFC 3339): some sessions of that day have a later time than the
@@ -104,14 +123,15 @@ impl Question {
     /// Batches of the haystack. `location` is the location of the question in errors.
     ///
     /// # Errors
-    /// [`FormatError::Value`] for invalid dates and lists of different lengths, and the errors of texts.
+    /// [`FormatError::Value`] for invalid dates and roles, and the errors of texts: a haystack is whole or refused.
     pub fn batches(
         &self,
         options: &ImportOptions,
         location: &SourceLocation,
     ) -> Result<Vec<ImportItem>, FormatError> {
-        let mut batcher = Batcher::new(Format::LongMemEval, options);
-        self.fill(options, location, &mut batcher)?;
+        let options = ImportOptions { strict: true, ..options.clone() };
+        let mut batcher = Batcher::new(Format::LongMemEval, &options);
+        self.fill(&options, location, &mut batcher)?;
         Ok(std::iter::from_fn(|| batcher.next()).collect())
     }
 
@@ -121,31 +141,28 @@ impl Question {
         location: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
-        let (sessions, dates, ids) =
-            (self.haystack_sessions.len(), self.haystack_dates.len(), self.haystack_session_ids.len());
-        if sessions != dates || sessions != ids {
-            let detail = format!("{sessions} sessions have {dates} dates and {ids} ids");
-            return Err(FormatError::Value { location: location.at("haystack_sessions"), detail });
+        if self.question_id.trim().is_empty() {
+            let detail = "a question needs an id".to_owned();
+            return Err(FormatError::Value { location: location.at("question_id"), detail });
         }
+        let scope = filled(self.scope(options), &options.scope);
         let names = self.session_names(options);
-        let moments = self.haystack_dates.iter().enumerate().map(|(index, date)| {
-            timestamp::parse(date).ok_or_else(|| FormatError::Value {
-                location: location.at(format!("haystack_dates[{index}]")),
-                detail: format!("`{date}` is not a time"),
-            })
-        });
-        let moments: Vec<_> = moments.collect::<Result<_, _>>()?;
-        let scope = self.scope(options);
-        for (index, (turns, (name, said_at))) in
-            self.haystack_sessions.iter().zip(names.iter().zip(&moments)).enumerate()
-        {
+        for (index, (turns, name)) in self.haystack_sessions.iter().zip(&names).enumerate() {
+            let date = self.haystack_dates.get(index).map_or("", String::as_str);
+            let Some(said_at) = timestamp::parse(date) else {
+                let location = location.at(format!("haystack_dates[{index}]"));
+                let detail = format!("`{}` is not a time", date.chars().take(60).collect::<String>());
+                batcher.skip(FormatError::Value { location, detail })?;
+                continue;
+            };
             let conversation =
                 Conversation { scope: scope.clone(), session: Some(name.clone()), visibility: None };
             for (seq, turn) in turns.iter().enumerate() {
                 let part = format!("haystack_sessions[{index}][{seq}]");
                 let Some(role) = role_of(&turn.role) else {
-                    let detail = format!("`{}` is not a role", turn.role);
-                    return Err(FormatError::Value { location: location.at(format!("{part}.role")), detail });
+                    let role = turn.role.chars().take(60).collect::<String>();
+                    batcher.skip(wrong(&location.at(part), "role", &format!("`{role}` is not a role")))?;
+                    continue;
                 };
                 let turn = NewTurn {
                     key: Some(format!("{name}:{seq}")),
@@ -185,16 +202,12 @@ impl Iterator for Questions {
         match self.records.next(&mut self.record) {
             Ok(true) => {
                 let location = self.records.location().clone();
-                Some(parse(&self.record, &location).map(|question| (question, location)))
+                Some(parse(&self.record, &location).map(|question: Question| (question, location)))
             }
             Ok(false) => None,
             Err(error) => Some(Err(error)),
         }
     }
-}
-
-fn parse(record: &[u8], location: &SourceLocation) -> Result<Question, FormatError> {
-    serde_json::from_slice(record).map_err(|source| FormatError::Shape { location: location.clone(), source })
 }
 
 pub(super) struct LongMemEvalReader {
@@ -214,6 +227,7 @@ impl RecordReader for LongMemEvalReader {
         location: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
-        parse(record, location)?.fill(&self.options, location, batcher)
+        let question: Question = parse(record, location)?;
+        question.fill(&self.options, location, batcher)
     }
 }

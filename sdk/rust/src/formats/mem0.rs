@@ -1,17 +1,27 @@
-//! Reader of mem0's export: records `{memory, user_id, created_at, ...}`, or one object with their list under
-//! `results` or `memories`, like the responses of its API. They become facts with the time of their creation in mem0.
+//! Reader of mem0's export: records `{memory, user_id, created_at, ...}`, or objects with their list under `results`,
+//! `memories`, `items` or `data`, also nested, like the pages and responses of its API. They become facts with the time
+//! of their creation in mem0. A record that cannot be read is skipped, and the others of its list are imported.
 //!
 //! `memory` may also be called `text` or `data`. `categories` become tags, `expiration_date` is kept, and `metadata`
 //! is kept with the record's `id` added as `mem0_id`. Records without ids get [`ImportOptions::scope`].
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::ImportOptions;
 use super::batch::{Batcher, OldIds};
-use super::chat::{first, id_of, moment_of, scope_of, wrong};
 use super::error::{FormatError, SourceLocation};
+use super::fields::{
+    Fields, first, id_of, id_of_value, list_of, metadata_of, moment_of, scope_of, text_of, wrong,
+};
 use super::record_reader::RecordReader;
+use super::repair::parse;
 use crate::wire::{Kind, NewMemory, Scope};
+
+/// Fields that hold lists of memories.
+const LISTS: [&str; 4] = ["results", "memories", "items", "data"];
+
+/// Maximum nesting of lists.
+const MAX_NESTING: u32 = 8;
 
 pub(super) struct Mem0Reader {
     scope: Scope,
@@ -24,7 +34,7 @@ impl Mem0Reader {
 
     fn memory(
         &self,
-        fields: &Map<String, Value>,
+        fields: &Fields,
         location: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
@@ -37,6 +47,55 @@ impl Mem0Reader {
     }
 }
 
+impl Mem0Reader {
+    /// Adds the memories of an object: itself, or those of its list.
+    fn found(
+        &self,
+        fields: &Fields,
+        location: &SourceLocation,
+        depth: u32,
+        batcher: &mut Batcher,
+    ) -> Result<(), FormatError> {
+        let list = LISTS.into_iter().find_map(|name| {
+            let list = fields.get(name)?;
+            (list.is_array() || list.is_object()).then_some((name, list))
+        });
+        let is_memory = first(fields, &["memory", "text"]).is_some_and(|text| !text.is_object());
+        let Some((name, list)) = list.filter(|_| !is_memory) else {
+            return self.memory(fields, location, batcher);
+        };
+        self.list(list, &location.at(path(location, name)), depth + 1, batcher)
+    }
+
+    fn list(
+        &self,
+        list: &Value,
+        location: &SourceLocation,
+        depth: u32,
+        batcher: &mut Batcher,
+    ) -> Result<(), FormatError> {
+        if depth > MAX_NESTING {
+            return batcher.skip(wrong(location, "", "lists are nested too deeply"));
+        }
+        for (index, element) in list_of(list).iter().enumerate() {
+            let location = match list {
+                Value::Array(_) => location.at(format!("{}[{index}]", location.part)),
+                _ => location.clone(),
+            };
+            let added = match element {
+                Value::Null => continue,
+                Value::Array(_) => self.list(element, &location, depth + 1, batcher),
+                Value::Object(fields) => self.found(fields, &location, depth, batcher),
+                _ => Err(wrong(&location, "", "must be an object")),
+            };
+            if let Err(error) = added {
+                batcher.skip(error)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl RecordReader for Mem0Reader {
     fn record(
         &mut self,
@@ -44,38 +103,20 @@ impl RecordReader for Mem0Reader {
         location: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
-        let fields: Map<String, Value> = serde_json::from_slice(record)
-            .map_err(|source| FormatError::Shape { location: location.clone(), source })?;
-        let Some((name, list)) =
-            ["results", "memories"].into_iter().find_map(|name| Some((name, fields.get(name)?.as_array()?)))
-        else {
-            return self.memory(&fields, location, batcher);
-        };
-        for (index, fields) in list.iter().enumerate() {
-            let location = location.at(format!("{name}[{index}]"));
-            let Some(fields) = fields.as_object() else {
-                return Err(wrong(&location, "", "must be an object"));
-            };
-            self.memory(fields, &location, batcher)?;
-        }
-        Ok(())
+        let fields: Fields = parse(record, location)?;
+        self.found(&fields, location, 0, batcher)
     }
 }
 
-fn memory_of(fields: &Map<String, Value>, location: &SourceLocation) -> Result<NewMemory, FormatError> {
-    let Some(text) = first(fields, &["memory", "text", "data"]).and_then(Value::as_str) else {
-        return Err(wrong(location, "memory", "must be a text"));
-    };
-    let mut metadata = match first(fields, &["metadata"]) {
-        None => Map::new(),
-        Some(Value::Object(metadata)) => metadata.clone(),
-        Some(_) => return Err(wrong(location, "metadata", "must be an object")),
-    };
+fn memory_of(fields: &Fields, location: &SourceLocation) -> Result<NewMemory, FormatError> {
+    let text = first(fields, &["memory", "text", "data"]).and_then(|text| text_of(Some(text)));
+    let Some(text) = text else { return Err(wrong(location, "memory", "must be a text")) };
+    let mut metadata = metadata_of(fields);
     metadata.extend(id_of(fields, &["id"]).map(|id| ("mem0_id".to_owned(), Value::from(id))));
-    let categories = first(fields, &["categories"]).and_then(Value::as_array);
-    let tags = categories.into_iter().flatten().filter_map(|tag| tag.as_str().map(str::to_owned)).collect();
+    let categories = first(fields, &["categories"]).map(list_of).unwrap_or_default();
+    let tags = categories.iter().filter_map(id_of_value).collect();
     Ok(NewMemory {
-        text: text.to_owned(),
+        text,
         kind: Some(Kind::Fact),
         tags,
         metadata,
@@ -83,4 +124,8 @@ fn memory_of(fields: &Map<String, Value>, location: &SourceLocation) -> Result<N
         expires_at: moment_of(fields, &["expiration_date"], location)?,
         ..NewMemory::default()
     })
+}
+
+fn path(location: &SourceLocation, name: &str) -> String {
+    if location.part.is_empty() { name.to_owned() } else { format!("{}.{name}", location.part) }
 }

@@ -14,8 +14,11 @@
 //!
 //! Each file is one JSON array or a sequence of JSON values (JSON lines), plain or gzip.
 //!
-//! Invariants: no file makes a reader panic; every error names file, record and line; blank texts are left out and
-//! counted; labels of a benchmark never reach the memory system; times without a zone are UTC.
+//! [`inputs`] lists what is to be read below a path: a file, the files of a folder, the members of a ZIP archive.
+//!
+//! Invariants: no file makes a reader panic; every error names file, record and line; an odd record never takes others
+//! along: it is one error ([`FormatError::is_of_one_record`]), and reading goes on; blank texts and tool traffic are left
+//! out and counted ([`LeftOut`]); labels of a benchmark never reach the memory system; times without a zone are UTC.
 
 mod batch;
 mod canonical;
@@ -26,16 +29,27 @@ mod deferred_links;
 mod detect;
 mod engrain;
 mod error;
+mod expansion;
+mod fields;
 #[cfg(feature = "client")]
 mod import;
+mod inputs;
+mod lenient;
 pub mod locomo;
 pub mod longmemeval;
 mod mem0;
 mod reader;
 mod record_reader;
 mod records;
+#[cfg(feature = "client")]
+mod refusal;
+mod repair;
+mod scan;
+mod skipped;
 mod source;
 mod timestamp;
+mod timestamp_text;
+mod utf16;
 
 use uuid::Uuid;
 
@@ -43,7 +57,9 @@ pub use canonical::{CanonicalError, CanonicalExport};
 pub use error::{FormatError, SourceLocation};
 #[cfg(feature = "client")]
 pub use import::{Import, ImportError, Imported};
+pub use inputs::{Input, Inputs, inputs};
 pub use reader::{ImportItems, open, read};
+pub use skipped::{LeftOut, Skipped};
 
 use crate::wire::{AddMemories, AddTurns, EditMemory, Scope};
 
@@ -143,7 +159,8 @@ impl Format {
 pub struct ImportOptions {
     /// Format of the file. Default: detected from the content.
     pub format: Option<Format>,
-    /// Scope of records without ids. Default: none; then a record without ids is an error.
+    /// Ids of records without them, field by field. Default: none; then a record without any id is an error. An Engrain
+    /// export states its owners whole, and benchmarks make a user per conversation: they take no user from here.
     pub scope: Scope,
     /// Prefix of the user ids made for benchmarks. Default: empty.
     pub user_prefix: String,
@@ -156,6 +173,12 @@ pub struct ImportOptions {
     pub batch_bytes: usize,
     /// Maximum size of a record, in bytes. Default: 64 MiB.
     pub max_record_bytes: usize,
+    /// End reading at the first fault, instead of going on with the next record. What was read before it is returned
+    /// first. Default: false.
+    pub strict: bool,
+    /// Import calls of tools and their output in ChatGPT exports, with the role `tool`. Default: false; then they are
+    /// left out and counted.
+    pub tool_messages: bool,
 }
 
 impl Default for ImportOptions {
@@ -168,6 +191,8 @@ impl Default for ImportOptions {
             batch_items: 100,
             batch_bytes: 256 << 10,
             max_record_bytes: 64 << 20,
+            strict: false,
+            tool_messages: false,
         }
     }
 }

@@ -14,6 +14,9 @@ pub(super) trait RecordReader {
         batcher: &mut Batcher,
     ) -> Result<(), FormatError>;
 
+    /// Takes note of a record that is not JSON, and so did not reach [`RecordReader::record`].
+    fn lost(&mut self) {}
+
     /// Checks the end of the file, after the record at `_location`.
     fn finish(&mut self, _location: &SourceLocation) -> Result<(), FormatError> {
         Ok(())

@@ -21,7 +21,8 @@ pub(super) use undo::{UndoArgs, UndoCommand};
     name = "engrain",
     version,
     after_help = "Exit status: 0 success; 1 failure; 2 invalid arguments or configuration; 3 server or hub unreachable, or \
-                  store in use or busy; 4 memory, session, job or model not found."
+                  store in use or busy; 4 memory, session, job or model not found; 5 import done, but records were \
+                  skipped."
 )]
 pub(super) struct Cli {
     #[command(flatten)]
@@ -231,7 +232,8 @@ pub(super) struct DeleteArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// Files to import: LongMemEval, LoCoMo, JSON lines, ChatGPT, mem0, or an Engrain export; gzip is decoded
+    /// Files to import: LongMemEval, LoCoMo, JSON lines, ChatGPT, mem0, or an Engrain export; also their folders, ZIP
+    /// archives and gzip
     #[arg(required = true)]
     pub(super) files: Vec<PathBuf>,
     #[command(flatten)]
@@ -242,6 +244,15 @@ pub(super) struct ImportArgs {
     /// Prefix of the user ids that are made for benchmark files
     #[arg(long, default_value = "", value_name = "TEXT")]
     pub(super) user_prefix: String,
+    /// Stop at the first record that cannot be imported. Default: skip it, and exit with status 5 in the end
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Write what was skipped to a file, as JSON lines: file, record, line, part, reason, count
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
+    /// Import calls and output of tools in ChatGPT exports, with the role tool. Default: leave them out
+    #[arg(long)]
+    pub(super) tool_messages: bool,
     /// Maximum number of turns or memories per request, 1 to 1,000
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub(super) batch: u16,

@@ -1,0 +1,157 @@
+//! Report of an import: totals, and what was skipped, bounded on the terminal and complete in a file of JSON lines.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use engrain::formats::{Imported, LeftOut, Skipped};
+
+use super::failure::Failure;
+use super::print;
+
+/// Maximum number of skipped records that are named on the terminal. The report file has all of them.
+const MAX_SHOWN: usize = 20;
+
+/// Totals of an import, over all of its files.
+pub(super) struct ImportReport {
+    file: Option<(PathBuf, BufWriter<File>)>,
+    shown: Vec<Skipped>,
+    skipped: u64,
+    total: Imported,
+    left_out: LeftOut,
+    /// Number of files and members that were read.
+    inputs: u64,
+}
+
+impl ImportReport {
+    /// Report with a file, which is overwritten. Each of its lines is a [`Skipped`].
+    pub(super) fn create(path: Option<&Path>) -> Result<Self, Failure> {
+        let file = path.map(|path| match File::create(path) {
+            Ok(file) => Ok((path.to_owned(), BufWriter::new(file))),
+            Err(error) => Err(Failure::io(&format!("cannot write {}", path.display()), &error)),
+        });
+        Ok(Self {
+            file: file.transpose()?,
+            shown: Vec::new(),
+            skipped: 0,
+            total: Imported::default(),
+            left_out: LeftOut::default(),
+            inputs: 0,
+        })
+    }
+
+    /// Number of turns and memories of the files that were read to the end.
+    pub(super) fn items(&self) -> u64 {
+        self.total.turns + self.total.memories
+    }
+
+    pub(super) fn skip_all(&mut self, skipped: Vec<Skipped>) -> Result<(), Failure> {
+        skipped.into_iter().try_for_each(|skipped| self.skip(skipped))
+    }
+
+    pub(super) fn skip(&mut self, skipped: Skipped) -> Result<(), Failure> {
+        self.skipped += skipped.count;
+        if let Some((path, file)) = &mut self.file {
+            let line = serde_json::to_string(&skipped).map_err(|error| Failure::Failed(error.to_string()))?;
+            writeln!(file, "{line}")
+                .map_err(|error| Failure::io(&format!("cannot write {}", path.display()), &error))?;
+        }
+        if self.shown.len() < MAX_SHOWN {
+            self.shown.push(skipped);
+        }
+        Ok(())
+    }
+
+    pub(super) fn leave_out(&mut self, left_out: LeftOut) {
+        self.left_out += left_out;
+    }
+
+    /// Adds the totals of a file that was read to its end.
+    pub(super) fn add(&mut self, imported: Imported) {
+        self.inputs += 1;
+        self.total = Imported {
+            turns: self.total.turns + imported.turns,
+            memories: self.total.memories + imported.memories,
+            repeated_batches: self.total.repeated_batches + imported.repeated_batches,
+            sources_lost: self.total.sources_lost + imported.sources_lost,
+            links_lost: self.total.links_lost + imported.links_lost,
+            edits_lost: self.total.edits_lost + imported.edits_lost,
+        };
+    }
+
+    /// Prints the report.
+    ///
+    /// # Errors
+    /// [`Failure::Incomplete`] if something was skipped, and [`Failure::Failed`] if no file could be read.
+    pub(super) fn finish(mut self, as_json: bool, took: Duration) -> Result<(), Failure> {
+        if let Some((path, file)) = &mut self.file {
+            file.flush().map_err(|error| Failure::io(&format!("cannot write {}", path.display()), &error))?;
+        }
+        if as_json {
+            self.print_json(took)?
+        } else {
+            print::text(&self.lines(took))?
+        }
+        for skipped in &self.shown {
+            eprintln!("skipped: {}", print::printable(&skipped.to_string()).replace('\n', " "));
+        }
+        let shown: u64 = self.shown.iter().map(|skipped| skipped.count).sum();
+        if self.skipped > shown {
+            eprintln!("skipped: {} more; --report FILE lists all", self.skipped - shown);
+        }
+        match (self.skipped, self.inputs) {
+            (0, _) => Ok(()),
+            (_, 0) => Err(Failure::Failed("no file could be imported".to_owned())),
+            (1, _) => Err(Failure::Incomplete("1 record was skipped".to_owned())),
+            (skipped, _) => Err(Failure::Incomplete(format!("{skipped} records were skipped"))),
+        }
+    }
+
+    fn rate(&self, took: Duration) -> f64 {
+        self.items() as f64 / took.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+
+    fn print_json(&self, took: Duration) -> Result<(), Failure> {
+        print::json(&serde_json::json!({
+            "turns": self.total.turns,
+            "memories": self.total.memories,
+            "repeated_batches": self.total.repeated_batches,
+            "sources_lost": self.total.sources_lost,
+            "links_lost": self.total.links_lost,
+            "edits_lost": self.total.edits_lost,
+            "skipped": self.skipped,
+            "skipped_first": self.shown,
+            "left_out": self.left_out,
+            "took_s": took.as_secs_f64(),
+            "per_second": self.rate(took),
+        }))
+    }
+
+    fn lines(&self, took: Duration) -> String {
+        let Imported { turns, memories, repeated_batches, sources_lost, links_lost, edits_lost } = self.total;
+        let LeftOut { blank_texts, hidden_messages, tool_messages, other_files } = self.left_out;
+        let (seconds, rate) = (took.as_secs_f64(), self.rate(took));
+        let mut lines =
+            format!("{turns} turns and {memories} memories in {seconds:.1} s ({rate:.0} per second)\n");
+        let notes = [
+            (
+                repeated_batches,
+                "batches had been imported before; what has been erased of them since comes back with --again",
+            ),
+            (sources_lost, "sources are not in the file, or were erased since, and were left out"),
+            (links_lost, "links lead out of the file, or to what was erased since, and were left out"),
+            (edits_lost, "edits are of memories erased since, or refused, and were left out"),
+            (blank_texts, "blank texts were left out"),
+            (hidden_messages, "hidden messages were left out"),
+            (tool_messages, "messages of tools were left out; --tool-messages imports them"),
+            (other_files, "other files were left out"),
+        ];
+        for (count, note) in notes {
+            if count > 0 {
+                lines.push_str(&format!("{count} {note}\n"));
+            }
+        }
+        lines
+    }
+}
