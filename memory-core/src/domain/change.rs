@@ -49,6 +49,8 @@ pub struct ChangeSet {
     /// Memories to erase, together with everything derived from them. Links to them are removed from the remaining
     /// memories.
     pub erasures: Vec<MemoryId>,
+    /// What the erasures may take; `None` for erasures that were not announced to anybody.
+    pub erasure_bounds: Option<ErasureBounds>,
     /// Earlier versions to remove from the history, after the revisions and before the erasures of the set.
     pub retractions: Vec<Retraction>,
     /// Last number of the partition's change log at which the set was prepared; the set is refused if another change was
@@ -81,6 +83,7 @@ impl ChangeSet {
             revisions: Vec::new(),
             touches: Vec::new(),
             erasures: Vec::new(),
+            erasure_bounds: None,
             retractions: Vec::new(),
             prepared_at: None,
             jobs: Vec::new(),
@@ -89,6 +92,17 @@ impl ChangeSet {
             finishes: None,
         }
     }
+}
+
+/// Bounds of the erasures of a set. Both are of the closure: the memories named, and all that are derived from them. The
+/// store looks at it in the transaction that erases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErasureBounds {
+    /// Closure that was shown to whoever confirmed it, in the order of ids. Another one is refused with
+    /// [`Refusal::OtherErasures`]; `None` accepts any.
+    pub exactly: Option<Vec<MemoryId>>,
+    /// Maximum number of memories of the closure. More are refused with [`Refusal::TooManyErasures`].
+    pub at_most: usize,
 }
 
 /// Maximum number of groups that one memory belongs to. A set with more is refused.
@@ -288,6 +302,8 @@ pub struct CreatedIds {
     pub turns: Vec<super::id::TurnId>,
     /// Memories erased, including derived ones.
     pub erased: Vec<MemoryId>,
+    /// Number of the memories that the set named for erasure: `erased` without the derived ones.
+    pub matched: u64,
 }
 
 /// Committed set, with the values assigned by the store.
@@ -345,6 +361,15 @@ pub enum Refusal {
     /// The partition was changed since the set was prepared.
     #[error("the scope was changed meanwhile")]
     Outdated,
+    /// The erasures would take other memories than those that were confirmed.
+    #[error("other memories would be erased than those that were confirmed")]
+    OtherErasures,
+    /// The erasures would take more memories than they may.
+    #[error("more than {limit} memories would be erased, derived ones included")]
+    TooManyErasures {
+        /// Maximum number of memories.
+        limit: u64,
+    },
     /// A memory links to itself.
     #[error("memory {0} cannot link to itself")]
     LinkToItself(MemoryId),

@@ -9,6 +9,7 @@
 //! - Lookups answer `None` or omit what does not exist. Errors are for a store that does not work.
 
 mod derivations;
+mod erasures;
 mod jobs;
 mod maintenance;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -21,6 +22,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 pub use derivations::Derivations;
+pub use erasures::Erasures;
 pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance};
 pub use thinking::{PendingPartition, PendingTurn, Thinking};
@@ -66,6 +68,7 @@ pub trait Store:
     Commit
     + Memories
     + Derivations
+    + Erasures
     + FilteredIds
     + IndexSource
     + Embedders
@@ -80,6 +83,7 @@ impl<T> Store for T where
     T: Commit
         + Memories
         + Derivations
+        + Erasures
         + FilteredIds
         + IndexSource
         + Embedders

@@ -16,6 +16,8 @@ mod concurrency;
 mod contracts;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod embedded_index;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod erasure;
 #[cfg(all(feature = "hub", feature = "testing"))]
 mod external_data;
 #[cfg(all(feature = "hub", feature = "testing"))]

@@ -61,7 +61,13 @@ async fn delete_matching(
         for memory in &preview.sample {
             eprint!("{}", print::memory(memory, ""));
         }
-        confirm(&format!("Erase {} memories, {} of them shown?", preview.matched, preview.sample.len()))?;
+        let derived = preview.with_derived.saturating_sub(preview.matched);
+        confirm(&format!(
+            "Erase {} memories ({} match, {derived} are derived from them), {} of them shown?",
+            preview.with_derived,
+            preview.matched,
+            preview.sample.len()
+        ))?;
     }
     request.confirmation = preview.confirmation;
     let done = server.client.delete_matching(&request).await?;

@@ -129,6 +129,7 @@ pub(crate) fn preview(preview: ErasurePreview) -> wire::DeletedMatching {
         matched: preview.matched,
         sample: preview.sample.into_iter().map(memory).collect(),
         confirmation: Some(preview.confirmation),
+        with_derived: preview.with_derived,
         erased: 0,
     }
 }

@@ -189,7 +189,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         if let Some(refusal) = self.check_derivations(partition, set).await? {
             return Ok(Some(refusal));
         }
-        if let Some(refusal) = self.check_erasures(partition, &set.erasures).await? {
+        if let Some(refusal) = self.check_erasures(partition, set).await? {
             return Ok(Some(refusal));
         }
         if let Some(refusal) = self.check_sources(partition, set).await? {
@@ -203,7 +203,7 @@ impl<'a> WriteTransaction<'_, 'a> {
 
     async fn write(&mut self, partition: PartitionId, set: &'a ChangeSet) -> Result<Committed, StoreError> {
         let seq_before = self.counters.of(partition).last_seq;
-        let mut created = CreatedIds::default();
+        let mut created = CreatedIds { matched: set.erasures.len() as u64, ..CreatedIds::default() };
         let mut appended = None;
         self.leave_queue(partition, set).await?;
         if let Some(new) = &set.turns {

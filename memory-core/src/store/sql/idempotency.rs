@@ -102,7 +102,8 @@ fn read_created(json: &str) -> Result<CreatedIds, StoreError> {
     })
 }
 
-/// JSON of the created ids: `[session, [memories], [turns], [erased]]`.
+/// JSON of the created ids: `[session, [memories], [turns], [erased], matched]`. Records of earlier versions end before
+/// `matched`.
 fn created_json(created: &CreatedIds) -> String {
     let texts = |ids: Vec<uuid::Uuid>| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
     serde_json::json!([
@@ -110,17 +111,29 @@ fn created_json(created: &CreatedIds) -> String {
         texts(created.memories.iter().map(|id| id.0).collect()),
         texts(created.turns.iter().map(|id| id.0).collect()),
         texts(created.erased.iter().map(|id| id.0).collect()),
+        created.matched,
     ])
     .to_string()
 }
 
 fn created_from_json(json: &str) -> Option<CreatedIds> {
-    type Parts = (Option<uuid::Uuid>, Vec<uuid::Uuid>, Vec<uuid::Uuid>, Vec<uuid::Uuid>);
-    let (session, memories, turns, erased): Parts = serde_json::from_str(json).ok()?;
+    type Ids = Vec<uuid::Uuid>;
+    type Parts = (Option<uuid::Uuid>, Ids, Ids, Ids, u64);
+    type EarlierParts = (Option<uuid::Uuid>, Ids, Ids, Ids);
+    let with_count = serde_json::from_str::<Parts>(json);
+    let (session, memories, turns, erased, matched) = with_count
+        .or_else(|_| {
+            serde_json::from_str::<EarlierParts>(json).map(|(session, memories, turns, erased)| {
+                let matched = erased.len() as u64;
+                (session, memories, turns, erased, matched)
+            })
+        })
+        .ok()?;
     Some(CreatedIds {
         session: session.map(SessionId),
         memories: memories.into_iter().map(MemoryId).collect(),
         turns: turns.into_iter().map(TurnId).collect(),
         erased: erased.into_iter().map(MemoryId).collect(),
+        matched,
     })
 }

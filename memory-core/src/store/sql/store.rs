@@ -6,6 +6,7 @@ mod commit;
 mod counters;
 mod embedders;
 mod erase;
+mod erasure_closure;
 mod filtered;
 mod groups;
 mod idempotency;

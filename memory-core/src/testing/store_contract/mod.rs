@@ -38,7 +38,8 @@ macro_rules! store_contract {
                 a_derivation_belongs_to_one_memory;
             erasing: derived_memories_are_erased_too, a_memory_reached_twice_is_erased_once, erasure_follows_earlier_versions,
                 erasure_leaves_no_trace, erasure_of_unknown_ids_is_refused, erasure_keeps_other_partitions,
-                erasure_is_consistent_with_other_writes_of_its_set;
+                erasure_is_consistent_with_other_writes_of_its_set,
+                a_closure_announces_what_an_erasure_takes, an_erasure_takes_what_was_confirmed_or_nothing;
             touching: a_touch_refreshes_strength_without_a_version, touches_of_what_is_not_there_are_skipped,
                 touches_agree_with_other_writes_of_their_set;
             undoing: versions_are_found_by_their_job, an_undo_restores_what_was_and_erases_what_was_created,

@@ -152,7 +152,7 @@ pub struct DeleteMatching {
     pub scope: Scope,
     /// Filter that selects the memories. There is no default; `{"and": []}` selects all.
     pub filter: Filter,
-    /// Confirmation from the preview. If other memories match by now, nothing is erased.
+    /// Confirmation from the preview. If the erasure would take other memories by now, nothing is erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<String>,
 }
@@ -165,12 +165,15 @@ pub struct DeletedMatching {
     pub done: bool,
     /// Number of memories that match the filter.
     pub matched: u64,
-    /// Sample of the matching memories, newest first, at most 20; only in a preview.
+    /// Number of memories that the erasure takes: those that match, and all that are derived from them.
+    #[serde(default)]
+    pub with_derived: u64,
+    /// Sample of the memories that the erasure takes, derived ones included, newest first, at most 20; only in a preview.
     pub sample: Vec<Memory>,
-    /// Confirmation for the erasure of exactly these memories; only in a preview.
+    /// Confirmation for the erasure of exactly these memories, derived ones included; only in a preview.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<String>,
-    /// Number of erased memories, including derived ones.
+    /// Number of erased memories, including derived ones; 0 in a preview.
     pub erased: u64,
 }
 
