@@ -112,7 +112,12 @@ impl Engine {
         let outcome = self.commits.commit(set).await?;
         self.thinking.forget_replies();
         match outcome {
-            Outcome::Committed(committed) => Ok(committed.created),
+            Outcome::Committed(committed) => {
+                if committed.is_detached {
+                    self.delete_detached().await;
+                }
+                Ok(committed.created)
+            }
             Outcome::Repeated(created) => Ok(created),
         }
     }

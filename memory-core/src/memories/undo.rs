@@ -121,7 +121,12 @@ impl Engine {
         let outcome = self.commits.commit(set).await?;
         self.thinking.forget_replies();
         match outcome {
-            Outcome::Committed(_) => Ok(Undone { is_done: true, ..undone }),
+            Outcome::Committed(committed) => {
+                if committed.is_detached {
+                    self.delete_detached().await;
+                }
+                Ok(Undone { is_done: true, ..undone })
+            }
             Outcome::Repeated(created) => self.undone_earlier(caller, created).await,
         }
     }

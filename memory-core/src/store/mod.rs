@@ -22,7 +22,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 pub use derivations::Derivations;
-pub use erasures::Erasures;
+pub use erasures::{DetachedStep, Erasures, OwnerExtent};
 pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance};
 pub use thinking::{PendingPartition, PendingTurn, Thinking};
@@ -143,7 +143,7 @@ pub struct OwnerEntry {
 /// Reads of memories, sessions and turns.
 #[async_trait]
 pub trait Memories: Send + Sync + Debug {
-    /// Partition of an owner; `None` if the owner has never remembered anything.
+    /// Partition of an owner; `None` if the owner has no memory.
     async fn partition_of(&self, tenant: TenantId, owner: &Owner) -> Result<Option<PartitionId>, StoreError>;
 
     /// Partitions of other owners that contain memories with this agent, app or run; oldest first, at most `limit`.

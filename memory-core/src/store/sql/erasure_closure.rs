@@ -3,33 +3,15 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use async_trait::async_trait;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
-use super::{Connection, Db, SqlStore, StoreError, dialect, unavailable};
+use super::{Connection, Db, StoreError, unavailable};
 use crate::domain::change::Retraction;
 use crate::domain::id::{DerivationId, MemoryId, PartitionId};
-use crate::store::Erasures;
 
-#[async_trait]
-impl Erasures for SqlStore {
-    async fn erasure_closure(
-        &self,
-        partition: PartitionId,
-        roots: &[MemoryId],
-        without: &[Retraction],
-        limit: usize,
-    ) -> Result<Option<Vec<MemoryId>>, StoreError> {
-        let mut snapshot = self.readers.begin_with(dialect::BEGIN_READ).await.map_err(unavailable)?;
-        let closure = closure(&mut snapshot, partition, roots, without, limit).await?;
-        snapshot.commit().await.map_err(unavailable)?;
-        Ok(closure)
-    }
-}
-
-/// The same as [`Erasures::erasure_closure`], as the connection sees it.
+/// Closure as `Erasures::erasure_closure` defines it, in the state that the connection sees.
 pub(super) async fn closure(
     connection: &mut Connection,
     partition: PartitionId,

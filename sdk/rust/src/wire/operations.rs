@@ -177,6 +177,36 @@ pub struct DeletedMatching {
     pub erased: u64,
 }
 
+/// Body of `POST /v1/owners/delete`: erase an owner with everything of it, in two calls like [`DeleteMatching`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DeleteOwner {
+    /// Scope that names the owner, by exactly one id.
+    pub scope: Scope,
+    /// Confirmation from the preview. If a memory came or went since, nothing is erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<String>,
+}
+
+/// Response to [`DeleteOwner`]: a preview or the result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct DeletedOwner {
+    /// True if the owner was erased, false for a preview. From then on no request finds anything of the owner, and new
+    /// memories of the same name are a new beginning.
+    pub done: bool,
+    /// Number of the owner's memories.
+    pub memories: u64,
+    /// Confirmation for the erasure; only in a preview.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<String>,
+    /// Job that deletes the data of the owner from the store; its end is the end of the erasure. Absent in a preview, and
+    /// for an owner without memories.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<Uuid>,
+}
+
 /// Session: a conversation of a scope.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -185,7 +215,7 @@ pub struct Session {
     pub id: Uuid,
     /// Name of the session.
     pub session: String,
-    /// Number of turns ever added, including erased ones.
+    /// Number of its turns. Erased ones do not count; the place of a turn (`seq`) may therefore be greater.
     pub turns: u32,
     /// Time at which its first turn was said (RFC 3339).
     pub started_at: String,
