@@ -39,7 +39,8 @@ impl Engine {
             embedders,
             clock: Arc::clone(&self.clock),
         };
-        let erase_owner = EraseOwnerHandler { store: Arc::clone(&self.store), index: Arc::clone(&self.index) };
+        let erase_owner =
+            EraseOwnerHandler { store: Arc::clone(&self.store), index: Arc::clone(&self.index) };
         let registry = JobRegistry::default().with(Arc::new(reindex)).with(Arc::new(erase_owner));
         let registry = think::jobs::register(self, registry);
         self.resume_owner_erasures().await?;

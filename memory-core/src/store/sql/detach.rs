@@ -6,8 +6,8 @@
 //! Invariant: a partition of a caller's tenant has a memory. What is in a detached one is deleted later, in steps
 //! (`detached`); one with a short log, at once.
 
-use super::dialect::encode_text;
 use super::detached::{DETACHED_NAME, delete_all, newest_memory};
+use super::dialect::encode_text;
 use super::write_transaction::WriteTransaction;
 use super::{StoreError, unavailable};
 use crate::domain::change::{ChangeSet, Committed, CreatedIds, Operation, OwnerErasure, Refusal};

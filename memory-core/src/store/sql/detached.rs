@@ -97,7 +97,10 @@ impl Erasures for SqlStore {
 }
 
 /// Deletes all that is left of a detached partition without memories and with a short log.
-pub(super) async fn delete_all(connection: &mut Connection, partition: PartitionId) -> Result<(), StoreError> {
+pub(super) async fn delete_all(
+    connection: &mut Connection,
+    partition: PartitionId,
+) -> Result<(), StoreError> {
     while !delete_some(connection, partition).await?.is_done {}
     Ok(())
 }
@@ -117,7 +120,10 @@ pub(super) async fn newest_memory(
 }
 
 /// One step: of the first table that has rows. The last step deletes the partition.
-async fn delete_some(connection: &mut Connection, partition: PartitionId) -> Result<DetachedStep, StoreError> {
+async fn delete_some(
+    connection: &mut Connection,
+    partition: PartitionId,
+) -> Result<DetachedStep, StoreError> {
     for (table, key) in FREE_TABLES {
         let statement = format!(
             "DELETE FROM {table} WHERE partition_id = $1 AND ({key}) IN
@@ -191,7 +197,8 @@ async fn delete_newest(connection: &mut Connection, partition: PartitionId) -> R
     let mut derivations: Vec<Uuid> = rows.iter().filter_map(|row| row.2).collect();
     let earlier = "SELECT derivation_id FROM memory_versions WHERE derivation_id IS NOT NULL AND";
     derivations.extend(select(connection, earlier, (partition, "id"), &memories).await?);
-    let sessions = select(connection, "SELECT DISTINCT session_id FROM turns WHERE", (partition, "id"), &turns);
+    let sessions =
+        select(connection, "SELECT DISTINCT session_id FROM turns WHERE", (partition, "id"), &turns);
     let sessions = sessions.await?;
     for (table, column, ids) in [
         ("index_rows", "memory_id", &memories),

@@ -95,13 +95,13 @@ impl<'a> WriteTransaction<'_, 'a> {
         set: &'a ChangeSet,
     ) -> Result<Option<PartitionId>, StoreError> {
         let id: Option<i64> = sqlx::query_scalar(dialect::CREATE_PARTITION)
-        .bind(set.tenant.0)
-        .bind(set.owner.kind.as_str())
-        .bind(set.owner.id.as_str())
-        .bind(set.now.as_micros())
-        .fetch_optional(&mut *self.connection)
-        .await
-        .map_err(unavailable)?;
+            .bind(set.tenant.0)
+            .bind(set.owner.kind.as_str())
+            .bind(set.owner.id.as_str())
+            .bind(set.now.as_micros())
+            .fetch_optional(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
         let owner = (set.tenant, &set.owner);
         if id.is_none() {
             self.partitions.remove(&owner);

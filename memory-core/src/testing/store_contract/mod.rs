@@ -7,9 +7,9 @@
 
 pub mod deriving;
 pub mod erasing;
+pub mod erasing_owners;
 pub mod filtering;
 pub mod jobs;
-pub mod erasing_owners;
 pub mod linking;
 pub mod reading;
 pub mod reopening;

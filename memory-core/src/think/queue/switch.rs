@@ -167,6 +167,7 @@ fn encoded(profiles: &Profiles) -> String {
             profile: profile.as_str().to_owned(),
         })
         .collect();
-    entries.sort_by(|a, b| (a.tenant, &a.owner_kind, &a.owner_id).cmp(&(b.tenant, &b.owner_kind, &b.owner_id)));
+    entries
+        .sort_by(|a, b| (a.tenant, &a.owner_kind, &a.owner_id).cmp(&(b.tenant, &b.owner_kind, &b.owner_id)));
     serde_json::json!(entries).to_string()
 }
