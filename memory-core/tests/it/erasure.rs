@@ -268,7 +268,16 @@ async fn a_deletion_that_was_interrupted_goes_on_at_the_next_start() {
         assert_eq!(test.store.detached_partitions(10).await.unwrap(), [(CALLER.tenant, partition)]);
         partition
     };
-    let test = TestEngine::open(directory.path()).await.unwrap();
+    // The tasks of the first engine end with it, and give the store back.
+    let mut reopened = TestEngine::open(directory.path()).await;
+    for _ in 0..500 {
+        if reopened.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        reopened = TestEngine::open(directory.path()).await;
+    }
+    let test = reopened.unwrap();
     for _ in 0..500 {
         if test.store.detached_partitions(10).await.unwrap().is_empty() {
             break;
