@@ -38,6 +38,8 @@ mod model_hub;
 #[expect(dead_code, reason = "the strict form is for gpu-retrieval")]
 #[path = "../../../gpu-retrieval/tests/it/module_graph/mod.rs"]
 mod module_graph;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod owner_migration;
 #[cfg(all(feature = "postgres", feature = "sqlite", feature = "testing"))]
 mod postgres_store;
 mod rooms;
