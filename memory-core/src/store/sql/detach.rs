@@ -1,7 +1,8 @@
 //! Detachment of a partition from its owner, in the transaction of a set that erases the owner or leaves it no memory.
 //! Everything that names the owner goes at once: the row of the partition is renamed to the tenant of erased partitions,
 //! which no request can name; entries by agent, app and run, jobs, and records of idempotent requests are deleted. Records
-//! of erasures stay without the name, so that a repetition gets the first answer.
+//! of erasures stay without the name, so that a repetition gets the first answer; so do all records of an owner that merely
+//! has no memory left, so that a repeated addition does not bring back what was erased.
 //!
 //! Invariant: a partition of a caller's tenant has a memory. What is in a detached one is deleted later, in steps
 //! (`detached`); one with a short log, at once.
@@ -63,7 +64,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         }
         let partition = known.unwrap_or(NO_PARTITION);
         let nameless = erasure.job.0.simple().to_string();
-        self.forget_owner(&nameless, set).await?;
+        self.forget_owner(&nameless, set, Operation::erases).await?;
         let mut seq = 0;
         if let Some(partition) = known {
             self.detach(partition, set).await?;
@@ -95,7 +96,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         if counters.memory_count > 0 {
             return Ok(false);
         }
-        self.forget_owner(&partition.0.to_string(), set).await?;
+        self.forget_owner(&partition.0.to_string(), set, |_| true).await?;
         self.detach(partition, set).await?;
         if counters.last_seq <= DELETED_AT_ONCE {
             delete_all(&mut *self.connection, partition).await?;
@@ -123,10 +124,15 @@ impl<'a> WriteTransaction<'_, 'a> {
         Ok(())
     }
 
-    /// Deletes the jobs and the records of requests that name the owner of a set. The records of erasures are kept, with
-    /// `nameless` in place of the owner; no two of one key have the same.
-    async fn forget_owner(&mut self, nameless: &str, set: &ChangeSet) -> Result<(), StoreError> {
-        for operation in Operation::ALL.into_iter().filter(|operation| operation.erases()) {
+    /// Deletes the jobs and the records of requests that name the owner of a set. The records that `keeps` selects stay,
+    /// with `nameless` in place of the owner; no two of one key have the same.
+    async fn forget_owner(
+        &mut self,
+        nameless: &str,
+        set: &ChangeSet,
+        keeps: fn(Operation) -> bool,
+    ) -> Result<(), StoreError> {
+        for operation in Operation::ALL.into_iter().filter(|operation| keeps(*operation)) {
             sqlx::query(
                 "UPDATE keyed_requests SET owner_kind = '', owner_id = $5
                  WHERE tenant_id = $1 AND owner_kind = $2 AND owner_id = $3 AND operation = $4",
