@@ -12,7 +12,7 @@ async fn posted(server: &TestServer, path: &str, body: &Value) -> Value {
 }
 
 async fn remember(server: &TestServer, text: &str, tag: &str, sources: &[Value]) -> Value {
-    let memory = json!({"text": text, "tags": [tag], "source_ids": sources});
+    let memory = json!({"text": text, "tags": [tag], "sources": sources});
     let request = json!({"scope": {"user_id": "ann"}, "memories": [memory]});
     posted(server, "/v1/memories", &request).await["memory_ids"][0].clone()
 }
