@@ -131,6 +131,12 @@ impl Error {
         Error::Invalid { field: field.into(), detail: detail.to_string() }
     }
 
+    /// Error for an erasure that would take more than `limit` memories. `field` is what names them in the request.
+    pub(crate) fn too_many_erasures(field: &str, limit: u64) -> Self {
+        let what = "the number of memories erased by one call, derived ones included,";
+        Error::OverLimit { field: field.to_owned(), what, limit }
+    }
+
     /// Stable code of the kind of error, for programs.
     pub fn code(&self) -> &'static str {
         match self {
@@ -182,6 +188,8 @@ impl From<Refusal> for Error {
             Refusal::Outdated => Error::ScopeChanged,
             Refusal::Unstorable => Error::invalid("request", refusal),
             Refusal::LeaseLost(job) => Error::LeaseLost { job: job.to_string() },
+            Refusal::OtherErasures => Error::ConfirmationStale,
+            Refusal::TooManyErasures { limit } => Error::too_many_erasures("memory", limit),
             Refusal::Full { what, limit } => Error::OverLimit { field: "scope".to_owned(), what, limit },
         }
     }

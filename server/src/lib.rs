@@ -75,6 +75,7 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::list_sessions)) // GET /v1/sessions
         .routes(routes!(sessions::session_turns)) // GET /v1/sessions/{id}/turns
         .routes(routes!(owners::list_owners)) // GET /v1/owners
+        .routes(routes!(owners::delete_owner)) // POST /v1/owners/delete
         .routes(routes!(jobs::list_jobs)) // GET /v1/jobs
         .routes(routes!(jobs::show_job)) // GET /v1/jobs/{id}
         .routes(routes!(jobs::cancel_job)) // POST /v1/jobs/{id}/cancel

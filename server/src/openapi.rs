@@ -111,14 +111,14 @@ fn can_happen(code: Code, path: &str, operation: &Operation) -> bool {
         Code::WrongType | Code::UnknownField | Code::InvalidRequest | Code::OverLimit => takes_something,
         Code::NotFound => path.contains("{id}") || id == "why_not" || id == "add_memories",
         Code::VersionConflict => id == "edit_memory",
-        Code::ConfirmationStale => id == "delete_matching",
+        Code::ConfirmationStale => id == "delete_matching" || id == "delete_owner",
         Code::JobNotOver => id == "undo_job",
         Code::UndoHasDependents | Code::ScopeChanged => id == "undo_job" || id == "undo_change",
         Code::LanguageModelUnavailable | Code::BudgetExhausted => id == "preview_facts",
         Code::EmbedderMismatch | Code::ReindexInProgress => id == "reindex",
         Code::IdempotencyKeyReused => {
-            let edits = ["edit_memory", "delete_memory", "delete_matching", "undo_job", "undo_change"];
-            edits.contains(&id) || id == "add_turns" || id == "add_memories"
+            let edits = ["edit_memory", "undo_job", "undo_change"];
+            edits.contains(&id) || id.starts_with("delete_") || id == "add_turns" || id == "add_memories"
         }
         Code::UnknownRoute | Code::MethodNotAllowed | Code::LeaseLost => false, // not specific to an operation
         Code::WrongHost => path != "/health" && path != "/ready",

@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use half::f16;
 
+pub use super::idempotency::{Idempotency, Operation};
+
 use super::derivation::Derivation;
 use super::embedder::EmbedderId;
 use super::group::GroupKey;
-use super::id::{CallerId, DerivationId, JobId, MemoryId, PartitionId, SessionId, TenantId};
+use super::id::{DerivationId, JobId, MemoryId, PartitionId, SessionId, TenantId};
 use super::job::{Job, JobAttempt};
 use super::memory::Memory;
 use super::name::Name;
@@ -49,6 +51,10 @@ pub struct ChangeSet {
     /// Memories to erase, together with everything derived from them. Links to them are removed from the remaining
     /// memories.
     pub erasures: Vec<MemoryId>,
+    /// What the erasures may take; `None` for erasures that were not announced to anybody.
+    pub erasure_bounds: Option<ErasureBounds>,
+    /// Erasure of the owner itself, with everything of it. The set has no other writes then.
+    pub erases_owner: Option<OwnerErasure>,
     /// Earlier versions to remove from the history, after the revisions and before the erasures of the set.
     pub retractions: Vec<Retraction>,
     /// Last number of the partition's change log at which the set was prepared; the set is refused if another change was
@@ -81,6 +87,8 @@ impl ChangeSet {
             revisions: Vec::new(),
             touches: Vec::new(),
             erasures: Vec::new(),
+            erasure_bounds: None,
+            erases_owner: None,
             retractions: Vec::new(),
             prepared_at: None,
             jobs: Vec::new(),
@@ -89,6 +97,30 @@ impl ChangeSet {
             finishes: None,
         }
     }
+}
+
+/// Bounds of the erasures of a set. Both are of the closure: the memories named, and all that are derived from them. The
+/// store looks at it in the transaction that erases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErasureBounds {
+    /// Closure that was shown to whoever confirmed it, in the order of ids. Another one is refused with
+    /// [`Refusal::OtherErasures`]; `None` accepts any.
+    pub exactly: Option<Vec<MemoryId>>,
+    /// Maximum number of memories of the closure. More are refused with [`Refusal::TooManyErasures`].
+    pub at_most: usize,
+}
+
+/// Erasure of an owner: its partition is its own no longer once the set is committed, and a job deletes what is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnerErasure {
+    /// Number of memories that was shown to whoever confirmed it. Another one is refused with [`Refusal::OtherErasures`].
+    pub memories: u64,
+    /// Newest of these memories: another one is refused in the same way.
+    pub newest: Option<MemoryId>,
+    /// Id of the job.
+    pub job: JobId,
+    /// Settings that named the owner, with their values without it.
+    pub settings: Vec<(String, String)>,
 }
 
 /// Maximum number of groups that one memory belongs to. A set with more is refused.
@@ -101,54 +133,6 @@ pub struct ThoughtAbout {
     pub mechanism: &'static str,
     /// Memories of the turns.
     pub turns: Vec<MemoryId>,
-}
-
-/// Idempotency key, with the request that it stands for. While the store keeps it, a key identifies one request of one
-/// caller, for one owner and one operation. Tenant and owner are those of the [`ChangeSet`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Idempotency {
-    /// Caller that chose the key.
-    pub caller: CallerId,
-    /// Operation of the request.
-    pub operation: Operation,
-    /// Key chosen by the caller.
-    pub key: Name,
-    /// SHA-256 of the request. The same key with another hash is refused.
-    pub request_hash: [u8; 32],
-}
-
-/// Operations that accept an idempotency key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// Append turns to a session.
-    AddTurns,
-    /// Add finished memories.
-    AddMemories,
-    /// Write a new version of a memory.
-    EditMemory,
-    /// Erase one memory.
-    DeleteMemory,
-    /// Erase the memories that match a filter.
-    DeleteMatching,
-    /// Take back all that a job made.
-    UndoJob,
-    /// Take back a version of a memory.
-    UndoChange,
-}
-
-impl Operation {
-    /// Name in the store and in request hashes; never empty.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Operation::AddTurns => "add_turns",
-            Operation::AddMemories => "add_memories",
-            Operation::EditMemory => "edit_memory",
-            Operation::DeleteMemory => "delete_memory",
-            Operation::DeleteMatching => "delete_matching",
-            Operation::UndoJob => "undo_job",
-            Operation::UndoChange => "undo_change",
-        }
-    }
 }
 
 /// Turns of one session. Each is stored as one memory of kind `turn` with the same text.
@@ -288,6 +272,10 @@ pub struct CreatedIds {
     pub turns: Vec<super::id::TurnId>,
     /// Memories erased, including derived ones.
     pub erased: Vec<MemoryId>,
+    /// Number of the memories that the set named for erasure: `erased` without the derived ones.
+    pub matched: u64,
+    /// Job that deletes what is in the partition of an erased owner.
+    pub job: Option<JobId>,
 }
 
 /// Committed set, with the values assigned by the store.
@@ -308,6 +296,9 @@ pub struct Committed {
     /// Memories whose validity has no end any more, because the set erased what had superseded them
     /// ([`super::link::Link::SUPERSEDED_BY`]), in the order of ids.
     pub reopened: Vec<MemoryId>,
+    /// True if the partition is its owner's no longer: the set erased the owner, or left no memory. A later set of the
+    /// owner has a new partition.
+    pub is_detached: bool,
     /// For each of `ChangeSet::memories`: the memory as written, if it replaced a document of the same name.
     pub replaced: Vec<Option<Memory>>,
 }
@@ -345,6 +336,15 @@ pub enum Refusal {
     /// The partition was changed since the set was prepared.
     #[error("the scope was changed meanwhile")]
     Outdated,
+    /// The erasures would take other memories than those that were confirmed.
+    #[error("other memories would be erased than those that were confirmed")]
+    OtherErasures,
+    /// The erasures would take more memories than they may.
+    #[error("more than {limit} memories would be erased, derived ones included")]
+    TooManyErasures {
+        /// Maximum number of memories.
+        limit: u64,
+    },
     /// A memory links to itself.
     #[error("memory {0} cannot link to itself")]
     LinkToItself(MemoryId),

@@ -39,6 +39,8 @@ id!(/** One recall, as the access log and the answer name it. */ RecallId);
 impl TenantId {
     /// Tenant of a single-tenant server. It is the nil UUID, so that it exists without being created.
     pub const DEFAULT: TenantId = TenantId(Uuid::nil());
+    /// Tenant of partitions whose owner was erased, and of no caller: all reads name a tenant, so that none finds them.
+    pub const ERASED: TenantId = TenantId(Uuid::max());
 }
 
 impl CallerId {

@@ -1,6 +1,7 @@
 //! Durable jobs: background work that survives the end of the request and of the process.
 
-use super::id::{JobId, TenantId};
+use super::id::{JobId, PartitionId, TenantId};
+use super::scope::Owner;
 use super::time::Timestamp;
 
 /// State of a job.
@@ -89,6 +90,8 @@ pub struct Job {
     /// True to release the unique key when the job is first claimed, for good: a second job with this key can then be
     /// enqueued while this one runs, for work that arrives too late for it.
     pub releases_key: bool,
+    /// Owner whose memories the job is about; the erasure of the owner deletes the job. `None` for jobs of the whole store.
+    pub owner: Option<Owner>,
     /// Input: ids and settings as JSON, never the text of memories.
     pub payload: String,
     /// State.
@@ -120,6 +123,7 @@ impl Job {
             kind: kind.to_owned(),
             unique_key: None,
             releases_key: false,
+            owner: None,
             payload,
             state: JobState::Waiting,
             attempts: 0,
@@ -132,6 +136,21 @@ impl Job {
             updated_at: now,
         }
     }
+
+    /// Creates the job that deletes what is in the partition of an erased owner, one for each partition. It names the
+    /// partition alone.
+    pub fn erasing_owner(id: JobId, tenant: TenantId, partition: PartitionId, now: Timestamp) -> Self {
+        let key = partition.0.to_string();
+        Self { unique_key: Some(key.clone()), ..Self::new(id, tenant, Self::ERASE_OWNER, key, now) }
+    }
+
+    /// Partition of a job of the kind [`Job::ERASE_OWNER`]; `None` if its payload cannot be decoded.
+    pub fn erased_partition(&self) -> Option<PartitionId> {
+        self.payload.parse().ok().map(PartitionId)
+    }
+
+    /// Kind of the jobs of [`Job::erasing_owner`].
+    pub const ERASE_OWNER: &'static str = "erase_owner";
 
     /// Token of the latest attempt.
     pub fn attempt(&self) -> JobAttempt {

@@ -11,6 +11,7 @@ pub mod embedder;
 pub mod filter;
 pub mod group;
 pub mod id;
+mod idempotency;
 pub mod job;
 pub mod link;
 pub mod memory;

@@ -47,7 +47,7 @@ pub struct Session {
     pub key: Name,
     /// Ordinal among the partition's sessions in order of creation, from 0.
     pub ordinal: u32,
-    /// Number of turns ever appended, including erased ones; the `seq` of the next turn.
+    /// Number of its turns. Erased ones do not count, so that the `seq` of the next turn may be greater.
     pub turn_count: u32,
     /// Time of the first turn.
     pub started_at: Timestamp,

@@ -13,7 +13,7 @@ use tracing::{Instrument, debug_span};
 use crate::domain::change::{ChangeSet, Committed, NewTurns, Outcome};
 use crate::domain::embedder::EmbedderId;
 use crate::domain::id::MemoryId;
-use crate::domain::job::JobAttempt;
+use crate::domain::job::{Job, JobAttempt};
 use crate::domain::link::redirect;
 use crate::domain::memory::Memory;
 use crate::error::Error;
@@ -123,7 +123,8 @@ async fn commit_group(ports: &Ports, sets: Vec<ChangeSet>, replies: Vec<Reply>) 
         Ok(outcomes) => {
             for ((set, outcome), reply) in sets.into_iter().zip(outcomes).zip(replies) {
                 if let Ok(Outcome::Committed(committed)) = &outcome {
-                    let jobs: Vec<String> = set.jobs.iter().map(|job| job.kind.clone()).collect();
+                    let mut jobs: Vec<String> = set.jobs.iter().map(|job| job.kind.clone()).collect();
+                    jobs.extend(committed.created.job.map(|_| Job::ERASE_OWNER.to_owned()));
                     show(&*ports.store, &*ports.index, set, committed).instrument(debug_span!("index")).await;
                     jobs.iter().for_each(|kind| ports.arrivals.announce(kind));
                 }
@@ -184,6 +185,10 @@ async fn begin_erasure(ports: &Ports, set: &ChangeSet) -> Result<Option<ErasureG
 /// Applies a committed set to the index.
 async fn show(store: &dyn Store, index: &dyn Index, set: ChangeSet, committed: &Committed) {
     let partition = committed.partition;
+    if committed.is_detached {
+        index.clear_partition(partition).await;
+        return;
+    }
     let (mut update, unread) = update_of(set, committed);
     let applied = async {
         for some in unread.chunks(MEMORIES_PER_READ) {

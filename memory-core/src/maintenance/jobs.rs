@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::erase_owner::EraseOwnerHandler;
 use super::reindex::{Payload, ReindexHandler};
 use crate::domain::id::{JobId, TenantId};
 use crate::domain::job::{Job, JobCount, JobFilter};
@@ -38,7 +39,11 @@ impl Engine {
             embedders,
             clock: Arc::clone(&self.clock),
         };
-        let registry = think::jobs::register(self, JobRegistry::default().with(Arc::new(reindex)));
+        let erase_owner =
+            EraseOwnerHandler { store: Arc::clone(&self.store), index: Arc::clone(&self.index) };
+        let registry = JobRegistry::default().with(Arc::new(reindex)).with(Arc::new(erase_owner));
+        let registry = think::jobs::register(self, registry);
+        self.resume_owner_erasures().await?;
         self.resume_thinking().await?;
         self.keep_thinking();
         let store = Arc::clone(&self.store);

@@ -1,6 +1,7 @@
 //! Maintenance: background jobs (change of the embedder), checks, backups, and shutdown.
 
 mod check;
+pub mod erase_owner;
 mod jobs;
 mod reindex;
 

@@ -1,13 +1,13 @@
 //! Erasing: one memory by its id, or all that a filter matches. The latter needs a confirmation that names exactly the
-//! memories that were previewed, so that nothing is erased that nobody has seen.
+//! memories that were previewed, derived ones included, so that nothing is erased that nobody has seen.
 
 use sha2::{Digest, Sha256};
 
 use super::request::{Confirmed, ErasurePreview};
-use crate::domain::change::{ChangeSet, Idempotency, Outcome};
+use crate::domain::change::{ChangeSet, CreatedIds, ErasureBounds, Idempotency, Outcome};
 use crate::domain::filter::Filter;
 use crate::domain::id::{MemoryId, PartitionId};
-use crate::domain::scope::{Caller, Owner, Scope};
+use crate::domain::scope::{Caller, Scope};
 use crate::engine::{Engine, needs_delete, needs_read};
 use crate::error::Error;
 use crate::scope::owner;
@@ -19,6 +19,9 @@ const SAMPLE: usize = 20;
 impl Engine {
     /// Erases a memory with all that was made of it; answers what went. A repetition under the same key answers what
     /// went the first time.
+    ///
+    /// # Errors
+    /// [`Error::OverLimit`] if more memories were made of it than one call erases: they are erased by a filter first.
     pub async fn erase(
         &self,
         caller: &Caller,
@@ -27,7 +30,14 @@ impl Engine {
     ) -> Result<Vec<MemoryId>, Error> {
         needs_delete(caller)?;
         match self.stored_memory(caller, id).await {
-            Ok(stored) => self.erase_all(caller, stored.owner, vec![id], idempotency).await,
+            Ok(stored) => {
+                let mut set = ChangeSet::new(caller.tenant, stored.owner, self.now());
+                set.idempotency = idempotency;
+                set.erasures = vec![id];
+                let at_most = self.limits.erasures_per_call;
+                set.erasure_bounds = Some(ErasureBounds { exactly: None, at_most });
+                Ok(self.commit_erasure(set).await?.erased)
+            }
             Err(gone @ Error::NotFound { .. }) => {
                 let created = self.earlier(caller, None, idempotency.as_ref()).await?;
                 created.map(|created| created.erased).ok_or(gone)
@@ -36,7 +46,7 @@ impl Engine {
         }
     }
 
-    /// Previews a deletion by filter. It covers only memories that the scope owns.
+    /// Previews a deletion by filter. It covers memories that the scope owns, and all that is derived from them.
     pub async fn preview_erasure(
         &self,
         caller: &Caller,
@@ -44,22 +54,25 @@ impl Engine {
         filter: Filter,
     ) -> Result<ErasurePreview, Error> {
         needs_read(caller)?;
-        let Some((partition, ids)) = self.all_matching(caller, scope, &filter).await? else {
-            return Ok(ErasurePreview {
-                matched: 0,
-                sample: Vec::new(),
-                confirmation: confirmation(None, &[]),
-            });
+        let found = self.all_matching(caller, scope, &filter).await?;
+        let sample = match found.partition {
+            Some(partition) => {
+                let newest =
+                    found.closure.get(found.closure.len().saturating_sub(SAMPLE)..).unwrap_or_default();
+                self.store.memories(partition, newest).await?
+            }
+            None => Vec::new(),
         };
-        let newest = ids.get(ids.len().saturating_sub(SAMPLE)..).unwrap_or_default();
-        let mut sample = self.store.memories(partition, newest).await?;
-        sample.reverse();
-        let confirmation = confirmation(Some(partition), &ids);
-        Ok(ErasurePreview { matched: ids.len() as u64, sample, confirmation })
+        Ok(ErasurePreview {
+            matched: found.matched.len() as u64,
+            with_derived: found.closure.len() as u64,
+            sample: sample.into_iter().rev().collect(),
+            confirmation: found.confirmation(),
+        })
     }
 
-    /// Erases what a preview has shown; answers how many matched and what went. If other memories match by now,
-    /// nothing is erased.
+    /// Erases what a preview has shown; answers how many matched and what went. If it would take other memories by now,
+    /// nothing is erased. A repetition under the same key answers what went the first time.
     pub async fn erase_matching(
         &self,
         caller: &Caller,
@@ -71,72 +84,83 @@ impl Engine {
         let Confirmed { confirmation: confirmed, idempotency } = confirmed;
         let owner = owner(scope)?;
         if let Some(created) = self.earlier(caller, Some(&owner), idempotency.as_ref()).await? {
-            return Ok((created.erased.len() as u64, created.erased));
+            return Ok((created.matched, created.erased));
         }
-        let (partition, ids) = match self.all_matching(caller, scope, &filter).await? {
-            Some((partition, ids)) => (Some(partition), ids),
-            None => (None, Vec::new()),
-        };
-        if confirmation(partition, &ids) != confirmed {
+        let found = self.all_matching(caller, scope, &filter).await?;
+        if found.confirmation() != confirmed {
             return Err(Error::ConfirmationStale);
         }
-        if ids.is_empty() {
+        // An erasure of nothing is written for its key alone, so that a repetition gets the same answer.
+        if found.matched.is_empty() && idempotency.is_none() {
             return Ok((0, Vec::new()));
         }
-        let matched = ids.len() as u64;
-        match self.erase_all(caller, owner, ids, idempotency).await {
+        let mut set = ChangeSet::new(caller.tenant, owner, self.now());
+        set.idempotency = idempotency;
+        set.erasures = found.matched;
+        set.erasure_bounds =
+            Some(ErasureBounds { exactly: Some(found.closure), at_most: self.limits.erasures_per_call });
+        match self.commit_erasure(set).await {
             // One of them went between the look and the leap.
             Err(Error::NotFound { .. }) => Err(Error::ConfirmationStale),
-            outcome => Ok((matched, outcome?)),
+            outcome => outcome.map(|created| (created.matched, created.erased)),
         }
     }
 
-    async fn erase_all(
-        &self,
-        caller: &Caller,
-        owner: Owner,
-        ids: Vec<MemoryId>,
-        idempotency: Option<Idempotency>,
-    ) -> Result<Vec<MemoryId>, Error> {
-        let mut set = ChangeSet::new(caller.tenant, owner, self.now());
-        set.idempotency = idempotency;
-        set.erasures = ids;
+    async fn commit_erasure(&self, set: ChangeSet) -> Result<CreatedIds, Error> {
         // A recall logged just before must not outlive the memories that it names.
         self.access_log.settle().await;
         let outcome = self.commits.commit(set).await?;
         self.thinking.forget_replies();
         match outcome {
-            Outcome::Committed(committed) => Ok(committed.created.erased),
-            Outcome::Repeated(created) => Ok(created.erased),
+            Outcome::Committed(committed) => {
+                if committed.is_detached {
+                    self.delete_detached().await;
+                }
+                Ok(committed.created)
+            }
+            Outcome::Repeated(created) => Ok(created),
         }
     }
 
-    /// All memories that a filter selects, oldest first, if one call may erase so many.
-    async fn all_matching(
-        &self,
-        caller: &Caller,
-        scope: &Scope,
-        filter: &Filter,
-    ) -> Result<Option<(PartitionId, Vec<MemoryId>)>, Error> {
-        let limit = u32::try_from(self.limits.erasures_per_call).unwrap_or(u32::MAX);
+    /// All memories that a filter selects with all that is derived from them, if one call may erase so many.
+    async fn all_matching(&self, caller: &Caller, scope: &Scope, filter: &Filter) -> Result<Found, Error> {
+        let at_most = self.limits.erasures_per_call;
+        let over_limit = || Error::too_many_erasures("filter", at_most as u64);
+        let limit = u32::try_from(at_most).unwrap_or(u32::MAX);
         let page = IdPage { after: None, newest_first: false, limit };
         let Some((partition, matching)) = self.own_matching(caller, scope, filter, page).await? else {
-            return Ok(None);
+            return Ok(Found::default());
         };
         if matching.has_more {
-            let what = "the number of memories erased by one call";
-            return Err(Error::OverLimit { field: "filter".to_owned(), what, limit: u64::from(limit) });
+            return Err(over_limit());
         }
-        Ok(Some((partition, matching.ids)))
+        let closure = self.store.erasure_closure(partition, &matching.ids, &[], at_most).await?;
+        let mut closure = closure.ok_or_else(over_limit)?;
+        closure.sort_unstable();
+        Ok(Found { partition: Some(partition), matched: matching.ids, closure })
     }
 }
 
-/// A name for exactly these memories of this partition.
-fn confirmation(partition: Option<PartitionId>, ids: &[MemoryId]) -> String {
-    let mut digest = Sha256::new();
-    digest.update(partition.map_or(0, |partition| partition.0).to_le_bytes());
-    for id in ids {
-        digest.update(id.0.as_bytes());
+/// What an erasure by filter finds.
+#[derive(Debug, Default)]
+struct Found {
+    /// Partition of the scope; `None` if the scope has remembered nothing.
+    partition: Option<PartitionId>,
+    /// Memories that match, oldest first.
+    matched: Vec<MemoryId>,
+    /// The same with all that is derived from them, in the order of ids.
+    closure: Vec<MemoryId>,
+}
+
+impl Found {
+    /// A name for exactly these memories of this partition.
+    fn confirmation(&self) -> String {
+        let mut digest = Sha256::new();
+        digest.update(self.partition.map_or(0, |partition| partition.0).to_le_bytes());
+        digest.update((self.matched.len() as u64).to_le_bytes());
+        for id in self.matched.iter().chain(&self.closure) {
+            digest.update(id.0.as_bytes());
+        }
+        digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
-    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -88,9 +88,11 @@ pub struct Confirmed<'a> {
 pub struct ErasurePreview {
     /// Number of matching memories.
     pub matched: u64,
-    /// Sample of them, newest first.
+    /// Number of memories that the erasure takes: those that match, and all that are derived from them.
+    pub with_derived: u64,
+    /// Sample of the memories that it takes, newest first.
     pub sample: Vec<Memory>,
-    /// Token that confirms the erasure of exactly these memories.
+    /// Token that confirms the erasure of exactly these memories, derived ones included.
     pub confirmation: String,
 }
 

@@ -1,9 +1,11 @@
 //! Undo: one version of a memory, or all that a job made, is taken back in one change set, with what was built on it if
 //! the caller agrees.
 
+use std::collections::BTreeSet;
+
 use super::request::{UndoRequest, Undone};
 use super::undo_plan::{Named, plan_undo};
-use crate::domain::change::{ChangeSet, CreatedIds, Outcome};
+use crate::domain::change::{ChangeSet, CreatedIds, ErasureBounds, Outcome};
 use crate::domain::id::{JobId, MemoryId, PartitionId};
 use crate::domain::scope::{Caller, Owner};
 use crate::domain::undo::{Undo, VersionId};
@@ -79,6 +81,7 @@ impl Engine {
         let mut last = Error::ScopeChanged;
         for _ in 0..TRIES {
             match self.try_undo(caller, place, named, request).await {
+                Err(Error::ConfirmationStale) => last = Error::ScopeChanged,
                 Err(error @ (Error::ScopeChanged | Error::Busy)) => last = error,
                 outcome => return outcome,
             }
@@ -96,12 +99,13 @@ impl Engine {
         let prepared_at = self.store.last_change(partition).await?;
         let now = self.now();
         let undo = plan_undo(&*self.store, partition, named, self.limits.memories_per_undo, now).await?;
-        let undone = effect(&undo);
+        let mut undone = effect(&undo);
+        let closure = self.add_derived(partition, &undo, &mut undone).await?;
         if request.dry_run || undo.is_empty() {
             return Ok(undone);
         }
-        if !request.with_dependents && !undo.dependents.is_empty() {
-            return Err(Error::UndoHasDependents { dependents: undo.dependents });
+        if !request.with_dependents && !undone.dependents.is_empty() {
+            return Err(Error::UndoHasDependents { dependents: undone.dependents });
         }
         if !undo.erasures.is_empty() {
             needs_delete(caller)?;
@@ -111,13 +115,52 @@ impl Engine {
         let mut set = ChangeSet::new(caller.tenant, owner.clone(), now);
         set.prepared_at = Some(prepared_at);
         set.idempotency.clone_from(&request.idempotency);
+        let at_most = closure.len();
+        set.erasure_bounds = Some(ErasureBounds { exactly: Some(closure), at_most });
         self.add_with_rows(undo, &mut set).await?;
         let outcome = self.commits.commit(set).await?;
         self.thinking.forget_replies();
         match outcome {
-            Outcome::Committed(_) => Ok(Undone { is_done: true, ..undone }),
+            Outcome::Committed(committed) => {
+                if committed.is_detached {
+                    self.delete_detached().await;
+                }
+                Ok(Undone { is_done: true, ..undone })
+            }
             Outcome::Repeated(created) => self.undone_earlier(caller, created).await,
         }
+    }
+
+    /// Adds to the effect of an undo what its erasures take with them and its plan does not name: memories derived from
+    /// an erased one of which no version can be restored. They count as dependents. Returns all that is erased, in the
+    /// order of ids.
+    async fn add_derived(
+        &self,
+        partition: PartitionId,
+        undo: &Undo,
+        undone: &mut Undone,
+    ) -> Result<Vec<MemoryId>, Error> {
+        let limit = self.limits.memories_per_undo;
+        let closure = self.store.erasure_closure(partition, &undo.erasures, &undo.retractions, limit).await?;
+        let Some(mut closure) = closure else {
+            let what = "the number of memories of one undo";
+            return Err(Error::OverLimit { field: "undo".to_owned(), what, limit: limit as u64 });
+        };
+        closure.sort_unstable();
+        let named: BTreeSet<MemoryId> = undo.erasures.iter().copied().collect();
+        let derived: Vec<MemoryId> = closure.iter().copied().filter(|id| !named.contains(id)).collect();
+        if !derived.is_empty() {
+            let versions = self.store.memories(partition, &derived).await?;
+            undone.dependents.extend(
+                versions.iter().map(|memory| VersionId { memory: memory.id, version: memory.version }),
+            );
+            undone.dependents.sort_unstable();
+            undone.dependents.dedup();
+            undone.left.retain(|id| closure.binary_search(id).is_err());
+            undone.restored.retain(|one| closure.binary_search(&one.memory).is_err());
+            undone.erased.extend(derived);
+        }
+        Ok(closure)
     }
 
     /// Adds the writes to a set, with index rows for the restored texts.

@@ -9,6 +9,7 @@
 //! - Lookups answer `None` or omit what does not exist. Errors are for a store that does not work.
 
 mod derivations;
+mod erasures;
 mod extent;
 mod jobs;
 mod maintenance;
@@ -23,6 +24,7 @@ use async_trait::async_trait;
 
 pub use derivations::Derivations;
 pub use extent::Extent;
+pub use erasures::{DetachedStep, Erasures, OwnerExtent};
 pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance};
 pub use thinking::{PendingPartition, PendingTurn, Thinking};
@@ -68,6 +70,7 @@ pub trait Store:
     Commit
     + Memories
     + Derivations
+    + Erasures
     + FilteredIds
     + IndexSource
     + Embedders
@@ -82,6 +85,7 @@ impl<T> Store for T where
     T: Commit
         + Memories
         + Derivations
+        + Erasures
         + FilteredIds
         + IndexSource
         + Embedders
@@ -141,7 +145,7 @@ pub struct OwnerEntry {
 /// Reads of memories, sessions and turns.
 #[async_trait]
 pub trait Memories: Send + Sync + Debug {
-    /// Partition of an owner; `None` if the owner has never remembered anything.
+    /// Partition of an owner; `None` if the owner has no memory.
     async fn partition_of(&self, tenant: TenantId, owner: &Owner) -> Result<Option<PartitionId>, StoreError>;
 
     /// Partitions of other owners that contain memories with this agent, app or run; oldest first, at most `limit`.

@@ -74,26 +74,25 @@ impl TestEngine {
         embedder: Arc<dyn Embedder>,
         budget_bytes: usize,
     ) -> Result<Self, Error> {
-        Self::assemble(directory, embedder, budget_bytes, ThinkingSettings::default(), Limits::default())
+        Self::open_all(directory, (embedder, budget_bytes), ThinkingSettings::default(), Limits::default())
             .await
-    }
-
-    /// Opens a test engine with these bounds, a hashing embedder and the usual memory budget.
-    pub async fn limited(directory: &Path, limits: Limits) -> Result<Self, Error> {
-        let embedder = Arc::new(HashingEmbedder::new(64));
-        Self::assemble(directory, embedder, 64 << 20, ThinkingSettings::default(), limits).await
     }
 
     /// Opens a test engine with these settings of thinking, a hashing embedder and the usual memory budget.
     pub async fn thinking(directory: &Path, settings: ThinkingSettings) -> Result<Self, Error> {
-        let embedder = Arc::new(HashingEmbedder::new(64));
-        Self::assemble(directory, embedder, 64 << 20, settings, Limits::default()).await
+        Self::open_all(directory, (Arc::new(HashingEmbedder::new(64)), 64 << 20), settings, Limits::default())
+            .await
     }
 
-    async fn assemble(
+    /// Opens a test engine with these limits, a hashing embedder and the usual memory budget.
+    pub async fn limited(directory: &Path, limits: Limits) -> Result<Self, Error> {
+        let embedder = Arc::new(HashingEmbedder::new(64));
+        Self::open_all(directory, (embedder, 64 << 20), ThinkingSettings::default(), limits).await
+    }
+
+    async fn open_all(
         directory: &Path,
-        embedder: Arc<dyn Embedder>,
-        budget_bytes: usize,
+        (embedder, budget_bytes): (Arc<dyn Embedder>, usize),
         thinking: ThinkingSettings,
         limits: Limits,
     ) -> Result<Self, Error> {

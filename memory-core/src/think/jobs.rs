@@ -115,6 +115,7 @@ impl Engine {
                     while engine.store.drop_finished_jobs(before, JOBS_PER_DROP).await?
                         >= u64::from(JOBS_PER_DROP)
                     {}
+                    engine.resume_owner_erasures().await?;
                     engine.resume_thinking().await
                 };
                 if let Err(error) = kept.await {

@@ -16,6 +16,8 @@ mod concurrency;
 mod contracts;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod embedded_index;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod erasure;
 #[cfg(all(feature = "hub", feature = "testing"))]
 mod external_data;
 #[cfg(all(feature = "hub", feature = "testing"))]
@@ -38,6 +40,8 @@ mod model_hub;
 #[expect(dead_code, reason = "the strict form is for gpu-retrieval")]
 #[path = "../../../gpu-retrieval/tests/it/module_graph/mod.rs"]
 mod module_graph;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod owner_migration;
 #[cfg(all(feature = "postgres", feature = "sqlite", feature = "testing"))]
 mod pages;
 mod postgres_store;

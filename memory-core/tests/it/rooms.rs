@@ -74,6 +74,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "index",
             "error",
             "field_checks",
+            "scope",
             "jobs",
             "indexing",
             "think",

@@ -17,12 +17,12 @@ use memory_core::testing::START;
 use memory_core::testing::fixtures::{Fixtures, keyed_request, link, owner, revised};
 use sqlx::Connection as _;
 
-async fn open(directory: &Path) -> SqlStore {
+pub(crate) async fn open(directory: &Path) -> SqlStore {
     SqlStore::open(directory, StoreOptions::default()).await.unwrap()
 }
 
 /// A store with a bit of everything: turns, facts made of them, a document with two versions, an edited memory.
-async fn filled(directory: &Path) -> (SqlStore, Vec<MemoryId>) {
+pub(crate) async fn filled(directory: &Path) -> (SqlStore, Vec<MemoryId>) {
     let store = open(directory).await;
     let fixtures = Fixtures::for_store(&store).await.unwrap();
     let ann = owner("ann");
@@ -223,6 +223,14 @@ async fn a_damaged_statement_or_audience_is_reported() {
     }
 }
 
+/// Statements that undo migration 9, apart from the columns of `durable_jobs`.
+pub(crate) const BEFORE_ERASED_OWNERS: &str = "
+    DROP TABLE removed_partitions;
+    DROP INDEX scope_partitions_of_partition;
+    DROP INDEX derivations_of_partition;
+    DROP INDEX keyed_requests_of_owner;
+    DROP INDEX durable_jobs_of_owner;";
+
 /// Statements that undo migrations 7 and 8, apart from the columns of `durable_jobs`.
 const BEFORE_THINKING: &str = "
     DROP INDEX derivations_by_job;
@@ -237,7 +245,7 @@ const BEFORE_THINKING: &str = "
     DROP TABLE model_usage;";
 
 /// Runs statements on the database of a store that is closed.
-async fn alter(directory: &Path, statements: &str) {
+pub(crate) async fn alter(directory: &Path, statements: &str) {
     let url = format!("sqlite://{}", directory.join(DATABASE_FILE).display());
     let mut raw = sqlx::SqliteConnection::connect(&url).await.unwrap();
     sqlx::raw_sql(sqlx::AssertSqlSafe(statements)).execute(&mut raw).await.unwrap();
@@ -274,7 +282,7 @@ async fn keys_and_importance_of_earlier_stores_are_taken_over() {
     };
     store.close().await;
     drop(store);
-    alter(directory.path(), &[BEFORE_THINKING, BEFORE_KEYS_HAD_OWNERS].concat()).await;
+    alter(directory.path(), &[BEFORE_ERASED_OWNERS, BEFORE_THINKING, BEFORE_KEYS_HAD_OWNERS].concat()).await;
 
     let store = open(directory.path()).await;
     let mut kept = Vec::new();
@@ -317,7 +325,7 @@ async fn jobs_of_earlier_stores_are_taken_over() {
     let waiting = store.enqueue(job(2)).await.unwrap();
     store.close().await;
     drop(store);
-    alter(directory.path(), &[BEFORE_THINKING, BEFORE_JOBS_HAD_TENANTS].concat()).await;
+    alter(directory.path(), &[BEFORE_ERASED_OWNERS, BEFORE_THINKING, BEFORE_JOBS_HAD_TENANTS].concat()).await;
 
     let store = open(directory.path()).await;
     assert_eq!(
@@ -334,6 +342,8 @@ async fn jobs_of_earlier_stores_are_taken_over() {
 const BEFORE_ROWS_HAD_RECIPES: &str = "
     INSERT INTO embedders SELECT id, embedder, dimension, created_us FROM row_recipes;
     DROP TABLE row_recipes;
+    ALTER TABLE durable_jobs DROP COLUMN owner_kind;
+    ALTER TABLE durable_jobs DROP COLUMN owner_id;
     ALTER TABLE durable_jobs DROP COLUMN releases_key;
     DELETE FROM _sqlx_migrations WHERE version >= 6;";
 
@@ -350,7 +360,7 @@ async fn rows_of_earlier_stores_are_kept_under_an_unknown_recipe() {
     let second = store.register_embedder(&other, 4, START).await.unwrap();
     store.close().await;
     drop(store);
-    alter(directory.path(), &[BEFORE_THINKING, BEFORE_ROWS_HAD_RECIPES].concat()).await;
+    alter(directory.path(), &[BEFORE_ERASED_OWNERS, BEFORE_THINKING, BEFORE_ROWS_HAD_RECIPES].concat()).await;
 
     let store = open(directory.path()).await;
     let unknown = RowRecipe { tokenizer: String::new(), key_recipe: 0, ..recipe.clone() };

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use engrain::wire::{DeleteMatching, Erased, Filter, Job, JobState, ReindexRequest};
+use engrain::wire::{DeleteMatching, DeleteOwner, Erased, Filter, Job, JobState, ReindexRequest};
 use memory_core::store::Maintenance;
 use memory_core::store::sql::{
     DATABASE_FILE, DirectoryLock, NotAStore, SqlStore, StoreOptions, check_database, check_file,
@@ -28,8 +28,11 @@ const RESTART_WITHIN: Duration = Duration::from_secs(60);
 /// Name suffixes of the files that SQLite keeps beside an open database.
 const LOGS: [&str; 2] = ["-wal", "-shm"];
 
-/// Erases memories by id or by filter.
+/// Erases memories by id or by filter, or an owner.
 pub(super) async fn delete(global: &Global, args: DeleteArgs) -> Result<(), Failure> {
+    if args.owner {
+        return with_server(global, async |server| delete_owner(global, server, &args).await).await;
+    }
     let filter = match filter(&args.filter)? {
         None if args.all => Some(Filter::all([])),
         filter => filter,
@@ -62,7 +65,13 @@ async fn delete_matching(
         for memory in &preview.sample {
             eprint!("{}", print::memory(memory, ""));
         }
-        confirm(&format!("Erase {} memories, {} of them shown?", preview.matched, preview.sample.len()))?;
+        let derived = preview.with_derived.saturating_sub(preview.matched);
+        confirm(&format!(
+            "Erase {} memories ({} match, {derived} are derived from them), {} of them shown?",
+            preview.with_derived,
+            preview.matched,
+            preview.sample.len()
+        ))?;
     }
     request.confirmation = preview.confirmation;
     let done = server.client.delete_matching(&request).await?;
@@ -70,6 +79,34 @@ async fn delete_matching(
         return print::json(&done);
     }
     print::text(&format!("erased {} memories, of which {} matched\n", done.erased, done.matched))
+}
+
+/// Erases an owner, and waits for the deletion of its data.
+async fn delete_owner(global: &Global, server: &Connection, args: &DeleteArgs) -> Result<(), Failure> {
+    let mut request = DeleteOwner { scope: args.scope.scope(), confirmation: None };
+    let preview = server.client.delete_owner(&request).await?;
+    if !args.yes {
+        confirm(&format!("Erase the owner with {} memories?", preview.memories))?;
+    }
+    request.confirmation = preview.confirmation;
+    let done = server.client.delete_owner(&request).await?;
+    let mut note = String::new();
+    if let Some(id) = done.job_id {
+        // A server started for the command would end the job with the command.
+        if args.no_wait && !server.is_own() {
+            note = format!("; job {id} deletes the data");
+        } else {
+            let job = followed(server, server.client.job(id).await?).await?;
+            if job.state != JobState::Done {
+                let state = job.state.as_str();
+                return Err(Failure::Failed(format!("the owner is gone, but job {id} has {state}")));
+            }
+        }
+    }
+    if global.json {
+        return print::json(&done);
+    }
+    print::text(&format!("erased the owner with {} memories{note}\n", done.memories))
 }
 
 /// Asks for confirmation on the terminal; fails without one.

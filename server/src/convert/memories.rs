@@ -64,6 +64,11 @@ pub(crate) fn delete(request: &wire::DeleteMatching) -> Result<(Scope, Filter), 
     Ok((scope(&request.scope, "scope")?, filter(Some(&request.filter), "filter")?))
 }
 
+/// Conversion of `POST /v1/owners/delete`: scope of the owner to erase.
+pub(crate) fn delete_owner(request: &wire::DeleteOwner) -> Result<Scope, Error> {
+    scope(&request.scope, "scope")
+}
+
 /// Cursor of the page that follows a page ending with `last`.
 pub(crate) fn next_cursor(last: Option<MemoryId>, has_more: bool) -> Option<String> {
     last.filter(|_| has_more).map(cursor::of_memory)

@@ -9,6 +9,7 @@ use memory_core::domain::scope::{Owner, OwnerKind};
 use memory_core::domain::statement::{Attribute, Statement};
 use memory_core::domain::turn::{Role, Session, Turn};
 use memory_core::maintenance::CheckReport;
+use memory_core::maintenance::erase_owner::{OwnerErased, OwnerErasurePreview};
 use memory_core::memories::request::ErasurePreview;
 use memory_core::remember::response::Remembered;
 use memory_core::store::OwnerEntry;
@@ -129,6 +130,7 @@ pub(crate) fn preview(preview: ErasurePreview) -> wire::DeletedMatching {
         matched: preview.matched,
         sample: preview.sample.into_iter().map(memory).collect(),
         confirmation: Some(preview.confirmation),
+        with_derived: preview.with_derived,
         erased: 0,
     }
 }
@@ -173,6 +175,22 @@ pub(crate) fn owner(entry: &OwnerEntry) -> wire::OwnerSummary {
         memories: entry.memory_count,
         created_at: entry.created_at.to_string(),
     }
+}
+
+/// Preview of the erasure of an owner.
+pub(crate) fn owner_preview(preview: OwnerErasurePreview) -> wire::DeletedOwner {
+    wire::DeletedOwner {
+        done: false,
+        memories: preview.memories,
+        confirmation: Some(preview.confirmation),
+        job_id: None,
+    }
+}
+
+/// Effect of the erasure of an owner.
+pub(crate) fn owner_erased(erased: OwnerErased) -> wire::DeletedOwner {
+    let job_id = erased.job.map(|job| job.0);
+    wire::DeletedOwner { done: true, memories: erased.memories, confirmation: None, job_id }
 }
 
 /// Scope that names exactly this owner.

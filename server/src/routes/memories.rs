@@ -197,8 +197,9 @@ pub(crate) async fn delete_memory(
 
 /// Erase the memories that match a filter
 ///
-/// Takes two calls. The first one, without `confirmation`, erases nothing and returns a preview. The second one, with
-/// the preview's confirmation, erases exactly the previewed memories, or none if other memories match by then.
+/// Takes two calls. The first one, without `confirmation`, erases nothing and returns a preview: the memories that match,
+/// and all that are derived from them. The second one, with the preview's confirmation, erases exactly these, or none if
+/// it would take others by then. Both calls are limited to 10,000 memories, derived ones included.
 #[utoipa::path(
     post,
     path = "/v1/memories/delete",
@@ -209,7 +210,7 @@ pub(crate) async fn delete_memory(
     })),
     responses(
         (status = 200, description = "Preview, or result of the erasure", body = DeletedMatching, example = json!({
-            "done": false, "matched": 2, "sample": [], "confirmation": "2-5f1c0a", "erased": 0
+            "done": false, "matched": 2, "with_derived": 3, "sample": [], "confirmation": "5f1c0a", "erased": 0
         })),
     )
 )]
@@ -228,7 +229,15 @@ pub(crate) async fn delete_matching(
     let confirmed = Confirmed { confirmation, idempotency };
     let (matched, erased) = engine.erase_matching(&caller, &scope, filter, confirmed).await?;
     let erased = erased.len() as u64;
-    Ok(Json(DeletedMatching { done: true, matched, sample: Vec::new(), confirmation: None, erased }))
+    let with_derived = erased;
+    Ok(Json(DeletedMatching {
+        done: true,
+        matched,
+        with_derived,
+        sample: Vec::new(),
+        confirmation: None,
+        erased,
+    }))
 }
 
 /// Show the provenance of a memory

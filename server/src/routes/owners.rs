@@ -1,17 +1,18 @@
-//! Handler that lists the owners of memories.
+//! Handlers of the owners of memories: list, erase.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use engrain::wire::OwnerPage;
+use engrain::wire::{DeleteOwner, DeletedOwner, OwnerPage};
+use memory_core::domain::change::Operation;
 use serde::Deserialize;
 
 use super::more_behind;
 use crate::App;
 use crate::auth::Authenticated;
 use crate::convert::{cursor, memories, responses};
-use crate::extract::QueryString;
+use crate::extract::{IdempotencyKey, JsonBody, QueryString};
 use crate::problem::Problem;
 
 /// Query string of [`list_owners`].
@@ -52,5 +53,41 @@ pub(crate) async fn list_owners(
     Ok(Json(OwnerPage {
         owners: owners.iter().map(responses::owner).collect(),
         next_cursor: last.filter(|_| has_more).map(cursor::of_owner),
+    }))
+}
+
+/// Erase an owner
+///
+/// Erases an owner of any size with everything of it: memories, turns, sessions, queues, usage, profile of thinking, jobs,
+/// and the name itself. Takes two calls. The first one, without `confirmation`, erases nothing and returns the number of
+/// memories. The second one, with the preview's confirmation, erases the owner, or nothing if a memory came or went since.
+///
+/// From the second answer on, no request finds anything of the owner, and new memories of the same name are a new beginning.
+/// The data is deleted from the store by the job in the answer, which survives a restart of the server. Memories of other
+/// owners that name this one, as their agent or in their texts, are theirs and stay.
+#[utoipa::path(
+    post,
+    path = "/v1/owners/delete",
+    tag = "memories",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Idempotency key of the request. A repetition with the same key and body is executed once and returns the result of the first call. Keys are separate per owner and per operation")),
+    request_body(content = DeleteOwner, example = json!({"scope": {"user_id": "mara"}})),
+    responses((status = 200, description = "Preview, or result of the erasure", body = DeletedOwner, example = json!({
+        "done": true, "memories": 42, "job_id": "01890a5d-ac96-774b-bcce-b30209900077"
+    })))
+)]
+pub(crate) async fn delete_owner(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    key: IdempotencyKey,
+    JsonBody(request): JsonBody<DeleteOwner>,
+) -> Result<Json<DeletedOwner>, Problem> {
+    let idempotency = key.of(&caller, Operation::DeleteOwner, &request);
+    let scope = memories::delete_owner(&request)?;
+    let engine = app.engine()?;
+    Ok(Json(match &request.confirmation {
+        None => responses::owner_preview(engine.preview_owner_erasure(&caller, &scope).await?),
+        Some(confirmation) => {
+            responses::owner_erased(engine.erase_owner(&caller, &scope, confirmation, idempotency).await?)
+        }
     }))
 }

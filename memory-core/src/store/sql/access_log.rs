@@ -7,7 +7,7 @@ use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
-use super::counters::lock_partitions;
+use super::counters::lock_partition;
 use super::packed_hits::{pack_hits, unpack_hits};
 use super::{Connection, Db, SqlStore, StoreError, bulk, dialect, unavailable};
 use crate::domain::id::{MemoryId, PartitionId, RecallId};
@@ -23,10 +23,18 @@ impl AccessLog for SqlStore {
     ) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
         let partitions: BTreeSet<PartitionId> = records.iter().map(|record| record.partition).collect();
-        lock_partitions(&mut transaction, &partitions).await?;
-        let present = present(&mut transaction, records).await?;
+        let mut there = BTreeSet::new();
+        for partition in partitions {
+            if lock_partition(&mut transaction, partition).await?.is_some() {
+                there.insert(partition);
+            }
+        }
+        // The owner of another one was erased meanwhile.
+        let records: Vec<&RecallRecord> =
+            records.iter().filter(|record| there.contains(&record.partition)).collect();
+        let present = present(&mut transaction, &records).await?;
         let head = "INSERT INTO recalls (partition_id, id, recalled_us, hits) ";
-        bulk::insert(&mut transaction, head, records, &|values, record| {
+        bulk::insert(&mut transaction, head, &records, &|values, record| {
             let hits =
                 record.hits.iter().filter(|(memory, _)| present.contains(&(record.partition, *memory)));
             values
@@ -36,7 +44,7 @@ impl AccessLog for SqlStore {
                 .push_bind(pack_hits(&hits.copied().collect::<Vec<_>>()));
         })
         .await?;
-        for partition in partitions {
+        for partition in there {
             sqlx::query(
                 "DELETE FROM recalls WHERE partition_id = $1 AND id <=
                      (SELECT id FROM recalls WHERE partition_id = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
@@ -75,7 +83,7 @@ impl AccessLog for SqlStore {
 /// in between must not reappear in the log.
 async fn present(
     connection: &mut Connection,
-    records: &[RecallRecord],
+    records: &[&RecallRecord],
 ) -> Result<HashSet<(PartitionId, MemoryId)>, StoreError> {
     let mut named: BTreeMap<PartitionId, BTreeSet<MemoryId>> = BTreeMap::new();
     for record in records {

@@ -34,7 +34,12 @@ impl Commit for SqlStore {
             Err(error) if is_refused_data(&error) => self.commit_one_by_one(sets).await?,
             outcomes => outcomes?,
         };
-        if sets.iter().any(|set| !set.erasures.is_empty()) {
+        for (set, outcome) in sets.iter().zip(&outcomes) {
+            if let Ok(Outcome::Committed(Committed { is_detached: true, .. })) = outcome {
+                self.known_partitions.forget(&(set.tenant, set.owner.clone()));
+            }
+        }
+        if sets.iter().any(|set| !set.erasures.is_empty() || set.erases_owner.is_some()) {
             after_erasure(&self.writer).await;
         }
         Ok(outcomes)
@@ -130,18 +135,22 @@ impl<'a> WriteTransaction<'_, 'a> {
             if let Some(refusal) = self.check(known, set).await? {
                 return Ok(Err(refusal));
             }
+            if let Some(erasure) = &set.erases_owner {
+                return Ok(Ok(Outcome::Committed(self.erase_owner(known, set, erasure).await?)));
+            }
             let partition = match known {
                 Some(partition) => partition,
                 None => match self.create_partition(set).await? {
                     Some(partition) => partition,
-                    // Happens at most once: partitions are never deleted.
+                    // Another transaction has created it since.
                     None => continue,
                 },
             };
-            let committed = self.write(partition, set).await?;
+            let mut committed = self.write(partition, set).await?;
             if let Some(idempotency) = &set.idempotency {
                 self.remember_request(set, idempotency, &committed.created).await?;
             }
+            committed.is_detached = self.detach_if_empty(partition, set).await?;
             return Ok(Ok(Outcome::Committed(committed)));
         }
     }
@@ -152,10 +161,12 @@ impl<'a> WriteTransaction<'_, 'a> {
         known: Option<PartitionId>,
         set: &ChangeSet,
     ) -> Result<Option<Refusal>, StoreError> {
-        if let (Some(prepared_at), Some(partition)) = (set.prepared_at, known)
-            && self.counters.of(partition).last_seq != prepared_at
-        {
+        let last_seq = known.map_or(0, |partition| self.counters.of(partition).last_seq);
+        if set.prepared_at.is_some_and(|prepared_at| prepared_at != last_seq) {
             return Ok(Some(Refusal::Outdated));
+        }
+        if let Some(erasure) = &set.erases_owner {
+            return self.check_owner_erasure(known, erasure).await;
         }
         let needs_look = !set.revisions.is_empty()
             || !set.erasures.is_empty()
@@ -189,7 +200,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         if let Some(refusal) = self.check_derivations(partition, set).await? {
             return Ok(Some(refusal));
         }
-        if let Some(refusal) = self.check_erasures(partition, &set.erasures).await? {
+        if let Some(refusal) = self.check_erasures(partition, set).await? {
             return Ok(Some(refusal));
         }
         if let Some(refusal) = self.check_sources(partition, set).await? {
@@ -203,7 +214,7 @@ impl<'a> WriteTransaction<'_, 'a> {
 
     async fn write(&mut self, partition: PartitionId, set: &'a ChangeSet) -> Result<Committed, StoreError> {
         let seq_before = self.counters.of(partition).last_seq;
-        let mut created = CreatedIds::default();
+        let mut created = CreatedIds { matched: set.erasures.len() as u64, ..CreatedIds::default() };
         let mut appended = None;
         self.leave_queue(partition, set).await?;
         if let Some(new) = &set.turns {
@@ -241,7 +252,18 @@ impl<'a> WriteTransaction<'_, 'a> {
             super::jobs::insert(&mut *self.connection, job).await?;
         }
         let seq_after = self.counters.of(partition).last_seq;
-        Ok(Committed { partition, created, seq_before, seq_after, appended, touched, reopened, replaced })
+        let is_detached = false;
+        Ok(Committed {
+            partition,
+            created,
+            seq_before,
+            seq_after,
+            appended,
+            touched,
+            reopened,
+            replaced,
+            is_detached,
+        })
     }
 
     async fn append(

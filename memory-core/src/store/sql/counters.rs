@@ -35,6 +35,11 @@ impl Counters {
         self.partitions.entry(partition).or_insert(stored);
     }
 
+    /// Drops the counters of a partition that the transaction has deleted.
+    pub(super) fn forget(&mut self, partition: PartitionId) {
+        self.partitions.remove(&partition);
+    }
+
     /// Position of the next turn of a session that got turns in this transaction.
     pub(super) fn turns_of(&self, session: SessionId) -> Option<u32> {
         self.sessions.get(&session).copied()
@@ -71,22 +76,21 @@ impl Counters {
     }
 }
 
-/// Reads the counters of a partition, and locks its row until the transaction ends.
+/// Reads the counters of a partition, and locks its row until the transaction ends. `None` if it is not there: its owner
+/// was erased meanwhile.
 pub(super) async fn lock_partition(
     connection: &mut Connection,
     partition: PartitionId,
-) -> Result<PartitionCounters, StoreError> {
+) -> Result<Option<PartitionCounters>, StoreError> {
     let row: Option<(i64, i64, i64)> = sqlx::query_as(dialect::LOCK_PARTITION)
         .bind(partition.0)
         .fetch_optional(connection)
         .await
         .map_err(unavailable)?;
-    Ok(row.map_or_else(PartitionCounters::default, |(last_seq, session_count, memory_count)| {
-        PartitionCounters {
-            last_seq: last_seq.unsigned_abs(),
-            session_count: u32::try_from(session_count).unwrap_or(u32::MAX),
-            memory_count: memory_count.unsigned_abs(),
-        }
+    Ok(row.map(|(last_seq, session_count, memory_count)| PartitionCounters {
+        last_seq: last_seq.unsigned_abs(),
+        session_count: u32::try_from(session_count).unwrap_or(u32::MAX),
+        memory_count: memory_count.unsigned_abs(),
     }))
 }
 

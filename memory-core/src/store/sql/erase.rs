@@ -1,14 +1,16 @@
 //! Erasure of a memory. It deletes the memory's versions, its rows and vectors, its turn, its hits in the access log,
-//! its groups, its place in the queues of thinking, every memory derived from it, and every link to it, in all versions. Only numbers and ids in the change log remain.
+//! its groups, its place in the queues of thinking, every memory derived from it, and every link to it, in all versions.
+//! Only numbers and ids in the change log remain.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet};
 
 use uuid::Uuid;
 
+use super::erasure_closure::closure;
 use super::packed_hits::{pack_hits, unpack_hits};
 use super::write_transaction::WriteTransaction;
 use super::{StoreError, unavailable};
-use crate::domain::change::{ChangeSet, CreatedIds, Refusal};
+use crate::domain::change::{ChangeSet, CreatedIds, ErasureBounds, Refusal};
 use crate::domain::derivation::{Derivation, Source};
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::time::Timestamp;
@@ -35,18 +37,27 @@ pub(super) fn derivations(set: &ChangeSet) -> impl Iterator<Item = &Derivation> 
 }
 
 impl WriteTransaction<'_, '_> {
-    /// Checks that all memories to be erased are in this partition; returns the refusal otherwise.
+    /// Checks that all memories to be erased are in this partition, and that the erasure keeps its bounds; returns the
+    /// refusal otherwise.
     pub(super) async fn check_erasures(
         &mut self,
         partition: PartitionId,
-        ids: &[MemoryId],
+        set: &ChangeSet,
     ) -> Result<Option<Refusal>, StoreError> {
-        for id in ids {
+        for id in &set.erasures {
             if !self.has(partition, MEMORY_IS_THERE, id.0).await? {
                 return Ok(Some(Refusal::NotFound(id.0)));
             }
         }
-        Ok(None)
+        let Some(ErasureBounds { exactly, at_most }) = &set.erasure_bounds else { return Ok(None) };
+        let found =
+            closure(&mut *self.connection, partition, &set.erasures, &set.retractions, *at_most).await?;
+        let Some(mut found) = found else {
+            return Ok(Some(Refusal::TooManyErasures { limit: *at_most as u64 }));
+        };
+        found.sort_unstable();
+        let is_other = exactly.as_ref().is_some_and(|exactly| *exactly != found);
+        Ok(is_other.then_some(Refusal::OtherErasures))
     }
 
     /// Checks that all sources of new memories and new versions are in this partition; returns the refusal otherwise.
@@ -93,20 +104,15 @@ impl WriteTransaction<'_, '_> {
         created: &mut CreatedIds,
     ) -> Result<Vec<MemoryId>, StoreError> {
         self.flush().await?;
-        let mut waiting: VecDeque<MemoryId> = roots.iter().copied().collect();
+        // Without a bound: the set was refused before if it has one that this exceeds.
+        let closure = closure(&mut *self.connection, partition, roots, &[], usize::MAX).await?;
         let mut erased = HashSet::new();
         let mut sessions = HashSet::new();
         let mut linking = BTreeSet::new();
-        while let Some(id) = waiting.pop_front() {
-            if !erased.insert(id) {
-                continue;
-            }
+        for id in closure.unwrap_or_default() {
+            erased.insert(id);
             self.erase_targets(partition, id, &mut linking).await?;
-            let Some((version, turn)) = self.erase_one(partition, id, &mut sessions).await? else { continue };
-            waiting.extend(self.made_from(partition, id.0).await?);
-            if let Some(turn) = turn {
-                waiting.extend(self.made_from(partition, turn).await?);
-            }
+            let Some(version) = self.erase_one(partition, id, &mut sessions).await? else { continue };
             self.log_version(partition, ChangeOp::Erase, (id, version), now);
             created.erased.push(id);
         }
@@ -117,13 +123,13 @@ impl WriteTransaction<'_, '_> {
         Ok(reopened)
     }
 
-    /// Erases one memory with its turn; returns its version and the turn. `None` if it does not exist any more.
+    /// Erases one memory with its turn; returns its version. `None` if it does not exist any more.
     async fn erase_one(
         &mut self,
         partition: PartitionId,
         id: MemoryId,
         sessions: &mut HashSet<Uuid>,
-    ) -> Result<Option<(u32, Option<Uuid>)>, StoreError> {
+    ) -> Result<Option<u32>, StoreError> {
         type Row = (i64, Option<Uuid>, Option<Uuid>, Option<Uuid>);
         let row: Option<Row> = sqlx::query_as(
             "SELECT m.version, m.turn_id, m.derivation_id, t.session_id FROM memories m
@@ -157,25 +163,7 @@ impl WriteTransaction<'_, '_> {
             self.delete_derivation(derivation).await?;
         }
         sessions.extend(session);
-        Ok(Some((u32::try_from(version).unwrap_or(u32::MAX), turn)))
-    }
-
-    /// Memories with a version derived from `source`.
-    async fn made_from(&mut self, partition: PartitionId, source: Uuid) -> Result<Vec<MemoryId>, StoreError> {
-        let ids: Vec<Uuid> = sqlx::query_scalar(
-            "SELECT m.id FROM derivation_inputs i JOIN memories m ON m.derivation_id = i.derivation_id
-             WHERE i.partition_id = $1 AND i.source_id = $2
-             UNION
-             SELECT v.id FROM derivation_inputs i
-             JOIN memory_versions v ON v.partition_id = i.partition_id AND v.derivation_id = i.derivation_id
-             WHERE i.partition_id = $1 AND i.source_id = $2",
-        )
-        .bind(partition.0)
-        .bind(source)
-        .fetch_all(&mut *self.connection)
-        .await
-        .map_err(unavailable)?;
-        Ok(ids.into_iter().map(MemoryId).collect())
+        Ok(Some(u32::try_from(version).unwrap_or(u32::MAX)))
     }
 
     async fn delete(

@@ -1,13 +1,16 @@
 //! Idempotency records: the ids that a request with an idempotency key created, written in the transaction that created
 //! them. A key is scoped to one caller, one owner and one operation.
 //!
+//! Erasures of owners that are erased have no owner kind, and a number in place of the name: they match a repetition by
+//! the hash of the request, which covers the scope.
+//!
 //! Keys of stores from before migration 4 have no caller, owner or operation: their operation is empty, and they match
 //! a request by its hash alone, which covers operation and scope. They expire like all others.
 
 use super::write_transaction::WriteTransaction;
 use super::{Db, StoreError, unavailable};
 use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, Refusal};
-use crate::domain::id::{MemoryId, SessionId, TenantId, TurnId};
+use crate::domain::id::{JobId, MemoryId, SessionId, TenantId, TurnId};
 use crate::domain::scope::Owner;
 
 impl WriteTransaction<'_, '_> {
@@ -51,6 +54,7 @@ pub(super) async fn earlier_request<'e>(
         "SELECT request_hash, made FROM keyed_requests
          WHERE tenant_id = $1 AND key = $2
              AND ((operation = $3 AND caller_id = $4 AND owner_kind = $5 AND owner_id = $6)
+                 OR (operation = $3 AND caller_id = $4 AND owner_kind = '' AND request_hash = $7)
                  OR (operation = '' AND request_hash = $7))
          ORDER BY operation LIMIT 1",
     )
@@ -102,7 +106,8 @@ fn read_created(json: &str) -> Result<CreatedIds, StoreError> {
     })
 }
 
-/// JSON of the created ids: `[session, [memories], [turns], [erased]]`.
+/// JSON of the created ids: `[session, [memories], [turns], [erased], matched, job]`. Records of earlier versions end before
+/// `matched`.
 fn created_json(created: &CreatedIds) -> String {
     let texts = |ids: Vec<uuid::Uuid>| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
     serde_json::json!([
@@ -110,17 +115,31 @@ fn created_json(created: &CreatedIds) -> String {
         texts(created.memories.iter().map(|id| id.0).collect()),
         texts(created.turns.iter().map(|id| id.0).collect()),
         texts(created.erased.iter().map(|id| id.0).collect()),
+        created.matched,
+        created.job.map(|id| id.to_string()),
     ])
     .to_string()
 }
 
 fn created_from_json(json: &str) -> Option<CreatedIds> {
-    type Parts = (Option<uuid::Uuid>, Vec<uuid::Uuid>, Vec<uuid::Uuid>, Vec<uuid::Uuid>);
-    let (session, memories, turns, erased): Parts = serde_json::from_str(json).ok()?;
+    type Ids = Vec<uuid::Uuid>;
+    type Parts = (Option<uuid::Uuid>, Ids, Ids, Ids, u64, Option<uuid::Uuid>);
+    type EarlierParts = (Option<uuid::Uuid>, Ids, Ids, Ids);
+    let with_count = serde_json::from_str::<Parts>(json);
+    let (session, memories, turns, erased, matched, job) = with_count
+        .or_else(|_| {
+            serde_json::from_str::<EarlierParts>(json).map(|(session, memories, turns, erased)| {
+                let matched = erased.len() as u64;
+                (session, memories, turns, erased, matched, None)
+            })
+        })
+        .ok()?;
     Some(CreatedIds {
         session: session.map(SessionId),
         memories: memories.into_iter().map(MemoryId).collect(),
         turns: turns.into_iter().map(TurnId).collect(),
         erased: erased.into_iter().map(MemoryId).collect(),
+        matched,
+        job: job.map(JobId),
     })
 }

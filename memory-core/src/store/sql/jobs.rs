@@ -10,6 +10,7 @@ use super::{Connection, Db, Row, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::{ChangeSet, Refusal};
 use crate::domain::id::{JobId, TenantId};
 use crate::domain::job::{Job, JobAttempt, JobCount, JobFilter, JobState};
+use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
 use crate::store::Jobs;
 
@@ -18,7 +19,7 @@ macro_rules! select_job {
     ($condition:literal) => {
         concat!(
             "SELECT id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total, position, ",
-            "error, created_us, updated_us, releases_key FROM durable_jobs WHERE ",
+            "error, created_us, updated_us, releases_key, owner_kind, owner_id FROM durable_jobs WHERE ",
             $condition
         )
     };
@@ -226,8 +227,8 @@ impl SqlStore {
 pub(super) async fn insert(to: &mut Connection, job: &Job) -> Result<bool, StoreError> {
     let result = sqlx::query(
         "INSERT INTO durable_jobs (id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total,
-             position, run_after_us, created_us, updated_us, releases_key)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+             position, run_after_us, created_us, updated_us, releases_key, owner_kind, owner_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
          ON CONFLICT (tenant_id, kind, unique_key) DO NOTHING",
     )
     .bind(job.id.0)
@@ -245,6 +246,8 @@ pub(super) async fn insert(to: &mut Connection, job: &Job) -> Result<bool, Store
     .bind(job.created_at.as_micros())
     .bind(job.updated_at.as_micros())
     .bind(job.releases_key)
+    .bind(job.owner.as_ref().map(|owner| owner.kind.as_str()))
+    .bind(job.owner.as_ref().map(|owner| owner.id.as_str()))
     .execute(to)
     .await
     .map_err(unavailable)?;
@@ -296,7 +299,16 @@ pub(super) async fn holds(
 
 fn read(row: &Row) -> Result<Job, StoreError> {
     let at = Reader { row, table: "durable_jobs" };
+    let kind: Option<String> = at.get(15, "owner_kind")?;
+    let owner = match kind {
+        Some(_) => Some(Owner {
+            kind: at.parsed(15, "owner_kind", OwnerKind::parse)?,
+            id: at.required_name(16, "owner_id")?,
+        }),
+        None => None,
+    };
     Ok(Job {
+        owner,
         id: JobId(at.get(0, "id")?),
         tenant: TenantId(at.get(1, "tenant_id")?),
         kind: at.get(2, "kind")?,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::counters::lock_partition;
 use super::insert_buffer::Change;
 use super::write_transaction::WriteTransaction;
-use super::{StoreError, unavailable};
+use super::{StoreError, dialect, unavailable};
 use crate::domain::change::{ChangeSet, NewTurns};
 use crate::domain::id::{MemoryId, PartitionId, SessionId};
 use crate::domain::memory::Memory;
@@ -48,17 +48,29 @@ impl<'a> WriteTransaction<'_, 'a> {
     /// is that of ids in every transaction, so that no two wait for each other.
     pub(super) async fn find_partitions(&mut self, sets: &'a [ChangeSet]) -> Result<(), StoreError> {
         let mut found = BTreeSet::new();
+        let mut looked_up = Vec::new();
         for set in sets {
             let owner = (set.tenant, &set.owner);
             if !self.partitions.contains_key(&owner) {
                 let partition = self.look_up(set).await?;
                 self.partitions.insert(owner, partition);
                 found.extend(partition);
+                looked_up.push(set);
             }
         }
         for partition in found {
-            let stored = lock_partition(&mut *self.connection, partition).await?;
-            self.counters.begin(partition, stored);
+            if let Some(stored) = lock_partition(&mut *self.connection, partition).await? {
+                self.counters.begin(partition, stored);
+            }
+        }
+        // The transaction that had the lock may have taken the partition away from its owner.
+        if dialect::LOCKS_ROWS {
+            for set in looked_up {
+                let owner = (set.tenant, &set.owner);
+                if self.look_up(set).await? != self.partitions.get(&owner).copied().flatten() {
+                    self.partitions.insert(owner, None);
+                }
+            }
         }
         Ok(())
     }
@@ -82,18 +94,14 @@ impl<'a> WriteTransaction<'_, 'a> {
         &mut self,
         set: &'a ChangeSet,
     ) -> Result<Option<PartitionId>, StoreError> {
-        let id: Option<i64> = sqlx::query_scalar(
-            "INSERT INTO partitions (tenant_id, owner_kind, owner_id, created_us) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (tenant_id, owner_kind, owner_id) DO NOTHING
-             RETURNING id",
-        )
-        .bind(set.tenant.0)
-        .bind(set.owner.kind.as_str())
-        .bind(set.owner.id.as_str())
-        .bind(set.now.as_micros())
-        .fetch_optional(&mut *self.connection)
-        .await
-        .map_err(unavailable)?;
+        let id: Option<i64> = sqlx::query_scalar(dialect::CREATE_PARTITION)
+            .bind(set.tenant.0)
+            .bind(set.owner.kind.as_str())
+            .bind(set.owner.id.as_str())
+            .bind(set.now.as_micros())
+            .fetch_optional(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
         let owner = (set.tenant, &set.owner);
         if id.is_none() {
             self.partitions.remove(&owner);

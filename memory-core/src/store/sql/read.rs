@@ -7,7 +7,7 @@ use super::bulk::{IDS_PER_STATEMENT, push_ids};
 use super::rows::{
     self, MEMORY_COLUMNS, Reader, SESSION_COLUMNS, TURN_COLUMNS, VERSION_COLUMNS, memory_columns,
 };
-use super::{Db, KNOWN_PARTITIONS, SqlStore, StoreError, unavailable};
+use super::{Db, SqlStore, StoreError, unavailable};
 use crate::domain::derivation::Derivation;
 use crate::domain::id::{MemoryId, PartitionId, SessionId, TenantId, TurnId};
 use crate::domain::memory::Memory;
@@ -19,9 +19,10 @@ use crate::store::{Memories, OwnerEntry, StoredMemory, Thinking as _};
 impl Memories for SqlStore {
     async fn partition_of(&self, tenant: TenantId, owner: &Owner) -> Result<Option<PartitionId>, StoreError> {
         let key = (tenant, owner.clone());
-        if let Some(known) = self.known_partitions.lock().get(&key) {
-            return Ok(Some(*known));
-        }
+        let generation = match self.known_partitions.find(&key) {
+            Ok(known) => return Ok(Some(known)),
+            Err(generation) => generation,
+        };
         let id: Option<i64> = sqlx::query_scalar(
             "SELECT id FROM partitions WHERE tenant_id = $1 AND owner_kind = $2 AND owner_id = $3",
         )
@@ -33,11 +34,7 @@ impl Memories for SqlStore {
         .map_err(unavailable)?;
         let found = id.map(PartitionId);
         if let Some(found) = found {
-            let mut known = self.known_partitions.lock();
-            if known.len() >= KNOWN_PARTITIONS {
-                known.clear();
-            }
-            known.insert(key, found);
+            self.known_partitions.insert(key, found, generation);
         }
         Ok(found)
     }
@@ -185,7 +182,8 @@ impl Memories for SqlStore {
         id: SessionId,
     ) -> Result<Option<(PartitionId, Session)>, StoreError> {
         let row = sqlx::query(
-            "SELECT s.id, s.key, s.ordinal, s.turn_count, s.started_us, s.recorded_us, s.partition_id FROM sessions s
+            "SELECT s.id, s.key, s.ordinal, (SELECT COUNT(*) FROM turns t WHERE t.session_id = s.id), s.started_us,
+                 s.recorded_us, s.partition_id FROM sessions s
              JOIN partitions p ON p.id = s.partition_id WHERE s.id = $1 AND p.tenant_id = $2",
         )
         .bind(id.0)

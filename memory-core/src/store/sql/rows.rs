@@ -136,7 +136,9 @@ pub(super) fn version(row: &Row, present: &Memory, turn_text: Option<&str>) -> R
     Ok(memory)
 }
 
-pub(super) const SESSION_COLUMNS: &str = "id, key, ordinal, turn_count, started_us, recorded_us";
+/// The column `turn_count` is the place of the next turn: it counts erased turns as well, so the turns are counted.
+pub(super) const SESSION_COLUMNS: &str = "id, key, ordinal,
+    (SELECT COUNT(*) FROM turns WHERE turns.session_id = sessions.id), started_us, recorded_us";
 
 /// Decodes a session from [`SESSION_COLUMNS`].
 pub(super) fn session(row: &Row) -> Result<Session, StoreError> {

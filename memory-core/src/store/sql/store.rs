@@ -4,14 +4,18 @@ mod access_log;
 mod bulk;
 mod commit;
 mod counters;
+mod detach;
+mod detached;
 mod embedders;
 mod erase;
+mod erasure_closure;
 mod filtered;
 mod groups;
 mod idempotency;
 mod insert_buffer;
 mod integrity;
 mod jobs;
+mod known_partitions;
 mod links;
 mod load;
 mod made_by;
@@ -29,15 +33,14 @@ mod usage;
 mod versions;
 mod write_transaction;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
+
+use known_partitions::KnownPartitions;
 
 use super::{
     Connection, Db, Ownership, Row, after_erasure, copy_to, dialect, integrity_complaints, refuses_data,
 };
 use crate::domain::embedder::EmbedderId;
-use crate::domain::id::{PartitionId, TenantId};
-use crate::domain::scope::Owner;
 use crate::store::{Embedders, StoreError};
 
 /// Durable store in one database, with separate connections for writes and reads.
@@ -46,13 +49,9 @@ pub struct SqlStore {
     pub(super) writer: sqlx::Pool<Db>,
     pub(super) readers: sqlx::Pool<Db>,
     embedder: AtomicI64,
-    /// Partitions are never deleted, so the cached partition of an owner stays valid.
-    known_partitions: parking_lot::Mutex<HashMap<(TenantId, Owner), PartitionId>>,
+    known_partitions: KnownPartitions,
     _ownership: Ownership,
 }
-
-/// Maximum number of owners in the partition cache; the cache is cleared when it is full.
-const KNOWN_PARTITIONS: usize = 65_536;
 
 /// Value of [`SqlStore::embedder`] while no embedder is in use.
 const NO_EMBEDDER: i64 = -1;
@@ -68,7 +67,7 @@ impl SqlStore {
             writer,
             readers,
             embedder: AtomicI64::new(NO_EMBEDDER),
-            known_partitions: parking_lot::Mutex::default(),
+            known_partitions: KnownPartitions::default(),
             _ownership: ownership,
         };
         let in_use = store.embedder_in_use().await?;

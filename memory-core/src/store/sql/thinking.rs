@@ -103,13 +103,14 @@ impl Thinking for SqlStore {
     ) -> Result<Vec<PendingPartition>, StoreError> {
         let rows = sqlx::query(
             "SELECT p.tenant_id, p.id, p.owner_kind, p.owner_id FROM partitions p
-             WHERE p.id > $1 AND EXISTS
+             WHERE p.id > $1 AND p.tenant_id <> $4 AND EXISTS
                  (SELECT 1 FROM thinking_queue q WHERE q.partition_id = p.id AND q.mechanism = $2)
              ORDER BY p.id LIMIT $3",
         )
         .bind(after.map_or(0, |id| id.0))
         .bind(mechanism)
         .bind(i64::from(limit))
+        .bind(TenantId::ERASED.0)
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;

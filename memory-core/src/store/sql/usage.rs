@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::counters::lock_partition;
 use super::dialect::{decode_text, encode_text};
 use super::rows::Reader;
 use super::{Row, SqlStore, StoreError, dialect, unavailable};
@@ -18,6 +19,10 @@ impl UsageLedger for SqlStore {
             return Ok(());
         }
         let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
+        if lock_partition(&mut transaction, partition).await?.is_none() {
+            // Its owner was erased during the call.
+            return transaction.rollback().await.map_err(unavailable);
+        }
         // In one order in every transaction, so that no two wait for each other.
         let mut ordered: Vec<&UsageEntry> = entries.iter().collect();
         ordered.sort_unstable_by_key(|entry| (entry.day, &entry.task, &entry.model));

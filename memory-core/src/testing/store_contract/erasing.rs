@@ -1,7 +1,7 @@
 //! Store contract, erasure: cascades, isolation, and the removal of every trace.
 
 use super::{answer, commit, loaded, log_is_sound, present};
-use crate::domain::change::{Outcome, Refusal};
+use crate::domain::change::{ErasureBounds, Outcome, Refusal, Retraction};
 use crate::domain::derivation::Source;
 use crate::domain::id::{MemoryId, RecallId, TenantId};
 use crate::store::{RecallRecord, Store};
@@ -55,7 +55,7 @@ pub async fn a_memory_reached_twice_is_erased_once(store: &dyn Store) {
     expected.sort_unstable();
     assert_eq!(erased, expected);
     assert_eq!(erasure.seq_after - erasure.seq_before, 4);
-    assert_eq!(store.owners(TenantId::DEFAULT, None, 1).await.unwrap()[0].memory_count, 0);
+    assert_eq!(store.owners(TenantId::DEFAULT, None, 1).await.unwrap(), [], "nothing is left of the owner");
     log_is_sound(store, erasure.partition).await;
 }
 
@@ -181,4 +181,57 @@ pub async fn erasure_is_consistent_with_other_writes_of_its_set(store: &dyn Stor
     let turns = store.turns(base.created.session.unwrap(), 0, 10).await.unwrap();
     assert_eq!(turns.iter().map(|turn| turn.seq).collect::<Vec<_>>(), [1, 2, 3]);
     log_is_sound(store, base.partition).await;
+}
+
+/// The closure of an erasure is what the erasure takes, read without a change: transitively, over turns and over earlier
+/// versions, without what is not there, and not beyond its bound.
+pub async fn a_closure_announces_what_an_erasure_takes(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let said = commit(store, &fixtures.saying(&ann, "s", &["a", "b", "c"])).await;
+    let (partition, said) = (said.partition, said.created);
+    let of_turn = fixtures.made_of(fixtures.fact("of a turn"), &[Source::Turn(said.turns[0])]);
+    let of_turn = commit(store, &fixtures.adding(&ann, vec![of_turn])).await.created.memories[0];
+    let document = fixtures.made_of(fixtures.document("n", "k", "derived"), &[Source::Memory(of_turn)]);
+    let document = commit(store, &fixtures.adding(&ann, vec![document])).await.created.memories[0];
+    commit(store, &fixtures.adding(&ann, vec![fixtures.document("n", "k", "own")])).await;
+    let before = loaded(store, partition).await;
+    let unknown = MemoryId(fixtures.id());
+    let roots = [said.memories[1], unknown, said.memories[0], said.memories[1]];
+    let closure = store.erasure_closure(partition, &roots, &[], 4).await.unwrap();
+    assert_eq!(closure, Some(vec![said.memories[1], said.memories[0], of_turn, document]));
+    assert_eq!(store.erasure_closure(partition, &roots, &[], 3).await.unwrap(), None, "four are too many");
+    assert_eq!(store.erasure_closure(partition, &[], &[], 0).await.unwrap(), Some(Vec::new()));
+    assert_eq!(loaded(store, partition).await, before, "nothing is erased");
+    let made = store.derivation(partition, of_turn).await.unwrap().unwrap().id;
+    let retraction = Retraction { memory: of_turn, derivation: made };
+    let spared = store.erasure_closure(partition, &roots[2..3], &[retraction], 9).await.unwrap();
+    assert_eq!(spared, Some(vec![said.memories[0]]), "a retracted derivation does not count");
+    let erased = commit(store, &fixtures.erasing(&ann, vec![said.memories[0]])).await.created;
+    assert_eq!(erased.erased, [said.memories[0], of_turn, document]);
+    assert_eq!(erased.matched, 1);
+    log_is_sound(store, partition).await;
+}
+
+/// An erasure that would take other memories than those that were confirmed, or more than it may, is refused in its own
+/// transaction, and nothing is erased.
+pub async fn an_erasure_takes_what_was_confirmed_or_nothing(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let said = commit(store, &fixtures.saying(&ann, "s", &["a", "b"])).await;
+    let (partition, root) = (said.partition, said.created.memories[0]);
+    let mut set = fixtures.erasing(&ann, vec![root]);
+    set.erasure_bounds = Some(ErasureBounds { exactly: Some(vec![root]), at_most: 10 });
+    let derived = fixtures.made_of(fixtures.fact("derived since"), &[Source::Memory(root)]);
+    let adding = fixtures.adding(&ann, vec![derived]);
+    let derived = adding.memories[0].memory.id;
+    // Both in one transaction: the look is at the state that the erasure finds.
+    let answers = store.commit(&[adding, set.clone()]).await.unwrap();
+    assert_eq!(answers[1], Err(Refusal::OtherErasures));
+    set.erasure_bounds = Some(ErasureBounds { exactly: None, at_most: 1 });
+    assert_eq!(answer(store, &set).await, Err(Refusal::TooManyErasures { limit: 1 }));
+    assert_eq!(loaded(store, partition).await.1.len(), 3, "nothing is erased");
+    set.erasure_bounds = Some(ErasureBounds { exactly: Some(vec![root, derived]), at_most: 2 });
+    assert_eq!(commit(store, &set).await.created.erased, [root, derived]);
+    log_is_sound(store, partition).await;
 }

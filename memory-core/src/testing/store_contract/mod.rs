@@ -7,6 +7,7 @@
 
 pub mod deriving;
 pub mod erasing;
+pub mod erasing_owners;
 pub mod filtering;
 pub mod jobs;
 pub mod linking;
@@ -38,7 +39,12 @@ macro_rules! store_contract {
                 a_derivation_belongs_to_one_memory;
             erasing: derived_memories_are_erased_too, a_memory_reached_twice_is_erased_once, erasure_follows_earlier_versions,
                 erasure_leaves_no_trace, erasure_of_unknown_ids_is_refused, erasure_keeps_other_partitions,
-                erasure_is_consistent_with_other_writes_of_its_set;
+                erasure_is_consistent_with_other_writes_of_its_set,
+                a_closure_announces_what_an_erasure_takes, an_erasure_takes_what_was_confirmed_or_nothing;
+            erasing_owners: an_owner_without_memories_is_forgotten, an_erased_owner_is_found_by_no_read,
+                an_erased_owner_is_deleted_in_steps, an_owner_is_erased_as_confirmed_or_not_at_all,
+                the_answer_to_an_erasure_outlives_its_owner, a_late_record_leaves_no_trace_of_an_erased_owner,
+                names_of_an_owner_without_memories_are_erased_too;
             touching: a_revision_that_moves_what_happened_moves_the_clock_of_a_memory_never_refreshed,
                 a_touch_refreshes_strength_without_a_version, touches_of_what_is_not_there_are_skipped,
                 touches_agree_with_other_writes_of_their_set;

@@ -60,7 +60,9 @@ impl Payload {
             digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
         });
         let payload = serde_json::json!(self).to_string();
-        Job { unique_key, releases_key: true, ..Job::new(id, tenant, kind, payload, now) }
+        let owner = Name::new(&self.owner_id).ok();
+        let owner = owner.and_then(|id| Some(Owner { kind: OwnerKind::parse(&self.owner_kind)?, id }));
+        Job { unique_key, releases_key: true, owner, ..Job::new(id, tenant, kind, payload, now) }
     }
 }
 

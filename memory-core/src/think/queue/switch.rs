@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::domain::change::ChangeSet;
 use crate::domain::id::{JobId, TenantId};
@@ -94,21 +94,17 @@ impl Switch {
         if profiles.len() > OWN_PROFILES_AT_MOST {
             return Ok(false);
         }
-        let mut entries: Vec<Entry> = profiles
-            .iter()
-            .map(|((tenant, owner), profile)| Entry {
-                tenant: tenant.0,
-                owner_kind: owner.kind.as_str().to_owned(),
-                owner_id: owner.id.to_string(),
-                profile: profile.as_str().to_owned(),
-            })
-            .collect();
-        entries.sort_by(|a, b| {
-            (a.tenant, &a.owner_kind, &a.owner_id).cmp(&(b.tenant, &b.owner_kind, &b.owner_id))
-        });
-        store.put_setting(SETTING, &serde_json::json!(entries).to_string()).await?;
+        store.put_setting(SETTING, &encoded(&profiles)).await?;
         *self.profiles.write() = profiles;
         Ok(true)
+    }
+
+    /// The settings without an owner that is to be erased. No profile is set before the result is dropped.
+    pub(crate) async fn without(&self, tenant: TenantId, owner: &Owner) -> WithoutOwner<'_> {
+        let one_writer = self.writing.lock().await;
+        let mut profiles = self.profiles.read().clone();
+        let had_one = profiles.remove(&(tenant, owner.clone())).is_some();
+        WithoutOwner { switch: self, profiles: had_one.then_some(profiles), _one_writer: one_writer }
     }
 
     /// Adds to a set of new turns the request to think about them, if a mechanism of the owner's profile can. True if it
@@ -136,4 +132,42 @@ impl Switch {
     pub(in crate::think) fn ends(&self) -> watch::Receiver<()> {
         self.ended.subscribe()
     }
+}
+
+/// Settings without an owner, which are in use once its erasure is committed.
+pub(crate) struct WithoutOwner<'a> {
+    switch: &'a Switch,
+    /// The profiles that are left, if the owner has one of its own.
+    profiles: Option<Profiles>,
+    _one_writer: MutexGuard<'a, ()>,
+}
+
+impl WithoutOwner<'_> {
+    /// Settings of the store to write with the erasure.
+    pub(crate) fn settings(&self) -> Vec<(String, String)> {
+        self.profiles.iter().map(|profiles| (SETTING.to_owned(), encoded(profiles))).collect()
+    }
+
+    /// Uses them: the erasure is committed.
+    pub(crate) fn use_now(self) {
+        if let Some(profiles) = self.profiles {
+            *self.switch.profiles.write() = profiles;
+        }
+    }
+}
+
+/// Value of the setting.
+fn encoded(profiles: &Profiles) -> String {
+    let mut entries: Vec<Entry> = profiles
+        .iter()
+        .map(|((tenant, owner), profile)| Entry {
+            tenant: tenant.0,
+            owner_kind: owner.kind.as_str().to_owned(),
+            owner_id: owner.id.to_string(),
+            profile: profile.as_str().to_owned(),
+        })
+        .collect();
+    entries
+        .sort_by(|a, b| (a.tenant, &a.owner_kind, &a.owner_id).cmp(&(b.tenant, &b.owner_kind, &b.owner_id)));
+    serde_json::json!(entries).to_string()
 }

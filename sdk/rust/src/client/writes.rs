@@ -7,8 +7,9 @@ use uuid::Uuid;
 use super::transport::Request;
 use super::{Client, Error};
 use crate::wire::{
-    AddMemories, AddTurns, AddedMemories, AddedTurns, CheckReport, CheckRequest, DeleteMatching,
-    DeletedMatching, EditMemory, Erased, Job, Memory, ReindexRequest, UndoChange, UndoJob, Undone,
+    AddMemories, AddTurns, AddedMemories, AddedTurns, CheckReport, CheckRequest, DeleteMatching, DeleteOwner,
+    DeletedMatching, DeletedOwner, EditMemory, Erased, Job, Memory, ReindexRequest, UndoChange, UndoJob,
+    Undone,
 };
 
 /// Write operations, each under a new idempotency key, so that a lost response can be requested again.
@@ -42,6 +43,12 @@ impl Client {
     /// Erases the memories that match a filter, in two calls; see [`DeleteMatching`].
     pub async fn delete_matching(&self, request: &DeleteMatching) -> Result<DeletedMatching, Error> {
         self.newly_keyed().delete_matching(request).await
+    }
+
+    /// Erases an owner with everything of it, in two calls; see [`DeleteOwner`]. The data is deleted by the job in the
+    /// response.
+    pub async fn delete_owner(&self, request: &DeleteOwner) -> Result<DeletedOwner, Error> {
+        self.newly_keyed().delete_owner(request).await
     }
 
     /// Starts a background job that embeds everything anew, or answers the one that does so already. While one changes to
@@ -107,6 +114,11 @@ impl KeyedWrite<'_> {
     /// See [`Client::delete_matching`].
     pub async fn delete_matching(self, request: &DeleteMatching) -> Result<DeletedMatching, Error> {
         self.send(Request::post("v1/memories/delete", request)?).await
+    }
+
+    /// See [`Client::delete_owner`].
+    pub async fn delete_owner(self, request: &DeleteOwner) -> Result<DeletedOwner, Error> {
+        self.send(Request::post("v1/owners/delete", request)?).await
     }
 
     /// See [`Client::reindex`].

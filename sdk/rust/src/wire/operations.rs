@@ -153,7 +153,7 @@ pub struct DeleteMatching {
     pub scope: Scope,
     /// Filter that selects the memories. There is no default; `{"and": []}` selects all.
     pub filter: Filter,
-    /// Confirmation from the preview. If other memories match by now, nothing is erased.
+    /// Confirmation from the preview. If the erasure would take other memories by now, nothing is erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<String>,
 }
@@ -166,13 +166,46 @@ pub struct DeletedMatching {
     pub done: bool,
     /// Number of memories that match the filter.
     pub matched: u64,
-    /// Sample of the matching memories, newest first, at most 20; only in a preview.
+    /// Number of memories that the erasure takes: those that match, and all that are derived from them.
+    #[serde(default)]
+    pub with_derived: u64,
+    /// Sample of the memories that the erasure takes, derived ones included, newest first, at most 20; only in a preview.
     pub sample: Vec<Memory>,
-    /// Confirmation for the erasure of exactly these memories; only in a preview.
+    /// Confirmation for the erasure of exactly these memories, derived ones included; only in a preview.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<String>,
-    /// Number of erased memories, including derived ones.
+    /// Number of erased memories, including derived ones; 0 in a preview.
     pub erased: u64,
+}
+
+/// Body of `POST /v1/owners/delete`: erase an owner with everything of it, in two calls like [`DeleteMatching`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DeleteOwner {
+    /// Scope that names the owner, by exactly one id.
+    pub scope: Scope,
+    /// Confirmation from the preview. If a memory came or went since, nothing is erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<String>,
+}
+
+/// Response to [`DeleteOwner`]: a preview or the result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct DeletedOwner {
+    /// True if the owner was erased, false for a preview. From then on no request finds anything of the owner, and new
+    /// memories of the same name are a new beginning.
+    pub done: bool,
+    /// Number of the owner's memories.
+    pub memories: u64,
+    /// Confirmation for the erasure; only in a preview.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<String>,
+    /// Job that deletes the data of the owner from the store; its end is the end of the erasure. Absent in a preview, and
+    /// for an owner without memories.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<Uuid>,
 }
 
 /// Session: a conversation of a scope.
@@ -183,7 +216,7 @@ pub struct Session {
     pub id: Uuid,
     /// Name of the session.
     pub session: String,
-    /// Number of turns ever added, including erased ones.
+    /// Number of its turns. Erased ones do not count; the place of a turn (`seq`) may therefore be greater.
     pub turns: u32,
     /// Time at which its first turn was said (RFC 3339).
     pub started_at: String,

@@ -216,7 +216,7 @@ pub(super) struct ShowArgs {
 #[derive(Debug, Args)]
 pub(super) struct DeleteArgs {
     /// Ids of the memories
-    #[arg(required_unless_present_any = ["filter", "all"], conflicts_with_all = ["filter", "all"])]
+    #[arg(required_unless_present_any = ["filter", "all", "owner"], conflicts_with_all = ["filter", "all"])]
     pub(super) ids: Vec<Uuid>,
     #[command(flatten)]
     pub(super) scope: ScopeArgs,
@@ -225,6 +225,12 @@ pub(super) struct DeleteArgs {
     /// Erase every memory that the scope owns
     #[arg(long, conflicts_with = "filter")]
     pub(super) all: bool,
+    /// Erase the owner itself: every memory, its queues, jobs and settings, and its name
+    #[arg(long, conflicts_with_all = ["filter", "all", "ids"])]
+    pub(super) owner: bool,
+    /// Return at once, and let the server delete the data of the owner
+    #[arg(long, requires = "owner")]
+    pub(super) no_wait: bool,
     /// Skip the confirmation prompt
     #[arg(long, short = 'y')]
     pub(super) yes: bool,
@@ -345,6 +351,7 @@ mod tests {
             "engrain remember --user u --role assistant --session s text",
             "engrain delete 01890a5d-ac96-774b-bcce-b30209900003 -y",
             "engrain delete --user u --all",
+            "engrain delete --user u --owner -y --no-wait",
             "engrain import a.json b.jsonl.gz --format longmemeval --batch 1",
             "engrain export -o f --canonical",
             "engrain undo job 01890a5d-ac96-774b-bcce-b30209900003 --dry-run",
@@ -372,6 +379,7 @@ mod tests {
             ("engrain show not-an-id", ErrorKind::ValueValidation),
             ("engrain delete", ErrorKind::MissingRequiredArgument),
             ("engrain delete --all --filter {}", ErrorKind::ArgumentConflict),
+            ("engrain delete --all --owner", ErrorKind::ArgumentConflict),
             ("engrain import", ErrorKind::MissingRequiredArgument),
             ("engrain models fetch", ErrorKind::MissingRequiredArgument),
             ("engrain models", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),

@@ -19,6 +19,12 @@ pub(super) const LOCKS_ROWS: bool = true;
 pub(super) const LOCK_PARTITION: &str =
     "SELECT last_seq, session_count, memory_count FROM partitions WHERE id = $1 FOR UPDATE";
 
+/// Creates a partition, under the next number of its sequence. SQLite has no sequences.
+pub(super) const CREATE_PARTITION: &str = "
+    INSERT INTO partitions (tenant_id, owner_kind, owner_id, created_us) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (tenant_id, owner_kind, owner_id) DO NOTHING
+    RETURNING id";
+
 /// Claims a job of one of the kinds in a JSON list. Concurrent workers skip a row that another one has locked.
 pub(super) const CLAIM_JOB: &str = "
     UPDATE durable_jobs
@@ -33,7 +39,7 @@ pub(super) const CLAIM_JOB: &str = "
         FOR UPDATE SKIP LOCKED
     )
     RETURNING id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total, position, error,
-              created_us, updated_us, releases_key";
+              created_us, updated_us, releases_key, owner_kind, owner_id";
 
 /// Finds the running attempt at a job, with its row locked until the transaction ends, so that no worker claims it
 /// meanwhile. SQLite has no such clause.

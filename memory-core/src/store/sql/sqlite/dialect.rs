@@ -18,6 +18,16 @@ pub(super) const LOCKS_ROWS: bool = false;
 pub(super) const LOCK_PARTITION: &str =
     "SELECT last_seq, session_count, memory_count FROM partitions WHERE id = $1";
 
+/// Creates a partition, under a number that none has had. PostgreSQL has a sequence for that; SQLite would give the number
+/// of a deleted partition again, and an index that still holds the old one would take it for the new one.
+pub(super) const CREATE_PARTITION: &str = "
+    INSERT INTO partitions (id, tenant_id, owner_kind, owner_id, created_us)
+    SELECT 1 + MAX((SELECT COALESCE(MAX(id), 0) FROM partitions),
+                   (SELECT COALESCE(MAX(id), 0) FROM removed_partitions)), $1, $2, $3, $4
+    WHERE TRUE
+    ON CONFLICT (tenant_id, owner_kind, owner_id) DO NOTHING
+    RETURNING id";
+
 /// Claims a job of one of the kinds in a JSON list. SQLite has one writer, so no other claim can come between the read
 /// and the write. PostgreSQL skips locked rows, and reads the JSON list with another function.
 pub(super) const CLAIM_JOB: &str = "
@@ -32,7 +42,7 @@ pub(super) const CLAIM_JOB: &str = "
         LIMIT 1
     )
     RETURNING id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total, position, error,
-              created_us, updated_us, releases_key";
+              created_us, updated_us, releases_key, owner_kind, owner_id";
 
 /// Finds the running attempt at a job. PostgreSQL also locks the row.
 pub(super) const HOLD_ATTEMPT: &str = "
