@@ -74,7 +74,7 @@ pub trait Maintenance: Send + Sync + Debug {
     /// includes the erasures of that commit.
     fn purge_debt(&self) -> PurgeDebt;
 
-    /// Completes when the state is [`Purge::Pending`].
+    /// Completes when the state is [`Purge::Pending`], or other work of [`Maintenance::purge`] has come up.
     async fn purge_due(&self);
 
     /// Tries to remove the bytes of erased memories from all files of the store, and returns what is left. Reads of a

@@ -232,3 +232,38 @@ async fn a_copy_holds_nothing_that_was_erased_before_it_was_finished() {
     stop.store(true, Ordering::Relaxed);
     erasing.await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_go_on_while_a_copy_is_made() {
+    let (directory, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = Arc::new(open(directory.path()).await);
+    let fixtures = Fixtures::for_store(&*store).await.unwrap();
+    let text = "sixty-four KiB of text, again and again ".repeat(1_600);
+    for _ in 0..80 {
+        let facts = (0..20).map(|_| fixtures.fact(&text)).collect();
+        store.commit(&[fixtures.adding(&owner("ann"), facts)]).await.unwrap();
+    }
+    let is_copied = Arc::new(AtomicBool::new(false));
+    let file = to.path().join("copy");
+    let copying = {
+        let (store, is_copied, file) = (Arc::clone(&store), Arc::clone(&is_copied), file.clone());
+        tokio::spawn(async move {
+            let began = Instant::now();
+            store.copy_to(&file).await.unwrap();
+            is_copied.store(true, Ordering::Relaxed);
+            began.elapsed()
+        })
+    };
+    let (mut during, mut longest) = (0, Duration::ZERO);
+    while !is_copied.load(Ordering::Relaxed) {
+        let began = Instant::now();
+        let set = fixtures.adding(&owner("bob"), vec![fixtures.fact("short")]);
+        store.commit(&[set]).await.unwrap();
+        during += 1;
+        longest = longest.max(began.elapsed());
+    }
+    let took = copying.await.unwrap();
+    let bytes = fs::metadata(&file).unwrap().len();
+    println!("{bytes} bytes in {took:?}; {during} commits meanwhile, the longest took {longest:?}");
+    assert!(during > 1, "a copy holds up no write");
+}
