@@ -169,7 +169,7 @@ impl JobHandler for EraseOwnerHandler {
         let partition = partition.ok_or_else(|| JobFailure::Final { code: "bad_payload".to_owned() })?;
         let mut progress = context.progress();
         loop {
-            let step = self.store.erase_detached(partition).await?;
+            let step = self.store.erase_detached(partition, self.now()).await?;
             if step.is_done {
                 break;
             }

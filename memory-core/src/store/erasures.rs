@@ -36,7 +36,13 @@ pub trait Erasures: Send + Sync + Debug {
 
     /// Deletes some of the rows of a partition whose owner was erased, in one bounded transaction, and the partition itself
     /// with the last of them. Nothing is deleted of a partition that has an owner. Safe to repeat.
-    async fn erase_detached(&self, partition: PartitionId) -> Result<DetachedStep, StoreError>;
+    ///
+    /// The bytes are purged as those of an erasure at `now`.
+    async fn erase_detached(
+        &self,
+        partition: PartitionId,
+        now: Timestamp,
+    ) -> Result<DetachedStep, StoreError>;
 }
 
 /// Extent of what an owner has.

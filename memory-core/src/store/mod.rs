@@ -13,6 +13,7 @@ mod erasures;
 mod extent;
 mod jobs;
 mod maintenance;
+pub(crate) mod purger;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
 mod thinking;
@@ -26,7 +27,7 @@ pub use derivations::Derivations;
 pub use extent::Extent;
 pub use erasures::{DetachedStep, Erasures, OwnerExtent};
 pub use jobs::Jobs;
-pub use maintenance::{Damage, Maintenance};
+pub use maintenance::{Damage, Maintenance, Purge, PurgeDebt, PurgeWait};
 pub use thinking::{PendingPartition, PendingTurn, Thinking};
 pub use usage::{USAGE_ENTRIES_AT_MOST, Usage, UsageEntry, UsageLedger};
 

@@ -263,7 +263,7 @@ async fn a_deletion_that_was_interrupted_goes_on_at_the_next_start() {
         let preview = test.engine.preview_owner_erasure(&CALLER, &scope).await.unwrap();
         let erased = test.engine.erase_owner(&CALLER, &scope, &preview.confirmation, None).await.unwrap();
         // Half of the work is done when the process ends, and the job is lost as well: a start does without it.
-        test.store.erase_detached(partition).await.unwrap();
+        test.store.erase_detached(partition, START).await.unwrap();
         test.engine.cancel_job(&CALLER, erased.job.unwrap()).await.unwrap();
         assert_eq!(test.store.detached_partitions(10).await.unwrap(), [(CALLER.tenant, partition)]);
         partition

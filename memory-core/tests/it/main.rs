@@ -45,6 +45,8 @@ mod owner_migration;
 #[cfg(all(feature = "postgres", feature = "sqlite", feature = "testing"))]
 mod pages;
 mod postgres_store;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod purging;
 mod rooms;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod row_recipe;

@@ -33,7 +33,7 @@ async fn owners_of_earlier_stores_without_memories_are_forgotten() {
     assert_eq!(store.owners(TenantId::DEFAULT, None, 100).await.unwrap(), before);
     let detached = store.detached_partitions(10).await.unwrap();
     assert_eq!(detached.iter().map(|(tenant, _)| *tenant).collect::<Vec<_>>(), [TenantId::DEFAULT]);
-    assert!(store.erase_detached(detached[0].1).await.unwrap().is_done);
+    assert!(store.erase_detached(detached[0].1, START).await.unwrap().is_done);
     let job = store.job(TenantId::DEFAULT, job.id).await.unwrap().unwrap();
     assert_eq!(job.owner, Some(owner("ann")));
     assert_eq!(store.forget_requests(START.plus_days(1)).await.unwrap(), 0, "its records are gone");

@@ -12,6 +12,7 @@ mod import_export;
 mod import_report;
 #[cfg(feature = "local-models")]
 mod models;
+mod part_file;
 mod print;
 mod query;
 mod remember;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
 use super::counters::lock_partition;
-use super::{Connection, Db, SqlStore, StoreError, after_erasure, dialect, unavailable};
+use super::{Connection, Db, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::Retraction;
 use crate::domain::id::{MemoryId, PartitionId, TenantId};
 use crate::domain::scope::Owner;
@@ -73,7 +73,11 @@ impl Erasures for SqlStore {
         Ok(rows.into_iter().map(|(id, name)| (tenant(&name), PartitionId(id))).collect())
     }
 
-    async fn erase_detached(&self, partition: PartitionId) -> Result<DetachedStep, StoreError> {
+    async fn erase_detached(
+        &self,
+        partition: PartitionId,
+        now: Timestamp,
+    ) -> Result<DetachedStep, StoreError> {
         let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
         lock_partition(&mut transaction, partition).await?;
         let is_detached: Option<i64> =
@@ -89,9 +93,7 @@ impl Erasures for SqlStore {
         }
         let step = delete_some(&mut transaction, partition).await?;
         transaction.commit().await.map_err(unavailable)?;
-        if step.is_done {
-            after_erasure(&self.writer).await;
-        }
+        self.purging.after_erasures(&self.writer, &[now]).await;
         Ok(step)
     }
 }

@@ -37,9 +37,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use known_partitions::KnownPartitions;
 
-use super::{
-    Connection, Db, Ownership, Row, after_erasure, copy_to, dialect, integrity_complaints, refuses_data,
-};
+use super::{Connection, Copying, Db, Ownership, Purging, Row, dialect, integrity_complaints, refuses_data};
 use crate::domain::embedder::EmbedderId;
 use crate::store::{Embedders, StoreError};
 
@@ -50,6 +48,8 @@ pub struct SqlStore {
     pub(super) readers: sqlx::Pool<Db>,
     embedder: AtomicI64,
     known_partitions: KnownPartitions,
+    pub(super) purging: Purging,
+    pub(super) copying: Copying,
     _ownership: Ownership,
 }
 
@@ -61,13 +61,15 @@ impl SqlStore {
     pub(super) async fn over(
         writer: sqlx::Pool<Db>,
         readers: sqlx::Pool<Db>,
-        ownership: Ownership,
+        (ownership, purging, copying): (Ownership, Purging, Copying),
     ) -> Result<Self, StoreError> {
         let store = Self {
             writer,
             readers,
             embedder: AtomicI64::new(NO_EMBEDDER),
             known_partitions: KnownPartitions::default(),
+            purging,
+            copying,
             _ownership: ownership,
         };
         let in_use = store.embedder_in_use().await?;

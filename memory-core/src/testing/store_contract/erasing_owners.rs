@@ -59,7 +59,7 @@ async fn deleted(store: &dyn Store, partition: PartitionId) -> (u64, u32) {
     let (mut memories, mut steps) = (0, 0);
     loop {
         assert_eq!(store.check(false).await.unwrap(), [], "the store keeps its rules between two steps");
-        let step = store.erase_detached(partition).await.unwrap();
+        let step = store.erase_detached(partition, START).await.unwrap();
         memories += step.memories;
         steps += 1;
         if step.is_done {
@@ -151,13 +151,13 @@ pub async fn an_erased_owner_is_deleted_in_steps(store: &dyn Store) {
     let many = (0..1_100).map(|number| fixtures.fact(&format!("fact {number}"))).collect();
     commit(store, &fixtures.adding(&ann, many)).await;
     let nothing = DetachedStep { memories: 0, is_done: true };
-    assert_eq!(store.erase_detached(partition).await.unwrap(), nothing, "it has an owner");
+    assert_eq!(store.erase_detached(partition, START).await.unwrap(), nothing, "it has an owner");
     assert_eq!(loaded(store, partition).await.1.len(), 1_105);
     commit(store, &erasing(store, &fixtures, &ann).await).await;
     let (memories, steps) = deleted(store, partition).await;
     assert_eq!(memories, 1_105);
     assert!(steps > 4, "{steps} steps");
-    assert_eq!(store.erase_detached(partition).await.unwrap(), nothing, "a repetition finds nothing");
+    assert_eq!(store.erase_detached(partition, START).await.unwrap(), nothing, "a repetition finds nothing");
     assert_eq!(store.detached_partitions(10).await.unwrap(), []);
     assert!(loaded(store, partition).await.1.is_empty());
     assert_eq!(store.recalls(partition, 10).await.unwrap(), []);

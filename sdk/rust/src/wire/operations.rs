@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::filter::Filter;
 use super::memory::{Kind, Link, Memory, Origin, Scope, Statement, Visibility};
 use super::null_as_default;
+use super::purge::Purge;
 
 /// Body of `POST /v1/memories/list`: list the memories of a scope by page.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -141,6 +142,8 @@ pub struct History {
 pub struct Erased {
     /// Ids of the erased memories, including those derived from the erased one.
     pub memory_ids: Vec<Uuid>,
+    /// Place of their bytes.
+    pub purge: Purge,
 }
 
 /// Body of `POST /v1/memories/delete`: erase the memories that match a filter, in two calls. The first one, without
@@ -176,6 +179,9 @@ pub struct DeletedMatching {
     pub confirmation: Option<String>,
     /// Number of erased memories, including derived ones; 0 in a preview.
     pub erased: u64,
+    /// Place of their bytes; absent from a preview.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purge: Option<Purge>,
 }
 
 /// Body of `POST /v1/owners/delete`: erase an owner with everything of it, in two calls like [`DeleteMatching`].
