@@ -299,9 +299,8 @@ pub(crate) fn an_image_has_the_bits_of_every_score<B: ScanBackend>(open: impl Fn
         for weights in [Weights::SIMILARITY, FUSED] {
             let vector = random.direction(dims);
             let query = Query { weights, ..plain(&vector, 40) };
-            let [original] = search(&twin.rows, NOW_US, &[Query { mask: Some(&mask), ..query }])
-                .try_into()
-                .unwrap();
+            let [original] =
+                search(&twin.rows, NOW_US, &[Query { mask: Some(&mask), ..query }]).try_into().unwrap();
             let [read] = search(&copy, NOW_US, &[query]).try_into().unwrap();
             assert_eq!(read.rows_scanned, original.rows_scanned);
             let in_image = |hit: &Hit| chosen.iter().position(|row| row.row == hit.row).unwrap();

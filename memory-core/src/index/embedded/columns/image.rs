@@ -311,10 +311,7 @@ fn write_bitmap(bits: &Bitmap, live: &LiveOrdinals, out: &mut SectionWriter<'_>)
 }
 
 /// The bitmap of so many bits.
-fn read_bitmap(
-    len: usize,
-    input: &mut SectionReader<'_>,
-) -> io::Result<Bitmap> {
+fn read_bitmap(len: usize, input: &mut SectionReader<'_>) -> io::Result<Bitmap> {
     Bitmap::from_words(input.vec(len.div_ceil(64))?, len).ok_or_else(damaged)
 }
 

@@ -73,10 +73,7 @@ impl LexicalIndex {
 
 /// The vocabulary without postings, but with room for them, and their number: at most one for each of so many bytes of
 /// the forward index.
-fn read_vocabulary(
-    encoded_bytes: usize,
-    input: &mut SectionReader<'_>,
-) -> io::Result<(Vocabulary, usize)> {
+fn read_vocabulary(encoded_bytes: usize, input: &mut SectionReader<'_>) -> io::Result<(Vocabulary, usize)> {
     let (ids, in_use) = (input.next_len()?, input.next_len()?);
     input.check_room::<u64>(ids)?;
     if in_use > ids {

@@ -67,7 +67,8 @@ impl<'a> PartitionImage<'a> {
             let (start, end) = entry(row)?.span;
             out.put([start, end])?;
         }
-        let has_vector = |index: usize| rows.get(index).is_some_and(|row| entry(row).is_ok_and(|e| e.has_vector));
+        let has_vector =
+            |index: usize| rows.get(index).is_some_and(|row| entry(row).is_ok_and(|e| e.has_vector));
         out.put_all(Bitmap::of(rows.len(), has_vector).words())?;
         out.put_all(live.image_of_bits(&partition.ends_with_question).words())?;
         partition.columns.write(live, out)

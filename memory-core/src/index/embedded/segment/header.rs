@@ -52,7 +52,8 @@ pub(super) struct Written {
 
 impl Header {
     pub(super) fn new(identity: u128, written: &Written) -> io::Result<Self> {
-        let number = |len: usize| u32::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
+        let number =
+            |len: usize| u32::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
         let mut header = Self {
             magic: MAGIC,
             format: FORMAT,

@@ -159,7 +159,8 @@ fn read(
         (header.memories as usize, header.rows as usize, header.dimension as usize);
     let ids = in_section(file, of_ids, |input| read_ids(memories, input))?;
     let ids_of_groups = ids.clone();
-    let vectors = || in_section(file, of_vectors, |input| read_vectors(dimension, ids_of_groups, rows, input));
+    let vectors =
+        || in_section(file, of_vectors, |input| read_vectors(dimension, ids_of_groups, rows, input));
     let others = || -> io::Result<(ReadColumns, LexicalIndex)> {
         let columns = in_section(file, of_columns, |input| ReadColumns::read(&ids, rows, input))?;
         let groups = columns.groups();
@@ -178,7 +179,8 @@ fn both<T: Send, U>(
     second: impl FnOnce() -> io::Result<U>,
 ) -> (io::Result<T>, io::Result<U>) {
     std::thread::scope(|threads| {
-        let thread = std::thread::Builder::new().name("engrain-segment".to_owned()).spawn_scoped(threads, first);
+        let thread =
+            std::thread::Builder::new().name("engrain-segment".to_owned()).spawn_scoped(threads, first);
         let second = second();
         // A panic there would be a bug: it is contained, and the partition is read from the store.
         let first = thread.and_then(|thread| thread.join().unwrap_or_else(|_| Err(damaged())));

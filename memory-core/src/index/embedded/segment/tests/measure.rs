@@ -76,7 +76,10 @@ fn segments_by_size() {
         let bytes = files.bytes();
         println!(
             "{size} memories: put {putting:.1?}, in memory {} MB, file {} MB, write {writing:.1?}, read {:.1?} to {:.1?}",
-            held >> 20, bytes >> 20, reads[0], reads[4]
+            held >> 20,
+            bytes >> 20,
+            reads[0],
+            reads[4]
         );
     }
 }

@@ -304,9 +304,12 @@ fn a_segment_written_after_an_erasure_has_nothing_of_what_was_erased() {
         .iter()
         .map(|term| term.hash.to_ne_bytes())
         .collect();
-    partition.apply(&Update { seq_before: 10, seq_after: 11, put: vec![secret], erased: Vec::new() }).unwrap();
-    let mut traces: Vec<Vec<u8>> =
-        ["tag", "subject", "agent", "path", "value"].map(|what| format!("the-secret-{what}").into_bytes()).into();
+    partition
+        .apply(&Update { seq_before: 10, seq_after: 11, put: vec![secret], erased: Vec::new() })
+        .unwrap();
+    let mut traces: Vec<Vec<u8>> = ["tag", "subject", "agent", "path", "value"]
+        .map(|what| format!("the-secret-{what}").into_bytes())
+        .into();
     traces.push(id.0.as_u128().to_ne_bytes().to_vec());
     traces.push(bytemuck::cast_slice(&vector).to_vec());
     traces.extend(hashes.iter().map(|hash| hash.to_vec()));
@@ -315,9 +318,7 @@ fn a_segment_written_after_an_erasure_has_nothing_of_what_was_erased() {
     };
     files.write(ID, &partition).unwrap();
     assert!(traces.iter().all(|trace| has(trace)), "the test looks for what is there");
-    partition
-        .apply(&Update { seq_before: 11, seq_after: 12, put: Vec::new(), erased: vec![id] })
-        .unwrap();
+    partition.apply(&Update { seq_before: 11, seq_after: 12, put: Vec::new(), erased: vec![id] }).unwrap();
     files.write(ID, &partition).unwrap();
     assert!(traces.iter().all(|trace| !has(trace)), "the segment has something of the erased memory");
     assert_eq!(files.read(ID, curve()).unwrap().versions().len(), kept.len());
