@@ -65,7 +65,7 @@ impl SegmentFiles {
     }
 
     /// The partition as it was at its number of the change log. None if there is no segment, or a damaged one, which is
-    /// removed. Some 2 to 3 s for a million memories, on two threads; memory is that of the partition and its ids.
+    /// removed. It takes two threads; memory is that of the partition, its ids once more, and the lengths of its rows.
     pub(super) fn read(&self, id: PartitionId, curve: Arc<dyn Curve>) -> Option<Partition> {
         let file = self.files.read(id)?;
         match read(&file, self.identity, id, curve) {
