@@ -23,11 +23,13 @@ use std::sync::atomic::AtomicBool;
 use self::files::Files;
 use self::header::{FORMAT, HEADER_BYTES, Header, Written};
 use self::stream::{Section, SectionReader, SectionWriter, damaged};
+use super::columns::{TEXT_FIELDS, TIME_FIELDS};
 use super::lexical::LexicalIndex;
 use super::partition::Partition;
 use super::partition::image::{PartitionImage, ReadColumns, read_ids, read_vectors};
 use crate::domain::id::PartitionId;
 use crate::retention::Curve;
+use crate::text::Language;
 
 /// The inputs that a segment depends on besides the change log, as a hash. Segments of another identity are removed unread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +39,10 @@ impl SegmentIdentity {
     /// The identity of segments of this store, whose rows were made by `embedder` (its number or name, and the recipe of its
     /// rows) with vectors of `dimension` components, and whose decay follows the curve of this name.
     pub(super) fn new(store: &str, embedder: &str, dimension: usize, curve: &str) -> Self {
+        // What the numbers in a file stand for: a field or language more makes another identity without a new format.
+        let fields = (TEXT_FIELDS, TIME_FIELDS, Language::ALL);
         // Quoted, so that no two lists of parts are the same text.
-        let parts = format!("{FORMAT} {store:?} {embedder:?} {dimension} {curve:?}");
+        let parts = format!("{FORMAT} {fields:?} {store:?} {embedder:?} {dimension} {curve:?}");
         Self(xxhash_rust::xxh3::xxh3_128(parts.as_bytes()))
     }
 }
@@ -61,7 +65,7 @@ impl SegmentFiles {
     }
 
     /// The partition as it was at its number of the change log. None if there is no segment, or a damaged one, which is
-    /// removed. Some 2 to 3 s for a million memories, on two threads; memory is that of the partition and its ids.
+    /// removed. It takes two threads; memory is that of the partition, its ids once more, and the lengths of its rows.
     pub(super) fn read(&self, id: PartitionId, curve: Arc<dyn Curve>) -> Option<Partition> {
         let file = self.files.read(id)?;
         match read(&file, self.identity, id, curve) {
