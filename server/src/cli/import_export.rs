@@ -20,7 +20,6 @@ use super::args::{ExportArgs, Global, ImportArgs};
 use super::connect::with_server;
 use super::failure::Failure;
 use super::import_report::ImportReport;
-use super::print;
 
 /// Number of batches read ahead of the server.
 const BATCHES_AHEAD: usize = 4;
