@@ -160,7 +160,7 @@ async fn begin_erasures(
 ) -> (Vec<ChangeSet>, Vec<Reply>, Vec<ErasureGuard>) {
     let (mut kept, mut kept_replies, mut erasures) = (Vec::new(), Vec::new(), Vec::new());
     for (set, reply) in sets.into_iter().zip(replies) {
-        if !set.erasures.is_empty() || !set.retractions.is_empty() {
+        if !set.erasures.is_empty() || !set.retractions.is_empty() || set.erases_owner.is_some() {
             match begin_erasure(ports, &set).await {
                 Ok(erasure) => erasures.extend(erasure),
                 Err(error) => {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
+use crate::domain::clock::Clock;
 use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, Outcome, OwnerErasure};
 use crate::domain::id::{JobId, MemoryId};
 use crate::domain::job::Job;
@@ -150,6 +151,7 @@ fn confirmation(memories: u64, newest: Option<MemoryId>) -> String {
 pub(crate) struct EraseOwnerHandler {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) index: Arc<dyn Index>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl std::fmt::Debug for EraseOwnerHandler {
@@ -167,9 +169,11 @@ impl JobHandler for EraseOwnerHandler {
     async fn run(&self, context: Arc<JobContext>) -> Result<JobOutcome, JobFailure> {
         let partition = context.job().erased_partition();
         let partition = partition.ok_or_else(|| JobFailure::Final { code: "bad_payload".to_owned() })?;
+        // No file of the index holds anything of the partition from here on.
+        let _erasure = self.index.begin_erasure(partition).await.map_err(Error::from)?;
         let mut progress = context.progress();
         loop {
-            let step = self.store.erase_detached(partition, self.now()).await?;
+            let step = self.store.erase_detached(partition, self.clock.now()).await?;
             if step.is_done {
                 break;
             }

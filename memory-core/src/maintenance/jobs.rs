@@ -40,7 +40,11 @@ impl Engine {
             clock: Arc::clone(&self.clock),
         };
         let erase_owner =
-            EraseOwnerHandler { store: Arc::clone(&self.store), index: Arc::clone(&self.index) };
+            EraseOwnerHandler {
+            store: Arc::clone(&self.store),
+            index: Arc::clone(&self.index),
+            clock: Arc::clone(&self.clock),
+        };
         let registry = JobRegistry::default().with(Arc::new(reindex)).with(Arc::new(erase_owner));
         let registry = think::jobs::register(self, registry);
         self.resume_owner_erasures().await?;

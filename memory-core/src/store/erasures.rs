@@ -9,6 +9,7 @@ use super::StoreError;
 use crate::domain::change::Retraction;
 use crate::domain::id::{MemoryId, PartitionId, TenantId};
 use crate::domain::scope::Owner;
+use crate::domain::time::Timestamp;
 
 /// Reads of what an erasure takes, and the second half of the erasure of an owner. The first half is the commit of a set:
 /// the partition is *detached*, which takes it away from its owner and hides it from every read by tenant, and everything

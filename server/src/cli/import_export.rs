@@ -21,7 +21,6 @@ use super::connect::with_server;
 use super::failure::Failure;
 use super::import_report::ImportReport;
 use super::part_file::PartFile;
-use super::print;
 
 /// Number of batches read ahead of the server.
 const BATCHES_AHEAD: usize = 4;

@@ -11,6 +11,7 @@ use super::{Connection, Db, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::Retraction;
 use crate::domain::id::{MemoryId, PartitionId, TenantId};
 use crate::domain::scope::Owner;
+use crate::domain::time::Timestamp;
 use crate::store::{DetachedStep, Erasures, Memories as _, OwnerExtent};
 
 /// Kind of owner of detached partitions.
