@@ -8,8 +8,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
-use crate::domain::clock::Clock;
 use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, Outcome, OwnerErasure};
+use crate::domain::clock::Clock;
 use crate::domain::id::{JobId, MemoryId};
 use crate::domain::job::Job;
 use crate::domain::scope::{Caller, Owner, Scope};

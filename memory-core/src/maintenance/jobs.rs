@@ -39,8 +39,7 @@ impl Engine {
             embedders,
             clock: Arc::clone(&self.clock),
         };
-        let erase_owner =
-            EraseOwnerHandler {
+        let erase_owner = EraseOwnerHandler {
             store: Arc::clone(&self.store),
             index: Arc::clone(&self.index),
             clock: Arc::clone(&self.clock),

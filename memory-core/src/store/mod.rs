@@ -24,8 +24,8 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 pub use derivations::Derivations;
-pub use extent::Extent;
 pub use erasures::{DetachedStep, Erasures, OwnerExtent};
+pub use extent::Extent;
 pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance, Purge, PurgeDebt, PurgeWait};
 pub use thinking::{PendingPartition, PendingTurn, Thinking};
