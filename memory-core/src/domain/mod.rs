@@ -11,6 +11,8 @@ pub mod embedder;
 pub mod filter;
 pub mod group;
 pub mod id;
+pub mod identity;
+pub mod item_outcome;
 pub mod job;
 pub mod link;
 pub mod memory;

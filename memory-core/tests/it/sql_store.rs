@@ -143,6 +143,7 @@ async fn damage_is_found_and_mended_where_nothing_is_lost() {
             "UPDATE index_rows SET memory_id = X'FF000000000000000000000000000001' WHERE chunk = 1",
         ),
         ("wrong_count", "UPDATE partitions SET memory_count = memory_count + 1 WHERE id = 1"),
+        ("wrong_turn_count", "UPDATE sessions SET turn_count = turn_count + 1"),
         (
             "orphan_derivation",
             "INSERT INTO derivations (id, partition_id, maker, made_us) VALUES (X'01', 1, 'm', 0)",

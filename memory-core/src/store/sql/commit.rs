@@ -4,12 +4,15 @@
 //! written. New rows of all sets are buffered and inserted together in a few multi-row statements. Revisions and
 //! erasures read the stored state, so the buffer is flushed before them.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use sqlx::Acquire as _;
 
 use super::erase::derivations;
 use super::groups::check_groups;
 use super::idempotency::{earlier_request, same_request};
+use super::identities::{Recognised, recognise};
 use super::links::written;
 use super::versions::NextVersion;
 use super::write_transaction::WriteTransaction;
@@ -22,7 +25,7 @@ use crate::domain::change::{
 use crate::domain::id::{PartitionId, TenantId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::{Owner, OwnerKind};
-use crate::store::{ChangeOp, Commit};
+use crate::store::{ChangeOp, Commit, Memories as _};
 
 /// Maximum number of memories of one owner: it fits the index's 32-bit row numbers with room to spare.
 const MAX_MEMORIES_PER_PARTITION: u64 = 50_000_000;
@@ -38,6 +41,15 @@ impl Commit for SqlStore {
             after_erasure(&self.writer).await;
         }
         Ok(outcomes)
+    }
+
+    async fn recognised(&self, set: &ChangeSet) -> Result<BTreeSet<usize>, StoreError> {
+        let Some(partition) = self.partition_of(set.tenant, &set.owner).await? else {
+            return Ok(BTreeSet::new());
+        };
+        let mut connection = self.readers.acquire().await.map_err(unavailable)?;
+        let recognised = recognise(&mut connection, &self.digests, partition, set).await?;
+        Ok(recognised.not_to_write().collect())
     }
 
     async fn earlier(
@@ -138,7 +150,14 @@ impl<'a> WriteTransaction<'_, 'a> {
                     None => continue,
                 },
             };
-            let committed = self.write(partition, set).await?;
+            let recognised = match set.turns.is_some() || !set.memories.is_empty() {
+                true => self.recognise(partition, set).await?,
+                false => Recognised::default(),
+            };
+            if set.unprepared.iter().any(|index| recognised.is_to_write(*index)) {
+                return Ok(Err(Refusal::Outdated));
+            }
+            let committed = self.write(partition, set, &recognised).await?;
             if let Some(idempotency) = &set.idempotency {
                 self.remember_request(set, idempotency, &committed.created).await?;
             }
@@ -201,17 +220,33 @@ impl<'a> WriteTransaction<'_, 'a> {
         self.check_links(Some(partition), set).await
     }
 
-    async fn write(&mut self, partition: PartitionId, set: &'a ChangeSet) -> Result<Committed, StoreError> {
+    async fn write(
+        &mut self,
+        partition: PartitionId,
+        set: &'a ChangeSet,
+        recognised: &Recognised,
+    ) -> Result<Committed, StoreError> {
         let seq_before = self.counters.of(partition).last_seq;
-        let mut created = CreatedIds::default();
+        let mut created = CreatedIds {
+            session: recognised.session,
+            outcomes: recognised.outcomes(set),
+            ..CreatedIds::default()
+        };
+        self.forget_erased(partition, &recognised.brought_back).await?;
         let mut appended = None;
         self.leave_queue(partition, set).await?;
         if let Some(new) = &set.turns {
-            appended = Some(self.append(partition, set, new, &mut created).await?);
+            appended = self.append(partition, set, new, recognised, &mut created).await?;
         }
         let mut replaced = Vec::with_capacity(set.memories.len());
-        for new in &set.memories {
-            replaced.push(self.add(partition, set, new, &mut created).await?);
+        let before = set.turns.as_ref().map_or(0, |new| new.turns.len());
+        for (index, new) in (before..).zip(&set.memories) {
+            if recognised.is_to_write(index) {
+                replaced.push(self.add(partition, set, new, &mut created).await?);
+            } else {
+                created.memories.extend(recognised.memory(index));
+                replaced.push(None);
+            }
         }
         for revision in &set.revisions {
             if let Some(derivation) = &revision.derivation {
@@ -237,7 +272,9 @@ impl<'a> WriteTransaction<'_, 'a> {
         }
         // The finished job comes first: its successor may have its unique key.
         super::jobs::finish_with_set(&mut *self.connection, set).await?;
-        for job in &set.jobs {
+        // A set of turns of which none is new has nothing to think about.
+        let jobs = if set.turns.is_some() && appended.is_none() { &[][..] } else { &set.jobs };
+        for job in jobs {
             super::jobs::insert(&mut *self.connection, job).await?;
         }
         let seq_after = self.counters.of(partition).last_seq;
@@ -249,12 +286,27 @@ impl<'a> WriteTransaction<'_, 'a> {
         partition: PartitionId,
         set: &'a ChangeSet,
         new: &'a NewTurns,
+        recognised: &Recognised,
         created: &mut CreatedIds,
-    ) -> Result<Appended, StoreError> {
-        let started = new.turns.first().map_or(set.now, |(turn, _)| turn.said_at);
-        let (session, session_ordinal, first_seq) = self.session(partition, set.now, new, started).await?;
-        for (turn, memory) in &new.turns {
-            self.inserts.turn(partition, session, first_seq + turn.seq, turn);
+    ) -> Result<Option<Appended>, StoreError> {
+        let is_new = |(index, _): &(usize, _)| recognised.is_to_write(*index);
+        let Some((_, (first, memory))) = new.turns.iter().enumerate().find(is_new) else {
+            created.turns.extend(recognised.turns());
+            created.memories.extend((0..new.turns.len()).filter_map(|index| recognised.memory(index)));
+            return Ok(None);
+        };
+        let (session, session_ordinal, first_seq) =
+            self.session(partition, set.now, new, first.said_at).await?;
+        let mut count = 0_u32;
+        self.reachable_by(partition, set, &memory.memory).await?;
+        for (index, (turn, memory)) in new.turns.iter().enumerate() {
+            if !recognised.is_to_write(index) {
+                created.turns.extend(recognised.turn(index));
+                created.memories.extend(recognised.memory(index));
+                continue;
+            }
+            self.inserts.turn(partition, session, first_seq.saturating_add(count), turn);
+            count = count.saturating_add(1);
             let redirected = self.redirected(&memory.memory);
             self.inserts.memory(partition, redirected, memory);
             let seq = self.log(partition, ChangeOp::Put, &memory.memory, set.now);
@@ -264,14 +316,10 @@ impl<'a> WriteTransaction<'_, 'a> {
             created.turns.push(turn.id);
             created.memories.push(memory.memory.id);
         }
-        let count = u32::try_from(new.turns.len()).unwrap_or(u32::MAX);
-        self.counters.next_turn(session, first_seq.saturating_add(count));
+        self.counters.add_turns(session, first_seq, count);
         self.counters.of(partition).memory_count += u64::from(count);
-        if let Some((_, memory)) = new.turns.first() {
-            self.reachable_by(partition, set, &memory.memory).await?;
-        }
         created.session = Some(session);
-        Ok(Appended { session, session_ordinal, first_seq })
+        Ok(Some(Appended { session, session_ordinal, first_seq }))
     }
 
     /// Adds a memory. A document replaces the one of its name; it is returned as it was written.
@@ -295,6 +343,7 @@ impl<'a> WriteTransaction<'_, 'a> {
                 let mut memory = given.into_owned();
                 (memory.id, memory.version, memory.created_at) = (id, version + 1, created_at);
                 self.revise(partition, NextVersion::of_document(&memory, new)).await?;
+                self.name_document(partition, memory.id, new.key.as_ref()).await?;
                 Some(memory)
             }
             None => {

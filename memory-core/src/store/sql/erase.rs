@@ -1,7 +1,7 @@
 //! Erasure of a memory. It deletes the memory's versions, its rows and vectors, its turn, its hits in the access log,
 //! its groups, its place in the queues of thinking, every memory derived from it, and every link to it, in all versions. Only numbers and ids in the change log remain.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use uuid::Uuid;
 
@@ -95,14 +95,14 @@ impl WriteTransaction<'_, '_> {
         self.flush().await?;
         let mut waiting: VecDeque<MemoryId> = roots.iter().copied().collect();
         let mut erased = HashSet::new();
-        let mut sessions = HashSet::new();
+        let mut erased_turns = HashMap::new();
         let mut linking = BTreeSet::new();
         while let Some(id) = waiting.pop_front() {
             if !erased.insert(id) {
                 continue;
             }
             self.erase_targets(partition, id, &mut linking).await?;
-            let Some((version, turn)) = self.erase_one(partition, id, &mut sessions).await? else { continue };
+            let Some((version, turn)) = self.erase_one(partition, id, &mut erased_turns).await? else { continue };
             waiting.extend(self.made_from(partition, id.0).await?);
             if let Some(turn) = turn {
                 waiting.extend(self.made_from(partition, turn).await?);
@@ -112,7 +112,7 @@ impl WriteTransaction<'_, '_> {
         }
         let reopened = self.erase_links(partition, &linking, &erased, now).await?;
         self.forget_count(partition, created.erased.len() as u64);
-        self.erase_empty_sessions(&sessions).await?;
+        self.count_off_turns(&erased_turns).await?;
         self.erase_from_access_log(partition, &erased).await?;
         Ok(reopened)
     }
@@ -122,7 +122,7 @@ impl WriteTransaction<'_, '_> {
         &mut self,
         partition: PartitionId,
         id: MemoryId,
-        sessions: &mut HashSet<Uuid>,
+        erased_turns: &mut HashMap<Uuid, i64>,
     ) -> Result<Option<(u32, Option<Uuid>)>, StoreError> {
         type Row = (i64, Option<Uuid>, Option<Uuid>, Option<Uuid>);
         let row: Option<Row> = sqlx::query_as(
@@ -136,6 +136,7 @@ impl WriteTransaction<'_, '_> {
         .await
         .map_err(unavailable)?;
         let Some((version, turn, derivation, session)) = row else { return Ok(None) };
+        self.remember_erased(partition, id).await?;
         self.delete_rows(partition, id).await?;
         self.delete_groups(partition, id).await?;
         for statement in [
@@ -156,7 +157,9 @@ impl WriteTransaction<'_, '_> {
         if let Some(derivation) = derivation {
             self.delete_derivation(derivation).await?;
         }
-        sessions.extend(session);
+        if let Some(session) = session {
+            *erased_turns.entry(session).or_default() += 1;
+        }
         Ok(Some((u32::try_from(version).unwrap_or(u32::MAX), turn)))
     }
 
@@ -207,8 +210,15 @@ impl WriteTransaction<'_, '_> {
         Ok(())
     }
 
-    async fn erase_empty_sessions(&mut self, sessions: &HashSet<Uuid>) -> Result<(), StoreError> {
-        for session in sessions {
+    /// Counts erased turns off their sessions, and erases those without a turn.
+    async fn count_off_turns(&mut self, erased: &HashMap<Uuid, i64>) -> Result<(), StoreError> {
+        for (session, turns) in erased {
+            sqlx::query("UPDATE sessions SET turn_count = turn_count - $2 WHERE id = $1")
+                .bind(session)
+                .bind(turns)
+                .execute(&mut *self.connection)
+                .await
+                .map_err(unavailable)?;
             sqlx::query(
                 "DELETE FROM sessions WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM turns WHERE session_id = $1)",
             )

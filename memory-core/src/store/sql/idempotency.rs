@@ -8,6 +8,7 @@ use super::write_transaction::WriteTransaction;
 use super::{Db, StoreError, unavailable};
 use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, Refusal};
 use crate::domain::id::{MemoryId, SessionId, TenantId, TurnId};
+use crate::domain::item_outcome::ItemOutcome;
 use crate::domain::scope::Owner;
 
 impl WriteTransaction<'_, '_> {
@@ -102,25 +103,39 @@ fn read_created(json: &str) -> Result<CreatedIds, StoreError> {
     })
 }
 
-/// JSON of the created ids: `[session, [memories], [turns], [erased]]`.
+/// JSON of the created ids: `[session, [memories], [turns], [erased], [outcomes]]`. The last is missing where there are
+/// none, as in records of earlier releases.
 fn created_json(created: &CreatedIds) -> String {
-    let texts = |ids: Vec<uuid::Uuid>| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
-    serde_json::json!([
-        created.session.map(|id| id.to_string()),
+    let texts = |ids: Vec<uuid::Uuid>| -> serde_json::Value {
+        ids.iter().map(ToString::to_string).collect::<Vec<_>>().into()
+    };
+    let outcomes: Vec<&str> = created.outcomes.iter().map(|outcome| outcome.as_str()).collect();
+    let mut parts = vec![
+        serde_json::json!(created.session.map(|id| id.to_string())),
         texts(created.memories.iter().map(|id| id.0).collect()),
         texts(created.turns.iter().map(|id| id.0).collect()),
         texts(created.erased.iter().map(|id| id.0).collect()),
-    ])
-    .to_string()
+    ];
+    if !outcomes.is_empty() {
+        parts.push(outcomes.into());
+    }
+    serde_json::Value::Array(parts).to_string()
 }
 
 fn created_from_json(json: &str) -> Option<CreatedIds> {
-    type Parts = (Option<uuid::Uuid>, Vec<uuid::Uuid>, Vec<uuid::Uuid>, Vec<uuid::Uuid>);
-    let (session, memories, turns, erased): Parts = serde_json::from_str(json).ok()?;
+    type Ids = Vec<uuid::Uuid>;
+    let mut parts: Vec<serde_json::Value> = serde_json::from_str(json).ok()?;
+    let outcomes: Vec<String> = match parts.len() {
+        5 => serde_json::from_value(parts.pop()?).ok()?,
+        _ => Vec::new(),
+    };
+    let (session, memories, turns, erased): (Option<uuid::Uuid>, Ids, Ids, Ids) =
+        serde_json::from_value(parts.into()).ok()?;
     Some(CreatedIds {
         session: session.map(SessionId),
         memories: memories.into_iter().map(MemoryId).collect(),
         turns: turns.into_iter().map(TurnId).collect(),
         erased: erased.into_iter().map(MemoryId).collect(),
+        outcomes: outcomes.iter().map(|name| ItemOutcome::parse(name)).collect::<Option<_>>()?,
     })
 }

@@ -152,7 +152,7 @@ pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
 }
 
 pub(super) const TURN_COLUMNS: &str =
-    "id, seq, key, role, author, text, said_us, recorded_us, participants, place, metadata";
+    "id, seq, key, role, author, text, said_us, recorded_us, participants, place, metadata, position";
 
 /// Decodes a turn from [`TURN_COLUMNS`].
 pub(super) fn turn(row: &Row) -> Result<Turn, StoreError> {
@@ -169,6 +169,7 @@ pub(super) fn turn(row: &Row) -> Result<Turn, StoreError> {
         participants: at.names(8, "participants")?,
         place: at.name(9, "place")?,
         metadata: at.metadata(10)?,
+        position: at.get::<Option<i64>>(11, "position")?.and_then(|position| u32::try_from(position).ok()),
     })
 }
 
