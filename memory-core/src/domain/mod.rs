@@ -12,6 +12,7 @@ pub mod filter;
 pub mod group;
 pub mod id;
 pub mod job;
+pub mod keyed_digest;
 pub mod link;
 pub mod memory;
 pub mod metadata;
