@@ -14,6 +14,7 @@ pub mod id;
 pub mod identity;
 pub mod item_outcome;
 pub mod job;
+pub mod keyed_digest;
 pub mod link;
 pub mod memory;
 pub mod metadata;

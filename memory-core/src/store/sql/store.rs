@@ -4,6 +4,7 @@ mod access_log;
 mod bulk;
 mod commit;
 mod counters;
+pub(super) mod digest_key;
 mod embedders;
 mod erase;
 mod erased_identities;
@@ -39,6 +40,7 @@ use super::{
 };
 use crate::domain::embedder::EmbedderId;
 use crate::domain::id::{PartitionId, TenantId};
+use crate::domain::keyed_digest::KeyedDigest;
 use crate::domain::scope::Owner;
 use crate::store::{Embedders, StoreError};
 
@@ -47,6 +49,8 @@ use crate::store::{Embedders, StoreError};
 pub struct SqlStore {
     pub(super) writer: sqlx::Pool<Db>,
     pub(super) readers: sqlx::Pool<Db>,
+    /// Digests of what must be recognised again but not be readable (ADR 0030).
+    digests: KeyedDigest,
     embedder: AtomicI64,
     /// Partitions are never deleted, so the cached partition of an owner stays valid.
     known_partitions: parking_lot::Mutex<HashMap<(TenantId, Owner), PartitionId>>,
@@ -64,11 +68,14 @@ impl SqlStore {
     pub(super) async fn over(
         writer: sqlx::Pool<Db>,
         readers: sqlx::Pool<Db>,
+        digests: KeyedDigest,
         ownership: Ownership,
     ) -> Result<Self, StoreError> {
+        digest_key::recognise_key(&writer, &digests).await?;
         let store = Self {
             writer,
             readers,
+            digests,
             embedder: AtomicI64::new(NO_EMBEDDER),
             known_partitions: parking_lot::Mutex::default(),
             _ownership: ownership,

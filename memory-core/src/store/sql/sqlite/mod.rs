@@ -3,6 +3,7 @@
 //! One connection writes, several read; the file is in WAL mode and every commit is synced to disk.
 
 mod dialect;
+mod digest_key_file;
 mod dir_lock;
 mod recognise;
 #[path = "../store.rs"]
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+pub use digest_key_file::DIGEST_KEY_FILE;
 pub use dir_lock::DirectoryLock;
 pub use recognise::{NotAStore, check_database, check_file};
 pub use store::SqlStore;
@@ -98,7 +100,7 @@ impl SqlStore {
             .connect_with(connect.pragma("query_only", "ON"))
             .await
             .map_err(unavailable)?;
-        Self::over(writer, readers, lock).await
+        Self::over(writer, readers, digest_key_file::read_or_create(directory)?, lock).await
     }
 
     /// Closes all connections, and checkpoints the write-ahead log into the database file.
