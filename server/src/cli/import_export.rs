@@ -11,10 +11,7 @@ use engrain::formats::{
 use engrain::wire::ExportLine;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use memory_core::domain::clock::{Clock, SystemClock};
-use memory_core::domain::id::{IdSource, RandomIds};
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
 use super::args::{ExportArgs, Global, ImportArgs};
 use super::connect::with_server;
@@ -24,7 +21,7 @@ use super::print;
 /// Number of batches read ahead of the server.
 const BATCHES_AHEAD: usize = 4;
 
-/// Imports files. Batches of an earlier run are not added again, unless requested.
+/// Imports files. What an earlier run added is not added again; what was erased since is left out, unless requested.
 pub(super) async fn import(global: &Global, args: ImportArgs) -> Result<(), Failure> {
     let options = ImportOptions {
         format: args.format,
@@ -37,10 +34,9 @@ pub(super) async fn import(global: &Global, args: ImportArgs) -> Result<(), Fail
         let started = Instant::now();
         let bar = spinner();
         let mut total = Imported::default();
-        let run = args.again.then(|| RandomIds::default().next(SystemClock.now()));
         for file in &args.files {
-            let imported = import_file(&server.client, file, &options, run, total, &bar).await?;
-            total = sum(total, imported);
+            let imported = import_file(&server.client, file, &options, args.again, total, &bar).await?;
+            total = total.plus(imported);
         }
         bar.finish_and_clear();
         report(global, total, started.elapsed())
@@ -52,7 +48,7 @@ async fn import_file(
     client: &Client,
     file: &Path,
     options: &ImportOptions,
-    run: Option<Uuid>,
+    again: bool,
     before: Imported,
     bar: &ProgressBar,
 ) -> Result<Imported, Failure> {
@@ -63,14 +59,11 @@ async fn import_file(
         Ok(batches) => batches.into_iter().all(|batch| items.blocking_send(batch).is_ok()),
         Err(error) => items.blocking_send(Err(error)).is_ok(),
     });
-    let mut import = Import::new(client);
+    let mut import = Import::new(client).again(again);
     while let Some(item) = read.recv().await {
-        let mut item = item.map_err(|error| failed(ImportError::Format(error)))?;
-        if let Some(run) = run {
-            item.key = format!("{}-{run}", item.key);
-        }
+        let item = item.map_err(|error| failed(ImportError::Format(error)))?;
         let imported = import.send(item).await.map_err(failed)?;
-        let total = sum(before, imported);
+        let total = before.plus(imported);
         bar.set_position(total.turns + total.memories);
     }
     let _ = reading.await;
@@ -90,22 +83,16 @@ fn failed(error: ImportError) -> Failure {
     }
 }
 
-fn sum(one: Imported, other: Imported) -> Imported {
-    Imported {
-        turns: one.turns + other.turns,
-        memories: one.memories + other.memories,
-        repeated_batches: one.repeated_batches + other.repeated_batches,
-        sources_lost: one.sources_lost + other.sources_lost,
-        links_lost: one.links_lost + other.links_lost,
-    }
-}
-
 fn report(global: &Global, total: Imported, took: Duration) -> Result<(), Failure> {
     let rate = (total.turns + total.memories) as f64 / took.as_secs_f64().max(f64::MIN_POSITIVE);
     if global.json {
         return print::json(&serde_json::json!({
             "turns": total.turns,
             "memories": total.memories,
+            "added": total.added,
+            "existing": total.existing,
+            "erased": total.erased,
+            "conflicting": total.conflicting,
             "repeated_batches": total.repeated_batches,
             "sources_lost": total.sources_lost,
             "links_lost": total.links_lost,
@@ -114,15 +101,20 @@ fn report(global: &Global, total: Imported, took: Duration) -> Result<(), Failur
         }));
     }
     let mut lines = format!(
-        "{} turns and {} memories in {:.1} s ({rate:.0} per second)\n",
+        "{} turns and {} memories in {:.1} s ({rate:.0} per second)\n{} added, {} already there\n",
         total.turns,
         total.memories,
-        took.as_secs_f64()
+        took.as_secs_f64(),
+        total.added,
+        total.existing,
     );
-    if total.repeated_batches > 0 {
+    if total.erased > 0 {
+        lines.push_str(&format!("{} left out because they were erased; --again adds them\n", total.erased));
+    }
+    if total.conflicting > 0 {
         lines.push_str(&format!(
-            "{} batches had been imported before; what has been erased of them since comes back with --again\n",
-            total.repeated_batches
+            "{} left out because their keys belong to others with another content, which stay as they are\n",
+            total.conflicting
         ));
     }
     if total.sources_lost > 0 {

@@ -20,9 +20,10 @@ use super::{
     Connection, NO_EMBEDDER, SqlStore, StoreError, after_erasure, dialect, is_refused_data, unavailable,
 };
 use crate::domain::change::{
-    Appended, ChangeSet, Committed, CreatedIds, Idempotency, NewTurns, Outcome, Refusal,
+    ChangeSet, Committed, CreatedIds, Idempotency, Outcome, Refusal,
 };
 use crate::domain::id::{PartitionId, TenantId};
+use crate::domain::keyed_digest::KeyedDigest;
 use crate::domain::memory::Memory;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::store::{ChangeOp, Commit, Memories as _};
@@ -70,7 +71,7 @@ impl SqlStore {
     /// database refuses a row of any set.
     async fn commit_together(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
         let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
-        let outcomes = write_all(&mut transaction, sets, self.embedder().0).await?;
+        let outcomes = write_all(&mut transaction, &self.digests, sets, self.embedder().0).await?;
         transaction.commit().await.map_err(unavailable)?;
         Ok(outcomes)
     }
@@ -86,7 +87,7 @@ impl SqlStore {
         let mut outcomes = Vec::with_capacity(sets.len());
         for set in sets {
             let mut savepoint = transaction.begin().await.map_err(unavailable)?;
-            let written = write_all(&mut savepoint, std::slice::from_ref(set), self.embedder().0).await;
+            let written = write_all(&mut savepoint, &self.digests, std::slice::from_ref(set), self.embedder().0).await;
             match written {
                 Ok(outcome) => {
                     savepoint.commit().await.map_err(unavailable)?;
@@ -108,10 +109,11 @@ impl SqlStore {
 /// Writes the sets in order, then the counters.
 async fn write_all(
     connection: &mut Connection,
+    digests: &KeyedDigest,
     sets: &[ChangeSet],
     embedder: i64,
 ) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
-    let mut write = WriteTransaction::new(connection, embedder);
+    let mut write = WriteTransaction::new(connection, digests, embedder);
     write.find_partitions(sets).await?;
     let mut outcomes = Vec::with_capacity(sets.len());
     for set in sets {
@@ -281,47 +283,6 @@ impl<'a> WriteTransaction<'_, 'a> {
         Ok(Committed { partition, created, seq_before, seq_after, appended, touched, reopened, replaced })
     }
 
-    async fn append(
-        &mut self,
-        partition: PartitionId,
-        set: &'a ChangeSet,
-        new: &'a NewTurns,
-        recognised: &Recognised,
-        created: &mut CreatedIds,
-    ) -> Result<Option<Appended>, StoreError> {
-        let is_new = |(index, _): &(usize, _)| recognised.is_to_write(*index);
-        let Some((_, (first, memory))) = new.turns.iter().enumerate().find(is_new) else {
-            created.turns.extend(recognised.turns());
-            created.memories.extend((0..new.turns.len()).filter_map(|index| recognised.memory(index)));
-            return Ok(None);
-        };
-        let (session, session_ordinal, first_seq) =
-            self.session(partition, set.now, new, first.said_at).await?;
-        let mut count = 0_u32;
-        self.reachable_by(partition, set, &memory.memory).await?;
-        for (index, (turn, memory)) in new.turns.iter().enumerate() {
-            if !recognised.is_to_write(index) {
-                created.turns.extend(recognised.turn(index));
-                created.memories.extend(recognised.memory(index));
-                continue;
-            }
-            self.inserts.turn(partition, session, first_seq.saturating_add(count), turn);
-            count = count.saturating_add(1);
-            let redirected = self.redirected(&memory.memory);
-            self.inserts.memory(partition, redirected, memory);
-            let seq = self.log(partition, ChangeOp::Put, &memory.memory, set.now);
-            for mechanism in &set.queue_for {
-                self.inserts.queued(partition, mechanism, seq, memory.memory.id);
-            }
-            created.turns.push(turn.id);
-            created.memories.push(memory.memory.id);
-        }
-        self.counters.add_turns(session, first_seq, count);
-        self.counters.of(partition).memory_count += u64::from(count);
-        created.session = Some(session);
-        Ok(Some(Appended { session, session_ordinal, first_seq }))
-    }
-
     /// Adds a memory. A document replaces the one of its name; it is returned as it was written.
     async fn add(
         &mut self,
@@ -360,7 +321,7 @@ impl<'a> WriteTransaction<'_, 'a> {
     }
 
     /// Records that this partition holds memories of an agent, app or run.
-    async fn reachable_by(
+    pub(super) async fn reachable_by(
         &mut self,
         partition: PartitionId,
         set: &ChangeSet,

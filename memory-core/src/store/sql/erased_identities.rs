@@ -9,8 +9,9 @@ use uuid::Uuid;
 use super::bulk::{IDS_PER_STATEMENT, insert_missing};
 use super::rows::{self, Reader, TURN_COLUMNS};
 use super::write_transaction::WriteTransaction;
-use super::{Connection, Db, KeyedDigest, StoreError, unavailable};
+use super::{Connection, Db, StoreError, unavailable};
 use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::keyed_digest::KeyedDigest;
 use crate::domain::name::Name;
 use crate::domain::turn::Turn;
 
@@ -31,13 +32,14 @@ pub(super) fn of_turn(digests: &KeyedDigest, session: &Name, turn: &Turn) -> Opt
     }
 }
 
-/// Digests of all identities under which a stored turn may be sent again. A turn without a key or position of its own may
-/// come back with its ordinal as the position, and each with or without its time.
+/// Digests of all identities under which a stored turn may be sent again: its key, or else its content at its position,
+/// with or without its time. A turn without a position of its own may come back with its ordinal as the position.
 pub(super) fn traces_of_turn(digests: &KeyedDigest, session: &Name, turn: &Turn) -> Vec<Digest> {
-    let key = turn.key.as_ref().map(|key| of_turn_key(digests, session, key));
+    if let Some(key) = &turn.key {
+        return vec![of_turn_key(digests, session, key)];
+    }
     let place = (session, turn.position.unwrap_or(turn.seq));
-    let contents = [true, false].map(|with_time| of_content(digests, place, turn, with_time));
-    key.into_iter().chain(contents).collect()
+    [true, false].map(|with_time| of_content(digests, place, turn, with_time)).to_vec()
 }
 
 fn of_turn_key(digests: &KeyedDigest, session: &Name, key: &Name) -> Digest {
@@ -101,8 +103,7 @@ impl WriteTransaction<'_, '_> {
                 .await
                 .map_err(unavailable)?;
         let Some((turn, key)) = row else { return Ok(()) };
-        let mut traces = vec![of_memory_key(self.digests, &id.0.to_string())];
-        traces.extend(key.map(|key| of_memory_key(self.digests, &key)));
+        let mut traces: Vec<Digest> = key.map(|key| of_memory_key(self.digests, &key)).into_iter().collect();
         if let Some(turn) = turn {
             let mut statement = QueryBuilder::<Db>::new("SELECT ");
             statement.push(TURN_COLUMNS);
@@ -114,6 +115,8 @@ impl WriteTransaction<'_, '_> {
                 let turn = rows::turn(&row)?;
                 traces.extend(session.iter().flat_map(|session| traces_of_turn(self.digests, session, &turn)));
             }
+        } else {
+            traces.push(of_memory_key(self.digests, &id.0.to_string()));
         }
         let head = "INSERT INTO erased_identities (partition_id, digest) ";
         insert_missing(&mut *self.connection, head, &traces, &|values, digest| {

@@ -12,10 +12,11 @@ use super::bulk::IDS_PER_STATEMENT;
 use super::erased_identities::{Digest, erased_among, of_memory_key, of_turn, traces_of_turn};
 use super::rows::{self, Reader, TURN_COLUMNS};
 use super::write_transaction::WriteTransaction;
-use super::{Connection, Db, KeyedDigest, StoreError, unavailable};
+use super::{Connection, Db, StoreError, unavailable};
 use crate::domain::change::{ChangeSet, NewMemory, NewTurns};
 use crate::domain::id::{MemoryId, PartitionId, SessionId, TurnId};
 use crate::domain::item_outcome::ItemOutcome;
+use crate::domain::keyed_digest::KeyedDigest;
 use crate::domain::name::Name;
 use crate::domain::turn::Turn;
 
@@ -330,19 +331,18 @@ where
 const TURN_COLUMN_COUNT: usize = 12;
 
 /// Pushes `values)`, with the last one repeated up to a power of two, so that few statements stay prepared.
-pub(super) fn push_values<'v, T>(
+fn push_values<'v, T>(
     statement: &mut QueryBuilder<Db>,
     values: impl ExactSizeIterator<Item = T> + Clone,
 ) where
-    T: 'v + Send + sqlx::Encode<'v, Db> + sqlx::Type<Db>,
+    T: 'v + Copy + Send + sqlx::Encode<'v, Db> + sqlx::Type<Db>,
 {
     let filler = values.len().next_power_of_two() - values.len();
     let last = values.clone().last();
     let mut list = statement.separated(", ");
-    for value in values {
+    for value in values.chain(std::iter::repeat_n(last, filler).flatten()) {
         list.push_bind(value);
     }
-    let _ = (filler, last);
     list.push_unseparated(")");
 }
 

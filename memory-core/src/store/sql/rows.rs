@@ -282,7 +282,7 @@ impl Reader<'_> {
         parse(text).ok_or_else(|| self.corrupt(column, &format!("{text:?} is unknown")))
     }
 
-    fn name(&self, index: usize, column: &'static str) -> Result<Option<Name>, StoreError> {
+    pub(super) fn name(&self, index: usize, column: &'static str) -> Result<Option<Name>, StoreError> {
         let text: Option<&str> = self.get(index, column)?;
         text.map(|text| Name::new(text).map_err(|error| self.corrupt(column, &error.to_string()))).transpose()
     }

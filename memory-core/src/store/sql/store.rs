@@ -1,6 +1,7 @@
 //! The store over one database. Compiled once per database, below the module of that database (`sqlite`, `postgres`).
 
 mod access_log;
+mod append;
 mod bulk;
 mod commit;
 mod counters;

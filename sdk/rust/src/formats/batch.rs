@@ -6,21 +6,13 @@
 
 use std::collections::VecDeque;
 
-use serde::Serialize;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::error::{FormatError, SourceLocation};
+use super::identity::{Positions, give_key};
+pub(super) use super::identity::{Conversation, digest};
 use super::{Batch, Edit, Format, ImportItem, ImportOptions, MAX_TEXT_BYTES};
-use crate::wire::{AddMemories, AddTurns, NewMemory, NewTurn, Scope, Visibility};
-
-/// Scope, session and visibility of a batch of turns.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Conversation {
-    pub(super) scope: Scope,
-    pub(super) session: Option<String>,
-    pub(super) visibility: Option<Visibility>,
-}
+use crate::wire::{AddMemories, AddTurns, NewMemory, NewTurn, Scope};
 
 /// Ids of a turn and a memory in the store they were exported from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +29,7 @@ pub(super) struct Batcher {
     ready: VecDeque<ImportItem>,
     open: Option<Open>,
     blank_texts: u64,
+    positions: Positions,
 }
 
 /// Batch being filled.
@@ -64,6 +57,7 @@ impl Batcher {
             ready: VecDeque::new(),
             open: None,
             blank_texts: 0,
+            positions: Positions::default(),
         }
     }
 
@@ -107,8 +101,9 @@ impl Batcher {
         location: &SourceLocation,
         conversation: &Conversation,
         salt: impl FnOnce() -> String,
-        (turn, old_ids, edit): (NewTurn, OldIds, Option<crate::wire::EditMemory>),
+        (mut turn, old_ids, edit): (NewTurn, OldIds, Option<crate::wire::EditMemory>),
     ) -> Result<(), FormatError> {
+        self.positions.give(conversation, &mut turn);
         if !self.has_words(location, &turn.text)? {
             return Ok(());
         }
@@ -137,8 +132,9 @@ impl Batcher {
         location: &SourceLocation,
         scope: &Scope,
         salt: impl FnOnce() -> String,
-        (memory, old_ids): (NewMemory, OldIds),
+        (mut memory, old_ids): (NewMemory, OldIds),
     ) -> Result<(), FormatError> {
+        give_key(scope, &mut memory, old_ids.memory);
         if !self.has_words(location, &memory.text)? {
             return Ok(());
         }
@@ -183,9 +179,9 @@ impl Open {
     fn finish(self, format: Format) -> ImportItem {
         let batch = match self.content {
             Content::Turns(Conversation { scope, session, visibility }, turns) => {
-                Batch::Turns(AddTurns { scope, session, turns, visibility, wait: false })
+                Batch::Turns(AddTurns { scope, session, turns, visibility, again: false, wait: false })
             }
-            Content::Memories(scope, memories) => Batch::Memories(AddMemories { scope, memories }),
+            Content::Memories(scope, memories) => Batch::Memories(AddMemories { scope, memories, again: false }),
         };
         let digest = match &batch {
             Batch::Turns(turns) => digest(&self.salt, turns),
@@ -201,19 +197,4 @@ impl Open {
             edits: self.edits,
         }
     }
-}
-
-/// First 128 bits of SHA-256 over a salt and the JSON of a value, in hexadecimal.
-pub(super) fn digest(salt: &str, what: &impl Serialize) -> String {
-    let mut hash = Sha256::new();
-    hash.update((salt.len() as u64).to_be_bytes());
-    hash.update(salt);
-    // The values consist of strings, numbers and maps with string keys, so serialisation cannot fail.
-    hash.update(serde_json::to_vec(what).unwrap_or_default());
-    hex(&hash.finalize()[..16])
-}
-
-/// Bytes in hexadecimal.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -67,6 +67,7 @@ impl ChatReader {
             };
             let mut turn = turn_of(message, &location)?;
             turn.said_at = turn.said_at.or_else(|| said_at.clone());
+            turn.position = u32::try_from(seq).ok();
             turns.push((location, turn));
         }
         batcher.close();

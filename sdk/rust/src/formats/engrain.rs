@@ -105,6 +105,7 @@ impl EngrainReader {
 fn turn_of(turn: Turn, memory: &Memory) -> NewTurn {
     NewTurn {
         key: turn.origin.turn_key,
+        position: Some(turn.position.unwrap_or(turn.origin.seq)),
         author: turn.origin.author,
         said_at: Some(turn.said_at),
         participants: turn.participants,
@@ -135,6 +136,7 @@ fn edit_of(turn: &Turn, memory: &Memory) -> Option<EditMemory> {
 
 fn memory_of(memory: Memory) -> NewMemory {
     NewMemory {
+        key: None,
         text: memory.text,
         // The memory of a turn comes with its turn; one without a turn is kept as a note.
         kind: Some(match memory.kind {

@@ -1,5 +1,6 @@
-//! Import of batches into a server, each under its own idempotency key. Batches that the server has are not added
-//! again, so an interrupted import is resumed by running it again.
+//! Import of batches into a server. Turns and memories have identities, by which the server recognises those that it has:
+//! they are not added again, whatever batch they come in, so an interrupted import is resumed by running it again, and a
+//! file that has grown adds only what is new. What was erased since stays erased, unless requested ([`Import::again`]).
 //!
 //! Memories of an Engrain export refer to sources and link targets by the ids of the old store. Batches are sent in
 //! order, and the responses have the new ids, so references are replaced on the way. A source that was not imported
@@ -10,11 +11,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-use super::batch::digest;
 use super::deferred_links::{DeferredLinks, Linking};
+use super::identity::digest;
+use super::imported::{Imported, Item, aligned, items};
 use super::{Batch, Edit, FormatError, ImportItem};
 use crate::client::{Client, Error};
-use crate::wire::{EditMemory, Link};
+use crate::wire::{EditMemory, ItemOutcome, Link};
 
 /// Import in progress.
 #[derive(Debug)]
@@ -27,21 +29,7 @@ pub struct Import<'a> {
     /// Key of a batch that was added but whose ready links could not be set.
     half_done: Option<String>,
     imported: Imported,
-}
-
-/// Progress of an import.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Imported {
-    /// Number of turns in the store.
-    pub turns: u64,
-    /// Number of finished memories in the store.
-    pub memories: u64,
-    /// Number of batches that an earlier import had added.
-    pub repeated_batches: u64,
-    /// Number of source references that could not be resolved.
-    pub sources_lost: u64,
-    /// Number of links whose target was not imported, or that exceeded the limit of deferred links.
-    pub links_lost: u64,
+    again: bool,
 }
 
 /// Cause of an incomplete import.
@@ -70,7 +58,15 @@ impl<'a> Import<'a> {
             later: DeferredLinks::default(),
             half_done: None,
             imported: Imported::default(),
+            again: false,
         }
+    }
+
+    /// True to add again what was erased since an earlier import.
+    #[must_use]
+    pub fn again(mut self, again: bool) -> Self {
+        self.again = again;
+        self
     }
 
     /// Adds a batch and returns the progress of the import.
@@ -107,16 +103,23 @@ impl<'a> Import<'a> {
 
     async fn add(&mut self, item: ImportItem) -> Result<(), Error> {
         let ImportItem { key, location, mut batch, old_turn_ids, old_memory_ids, edits } = item;
-        let write = self.client.keyed(&key);
         let mut incomplete = Vec::new();
-        let (memory_ids, repeated) = match &mut batch {
+        let items = match &mut batch {
             Batch::Turns(batch) => {
-                let added = write.add_turns(batch).await?;
-                self.learn(&old_turn_ids, &added.turn_ids);
-                self.imported.turns += batch.turns.len() as u64;
-                (added.memory_ids, added.repeated)
+                batch.again = self.again;
+                let has_identity = batch.turns.iter().all(|turn| turn.key.is_some() || turn.position.is_some());
+                let added = match has_identity {
+                    true => self.client.add_turns(batch).await?,
+                    false => self.client.keyed(&key).add_turns(batch).await?,
+                };
+                let count = batch.turns.len();
+                self.learn(&old_turn_ids, &aligned(count, &added.turn_ids, &added.outcomes));
+                let items = items(count, &added.memory_ids, &added.outcomes, added.repeated);
+                self.imported.turns += self.imported.count(&items);
+                items
             }
             Batch::Memories(batch) => {
+                batch.again = self.again;
                 let mut lost = 0;
                 for (index, memory) in batch.memories.iter_mut().enumerate() {
                     lost += self.rename(&mut memory.sources);
@@ -126,16 +129,50 @@ impl<'a> Import<'a> {
                         incomplete.push((index, links, memory.links.len()));
                     }
                 }
-                let added = write.add_memories(batch).await?;
-                self.imported.memories += batch.memories.len() as u64;
+                let has_identity = batch.memories.iter().all(|memory| memory.key.is_some());
+                let added = match has_identity {
+                    true => self.client.add_memories(batch).await?,
+                    false => self.client.keyed(&key).add_memories(batch).await?,
+                };
+                let items = items(batch.memories.len(), &added.memory_ids, &added.outcomes, added.repeated);
+                self.imported.memories += self.imported.count(&items);
                 self.imported.sources_lost += lost as u64;
-                (added.memory_ids, added.repeated)
+                items
             }
         };
-        self.learn(&old_memory_ids, &memory_ids);
-        self.imported.repeated_batches += u64::from(repeated);
+        self.learn(&old_memory_ids, &items.iter().map(|item| item.memory).collect::<Vec<_>>());
+        self.edit(&items, edits, &mut incomplete).await?;
+        for (index, links, set) in incomplete {
+            let Some(Item { outcome, memory: Some(memory) }) = items.get(index).copied() else { continue };
+            if outcome == ItemOutcome::Conflicting {
+                continue;
+            }
+            let missing: BTreeSet<Uuid> = self.missing(&links).collect();
+            let lost = self.missing(&links).count();
+            let was_there = outcome == ItemOutcome::Existing;
+            let linking = Linking { location: location.clone(), memory, links, set, was_there };
+            if !self.later.keep(linking, missing) {
+                self.imported.links_lost += lost as u64;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the edits of a batch. A memory that was there before is edited only if it never was: an import that was
+    /// interrupted after adding it did not get there.
+    async fn edit(
+        &mut self,
+        items: &[Item],
+        edits: Vec<Edit>,
+        incomplete: &mut Vec<(usize, Vec<Link>, usize)>,
+    ) -> Result<(), Error> {
         for Edit { index, mut edit } in edits {
-            let Some(&id) = memory_ids.get(index) else { continue };
+            let Some(Item { outcome, memory: Some(id) }) = items.get(index).copied() else { continue };
+            match outcome {
+                ItemOutcome::Created => {}
+                ItemOutcome::Existing if self.client.memory(id).await?.version == 1 => {}
+                _ => continue,
+            }
             if let Some(links) = edit.links.take() {
                 let known = self.known(&links);
                 if self.missing(&links).next().is_some() {
@@ -144,22 +181,8 @@ impl<'a> Import<'a> {
                 edit.links = (!known.is_empty()).then_some(known);
             }
             if edit != EditMemory::default() {
-                self.client.keyed(format!("{key}-edit-{index}")).edit_memory(id, &edit).await?;
-            }
-        }
-        for (index, links, set) in incomplete {
-            let Some(&memory) = memory_ids.get(index) else { continue };
-            let missing: BTreeSet<Uuid> = self.missing(&links).collect();
-            let lost = self.missing(&links).count();
-            let linking = Linking {
-                location: location.clone(),
-                key: format!("{key}-links-{index}"),
-                memory,
-                links,
-                set,
-            };
-            if !self.later.keep(linking, missing) {
-                self.imported.links_lost += lost as u64;
+                let key = format!("import-edit-{id}-{}", digest("edit", &edit));
+                self.client.keyed(key).edit_memory(id, &edit).await?;
             }
         }
         Ok(())
@@ -167,28 +190,42 @@ impl<'a> Import<'a> {
 
     /// Sets the links of an imported memory whose targets are imported.
     async fn link(&mut self, linking: &Linking) -> Result<(), ImportError> {
+        let failed = |source| ImportError::Add { location: linking.location.clone(), source };
         let known = self.known(&linking.links);
         let mut lost = self.missing(&linking.links).count();
         if known.len() > linking.set {
-            // Another file may bring more targets, so the key covers the set of links.
-            let key = format!("{}-{}", linking.key, digest("links", &known));
-            let edit = EditMemory { links: Some(known), ..EditMemory::default() };
-            match self.client.keyed(key).edit_memory(linking.memory, &edit).await {
-                Ok(_) => {}
+            match self.set_links(linking, known).await {
+                Ok(()) => {}
                 // An end of one of the links was erased after its import.
                 Err(Error::Problem(problem)) if problem.code == "not_found" => {
                     lost = linking.links.len() - linking.set;
                 }
-                Err(source) => return Err(ImportError::Add { location: linking.location.clone(), source }),
+                Err(source) => return Err(failed(source)),
             }
         }
         self.imported.links_lost += lost as u64;
         Ok(())
     }
 
-    fn learn(&mut self, old: &[Option<Uuid>], new: &[Uuid]) {
-        for (old, &new) in old.iter().zip(new) {
-            let Some(old) = *old else { continue };
+    async fn set_links(&self, linking: &Linking, known: Vec<Link>) -> Result<(), Error> {
+        if linking.was_there {
+            let present = self.client.memory(linking.memory).await?.links;
+            let is_set = |link: &Link| {
+                present.iter().any(|there| there.to == link.to && there.relation == link.relation)
+            };
+            if known.iter().all(is_set) {
+                return Ok(());
+            }
+        }
+        // Another file may bring more targets, so the key covers the set of links.
+        let key = format!("import-links-{}-{}", linking.memory, digest("links", &known));
+        let edit = EditMemory { links: Some(known), ..EditMemory::default() };
+        self.client.keyed(key).edit_memory(linking.memory, &edit).await.map(|_| ())
+    }
+
+    fn learn(&mut self, old: &[Option<Uuid>], new: &[Option<Uuid>]) {
+        for (old, new) in old.iter().zip(new) {
+            let (Some(old), Some(new)) = (*old, *new) else { continue };
             self.new_ids.insert(old, new);
             self.later.arrived(old);
         }

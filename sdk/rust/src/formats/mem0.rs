@@ -75,6 +75,7 @@ fn memory_of(fields: &Map<String, Value>, location: &SourceLocation) -> Result<N
     let categories = first(fields, &["categories"]).and_then(Value::as_array);
     let tags = categories.into_iter().flatten().filter_map(|tag| tag.as_str().map(str::to_owned)).collect();
     Ok(NewMemory {
+        key: id_of(fields, &["id"]),
         text: text.to_owned(),
         kind: Some(Kind::Fact),
         tags,

@@ -15,7 +15,8 @@
 //! Each file is one JSON array or a sequence of JSON values (JSON lines), plain or gzip.
 //!
 //! Invariants: no file makes a reader panic; every error names file, record and line; blank texts are left out and
-//! counted; labels of a benchmark never reach the memory system; times without a zone are UTC.
+//! counted; every turn has a key or a position in its conversation, and every memory a key, by which a server recognises
+//! them when the file is imported again; labels of a benchmark never reach the memory system; times without a zone are UTC.
 
 mod batch;
 mod canonical;
@@ -26,8 +27,11 @@ mod deferred_links;
 mod detect;
 mod engrain;
 mod error;
+mod identity;
 #[cfg(feature = "client")]
 mod import;
+#[cfg(feature = "client")]
+mod imported;
 pub mod locomo;
 pub mod longmemeval;
 mod mem0;
@@ -42,7 +46,9 @@ use uuid::Uuid;
 pub use canonical::{CanonicalError, CanonicalExport};
 pub use error::{FormatError, SourceLocation};
 #[cfg(feature = "client")]
-pub use import::{Import, ImportError, Imported};
+pub use import::{Import, ImportError};
+#[cfg(feature = "client")]
+pub use imported::Imported;
 pub use reader::{ImportItems, open, read};
 
 use crate::wire::{AddMemories, AddTurns, EditMemory, Scope};
@@ -149,8 +155,7 @@ pub struct ImportOptions {
     pub user_prefix: String,
     /// Neutral names for LongMemEval's sessions and users, so that ids do not reveal the evidence. Default: true.
     pub hide_labels: bool,
-    /// Maximum number of turns or memories in a batch, 1 to 1,000. With 1, a conversation that has grown since its
-    /// import can be imported again without duplicates; that is slower. Default: 100.
+    /// Maximum number of turns or memories in a batch, 1 to 1,000. Default: 100.
     pub batch_items: usize,
     /// Maximum length of the texts of a batch, in bytes; one longer text is a batch of its own. Default: 256 KiB.
     pub batch_bytes: usize,
