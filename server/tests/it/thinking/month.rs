@@ -147,7 +147,8 @@ pub(super) async fn send(client: &Client, exchange: &Exchange, wait: bool) -> Re
         scope: scope(),
         session: Some(exchange.session.to_owned()),
         turns: turns.collect(),
-        visibility: None, again: false,
+        visibility: None,
+        again: false,
         wait,
     };
     let key = exchange.turns[0].2;
