@@ -91,11 +91,8 @@ impl Engine {
             (turn, NewMemory { key: None, memory, derivation: None, rows, groups: Vec::new() })
         });
         let turns = turns.collect();
-        set.turns = Some(NewTurns {
-            session_key: request.session.clone(),
-            session_id_if_new: session_id,
-            turns,
-        });
+        set.turns =
+            Some(NewTurns { session_key: request.session.clone(), session_id_if_new: session_id, turns });
         set
     }
 

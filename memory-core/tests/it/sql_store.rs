@@ -224,8 +224,15 @@ async fn a_damaged_statement_or_audience_is_reported() {
     }
 }
 
-/// Statements that undo migrations 7 and 8, apart from the columns of `durable_jobs`.
+/// Statements that undo migrations 7, 8 and 12, apart from the columns of `durable_jobs`.
 const BEFORE_THINKING: &str = "
+    DROP INDEX turns_by_key;
+    DROP INDEX turns_by_position;
+    DROP INDEX memories_by_own_key;
+    ALTER TABLE turns DROP COLUMN position;
+    ALTER TABLE memories DROP COLUMN own_key;
+    ALTER TABLE sessions DROP COLUMN next_seq;
+    DROP TABLE erased_identities;
     DROP INDEX derivations_by_job;
     DROP INDEX memory_versions_by_derivation;
     ALTER TABLE derivations DROP COLUMN job_id;

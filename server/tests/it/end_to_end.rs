@@ -196,7 +196,12 @@ async fn links_survive_export_and_import_in_both_directions() {
     let request = AddMemories { scope: scope.clone(), memories, again: false };
     let made = from.client.add_memories(&request).await.unwrap().memory_ids;
     let last = vec![fact("last", vec![link(made[0], 0.5), link(made[1], 1.0)])];
-    let last = from.client.add_memories(&AddMemories { scope, memories: last, again: false }).await.unwrap().memory_ids[0];
+    let last = from
+        .client
+        .add_memories(&AddMemories { scope, memories: last, again: false })
+        .await
+        .unwrap()
+        .memory_ids[0];
     for (id, links) in
         [(turns[1], vec![link(last, 0.25), link(turns[0], 0.75)]), (made[0], vec![link(made[1], 0.3)])]
     {

@@ -17,6 +17,8 @@ mod models;
 #[cfg(feature = "testing")]
 mod process;
 #[cfg(feature = "testing")]
+mod reimport;
+#[cfg(feature = "testing")]
 mod reindex;
 #[cfg(feature = "testing")]
 mod thinking;

@@ -19,9 +19,7 @@ use super::write_transaction::WriteTransaction;
 use super::{
     Connection, NO_EMBEDDER, SqlStore, StoreError, after_erasure, dialect, is_refused_data, unavailable,
 };
-use crate::domain::change::{
-    ChangeSet, Committed, CreatedIds, Idempotency, Outcome, Refusal,
-};
+use crate::domain::change::{ChangeSet, Committed, CreatedIds, Idempotency, Outcome, Refusal};
 use crate::domain::id::{PartitionId, TenantId};
 use crate::domain::keyed_digest::KeyedDigest;
 use crate::domain::memory::Memory;
@@ -87,7 +85,8 @@ impl SqlStore {
         let mut outcomes = Vec::with_capacity(sets.len());
         for set in sets {
             let mut savepoint = transaction.begin().await.map_err(unavailable)?;
-            let written = write_all(&mut savepoint, &self.digests, std::slice::from_ref(set), self.embedder().0).await;
+            let written =
+                write_all(&mut savepoint, &self.digests, std::slice::from_ref(set), self.embedder().0).await;
             match written {
                 Ok(outcome) => {
                     savepoint.commit().await.map_err(unavailable)?;

@@ -102,7 +102,9 @@ impl WriteTransaction<'_, '_> {
                 continue;
             }
             self.erase_targets(partition, id, &mut linking).await?;
-            let Some((version, turn)) = self.erase_one(partition, id, &mut erased_turns).await? else { continue };
+            let Some((version, turn)) = self.erase_one(partition, id, &mut erased_turns).await? else {
+                continue;
+            };
             waiting.extend(self.made_from(partition, id.0).await?);
             if let Some(turn) = turn {
                 waiting.extend(self.made_from(partition, turn).await?);

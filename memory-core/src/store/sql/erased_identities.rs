@@ -46,7 +46,12 @@ fn of_turn_key(digests: &KeyedDigest, session: &Name, key: &Name) -> Digest {
     digests.digest("erased turn, by key", &[session.as_str().as_bytes(), key.as_str().as_bytes()])
 }
 
-fn of_content(digests: &KeyedDigest, (session, position): (&Name, u32), turn: &Turn, with_time: bool) -> Digest {
+fn of_content(
+    digests: &KeyedDigest,
+    (session, position): (&Name, u32),
+    turn: &Turn,
+    with_time: bool,
+) -> Digest {
     let author = turn.author.as_ref().map_or("", Name::as_str);
     let said_at = turn.said_at.as_micros().to_be_bytes();
     digests.digest(
@@ -108,12 +113,17 @@ impl WriteTransaction<'_, '_> {
             let mut statement = QueryBuilder::<Db>::new("SELECT ");
             statement.push(TURN_COLUMNS);
             statement.push(", (SELECT s.key FROM sessions s WHERE s.id = turns.session_id) FROM turns");
-            statement.push(" WHERE partition_id = ").push_bind(partition.0).push(" AND id = ").push_bind(turn);
+            statement
+                .push(" WHERE partition_id = ")
+                .push_bind(partition.0)
+                .push(" AND id = ")
+                .push_bind(turn);
             let row = statement.build().fetch_optional(&mut *self.connection).await.map_err(unavailable)?;
             if let Some(row) = row {
                 let session = Reader { row: &row, table: "turns" }.name(12, "session")?;
                 let turn = rows::turn(&row)?;
-                traces.extend(session.iter().flat_map(|session| traces_of_turn(self.digests, session, &turn)));
+                traces
+                    .extend(session.iter().flat_map(|session| traces_of_turn(self.digests, session, &turn)));
             }
         } else {
             traces.push(of_memory_key(self.digests, &id.0.to_string()));

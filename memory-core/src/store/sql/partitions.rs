@@ -112,14 +112,13 @@ impl<'a> WriteTransaction<'_, 'a> {
         new: &NewTurns,
         started: Timestamp,
     ) -> Result<(SessionId, u32, u32), StoreError> {
-        let row: Option<(uuid::Uuid, i64, i64)> = sqlx::query_as(
-            "SELECT id, ordinal, next_seq FROM sessions WHERE partition_id = $1 AND key = $2",
-        )
-        .bind(partition.0)
-        .bind(new.session_key.as_str())
-        .fetch_optional(&mut *self.connection)
-        .await
-        .map_err(unavailable)?;
+        let row: Option<(uuid::Uuid, i64, i64)> =
+            sqlx::query_as("SELECT id, ordinal, next_seq FROM sessions WHERE partition_id = $1 AND key = $2")
+                .bind(partition.0)
+                .bind(new.session_key.as_str())
+                .fetch_optional(&mut *self.connection)
+                .await
+                .map_err(unavailable)?;
         if let Some((id, ordinal, next_seq)) = row {
             let id = SessionId(id);
             let in_row = u32::try_from(next_seq).unwrap_or(u32::MAX);

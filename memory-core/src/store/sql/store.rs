@@ -25,6 +25,7 @@ mod partitions;
 mod read;
 mod retract;
 mod rows;
+mod stored_items;
 mod stored_statement;
 mod thinking;
 mod thinking_queue;

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use super::counters::Counters;
 use super::insert_buffer::InsertBuffer;
 use super::{Connection, StoreError};
-use crate::domain::keyed_digest::KeyedDigest;
 use crate::domain::id::{MemoryId, PartitionId, TenantId};
+use crate::domain::keyed_digest::KeyedDigest;
 use crate::domain::scope::Owner;
 
 /// Write transaction in progress, with its counters and the rows that it has yet to insert.

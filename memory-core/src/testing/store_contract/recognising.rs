@@ -204,7 +204,9 @@ pub async fn imports_at_the_same_time_write_each_item_once(store: &dyn Store) {
     let mut outcomes: Vec<ItemOutcome> = Vec::new();
     let mut partition = None;
     for outcome in commits.into_iter().flat_map(Result::unwrap) {
-        let Ok(Outcome::Committed(committed)) = outcome else { panic!("a set was not committed: {outcome:?}") };
+        let Ok(Outcome::Committed(committed)) = outcome else {
+            panic!("a set was not committed: {outcome:?}")
+        };
         let all = committed.created.memories.len();
         partition = Some(committed.partition);
         match committed.created.outcomes.is_empty() {
@@ -239,7 +241,11 @@ pub async fn memories_are_recognised_by_key_and_by_id(store: &dyn Store) {
     };
     let unkeyed = fixtures.adding(&ann, vec![fixtures.document("n", "d", "old")]);
     let id = outcomes(unkeyed).await.1[0];
-    assert_eq!(outcomes(document("new")).await, (vec![], vec![id]), "a new version, under the key from now on");
+    assert_eq!(
+        outcomes(document("new")).await,
+        (vec![], vec![id]),
+        "a new version, under the key from now on"
+    );
     assert_eq!(outcomes(document("new")).await, (vec![Existing], vec![id]));
     commit(store, &fixtures.erasing(&ann, vec![first])).await;
     let by_id = fact(&fixtures, &ann, &first.0.to_string(), "tea");

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use uuid::Uuid;
 
 use super::error::{FormatError, SourceLocation};
-use super::identity::{Positions, give_key};
 pub(super) use super::identity::{Conversation, digest};
+use super::identity::{Positions, give_key};
 use super::{Batch, Edit, Format, ImportItem, ImportOptions, MAX_TEXT_BYTES};
 use crate::wire::{AddMemories, AddTurns, NewMemory, NewTurn, Scope};
 
@@ -181,7 +181,9 @@ impl Open {
             Content::Turns(Conversation { scope, session, visibility }, turns) => {
                 Batch::Turns(AddTurns { scope, session, turns, visibility, again: false, wait: false })
             }
-            Content::Memories(scope, memories) => Batch::Memories(AddMemories { scope, memories, again: false }),
+            Content::Memories(scope, memories) => {
+                Batch::Memories(AddMemories { scope, memories, again: false })
+            }
         };
         let digest = match &batch {
             Batch::Turns(turns) => digest(&self.salt, turns),

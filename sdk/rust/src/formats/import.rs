@@ -107,7 +107,8 @@ impl<'a> Import<'a> {
         let items = match &mut batch {
             Batch::Turns(batch) => {
                 batch.again = self.again;
-                let has_identity = batch.turns.iter().all(|turn| turn.key.is_some() || turn.position.is_some());
+                let has_identity =
+                    batch.turns.iter().all(|turn| turn.key.is_some() || turn.position.is_some());
                 let added = match has_identity {
                     true => self.client.add_turns(batch).await?,
                     false => self.client.keyed(&key).add_turns(batch).await?,

@@ -102,6 +102,9 @@ mod tests {
         assert_eq!(memories, [Some(ids[0]), None, Some(ids[1])]);
         let mut imported = Imported::default();
         assert_eq!(imported.count(&items), 2);
-        assert_eq!((imported.added, imported.existing, imported.erased, imported.repeated_batches), (1, 1, 1, 0));
+        assert_eq!(
+            (imported.added, imported.existing, imported.erased, imported.repeated_batches),
+            (1, 1, 1, 0)
+        );
     }
 }
