@@ -123,7 +123,14 @@ async fn fill(client: &Client, args: &Args, made: &Made, user: &str) -> Result<u
         let turns = (first..first + count).map(|number| made.turn(args.seed, number)).collect();
         let session = Some(format!("session-{}", first / 1_000));
         client
-            .add_turns(&AddTurns { scope: scope.clone(), session, turns, visibility: None, wait: false })
+            .add_turns(&AddTurns {
+                scope: scope.clone(),
+                session,
+                turns,
+                visibility: None,
+                again: false,
+                wait: false,
+            })
             .await?;
         written += count;
     }
@@ -152,6 +159,7 @@ async fn add_one_by_one(client: &Client, args: &Args, made: &Arc<Made>) -> Resul
                         session: None,
                         turns,
                         visibility: None,
+                        again: false,
                         wait: false,
                     };
                     let began = Instant::now();

@@ -14,6 +14,7 @@ use super::derivation::Derivation;
 use super::embedder::EmbedderId;
 use super::group::GroupKey;
 use super::id::{DerivationId, JobId, MemoryId, PartitionId, SessionId, TenantId};
+use super::item_outcome::ItemOutcome;
 use super::job::{Job, JobAttempt};
 use super::memory::Memory;
 use super::name::Name;
@@ -43,6 +44,12 @@ pub struct ChangeSet {
     /// set, in any order and in cycles. A link to the provisional id of a document that keeps an earlier id is written
     /// as a link to the kept id; of two links that become the same, the first stays.
     pub memories: Vec<NewMemory>,
+    /// True to write turns and memories again that were erased; otherwise those that have an identity are left out
+    /// (`domain/identity.rs`).
+    pub again: bool,
+    /// Items without index rows, because they were there when the set was prepared: positions among the turns, followed by
+    /// the memories. The set is refused with [`Refusal::Outdated`] if one of them has to be written.
+    pub unprepared: std::collections::BTreeSet<usize>,
     /// New versions of existing memories.
     pub revisions: Vec<Revision>,
     /// Memories whose strength is refreshed, without a new version; of several touches of one memory, the last counts.
@@ -84,6 +91,8 @@ impl ChangeSet {
             idempotency: None,
             turns: None,
             memories: Vec::new(),
+            again: false,
+            unprepared: std::collections::BTreeSet::new(),
             revisions: Vec::new(),
             touches: Vec::new(),
             erasures: Vec::new(),
@@ -142,13 +151,16 @@ pub struct NewTurns {
     pub session_key: Name,
     /// Id of the session if it is created by this set.
     pub session_id_if_new: SessionId,
-    /// Turns, in order. `seq` counts from 0 here; the store adds the session's present number of turns.
+    /// Turns, in order. `seq` is provisional: the store numbers those that it writes.
     pub turns: Vec<(Turn, NewMemory)>,
 }
 
 /// Memory with its index rows.
 #[derive(Clone, Debug)]
 pub struct NewMemory {
+    /// Key chosen by the application, unique within the partition, for a memory that is recognised when it is sent again.
+    /// Turns have theirs in [`Turn`].
+    pub key: Option<Name>,
     /// Memory. For a turn, `origin` has the provisional session id and the `seq` of [`NewTurns`].
     pub memory: Memory,
     /// Derivation record, for a derived memory.
@@ -266,9 +278,9 @@ pub enum Outcome {
 pub struct CreatedIds {
     /// Session of the turns.
     pub session: Option<SessionId>,
-    /// Memories written, in the order of the set: of turns, added, revised.
+    /// Memories written or found, in the order of the set: of turns, added, revised.
     pub memories: Vec<MemoryId>,
-    /// The turns, in order.
+    /// The turns written or found, in order.
     pub turns: Vec<super::id::TurnId>,
     /// Memories erased, including derived ones.
     pub erased: Vec<MemoryId>,
@@ -276,6 +288,16 @@ pub struct CreatedIds {
     pub matched: u64,
     /// Job that deletes what is in the partition of an erased owner.
     pub job: Option<JobId>,
+    /// Outcome of each of the set's turns, followed by its added memories. Empty if all of them were written. An item that
+    /// was left out because it was erased has no id in the lists above.
+    pub outcomes: Vec<ItemOutcome>,
+}
+
+impl CreatedIds {
+    /// True if the item at this position among the set's turns and added memories was written.
+    pub fn is_written(&self, index: usize) -> bool {
+        self.outcomes.get(index).is_none_or(|outcome| *outcome == ItemOutcome::Created)
+    }
 }
 
 /// Committed set, with the values assigned by the store.
@@ -289,7 +311,7 @@ pub struct Committed {
     pub seq_before: u64,
     /// Last sequence number of the change log after this set.
     pub seq_after: u64,
-    /// Position of the turns, if the set has any.
+    /// Position of the written turns, if there are any.
     pub appended: Option<Appended>,
     /// Memories touched, in the order of ids; without those that were skipped or that the set erased.
     pub touched: Vec<MemoryId>,
@@ -310,7 +332,7 @@ pub struct Appended {
     pub session: SessionId,
     /// Ordinal of the session in the partition.
     pub session_ordinal: u32,
-    /// Ordinal of the first turn in the session.
+    /// Ordinal of the first written turn in the session; the others follow without gaps.
     pub first_seq: u32,
 }
 

@@ -47,7 +47,7 @@ pub struct Session {
     pub key: Name,
     /// Ordinal among the partition's sessions in order of creation, from 0.
     pub ordinal: u32,
-    /// Number of its turns. Erased ones do not count, so that the `seq` of the next turn may be greater.
+    /// Number of turns that are there. It is no ordinal: those of erased turns are not given again.
     pub turn_count: u32,
     /// Time of the first turn.
     pub started_at: Timestamp,
@@ -64,6 +64,8 @@ pub struct Turn {
     pub seq: u32,
     /// Key chosen by the application, if it has one.
     pub key: Option<Name>,
+    /// Position in the conversation as the application counts it, from 0, if it gives one (see `domain/identity.rs`).
+    pub position: Option<u32>,
     /// Role of the speaker.
     pub role: Role,
     /// Name of the speaker, for conversations of more than a user and an assistant.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, debug_span};
 
-use crate::domain::change::{ChangeSet, Committed, NewTurns, Outcome};
+use crate::domain::change::{Appended, ChangeSet, Committed, CreatedIds, NewTurns, Outcome};
 use crate::domain::embedder::EmbedderId;
 use crate::domain::id::MemoryId;
 use crate::domain::job::{Job, JobAttempt};
@@ -228,10 +228,14 @@ fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Vec<MemoryId>) {
     let replaced = set.memories.iter().zip(&committed.replaced);
     let kept: HashMap<MemoryId, MemoryId> =
         replaced.filter_map(|(new, kept)| Some((new.memory.id, kept.as_ref()?.id))).collect();
+    let turns = set.turns.as_ref().map_or(0, |new| new.turns.len());
     if let (Some(new), Some(at)) = (set.turns, committed.appended) {
-        put.extend(turns_at(new, at));
+        put.extend(turns_at(new, at, &committed.created));
     }
-    for (new, replaced) in set.memories.into_iter().zip(committed.replaced.clone()) {
+    for (index, (new, replaced)) in (turns..).zip(set.memories.into_iter().zip(committed.replaced.clone())) {
+        if !committed.created.is_written(index) {
+            continue;
+        }
         let memory = replaced.unwrap_or(new.memory);
         put.push(Indexed { memory: without_text(memory), rows: new.rows });
     }
@@ -247,14 +251,15 @@ fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Vec<MemoryId>) {
     (Update { seq_before, seq_after, put, erased: committed.created.erased.clone() }, unread)
 }
 
-/// Turns have provisional positions until the store has assigned the final ones.
-fn turns_at(new: NewTurns, at: crate::domain::change::Appended) -> impl Iterator<Item = Indexed> {
-    new.turns.into_iter().map(move |(_, new)| {
+/// Turns have provisional ordinals until the store has assigned the final ones to those that it wrote.
+fn turns_at(new: NewTurns, at: Appended, created: &CreatedIds) -> impl Iterator<Item = Indexed> {
+    let written = new.turns.into_iter().enumerate().filter(|(index, _)| created.is_written(*index));
+    (at.first_seq..).zip(written).map(move |(seq, (_, (_, new)))| {
         let mut memory = without_text(new.memory);
         if let Some(origin) = &mut memory.origin {
             origin.session = at.session;
             origin.session_ordinal = at.session_ordinal;
-            origin.seq += at.first_seq;
+            origin.seq = seq;
         }
         Indexed { memory, rows: new.rows }
     })

@@ -5,6 +5,9 @@ mod check;
 pub mod request;
 pub mod response;
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use crate::domain::change::{ChangeSet, Idempotency, NewMemory, NewTurns, Outcome};
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
 use crate::domain::id::{DerivationId, JobId, MemoryId, PartitionId, SessionId, TurnId};
@@ -15,7 +18,7 @@ use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::Turn;
 use crate::engine::{Engine, needs_write};
 use crate::error::Error;
-use crate::indexing::{TextToIndex, groups_of};
+use crate::indexing::{IndexedTexts, TextToIndex, groups_of};
 use crate::text::count_tokens;
 
 use request::{MemoryToRemember, RememberMemories, RememberTurns, TurnToRemember};
@@ -41,35 +44,56 @@ impl Engine {
         if let Some(repeated) = self.repeated(caller, &owner, request.idempotency.as_ref(), &texts).await? {
             return Ok(repeated);
         }
-        let strength = self.curve.initial_strength();
         for _ in 0..EMBEDDER_CHANGES {
-            let indexed = self.index_texts(&texts, "turns").await?;
-            let now = self.now();
-            let mut set = ChangeSet::new(caller.tenant, owner.clone(), now);
-            set.idempotency = request.idempotency.clone();
-            set.embedder = Some(indexed.embedder);
-            self.thinking.request(&mut set, JobId(self.ids.next(now)));
-            let session_id = SessionId(self.ids.next(now));
-            let turns = request.turns.iter().zip(indexed.rows).enumerate();
-            set.turns = Some(NewTurns {
-                session_key: request.session.clone(),
-                session_id_if_new: session_id,
-                turns: turns
-                    .map(|(seq, (turn, rows))| {
-                        let turn_id = TurnId(self.ids.next(now));
-                        let id = MemoryId(self.ids.next(now));
-                        let turn = Turn { id: turn_id, ..turn_record(turn, seq, now) };
-                        let memory = memory_of_turn(&request, &owner, &turn, (id, session_id, seq), strength);
-                        (turn, NewMemory { memory, derivation: None, rows, groups: Vec::new() })
-                    })
-                    .collect(),
-            });
+            let may_be_there = request.turns.iter().any(|turn| turn.key.is_some() || turn.position.is_some());
+            let unprepared = match may_be_there {
+                true => self.store.recognised(&self.set_of_turns(caller, &owner, &request, None)).await?,
+                false => BTreeSet::new(),
+            };
+            let indexed = self.index_texts(&without_known(&texts, &unprepared), "turns").await?;
+            let embedder = indexed.embedder;
+            let mut set = self.set_of_turns(caller, &owner, &request, Some(indexed));
+            let job = JobId(self.ids.next(set.now));
+            self.thinking.request(&mut set, job);
+            let is_partial = !unprepared.is_empty();
+            set.unprepared = unprepared;
             match self.commits.commit(set).await {
-                Err(Error::Busy) if self.active_embedder().id != indexed.embedder => {}
+                Err(Error::Busy) if self.active_embedder().id != embedder => {}
+                Err(Error::ScopeChanged) if is_partial => {}
                 outcome => return outcome.map(remembered),
             }
         }
         Err(Error::Busy)
+    }
+
+    /// Change set of new turns, with or without their index rows.
+    fn set_of_turns(
+        &self,
+        caller: &Caller,
+        owner: &Owner,
+        request: &RememberTurns,
+        indexed: Option<IndexedTexts>,
+    ) -> ChangeSet {
+        let now = self.now();
+        let mut set = ChangeSet::new(caller.tenant, owner.clone(), now);
+        set.idempotency = request.idempotency.clone();
+        set.embedder = indexed.as_ref().map(|indexed| indexed.embedder);
+        set.again = request.again;
+        let session_id = SessionId(self.ids.next(now));
+        let mut rows = indexed.into_iter().flat_map(|indexed| indexed.rows);
+        let strength = self.curve.initial_strength();
+        let turns = request.turns.iter().enumerate().map(|(seq, turn)| {
+            let turn_id = TurnId(self.ids.next(now));
+            let id = MemoryId(self.ids.next(now));
+            let turn = Turn { id: turn_id, ..turn_record(turn, seq, now) };
+            let memory = memory_of_turn(request, owner, &turn, (id, session_id, seq), strength);
+            let rows = rows.next().unwrap_or_default();
+            (turn, NewMemory { key: None, memory, derivation: None, rows, groups: Vec::new() })
+        });
+        let turns = turns.collect();
+        set.turns =
+            Some(NewTurns { session_key: request.session.clone(), session_id_if_new: session_id, turns });
+        set
     }
 
     /// Adds finished memories. A document replaces the one of the same name, as a new version.
@@ -89,27 +113,52 @@ impl Engine {
             return Ok(repeated);
         }
         let sources = self.sources(caller, &owner, &request.memories).await?;
-        let strength = self.curve.initial_strength();
         for _ in 0..EMBEDDER_CHANGES {
-            let indexed = self.index_texts(&texts, "memories").await?;
-            let now = self.now();
-            let mut set = ChangeSet::new(caller.tenant, owner.clone(), now);
-            set.idempotency = request.idempotency.clone();
-            set.embedder = Some(indexed.embedder);
-            for ((new, rows), sources) in request.memories.iter().zip(indexed.rows).zip(&sources) {
-                let derivation = self.derivation_by_caller(sources, now);
-                let id = MemoryId(self.ids.next(now));
-                let mut memory = finished_memory(&request.scope, &owner, new, (id, now), strength);
-                memory.derivation = derivation.as_ref().map(|derivation| derivation.id);
-                let groups = groups_of(&memory);
-                set.memories.push(NewMemory { memory, derivation, rows, groups });
-            }
+            let unprepared = match request.memories.iter().any(|new| new.key.is_some()) {
+                true => {
+                    let set = self.set_of_memories(caller, &owner, &request, (&sources, None));
+                    self.store.recognised(&set).await?
+                }
+                false => BTreeSet::new(),
+            };
+            let indexed = self.index_texts(&without_known(&texts, &unprepared), "memories").await?;
+            let embedder = indexed.embedder;
+            let mut set = self.set_of_memories(caller, &owner, &request, (&sources, Some(indexed)));
+            let is_partial = !unprepared.is_empty();
+            set.unprepared = unprepared;
             match self.commits.commit(set).await {
-                Err(Error::Busy) if self.active_embedder().id != indexed.embedder => {}
+                Err(Error::Busy) if self.active_embedder().id != embedder => {}
+                Err(Error::ScopeChanged) if is_partial => {}
                 outcome => return outcome.map(remembered),
             }
         }
         Err(Error::Busy)
+    }
+
+    /// Change set of finished memories, with or without their index rows.
+    fn set_of_memories(
+        &self,
+        caller: &Caller,
+        owner: &Owner,
+        request: &RememberMemories,
+        (sources, indexed): (&[Vec<Source>], Option<IndexedTexts>),
+    ) -> ChangeSet {
+        let now = self.now();
+        let mut set = ChangeSet::new(caller.tenant, owner.clone(), now);
+        set.idempotency = request.idempotency.clone();
+        set.embedder = indexed.as_ref().map(|indexed| indexed.embedder);
+        set.again = request.again;
+        let mut rows = indexed.into_iter().flat_map(|indexed| indexed.rows);
+        let strength = self.curve.initial_strength();
+        for (new, sources) in request.memories.iter().zip(sources) {
+            let derivation = self.derivation_by_caller(sources, now);
+            let id = MemoryId(self.ids.next(now));
+            let mut memory = finished_memory(&request.scope, owner, new, (id, now), strength);
+            memory.derivation = derivation.as_ref().map(|derivation| derivation.id);
+            let (groups, rows) = (groups_of(&memory), rows.next().unwrap_or_default());
+            set.memories.push(NewMemory { key: new.key.clone(), memory, derivation, rows, groups });
+        }
+        set
     }
 
     /// Result of an earlier request with the same idempotency key. Looked up first only where this saves an embedding.
@@ -193,7 +242,13 @@ fn remembered(outcome: Outcome) -> Remembered {
         Outcome::Committed(committed) => (committed.created, false),
         Outcome::Repeated(created) => (created, true),
     };
-    Remembered { session: created.session, turns: created.turns, memories: created.memories, repeated }
+    Remembered {
+        session: created.session,
+        turns: created.turns,
+        memories: created.memories,
+        outcomes: created.outcomes,
+        repeated,
+    }
 }
 
 fn turn_record(turn: &TurnToRemember, seq: usize, now: Timestamp) -> Turn {
@@ -201,6 +256,7 @@ fn turn_record(turn: &TurnToRemember, seq: usize, now: Timestamp) -> Turn {
         id: TurnId(uuid::Uuid::nil()),
         seq: u32::try_from(seq).unwrap_or(u32::MAX),
         key: turn.key.clone(),
+        position: turn.position,
         role: turn.role,
         author: turn.author.clone(),
         text: turn.text.clone(),
@@ -305,6 +361,18 @@ fn finished_memory(
 /// Strength of a new memory: retention decreases from when the memory's content happened, not from its import.
 fn initial_strength(importance: Option<f64>, strength: f32, happened_at: Timestamp) -> Strength {
     Strength { importance: importance.unwrap_or(DEFAULT_IMPORTANCE), strength, refreshed_at: happened_at }
+}
+
+/// The texts, empty where they belong to an item that is in the store already: nothing is embedded for it.
+fn without_known<'t>(texts: &'t [TextToIndex], known: &BTreeSet<usize>) -> Cow<'t, [TextToIndex]> {
+    if known.is_empty() {
+        return Cow::Borrowed(texts);
+    }
+    let kept = |(index, text): (usize, &TextToIndex)| match known.contains(&index) {
+        true => TextToIndex::plain(""),
+        false => text.clone(),
+    };
+    Cow::Owned(texts.iter().enumerate().map(kept).collect())
 }
 
 fn text_of_turn(turn: &TurnToRemember) -> TextToIndex {

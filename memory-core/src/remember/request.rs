@@ -21,6 +21,8 @@ pub struct RememberTurns {
     pub turns: Vec<TurnToRemember>,
     /// Visibility of their memories.
     pub visibility: Visibility,
+    /// True to write turns again that were erased; otherwise those with an identity are left out.
+    pub again: bool,
     /// Idempotency key and hash of the request.
     pub idempotency: Option<Idempotency>,
 }
@@ -32,8 +34,11 @@ pub struct TurnToRemember {
     pub role: Role,
     /// Text of the turn, verbatim.
     pub text: String,
-    /// Key of the turn, chosen by the application.
+    /// Key of the turn, chosen by the application. A turn is recognised by it when it is sent again.
     pub key: Option<Name>,
+    /// Position in the conversation, from 0. By it and by its content a turn without a key is recognised when it is sent
+    /// again.
+    pub position: Option<u32>,
     /// Name of the speaker.
     pub author: Option<Name>,
     /// Time of the utterance; `None` for now.
@@ -63,6 +68,8 @@ pub struct RememberMemories {
     pub scope: Scope,
     /// Memories, in order.
     pub memories: Vec<MemoryToRemember>,
+    /// True to write memories again that were erased; otherwise those with a key are left out.
+    pub again: bool,
     /// Idempotency key and hash of the request.
     pub idempotency: Option<Idempotency>,
 }
@@ -70,6 +77,8 @@ pub struct RememberMemories {
 /// Finished memory to add.
 #[derive(Clone, Debug)]
 pub struct MemoryToRemember {
+    /// Key of the memory, chosen by the application. A memory is recognised by it when it is sent again.
+    pub key: Option<Name>,
     /// Text of the memory.
     pub text: String,
     /// Kind; not [`Kind::Turn`].

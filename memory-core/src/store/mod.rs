@@ -108,6 +108,10 @@ pub trait Commit: Send + Sync + Debug {
     /// each memory that lost a link because its target was erased.
     async fn commit(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError>;
 
+    /// Items of a set that a commit would not write now, because they are there or were erased: positions among its turns,
+    /// followed by its added memories. So that nothing is embedded in vain.
+    async fn recognised(&self, set: &ChangeSet) -> Result<std::collections::BTreeSet<usize>, StoreError>;
+
     /// Result of an earlier set with this idempotency key for `owner`, or a refusal if the key belongs to another
     /// request. For requests that cannot be prepared a second time, such as the erasure of an erased memory: its owner
     /// is no longer known, so `None` as `owner` matches the same request for any owner.

@@ -97,6 +97,7 @@ impl Fixtures {
             id: TurnId(self.id()),
             seq,
             key: None,
+            position: None,
             role,
             author: None,
             text: text.to_owned(),
@@ -108,27 +109,27 @@ impl Fixtures {
         };
         let memory =
             Memory { text: String::new(), ..memory_of_turn(MemoryId(self.id()), &turn, session, session_id) };
-        (turn, NewMemory { memory, derivation: None, rows: rows(text), groups: Vec::new() })
+        (turn, NewMemory { key: None, memory, derivation: None, rows: rows(text), groups: Vec::new() })
     }
 
     /// Fact with only its text set.
     pub fn fact(&self, text: &str) -> NewMemory {
         let memory = plain(MemoryId(self.id()), Kind::Fact, text);
-        NewMemory { memory, derivation: None, rows: rows(text), groups: Vec::new() }
+        NewMemory { key: None, memory, derivation: None, rows: rows(text), groups: Vec::new() }
     }
 
     /// Named document.
     pub fn document(&self, namespace: &str, key: &str, text: &str) -> NewMemory {
         let document = DocumentName { namespace: name(namespace), key: name(key) };
         let memory = Memory { document: Some(document), ..plain(MemoryId(self.id()), Kind::Document, text) };
-        NewMemory { memory, derivation: None, rows: rows(text), groups: Vec::new() }
+        NewMemory { key: None, memory, derivation: None, rows: rows(text), groups: Vec::new() }
     }
 
     /// The memory with `sources` as inputs of its derivation; the first of them is its evidence.
     pub fn made_of(&self, new: NewMemory, sources: &[Source]) -> NewMemory {
         let derivation = self.derivation(sources);
         let memory = Memory { derivation: Some(derivation.id), ..new.memory };
-        NewMemory { memory, derivation: Some(derivation), ..new }
+        NewMemory { key: None, memory, derivation: Some(derivation), ..new }
     }
 
     /// The revision with `sources` as inputs of its derivation.

@@ -150,6 +150,7 @@ pub fn turn(role: Role, text: &str, said_at: Timestamp) -> TurnToRemember {
         role,
         text: text.to_owned(),
         key: None,
+        position: None,
         author: None,
         said_at: Some(said_at),
         participants: Vec::new(),
@@ -170,6 +171,7 @@ pub fn turns(scope: &Scope, session: &str, turns: Vec<TurnToRemember>) -> Result
         session: Name::new(session)?,
         turns,
         visibility: Visibility::Owner,
+        again: false,
         idempotency: None,
     })
 }
@@ -177,6 +179,7 @@ pub fn turns(scope: &Scope, session: &str, turns: Vec<TurnToRemember>) -> Result
 /// Fact.
 pub fn fact(text: &str) -> MemoryToRemember {
     MemoryToRemember {
+        key: None,
         text: text.to_owned(),
         kind: Kind::Fact,
         document: None,
@@ -198,7 +201,7 @@ pub fn fact(text: &str) -> MemoryToRemember {
 
 /// Request to add memories.
 pub fn memories(scope: &Scope, memories: Vec<MemoryToRemember>) -> RememberMemories {
-    RememberMemories { scope: scope.clone(), memories, idempotency: None }
+    RememberMemories { scope: scope.clone(), memories, again: false, idempotency: None }
 }
 
 /// Recall request with default values for all but scope and query.

@@ -143,6 +143,7 @@ async fn damage_is_found_and_mended_where_nothing_is_lost() {
             "UPDATE index_rows SET memory_id = X'FF000000000000000000000000000001' WHERE chunk = 1",
         ),
         ("wrong_count", "UPDATE partitions SET memory_count = memory_count + 1 WHERE id = 1"),
+        ("wrong_turn_count", "UPDATE sessions SET turn_count = turn_count + 1"),
         (
             "orphan_derivation",
             "INSERT INTO derivations (id, partition_id, maker, made_us) VALUES (X'01', 1, 'm', 0)",
@@ -223,6 +224,16 @@ async fn a_damaged_statement_or_audience_is_reported() {
     }
 }
 
+/// Statements that undo migration 12.
+pub(crate) const BEFORE_IDENTITIES: &str = "
+    DROP INDEX turns_by_key;
+    DROP INDEX turns_by_position;
+    DROP INDEX memories_by_own_key;
+    ALTER TABLE turns DROP COLUMN position;
+    ALTER TABLE memories DROP COLUMN own_key;
+    ALTER TABLE sessions DROP COLUMN next_seq;
+    DROP TABLE erased_identities;";
+
 /// Statements that undo migration 9, apart from the columns of `durable_jobs`.
 pub(crate) const BEFORE_ERASED_OWNERS: &str = "
     DROP TABLE removed_partitions;
@@ -282,7 +293,11 @@ async fn keys_and_importance_of_earlier_stores_are_taken_over() {
     };
     store.close().await;
     drop(store);
-    alter(directory.path(), &[BEFORE_ERASED_OWNERS, BEFORE_THINKING, BEFORE_KEYS_HAD_OWNERS].concat()).await;
+    alter(
+        directory.path(),
+        &[BEFORE_IDENTITIES, BEFORE_ERASED_OWNERS, BEFORE_THINKING, BEFORE_KEYS_HAD_OWNERS].concat(),
+    )
+    .await;
 
     let store = open(directory.path()).await;
     let mut kept = Vec::new();
@@ -325,7 +340,11 @@ async fn jobs_of_earlier_stores_are_taken_over() {
     let waiting = store.enqueue(job(2)).await.unwrap();
     store.close().await;
     drop(store);
-    alter(directory.path(), &[BEFORE_ERASED_OWNERS, BEFORE_THINKING, BEFORE_JOBS_HAD_TENANTS].concat()).await;
+    alter(
+        directory.path(),
+        &[BEFORE_IDENTITIES, BEFORE_ERASED_OWNERS, BEFORE_THINKING, BEFORE_JOBS_HAD_TENANTS].concat(),
+    )
+    .await;
 
     let store = open(directory.path()).await;
     assert_eq!(
@@ -360,7 +379,11 @@ async fn rows_of_earlier_stores_are_kept_under_an_unknown_recipe() {
     let second = store.register_embedder(&other, 4, START).await.unwrap();
     store.close().await;
     drop(store);
-    alter(directory.path(), &[BEFORE_ERASED_OWNERS, BEFORE_THINKING, BEFORE_ROWS_HAD_RECIPES].concat()).await;
+    alter(
+        directory.path(),
+        &[BEFORE_IDENTITIES, BEFORE_ERASED_OWNERS, BEFORE_THINKING, BEFORE_ROWS_HAD_RECIPES].concat(),
+    )
+    .await;
 
     let store = open(directory.path()).await;
     let unknown = RowRecipe { tokenizer: String::new(), key_recipe: 0, ..recipe.clone() };

@@ -26,7 +26,10 @@ pub(super) async fn remember(global: &Global, args: RememberArgs) -> Result<(), 
         }
         None => {
             let memory = NewMemory { text, happened_at: args.at, tags, importance, ..NewMemory::default() };
-            let added = server.client.add_memories(&AddMemories { scope, memories: vec![memory] }).await?;
+            let added = server
+                .client
+                .add_memories(&AddMemories { scope, memories: vec![memory], again: false })
+                .await?;
             if global.json { print::json(&added) } else { print_ids(&added.memory_ids) }
         }
     })

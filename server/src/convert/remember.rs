@@ -20,7 +20,8 @@ pub(crate) fn turns(
     let session = fields::name(request.session.as_deref().unwrap_or(DEFAULT_SESSION), "session")?;
     let turns = new_turns(request.turns)?;
     let visibility = fields::visibility(request.visibility.unwrap_or_default());
-    Ok(RememberTurns { scope, session, turns, visibility, idempotency })
+    let again = request.again;
+    Ok(RememberTurns { scope, session, turns, visibility, again, idempotency })
 }
 
 /// Turns of a request, in order.
@@ -34,6 +35,7 @@ fn turn(turn: wire::NewTurn, index: usize) -> Result<TurnToRemember, Error> {
         role: fields::role(turn.role),
         text: turn.text,
         key: fields::optional_name(turn.key.as_deref(), &path("key"))?,
+        position: turn.position,
         author: fields::optional_name(turn.author.as_deref(), &path("author"))?,
         said_at: fields::optional_time(turn.said_at.as_deref(), &path("said_at"))?,
         participants: fields::names(&turn.participants, &path("participants"))?,
@@ -55,13 +57,14 @@ pub(crate) fn memories(
     let scope = scope(&request.scope, "scope")?;
     let memories = request.memories.into_iter().enumerate();
     let memories = memories.map(|(index, memory)| self::memory(memory, index)).collect::<Result<_, _>>()?;
-    Ok(RememberMemories { scope, memories, idempotency })
+    Ok(RememberMemories { scope, memories, again: request.again, idempotency })
 }
 
 fn memory(memory: wire::NewMemory, index: usize) -> Result<MemoryToRemember, Error> {
     let path = |field: &str| format!("memories[{index}].{field}");
     let document = memory.document.as_ref().map(|name| document(name, &path)).transpose()?;
     Ok(MemoryToRemember {
+        key: fields::optional_name(memory.key.as_deref(), &path("key"))?,
         kind: kind(memory.kind, document.is_some()),
         happened: happened(memory.happened_at.as_deref(), memory.happened_until.as_deref(), &path)?,
         valid: fields::valid(memory.valid_from.as_deref(), memory.valid_to.as_deref(), &path)?,

@@ -1,6 +1,7 @@
 //! Conversion of domain values to wire responses. It cannot fail.
 
 use engrain::wire;
+use memory_core::domain::item_outcome::ItemOutcome;
 use memory_core::domain::job::{Job, JobState};
 use memory_core::domain::link::Link;
 use memory_core::domain::memory::{DocumentName, Kind, Memory, Origin, Visibility};
@@ -104,21 +105,33 @@ fn origin(origin: &Origin) -> wire::Origin {
     }
 }
 
-/// Result of adding turns. The engine names a session whenever it added turns.
+/// Result of adding turns. The engine names a session whenever one of the turns is there.
 pub(crate) fn added_turns(remembered: Remembered) -> wire::AddedTurns {
     wire::AddedTurns {
         session_id: remembered.session.map_or(Uuid::nil(), |session| session.0),
         turn_ids: remembered.turns.into_iter().map(|id| id.0).collect(),
         memory_ids: remembered.memories.into_iter().map(|id| id.0).collect(),
+        outcomes: outcomes(&remembered.outcomes),
         repeated: remembered.repeated,
         thinking: None,
     }
+}
+
+fn outcomes(outcomes: &[ItemOutcome]) -> Vec<wire::ItemOutcome> {
+    let told = |outcome: &ItemOutcome| match outcome {
+        ItemOutcome::Created => wire::ItemOutcome::Created,
+        ItemOutcome::Existing => wire::ItemOutcome::Existing,
+        ItemOutcome::Conflicting => wire::ItemOutcome::Conflicting,
+        ItemOutcome::Erased => wire::ItemOutcome::Erased,
+    };
+    outcomes.iter().map(told).collect()
 }
 
 /// Result of adding finished memories.
 pub(crate) fn added_memories(remembered: Remembered) -> wire::AddedMemories {
     wire::AddedMemories {
         memory_ids: remembered.memories.into_iter().map(|id| id.0).collect(),
+        outcomes: outcomes(&remembered.outcomes),
         repeated: remembered.repeated,
     }
 }
@@ -178,6 +191,7 @@ pub(crate) fn turn(turn: Turn, session: (Uuid, &str)) -> wire::Turn {
             role: role(turn.role),
             author: turn.author.as_ref().map(Name::to_string),
         },
+        position: turn.position,
         text: turn.text,
         said_at: turn.said_at.to_string(),
         recorded_at: turn.recorded_at.to_string(),

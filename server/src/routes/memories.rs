@@ -41,7 +41,7 @@ use crate::{App, metrics};
             "memory_ids": ["01890a5d-ac96-774b-bcce-b30209900003", "01890a5d-ac96-774b-bcce-b30209900004"],
             "repeated": false
         })),
-        (status = 200, description = "Added by an earlier call with this idempotency key", body = AddedMemories),
+        (status = 200, description = "Nothing was added: an earlier call with this idempotency key added the memories, or each of them was there already or was erased", body = AddedMemories),
     )
 )]
 pub(crate) async fn add_memories(
@@ -53,11 +53,9 @@ pub(crate) async fn add_memories(
     let idempotency = key.of(&caller, Operation::AddMemories, &request);
     let request = remember::memories(request, idempotency)?;
     let remembered = app.engine()?.remember_memories(&caller, request).await?;
-    if !remembered.repeated {
-        metrics::memories_remembered(remembered.memories.len());
-    }
-    let repeated = remembered.repeated;
-    Ok(created(responses::added_memories(remembered), repeated))
+    let written = remembered.written();
+    metrics::memories_remembered(written);
+    Ok(created(responses::added_memories(remembered), written == 0))
 }
 
 /// List the memories of a scope

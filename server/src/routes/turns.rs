@@ -40,7 +40,7 @@ use crate::{App, metrics};
             "memory_ids": ["01890a5d-ac96-774b-bcce-b30209900003", "01890a5d-ac96-774b-bcce-b30209900004"],
             "repeated": false
         })),
-        (status = 200, description = "Added by an earlier call with this idempotency key", body = AddedTurns),
+        (status = 200, description = "Nothing was added: an earlier call with this idempotency key added the turns, or each of them was there already or was erased", body = AddedTurns),
     )
 )]
 pub(crate) async fn add_turns(
@@ -56,14 +56,12 @@ pub(crate) async fn add_turns(
     let request = remember::turns(request, idempotency)?;
     let (engine, scope) = (app.engine()?, request.scope.clone());
     let remembered = engine.remember_turns(&caller, request).await?;
-    if !remembered.repeated {
-        metrics::turns_remembered(remembered.turns.len());
-    }
-    let repeated = remembered.repeated;
+    let written = remembered.written();
+    metrics::turns_remembered(written);
     let thinking = match wait {
         true => Some(engine.wait_for_thinking(&caller, &scope, &remembered.memories, until).await?),
         false => None,
     };
     let added = responses::added_turns(remembered);
-    Ok(created(AddedTurns { thinking: thinking.map(thinking::progress), ..added }, repeated))
+    Ok(created(AddedTurns { thinking: thinking.map(thinking::progress), ..added }, written == 0))
 }

@@ -50,6 +50,7 @@ async fn write(
             session: Some(format!("s{}", count / 50)),
             turns,
             visibility: None,
+            again: false,
             wait: false,
         };
         let Ok(added) = client.add_turns(&request).await else { break };

@@ -28,6 +28,7 @@ async fn remember(client: &Client, scope: &Scope) -> Vec<uuid::Uuid> {
         session: Some("monday".to_owned()),
         turns: vec![first, second],
         visibility: None,
+        again: false,
         wait: false,
     };
     client.add_turns(&request).await.unwrap().memory_ids
@@ -97,7 +98,7 @@ async fn finished_memories_and_documents_are_filtered_and_erased_by_filter() {
         fact("Ann skis", "sport"),
         settings,
     ];
-    client.add_memories(&AddMemories { scope: scope.clone(), memories }).await.unwrap();
+    client.add_memories(&AddMemories { scope: scope.clone(), memories, again: false }).await.unwrap();
 
     let mut asked = ask(&scope, "What does Ann like?");
     asked.filter = Some(Filter::contains("tags", "sport"));
@@ -192,10 +193,15 @@ async fn links_survive_export_and_import_in_both_directions() {
     let link = |to, weight| Link { to, relation: "near".to_owned(), weight };
     let fact = |text: &str, links| NewMemory { text: text.to_owned(), links, ..NewMemory::default() };
     let memories = vec![fact("first", vec![link(turns[0], 0.1)]), fact("second", vec![])];
-    let request = AddMemories { scope: scope.clone(), memories };
+    let request = AddMemories { scope: scope.clone(), memories, again: false };
     let made = from.client.add_memories(&request).await.unwrap().memory_ids;
     let last = vec![fact("last", vec![link(made[0], 0.5), link(made[1], 1.0)])];
-    let last = from.client.add_memories(&AddMemories { scope, memories: last }).await.unwrap().memory_ids[0];
+    let last = from
+        .client
+        .add_memories(&AddMemories { scope, memories: last, again: false })
+        .await
+        .unwrap()
+        .memory_ids[0];
     for (id, links) in
         [(turns[1], vec![link(last, 0.25), link(turns[0], 0.75)]), (made[0], vec![link(made[1], 0.3)])]
     {
@@ -235,7 +241,7 @@ async fn recall_answers_as_of_two_times_and_for_a_partner() {
     let secret = NewMemory { audience: vec!["bob".to_owned()], ..lives("secret with Carol") };
     let memories =
         vec![porto, NewMemory { valid_from: Some("2024-01-01".to_owned()), ..lives("Lisbon") }, secret];
-    let request = AddMemories { scope: scope.clone(), memories };
+    let request = AddMemories { scope: scope.clone(), memories, again: false };
     let made = client.add_memories(&request).await.unwrap().memory_ids;
     let returned = async |request: RecallRequest| {
         let answer = client.recall(&request).await.unwrap();

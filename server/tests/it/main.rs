@@ -19,6 +19,7 @@ mod models;
 #[cfg(feature = "testing")]
 mod process;
 #[cfg(feature = "testing")]
+#[cfg(feature = "testing")]
 mod reindex;
 #[cfg(feature = "testing")]
 mod thinking;

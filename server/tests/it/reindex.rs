@@ -35,7 +35,8 @@ async fn fill(client: &Client) -> Vec<Uuid> {
         let text = |count: usize| format!("note{count} is one of many that are remembered here");
         let turns = (first..first + 500).map(|count| NewTurn::new(Role::User, text(count))).collect();
         let session = Some(format!("s{first}"));
-        let request = AddTurns { scope: scope(), session, turns, visibility: None, wait: false };
+        let request =
+            AddTurns { scope: scope(), session, turns, visibility: None, again: false, wait: false };
         ids.extend(client.add_turns(&request).await.unwrap().memory_ids);
     }
     ids

@@ -52,7 +52,7 @@ async fn fill(client: &Client) {
     ];
     let session = Some("monday".to_owned());
     let added = client
-        .add_turns(&AddTurns { scope: ann(), session, turns, visibility: None, wait: false })
+        .add_turns(&AddTurns { scope: ann(), session, turns, visibility: None, again: false, wait: false })
         .await
         .unwrap();
     let fact = NewMemory {
@@ -76,7 +76,7 @@ async fn fill(client: &Client) {
         ..NewMemory::default()
     };
     let memories = vec![fact, of_the_secret, document];
-    let made = client.add_memories(&AddMemories { scope: ann(), memories }).await.unwrap();
+    let made = client.add_memories(&AddMemories { scope: ann(), memories, again: false }).await.unwrap();
     let edit = EditMemory {
         text: Some("Ann has a beagle".to_owned()),
         links: Some(vec![
@@ -162,6 +162,7 @@ async fn go_on(client: &Client) {
         session: Some("monday".to_owned()),
         turns: more,
         visibility: None,
+        again: false,
         wait: false,
     };
     client.add_turns(&request).await.unwrap();

@@ -120,7 +120,7 @@ pub(crate) fn exchange(prefix: &str, user: u64, number: u64, wait: bool) -> AddT
         NewTurn::new(Role::Assistant, "That sounds lovely, I hope you enjoy it for a long time."),
     ];
     let scope = Scope::user(format!("{prefix}{user}"));
-    AddTurns { scope, session: None, turns, visibility: None, wait }
+    AddTurns { scope, session: None, turns, visibility: None, again: false, wait }
 }
 
 /// Statement of a user, another one for each of the first 4,096 numbers.

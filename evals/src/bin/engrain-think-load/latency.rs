@@ -92,7 +92,7 @@ async fn adds(
 
 fn single(scope: &Scope, number: u64) -> AddTurns {
     let turns = vec![NewTurn::new(Role::User, exchanges::statement(0, number))];
-    AddTurns { scope: scope.clone(), session: None, turns, visibility: None, wait: false }
+    AddTurns { scope: scope.clone(), session: None, turns, visibility: None, again: false, wait: false }
 }
 
 fn describe(mut times: Vec<Duration>) -> String {

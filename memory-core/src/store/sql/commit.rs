@@ -4,24 +4,26 @@
 //! written. New rows of all sets are buffered and inserted together in a few multi-row statements. Revisions and
 //! erasures read the stored state, so the buffer is flushed before them.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use sqlx::Acquire as _;
 
 use super::erase::derivations;
 use super::groups::check_groups;
 use super::idempotency::{earlier_request, same_request};
+use super::identities::{Recognised, recognise};
 use super::links::written;
 use super::versions::NextVersion;
 use super::write_transaction::WriteTransaction;
 use super::{Connection, NO_EMBEDDER, SqlStore, StoreError, dialect, is_refused_data, unavailable};
-use crate::domain::change::{
-    Appended, ChangeSet, Committed, CreatedIds, Idempotency, NewTurns, Outcome, Refusal,
-};
+use crate::domain::change::{ChangeSet, Committed, CreatedIds, Idempotency, Outcome, Refusal};
 use crate::domain::id::{PartitionId, TenantId};
+use crate::domain::keyed_digest::KeyedDigest;
 use crate::domain::memory::Memory;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
-use crate::store::{ChangeOp, Commit};
+use crate::store::{ChangeOp, Commit, Memories as _};
 
 /// Maximum number of memories of one owner: it fits the index's 32-bit row numbers with room to spare.
 const MAX_MEMORIES_PER_PARTITION: u64 = 50_000_000;
@@ -48,6 +50,15 @@ impl Commit for SqlStore {
         Ok(outcomes)
     }
 
+    async fn recognised(&self, set: &ChangeSet) -> Result<BTreeSet<usize>, StoreError> {
+        let Some(partition) = self.partition_of(set.tenant, &set.owner).await? else {
+            return Ok(BTreeSet::new());
+        };
+        let mut connection = self.readers.acquire().await.map_err(unavailable)?;
+        let recognised = recognise(&mut connection, &self.digests, partition, set).await?;
+        Ok(recognised.not_to_write().collect())
+    }
+
     async fn earlier(
         &self,
         tenant: TenantId,
@@ -66,7 +77,7 @@ impl SqlStore {
     /// database refuses a row of any set.
     async fn commit_together(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
         let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
-        let outcomes = write_all(&mut transaction, sets, self.embedder().0).await?;
+        let outcomes = write_all(&mut transaction, &self.digests, sets, self.embedder().0).await?;
         transaction.commit().await.map_err(unavailable)?;
         Ok(outcomes)
     }
@@ -82,7 +93,8 @@ impl SqlStore {
         let mut outcomes = Vec::with_capacity(sets.len());
         for set in sets {
             let mut savepoint = transaction.begin().await.map_err(unavailable)?;
-            let written = write_all(&mut savepoint, std::slice::from_ref(set), self.embedder().0).await;
+            let written =
+                write_all(&mut savepoint, &self.digests, std::slice::from_ref(set), self.embedder().0).await;
             match written {
                 Ok(outcome) => {
                     savepoint.commit().await.map_err(unavailable)?;
@@ -104,10 +116,11 @@ impl SqlStore {
 /// Writes the sets in order, then the counters.
 async fn write_all(
     connection: &mut Connection,
+    digests: &KeyedDigest,
     sets: &[ChangeSet],
     embedder: i64,
 ) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
-    let mut write = WriteTransaction::new(connection, embedder);
+    let mut write = WriteTransaction::new(connection, digests, embedder);
     write.find_partitions(sets).await?;
     let mut outcomes = Vec::with_capacity(sets.len());
     for set in sets {
@@ -149,7 +162,14 @@ impl<'a> WriteTransaction<'_, 'a> {
                     None => continue,
                 },
             };
-            let mut committed = self.write(partition, set).await?;
+            let recognised = match set.turns.is_some() || !set.memories.is_empty() {
+                true => self.recognise(partition, set).await?,
+                false => Recognised::default(),
+            };
+            if set.unprepared.iter().any(|index| recognised.is_to_write(*index)) {
+                return Ok(Err(Refusal::Outdated));
+            }
+            let mut committed = self.write(partition, set, &recognised).await?;
             if let Some(idempotency) = &set.idempotency {
                 self.remember_request(set, idempotency, &committed.created).await?;
             }
@@ -215,17 +235,34 @@ impl<'a> WriteTransaction<'_, 'a> {
         self.check_links(Some(partition), set).await
     }
 
-    async fn write(&mut self, partition: PartitionId, set: &'a ChangeSet) -> Result<Committed, StoreError> {
+    async fn write(
+        &mut self,
+        partition: PartitionId,
+        set: &'a ChangeSet,
+        recognised: &Recognised,
+    ) -> Result<Committed, StoreError> {
         let seq_before = self.counters.of(partition).last_seq;
-        let mut created = CreatedIds { matched: set.erasures.len() as u64, ..CreatedIds::default() };
+        let mut created = CreatedIds {
+            session: recognised.session,
+            outcomes: recognised.outcomes(set),
+            matched: set.erasures.len() as u64,
+            ..CreatedIds::default()
+        };
+        self.forget_erased(partition, &recognised.brought_back).await?;
         let mut appended = None;
         self.leave_queue(partition, set).await?;
         if let Some(new) = &set.turns {
-            appended = Some(self.append(partition, set, new, &mut created).await?);
+            appended = self.append(partition, set, new, recognised, &mut created).await?;
         }
         let mut replaced = Vec::with_capacity(set.memories.len());
-        for new in &set.memories {
-            replaced.push(self.add(partition, set, new, &mut created).await?);
+        let before = set.turns.as_ref().map_or(0, |new| new.turns.len());
+        for (index, new) in (before..).zip(&set.memories) {
+            if recognised.is_to_write(index) {
+                replaced.push(self.add(partition, set, new, &mut created).await?);
+            } else {
+                created.memories.extend(recognised.memory(index));
+                replaced.push(None);
+            }
         }
         for revision in &set.revisions {
             if let Some(derivation) = &revision.derivation {
@@ -251,7 +288,9 @@ impl<'a> WriteTransaction<'_, 'a> {
         }
         // The finished job comes first: its successor may have its unique key.
         super::jobs::finish_with_set(&mut *self.connection, set).await?;
-        for job in &set.jobs {
+        // A set of turns of which none is new has nothing to think about.
+        let jobs = if set.turns.is_some() && appended.is_none() { &[][..] } else { &set.jobs };
+        for job in jobs {
             super::jobs::insert(&mut *self.connection, job).await?;
         }
         let seq_after = self.counters.of(partition).last_seq;
@@ -267,36 +306,6 @@ impl<'a> WriteTransaction<'_, 'a> {
             replaced,
             is_detached,
         })
-    }
-
-    async fn append(
-        &mut self,
-        partition: PartitionId,
-        set: &'a ChangeSet,
-        new: &'a NewTurns,
-        created: &mut CreatedIds,
-    ) -> Result<Appended, StoreError> {
-        let started = new.turns.first().map_or(set.now, |(turn, _)| turn.said_at);
-        let (session, session_ordinal, first_seq) = self.session(partition, set.now, new, started).await?;
-        for (turn, memory) in &new.turns {
-            self.inserts.turn(partition, session, first_seq + turn.seq, turn);
-            let redirected = self.redirected(&memory.memory);
-            self.inserts.memory(partition, redirected, memory);
-            let seq = self.log(partition, ChangeOp::Put, &memory.memory, set.now);
-            for mechanism in &set.queue_for {
-                self.inserts.queued(partition, mechanism, seq, memory.memory.id);
-            }
-            created.turns.push(turn.id);
-            created.memories.push(memory.memory.id);
-        }
-        let count = u32::try_from(new.turns.len()).unwrap_or(u32::MAX);
-        self.counters.next_turn(session, first_seq.saturating_add(count));
-        self.counters.of(partition).memory_count += u64::from(count);
-        if let Some((_, memory)) = new.turns.first() {
-            self.reachable_by(partition, set, &memory.memory).await?;
-        }
-        created.session = Some(session);
-        Ok(Appended { session, session_ordinal, first_seq })
     }
 
     /// Adds a memory. A document replaces the one of its name; it is returned as it was written.
@@ -320,6 +329,7 @@ impl<'a> WriteTransaction<'_, 'a> {
                 let mut memory = given.into_owned();
                 (memory.id, memory.version, memory.created_at) = (id, version + 1, created_at);
                 self.revise(partition, NextVersion::of_document(&memory, new)).await?;
+                self.name_document(partition, memory.id, new.key.as_ref()).await?;
                 Some(memory)
             }
             None => {
@@ -336,7 +346,7 @@ impl<'a> WriteTransaction<'_, 'a> {
     }
 
     /// Records that this partition holds memories of an agent, app or run.
-    async fn reachable_by(
+    pub(super) async fn reachable_by(
         &mut self,
         partition: PartitionId,
         set: &ChangeSet,

@@ -11,8 +11,8 @@ use crate::domain::id::{PartitionId, SessionId};
 #[derive(Default)]
 pub(super) struct Counters {
     partitions: HashMap<PartitionId, PartitionCounters>,
-    /// Position of the next turn, by session that got turns.
-    sessions: HashMap<SessionId, u32>,
+    /// Ordinal of the next turn and number of new ones, by session that got turns.
+    sessions: HashMap<SessionId, (u32, u32)>,
 }
 
 /// Counters of a partition, as they will be written.
@@ -40,14 +40,16 @@ impl Counters {
         self.partitions.remove(&partition);
     }
 
-    /// Position of the next turn of a session that got turns in this transaction.
+    /// Ordinal of the next turn of a session that got turns in this transaction.
     pub(super) fn turns_of(&self, session: SessionId) -> Option<u32> {
-        self.sessions.get(&session).copied()
+        self.sessions.get(&session).map(|(next, _)| *next)
     }
 
-    /// Records the position of the next turn of a session.
-    pub(super) fn next_turn(&mut self, session: SessionId, seq: u32) {
-        self.sessions.insert(session, seq);
+    /// Records that a session got `added` turns, from the ordinal `first` on.
+    pub(super) fn add_turns(&mut self, session: SessionId, first: u32, added: u32) {
+        let (next, new) = self.sessions.entry(session).or_default();
+        *next = first.saturating_add(added);
+        *new = new.saturating_add(added);
     }
 
     /// Writes all counters.
@@ -64,10 +66,12 @@ impl Counters {
             .await
             .map_err(unavailable)?;
         }
-        for (session, turn_count) in &self.sessions {
-            sqlx::query("UPDATE sessions SET turn_count = $2 WHERE id = $1")
+        for (session, (next, added)) in &self.sessions {
+            // An erasure in the same transaction has counted its turns off the row.
+            sqlx::query("UPDATE sessions SET next_seq = $2, turn_count = turn_count + $3 WHERE id = $1")
                 .bind(session.0)
-                .bind(i64::from(*turn_count))
+                .bind(i64::from(*next))
+                .bind(i64::from(*added))
                 .execute(&mut *to)
                 .await
                 .map_err(unavailable)?;

@@ -2,7 +2,7 @@
 //! its groups, its place in the queues of thinking, every memory derived from it, and every link to it, in all versions.
 //! Only numbers and ids in the change log remain.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -107,18 +107,18 @@ impl WriteTransaction<'_, '_> {
         // Without a bound: the set was refused before if it has one that this exceeds.
         let closure = closure(&mut *self.connection, partition, roots, &[], usize::MAX).await?;
         let mut erased = HashSet::new();
-        let mut sessions = HashSet::new();
+        let mut erased_turns = HashMap::new();
         let mut linking = BTreeSet::new();
         for id in closure.unwrap_or_default() {
             erased.insert(id);
             self.erase_targets(partition, id, &mut linking).await?;
-            let Some(version) = self.erase_one(partition, id, &mut sessions).await? else { continue };
+            let Some(version) = self.erase_one(partition, id, &mut erased_turns).await? else { continue };
             self.log_version(partition, ChangeOp::Erase, (id, version), now);
             created.erased.push(id);
         }
         let reopened = self.erase_links(partition, &linking, &erased, now).await?;
         self.forget_count(partition, created.erased.len() as u64);
-        self.erase_empty_sessions(&sessions).await?;
+        self.count_off_turns(&erased_turns).await?;
         self.erase_from_access_log(partition, &erased).await?;
         Ok(reopened)
     }
@@ -128,7 +128,7 @@ impl WriteTransaction<'_, '_> {
         &mut self,
         partition: PartitionId,
         id: MemoryId,
-        sessions: &mut HashSet<Uuid>,
+        erased_turns: &mut HashMap<Uuid, i64>,
     ) -> Result<Option<u32>, StoreError> {
         type Row = (i64, Option<Uuid>, Option<Uuid>, Option<Uuid>);
         let row: Option<Row> = sqlx::query_as(
@@ -142,6 +142,7 @@ impl WriteTransaction<'_, '_> {
         .await
         .map_err(unavailable)?;
         let Some((version, turn, derivation, session)) = row else { return Ok(None) };
+        self.remember_erased(partition, id).await?;
         self.delete_rows(partition, id).await?;
         self.delete_groups(partition, id).await?;
         for statement in [
@@ -162,7 +163,9 @@ impl WriteTransaction<'_, '_> {
         if let Some(derivation) = derivation {
             self.delete_derivation(derivation).await?;
         }
-        sessions.extend(session);
+        if let Some(session) = session {
+            *erased_turns.entry(session).or_default() += 1;
+        }
         Ok(Some(u32::try_from(version).unwrap_or(u32::MAX)))
     }
 
@@ -195,8 +198,15 @@ impl WriteTransaction<'_, '_> {
         Ok(())
     }
 
-    async fn erase_empty_sessions(&mut self, sessions: &HashSet<Uuid>) -> Result<(), StoreError> {
-        for session in sessions {
+    /// Counts erased turns off their sessions, and erases those without a turn.
+    async fn count_off_turns(&mut self, erased: &HashMap<Uuid, i64>) -> Result<(), StoreError> {
+        for (session, turns) in erased {
+            sqlx::query("UPDATE sessions SET turn_count = turn_count - $2 WHERE id = $1")
+                .bind(session)
+                .bind(turns)
+                .execute(&mut *self.connection)
+                .await
+                .map_err(unavailable)?;
             sqlx::query(
                 "DELETE FROM sessions WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM turns WHERE session_id = $1)",
             )

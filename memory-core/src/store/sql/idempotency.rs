@@ -11,6 +11,7 @@ use super::write_transaction::WriteTransaction;
 use super::{Db, StoreError, unavailable};
 use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, Refusal};
 use crate::domain::id::{JobId, MemoryId, SessionId, TenantId, TurnId};
+use crate::domain::item_outcome::ItemOutcome;
 use crate::domain::scope::Owner;
 
 impl WriteTransaction<'_, '_> {
@@ -106,34 +107,37 @@ fn read_created(json: &str) -> Result<CreatedIds, StoreError> {
     })
 }
 
-/// JSON of the created ids: `[session, [memories], [turns], [erased], matched, job]`. Records of earlier versions end before
-/// `matched`.
+/// JSON of the created ids: `[session, [memories], [turns], [erased], matched, job, [outcomes]]`. The outcomes are missing
+/// where there are none; records of earlier releases end before `matched`.
 fn created_json(created: &CreatedIds) -> String {
-    let texts = |ids: Vec<uuid::Uuid>| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
-    serde_json::json!([
-        created.session.map(|id| id.to_string()),
+    let texts = |ids: Vec<uuid::Uuid>| -> serde_json::Value {
+        ids.iter().map(ToString::to_string).collect::<Vec<_>>().into()
+    };
+    let outcomes: Vec<&str> = created.outcomes.iter().map(|outcome| outcome.as_str()).collect();
+    let mut parts = vec![
+        serde_json::json!(created.session.map(|id| id.to_string())),
         texts(created.memories.iter().map(|id| id.0).collect()),
         texts(created.turns.iter().map(|id| id.0).collect()),
         texts(created.erased.iter().map(|id| id.0).collect()),
-        created.matched,
-        created.job.map(|id| id.to_string()),
-    ])
-    .to_string()
+        created.matched.into(),
+        serde_json::json!(created.job.map(|id| id.to_string())),
+    ];
+    if !outcomes.is_empty() {
+        parts.push(outcomes.into());
+    }
+    serde_json::Value::Array(parts).to_string()
 }
 
 fn created_from_json(json: &str) -> Option<CreatedIds> {
     type Ids = Vec<uuid::Uuid>;
-    type Parts = (Option<uuid::Uuid>, Ids, Ids, Ids, u64, Option<uuid::Uuid>);
-    type EarlierParts = (Option<uuid::Uuid>, Ids, Ids, Ids);
-    let with_count = serde_json::from_str::<Parts>(json);
-    let (session, memories, turns, erased, matched, job) = with_count
-        .or_else(|_| {
-            serde_json::from_str::<EarlierParts>(json).map(|(session, memories, turns, erased)| {
-                let matched = erased.len() as u64;
-                (session, memories, turns, erased, matched, None)
-            })
-        })
-        .ok()?;
+    let mut parts = serde_json::from_str::<Vec<serde_json::Value>>(json).ok()?;
+    let rest = parts.split_off(parts.len().min(4));
+    let (session, memories, turns, erased): (Option<uuid::Uuid>, Ids, Ids, Ids) =
+        serde_json::from_value(parts.into()).ok()?;
+    let mut rest = rest.into_iter();
+    let matched = rest.next().map_or(Some(erased.len() as u64), |matched| matched.as_u64())?;
+    let job: Option<uuid::Uuid> = rest.next().map_or(Ok(None), serde_json::from_value).ok()?;
+    let outcomes: Vec<String> = rest.next().map_or(Ok(Vec::new()), serde_json::from_value).ok()?;
     Some(CreatedIds {
         session: session.map(SessionId),
         memories: memories.into_iter().map(MemoryId).collect(),
@@ -141,5 +145,6 @@ fn created_from_json(json: &str) -> Option<CreatedIds> {
         erased: erased.into_iter().map(MemoryId).collect(),
         matched,
         job: job.map(JobId),
+        outcomes: outcomes.iter().map(|name| ItemOutcome::parse(name)).collect::<Option<_>>()?,
     })
 }

@@ -13,6 +13,7 @@ use crate::domain::derivation::{Derivation, Input, Source};
 use crate::domain::group::GroupKey;
 use crate::domain::id::{DerivationId, MemoryId, PartitionId, SessionId};
 use crate::domain::memory::{Kind, Memory};
+use crate::domain::name::Name;
 use crate::domain::time::Timestamp;
 use crate::domain::turn::Turn;
 use crate::store::ChangeOp;
@@ -22,7 +23,7 @@ use crate::store::ChangeOp;
 #[derive(Default)]
 pub(super) struct InsertBuffer<'a> {
     turns: Vec<(PartitionId, SessionId, u32, &'a Turn)>,
-    memories: Vec<(PartitionId, Cow<'a, Memory>)>,
+    memories: Vec<(PartitionId, Cow<'a, Memory>, Option<&'a Name>)>,
     derivations: Vec<(PartitionId, &'a Derivation)>,
     inputs: Vec<(PartitionId, DerivationId, &'a Input)>,
     link_targets: Vec<(PartitionId, MemoryId, MemoryId)>,
@@ -57,7 +58,7 @@ impl<'a> InsertBuffer<'a> {
         self.links(partition, &memory);
         self.rows(partition, memory.id, &new.rows);
         self.groups(partition, memory.id, &new.groups);
-        self.memories.push((partition, memory));
+        self.memories.push((partition, memory, new.key.as_ref()));
     }
 
     /// Adds the link targets of a memory. The list of links is not written here: it is in the memory's row.
@@ -112,7 +113,7 @@ async fn write_turns(
     turns: &[(PartitionId, SessionId, u32, &Turn)],
 ) -> Result<(), StoreError> {
     let head = "INSERT INTO turns (partition_id, id, session_id, seq, key, role, author, text, said_us, recorded_us, \
-                participants, place, metadata) ";
+                participants, place, metadata, position) ";
     insert(to, head, turns, &|values, (partition, session, seq, turn)| {
         values
             .push_bind(partition.0)
@@ -127,20 +128,21 @@ async fn write_turns(
             .push_bind(turn.recorded_at.as_micros())
             .push_bind(names_json(&turn.participants))
             .push_bind(turn.place.as_ref().map(|name| name.as_str().to_owned()))
-            .push_bind(metadata_json(&turn.metadata));
+            .push_bind(metadata_json(&turn.metadata))
+            .push_bind(turn.position.map(i64::from));
     })
     .await
 }
 
 async fn write_memories(
     to: &mut Connection,
-    memories: &[(PartitionId, Cow<'_, Memory>)],
+    memories: &[(PartitionId, Cow<'_, Memory>, Option<&Name>)],
 ) -> Result<(), StoreError> {
     let head = "INSERT INTO memories (partition_id, id, version, kind, text, tokens, agent_id, app_id, run_id, \
                 visibility, subjects, tags, metadata, namespace, key, turn_id, derivation_id, happened_us, \
                 happened_until_us, recorded_us, created_us, valid_from_us, valid_to_us, expires_us, importance, \
-                strength, refreshed_us, links, statement, audience) ";
-    insert(to, head, memories, &|values, (partition, memory)| {
+                strength, refreshed_us, links, statement, audience, own_key) ";
+    insert(to, head, memories, &|values, (partition, memory, key)| {
         let document = memory.document.as_ref();
         values
             .push_bind(partition.0)
@@ -172,7 +174,8 @@ async fn write_memories(
             .push_bind(memory.strength.refreshed_at.as_micros())
             .push_bind(links_json(&memory.links))
             .push_bind(statement_json(memory.statement.as_ref()))
-            .push_bind(names_json(&memory.audience));
+            .push_bind(names_json(&memory.audience))
+            .push_bind(key.map(|name| name.as_str().to_owned()));
     })
     .await
 }

@@ -75,6 +75,15 @@ pub(super) const RULES: &[Rule] = &[
         ),
     },
     Rule {
+        code: "wrong_turn_count",
+        detail: "sessions that count their turns wrongly",
+        count: "SELECT count(*) FROM sessions s WHERE s.turn_count <>
+                    (SELECT count(*) FROM turns t WHERE t.session_id = s.id)",
+        repair: Some(
+            "UPDATE sessions SET turn_count = (SELECT count(*) FROM turns t WHERE t.session_id = sessions.id)",
+        ),
+    },
+    Rule {
         code: "orphan_version",
         detail: "earlier versions of memories that are not there",
         count: "SELECT count(*) FROM memory_versions v WHERE NOT EXISTS

@@ -19,6 +19,6 @@ mod sqlite;
 
 #[cfg(feature = "sqlite")]
 pub use sqlite::{
-    DATABASE_FILE, DirectoryLock, NotAStore, SqlStore, StoreOptions, check_database, check_file, leftovers,
-    private_files,
+    DATABASE_FILE, DIGEST_KEY_FILE, DirectoryLock, NotAStore, SqlStore, StoreOptions, check_database,
+    check_file, leftovers, private_files,
 };

@@ -112,7 +112,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         Ok(id.map(PartitionId))
     }
 
-    /// Finds or creates the session of that key; returns its id, its ordinal, and the position of its next turn.
+    /// Finds or creates the session of that key; returns its id, its ordinal, and the ordinal of its next turn.
     pub(super) async fn session(
         &mut self,
         partition: PartitionId,
@@ -120,17 +120,16 @@ impl<'a> WriteTransaction<'_, 'a> {
         new: &NewTurns,
         started: Timestamp,
     ) -> Result<(SessionId, u32, u32), StoreError> {
-        let row: Option<(uuid::Uuid, i64, i64)> = sqlx::query_as(
-            "SELECT id, ordinal, turn_count FROM sessions WHERE partition_id = $1 AND key = $2",
-        )
-        .bind(partition.0)
-        .bind(new.session_key.as_str())
-        .fetch_optional(&mut *self.connection)
-        .await
-        .map_err(unavailable)?;
-        if let Some((id, ordinal, turn_count)) = row {
+        let row: Option<(uuid::Uuid, i64, i64)> =
+            sqlx::query_as("SELECT id, ordinal, next_seq FROM sessions WHERE partition_id = $1 AND key = $2")
+                .bind(partition.0)
+                .bind(new.session_key.as_str())
+                .fetch_optional(&mut *self.connection)
+                .await
+                .map_err(unavailable)?;
+        if let Some((id, ordinal, next_seq)) = row {
             let id = SessionId(id);
-            let in_row = u32::try_from(turn_count).unwrap_or(u32::MAX);
+            let in_row = u32::try_from(next_seq).unwrap_or(u32::MAX);
             let next = self.counters.turns_of(id).unwrap_or(in_row);
             return Ok((id, u32::try_from(ordinal).unwrap_or(u32::MAX), next));
         }

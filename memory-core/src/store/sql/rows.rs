@@ -154,7 +154,7 @@ pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
 }
 
 pub(super) const TURN_COLUMNS: &str =
-    "id, seq, key, role, author, text, said_us, recorded_us, participants, place, metadata";
+    "id, seq, key, role, author, text, said_us, recorded_us, participants, place, metadata, position";
 
 /// Decodes a turn from [`TURN_COLUMNS`].
 pub(super) fn turn(row: &Row) -> Result<Turn, StoreError> {
@@ -171,6 +171,7 @@ pub(super) fn turn(row: &Row) -> Result<Turn, StoreError> {
         participants: at.names(8, "participants")?,
         place: at.name(9, "place")?,
         metadata: at.metadata(10)?,
+        position: at.get::<Option<i64>>(11, "position")?.and_then(|position| u32::try_from(position).ok()),
     })
 }
 
@@ -283,7 +284,7 @@ impl Reader<'_> {
         parse(text).ok_or_else(|| self.corrupt(column, &format!("{text:?} is unknown")))
     }
 
-    fn name(&self, index: usize, column: &'static str) -> Result<Option<Name>, StoreError> {
+    pub(super) fn name(&self, index: usize, column: &'static str) -> Result<Option<Name>, StoreError> {
         let text: Option<&str> = self.get(index, column)?;
         text.map(|text| Name::stored(text).map_err(|error| self.corrupt(column, &error.to_string())))
             .transpose()

@@ -1,17 +1,21 @@
 //! The store over one database. Compiled once per database, below the module of that database (`sqlite`, `postgres`).
 
 mod access_log;
+mod append;
 mod bulk;
 mod commit;
 mod counters;
 mod detach;
 mod detached;
+pub(super) mod digest_key;
 mod embedders;
 mod erase;
+mod erased_identities;
 mod erasure_closure;
 mod filtered;
 mod groups;
 mod idempotency;
+mod identities;
 mod insert_buffer;
 mod integrity;
 mod jobs;
@@ -25,6 +29,7 @@ mod partitions;
 mod read;
 mod retract;
 mod rows;
+mod stored_items;
 mod stored_statement;
 mod thinking;
 mod thinking_queue;
@@ -39,6 +44,7 @@ use known_partitions::KnownPartitions;
 
 use super::{Connection, Copying, Db, Ownership, Purging, Row, dialect, integrity_complaints, refuses_data};
 use crate::domain::embedder::EmbedderId;
+use crate::domain::keyed_digest::KeyedDigest;
 use crate::store::{Embedders, StoreError};
 
 /// Durable store in one database, with separate connections for writes and reads.
@@ -46,6 +52,8 @@ use crate::store::{Embedders, StoreError};
 pub struct SqlStore {
     pub(super) writer: sqlx::Pool<Db>,
     pub(super) readers: sqlx::Pool<Db>,
+    /// Digests of what must be recognised again but not be readable (ADR 0030).
+    digests: KeyedDigest,
     embedder: AtomicI64,
     known_partitions: KnownPartitions,
     pub(super) purging: Purging,
@@ -61,11 +69,14 @@ impl SqlStore {
     pub(super) async fn over(
         writer: sqlx::Pool<Db>,
         readers: sqlx::Pool<Db>,
+        digests: KeyedDigest,
         (ownership, purging, copying): (Ownership, Purging, Copying),
     ) -> Result<Self, StoreError> {
+        digest_key::recognise_key(&writer, &digests).await?;
         let store = Self {
             writer,
             readers,
+            digests,
             embedder: AtomicI64::new(NO_EMBEDDER),
             known_partitions: KnownPartitions::default(),
             purging,

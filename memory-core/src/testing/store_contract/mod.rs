@@ -12,6 +12,7 @@ pub mod filtering;
 pub mod jobs;
 pub mod linking;
 pub mod reading;
+pub mod recognising;
 pub mod reopening;
 pub mod thinking;
 pub mod touching;
@@ -70,6 +71,11 @@ macro_rules! store_contract {
                 a_turn_is_thought_about_once, groups_belong_to_the_present_version, erasure_empties_queues_and_groups,
                 turns_are_looked_up_in_queues_and_by_id, evidence_of_many_memories_is_read_together,
                 versions_are_read_as_of_a_time, usage_of_models_adds_up;
+            recognising: a_grown_conversation_gets_only_its_new_turns, turns_without_an_identity_are_never_merged,
+                another_content_under_a_key_is_a_conflict, what_was_erased_stays_erased_until_it_is_asked_for,
+                a_session_that_was_erased_is_not_made_again_for_nothing, a_session_counts_the_turns_that_are_there,
+                imports_at_the_same_time_write_each_item_once, memories_are_recognised_by_key_and_by_id,
+                turns_that_are_there_are_not_thought_about_again, an_item_without_rows_is_never_written;
             reopening: erasure_reopens_what_was_superseded, erasure_recalls_what_was_merged_or_dropped;
             working: recalls_are_bounded_per_partition, settings_are_stored,
                 rows_of_another_embedder_replace_those_in_use, rows_of_recipes_are_kept_apart, rows_of_a_stale_version_are_skipped,

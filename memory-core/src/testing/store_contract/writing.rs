@@ -294,7 +294,7 @@ pub async fn sessions_keep_their_order(store: &dyn Store) {
     assert_eq!(places, [(0, 0), (1, 0), (0, 2), (0, 4)], "a place is never given twice");
     let sessions = store.sessions(last.partition, 0, 10).await.unwrap();
     let seen: Vec<_> = sessions.iter().map(|it| (it.key.as_str(), it.ordinal, it.turn_count)).collect();
-    assert_eq!(seen, [("monday", 0, 4), ("tuesday", 1, 1)], "the erased turn does not count");
+    assert_eq!(seen, [("monday", 0, 4), ("tuesday", 1, 1)], "the erased turn is not counted");
     let turns = store.turns(at.session, 0, 10).await.unwrap();
     let seen: Vec<_> = turns.iter().map(|turn| (turn.seq, turn.text.as_str())).collect();
     assert_eq!(seen, [(0, "a"), (1, "b"), (2, "d"), (4, "f")]);

@@ -113,7 +113,7 @@ impl Writing<'_> {
         };
         let bucket = rows.first().and_then(|row| buckets?.key(&row.vector_f32()?));
         let groups = fact.groups.into_iter().chain(bucket).collect();
-        NewMemory { memory, derivation: Some(derivation), rows, groups }
+        NewMemory { key: None, memory, derivation: Some(derivation), rows, groups }
     }
 
     fn revision(&self, revision: FactRevision, now: Timestamp) -> Revision {

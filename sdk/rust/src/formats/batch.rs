@@ -231,9 +231,11 @@ impl Open {
     fn finish(self, format: Format) -> ImportItem {
         let batch = match self.content {
             Content::Turns(Conversation { scope, session, visibility }, turns) => {
-                Batch::Turns(AddTurns { scope, session, turns, visibility, wait: false })
+                Batch::Turns(AddTurns { scope, session, turns, visibility, wait: false, again: false })
             }
-            Content::Memories(scope, memories) => Batch::Memories(AddMemories { scope, memories }),
+            Content::Memories(scope, memories) => {
+                Batch::Memories(AddMemories { scope, memories, again: false })
+            }
         };
         let digest = match &batch {
             Batch::Turns(turns) => digest(&self.salt, turns),

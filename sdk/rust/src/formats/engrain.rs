@@ -139,6 +139,7 @@ fn edit_of(turn: &Turn, memory: &Memory) -> Option<EditMemory> {
 
 fn memory_of(memory: Memory) -> NewMemory {
     NewMemory {
+        key: None,
         text: memory.text,
         // The memory of a turn comes with its turn; one without a turn is kept as a note.
         kind: Some(match memory.kind {

@@ -245,9 +245,12 @@ pub struct SessionPage {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Turn {
-    /// Position of the turn in its session.
+    /// Place of the turn in its session.
     #[serde(flatten)]
     pub origin: Origin,
+    /// Position in the conversation that the turn was added with, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u32>,
     /// Text of the turn.
     pub text: String,
     /// Time at which the turn was said (RFC 3339).

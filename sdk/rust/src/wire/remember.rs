@@ -24,6 +24,10 @@ pub struct AddTurns {
     /// Visibility of the turns' memories. Default: `owner`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Visibility>,
+    /// True to add turns again that were erased. Otherwise those with a `key` or a `position` are left out, so that a
+    /// repeated import does not bring back what was erased. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
     /// True to answer after thinking about the turns: when their facts are stored, or when half of the server's request
     /// timeout is over. Default: false.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "std::ops::Not::not")]
@@ -39,9 +43,15 @@ pub struct NewTurn {
     pub role: Role,
     /// Text of the turn, 1 byte to 1 MiB, not only white space.
     pub text: String,
-    /// Key of the turn, an id of your choice; returned with its memory.
+    /// Key of the turn, an id of your choice, unique in its session; returned with its memory. A turn whose key is there
+    /// already is not added again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// Position of the turn in its conversation, from 0, for imports. A turn without a key that is there already, with the
+    /// same position, role, author, text, and time if given, is not added again. Default: none; then an equal turn is
+    /// another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u32>,
     /// Name of the speaker, for conversations of more than two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
@@ -82,6 +92,7 @@ impl NewTurn {
             role,
             text: text.into(),
             key: None,
+            position: None,
             author: None,
             said_at: None,
             participants: Vec::new(),
@@ -96,16 +107,35 @@ impl NewTurn {
     }
 }
 
+/// What became of a turn or memory of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ItemOutcome {
+    /// It was added.
+    Created,
+    /// It was there already.
+    Existing,
+    /// Its key belongs to another one that is there and stays as it is.
+    Conflicting,
+    /// It was erased earlier and left out; `again` adds it.
+    Erased,
+}
+
 /// Response to [`AddTurns`], in the order of the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AddedTurns {
-    /// Id of the session.
+    /// Id of the session; the nil id if all turns were left out and it has none.
     pub session_id: Uuid,
-    /// Ids of the turns.
+    /// Ids of the turns that were added or there already. A turn that was left out has none.
     pub turn_ids: Vec<Uuid>,
     /// Ids of the turns' memories.
     pub memory_ids: Vec<Uuid>,
+    /// Outcome of each turn of the request. Missing if all of them were added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outcomes: Vec<ItemOutcome>,
     /// True if an earlier call with this idempotency key added them.
     pub repeated: bool,
     /// Progress of thinking about the turns, for a request with `wait`.
@@ -123,6 +153,9 @@ pub struct AddMemories {
     pub scope: Scope,
     /// Memories to add, 1 to 1,000.
     pub memories: Vec<NewMemory>,
+    /// True to add memories again that were erased. Otherwise those with a `key` are left out. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// Finished memory to add.
@@ -135,6 +168,10 @@ pub struct NewMemory {
     /// Kind of the memory, any but `turn`. Default: `document` with a document name, otherwise `fact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
+    /// Key of the memory, an id of your choice, unique among the memories of its owner. A memory whose key is there already
+    /// is not added again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// Name of the document; required for the kind `document` and allowed only there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<DocumentName>,
@@ -190,8 +227,12 @@ pub struct NewMemory {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AddedMemories {
-    /// Ids of the memories; a replaced document keeps its id.
+    /// Ids of the memories that were added or there already; a replaced document keeps its id. A memory that was left out
+    /// has none.
     pub memory_ids: Vec<Uuid>,
+    /// Outcome of each memory of the request. Missing if all of them were added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outcomes: Vec<ItemOutcome>,
     /// True if an earlier call with this idempotency key added them.
     pub repeated: bool,
 }

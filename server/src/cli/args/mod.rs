@@ -262,7 +262,7 @@ pub(super) struct ImportArgs {
     /// Maximum number of turns or memories per request, 1 to 1,000
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub(super) batch: u16,
-    /// Add everything again, even what an earlier import of the file added; restores memories erased since
+    /// Add again what was erased since an earlier import; what is still there is never added twice
     #[arg(long)]
     pub(super) again: bool,
 }

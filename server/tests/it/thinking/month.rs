@@ -148,6 +148,7 @@ pub(super) async fn send(client: &Client, exchange: &Exchange, wait: bool) -> Re
         session: Some(exchange.session.to_owned()),
         turns: turns.collect(),
         visibility: None,
+        again: false,
         wait,
     };
     let key = exchange.turns[0].2;

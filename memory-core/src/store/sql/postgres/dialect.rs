@@ -53,6 +53,13 @@ pub(super) const HOLD_ATTEMPT: &str = "
 pub(super) const RELEASE_LEFT_JOBS: &str = "
     UPDATE durable_jobs SET updated_us = CAST($1 AS BIGINT) WHERE FALSE";
 
+/// Keeps a digest key unless there is one. SQLite has its key in a file of its own.
+pub(super) const OFFER_DIGEST_KEY: &str =
+    "INSERT INTO settings (name, value) VALUES ('digest_key', $1) ON CONFLICT (name) DO NOTHING";
+
+/// Digest key that the database keeps.
+pub(super) const DIGEST_KEY: &str = "SELECT decode(value, 'hex') FROM settings WHERE name = 'digest_key'";
+
 /// Escape character of stored texts: a code point that is never assigned to a character.
 const ESCAPE: char = '\u{10FFFF}';
 /// Stored form of U+0000.

@@ -15,8 +15,10 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub use store::SqlStore;
+use store::digest_key::{hexadecimal, random_key};
 use store::unavailable;
 
+use crate::domain::keyed_digest::KeyedDigest;
 use crate::domain::time::Timestamp;
 use crate::store::{PurgeDebt, PurgeWait, StoreError};
 
@@ -38,17 +40,20 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 const DATA_CLASSES: [&str; 2] = ["22", "54"];
 
 /// Options of a connection to the database.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct StoreOptions {
     /// Number of connections for reads.
     pub read_connections: u32,
     /// Number of connections for writes.
     pub write_connections: u32,
+    /// Keyed digests of the store (ADR 0030), the same for all its processes. Without them a key is made and kept in the
+    /// database itself: it then goes with every dump, and protects digests only from who has no more than them.
+    pub digests: Option<KeyedDigest>,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { read_connections: 4, write_connections: 2 }
+        Self { read_connections: 4, write_connections: 2, digests: None }
     }
 }
 
@@ -63,7 +68,11 @@ impl SqlStore {
             pool(options.write_connections).connect_with(connect.clone()).await.map_err(unavailable)?;
         MIGRATIONS.run(&writer).await.map_err(unavailable)?;
         let readers = pool(options.read_connections).connect_with(connect).await.map_err(unavailable)?;
-        Self::over(writer, readers, (Ownership, Purging, Copying)).await
+        let digests = match options.digests {
+            Some(digests) => digests,
+            None => key_in_database(&writer).await?,
+        };
+        Self::over(writer, readers, digests, (Ownership, Purging, Copying)).await
     }
 
     /// Closes all connections.
@@ -71,6 +80,20 @@ impl SqlStore {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// Key that the database keeps itself, made by the process that comes first.
+async fn key_in_database(writer: &sqlx::Pool<Db>) -> Result<KeyedDigest, StoreError> {
+    let made = hexadecimal(&random_key()?);
+    sqlx::query(dialect::OFFER_DIGEST_KEY).bind(made).execute(writer).await.map_err(unavailable)?;
+    let key: Vec<u8> =
+        sqlx::query_scalar(dialect::DIGEST_KEY).fetch_one(writer).await.map_err(unavailable)?;
+    let key = <[u8; KeyedDigest::KEY_BYTES]>::try_from(key).map_err(|_| StoreError::Corrupt {
+        table: "settings",
+        column: "value",
+        row: "digest_key".to_owned(),
+    })?;
+    Ok(KeyedDigest::new(key))
 }
 
 fn refuses_data(code: &str) -> bool {

@@ -4,6 +4,7 @@
 
 mod copying;
 mod dialect;
+mod digest_key_file;
 mod dir_lock;
 pub mod leftovers;
 pub mod private_files;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use copying::Copying;
+pub use digest_key_file::DIGEST_KEY_FILE;
 pub use dir_lock::DirectoryLock;
 use purging::Purging;
 pub use recognise::{NotAStore, check_database, check_file};
@@ -121,7 +123,8 @@ impl SqlStore {
             .connect_with(connect.pragma("query_only", "ON"))
             .await
             .map_err(unavailable)?;
-        Self::over(writer, readers, (lock, purging, copying)).await
+        let digests = digest_key_file::read_or_create(directory)?;
+        Self::over(writer, readers, digests, (lock, purging, copying)).await
     }
 
     /// Closes all connections, and checkpoints the write-ahead log into the database file.
