@@ -54,7 +54,7 @@ pub(crate) async fn sources(client: &Client, scope: &Scope) -> Result<Sources, F
                     turns.extend([(origin.turn_id, origin.clone()), (memory.id, origin)]);
                 }
             }
-            ExportLine::Memory { memory, sources } => derived.push((memory.id, sources)),
+            ExportLine::Memory { memory, sources, .. } => derived.push((memory.id, sources)),
             ExportLine::Header { .. } | ExportLine::Owner { .. } | ExportLine::End { .. } => {}
         }
     }

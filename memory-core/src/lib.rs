@@ -6,7 +6,7 @@
 //! - [`recall`]: scope → query → search → fuse → rerank → assemble → access log.
 //! - [`think`], in the background: batch → extract → compare → resolve → commit.
 //!
-//! Around them: [`memories`] (list, show, edit, erase, undo) and [`maintenance`] (change of embedder, checks, backups). All
+//! Around them: [`memories`] (list, show, edit, erase, undo), [`archive`] (exports and their import) and [`maintenance`] (change of embedder, checks, backups). All
 //! are methods of [`engine::Engine`], which holds the ports: [`store`] keeps the truth, [`index`] finds (and is derived
 //! from the store), [`model`] embeds, re-ranks and completes prompts, [`jobs`] does work in the background. [`domain`] defines the types that
 //! all of them share, [`text`] what words and tokens are, [`retention`] how memories fade.
@@ -14,6 +14,7 @@
 //! Out of scope of this crate: HTTP, configuration, and the choice of implementations. The time and new ids are
 //! injected. Without features it has no database, no model runtime and no network access.
 
+pub mod archive;
 pub mod domain;
 pub mod engine;
 pub mod error;

@@ -40,7 +40,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::routes::{
-    admin, backup, export, jobs, memories, meta, owners, recall, sessions, thinking, turns, undo,
+    admin, backup, export, import, jobs, memories, meta, owners, recall, sessions, thinking, turns, undo,
 };
 
 /// Router of all routes. The server listens with it before the engine is ready: see [`App::attach`].
@@ -63,6 +63,7 @@ fn work() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(turns::add_turns)) // POST /v1/turns
         .routes(routes!(memories::add_memories)) // POST /v1/memories
+        .routes(routes!(import::import_records)) // POST /v1/import
         .routes(routes!(memories::list_memories)) // POST /v1/memories/list
         .routes(routes!(memories::delete_matching)) // POST /v1/memories/delete
         .routes(routes!(memories::show_memory, memories::edit_memory, memories::delete_memory)) // /v1/memories/{id}

@@ -4,11 +4,8 @@
 //! The store assigns session ids, session ordinals and sequence numbers, and returns them in a [`Committed`]. The
 //! index is updated from the two together, without another read of the store.
 
-use std::sync::Arc;
-
-use half::f16;
-
 pub use super::idempotency::{Idempotency, Operation};
+pub use super::new_memory::{IndexRow, KeyKind, MAX_GROUPS_PER_MEMORY, NewMemory};
 
 use super::derivation::Derivation;
 use super::embedder::EmbedderId;
@@ -18,6 +15,7 @@ use super::item_outcome::ItemOutcome;
 use super::job::{Job, JobAttempt};
 use super::memory::Memory;
 use super::name::Name;
+use super::restoration::{Restoration, Restored};
 use super::scope::Owner;
 use super::time::Timestamp;
 use super::turn::Turn;
@@ -44,11 +42,13 @@ pub struct ChangeSet {
     /// set, in any order and in cycles. A link to the provisional id of a document that keeps an earlier id is written
     /// as a link to the kept id; of two links that become the same, the first stays.
     pub memories: Vec<NewMemory>,
+    /// Memories of an archive, to be written as they were.
+    pub restorations: Vec<Restoration>,
     /// True to write turns and memories again that were erased; otherwise those that have an identity are left out
     /// (`domain/identity.rs`).
     pub again: bool,
     /// Items without index rows, because they were there when the set was prepared: positions among the turns, followed by
-    /// the memories. The set is refused with [`Refusal::Outdated`] if one of them has to be written.
+    /// the memories, followed by the restorations. The set is refused with [`Refusal::Outdated`] if one of them has to be written.
     pub unprepared: std::collections::BTreeSet<usize>,
     /// New versions of existing memories.
     pub revisions: Vec<Revision>,
@@ -91,6 +91,7 @@ impl ChangeSet {
             idempotency: None,
             turns: None,
             memories: Vec::new(),
+            restorations: Vec::new(),
             again: false,
             unprepared: std::collections::BTreeSet::new(),
             revisions: Vec::new(),
@@ -132,9 +133,6 @@ pub struct OwnerErasure {
     pub settings: Vec<(String, String)>,
 }
 
-/// Maximum number of groups that one memory belongs to. A set with more is refused.
-pub const MAX_GROUPS_PER_MEMORY: usize = 64;
-
 /// Turns that leave the queue of a mechanism.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThoughtAbout {
@@ -153,22 +151,6 @@ pub struct NewTurns {
     pub session_id_if_new: SessionId,
     /// Turns, in order. `seq` is provisional: the store numbers those that it writes.
     pub turns: Vec<(Turn, NewMemory)>,
-}
-
-/// Memory with its index rows.
-#[derive(Clone, Debug)]
-pub struct NewMemory {
-    /// Key chosen by the application, unique within the partition, for a memory that is recognised when it is sent again.
-    /// Turns have theirs in [`Turn`].
-    pub key: Option<Name>,
-    /// Memory. For a turn, `origin` has the provisional session id and the `seq` of [`NewTurns`].
-    pub memory: Memory,
-    /// Derivation record, for a derived memory.
-    pub derivation: Option<Derivation>,
-    /// Index rows.
-    pub rows: Vec<IndexRow>,
-    /// Groups that it belongs to, at most [`MAX_GROUPS_PER_MEMORY`].
-    pub groups: Vec<GroupKey>,
 }
 
 /// New version of an existing memory.
@@ -209,59 +191,6 @@ pub struct Retraction {
     pub memory: MemoryId,
     /// Derivation of the versions to remove.
     pub derivation: DerivationId,
-}
-
-/// Source of a retrieval key. Further kinds are planned (facts, keyphrases, summaries).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum KeyKind {
-    /// Text of the memory.
-    Text,
-}
-
-impl KeyKind {
-    /// Number in the store.
-    pub const fn code(self) -> i16 {
-        match self {
-            KeyKind::Text => 0,
-        }
-    }
-
-    /// Kind with this number.
-    pub const fn from_code(code: i64) -> Option<Self> {
-        match code {
-            0 => Some(KeyKind::Text),
-            _ => None,
-        }
-    }
-
-    /// Name in explanations.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            KeyKind::Text => "text",
-        }
-    }
-}
-
-/// Index row: one chunk of one key of one memory. A memory may have many rows; top-k counts memories.
-#[derive(Clone, Debug, PartialEq)]
-pub struct IndexRow {
-    /// Kind of the key.
-    pub key: KeyKind,
-    /// Ordinal of the chunk within the key, from 0.
-    pub chunk: u32,
-    /// Span of the chunk in the key's text, as a byte range.
-    pub span: (u32, u32),
-    /// Encoded term vector of the chunk (`text::TermVector`).
-    pub terms: Arc<[u8]>,
-    /// Unit vector of the chunk by the store's embedder; `None` for a chunk without a letter.
-    pub vector: Option<Arc<[f16]>>,
-}
-
-impl IndexRow {
-    /// Vector in single precision, for cosines outside the scan.
-    pub fn vector_f32(&self) -> Option<Arc<[f32]>> {
-        Some(self.vector.as_ref()?.iter().map(|component| component.to_f32()).collect())
-    }
 }
 
 /// Outcome of a [`ChangeSet`].
@@ -323,6 +252,8 @@ pub struct Committed {
     pub is_detached: bool,
     /// For each of `ChangeSet::memories`: the memory as written, if it replaced a document of the same name.
     pub replaced: Vec<Option<Memory>>,
+    /// What became of each of `ChangeSet::restorations`.
+    pub restored: Vec<Restored>,
 }
 
 /// Position of appended turns.

@@ -221,8 +221,8 @@ async fn use_embedder(
 }
 
 /// Index update of a committed set, and the memories that must be read from the store: those of revisions, which
-/// inherit fields from the stored version, of touches, which carry the strength alone, and those that an erasure made
-/// valid again.
+/// inherit fields from the stored version, of restorations, of touches, which carry the strength alone, and those that an
+/// erasure made valid again.
 fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Vec<MemoryId>) {
     let mut put = Vec::new();
     let replaced = set.memories.iter().zip(&committed.replaced);
@@ -240,6 +240,8 @@ fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Vec<MemoryId>) {
         put.push(Indexed { memory: without_text(memory), rows: new.rows });
     }
     let mut unread: Vec<MemoryId> = set.revisions.iter().map(|revision| revision.memory.id).collect();
+    let restored = committed.restored.iter().filter(|restored| restored.is_changed);
+    unread.extend(restored.filter_map(|restored| restored.memory));
     unread.extend(&committed.touched);
     unread.extend(&committed.reopened);
     unread.sort_unstable();

@@ -8,6 +8,7 @@
 //! - Tenants are isolated: every method takes the tenant, or a partition that was found through it.
 //! - Lookups answer `None` or omit what does not exist. Errors are for a store that does not work.
 
+mod archive;
 mod derivations;
 mod erasures;
 mod extent;
@@ -23,6 +24,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
+pub use archive::{Archive, ArchivedParts};
 pub use derivations::Derivations;
 pub use erasures::{DetachedStep, Erasures, OwnerExtent};
 pub use extent::Extent;
@@ -70,6 +72,7 @@ pub enum StoreError {
 pub trait Store:
     Commit
     + Memories
+    + Archive
     + Derivations
     + Erasures
     + FilteredIds
@@ -85,6 +88,7 @@ pub trait Store:
 impl<T> Store for T where
     T: Commit
         + Memories
+        + Archive
         + Derivations
         + Erasures
         + FilteredIds

@@ -5,6 +5,8 @@
 
 mod architecture;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod archive;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod as_of;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod change_sets;

@@ -49,6 +49,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "archive",
+        &["domain", "text", "limits", "store", "error", "field_checks", "scope", "indexing", "engine"],
+    ),
+    (
         "think",
         &[
             "domain",

@@ -1,5 +1,6 @@
 //! Failures of commands: an exit status for scripts, a sentence for people.
 
+use engrain::formats::ImportError;
 use memory_core::store::StoreError;
 
 use crate::config::LoadError;
@@ -42,6 +43,22 @@ impl Failure {
     /// Failure of the file system.
     pub(super) fn io(what: &str, error: &std::io::Error) -> Self {
         Failure::Failed(format!("{what}: {error}"))
+    }
+}
+
+impl Failure {
+    /// Failure of an import.
+    pub(super) fn of_import(error: ImportError) -> Self {
+        match error {
+            ImportError::Format(error) => Failure::Failed(causes(&error)),
+            ImportError::Add { location, source } => match Failure::from(source) {
+                Failure::Unreachable(why) => {
+                    Failure::Unreachable(format!("{location}: {why}; run it again to go on"))
+                }
+                Failure::Failed(why) => Failure::Failed(format!("{location}: {why}")),
+                other => other,
+            },
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use engrain::client::Client;
 use engrain::formats::{
-    CanonicalExport, FormatError, Import, ImportError, ImportItem, ImportOptions, LeftOut, inputs,
+    CanonicalExport, FormatError, Import, ImportError, ImportItem, ImportOptions, Input, LeftOut, inputs,
 };
 use engrain::wire::ExportLine;
 use futures::StreamExt;
@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::args::{ExportArgs, Global, ImportArgs};
 use super::connect::with_server;
 use super::failure::Failure;
+use super::import_archive::import_archive;
 use super::import_report::ImportReport;
 use super::part_file::PartFile;
 
@@ -40,7 +41,8 @@ pub(super) async fn import(global: &Global, args: ImportArgs) -> Result<(), Fail
     with_server(global, async |server| {
         let run = args.again.then(|| RandomIds::default().next(SystemClock.now()));
         let (bar, started) = (spinner(), Instant::now());
-        let mut importing = Importing { client: &server.client, options, run, report, bar };
+        let mut importing =
+            Importing { client: &server.client, options, run, again: args.again, report, bar };
         for path in &args.files {
             importing.import_path(path).await?;
         }
@@ -53,6 +55,8 @@ pub(super) async fn import(global: &Global, args: ImportArgs) -> Result<(), Fail
 /// Step of reading the inputs below a path.
 enum Read {
     Item(Box<ImportItem>),
+    /// Export of format 2 or later.
+    Archive(Box<Input>),
     Skipped(FormatError),
     /// End of a file or member, with what was left out of it.
     End(LeftOut),
@@ -65,6 +69,7 @@ struct Importing<'a> {
     client: &'a Client,
     options: ImportOptions,
     run: Option<Uuid>,
+    again: bool,
     report: ImportReport,
     bar: ProgressBar,
 }
@@ -82,19 +87,24 @@ impl Importing<'_> {
                     if let Some(run) = self.run {
                         item.key = format!("{}-{run}", item.key);
                     }
-                    let imported = import.send(*item).await.map_err(failed)?;
+                    let imported = import.send(*item).await.map_err(Failure::of_import)?;
                     self.report.skip_all(import.take_skipped())?;
                     self.bar.set_position(self.report.items() + imported.turns + imported.memories);
                 }
+                Read::Archive(input) => {
+                    let options = (&self.options, self.again);
+                    import_archive(self.client, &input, options, &mut self.report, &self.bar).await?;
+                }
                 Read::Skipped(error) if self.options.strict => {
-                    return Err(failed(ImportError::Format(error)));
+                    return Err(Failure::of_import(ImportError::Format(error)));
                 }
                 Read::Skipped(error) => self.report.skip((&error).into())?,
                 Read::LeftOut(left_out) => self.report.leave_out(left_out),
                 Read::End(left_out) => {
                     self.report.leave_out(left_out);
                     let next = Import::new(self.client).strict(self.options.strict);
-                    let imported = std::mem::replace(&mut import, next).finish().await.map_err(failed)?;
+                    let imported =
+                        std::mem::replace(&mut import, next).finish().await.map_err(Failure::of_import)?;
                     self.report.add(imported);
                 }
             }
@@ -120,6 +130,13 @@ fn read_path(path: &Path, options: &ImportOptions, steps: &mpsc::Sender<Read>) {
         }
     }
     for input in inputs.found {
+        if input.open_archive(options).is_ok_and(|archive| archive.is_some()) {
+            told = true;
+            if steps.blocking_send(Read::Archive(Box::new(input))).is_err() {
+                return;
+            }
+            continue;
+        }
         let sent = match input.open(options) {
             Ok(mut items) => {
                 told = true;
@@ -151,31 +168,22 @@ fn read_path(path: &Path, options: &ImportOptions, steps: &mpsc::Sender<Read>) {
     }
 }
 
-fn failed(error: ImportError) -> Failure {
-    match error {
-        ImportError::Format(error) => Failure::Failed(crate::problem::causes(&error)),
-        ImportError::Add { location, source } => match Failure::from(source) {
-            Failure::Unreachable(why) => {
-                Failure::Unreachable(format!("{location}: {why}; run it again to go on"))
-            }
-            Failure::Failed(why) => Failure::Failed(format!("{location}: {why}")),
-            other => other,
-        },
-    }
-}
-
 /// Exports memories to a file, atomically, or to standard output.
 pub(super) async fn export(global: &Global, args: ExportArgs) -> Result<(), Failure> {
     let scope = args.scope.scope();
     with_server(global, async |server| {
+        let canonical = args.canonical.then(|| match args.history {
+            true => CanonicalExport::default().with_history(),
+            false => CanonicalExport::default(),
+        });
         let lines = server.client.export(&scope);
         let records = match &args.output {
-            None => write_lines(lines, &mut BufWriter::new(io::stdout().lock()), args.canonical).await?,
+            None => write_lines(lines, &mut BufWriter::new(io::stdout().lock()), canonical).await?,
             Some(path) => {
                 let cannot =
                     |error: io::Error| Failure::io(&format!("cannot write {}", path.display()), &error);
                 let part = PartFile::beside(path).map_err(cannot)?;
-                let records = write_lines(lines, &mut BufWriter::new(part.file()), args.canonical).await?;
+                let records = write_lines(lines, &mut BufWriter::new(part.file()), canonical).await?;
                 part.persist().map_err(cannot)?;
                 records
             }
@@ -189,13 +197,12 @@ pub(super) async fn export(global: &Global, args: ExportArgs) -> Result<(), Fail
 async fn write_lines(
     lines: impl futures::Stream<Item = Result<ExportLine, engrain::Error>>,
     out: &mut impl Write,
-    is_canonical: bool,
+    mut canonical: Option<CanonicalExport>,
 ) -> Result<u64, Failure> {
     let cannot = |error: io::Error| Failure::io("cannot write the export", &error);
     let mut lines = std::pin::pin!(lines);
     let bar = spinner();
     let mut records = 0;
-    let mut canonical = is_canonical.then(CanonicalExport::default);
     while let Some(line) = lines.next().await {
         let line = line?;
         if let ExportLine::End { records: all } = line {

@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engrain::formats::archive::ArchiveImported;
 use engrain::formats::{Imported, LeftOut, Skipped};
 
 use super::failure::Failure;
@@ -19,6 +20,7 @@ pub(super) struct ImportReport {
     shown: Vec<Skipped>,
     skipped: u64,
     total: Imported,
+    archives: ArchiveImported,
     left_out: LeftOut,
     /// Number of files and members that were read.
     inputs: u64,
@@ -36,6 +38,7 @@ impl ImportReport {
             shown: Vec::new(),
             skipped: 0,
             total: Imported::default(),
+            archives: ArchiveImported::default(),
             left_out: LeftOut::default(),
             inputs: 0,
         })
@@ -43,7 +46,7 @@ impl ImportReport {
 
     /// Number of turns and memories of the files that were read to the end.
     pub(super) fn items(&self) -> u64 {
-        self.total.turns + self.total.memories
+        self.total.turns + self.total.memories + self.archives.turns + self.archives.memories
     }
 
     pub(super) fn skip_all(&mut self, skipped: Vec<Skipped>) -> Result<(), Failure> {
@@ -80,6 +83,12 @@ impl ImportReport {
         };
     }
 
+    /// Adds the totals of an Engrain export.
+    pub(super) fn add_archive(&mut self, imported: ArchiveImported) {
+        self.inputs += 1;
+        self.archives = self.archives.plus(imported);
+    }
+
     /// Prints the report.
     ///
     /// # Errors
@@ -114,8 +123,9 @@ impl ImportReport {
 
     fn print_json(&self, took: Duration) -> Result<(), Failure> {
         print::json(&serde_json::json!({
-            "turns": self.total.turns,
-            "memories": self.total.memories,
+            "turns": self.total.turns + self.archives.turns,
+            "memories": self.total.memories + self.archives.memories,
+            "restored": self.archives,
             "repeated_batches": self.total.repeated_batches,
             "sources_lost": self.total.sources_lost,
             "links_lost": self.total.links_lost,
@@ -131,10 +141,19 @@ impl ImportReport {
     fn lines(&self, took: Duration) -> String {
         let Imported { turns, memories, repeated_batches, sources_lost, links_lost, edits_lost } = self.total;
         let LeftOut { blank_texts, hidden_messages, tool_messages, other_files } = self.left_out;
+        let (turns, memories) = (turns + self.archives.turns, memories + self.archives.memories);
+        let archives = self.archives;
         let (seconds, rate) = (took.as_secs_f64(), self.rate(took));
         let mut lines =
             format!("{turns} turns and {memories} memories in {seconds:.1} s ({rate:.0} per second)\n");
         let notes = [
+            (archives.existing, "records of Engrain exports were there before"),
+            (archives.erased, "records of Engrain exports were erased since and left out; --again adds them"),
+            (
+                archives.conflicting,
+                "records of Engrain exports differ from what is there, which stays as it is",
+            ),
+            (archives.references_lost, "references of Engrain exports lead to nothing that is there"),
             (
                 repeated_batches,
                 "batches had been imported before; what has been erased of them since comes back with --again",

@@ -8,6 +8,7 @@ mod args;
 mod connect;
 mod doctor;
 mod failure;
+mod import_archive;
 mod import_export;
 mod import_report;
 #[cfg(feature = "local-models")]

@@ -4,6 +4,7 @@
 //! error names the field by its path (`turns[3].said_at`). Counts, lengths and ranges are checked once, by the engine.
 //! Responses cannot fail.
 
+pub(crate) mod archive;
 pub(crate) mod cursor;
 mod fields;
 pub(crate) mod filter;

@@ -8,7 +8,8 @@ pub(crate) fn provenance(derivation: Option<Derivation>) -> Provenance {
     Provenance { derivation: derivation.map(record) }
 }
 
-fn record(derivation: Derivation) -> DerivationRecord {
+/// Derivation on the wire.
+pub(super) fn record(derivation: Derivation) -> DerivationRecord {
     DerivationRecord {
         maker: derivation.maker.name,
         model: derivation.maker.model,

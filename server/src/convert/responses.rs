@@ -118,13 +118,17 @@ pub(crate) fn added_turns(remembered: Remembered) -> wire::AddedTurns {
 }
 
 fn outcomes(outcomes: &[ItemOutcome]) -> Vec<wire::ItemOutcome> {
-    let told = |outcome: &ItemOutcome| match outcome {
+    outcomes.iter().copied().map(outcome).collect()
+}
+
+/// Outcome of an item on the wire.
+pub(super) fn outcome(outcome: ItemOutcome) -> wire::ItemOutcome {
+    match outcome {
         ItemOutcome::Created => wire::ItemOutcome::Created,
         ItemOutcome::Existing => wire::ItemOutcome::Existing,
         ItemOutcome::Conflicting => wire::ItemOutcome::Conflicting,
         ItemOutcome::Erased => wire::ItemOutcome::Erased,
-    };
-    outcomes.iter().map(told).collect()
+    }
 }
 
 /// Result of adding finished memories.

@@ -173,14 +173,19 @@ pub(crate) fn chosen(profile: wire::ThinkingProfile) -> Profile {
     }
 }
 
+/// Profile of thinking on the wire.
+pub(crate) fn profile_name(profile: Profile) -> wire::ThinkingProfile {
+    match profile {
+        Profile::Off => wire::ThinkingProfile::Off,
+        Profile::Default => wire::ThinkingProfile::Default,
+        Profile::TimPaper => wire::ThinkingProfile::TimPaper,
+    }
+}
+
 /// Response of `GET /v1/thinking`.
 pub(crate) fn state(state: ThinkingState) -> wire::ThinkingState {
     wire::ThinkingState {
-        profile: match state.profile {
-            Profile::Off => wire::ThinkingProfile::Off,
-            Profile::Default => wire::ThinkingProfile::Default,
-            Profile::TimPaper => wire::ThinkingProfile::TimPaper,
-        },
+        profile: profile_name(state.profile),
         is_own: state.is_own,
         is_active: state.is_active,
         pending_turns: state.pending_turns,

@@ -1,9 +1,9 @@
-//! Handler of exports: the memories of one owner or of the whole tenant, one JSON object per line.
+//! Handler of exports: the memories of one owner or of the whole tenant with all that belongs to them, one JSON object per
+//! line (format 2, ADR 0041).
 //!
 //! Invariant: bounded memory. Pages are read one at a time, with back-pressure from the client; a client that
 //! disconnects ends the export. The last line has the number of records, so that an incomplete export can be detected.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
@@ -12,35 +12,31 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use engrain::wire::{ExportLine, Scope as WireScope};
-use memory_core::domain::derivation::Source;
-use memory_core::domain::filter::Filter;
-use memory_core::domain::id::TurnId;
-use memory_core::domain::memory::Memory;
+use engrain::wire::{EXPORT_FORMAT, ExportLine, Scope as WireScope};
 use memory_core::domain::scope::{Caller, Owner, OwnerKind, Scope};
-use memory_core::domain::turn::Turn;
-use memory_core::memories::request::ListMemories;
 use memory_core::store::OwnerEntry;
 use memory_core::{Engine, Error};
 use serde::Deserialize;
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
 use crate::App;
 use crate::admission::Admission;
 use crate::auth::Authenticated;
-use crate::convert::{responses, scope};
+use crate::convert::thinking::profile_name;
+use crate::convert::{archive, responses, scope};
 use crate::extract::QueryString;
 use crate::problem::{Problem, causes};
 
-/// Memories per page; each may be a megabyte.
-const MEMORIES_PER_PAGE: u32 = 64;
+/// Ids of memories per page.
+const MEMORIES_PER_PAGE: u32 = 1_000;
+/// Memories that are read at a time; each version of each may be a megabyte.
+const MEMORIES_PER_READ: usize = 16;
+/// Bytes of a piece of the answer, at which it is sent.
+const BYTES_PER_PIECE: usize = 64 * 1024;
 /// Owners per page.
 const OWNERS_PER_PAGE: u32 = 200;
-/// Pages buffered for the client.
-const PAGES_WAITING: usize = 2;
-/// Version of the export format.
-const FORMAT: u32 = 1;
+/// Pieces buffered for the client.
+const PIECES_WAITING: usize = 2;
 
 /// Query string of [`export`].
 #[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
@@ -59,7 +55,8 @@ pub(crate) struct ExportQuery {
 
 /// Export memories
 ///
-/// Returns one JSON object per line, for the scope of the given ids, or for all owners without ids. The last line is
+/// Returns one JSON object per line, for the scope of the given ids, or for all owners without ids: turns, memories with
+/// all their versions, derivations and links, and the owners' profiles of thinking. The last line is
 /// `{"record": "end", …}`; an export without it is incomplete. `engrain import` reads the file back. A change made
 /// during the export may or may not be included.
 #[utoipa::path(
@@ -68,7 +65,7 @@ pub(crate) struct ExportQuery {
     tag = "admin",
     params(ExportQuery),
     responses((status = 200, description = "Export, one JSON object per line", body = String, content_type = "application/x-ndjson", example = json!(
-        "{\"record\":\"header\",\"format\":1,\"engrain\":\"0.1.0\"}\n{\"record\":\"end\",\"records\":0}\n"
+        "{\"record\":\"header\",\"format\":2,\"engrain\":\"0.1.0\"}\n{\"record\":\"end\",\"records\":0}\n"
     )))
 )]
 pub(crate) async fn export(
@@ -83,11 +80,11 @@ pub(crate) async fn export(
     let engine = Arc::clone(app.engine()?);
     let first = engine.owners(&caller, None, OWNERS_PER_PAGE).await?; // also asks whether the caller may read
 
-    let (lines, mut taken) = mpsc::channel(PAGES_WAITING);
+    let (lines, mut taken) = mpsc::channel(PIECES_WAITING);
     let time_out = app.config().limits.admin_timeout();
     let work = async move {
         let _place = admission;
-        let mut export = Export { engine, caller, lines, records: 0 };
+        let mut export = Export { engine, caller, lines, records: 0, unsent: Vec::new() };
         let ended = tokio::time::timeout(time_out, export.run(whose, first)).await;
         let error = match ended {
             Ok(Ok(()) | Err(Cut::ClientGone)) => return,
@@ -119,17 +116,19 @@ struct Export {
     caller: Caller,
     lines: mpsc::Sender<io::Result<Bytes>>,
     records: u64,
+    /// Lines that are not sent yet.
+    unsent: Vec<u8>,
 }
 
 impl Export {
     async fn run(&mut self, whose: Option<Scope>, first: Vec<OwnerEntry>) -> Result<(), Cut> {
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        self.send(&[ExportLine::Header { format: FORMAT, engrain: version }]).await?;
+        self.send(&ExportLine::Header { format: EXPORT_FORMAT, engrain: version }).await?;
         match whose {
             Some(scope) => self.memories_of(&scope).await?,
             None => self.everyone(first).await?,
         }
-        self.send(&[ExportLine::End { records: self.records }]).await
+        self.send(&ExportLine::End { records: self.records }).await
     }
 
     async fn everyone(&mut self, first: Vec<OwnerEntry>) -> Result<(), Cut> {
@@ -147,73 +146,36 @@ impl Export {
         let Some(owner) = scope.owner() else {
             return Ok(());
         };
-        self.send(&[ExportLine::Owner { scope: responses::owner_scope(&owner) }]).await?;
-        let mut after = None;
+        let thinking = self.engine.thinking(&self.caller, scope).await?;
+        let thinking = thinking.is_own.then(|| profile_name(thinking.profile));
+        self.send(&ExportLine::Owner { scope: responses::owner_scope(&owner), thinking }).await?;
+        let (mut after, mut sessions) = (None, Vec::new());
         loop {
-            let request = ListMemories {
-                scope: scope.clone(),
-                filter: Filter::everything(),
-                newest_first: false, // what is derived comes after what it is derived from
-                limit: MEMORIES_PER_PAGE,
-                after,
-            };
-            let page = self.engine.list(&self.caller, request).await?;
-            after = page.last;
-            let lines = self.lines_of(scope, page.memories).await?;
-            self.records += lines.len() as u64;
-            self.send(&lines).await?;
+            // What is derived comes after what it is derived from.
+            let page = self.engine.archive_page(&self.caller, scope, after, MEMORIES_PER_PAGE).await?;
+            after = page.ids.last().copied();
+            for some in page.ids.chunks(MEMORIES_PER_READ) {
+                for archived in self.engine.archived(&self.caller, scope, some, &mut sessions).await? {
+                    self.records += 1;
+                    self.send(&archive::line(archived)).await?;
+                }
+            }
             if !page.has_more || after.is_none() {
                 return Ok(());
             }
         }
     }
 
-    async fn lines_of(&self, scope: &Scope, memories: Vec<Memory>) -> Result<Vec<ExportLine>, Error> {
-        let ids: Vec<TurnId> =
-            memories.iter().filter_map(|memory| Some(memory.origin.as_ref()?.turn)).collect();
-        let mut turns: HashMap<TurnId, Turn> = HashMap::new();
-        if !ids.is_empty() {
-            let found = self.engine.turns(&self.caller, scope, &ids).await?;
-            turns.extend(found.into_iter().map(|turn| (turn.id, turn)));
+    /// Sends a line, together with those before it, once they are long enough.
+    async fn send(&mut self, line: &ExportLine) -> Result<(), Cut> {
+        // The wire's types have string keys only: they can always be written.
+        if serde_json::to_writer(&mut self.unsent, line).is_ok() {
+            self.unsent.push(b'\n');
         }
-        let mut lines = Vec::with_capacity(memories.len());
-        for memory in memories {
-            let said = memory.origin.as_ref().and_then(|origin| {
-                let session = (origin.session.0, origin.session_key.as_str());
-                Some(responses::turn(turns.remove(&origin.turn)?, session))
-            });
-            lines.push(match said {
-                Some(turn) => ExportLine::Turn { turn, memory: responses::memory(memory) },
-                None => {
-                    let sources = self.sources_of(&memory).await?;
-                    ExportLine::Memory { memory: responses::memory(memory), sources }
-                }
-            });
+        if self.unsent.len() < BYTES_PER_PIECE && !matches!(line, ExportLine::End { .. }) {
+            return Ok(());
         }
-        Ok(lines)
-    }
-
-    async fn sources_of(&self, memory: &Memory) -> Result<Vec<Uuid>, Error> {
-        if memory.derivation.is_none() {
-            return Ok(Vec::new());
-        }
-        let derivation = self.engine.derivation(&self.caller, memory.id).await?;
-        let inputs = derivation.into_iter().flat_map(|derivation| derivation.inputs);
-        let evidence = inputs.filter(|input| input.is_evidence).map(|input| match input.source {
-            Source::Turn(id) => id.0,
-            Source::Memory(id) => id.0,
-        });
-        Ok(evidence.collect())
-    }
-
-    async fn send(&self, lines: &[ExportLine]) -> Result<(), Cut> {
-        let mut bytes = Vec::new();
-        for line in lines {
-            // The wire's types have string keys only: they can always be written.
-            if serde_json::to_writer(&mut bytes, line).is_ok() {
-                bytes.push(b'\n');
-            }
-        }
+        let bytes = std::mem::take(&mut self.unsent);
         self.lines.send(Ok(bytes.into())).await.map_err(|_| Cut::ClientGone)
     }
 }

@@ -4,6 +4,8 @@
 
 mod api;
 #[cfg(feature = "testing")]
+mod archive;
+#[cfg(feature = "testing")]
 mod commands;
 #[cfg(feature = "testing")]
 mod crash;

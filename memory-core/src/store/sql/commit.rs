@@ -166,10 +166,12 @@ impl<'a> WriteTransaction<'_, 'a> {
                 true => self.recognise(partition, set).await?,
                 false => Recognised::default(),
             };
-            if set.unprepared.iter().any(|index| recognised.is_to_write(*index)) {
+            let restoring = self.recognise_restorations(partition, set).await?;
+            if recognised.lacks_rows(set) || restoring.lacks_rows(set) {
                 return Ok(Err(Refusal::Outdated));
             }
             let mut committed = self.write(partition, set, &recognised).await?;
+            self.restore(partition, set, restoring, &mut committed).await?;
             if let Some(idempotency) = &set.idempotency {
                 self.remember_request(set, idempotency, &committed.created).await?;
             }
@@ -200,7 +202,9 @@ impl<'a> WriteTransaction<'_, 'a> {
         if needs_look {
             self.flush().await?;
         }
-        let added = set.memories.len() + set.turns.as_ref().map_or(0, |turns| turns.turns.len());
+        let added = set.memories.len()
+            + set.restorations.len()
+            + set.turns.as_ref().map_or(0, |turns| turns.turns.len());
         let present = known.map_or(0, |partition| self.counters.of(partition).memory_count);
         if present.saturating_add(added as u64) > MAX_MEMORIES_PER_PARTITION {
             return Ok(Some(Refusal::Full { what: "the scope", limit: MAX_MEMORIES_PER_PARTITION }));
@@ -304,6 +308,7 @@ impl<'a> WriteTransaction<'_, 'a> {
             touched,
             reopened,
             replaced,
+            restored: Vec::new(),
             is_detached,
         })
     }

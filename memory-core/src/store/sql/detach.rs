@@ -82,6 +82,7 @@ impl<'a> WriteTransaction<'_, 'a> {
             touched: Vec::new(),
             reopened: Vec::new(),
             replaced: Vec::new(),
+            restored: Vec::new(),
             is_detached: known.is_some(),
         })
     }

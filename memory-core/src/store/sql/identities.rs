@@ -36,6 +36,12 @@ impl Recognised {
         (0..self.items.len()).filter(|index| !self.is_to_write(*index))
     }
 
+    /// True if an item has to be written for which no index rows were made.
+    pub(super) fn lacks_rows(&self, set: &ChangeSet) -> bool {
+        let all = set.turns.as_ref().map_or(0, |new| new.turns.len()) + set.memories.len();
+        set.unprepared.range(..all).any(|index| self.is_to_write(*index))
+    }
+
     /// Memory of an item that is there.
     pub(super) fn memory(&self, index: usize) -> Option<MemoryId> {
         match self.items.get(index) {

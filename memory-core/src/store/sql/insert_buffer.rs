@@ -12,6 +12,7 @@ use crate::domain::change::{IndexRow, NewMemory};
 use crate::domain::derivation::{Derivation, Input, Source};
 use crate::domain::group::GroupKey;
 use crate::domain::id::{DerivationId, MemoryId, PartitionId, SessionId};
+use crate::domain::link::Link;
 use crate::domain::memory::{Kind, Memory};
 use crate::domain::name::Name;
 use crate::domain::time::Timestamp;
@@ -66,6 +67,11 @@ impl<'a> InsertBuffer<'a> {
         self.link_targets.extend(link_targets(memory).into_iter().map(|to| (partition, to, memory.id)));
     }
 
+    /// Adds link targets of a memory.
+    pub(super) fn targets(&mut self, partition: PartitionId, memory: MemoryId, links: &[Link]) {
+        self.link_targets.extend(links.iter().map(|link| (partition, link.to, memory)));
+    }
+
     pub(super) fn rows(&mut self, partition: PartitionId, memory: MemoryId, rows: &'a [IndexRow]) {
         self.index_rows.extend(rows.iter().map(|row| (partition, memory, row)));
     }
@@ -108,7 +114,7 @@ impl<'a> InsertBuffer<'a> {
     }
 }
 
-async fn write_turns(
+pub(super) async fn write_turns(
     to: &mut Connection,
     turns: &[(PartitionId, SessionId, u32, &Turn)],
 ) -> Result<(), StoreError> {
@@ -134,7 +140,7 @@ async fn write_turns(
     .await
 }
 
-async fn write_memories(
+pub(super) async fn write_memories(
     to: &mut Connection,
     memories: &[(PartitionId, Cow<'_, Memory>, Option<&Name>)],
 ) -> Result<(), StoreError> {
@@ -192,7 +198,7 @@ async fn write_link_targets(
     .await
 }
 
-async fn write_derivations(
+pub(super) async fn write_derivations(
     to: &mut Connection,
     derivations: &[(PartitionId, &Derivation)],
     inputs: &[(PartitionId, DerivationId, &Input)],
@@ -210,6 +216,13 @@ async fn write_derivations(
             .push_bind(derivation.made_at.as_micros());
     })
     .await?;
+    write_inputs(to, inputs).await
+}
+
+pub(super) async fn write_inputs(
+    to: &mut Connection,
+    inputs: &[(PartitionId, DerivationId, &Input)],
+) -> Result<(), StoreError> {
     let head =
         "INSERT INTO derivation_inputs (partition_id, source_id, derivation_id, source_kind, is_evidence) ";
     insert(to, head, inputs, &|values, (partition, derivation, input)| {

@@ -29,14 +29,14 @@ pub(super) const PRESENT_LIST: &str =
 pub(super) const EARLIER_LISTS: &str = "SELECT version, links FROM memory_versions
      WHERE partition_id = $1 AND id = $2 AND links IS NOT NULL";
 /// Writes the list of a current version.
-const PUT_PRESENT_LIST: &str =
+pub(super) const PUT_PRESENT_LIST: &str =
     "UPDATE memories SET links = $4 WHERE partition_id = $1 AND id = $2 AND version = $3";
 /// Removes the end of the validity of a memory.
 const REOPEN_VALIDITY: &str = "UPDATE memories SET valid_to_us = NULL WHERE partition_id = $1 AND id = $2";
 /// Removes the expiry of a memory.
 const REOPEN_RECALL: &str = "UPDATE memories SET expires_us = NULL WHERE partition_id = $1 AND id = $2";
 /// Writes the list of an earlier version.
-const PUT_EARLIER_LIST: &str =
+pub(super) const PUT_EARLIER_LIST: &str =
     "UPDATE memory_versions SET links = $4 WHERE partition_id = $1 AND id = $2 AND version = $3";
 
 /// Memories and revisions of a set that have links of their own, in the order of the set.
@@ -267,7 +267,8 @@ impl WriteTransaction<'_, '_> {
         rows.into_iter().map(read).collect()
     }
 
-    async fn put_list(
+    /// Writes the list of links of a version.
+    pub(super) async fn put_list(
         &mut self,
         statement: &'static str,
         (partition, id, version): (PartitionId, MemoryId, i64),

@@ -2,8 +2,10 @@
 
 mod access_log;
 mod append;
+mod archive;
 mod bulk;
 mod commit;
+mod complete;
 mod counters;
 mod detach;
 mod detached;
@@ -27,6 +29,9 @@ mod maintenance;
 mod packed_hits;
 mod partitions;
 mod read;
+mod recognised_restorations;
+mod restore;
+mod restored_ids;
 mod retract;
 mod rows;
 mod stored_items;

@@ -1,5 +1,5 @@
 //! State of one write transaction. The files that write (`commit`, `append`, `partitions`, `versions`, `touches`, `erase`,
-//! `links`, `groups`, `thinking_queue`, `idempotency`, `identities`, `erased_identities`) extend it with methods; it names none of them.
+//! `links`, `groups`, `thinking_queue`, `idempotency`, `identities`, `erased_identities`, `recognised_restorations`, `restore`, `complete`) extend it with methods; it names none of them.
 
 use std::collections::HashMap;
 

@@ -14,6 +14,7 @@ pub mod linking;
 pub mod reading;
 pub mod recognising;
 pub mod reopening;
+pub mod restoring;
 pub mod thinking;
 pub mod touching;
 pub mod undoing;
@@ -76,6 +77,8 @@ macro_rules! store_contract {
                 a_session_that_was_erased_is_not_made_again_for_nothing, a_session_counts_the_turns_that_are_there,
                 imports_at_the_same_time_write_each_item_once, memories_are_recognised_by_key_and_by_id,
                 turns_that_are_there_are_not_thought_about_again, an_item_without_rows_is_never_written;
+            restoring: an_archive_is_restored_with_its_ids_and_its_history,
+                an_archive_restored_for_another_owner_has_ids_of_its_own, a_restoration_without_rows_is_never_written;
             reopening: erasure_reopens_what_was_superseded, erasure_recalls_what_was_merged_or_dropped;
             working: recalls_are_bounded_per_partition, settings_are_stored,
                 rows_of_another_embedder_replace_those_in_use, rows_of_recipes_are_kept_apart, rows_of_a_stale_version_are_skipped,

@@ -8,8 +8,8 @@ use super::transport::Request;
 use super::{Client, Error};
 use crate::wire::{
     AddMemories, AddTurns, AddedMemories, AddedTurns, Backup, CheckReport, CheckRequest, DeleteMatching,
-    DeleteOwner, DeletedMatching, DeletedOwner, EditMemory, Erased, Job, Memory, ReindexRequest, UndoChange,
-    UndoJob, Undone,
+    DeleteOwner, DeletedMatching, DeletedOwner, EditMemory, Erased, ImportRecords, ImportedRecords, Job,
+    Memory, ReindexRequest, UndoChange, UndoJob, Undone,
 };
 
 /// Write operations, each under a new idempotency key, so that a lost response can be requested again.
@@ -28,6 +28,11 @@ impl Client {
     /// Adds finished memories. They are searchable when the call returns.
     pub async fn add_memories(&self, request: &AddMemories) -> Result<AddedMemories, Error> {
         self.newly_keyed().add_memories(request).await
+    }
+
+    /// Writes records of an export as they were. It needs no idempotency key: records are known by their ids.
+    pub async fn import_records(&self, request: &ImportRecords) -> Result<ImportedRecords, Error> {
+        self.newly_keyed().send(Request::post("v1/import", request)?).await
     }
 
     /// Creates a new version of a memory.

@@ -2,16 +2,17 @@
 //! there.
 //!
 //! Each turn and each memory is one line of JSON with sorted keys and without spaces; the lines are sorted. A line has
-//! the scope of the owner, the record, and the sorted ids of its sources. All fields of a record count, ids included,
-//! apart from those that only an audit asks for: `version` and `recorded_at` of memories and turns. Derivation ids,
-//! earlier versions, strength, and owners without records are in no line, and neither are the header and the end of an
-//! export.
+//! the scope of the owner, the record, and the sorted ids of its sources. By default, all fields of a record count, ids
+//! included, apart from those that only an audit asks for: `version` and `recorded_at` of memories and turns, earlier
+//! versions, derivations, and the strength. With [`CanonicalExport::with_history`] these count too, and so do the owners'
+//! profiles of thinking: two stores have the same form if one is the import of the other's export. Owners without records
+//! are in no line, and neither are the header and the end of an export.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::wire::ExportLine;
+use crate::wire::{ExportLine, Memory, MemoryHistory};
 
 /// Fields of memories and turns that do not count.
 const AUDIT_FIELDS: [&str; 2] = ["version", "recorded_at"];
@@ -23,6 +24,7 @@ pub struct CanonicalExport {
     scope: Value,
     bytes: usize,
     max_bytes: usize,
+    has_history: bool,
 }
 
 /// Failure to build a canonical form.
@@ -52,7 +54,13 @@ impl CanonicalExport {
 
     /// Builder with a limit of the form, in bytes.
     pub fn with_max_bytes(max_bytes: usize) -> Self {
-        Self { lines: Vec::new(), scope: Value::Null, bytes: 0, max_bytes }
+        Self { lines: Vec::new(), scope: Value::Null, bytes: 0, max_bytes, has_history: false }
+    }
+
+    /// Includes versions, derivations, strength and profiles of thinking.
+    #[must_use]
+    pub fn with_history(self) -> Self {
+        Self { has_history: true, ..self }
     }
 
     /// Adds a line of an export, in the order of the export.
@@ -62,22 +70,20 @@ impl CanonicalExport {
     pub fn push(&mut self, line: ExportLine) -> Result<(), CanonicalError> {
         let record = match line {
             ExportLine::Header { .. } | ExportLine::End { .. } => return Ok(()),
-            ExportLine::Owner { scope } => {
-                self.scope = sorted(serde_json::to_value(scope)?);
+            ExportLine::Owner { scope, thinking } => {
+                self.scope = sorted(match (self.has_history, thinking) {
+                    (true, Some(thinking)) => json!({"of": scope, "thinking": thinking}),
+                    _ => serde_json::to_value(scope)?,
+                });
                 return Ok(());
             }
-            ExportLine::Turn { turn, memory } => json!({
-                "scope": self.scope,
-                "turn": without_audit(serde_json::to_value(turn)?),
-                "memory": without_audit(serde_json::to_value(memory)?),
-            }),
-            ExportLine::Memory { memory, mut sources } => {
+            ExportLine::Turn { turn, memory, history } => {
+                let turn = self.counted(serde_json::to_value(turn)?);
+                self.record(json!({"turn": turn}), memory, history)?
+            }
+            ExportLine::Memory { memory, mut sources, history } => {
                 sources.sort_unstable();
-                json!({
-                    "scope": self.scope,
-                    "memory": without_audit(serde_json::to_value(memory)?),
-                    "sources": sources,
-                })
+                self.record(json!({"sources": sources}), memory, history)?
             }
         };
         let line = serde_json::to_string(&sorted(record))?;
@@ -87,6 +93,29 @@ impl CanonicalExport {
         }
         self.lines.push(line);
         Ok(())
+    }
+
+    fn record(
+        &self,
+        mut record: Value,
+        memory: Memory,
+        mut history: MemoryHistory,
+    ) -> Result<Value, CanonicalError> {
+        record["scope"] = self.scope.clone();
+        record["memory"] = self.counted(serde_json::to_value(memory)?);
+        if self.has_history {
+            history.derivations.sort_by_key(|derivation| derivation.id);
+            for derivation in &mut history.derivations {
+                derivation.record.inputs.sort_by_key(|input| (input.turn_id, input.memory_id));
+            }
+            record["history"] = serde_json::to_value(history)?;
+        }
+        Ok(record)
+    }
+
+    /// The fields that count.
+    fn counted(&self, record: Value) -> Value {
+        if self.has_history { record } else { without_audit(record) }
     }
 
     /// The lines in order, each with a line feed at its end.

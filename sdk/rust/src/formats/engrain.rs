@@ -1,18 +1,16 @@
-//! Reader of Engrain exports, one [`ExportLine`] per line: turns with their times, keys, authors and sessions, and the
-//! current versions of memories.
+//! Reader of Engrain exports as conversations, one [`ExportLine`] per line: turns with their times, keys, authors and
+//! sessions, and the current versions of memories.
 //!
-//! An import does not restore ids and times of recording, which the receiving store assigns, nor earlier versions,
-//! which an export does not have. A turn whose memory was edited is added verbatim and then edited. An export without
-//! its end line, or with the wrong number of records, is an error; the records before it are valid.
+//! An import does not restore ids and times of recording, which the receiving store assigns, nor earlier versions and
+//! derivations, which format 1 does not have: `archive/` imports those of format 2. A turn whose memory was edited is added
+//! verbatim and then edited. An export without its end line, or with the wrong number of records, is an error; the records
+//! before it are valid.
 
 use super::batch::{Batcher, Conversation, OldIds};
 use super::error::{FormatError, SourceLocation};
 use super::record_reader::RecordReader;
 use super::repair::parse;
-use crate::wire::{EditMemory, ExportLine, Kind, Memory, NewMemory, NewTurn, Scope, Turn};
-
-/// Version of the export format that this reader supports.
-const KNOWN_VERSION: u32 = 1;
+use crate::wire::{EXPORT_FORMAT, EditMemory, ExportLine, Kind, Memory, NewMemory, NewTurn, Scope, Turn};
 
 #[derive(Default)]
 pub(super) struct EngrainReader {
@@ -34,15 +32,15 @@ impl RecordReader for EngrainReader {
         let line = parse(record, location);
         // An invalid line is counted too: its own error reports the loss, so the end line must not report it again.
         match line.inspect_err(|_| self.records += 1)? {
-            ExportLine::Header { format, .. } if format != KNOWN_VERSION => {
-                Err(FormatError::Version { location: location.clone(), found: format, known: KNOWN_VERSION })
+            ExportLine::Header { format, .. } if format > EXPORT_FORMAT => {
+                Err(FormatError::Version { location: location.clone(), found: format, known: EXPORT_FORMAT })
             }
             ExportLine::Header { .. } => Ok(()),
-            ExportLine::Owner { scope } => {
+            ExportLine::Owner { scope, .. } => {
                 self.owner = Some(scope);
                 Ok(())
             }
-            ExportLine::Turn { turn, memory } => {
+            ExportLine::Turn { turn, memory, .. } => {
                 self.records += 1;
                 let conversation = Conversation {
                     scope: self.scope_of(&memory, location)?,
@@ -54,7 +52,7 @@ impl RecordReader for EngrainReader {
                 let turn = turn_of(turn, &memory);
                 batcher.turn_with_history(location, &conversation, || salt.to_string(), (turn, old_ids, edit))
             }
-            ExportLine::Memory { memory, sources } => {
+            ExportLine::Memory { memory, sources, .. } => {
                 self.records += 1;
                 let scope = self.scope_of(&memory, location)?;
                 let old_ids = OldIds { turn: None, memory: Some(memory.id) };

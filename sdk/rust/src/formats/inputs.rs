@@ -11,11 +11,12 @@ use flate2::CrcReader;
 use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
+use super::archive::ArchiveReader;
 use super::error::FormatError;
 use super::expansion::{Bounded, Counted};
 use super::reader::{ImportItems, open, read};
 use super::source::ZIP_MAGIC;
-use super::{ImportOptions, LeftOut};
+use super::{Format, ImportOptions, LeftOut};
 
 /// Maximum number of inputs below a path.
 const MAX_INPUTS: usize = 100_000;
@@ -64,6 +65,17 @@ impl Input {
         matches!(self.place, Place::Member { .. })
     }
 
+    /// Opens the input as an export of format 2 or later; `None` if it is none.
+    ///
+    /// # Errors
+    /// See [`ArchiveReader::open`].
+    pub fn open_archive(&self, options: &ImportOptions) -> Result<Option<ArchiveReader>, FormatError> {
+        if options.format.is_some_and(|format| format != Format::Engrain) {
+            return Ok(None);
+        }
+        ArchiveReader::open(self.bytes()?, &self.name, options.max_record_bytes)
+    }
+
     /// Opens the input.
     ///
     /// # Errors
@@ -71,8 +83,15 @@ impl Input {
     pub fn open(&self, options: &ImportOptions) -> Result<ImportItems, FormatError> {
         match &self.place {
             Place::File(path) => open(path, options),
+            Place::Member { .. } => read(self.bytes()?, &self.name, options),
+        }
+    }
+
+    fn bytes(&self) -> Result<Box<dyn Read + Send>, FormatError> {
+        let unreadable = |source| FormatError::Read { file: self.name.clone(), source };
+        match &self.place {
+            Place::File(path) => Ok(Box::new(File::open(path).map_err(unreadable)?)),
             Place::Member { archive, start, packed, crc, deflated } => {
-                let unreadable = |source| FormatError::Read { file: self.name.clone(), source };
                 let mut file = File::open(archive).map_err(unreadable)?;
                 file.seek(SeekFrom::Start(*start)).map_err(unreadable)?;
                 let part = file.take(*packed);
@@ -80,9 +99,9 @@ impl Input {
                 if *deflated {
                     let (counted, bytes) = Counted::new(part);
                     let decoder = Bounded::new(DeflateDecoder::new(counted), bytes);
-                    read(Checked { source: CrcReader::new(decoder), expected }, &self.name, options)
+                    Ok(Box::new(Checked { source: CrcReader::new(decoder), expected }))
                 } else {
-                    read(Checked { source: CrcReader::new(part), expected }, &self.name, options)
+                    Ok(Box::new(Checked { source: CrcReader::new(part), expected }))
                 }
             }
         }

@@ -10,7 +10,7 @@
 //! | [`Format::Chat`] | lines `{role, content}`, or `{messages: [...]}` | turns; see [`chat`] for the fields |
 //! | [`Format::ChatGpt`] | `conversations.json` of a ChatGPT export | the present branch of every conversation |
 //! | [`Format::Mem0`] | a list of `{memory, user_id, ...}` | finished memories with their own times |
-//! | [`Format::Engrain`] | `GET /v1/export` | turns and memories as they were |
+//! | [`Format::Engrain`] | `GET /v1/export`, format 1 | turns and memories as they were; format 2: see [`archive`] |
 //!
 //! Each file is one JSON array or a sequence of JSON values (JSON lines), plain or gzip.
 //!
@@ -20,6 +20,7 @@
 //! along: it is one error ([`FormatError::is_of_one_record`]), and reading goes on; blank texts and tool traffic are left
 //! out and counted ([`LeftOut`]); labels of a benchmark never reach the memory system; times without a zone are UTC.
 
+pub mod archive;
 mod batch;
 mod canonical;
 pub mod chat;

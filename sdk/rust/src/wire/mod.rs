@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Deserializer};
 
+mod archive;
 mod filter;
 mod jobs;
 mod memory;
@@ -19,6 +20,7 @@ mod server;
 mod thinking;
 mod undo;
 
+pub use archive::*;
 pub use filter::*;
 pub use jobs::*;
 pub use memory::*;
@@ -39,4 +41,9 @@ where
     T: Default + Deserialize<'de>,
 {
     Ok(Option::deserialize(reader)?.unwrap_or_default())
+}
+
+/// True for the default of a field, which is not written.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

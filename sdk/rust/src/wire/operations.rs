@@ -304,44 +304,6 @@ pub struct OwnerPage {
     pub next_cursor: Option<String>,
 }
 
-/// Line of `GET /v1/export`, which writes one JSON object per line. `engrain import` reads them back.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "record", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "lines are read and written one at a time")]
-pub enum ExportLine {
-    /// First line.
-    Header {
-        /// Version of the export format, now 1.
-        format: u32,
-        /// Version of the server that wrote the export.
-        engrain: String,
-    },
-    /// Owner of all records up to the next owner line.
-    Owner {
-        /// Scope that owns the memories.
-        scope: Scope,
-    },
-    /// Turn with its memory.
-    Turn {
-        /// The turn, verbatim.
-        turn: Turn,
-        /// Current version of the turn's memory.
-        memory: Memory,
-    },
-    /// Memory that does not belong to a turn.
-    Memory {
-        /// Current version of the memory.
-        memory: Memory,
-        /// Ids of the turns and memories that it was derived from.
-        sources: Vec<Uuid>,
-    },
-    /// Last line. An export without it is incomplete.
-    End {
-        /// Number of turns and memories in the export.
-        records: u64,
-    },
-}
-
 /// Body of `POST /v1/admin/reindex`: embed all memories again with another embedder, without interruption.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

@@ -285,6 +285,9 @@ pub(super) struct ExportArgs {
     /// Print the content alone, as sorted lines, to compare two stores; it cannot be imported
     #[arg(long)]
     pub(super) canonical: bool,
+    /// Include versions, derivations and strength in the canonical form
+    #[arg(long, requires = "canonical")]
+    pub(super) history: bool,
 }
 
 #[derive(Debug, Args)]
@@ -353,7 +356,7 @@ mod tests {
             "engrain delete --user u --all",
             "engrain delete --user u --owner -y --no-wait",
             "engrain import a.json b.jsonl.gz --format longmemeval --batch 1",
-            "engrain export -o f --canonical",
+            "engrain export -o f --canonical --history",
             "engrain undo job 01890a5d-ac96-774b-bcce-b30209900003 --dry-run",
             "engrain undo memory 01890a5d-ac96-774b-bcce-b30209900003 --version 2 --with-dependents",
             "engrain backup f --force",

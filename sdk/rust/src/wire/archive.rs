@@ -1,0 +1,169 @@
+//! Exports and their import: what is needed to make the same store again (export format 2, ADR 0041).
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::memory::{Memory, Scope};
+use super::operations::Turn;
+use super::provenance::DerivationRecord;
+use super::remember::ItemOutcome;
+use super::thinking::ThinkingProfile;
+use super::{is_default, null_as_default};
+
+/// Version of the export format that this release writes. It reads all earlier ones too.
+pub const EXPORT_FORMAT: u32 = 2;
+
+/// Line of `GET /v1/export`, which writes one JSON object per line. `engrain import` reads them back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "lines are read and written one at a time")]
+pub enum ExportLine {
+    /// First line.
+    Header {
+        /// Version of the export format: [`EXPORT_FORMAT`], or 1 in the files of earlier releases.
+        format: u32,
+        /// Version of the server that wrote the export.
+        engrain: String,
+    },
+    /// Owner of all records up to the next owner line.
+    Owner {
+        /// Scope that owns the memories.
+        scope: Scope,
+        /// The owner's own profile of thinking. Absent if the owner has that of the server, and in format 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thinking: Option<ThinkingProfile>,
+    },
+    /// Turn with its memory.
+    Turn {
+        /// The turn, verbatim.
+        turn: Turn,
+        /// Current version of the turn's memory.
+        memory: Memory,
+        /// What else belongs to the memory; empty in format 1.
+        #[serde(default, skip_serializing_if = "is_default")]
+        history: MemoryHistory,
+    },
+    /// Memory that does not belong to a turn.
+    Memory {
+        /// Current version of the memory.
+        memory: Memory,
+        /// Ids of the turns and memories that it is based on: the evidence of the newest version that was derived.
+        sources: Vec<Uuid>,
+        /// What else belongs to the memory; empty in format 1.
+        #[serde(default, skip_serializing_if = "is_default")]
+        history: MemoryHistory,
+    },
+    /// Last line. An export without it is incomplete.
+    End {
+        /// Number of turns and memories in the export.
+        records: u64,
+    },
+}
+
+/// What belongs to a memory besides its current version.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct MemoryHistory {
+    /// Key that the memory was added with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Strength S of the forgetting curve. Default: that of a new memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strength: Option<f32>,
+    /// Time of the last refresh (RFC 3339). Default: the time of the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refreshed_at: Option<String>,
+    /// Times of the session of a turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionTimes>,
+    /// True for a turn that waits to be thought about.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "is_default")]
+    pub waits: bool,
+    /// Versions before the current one, oldest first.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Memory>,
+    /// Derivations of all versions that were derived.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub derivations: Vec<VersionDerivation>,
+}
+
+/// Times of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct SessionTimes {
+    /// Time at which its first turn was said (RFC 3339).
+    pub started_at: String,
+    /// Time at which the session was created in the store (RFC 3339).
+    pub recorded_at: String,
+}
+
+/// Derivation with the versions that it made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct VersionDerivation {
+    /// Id of the derivation.
+    pub id: Uuid,
+    /// Versions of the memory with this derivation. A version that restores the content of another one has its
+    /// derivation.
+    pub versions: Vec<u32>,
+    /// Maker, time and inputs.
+    pub record: DerivationRecord,
+}
+
+/// Body of `POST /v1/import`: write records of an export with their ids, times, versions and derivations, in one
+/// transaction.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ImportRecords {
+    /// Scope that names the owner, by exactly one id.
+    pub scope: Scope,
+    /// Profile of thinking to give to the owner. Default: unchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<ThinkingProfile>,
+    /// Records to write, 1 to 1,000.
+    pub records: Vec<ImportRecord>,
+    /// Write records again that were erased. Default: false; then they are left out.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub again: bool,
+}
+
+/// Record of an export: a memory, with its turn if it has one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ImportRecord {
+    /// The turn, for a memory of kind `turn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Turn>,
+    /// Current version of the memory.
+    pub memory: Memory,
+    /// What else belongs to the memory.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub history: MemoryHistory,
+}
+
+/// Response to [`ImportRecords`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ImportedRecords {
+    /// One entry per record, in the order of the request.
+    pub records: Vec<ImportedRecord>,
+}
+
+/// What became of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ImportedRecord {
+    /// What became of it.
+    pub outcome: ItemOutcome,
+    /// Id of the memory in this store; absent for one that was left out. It is another one than that of the record if
+    /// the store had the item under another id, or the id belongs to another owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_id: Option<Uuid>,
+    /// Id of the turn in this store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_id: Option<Uuid>,
+    /// Number of inputs of derivations and of links whose target is not in the store. They are left out; sending the
+    /// record again adds those whose targets have arrived.
+    pub missing: u32,
+}

@@ -1,0 +1,267 @@
+//! Conversion of exports and of their import.
+
+use engrain::wire::{
+    self, ExportLine, ImportRecord, ImportRecords, ImportedRecord, ImportedRecords, MemoryHistory,
+    SessionTimes, VersionDerivation,
+};
+use memory_core::archive::request::{Archived, MemoryToRestore, RestoreMemories};
+use memory_core::domain::derivation::{Derivation, Input, Maker, Source};
+use memory_core::domain::id::{DerivationId, JobId, MemoryId, SessionId, TurnId};
+use memory_core::domain::memory::{DocumentName, Happened, Kind, Memory, Origin, Strength};
+use memory_core::domain::name::Name;
+use memory_core::domain::restoration::{Restored, RestoredTurn};
+use memory_core::domain::time::Timestamp;
+use memory_core::domain::turn::Turn;
+use memory_core::error::Error;
+use uuid::Uuid;
+
+use super::fields::{self, scope};
+use super::{provenance, responses};
+
+/// Line of an export.
+pub(crate) fn line(archived: Archived) -> ExportLine {
+    let sources = sources(&archived);
+    let Archived { memory, key, turn, is_pending, earlier, derivations } = archived;
+    let derivations = derivations.into_iter().map(|derivation| {
+        let versions = earlier.iter().chain([&memory]);
+        let versions = versions.filter(|version| version.derivation == Some(derivation.id));
+        VersionDerivation {
+            id: derivation.id.0,
+            versions: versions.map(|version| version.version).collect(),
+            record: provenance::record(derivation),
+        }
+    });
+    let derivations = derivations.collect();
+    let history = MemoryHistory {
+        key: key.as_ref().map(Name::to_string),
+        strength: Some(memory.strength.strength),
+        refreshed_at: Some(memory.strength.refreshed_at.to_string()),
+        session: turn.as_ref().map(|(_, session)| SessionTimes {
+            started_at: session.started_at.to_string(),
+            recorded_at: session.recorded_at.to_string(),
+        }),
+        waits: is_pending,
+        earlier: earlier.into_iter().map(responses::memory).collect(),
+        derivations,
+    };
+    let memory = responses::memory(memory);
+    match turn {
+        Some((turn, session)) => ExportLine::Turn {
+            turn: responses::turn(turn, (session.id.0, session.key.as_str())),
+            memory,
+            history,
+        },
+        None => ExportLine::Memory { memory, sources, history },
+    }
+}
+
+/// Evidence of the newest version that was derived. A text that a person edited has no derivation of its own, and is still
+/// based on what the version before was.
+fn sources(archived: &Archived) -> Vec<Uuid> {
+    let versions = archived.earlier.iter().chain([&archived.memory]).rev();
+    let Some(newest) = versions.filter_map(|version| version.derivation).next() else { return Vec::new() };
+    let derivation = archived.derivations.iter().find(|derivation| derivation.id == newest);
+    let inputs = derivation.into_iter().flat_map(|derivation| &derivation.inputs);
+    let evidence = inputs.filter(|input| input.is_evidence).map(|input| match input.source {
+        Source::Turn(id) => id.0,
+        Source::Memory(id) => id.0,
+    });
+    evidence.collect()
+}
+
+/// Conversion of `POST /v1/import`.
+pub(crate) fn records(request: ImportRecords) -> Result<RestoreMemories, Error> {
+    let scope = scope(&request.scope, "scope")?;
+    let given = [&scope.user, &scope.agent, &scope.app, &scope.run].into_iter().flatten().count();
+    if given > 1 {
+        return Err(Error::invalid("scope", "must name the owner by exactly one id"));
+    }
+    let memories = request.records.into_iter().enumerate();
+    let memories = memories.map(|(index, record)| self::record(record, index)).collect::<Result<_, _>>()?;
+    Ok(RestoreMemories { scope, memories, again: request.again })
+}
+
+fn record(record: ImportRecord, index: usize) -> Result<MemoryToRestore, Error> {
+    let path = |field: &str| format!("records[{index}].{field}");
+    let ImportRecord { turn, memory, history } = record;
+    let turn = turn.map(|turn| self::turn(turn, &history, &path)).transpose()?;
+    let origin = turn.as_ref().map(origin);
+    let mut made: std::collections::HashMap<u32, DerivationId> = std::collections::HashMap::new();
+    for derivation in &history.derivations {
+        made.extend(derivation.versions.iter().map(|version| (*version, DerivationId(derivation.id))));
+    }
+    let version = |memory: wire::Memory, at: &str| {
+        let mut version = self::memory(memory, &|field| path(&format!("{at}.{field}")))?;
+        version.derivation = made.get(&version.version).copied();
+        version.origin.clone_from(&origin);
+        Ok::<_, Error>(version)
+    };
+    let mut present = version(memory, "memory")?;
+    let refreshed = fields::optional_time(history.refreshed_at.as_deref(), &path("history.refreshed_at"))?;
+    present.strength.refreshed_at = refreshed.unwrap_or(present.happened.at);
+    let earlier = history.earlier.into_iter().enumerate();
+    let earlier: Vec<Memory> = earlier
+        .map(|(number, memory)| {
+            let earlier = version(memory, &format!("history.earlier[{number}]"))?;
+            // These belong to the memory, not to a version.
+            Ok(Memory {
+                id: present.id,
+                kind: present.kind,
+                document: present.document.clone(),
+                created_at: present.created_at,
+                ..earlier
+            })
+        })
+        .collect::<Result<_, Error>>()?;
+    let derivations = history.derivations.into_iter().enumerate();
+    let derivations = derivations.map(|(number, derivation)| {
+        self::derivation(derivation, &path(&format!("history.derivations[{number}]")))
+    });
+    Ok(MemoryToRestore {
+        strength: history.strength,
+        key: fields::optional_name(history.key.as_deref(), &path("history.key"))?,
+        derivations: derivations.collect::<Result<_, _>>()?,
+        memory: present,
+        turn,
+        earlier,
+    })
+}
+
+fn turn(
+    turn: wire::Turn,
+    history: &MemoryHistory,
+    path: &dyn Fn(&str) -> String,
+) -> Result<RestoredTurn, Error> {
+    let said_at = fields::time(&turn.said_at, &path("turn.said_at"))?;
+    let recorded_at = fields::time(&turn.recorded_at, &path("turn.recorded_at"))?;
+    let (started_at, session_recorded_at) = match &history.session {
+        Some(times) => (
+            fields::time(&times.started_at, &path("history.session.started_at"))?,
+            fields::time(&times.recorded_at, &path("history.session.recorded_at"))?,
+        ),
+        None => (said_at, recorded_at),
+    };
+    let origin = turn.origin;
+    Ok(RestoredTurn {
+        session_key: fields::name(&origin.session, &path("turn.session"))?,
+        session: SessionId(origin.session_id),
+        started_at,
+        session_recorded_at,
+        is_pending: history.waits,
+        turn: Turn {
+            id: TurnId(origin.turn_id),
+            seq: origin.seq,
+            key: fields::optional_name(origin.turn_key.as_deref(), &path("turn.turn_key"))?,
+            position: turn.position,
+            role: fields::role(origin.role),
+            author: fields::optional_name(origin.author.as_deref(), &path("turn.author"))?,
+            text: turn.text,
+            said_at,
+            recorded_at,
+            participants: fields::names(&turn.participants, &path("turn.participants"))?,
+            place: fields::optional_name(turn.place.as_deref(), &path("turn.place"))?,
+            metadata: fields::metadata(turn.metadata, &path("turn.metadata"))?,
+        },
+    })
+}
+
+/// Origin of a turn's memory. The store gives the ordinal of the session.
+fn origin(restored: &RestoredTurn) -> Origin {
+    let turn = &restored.turn;
+    Origin {
+        turn: turn.id,
+        session: restored.session,
+        session_key: restored.session_key.clone(),
+        session_ordinal: 0,
+        seq: turn.seq,
+        role: turn.role,
+        author: turn.author.clone(),
+        turn_key: turn.key.clone(),
+    }
+}
+
+fn memory(memory: wire::Memory, path: &dyn Fn(&str) -> String) -> Result<Memory, Error> {
+    let document = memory.document.as_ref().map(|name| {
+        Ok::<_, Error>(DocumentName {
+            namespace: fields::name(&name.namespace, &path("document.namespace"))?,
+            key: fields::name(&name.key, &path("document.key"))?,
+        })
+    });
+    let happened_at = fields::time(&memory.happened_at, &path("happened_at"))?;
+    let name = |text: Option<&str>, field: &str| fields::optional_name(text, &path(field));
+    let time = |text: Option<&str>, field: &str| -> Result<Option<Timestamp>, Error> {
+        fields::optional_time(text, &path(field))
+    };
+    Ok(Memory {
+        id: MemoryId(memory.id),
+        version: memory.version,
+        kind: kind(memory.kind),
+        tokens: 0,
+        agent: name(memory.agent_id.as_deref(), "agent_id")?,
+        app: name(memory.app_id.as_deref(), "app_id")?,
+        run: name(memory.run_id.as_deref(), "run_id")?,
+        visibility: fields::visibility(memory.visibility),
+        subjects: fields::names(&memory.subjects, &path("subjects"))?,
+        audience: fields::names(&memory.audience, &path("audience"))?,
+        statement: memory.statement.map(|it| fields::statement(&it, &path("statement"))).transpose()?,
+        tags: fields::names(&memory.tags, &path("tags"))?,
+        links: fields::links(memory.links, &path("links"))?,
+        metadata: fields::metadata(memory.metadata, &path("metadata"))?,
+        document: document.transpose()?,
+        origin: None,
+        derivation: None,
+        happened: Happened {
+            at: happened_at,
+            until: time(memory.happened_until.as_deref(), "happened_until")?,
+        },
+        recorded_at: fields::time(&memory.recorded_at, &path("recorded_at"))?,
+        created_at: fields::time(&memory.created_at, &path("created_at"))?,
+        valid: fields::valid(memory.valid_from.as_deref(), memory.valid_to.as_deref(), path)?,
+        expires_at: time(memory.expires_at.as_deref(), "expires_at")?,
+        strength: Strength { importance: memory.importance, strength: 0.0, refreshed_at: happened_at },
+        text: memory.text,
+    })
+}
+
+fn kind(kind: wire::Kind) -> Kind {
+    match kind {
+        wire::Kind::Turn => Kind::Turn,
+        wire::Kind::Fact => Kind::Fact,
+        wire::Kind::Thought => Kind::Thought,
+        wire::Kind::Note => Kind::Note,
+        wire::Kind::Document => Kind::Document,
+    }
+}
+
+fn derivation(derivation: VersionDerivation, path: &str) -> Result<Derivation, Error> {
+    let VersionDerivation { id, record, .. } = derivation;
+    let inputs = record.inputs.into_iter().enumerate().map(|(index, input)| {
+        let source = match (input.turn_id, input.memory_id) {
+            (Some(turn), None) => Source::Turn(TurnId(turn)),
+            (None, Some(memory)) => Source::Memory(MemoryId(memory)),
+            _ => {
+                let at = format!("{path}.record.inputs[{index}]");
+                return Err(Error::invalid(at, "must have either turn_id or memory_id"));
+            }
+        };
+        Ok(Input { source, is_evidence: input.is_evidence })
+    });
+    Ok(Derivation {
+        id: DerivationId(id),
+        maker: Maker { name: record.maker, model: record.model, prompt: record.prompt },
+        job: record.job_id.map(JobId),
+        inputs: inputs.collect::<Result<_, _>>()?,
+        made_at: fields::time(&record.made_at, &format!("{path}.record.made_at"))?,
+    })
+}
+
+/// Response of `POST /v1/import`.
+pub(crate) fn imported(restored: &[Restored]) -> ImportedRecords {
+    let record = |restored: &Restored| ImportedRecord {
+        outcome: responses::outcome(restored.outcome),
+        memory_id: restored.memory.map(|id| id.0),
+        turn_id: restored.turn.map(|id| id.0),
+        missing: restored.missing,
+    };
+    ImportedRecords { records: restored.iter().map(record).collect() }
+}

@@ -1,0 +1,160 @@
+//! Exports and imports as commands of real processes: the copy is the store, also after kills, and a damaged file is told.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use crate::process::ServerProcess;
+use engrain::Client;
+use engrain::wire::{
+    AddMemories, AddTurns, EditMemory, Link, ListMemories, NewMemory, NewTurn, Role, Scope, SetThinking,
+    ThinkingProfile,
+};
+use uuid::Uuid;
+
+/// Turns of the conversation.
+const TURNS: usize = 300;
+
+/// Command over a data directory.
+fn command(data_dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_engrain"));
+    command.env("ENGRAIN_MODEL__EMBEDDER", "hashing").arg("--data-dir").arg(data_dir).args(arguments);
+    command
+}
+
+fn run(data_dir: &Path, arguments: &[&str]) -> Output {
+    command(data_dir, arguments).output().unwrap()
+}
+
+fn succeeds(data_dir: &Path, arguments: &[&str]) -> String {
+    let output = run(data_dir, arguments);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {told}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn canonical(data_dir: &Path) -> String {
+    succeeds(data_dir, &["export", "--canonical", "--history"])
+}
+
+/// A conversation, facts of facts of it, edits, links, and a profile of thinking. Returns the memory of the first turn.
+async fn fill(client: &Client) -> Uuid {
+    let scope = Scope::user("ann");
+    let turns = (0..TURNS).map(|number| NewTurn {
+        position: (number % 2 == 0).then(|| u32::try_from(number).unwrap()),
+        ..NewTurn::new(Role::User, format!("word{number} and so on"))
+    });
+    let request = AddTurns {
+        scope: scope.clone(),
+        session: Some("s".to_owned()),
+        turns: turns.collect(),
+        ..AddTurns::default()
+    };
+    let said = client.add_turns(&request).await.unwrap();
+    let fact = |text: &str, source: Uuid| NewMemory {
+        text: text.to_owned(),
+        sources: vec![source],
+        key: Some(text.to_owned()),
+        ..NewMemory::default()
+    };
+    let add = async |memory: NewMemory| {
+        let request = AddMemories { scope: scope.clone(), memories: vec![memory], again: false };
+        client.add_memories(&request).await.unwrap().memory_ids[0]
+    };
+    let first = add(fact("a fact of a turn", said.turn_ids[0])).await;
+    let second = add(fact("a fact of a fact", first)).await;
+    // The text is a person's now; what it was made of is kept by its first version.
+    let edit = EditMemory { text: Some("an edited fact".to_owned()), ..EditMemory::default() };
+    client.edit_memory(first, &edit).await.unwrap();
+    let links = Some(vec![Link { to: second, relation: "supports".to_owned(), weight: 0.3 }]);
+    client.edit_memory(said.memory_ids[3], &EditMemory { links, ..EditMemory::default() }).await.unwrap();
+    client.delete_memory(said.memory_ids[7]).await.unwrap();
+    let thinking = SetThinking { scope: scope.clone(), profile: Some(ThinkingProfile::Off) };
+    client.set_thinking(&thinking).await.unwrap();
+    let other = AddMemories {
+        scope: Scope { agent_id: Some("chef".to_owned()), ..Scope::default() },
+        memories: vec![NewMemory { text: "of an agent".to_owned(), ..NewMemory::default() }],
+        again: false,
+    };
+    client.add_memories(&other).await.unwrap();
+    said.memory_ids[0]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_import_of_an_export_is_the_same_store_and_erases_alike() {
+    let directory = tempfile::tempdir().unwrap();
+    let (source, copy, file) =
+        (directory.path().join("a"), directory.path().join("b"), directory.path().join("e.jsonl"));
+    let server = ServerProcess::start(&source).await;
+    let root = fill(&server.client).await;
+    let file_name = file.to_str().unwrap();
+    succeeds(&source, &["export", "-o", file_name]);
+    succeeds(&copy, &["import", file_name]);
+    assert_eq!(canonical(&copy), canonical(&source));
+    let again: serde_json::Value =
+        serde_json::from_str(&succeeds(&copy, &["import", file_name, "--json"])).unwrap();
+    assert_eq!(again["restored"]["added"], 0, "{again}");
+    assert_eq!(again["restored"]["references_lost"], 0, "{again}");
+    assert_eq!(canonical(&copy), canonical(&source));
+
+    let imported = ServerProcess::start(&copy).await;
+    let here = server.client.delete_memory(root).await.unwrap().memory_ids;
+    let there = imported.client.delete_memory(root).await.unwrap().memory_ids;
+    assert_eq!((here.len(), &here), (3, &there));
+    assert_eq!(canonical(&copy), canonical(&source));
+    let left = ListMemories { scope: Scope::user("ann"), ..ListMemories::default() };
+    let left = imported.client.list_memories(&left).await.unwrap();
+    assert_eq!(left.total, TURNS as u64 - 2, "both facts are gone with the turn");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_that_was_killed_is_completed_by_its_repetition() {
+    let directory = tempfile::tempdir().unwrap();
+    let (source, copy, file) =
+        (directory.path().join("a"), directory.path().join("b"), directory.path().join("e.jsonl"));
+    let server = ServerProcess::start(&source).await;
+    fill(&server.client).await;
+    let file_name = file.to_str().unwrap();
+    for wait_ms in [1, 30, 90] {
+        let mut exporting =
+            command(&source, &["export", "-o", file_name]).stderr(Stdio::null()).spawn().unwrap();
+        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+        let _ = exporting.kill();
+        exporting.wait().unwrap();
+    }
+    succeeds(&source, &["export", "-o", file_name]);
+    for wait_ms in [30, 120, 250, 400] {
+        let mut importing = command(&copy, &["import", file_name])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+        let _ = importing.kill();
+        importing.wait().unwrap();
+    }
+    succeeds(&copy, &["import", file_name]);
+    assert_eq!(canonical(&copy), canonical(&source));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_that_was_cut_short_is_told_and_what_it_has_is_imported() {
+    let directory = tempfile::tempdir().unwrap();
+    let (source, copy, file) =
+        (directory.path().join("a"), directory.path().join("b"), directory.path().join("e.jsonl"));
+    let server = ServerProcess::start(&source).await;
+    fill(&server.client).await;
+    let file_name = file.to_str().unwrap();
+    let whole = succeeds(&source, &["export", "--user", "ann"]);
+    let lines: Vec<&str> = whole.lines().collect();
+    std::fs::write(&file, lines[..lines.len() - 2].join("\n")).unwrap();
+    let output = run(&copy, &["import", file_name]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code().map(|code| code != 0), Some(true), "{told}");
+    assert!(told.contains("the file is incomplete"), "{told}");
+    std::fs::write(&file, whole).unwrap();
+    succeeds(&copy, &["import", file_name]);
+    let ann = ["export", "--canonical", "--history", "--user", "ann"];
+    assert_eq!(succeeds(&copy, &ann), succeeds(&source, &ann));
+}
