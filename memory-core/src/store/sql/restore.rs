@@ -163,19 +163,19 @@ impl<'a> WriteTransaction<'_, 'a> {
         }
         let earlier: Vec<_> = written
             .iter()
-            .flat_map(|new| new.earlier.iter().map(|memory| (partition, memory, new)))
+            .flat_map(|new| new.earlier.iter().map(move |memory| (partition, memory, new)))
             .collect();
         write_versions(&mut *self.connection, &earlier).await?;
         let derivations: Vec<(PartitionId, &Derivation)> =
             written.iter().flat_map(|new| &new.derivations).map(|one| (partition, one)).collect();
         let inputs: Vec<(PartitionId, DerivationId, &Input)> = derivations
             .iter()
-            .flat_map(|(_, one)| one.inputs.iter().map(|input| (partition, one.id, input)))
+            .flat_map(|(_, one)| one.inputs.iter().map(move |input| (partition, one.id, input)))
             .collect();
         write_derivations(&mut *self.connection, &derivations, &inputs).await?;
         let rows: Vec<_> = written
             .iter()
-            .flat_map(|new| new.source.present.rows.iter().map(|row| (partition, new.memory.id, row)))
+            .flat_map(|new| new.source.present.rows.iter().map(move |row| (partition, new.memory.id, row)))
             .collect();
         write_index(&mut *self.connection, &rows, self.embedder).await?;
         let mut log: Vec<(Timestamp, MemoryId, u32)> = Vec::new();

@@ -62,7 +62,8 @@ impl Bench {
         let mut sources = Vec::new();
         for number in numbers {
             let Some(memory) = self.pick(*number).await else { continue };
-            let turn = memory.origin.as_ref().filter(|_| number % 2 == 0).map(|it| Source::Turn(it.turn));
+            let turn =
+                memory.origin.as_ref().filter(|_| number.is_multiple_of(2)).map(|it| Source::Turn(it.turn));
             let source = turn.unwrap_or(Source::Memory(memory.id));
             if !sources.contains(&source) {
                 sources.push(source);
@@ -89,7 +90,7 @@ impl Bench {
 
     pub(super) async fn tell(&mut self, number: usize) {
         let mut new = fact(&format!("fact number {}", number % 5));
-        new.key = (number % 2 == 0).then(|| name(&format!("fact-{number}")));
+        new.key = (number.is_multiple_of(2)).then(|| name(&format!("fact-{number}")));
         new.audience = vec![name("bob")];
         new.importance = Some(0.1);
         let request = memories(&ann(), vec![new]);
@@ -211,7 +212,7 @@ pub(super) fn ann() -> Scope {
     user("ann").unwrap()
 }
 
-/// Archive of a scope, without the ordinals of sessions, which an import gives anew.
+/// Archive of a scope, without what an import counts anew: ordinals of sessions, and lengths in tokens.
 pub(super) async fn archive(test: &TestEngine, scope: &Scope) -> Vec<Archived> {
     let (mut all, mut after, mut sessions) = (Vec::new(), None, Vec::new());
     loop {
@@ -224,6 +225,7 @@ pub(super) async fn archive(test: &TestEngine, scope: &Scope) -> Vec<Archived> {
     }
     for one in &mut all {
         for version in one.earlier.iter_mut().chain([&mut one.memory]) {
+            version.tokens = 0;
             version.origin.iter_mut().for_each(|origin| origin.session_ordinal = 0);
         }
         one.turn.iter_mut().for_each(|(_, session)| session.ordinal = 0);

