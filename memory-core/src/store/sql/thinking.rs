@@ -7,12 +7,11 @@ use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
-use super::dialect::decode_text;
 use super::rows::{self, MEMORY_COLUMNS, Reader, VERSION_COLUMNS, memory_columns};
 use super::{Db, Row, SqlStore, StoreError, unavailable};
-use crate::domain::derivation::{Derivation, Input, Maker, Source};
+use crate::domain::derivation::Derivation;
 use crate::domain::group::GroupKey;
-use crate::domain::id::{DerivationId, JobId, MemoryId, PartitionId, TenantId, TurnId};
+use crate::domain::id::{MemoryId, PartitionId, TenantId, TurnId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;

@@ -85,12 +85,9 @@ pub async fn an_archive_is_restored_with_its_ids_and_its_history(store: &dyn Sto
     let (partition, ids) = story(store, &fixtures, &ann).await;
     let archived = archive(store, partition, &ids).await;
     let closure = store.erasure_closure(partition, &ids[..1], &[], 10).await.unwrap().unwrap();
-    let all = store.matching_ids(
-        partition,
-        &crate::domain::filter::Filter::everything(),
-        crate::store::IdPage { after: None, newest_first: false, limit: 10 },
-    );
-    let all = all.await.unwrap().ids;
+    let page = crate::store::IdPage { after: None, newest_first: false, limit: 10 };
+    let everything = crate::domain::filter::Filter::everything();
+    let all = store.matching_ids(partition, &everything, page).await.unwrap().ids;
     commit(store, &fixtures.erasing(&ann, all)).await;
 
     // The last comes first, alone: it refers to what is not there yet.
