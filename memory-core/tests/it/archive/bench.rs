@@ -188,7 +188,8 @@ impl Bench {
         let Some(partition) = partition else { return Vec::new() };
         let mut closures = Vec::new();
         for one in self.archive().await {
-            let closure = self.test.store.erasure_closure(partition, &[one.memory.id], &[], 10_000);
+            let root = [one.memory.id];
+            let closure = self.test.store.erasure_closure(partition, &root, &[], 10_000);
             closures.push(closure.await.unwrap().unwrap().into_iter().collect());
         }
         closures
