@@ -79,7 +79,7 @@ impl Archive for SqlStore {
 
 impl SqlStore {
     /// Derivations with their inputs.
-    pub(super) async fn with_inputs(&self, heads: Vec<Head>) -> Result<Vec<Derivation>, StoreError> {
+    async fn with_inputs(&self, heads: Vec<Head>) -> Result<Vec<Derivation>, StoreError> {
         if heads.is_empty() {
             return Ok(Vec::new());
         }

@@ -7,11 +7,12 @@ use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
+use super::dialect::decode_text;
 use super::rows::{self, MEMORY_COLUMNS, Reader, VERSION_COLUMNS, memory_columns};
 use super::{Db, Row, SqlStore, StoreError, unavailable};
-use crate::domain::derivation::Derivation;
+use crate::domain::derivation::{Derivation, Input, Maker, Source};
 use crate::domain::group::GroupKey;
-use crate::domain::id::{MemoryId, PartitionId, TenantId, TurnId};
+use crate::domain::id::{DerivationId, JobId, MemoryId, PartitionId, TenantId, TurnId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
@@ -217,14 +218,38 @@ impl SqlStore {
         push_ids(&mut statement, ids.iter().map(|id| id.0));
         let heads: Vec<Head> =
             statement.build_query_as().fetch_all(&self.readers).await.map_err(unavailable)?;
-        let (memories, heads): (Vec<MemoryId>, Vec<_>) = heads
-            .into_iter()
-            .map(|(memory, id, maker, model, prompt, job, made)| {
-                (MemoryId(memory), (id, maker, model, prompt, job, made))
-            })
-            .unzip();
-        // The records come in the order of the heads.
-        Ok(memories.into_iter().zip(self.with_inputs(heads).await?).collect())
+        if heads.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut statement = QueryBuilder::<Db>::new(
+            "SELECT derivation_id, source_id, source_kind, is_evidence FROM derivation_inputs
+             WHERE derivation_id IN (",
+        );
+        push_ids(&mut statement, heads.iter().map(|head| head.1));
+        statement.push(" ORDER BY derivation_id, source_id");
+        let rows: Vec<(Uuid, Uuid, String, bool)> =
+            statement.build_query_as().fetch_all(&self.readers).await.map_err(unavailable)?;
+        let mut inputs: HashMap<Uuid, Vec<Input>> = HashMap::new();
+        for (derivation, id, kind, is_evidence) in rows {
+            let source = if kind == "turn" { Source::Turn(TurnId(id)) } else { Source::Memory(MemoryId(id)) };
+            inputs.entry(derivation).or_default().push(Input { source, is_evidence });
+        }
+        let records = heads.into_iter().map(|(memory, id, name, model, prompt, job, made_us)| {
+            let maker = Maker {
+                name: decode_text(name),
+                model: model.map(decode_text),
+                prompt: prompt.map(decode_text),
+            };
+            let derivation = Derivation {
+                id: DerivationId(id),
+                maker,
+                job: job.map(JobId),
+                inputs: inputs.remove(&id).unwrap_or_default(),
+                made_at: Timestamp::from_micros(made_us),
+            };
+            (MemoryId(memory), derivation)
+        });
+        Ok(records.collect())
     }
 
     /// Newest versions before the present one that were recorded by `at`, of at most [`IDS_PER_STATEMENT`] memories.
