@@ -23,6 +23,7 @@ use crate::recall::access_log::AccessLogWriter;
 use crate::recall::settings::RecallSettings;
 use crate::retention::Curve;
 use crate::store::Store;
+use crate::store::purger::Purger;
 use crate::think::queue::switch::Switch;
 use crate::think::settings::ThinkingSettings;
 
@@ -65,6 +66,9 @@ pub struct Engine {
     pub(crate) thinking: Switch,
     pub(crate) commits: CommitQueue,
     pub(crate) access_log: AccessLogWriter,
+    /// Shared with every copy of the store that is not deleted yet.
+    pub(crate) copies: Arc<()>,
+    pub(crate) _purger: Purger,
     pub(crate) jobs: OnceLock<JobRunner>,
     pub(crate) embedders: OnceLock<Arc<dyn EmbedderSource>>,
 }
@@ -108,6 +112,8 @@ impl Engine {
         let thinking = Switch::load(thinking, &*store).await?;
         let access_log = AccessLogWriter::start(store.clone(), limits.recalls_kept);
         Ok(Arc::new(Self {
+            copies: Arc::default(),
+            _purger: Purger::start(Arc::clone(&store)),
             store,
             index,
             embedder: Arc::new(RwLock::new(ActiveEmbedder { id, embedder })),

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use memory_core::store::StoreError;
 use memory_core::store::sql::DirectoryLock;
+use memory_core::store::sql::leftovers::PART_PREFIX;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -53,7 +54,7 @@ impl Announcement {
     /// Writes the announcement atomically. Only for the holder of the directory's lock. Dropping the [`Announced`]
     /// removes the file.
     pub(crate) fn write(&self, data_dir: &Path) -> io::Result<Announced> {
-        let mut file = tempfile::NamedTempFile::new_in(data_dir)?;
+        let mut file = tempfile::Builder::new().prefix(PART_PREFIX).tempfile_in(data_dir)?;
         serde_json::to_writer_pretty(&mut file, self)?;
         file.flush()?;
         let path = data_dir.join(FILE);

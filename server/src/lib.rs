@@ -30,6 +30,7 @@ use axum::middleware::from_fn_with_state;
 use memory_core::Engine;
 use memory_core::domain::clock::{Clock, SystemClock};
 use memory_core::domain::id::{IdSource, RandomIds};
+use memory_core::domain::time::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -38,7 +39,9 @@ use crate::admission::{Places, bound, bound_admin};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
-use crate::routes::{admin, export, jobs, memories, meta, owners, recall, sessions, thinking, turns, undo};
+use crate::routes::{
+    admin, backup, export, jobs, memories, meta, owners, recall, sessions, thinking, turns, undo,
+};
 
 /// Router of all routes. The server listens with it before the engine is ready: see [`App::attach`].
 pub fn router(app: Arc<App>) -> Router {
@@ -88,7 +91,10 @@ fn whole_store() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(export::export)) // GET /v1/export
         .routes(routes!(admin::reindex)) // POST /v1/admin/reindex
         .routes(routes!(admin::check)) // POST /v1/admin/check
-        .routes(routes!(admin::backup)) // GET /v1/admin/backup
+        .routes(routes!(admin::purge)) // GET /v1/admin/purge
+        .routes(routes!(backup::start_backup)) // POST /v1/admin/backup
+        .routes(routes!(backup::show_backup)) // GET /v1/admin/backup/{id}
+        .routes(routes!(backup::fetch_backup)) // POST /v1/admin/backup/{id}/file
 }
 
 /// Routes of server status. [`openapi::served`] adds /openapi.json and /docs.
@@ -113,6 +119,7 @@ pub struct App {
     config: Config,
     engine: OnceLock<Arc<Engine>>,
     places: Places,
+    backups: backup::Backups,
     metrics: Metrics,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
@@ -126,6 +133,7 @@ impl App {
         Arc::new(Self {
             instance: ids.next(clock.now()),
             places: Places::new(config.limits.concurrent_requests),
+            backups: backup::Backups::default(),
             engine: OnceLock::new(),
             metrics: Metrics::install(),
             clock: Arc::new(clock),
@@ -151,6 +159,14 @@ impl App {
 
     fn places(&self) -> &Places {
         &self.places
+    }
+
+    fn backups(&self) -> &backup::Backups {
+        &self.backups
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     fn metrics(&self) -> &Metrics {

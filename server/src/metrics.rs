@@ -29,6 +29,8 @@ const THINKING_QUEUE: &str = "engrain_thinking_queue";
 const MODEL_CALLS: &str = "engrain_model_calls_total";
 const MODEL_REFUSED: &str = "engrain_model_refused_replies_total";
 const MODEL_TOKENS: &str = "engrain_model_tokens_total";
+const PURGE_PENDING: &str = "engrain_purge_pending_erasures";
+const PURGE_AGE_SECONDS: &str = "engrain_purge_pending_age_seconds";
 /// The label of all kinds of jobs that this server has no handler for.
 const UNKNOWN_KIND: &str = "unknown";
 
@@ -101,6 +103,8 @@ fn describe() {
         Unit::Count,
         "Tokens of language models, by task, back end and kind: prompt or reply."
     );
+    describe_gauge!(PURGE_PENDING, Unit::Count, "Erasures whose bytes may still be in files of the store.");
+    describe_gauge!(PURGE_AGE_SECONDS, Unit::Seconds, "Age of the oldest of them.");
     describe_gauge!(JOB_WORKERS_ALIVE, Unit::Count, "1 if the worker of this kind of jobs is alive, else 0.");
 }
 
@@ -177,6 +181,12 @@ pub(crate) fn thinking(waiting: &[(&'static str, u64)], calls: &[MeteredCalls]) 
             counter!(MODEL_TOKENS, &[task, backend, ("kind", kind.into())]).absolute(tokens);
         }
     }
+}
+
+/// Notes the erasures whose bytes may still be in files of the store, and the age of the oldest.
+pub(crate) fn purge(erasures: u64, age: Duration) {
+    gauge!(PURGE_PENDING).set(f64::from(u32::try_from(erasures).unwrap_or(u32::MAX)));
+    gauge!(PURGE_AGE_SECONDS).set(age.as_secs_f64());
 }
 
 /// The number of jobs for each pair of labels, those without a job included: a gauge keeps its last value otherwise.

@@ -17,7 +17,6 @@ use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::discovery::{Announced, Announcement};
-use crate::routes::admin::BACKUP_PREFIX;
 use crate::wiring::{self, StartError};
 use crate::{App, router};
 
@@ -101,7 +100,6 @@ async fn begin(
     announce: Option<&str>,
 ) -> Result<(Arc<Engine>, Option<Announced>), ServeError> {
     let engine = wiring::engine(app.config()).await?;
-    remove_left_backups(data_dir);
     match announce.map(|url| Announcement::here(url.to_owned(), app.instance()).write(data_dir)).transpose() {
         Ok(announced) => {
             app.attach(Arc::clone(&engine));
@@ -189,6 +187,8 @@ async fn fold_metrics(app: Arc<App>) {
         if let Ok(engine) = app.engine() {
             publish_jobs(engine).await;
             publish_thinking(engine).await;
+            let (erasures, age) = engine.purge_debt();
+            crate::metrics::purge(erasures, age);
         }
         app.metrics().fold();
     }
@@ -232,15 +232,6 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     };
     let ip = if address.ip().is_unspecified() { loopback } else { address.ip() };
     SocketAddr::new(ip, address.port())
-}
-
-/// Removes incomplete backups of a killed server. Only for the holder of the directory's lock.
-fn remove_left_backups(data_dir: &Path) {
-    for entry in std::fs::read_dir(data_dir).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(BACKUP_PREFIX) {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
 }
 
 #[cfg(test)]
@@ -309,15 +300,5 @@ mod tests {
         config.server.listen = taken.local_addr().expect("an address");
         let error = start(config, true).await.err().expect("taken");
         assert!(matches!(error, ServeError::Listen { .. }), "{error}");
-    }
-
-    #[test]
-    fn only_left_copies_are_removed() {
-        let folder = tempfile::tempdir().expect("a directory");
-        let left = folder.path().join(format!("{BACKUP_PREFIX}1"));
-        let store = folder.path().join("engrain.db");
-        std::fs::write(&left, "x").and_then(|()| std::fs::write(&store, "x")).expect("written");
-        remove_left_backups(folder.path());
-        assert!(!left.exists() && store.exists());
     }
 }

@@ -1,24 +1,18 @@
 //! Maintenance: background jobs (change of the embedder), checks, backups, and shutdown.
 
 mod check;
+mod copy;
 mod jobs;
 mod reindex;
 
 pub use check::CheckReport;
+pub use copy::{PurgeStatus, StoreCopy};
 
-use std::path::Path;
-
-use crate::domain::scope::Caller;
-use crate::engine::{Engine, needs_admin};
+use crate::engine::Engine;
 use crate::error::Error;
+use crate::store::PurgeWait;
 
 impl Engine {
-    /// Writes a consistent copy of the store to a new file, while serving.
-    pub async fn copy_to(&self, caller: &Caller, file: &Path) -> Result<(), Error> {
-        needs_admin(caller)?;
-        Ok(self.store.copy_to(file).await?)
-    }
-
     /// Deletes idempotency records that have expired; returns their number. To be called periodically.
     pub async fn forget_old_requests(&self) -> Result<u64, Error> {
         let oldest = self.now().plus_days(-i64::from(self.limits.requests_kept_days));
@@ -32,6 +26,9 @@ impl Engine {
             runner.stop().await;
         }
         self.access_log.settle().await;
+        if let Err(error) = self.store.purge(PurgeWait::Long).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the next start purges erased data");
+        }
     }
 
     /// Number of access records dropped because the log's queue was full.

@@ -20,6 +20,46 @@ pub struct Damage {
     pub repaired: bool,
 }
 
+/// Place of the bytes of erased memories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purge {
+    /// No file of the store holds them.
+    Done,
+    /// They may still be in a file of the store, and are removed in the background.
+    Pending,
+    /// The database server removes them at a time of its own, which it does not report.
+    LeftToDatabase,
+}
+
+/// Committed erasures whose bytes may still be in files of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PurgeDebt {
+    /// State of all committed erasures together.
+    pub state: Purge,
+    /// Number of change sets that erased something since the last complete purge.
+    pub erasures: u64,
+    /// Time of the oldest of them; `None` without one, and for one of an earlier process.
+    pub since: Option<Timestamp>,
+}
+
+impl PurgeDebt {
+    /// No debt.
+    pub const NONE: Self = Self { state: Purge::Done, erasures: 0, since: None };
+    /// No debt of the store itself, over a server that removes erased bytes by itself.
+    pub const LEFT_TO_DATABASE: Self = Self { state: Purge::LeftToDatabase, ..Self::NONE };
+}
+
+/// Maximum time that a purge waits for reads that began before an erasure. Writes wait meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PurgeWait {
+    /// No time.
+    None,
+    /// 20 ms: hardly longer than the sync of a commit.
+    Brief,
+    /// 1 s: longer than nearly all reads.
+    Long,
+}
+
 /// Maintenance of the store.
 #[async_trait]
 pub trait Maintenance: Send + Sync + Debug {
@@ -28,6 +68,18 @@ pub trait Maintenance: Send + Sync + Debug {
 
     /// Writes a consistent copy of the whole store to a new file, concurrently with reads and writes.
     async fn copy_to(&self, file: &std::path::Path) -> Result<(), StoreError>;
+
+    /// Erasures whose bytes may still be in files of the store. An erasure is among them from the return of its commit
+    /// on, until its bytes are gone; the death of the process does not remove it. So [`Purge::Done`] right after a commit
+    /// includes the erasures of that commit.
+    fn purge_debt(&self) -> PurgeDebt;
+
+    /// Completes when the state is [`Purge::Pending`], or other work of [`Maintenance::purge`] has come up.
+    async fn purge_due(&self);
+
+    /// Tries to remove the bytes of erased memories from all files of the store, and returns what is left. Reads of a
+    /// state before an erasure prevent it, and are waited for at most `wait`.
+    async fn purge(&self, wait: PurgeWait) -> Result<PurgeDebt, StoreError>;
 
     /// Deletes idempotency keys older than `before`, and returns their number.
     async fn forget_requests(&self, before: Timestamp) -> Result<u64, StoreError>;

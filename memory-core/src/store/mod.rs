@@ -11,6 +11,7 @@
 mod derivations;
 mod jobs;
 mod maintenance;
+pub(crate) mod purger;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
 mod thinking;
@@ -22,7 +23,7 @@ use async_trait::async_trait;
 
 pub use derivations::Derivations;
 pub use jobs::Jobs;
-pub use maintenance::{Damage, Maintenance};
+pub use maintenance::{Damage, Maintenance, Purge, PurgeDebt, PurgeWait};
 pub use thinking::{PendingPartition, PendingTurn, Thinking};
 pub use usage::{USAGE_ENTRIES_AT_MOST, Usage, UsageEntry, UsageLedger};
 

@@ -38,6 +38,8 @@ mod model_hub;
 mod module_graph;
 #[cfg(all(feature = "postgres", feature = "sqlite", feature = "testing"))]
 mod postgres_store;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod purging;
 mod rooms;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod row_recipe;

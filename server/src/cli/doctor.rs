@@ -3,6 +3,8 @@
 //! The environment is checked first and without a server, to explain why a server cannot start. Then the server checks
 //! its store.
 
+mod leftovers;
+
 use std::path::Path;
 
 use engrain::wire::{CheckReport, CheckRequest};
@@ -41,13 +43,22 @@ pub(super) async fn doctor(global: &Global, args: DoctorArgs) -> Result<(), Fail
         let config = configuration(global, Overrides::default())?;
         findings.push(data_directory(&config.store.data_dir));
         findings.push(disk_space(&config.store.data_dir));
+        findings.extend(leftovers::leftovers(&config.store.data_dir));
+        findings.extend(leftovers::modes(&config.store.data_dir));
         findings.push(owner(&config).await);
         findings.extend(models(&config));
     }
     let request = CheckRequest { repair: args.repair };
-    let checked = with_server(global, async |server| Ok(server.client.check(&request).await?)).await;
+    let checked = with_server(global, async |server| {
+        let purge = server.client.purge().await?;
+        Ok((server.client.check(&request).await?, purge))
+    })
+    .await;
     match checked {
-        Ok(report) => findings.extend(store_findings(report)),
+        Ok((report, purge)) => {
+            findings.extend(store_findings(report));
+            findings.push(leftovers::purge(&purge));
+        }
         Err(failure) => {
             findings.push(Finding { grade: Grade::Problem, subject: "store", detail: failure.to_string() });
         }

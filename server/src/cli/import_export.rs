@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::args::{ExportArgs, Global, ImportArgs};
 use super::connect::with_server;
 use super::failure::Failure;
+use super::part_file::PartFile;
 use super::print;
 
 /// Number of batches read ahead of the server.
@@ -144,13 +145,9 @@ pub(super) async fn export(global: &Global, args: ExportArgs) -> Result<(), Fail
             Some(path) => {
                 let cannot =
                     |error: io::Error| Failure::io(&format!("cannot write {}", path.display()), &error);
-                let folder = match path.parent() {
-                    Some(folder) if !folder.as_os_str().is_empty() => folder,
-                    _ => Path::new("."),
-                };
-                let part = tempfile::NamedTempFile::new_in(folder).map_err(cannot)?;
-                let records = write_lines(lines, &mut BufWriter::new(part.as_file()), args.canonical).await?;
-                part.persist(path).map_err(|error| cannot(error.error))?;
+                let part = PartFile::beside(path).map_err(cannot)?;
+                let records = write_lines(lines, &mut BufWriter::new(part.file()), args.canonical).await?;
+                part.persist().map_err(cannot)?;
                 records
             }
         };
@@ -204,8 +201,7 @@ pub(super) fn progress_bar(total: u64, unit: &str) -> ProgressBar {
 }
 
 /// Progress of a download in bytes, with a message.
-#[cfg(feature = "hub")]
-pub(super) fn download_bar() -> ProgressBar {
+pub(super) fn bytes_bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, target());
     styled(bar, "{bar:30} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left, {msg}")
 }

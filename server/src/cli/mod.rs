@@ -11,6 +11,7 @@ mod failure;
 mod import_export;
 #[cfg(feature = "local-models")]
 mod models;
+mod part_file;
 mod print;
 mod query;
 mod remember;

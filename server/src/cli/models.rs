@@ -64,7 +64,7 @@ async fn fetch(global: &Global, cache: &ModelCache, names: &[String]) -> Result<
     let settings = HubSettings::from_environment(|name| std::env::var_os(name));
     let mut told = Vec::new();
     for name in names {
-        let bar = super::import_export::download_bar();
+        let bar = super::import_export::bytes_bar();
         let mut progress = |step: Progress<'_>| {
             bar.set_length(step.total_bytes);
             bar.set_position(step.done_bytes);

@@ -5,16 +5,18 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use engrain::wire::{DeleteMatching, Erased, Filter, Job, JobState, ReindexRequest};
+use engrain::wire::{BackupState, DeleteMatching, Erased, Filter, Job, JobState, Purge, ReindexRequest};
 use memory_core::store::Maintenance;
 use memory_core::store::sql::{
-    DATABASE_FILE, DirectoryLock, NotAStore, SqlStore, StoreOptions, check_database, check_file,
+    DATABASE_FILE, DirectoryLock, NotAStore, SqlStore, StoreOptions, check_database, check_file, leftovers,
+    private_files,
 };
 
 use super::args::{BackupArgs, DeleteArgs, Global, ReindexArgs, RestoreArgs};
 use super::connect::{Connection, configuration, running_at, with_server};
 use super::failure::Failure;
-use super::import_export::progress_bar;
+use super::import_export::{bytes_bar, progress_bar};
+use super::part_file::{PartFile, sync_directory};
 use super::print;
 use super::query::filter;
 use crate::config::Overrides;
@@ -36,14 +38,18 @@ pub(super) async fn delete(global: &Global, args: DeleteArgs) -> Result<(), Fail
     with_server(global, async |server| match filter {
         Some(filter) => delete_matching(global, server, &args, filter).await,
         None => {
-            let mut memory_ids = Vec::new();
+            let (mut memory_ids, mut purge) = (Vec::new(), Purge::Done);
             for id in &args.ids {
-                memory_ids.extend(server.client.delete_memory(*id).await?.memory_ids);
+                let erased = server.client.delete_memory(*id).await?;
+                memory_ids.extend(erased.memory_ids);
+                purge = erased.purge; // the last one is about all before it, too
             }
             if global.json {
-                return print::json(&Erased { memory_ids });
+                return print::json(&Erased { memory_ids, purge });
             }
-            memory_ids.iter().try_for_each(|id| print::text(&format!("erased {id}\n")))
+            memory_ids.iter().try_for_each(|id| print::text(&format!("erased {id}\n")))?;
+            note_purge(Some(purge));
+            Ok(())
         }
     })
     .await
@@ -68,7 +74,19 @@ async fn delete_matching(
     if global.json {
         return print::json(&done);
     }
-    print::text(&format!("erased {} memories, of which {} matched\n", done.erased, done.matched))
+    print::text(&format!("erased {} memories, of which {} matched\n", done.erased, done.matched))?;
+    note_purge(done.purge);
+    Ok(())
+}
+
+/// Says so if erased bytes are still in files.
+pub(super) fn note_purge(purge: Option<Purge>) {
+    if purge == Some(Purge::Pending) {
+        eprintln!(
+            "engrain: reads or a backup in progress keep the erased bytes in the store's files; the server removes them \
+             after that (`engrain doctor` tells)"
+        );
+    }
 }
 
 /// Asks for confirmation on the terminal; fails without one.
@@ -143,16 +161,21 @@ pub(super) async fn backup(global: &Global, args: BackupArgs) -> Result<(), Fail
     }
     let cannot_write =
         |error: io::Error| Failure::io(&format!("cannot write {}", args.file.display()), &error);
-    let folder = match args.file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
     with_server(global, async |server| {
-        let part = tempfile::NamedTempFile::new_in(folder).map_err(cannot_write)?;
-        let mut file = tokio::fs::File::from_std(part.reopen().map_err(cannot_write)?);
-        let bytes = server.client.backup(&mut file).await?;
-        file.sync_all().await.map_err(cannot_write)?;
-        part.persist(&args.file).map_err(|error| cannot_write(error.error))?;
+        let part = PartFile::beside(&args.file).map_err(cannot_write)?;
+        let mut file = tokio::fs::File::from_std(part.file().try_clone().map_err(cannot_write)?);
+        let bar = bytes_bar();
+        let fetched = server.client.backup(&mut file, |backup| {
+            bar.set_message(match backup.state {
+                BackupState::Running => "copying",
+                BackupState::Ready | BackupState::Failed => "fetching",
+            });
+            bar.set_length(backup.total_bytes);
+            bar.set_position(backup.bytes);
+        });
+        let bytes = fetched.await?;
+        bar.finish_and_clear();
+        part.persist().map_err(cannot_write)?;
         if global.json {
             return print::json(&serde_json::json!({"file": args.file, "bytes": bytes}));
         }
@@ -180,10 +203,15 @@ pub(super) async fn restore(global: &Global, args: RestoreArgs) -> Result<(), Fa
         let sentence = format!("{} is there already; --force replaces it", database.display());
         return Err(Failure::Usage(sentence));
     }
-    let beside = tempfile::tempdir_in(data_dir)
+    leftovers::recover(data_dir)
+        .map_err(|error| Failure::io("cannot roll back a restore that was interrupted", &error))?;
+    let beside = tempfile::Builder::new()
+        .prefix(leftovers::RESTORE_PREFIX)
+        .tempdir_in(data_dir)
         .map_err(|error| Failure::io("cannot write into the data directory", &error))?;
     let copy = beside.path().join(DATABASE_FILE);
-    fs::copy(file, &copy).map_err(|error| Failure::io(&format!("cannot copy {}", file.display()), &error))?;
+    copy_privately(file, &copy)
+        .map_err(|error| Failure::io(&format!("cannot copy {}", file.display()), &error))?;
     check_database(&copy).await.map_err(refused)?;
     check_store(beside.path(), file).await?;
     replace(&database, beside.path())
@@ -197,6 +225,11 @@ pub(super) async fn restore(global: &Global, args: RestoreArgs) -> Result<(), Fa
     print::text(&format!("restored {}\n", database.display()))
 }
 
+/// Copies a file to a new one that only its owner can read.
+fn copy_privately(from: &Path, to: &Path) -> io::Result<u64> {
+    io::copy(&mut fs::File::open(from)?, &mut private_files::create_new(to)?)
+}
+
 /// Replaces `database` by the database in the folder `beside`. After an error the old one is in place with its logs.
 fn replace(database: &Path, beside: &Path) -> io::Result<()> {
     let copy = beside.join(DATABASE_FILE);
@@ -205,7 +238,7 @@ fn replace(database: &Path, beside: &Path) -> io::Result<()> {
     // SQLite must not apply the logs of the old database to the new one.
     let replaced = LOGS.iter().try_for_each(|ending| {
         let log = database.with_file_name(format!("{DATABASE_FILE}{ending}"));
-        let aside = beside.join(format!("replaced{ending}"));
+        let aside = beside.join(format!("{}{ending}", leftovers::REPLACED));
         match fs::rename(&log, &aside) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
@@ -222,11 +255,6 @@ fn replace(database: &Path, beside: &Path) -> io::Result<()> {
         }
     }
     replaced
-}
-
-/// Syncs the entries of a directory to disk, where the system supports it.
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    if cfg!(unix) { fs::File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
 /// Opens the backup in `directory` as a store, which migrates its tables, and checks its integrity.

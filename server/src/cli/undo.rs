@@ -9,6 +9,7 @@ use super::args::{UndoArgs, UndoCommand};
 use super::connect::with_server;
 use super::failure::Failure;
 use super::print;
+use super::store::note_purge;
 
 /// Takes changes back and prints the effect. A refusal for dependents lists the memories.
 pub(super) async fn undo(global: &Global, command: UndoCommand) -> Result<(), Failure> {
@@ -23,7 +24,12 @@ pub(super) async fn undo(global: &Global, command: UndoCommand) -> Result<(), Fa
             }
         };
         let undone = undone.map_err(failed)?;
-        if global.json { print::json(&undone) } else { print::text(&lines(&undone, is_dry)) }
+        if global.json {
+            return print::json(&undone);
+        }
+        print::text(&lines(&undone, is_dry))?;
+        note_purge(undone.purge);
+        Ok(())
     })
     .await
 }

@@ -8,10 +8,10 @@ use memory_core::domain::name::Name;
 use memory_core::domain::scope::{Owner, OwnerKind};
 use memory_core::domain::statement::{Attribute, Statement};
 use memory_core::domain::turn::{Role, Session, Turn};
-use memory_core::maintenance::CheckReport;
+use memory_core::maintenance::{CheckReport, PurgeStatus};
 use memory_core::memories::request::ErasurePreview;
 use memory_core::remember::response::Remembered;
-use memory_core::store::OwnerEntry;
+use memory_core::store::{OwnerEntry, Purge};
 use uuid::Uuid;
 
 /// Memory on the wire.
@@ -130,6 +130,26 @@ pub(crate) fn preview(preview: ErasurePreview) -> wire::DeletedMatching {
         sample: preview.sample.into_iter().map(memory).collect(),
         confirmation: Some(preview.confirmation),
         erased: 0,
+        purge: None,
+    }
+}
+
+/// Place of erased bytes on the wire.
+pub(crate) fn purge(purge: Purge) -> wire::Purge {
+    match purge {
+        Purge::Done => wire::Purge::Done,
+        Purge::Pending => wire::Purge::Pending,
+        Purge::LeftToDatabase => wire::Purge::LeftToDatabase,
+    }
+}
+
+/// State of the purge on the wire.
+pub(crate) fn purge_status(status: PurgeStatus) -> wire::PurgeStatus {
+    wire::PurgeStatus {
+        state: purge(status.state),
+        erasures: status.erasures,
+        since: status.since.map(|since| since.to_string()),
+        copies: status.copies,
     }
 }
 

@@ -3,9 +3,12 @@
 use engrain::wire;
 use memory_core::domain::undo::VersionId;
 use memory_core::memories::request::Undone;
+use memory_core::store::Purge;
 
-/// Effect of an undo on the wire.
-pub(crate) fn undone(undone: Undone) -> wire::Undone {
+use super::responses;
+
+/// Effect of an undo on the wire, with the place of the bytes of what it took back.
+pub(crate) fn undone(undone: Undone, purge: Purge) -> wire::Undone {
     wire::Undone {
         done: undone.is_done,
         restored: versions(undone.restored),
@@ -14,6 +17,7 @@ pub(crate) fn undone(undone: Undone) -> wire::Undone {
         dependents: versions(undone.dependents),
         derivation_ids: undone.derivations.into_iter().map(|id| id.0).collect(),
         repeated: undone.is_repeated,
+        purge: undone.is_done.then(|| responses::purge(purge)),
     }
 }
 

@@ -1,29 +1,17 @@
-//! Handlers of store administration: reindex, check, backup.
+//! Handlers of store administration: reindex, check, purge. Backups have a file of their own.
 
-use std::io;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
-use engrain::wire::{CheckReport, CheckRequest, Job, ReindexRequest};
-use tempfile::TempPath;
-use tokio::fs::File;
-use tokio::io::AsyncReadExt;
+use axum::http::StatusCode;
+use engrain::wire::{CheckReport, CheckRequest, Job, PurgeStatus, ReindexRequest};
 
 use crate::App;
-use crate::admission::Admission;
 use crate::auth::Authenticated;
 use crate::convert::responses;
 use crate::extract::JsonBody;
-use crate::problem::{Code, Problem};
-
-/// Name prefix of backup files in the data directory, before their id.
-pub(crate) const BACKUP_PREFIX: &str = ".engrain-backup-";
-/// Size of one read of a backup file, in bytes.
-const PIECE_BYTES: usize = 256 * 1024;
+use crate::problem::Problem;
 
 /// Change the embedder
 ///
@@ -73,60 +61,21 @@ pub(crate) async fn check(
     Ok(Json(responses::check_report(report)))
 }
 
-/// Back up the store
+/// Show whether erased data is out of the files
 ///
-/// Returns a consistent snapshot of the store as one SQLite file, without interruption. `engrain restore` restores it.
+/// An erasure is in effect at once. Its bytes leave the files of the store as soon as no read and no backup of an earlier
+/// state is in progress; until then erasures are answered with `"purge": "pending"`.
 #[utoipa::path(
     get,
-    path = "/v1/admin/backup",
+    path = "/v1/admin/purge",
     tag = "admin",
-    responses((
-        status = 200, description = "SQLite file", body = Vec<u8>, content_type = "application/vnd.sqlite3",
-        example = json!("SQLite format 3…")
-    ))
+    responses((status = 200, description = "State of the purge", body = PurgeStatus, example = json!({
+        "state": "pending", "erasures": 2, "since": "2023-05-20T02:21:00Z", "copies": 0
+    })))
 )]
-pub(crate) async fn backup(
+pub(crate) async fn purge(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
-    Extension(admission): Extension<Admission>,
-) -> Result<Response, Problem> {
-    let engine = app.engine()?;
-    let copy = place_for_copy(&app).map_err(|error| not_copied(&error))?;
-    engine.copy_to(&caller, &copy).await?;
-    let file = File::open(&copy).await.map_err(|error| not_copied(&error))?;
-    let length = file.metadata().await.map_err(|error| not_copied(&error))?.len();
-    let headers = [
-        (header::CONTENT_TYPE, "application/vnd.sqlite3".to_owned()),
-        (header::CONTENT_LENGTH, length.to_string()),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"engrain.db\"".to_owned()),
-    ];
-    Ok((headers, pieces(Copy { file, _path: copy, _place: admission })).into_response())
-}
-
-/// Backup file during its download. Dropping it removes the file, at the end of the download or when the client
-/// disconnects.
-struct Copy {
-    file: File,
-    _path: TempPath,
-    _place: Admission,
-}
-
-fn pieces(copy: Copy) -> Body {
-    Body::from_stream(futures::stream::try_unfold(copy, |mut copy| async move {
-        let mut piece = Vec::with_capacity(PIECE_BYTES);
-        let read = (&mut copy.file).take(PIECE_BYTES as u64).read_to_end(&mut piece).await?;
-        Ok::<_, io::Error>((read > 0).then(|| (Bytes::from(piece), copy)))
-    }))
-}
-
-/// Unused file name in the data directory, which has room for the store and belongs to this server alone. The store
-/// creates the file itself.
-fn place_for_copy(app: &App) -> io::Result<TempPath> {
-    let directory = &app.config().store.data_dir;
-    TempPath::try_from_path(directory.join(format!("{BACKUP_PREFIX}{}", app.new_id().simple())))
-}
-
-fn not_copied(error: &io::Error) -> Problem {
-    tracing::error!(%error, "the store could not be copied");
-    Problem::new(Code::StoreUnavailable, "the backup could not be written; see the server's log")
+) -> Result<Json<PurgeStatus>, Problem> {
+    Ok(Json(responses::purge_status(app.engine()?.purge_status(&caller)?)))
 }

@@ -173,15 +173,15 @@ pub(crate) async fn edit_memory(
 
 /// Erase a memory
 ///
-/// Erases all versions of the memory, its turn if it has one, and every memory derived from it. Erased data is removed
-/// from the store's files.
+/// Erases all versions of the memory, its turn if it has one, and every memory derived from it. Nothing returns them from
+/// then on. `purge` tells whether their bytes are out of the store's files already.
 #[utoipa::path(
     delete,
     path = "/v1/memories/{id}",
     tag = "memories",
     params(("id" = uuid::Uuid, Path, description = "Id of the memory"), ("Idempotency-Key" = Option<String>, Header, description = "Idempotency key of the request. A repetition with the same key and body is executed once and returns the result of the first call. Keys are separate per owner and per operation")),
     responses((status = 200, description = "Ids of the erased memories", body = Erased, example = json!({
-        "memory_ids": ["01890a5d-ac96-774b-bcce-b30209900003"]
+        "memory_ids": ["01890a5d-ac96-774b-bcce-b30209900003"], "purge": "done"
     })))
 )]
 pub(crate) async fn delete_memory(
@@ -190,9 +190,10 @@ pub(crate) async fn delete_memory(
     PathId(id): PathId,
     key: IdempotencyKey,
 ) -> Result<Json<Erased>, Problem> {
-    let erased =
-        app.engine()?.erase(&caller, MemoryId(id), key.of(&caller, Operation::DeleteMemory, &id)).await?;
-    Ok(Json(Erased { memory_ids: erased.into_iter().map(|id| id.0).collect() }))
+    let engine = app.engine()?;
+    let erased = engine.erase(&caller, MemoryId(id), key.of(&caller, Operation::DeleteMemory, &id)).await?;
+    let purge = responses::purge(engine.purge_state());
+    Ok(Json(Erased { memory_ids: erased.into_iter().map(|id| id.0).collect(), purge }))
 }
 
 /// Erase the memories that match a filter
@@ -228,7 +229,8 @@ pub(crate) async fn delete_matching(
     let confirmed = Confirmed { confirmation, idempotency };
     let (matched, erased) = engine.erase_matching(&caller, &scope, filter, confirmed).await?;
     let erased = erased.len() as u64;
-    Ok(Json(DeletedMatching { done: true, matched, sample: Vec::new(), confirmation: None, erased }))
+    let purge = Some(responses::purge(engine.purge_state()));
+    Ok(Json(DeletedMatching { done: true, matched, sample: Vec::new(), confirmation: None, erased, purge }))
 }
 
 /// Show the provenance of a memory

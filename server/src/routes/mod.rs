@@ -1,6 +1,7 @@
 //! Request handlers, by resource. Each one converts the request, calls the engine and converts the result.
 
 pub(crate) mod admin;
+pub(crate) mod backup;
 pub(crate) mod export;
 pub(crate) mod jobs;
 pub(crate) mod memories;

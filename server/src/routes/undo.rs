@@ -43,8 +43,9 @@ pub(crate) async fn undo_job(
     let UndoJob { dry_run, with_dependents } = body;
     let idempotency = key.of(&caller, Operation::UndoJob, &(id, &body));
     let request = UndoRequest { dry_run, with_dependents, idempotency };
-    let undone = app.engine()?.undo_job(&caller, JobId(id), request).await?;
-    Ok(Json(undo::undone(undone)))
+    let engine = app.engine()?;
+    let undone = engine.undo_job(&caller, JobId(id), request).await?;
+    Ok(Json(undo::undone(undone, engine.purge_state())))
 }
 
 /// Undo a change of a memory
@@ -76,6 +77,7 @@ pub(crate) async fn undo_change(
     let UndoChange { version, dry_run, with_dependents } = body;
     let idempotency = key.of(&caller, Operation::UndoChange, &(id, &body));
     let request = UndoRequest { dry_run, with_dependents, idempotency };
-    let undone = app.engine()?.undo_change(&caller, MemoryId(id), version, request).await?;
-    Ok(Json(undo::undone(undone)))
+    let engine = app.engine()?;
+    let undone = engine.undo_change(&caller, MemoryId(id), version, request).await?;
+    Ok(Json(undo::undone(undone, engine.purge_state())))
 }

@@ -12,6 +12,8 @@ mod end_to_end;
 #[cfg(feature = "hub")]
 #[path = "../../../memory-core/tests/it/fake_hub.rs"]
 mod fake_hub;
+#[cfg(feature = "testing")]
+mod leftovers;
 #[cfg(feature = "hub")]
 mod models;
 #[cfg(feature = "testing")]

@@ -59,7 +59,8 @@ async fn a_change_and_what_was_built_on_it_are_undone() {
     let dry = client.undo_change(id, &UndoChange { dry_run: true, ..change }).await.unwrap();
     let with_dependents = UndoChange { with_dependents: true, ..change };
     let undone = client.keyed("k").undo_change(id, &with_dependents).await.unwrap();
-    assert_eq!(dry, Undone { done: false, ..undone.clone() });
+    assert_eq!(undone.purge, Some(engrain::wire::Purge::Done));
+    assert_eq!(dry, Undone { done: false, purge: None, ..undone.clone() });
     assert_eq!(undone.restored, [MemoryVersion { memory_id: id, version: 3 }]);
     assert_eq!((&undone.erased, undone.dependents.len()), (&vec![derived], 1));
     assert_eq!(canonical(client).await, before);

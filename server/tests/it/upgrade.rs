@@ -252,7 +252,7 @@ async fn the_store_of_this_release_has_the_data_that_upgrades_are_checked_for() 
     verify(&server.client, Expected::NOW).await;
     if let Some(file) = std::env::var_os("ENGRAIN_KEEP_STORE") {
         let mut copy = Vec::new();
-        server.client.backup(&mut copy).await.unwrap();
+        server.client.backup(&mut copy, |_| {}).await.unwrap();
         let file =
             std::fs::File::create(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap();
         let mut packed = GzEncoder::new(file, Compression::best());

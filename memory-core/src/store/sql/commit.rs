@@ -13,15 +13,14 @@ use super::idempotency::{earlier_request, same_request};
 use super::links::written;
 use super::versions::NextVersion;
 use super::write_transaction::WriteTransaction;
-use super::{
-    Connection, NO_EMBEDDER, SqlStore, StoreError, after_erasure, dialect, is_refused_data, unavailable,
-};
+use super::{Connection, NO_EMBEDDER, SqlStore, StoreError, dialect, is_refused_data, unavailable};
 use crate::domain::change::{
     Appended, ChangeSet, Committed, CreatedIds, Idempotency, NewTurns, Outcome, Refusal,
 };
 use crate::domain::id::{PartitionId, TenantId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::{Owner, OwnerKind};
+use crate::domain::time::Timestamp;
 use crate::store::{ChangeOp, Commit};
 
 /// Maximum number of memories of one owner: it fits the index's 32-bit row numbers with room to spare.
@@ -34,9 +33,12 @@ impl Commit for SqlStore {
             Err(error) if is_refused_data(&error) => self.commit_one_by_one(sets).await?,
             outcomes => outcomes?,
         };
-        if sets.iter().any(|set| !set.erasures.is_empty()) {
-            after_erasure(&self.writer).await;
-        }
+        let erasing = sets.iter().zip(&outcomes).filter(|(set, outcome)| {
+            let erases = !set.erasures.is_empty() || !set.retractions.is_empty();
+            erases && matches!(outcome, Ok(Outcome::Committed(_)))
+        });
+        let times: Vec<Timestamp> = erasing.map(|(set, _)| set.now).collect();
+        self.purging.after_erasures(&self.writer, &times).await;
         Ok(outcomes)
     }
 

@@ -5,9 +5,9 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use super::integrity::RULES;
-use super::{Db, SqlStore, StoreError, copy_to, integrity_complaints, unavailable};
+use super::{Db, SqlStore, StoreError, integrity_complaints, unavailable};
 use crate::domain::time::Timestamp;
-use crate::store::{Damage, Maintenance};
+use crate::store::{Damage, Maintenance, PurgeDebt, PurgeWait};
 
 #[async_trait]
 impl Maintenance for SqlStore {
@@ -38,7 +38,19 @@ impl Maintenance for SqlStore {
     }
 
     async fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
-        copy_to(&self.writer, file).await
+        self.copying.copy_to(&self.writer, &self.purging, file).await
+    }
+
+    fn purge_debt(&self) -> PurgeDebt {
+        self.purging.debt()
+    }
+
+    async fn purge_due(&self) {
+        self.purging.due().await;
+    }
+
+    async fn purge(&self, wait: PurgeWait) -> Result<PurgeDebt, StoreError> {
+        self.purging.purge(&self.writer, wait).await
     }
 
     async fn forget_requests(&self, before: Timestamp) -> Result<u64, StoreError> {

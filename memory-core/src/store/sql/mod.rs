@@ -8,7 +8,9 @@
 //! - `dialect`: the statements that differ between the databases, and the encoding of stored texts.
 //! - `Ownership`: guard of an open store against other processes.
 //! - `refuses_data`: tells errors about the data of a statement from failures of the database.
-//! - `integrity_complaints`, `copy_to`, `after_erasure`: operations that the databases do without shared statements.
+//! - `Purging`: removal of erased bytes from the files of the database.
+//! - `Copying`: writes a copy of the whole database.
+//! - `integrity_complaints`: a check that the databases do without shared statements.
 
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -17,5 +19,6 @@ mod sqlite;
 
 #[cfg(feature = "sqlite")]
 pub use sqlite::{
-    DATABASE_FILE, DirectoryLock, NotAStore, SqlStore, StoreOptions, check_database, check_file,
+    DATABASE_FILE, DirectoryLock, NotAStore, SqlStore, StoreOptions, check_database, check_file, leftovers,
+    private_files,
 };

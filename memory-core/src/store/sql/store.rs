@@ -32,9 +32,7 @@ mod write_transaction;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use super::{
-    Connection, Db, Ownership, Row, after_erasure, copy_to, dialect, integrity_complaints, refuses_data,
-};
+use super::{Connection, Copying, Db, Ownership, Purging, Row, dialect, integrity_complaints, refuses_data};
 use crate::domain::embedder::EmbedderId;
 use crate::domain::id::{PartitionId, TenantId};
 use crate::domain::scope::Owner;
@@ -48,6 +46,8 @@ pub struct SqlStore {
     embedder: AtomicI64,
     /// Partitions are never deleted, so the cached partition of an owner stays valid.
     known_partitions: parking_lot::Mutex<HashMap<(TenantId, Owner), PartitionId>>,
+    pub(super) purging: Purging,
+    pub(super) copying: Copying,
     _ownership: Ownership,
 }
 
@@ -62,13 +62,15 @@ impl SqlStore {
     pub(super) async fn over(
         writer: sqlx::Pool<Db>,
         readers: sqlx::Pool<Db>,
-        ownership: Ownership,
+        (ownership, purging, copying): (Ownership, Purging, Copying),
     ) -> Result<Self, StoreError> {
         let store = Self {
             writer,
             readers,
             embedder: AtomicI64::new(NO_EMBEDDER),
             known_partitions: parking_lot::Mutex::default(),
+            purging,
+            copying,
             _ownership: ownership,
         };
         let in_use = store.embedder_in_use().await?;

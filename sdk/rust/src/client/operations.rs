@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::transport::Request;
 use super::{Client, Error};
 use crate::wire::{
-    Health, History, Job, ListMemories, Memory, MemoryPage, Provenance, RecallRequest, RecallResponse,
-    Version, WhyNotRequest, WhyNotResponse,
+    Backup, Health, History, Job, ListMemories, Memory, MemoryPage, Provenance, PurgeStatus, RecallRequest,
+    RecallResponse, Version, WhyNotRequest, WhyNotResponse,
 };
 
 /// Read operations. Every method fails with [`Error::Problem`] if the server refuses, and with [`Error::Transport`] or
@@ -45,6 +45,16 @@ impl Client {
     /// Returns the state of a background job. [`Client::jobs`] lists them.
     pub async fn job(&self, id: Uuid) -> Result<Job, Error> {
         self.json(Request::get(format!("v1/jobs/{id}"))).await
+    }
+
+    /// Whether the bytes of erased memories are still in files of the store.
+    pub async fn purge(&self) -> Result<PurgeStatus, Error> {
+        self.json(Request::get("v1/admin/purge")).await
+    }
+
+    /// Progress of a backup that [`Client::start_backup`] began.
+    pub async fn backup_progress(&self, id: Uuid) -> Result<Backup, Error> {
+        self.json(Request::get(format!("v1/admin/backup/{id}"))).await
     }
 
     /// Checks that the server is alive.

@@ -1,15 +1,20 @@
 //! Streamed responses: an export by line, a backup by chunk. Completeness is checked: an export must end with its end
 //! line, a backup with its last byte.
 
+use std::time::Duration;
+
 use futures::Stream;
 use futures::stream::{StreamExt, once, try_unfold};
-use reqwest::Response;
+use reqwest::{Method, Response};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::pages::scoped;
 use super::transport::{Pace, Request};
 use super::{Client, Error};
-use crate::wire::{ExportLine, Scope};
+use crate::wire::{Backup, BackupState, ExportLine, Scope};
+
+/// Interval between two looks at the progress of a backup.
+const POLL_EVERY: Duration = Duration::from_millis(100);
 
 impl Client {
     /// Streams an export line by line: everything that `scope` owns, or the whole tenant for an empty scope. The
@@ -32,17 +37,39 @@ impl Client {
         })
     }
 
-    /// Writes a backup (an SQLite file) to `target`, flushes it, and returns its size in bytes. After an error the
-    /// written part is not a backup.
-    pub async fn backup(&self, target: &mut (impl AsyncWrite + Unpin)) -> Result<u64, Error> {
-        let mut response = self.send(&Request::get("v1/admin/backup"), Pace::Stream).await?;
-        let mut bytes = 0;
+    /// Makes a backup (an SQLite file), writes it to `target`, flushes it, and returns its size in bytes. After an error
+    /// the written part is not a backup. `progress` is told the state while the server makes the file, and the number of
+    /// bytes while they are fetched.
+    pub async fn backup(
+        &self,
+        target: &mut (impl AsyncWrite + Unpin),
+        mut progress: impl FnMut(&Backup),
+    ) -> Result<u64, Error> {
+        let mut backup = self.start_backup().await?;
+        while backup.state == BackupState::Running {
+            progress(&backup);
+            tokio::time::sleep(POLL_EVERY).await;
+            backup = self.backup_progress(backup.id).await?;
+        }
+        let operation = format!("POST /v1/admin/backup/{}/file", backup.id);
+        if backup.state == BackupState::Failed {
+            let detail = "the server could not make the backup".to_owned();
+            return Err(Error::CutShort { operation, detail });
+        }
+        let fetch = Request::new(Method::POST, format!("v1/admin/backup/{}/file", backup.id));
+        let mut response = self.send(&fetch, Pace::Stream).await?;
+        backup.bytes = 0;
         while let Some(piece) = response.chunk().await.map_err(|error| self.broken(error))? {
             target.write_all(&piece).await.map_err(Error::Write)?;
-            bytes += piece.len() as u64;
+            backup.bytes += piece.len() as u64;
+            progress(&backup);
         }
         target.flush().await.map_err(Error::Write)?;
-        Ok(bytes)
+        if backup.bytes != backup.total_bytes {
+            let detail = format!("{} of {} bytes came", backup.bytes, backup.total_bytes);
+            return Err(Error::CutShort { operation, detail });
+        }
+        Ok(backup.bytes)
     }
 }
 

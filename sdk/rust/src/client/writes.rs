@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::transport::Request;
 use super::{Client, Error};
 use crate::wire::{
-    AddMemories, AddTurns, AddedMemories, AddedTurns, CheckReport, CheckRequest, DeleteMatching,
+    AddMemories, AddTurns, AddedMemories, AddedTurns, Backup, CheckReport, CheckRequest, DeleteMatching,
     DeletedMatching, EditMemory, Erased, Job, Memory, ReindexRequest, UndoChange, UndoJob, Undone,
 };
 
@@ -71,6 +71,11 @@ impl Client {
         self.newly_keyed().check(request).await
     }
 
+    /// Starts a backup, or answers the one that is in progress.
+    pub async fn start_backup(&self) -> Result<Backup, Error> {
+        self.newly_keyed().start_backup().await
+    }
+
     fn newly_keyed(&self) -> KeyedWrite<'_> {
         self.keyed((self.ids)().to_string())
     }
@@ -132,6 +137,11 @@ impl KeyedWrite<'_> {
     /// See [`Client::check`].
     pub async fn check(self, request: &CheckRequest) -> Result<CheckReport, Error> {
         self.send(Request::post("v1/admin/check", request)?).await
+    }
+
+    /// See [`Client::start_backup`].
+    pub async fn start_backup(self) -> Result<Backup, Error> {
+        self.send(Request::new(Method::POST, "v1/admin/backup")).await
     }
 
     async fn send<T: DeserializeOwned>(self, request: Request) -> Result<T, Error> {

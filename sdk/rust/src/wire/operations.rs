@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::filter::Filter;
 use super::memory::{Kind, Link, Memory, Origin, Scope, Statement, Visibility};
+use super::purge::Purge;
 
 /// Body of `POST /v1/memories/list`: list the memories of a scope by page.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -140,6 +141,8 @@ pub struct History {
 pub struct Erased {
     /// Ids of the erased memories, including those derived from the erased one.
     pub memory_ids: Vec<Uuid>,
+    /// Place of their bytes.
+    pub purge: Purge,
 }
 
 /// Body of `POST /v1/memories/delete`: erase the memories that match a filter, in two calls. The first one, without
@@ -172,6 +175,9 @@ pub struct DeletedMatching {
     pub confirmation: Option<String>,
     /// Number of erased memories, including derived ones.
     pub erased: u64,
+    /// Place of their bytes; absent from a preview.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purge: Option<Purge>,
 }
 
 /// Session: a conversation of a scope.

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::purge::Purge;
+
 /// Body of `POST /v1/jobs/{id}/undo`: take back all that a job made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -53,6 +55,9 @@ pub struct Undone {
     /// True if an earlier request with the same idempotency key made the undo. Only `restored` and `erased` are given
     /// then, `restored` with the present versions.
     pub repeated: bool,
+    /// Place of the bytes of what was taken back; absent if nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purge: Option<Purge>,
 }
 
 /// Version of a memory.

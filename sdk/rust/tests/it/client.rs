@@ -224,10 +224,31 @@ async fn an_incomplete_export_is_an_error() {
 
 #[tokio::test]
 async fn a_backup_is_written_unchanged() {
-    let (_, url) = Script::start([in_pieces("SQLite format 3 and so on")]).await;
-    let mut file = Vec::new();
-    assert_eq!(client(&url).backup(&mut file).await.unwrap(), 25);
+    let state = |state: &str, bytes: u64| {
+        let id = Uuid::nil();
+        json!({"id": id, "state": state, "bytes": bytes, "total_bytes": 25, "started_at": "2023-05-20T02:21:00Z"})
+    };
+    let answers = [state("running", 0), state("running", 14), state("ready", 25)];
+    let answers = answers.map(|answer| in_pieces(&answer.to_string()));
+    let (script, url) =
+        Script::start(answers.into_iter().chain([in_pieces("SQLite format 3 and so on")])).await;
+    let (mut file, mut seen) = (Vec::new(), Vec::new());
+    assert_eq!(client(&url).backup(&mut file, |backup| seen.push(backup.bytes)).await.unwrap(), 25);
     assert_eq!(file, b"SQLite format 3 and so on");
+    assert_eq!((&seen[..2], seen.last()), (&[0, 14][..], Some(&25)), "{seen:?}");
+    let methods: Vec<_> = script.asked().iter().map(|asked| asked.method.to_string()).collect();
+    assert_eq!(methods, ["POST", "GET", "GET", "POST"]);
+}
+
+#[tokio::test]
+async fn a_backup_that_is_cut_short_or_failed_is_an_error() {
+    for (state, text) in [("ready", "SQLite format 3 and"), ("failed", "")] {
+        let id = Uuid::nil();
+        let answer = json!({"id": id, "state": state, "bytes": 25, "total_bytes": 25, "started_at": ""});
+        let (_, url) = Script::start([in_pieces(&answer.to_string()), in_pieces(text)]).await;
+        let outcome = client(&url).backup(&mut Vec::new(), |_| {}).await;
+        assert!(matches!(outcome, Err(Error::CutShort { .. })), "{outcome:?}");
+    }
 }
 
 #[tokio::test]

@@ -220,12 +220,59 @@ async fn the_store_is_checked_and_backed_up() {
     assert_eq!(server.post("/v1/turns", &conversation(&["a word"])).await.status, 201);
     let report = server.post("/v1/admin/check", &json!({"repair": false})).await.json();
     assert_eq!((&report["healthy"], &report["memories"]), (&json!(true), &json!(1)), "{report}");
-    let copy = server.get("/v1/admin/backup").await;
+    let begun = server.post("/v1/admin/backup", &json!({})).await;
+    assert_eq!(begun.status, 202);
+    let place = format!("/v1/admin/backup/{}", begun.json()["id"].as_str().expect("an id"));
+    let mut state = begun.json();
+    while state["state"] == "running" {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        state = server.get(&place).await.json();
+    }
+    assert_eq!((&state["state"], &state["bytes"]), (&json!("ready"), &state["total_bytes"]), "{state}");
+    assert_eq!(
+        purge(&server).await,
+        (json!("pending"), json!(1)),
+        "the file on the server may hold what is erased"
+    );
+    let copy = server.post(&format!("{place}/file"), &json!({})).await;
     assert!(copy.body.starts_with(b"SQLite format 3\0"), "{}", copy.status);
     assert_eq!(copy.headers["content-length"], copy.body.len().to_string().as_str());
     let left = std::fs::read_dir(server.directory()).expect("a directory").flatten();
     let left: Vec<_> = left.filter(|entry| entry.file_name().to_string_lossy().contains("backup")).collect();
     assert!(left.is_empty(), "{left:?}");
+    assert_eq!(server.post(&format!("{place}/file"), &json!({})).await.status, 404, "it is fetched once");
+    assert_eq!(purge(&server).await, (json!("done"), json!(0)));
+}
+
+/// State of the purge, and number of backups on the server.
+async fn purge(server: &TestServer) -> (Value, Value) {
+    let status = server.get("/v1/admin/purge").await.json();
+    (status["state"].clone(), status["copies"].clone())
+}
+
+#[tokio::test]
+async fn a_backup_is_not_begun_by_get() {
+    let server = TestServer::working().await;
+    let refused = server.get("/v1/admin/backup").await;
+    assert_eq!(
+        (refused.status.as_u16(), &refused.headers["allow"]),
+        (405, &"POST".parse().expect("a header"))
+    );
+}
+
+#[tokio::test]
+async fn every_erasure_says_where_the_erased_bytes_are() {
+    let server = TestServer::working().await;
+    let added = server.post("/v1/turns", &conversation(&["one", "two", "three"])).await.json();
+    let id = added["memory_ids"][0].as_str().expect("an id");
+    assert_eq!(server.json(Method::DELETE, &format!("/v1/memories/{id}"), "").await.json()["purge"], "done");
+    let mut request = json!({"scope": mara(), "filter": {"and": []}});
+    let preview = server.post("/v1/memories/delete", &request).await.json();
+    assert!(preview["purge"].is_null(), "a preview erases nothing");
+    request["confirmation"] = preview["confirmation"].clone();
+    assert_eq!(server.post("/v1/memories/delete", &request).await.json()["purge"], "done");
+    let metrics = String::from_utf8(server.get("/metrics").await.body).expect("UTF-8");
+    assert!(!metrics.contains("engrain_purge_pending_erasures 1"), "{metrics}");
 }
 
 #[tokio::test]

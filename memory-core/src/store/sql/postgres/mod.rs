@@ -17,7 +17,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 pub use store::SqlStore;
 use store::unavailable;
 
-use crate::store::StoreError;
+use crate::domain::time::Timestamp;
+use crate::store::{PurgeDebt, PurgeWait, StoreError};
 
 /// Database that [`store`] is compiled for here.
 type Db = sqlx::Postgres;
@@ -62,7 +63,7 @@ impl SqlStore {
             pool(options.write_connections).connect_with(connect.clone()).await.map_err(unavailable)?;
         MIGRATIONS.run(&writer).await.map_err(unavailable)?;
         let readers = pool(options.read_connections).connect_with(connect).await.map_err(unavailable)?;
-        Self::over(writer, readers, Ownership).await
+        Self::over(writer, readers, (Ownership, Purging, Copying)).await
     }
 
     /// Closes all connections.
@@ -81,10 +82,34 @@ async fn integrity_complaints(_: &sqlx::Pool<Db>) -> Result<Vec<String>, StoreEr
     Ok(Vec::new())
 }
 
-/// Not supported: a server's backups are made by its own tools.
-async fn copy_to(_: &sqlx::Pool<Db>, _: &Path) -> Result<(), StoreError> {
-    Err(StoreError::Unavailable("a PostgreSQL database is copied with pg_dump".into()))
+/// Copies are not supported: a server's backups are made by its own tools.
+#[derive(Debug)]
+struct Copying;
+
+impl Copying {
+    async fn copy_to(&self, _: &sqlx::Pool<Db>, _: &Purging, _: &Path) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("a PostgreSQL database is copied with pg_dump".into()))
+    }
 }
 
-/// Does nothing: vacuum, which the server runs by itself, removes erased rows from the tables.
-async fn after_erasure(_: &sqlx::Pool<Db>) {}
+/// Nothing is purged: erased rows stay as dead tuples until a vacuum, which does not overwrite their bytes, and in the
+/// server's write-ahead log and replicas. The server reports no end of this (ADR 0031).
+#[derive(Debug)]
+struct Purging;
+
+impl Purging {
+    #[expect(clippy::unused_self, reason = "the counterpart for SQLite has a state")]
+    fn debt(&self) -> PurgeDebt {
+        PurgeDebt::LEFT_TO_DATABASE
+    }
+
+    async fn due(&self) {
+        std::future::pending().await
+    }
+
+    async fn purge(&self, _: &sqlx::Pool<Db>, _: PurgeWait) -> Result<PurgeDebt, StoreError> {
+        Ok(self.debt())
+    }
+
+    async fn after_erasures(&self, _: &sqlx::Pool<Db>, _: &[Timestamp]) {}
+}

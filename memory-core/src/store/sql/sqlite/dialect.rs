@@ -59,12 +59,22 @@ pub(super) const INTEGRITY_CHECK: &str = "PRAGMA quick_check(10)";
 /// Integrity check that also compares all indexes with their tables: takes as long as sorting them.
 pub(super) const FULL_INTEGRITY_CHECK: &str = "PRAGMA integrity_check(10)";
 
-/// Writes a consistent copy into a new file.
+/// Writes a consistent copy into a new or empty file.
 pub(super) const COPY_TO: &str = "VACUUM INTO $1";
 
-/// Checkpoints and truncates the write-ahead log without waiting for readers, so that no erased text remains in it.
-pub(super) const CHECKPOINT_WAL: [&str; 3] =
-    ["PRAGMA busy_timeout = 0", "PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA busy_timeout = 5000"];
+/// Checkpoints the whole write-ahead log into the database file and truncates it to no byte. The result is one row:
+/// 1 if a reader prevented it, else 0; two numbers of frames.
+pub(super) const TRUNCATE_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
-/// Checkpoint at shutdown, when no write can be delayed: it waits for readers that are still closing.
-pub(super) const FOLD_LOG_AT_THE_END: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+/// Wait for a lock of another process, in ms, as the connections are opened with.
+pub(super) const USUAL_PATIENCE: &str = "PRAGMA busy_timeout = 5000";
+
+/// Statistics for the planner of queries.
+pub(super) const OPTIMIZE: &str = "PRAGMA optimize";
+
+/// True if there are samples of keys among the statistics.
+pub(super) const HAS_SAMPLES: &str =
+    "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat4')";
+
+/// Deletes the samples of keys from the statistics: they are names of owners and sessions, which outlive an erasure.
+pub(super) const DELETE_SAMPLES: &str = "DELETE FROM sqlite_stat4";

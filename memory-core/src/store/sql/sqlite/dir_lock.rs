@@ -1,9 +1,9 @@
 //! Exclusive lock of a data directory. The operating system releases it when the process ends, even after a crash.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::Path;
 
-use super::{StoreError, unavailable};
+use super::{StoreError, private_files, unavailable};
 
 const LOCK_FILE: &str = "engrain.lock";
 
@@ -14,13 +14,17 @@ pub struct DirectoryLock {
 }
 
 impl DirectoryLock {
-    /// Locks the directory, and creates it if it is missing. Fails at once with [`StoreError::InUse`] if another
+    /// Locks the directory, and creates it, for its owner alone, if it is missing. Fails at once with [`StoreError::InUse`] if another
     /// process (or another store of this process) holds the lock.
     pub fn take(directory: &Path) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(directory).map_err(unavailable)?;
+        private_files::create_directory(directory).map_err(unavailable)?;
         let path = directory.join(LOCK_FILE);
-        let file =
-            OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(unavailable)?;
+        let file = private_files::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)
+            .map_err(unavailable)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(std::fs::TryLockError::WouldBlock) => {

@@ -2,9 +2,14 @@
 //!
 //! One connection writes, several read; the file is in WAL mode and every commit is synced to disk.
 
+mod copying;
 mod dialect;
 mod dir_lock;
+pub mod leftovers;
+pub mod private_files;
+mod purging;
 mod recognise;
+mod scrub;
 #[path = "../store.rs"]
 mod store;
 
@@ -13,7 +18,9 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+use copying::Copying;
 pub use dir_lock::DirectoryLock;
+use purging::Purging;
 pub use recognise::{NotAStore, check_database, check_file};
 pub use store::SqlStore;
 use store::unavailable;
@@ -35,6 +42,9 @@ pub const DATABASE_FILE: &str = "engrain.db";
 /// Number of rows that the database thread may buffer ahead of the reader: with few, the two threads wake each other
 /// for every other row of a partition.
 const ROW_BUFFER: usize = 4_096;
+
+/// Length of the write-ahead log at which SQLite checkpoints it by itself, in pages: 128 MiB. `purging` does it before.
+const LONGEST_LOG_PAGES: &str = "16384";
 
 /// Result code for a text or blob over SQLite's own bound.
 const SQLITE_TOOBIG: &str = "18";
@@ -63,10 +73,19 @@ impl SqlStore {
     /// [`NotAStore`] as its cause if the database belongs to another program or a newer version.
     pub async fn open(directory: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         let lock = DirectoryLock::take(directory)?;
+        leftovers::recover(directory).map_err(unavailable)?;
+        let narrowed = private_files::narrow(directory, leftovers::is_ours);
+        if !narrowed.is_empty() {
+            tracing::info!(
+                ?narrowed,
+                "other users of this machine could read these: their modes were narrowed"
+            );
+        }
         let file = directory.join(DATABASE_FILE);
         recognise::check_before_opening(&file).await.map_err(unavailable)?;
+        let purging = Purging::open(&file)?;
         let connect = SqliteConnectOptions::new()
-            .filename(file)
+            .filename(&file)
             .create_if_missing(true)
             .page_size(8192)
             .journal_mode(SqliteJournalMode::Wal)
@@ -77,8 +96,9 @@ impl SqlStore {
             .pragma("secure_delete", "ON") // what is erased is gone from the file
             .pragma("cache_size", format!("-{}", options.cache_kib))
             .pragma("mmap_size", options.mmap_bytes.to_string())
+            .pragma("wal_autocheckpoint", LONGEST_LOG_PAGES)
             .pragma("temp_store", "MEMORY")
-            .optimize_on_close(true, None);
+            .optimize_on_close(false, None); // it keeps samples of keys: see `close`
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .test_before_acquire(false)
@@ -89,6 +109,9 @@ impl SqlStore {
             .map_err(unavailable)?;
         recognise::MIGRATIONS.run(&writer).await.map_err(unavailable)?;
         recognise::mark(&mut *writer.acquire().await.map_err(unavailable)?).await.map_err(unavailable)?;
+        // A process that was killed has left its log, with whatever was erased: nothing reads it yet.
+        purging.purge_at_start(&writer).await?;
+        let copying = Copying::new(connect.clone());
         let readers = SqlitePoolOptions::new()
             .max_connections(options.read_connections.max(1))
             .min_connections(1)
@@ -98,15 +121,15 @@ impl SqlStore {
             .connect_with(connect.pragma("query_only", "ON"))
             .await
             .map_err(unavailable)?;
-        Self::over(writer, readers, lock).await
+        Self::over(writer, readers, (lock, purging, copying)).await
     }
 
     /// Closes all connections, and checkpoints the write-ahead log into the database file.
     pub async fn close(&self) {
         self.readers.close().await;
-        // SQLite does this itself with the last connection, but not if another one is still closing.
-        if let Err(error) = sqlx::query(dialect::FOLD_LOG_AT_THE_END).execute(&self.writer).await {
-            tracing::warn!(%error, "the write-ahead log is left to the next opening");
+        // SQLite folds the log itself with the last connection, but not if another one is still closing.
+        if let Err(error) = self.purging.purge_at_the_end(&self.writer).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the log is left to the next opening");
         }
         self.writer.close().await;
     }
@@ -123,22 +146,4 @@ async fn integrity_complaints(readers: &sqlx::Pool<Db>) -> Result<Vec<String>, S
         sqlx::query_scalar(dialect::INTEGRITY_CHECK).fetch_all(readers).await.map_err(unavailable)?;
     complaints.retain(|complaint| complaint != "ok");
     Ok(complaints)
-}
-
-/// Writes a consistent copy of the whole database to a new file.
-async fn copy_to(writer: &sqlx::Pool<Db>, file: &Path) -> Result<(), StoreError> {
-    let file = file.to_string_lossy().into_owned();
-    sqlx::query(dialect::COPY_TO).bind(file).execute(writer).await.map_err(unavailable)?;
-    Ok(())
-}
-
-/// Checkpoints and truncates the write-ahead log if there is no reader at this moment, so that no erased text remains
-/// in it. Best effort: if a reader prevents it, the next erasure or checkpoint does it, since waiting would block all
-/// writes.
-async fn after_erasure(writer: &sqlx::Pool<Db>) {
-    for statement in dialect::CHECKPOINT_WAL {
-        if let Err(error) = sqlx::query(statement).execute(writer).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the log could not be folded");
-        }
-    }
 }
