@@ -180,6 +180,9 @@ impl From<Refusal> for Error {
             Refusal::LinkToItself(_) => Error::invalid("links", refusal),
             Refusal::EmbedderChanged => Error::Busy,
             Refusal::Outdated => Error::ScopeChanged,
+            Refusal::Unreadable { table, column, row } => {
+                Error::Store(StoreError::Corrupt { table, column, row })
+            }
             Refusal::Unstorable => Error::invalid("request", refusal),
             Refusal::LeaseLost(job) => Error::LeaseLost { job: job.to_string() },
             Refusal::Full { what, limit } => Error::OverLimit { field: "scope".to_owned(), what, limit },

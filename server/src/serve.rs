@@ -190,6 +190,7 @@ async fn fold_metrics(app: Arc<App>) {
             publish_jobs(engine).await;
             publish_thinking(engine).await;
         }
+        crate::metrics::unreadable_rows();
         app.metrics().fold();
     }
 }

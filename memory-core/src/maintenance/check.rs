@@ -8,6 +8,9 @@ use crate::store::Damage;
 /// Maximum number of owners checked in one step.
 const OWNERS_PER_STEP: u32 = 1_000;
 
+/// Codes of damage after which memories have no rows.
+const WITHOUT_ROWS: [&str; 2] = ["missing_row", "unreadable_row"];
+
 /// Result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckReport {
@@ -31,6 +34,9 @@ impl Engine {
     pub async fn check(&self, caller: &Caller, repair: bool) -> Result<CheckReport, Error> {
         needs_admin(caller)?;
         let mut report = CheckReport { partitions: 0, memories: 0, damage: self.store.check(repair).await? };
+        if repair {
+            self.embed_missing(&mut report).await?;
+        }
         let mut after = None;
         let mut differing = 0;
         loop {
@@ -55,5 +61,21 @@ impl Engine {
             });
         }
         Ok(report)
+    }
+
+    /// Requests a job that embeds the memories without rows, if there are any and jobs are worked on.
+    async fn embed_missing(&self, report: &mut CheckReport) -> Result<(), Error> {
+        let wanting = report.damage.iter_mut().filter(|damage| WITHOUT_ROWS.contains(&damage.code));
+        let wanting = Vec::from_iter(wanting);
+        if wanting.is_empty() || self.job_runner().is_none() {
+            return Ok(());
+        }
+        let job = self.embed_anew().await?;
+        for damage in wanting {
+            damage.repaired = true;
+            damage.detail = format!("{}; job {job} embeds the memories anew", damage.detail);
+        }
+        self.index.clear_cache().await;
+        Ok(())
     }
 }

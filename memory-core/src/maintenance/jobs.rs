@@ -114,12 +114,9 @@ impl Engine {
         else {
             return Ok(());
         };
-        let now = self.now();
-        let payload = Payload { embedder: self.embedder_name(), keeps_embedder: true };
-        let job = payload.job(JobId(self.ids.next(now)), TenantId::DEFAULT, now);
-        let job = self.store.enqueue(job).await?;
+        let job = self.embed_anew().await?;
         tracing::info!(
-            job = %job.id,
+            %job,
             stored_tokenizer = stored.tokenizer,
             stored_key_recipe = stored.key_recipe,
             tokenizer = recipe.tokenizer,
@@ -127,6 +124,17 @@ impl Engine {
             "index rows of an earlier version are made anew while they are served"
         );
         Ok(())
+    }
+
+    /// Requests a job that makes the missing rows of the embedder in use; returns its id, or that of the job of this kind
+    /// that waits or runs.
+    pub(super) async fn embed_anew(&self) -> Result<JobId, Error> {
+        let now = self.now();
+        let payload = Payload { embedder: self.embedder_name(), keeps_embedder: true };
+        let job = payload.job(JobId(self.ids.next(now)), TenantId::DEFAULT, now);
+        let job = self.store.enqueue(job).await?;
+        self.nudge_jobs();
+        Ok(job.id)
     }
 
     fn nudge_jobs(&self) {

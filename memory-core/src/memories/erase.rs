@@ -26,13 +26,14 @@ impl Engine {
         idempotency: Option<Idempotency>,
     ) -> Result<Vec<MemoryId>, Error> {
         needs_delete(caller)?;
-        match self.stored_memory(caller, id).await {
-            Ok(stored) => self.erase_all(caller, stored.owner, vec![id], idempotency).await,
-            Err(gone @ Error::NotFound { .. }) => {
+        // The memory itself is not read: one that cannot be decoded is erased like any other.
+        match self.store.owner_of_memory(caller.tenant, id).await? {
+            Some(owner) => self.erase_all(caller, owner, vec![id], idempotency).await,
+            None => {
+                let gone = Error::NotFound { what: "memory", id: id.to_string() };
                 let created = self.earlier(caller, None, idempotency.as_ref()).await?;
                 created.map(|created| created.erased).ok_or(gone)
             }
-            Err(error) => Err(error),
         }
     }
 

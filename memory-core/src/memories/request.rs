@@ -36,6 +36,11 @@ pub struct MemoryPage {
     pub total: u64,
     /// True if there is another page.
     pub has_more: bool,
+    /// Cursor: the last memory of the page, also if it was left out.
+    pub last: Option<MemoryId>,
+    /// Number of memories that were left out because they cannot be decoded: those of the page, and with a filter that the
+    /// database does not evaluate those of the whole scope.
+    pub unreadable: u64,
 }
 
 /// Edit of a memory. A field that is `None` leaves the value unchanged.

@@ -11,6 +11,7 @@
 mod derivations;
 mod jobs;
 mod maintenance;
+mod quarantine;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
 mod thinking;
@@ -23,6 +24,8 @@ use async_trait::async_trait;
 pub use derivations::Derivations;
 pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance};
+pub use quarantine::rows_left_out;
+pub(crate) use quarantine::leave_out;
 pub use thinking::{PendingPartition, PendingTurn, Thinking};
 pub use usage::{USAGE_ENTRIES_AT_MOST, Usage, UsageEntry, UsageLedger};
 
@@ -159,13 +162,20 @@ pub trait Memories: Send + Sync + Debug {
         limit: u32,
     ) -> Result<Vec<OwnerEntry>, StoreError>;
 
-    /// Existing memories among `ids`, in the order of `ids`.
+    /// Existing memories among `ids`, in the order of `ids`. Those that cannot be decoded are left out.
     async fn memories(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Memory>, StoreError>;
 
     /// Memory by its id alone, in any partition of the tenant.
+    ///
+    /// Errors: [`StoreError::Corrupt`] if it cannot be decoded.
     async fn memory(&self, tenant: TenantId, id: MemoryId) -> Result<Option<StoredMemory>, StoreError>;
 
+    /// Owner of a memory, also if the memory itself cannot be decoded; `None` if it does not exist.
+    async fn owner_of_memory(&self, tenant: TenantId, id: MemoryId) -> Result<Option<Owner>, StoreError>;
+
     /// Versions of a memory before the present one, oldest first.
+    ///
+    /// Errors: [`StoreError::Corrupt`] if one of them cannot be decoded.
     async fn earlier_versions(&self, partition: PartitionId, id: MemoryId)
     -> Result<Vec<Memory>, StoreError>;
 
@@ -225,6 +235,9 @@ pub struct MatchingIds {
     pub total: u64,
     /// True if more match after the last id of the page.
     pub has_more: bool,
+    /// Number of memories of the partition that the filter could not be evaluated on, since they cannot be decoded. 0
+    /// where the database evaluates the whole filter: such memories are among the ids then.
+    pub unreadable: u64,
 }
 
 /// Selection by filter, without an index.
@@ -361,6 +374,10 @@ pub trait Embedders: Send + Sync + Debug {
         id: EmbedderId,
         memories: &[(PartitionId, MemoryId, u32, Vec<IndexRow>)],
     ) -> Result<(), StoreError>;
+
+    /// Deletes the rows of memories that have a row which cannot be decoded, so that [`Embedders::unembedded`] names
+    /// these memories; returns the number of rows that could not be decoded. Reads and decodes all rows.
+    async fn drop_unreadable_rows(&self) -> Result<u64, StoreError>;
 
     /// Deletes at most `limit` rows under numbers other than the one in use, and returns their number.
     async fn drop_other_rows(&self, limit: u32) -> Result<u64, StoreError>;

@@ -15,6 +15,8 @@ mod concurrency;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod contracts;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod damaged_rows;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod embedded_index;
 #[cfg(all(feature = "hub", feature = "testing"))]
 mod external_data;

@@ -90,9 +90,9 @@ pub(crate) async fn list_memories(
 ) -> Result<Json<MemoryPage>, Problem> {
     let request = memories::list(&request)?;
     let page = app.engine()?.list(&caller, request).await?;
-    let next_cursor = memories::next_cursor(page.memories.last().map(|memory| memory.id), page.has_more);
+    let next_cursor = memories::next_cursor(page.last, page.has_more);
     let memories = page.memories.into_iter().map(responses::memory).collect();
-    Ok(Json(MemoryPage { memories, total: page.total, next_cursor }))
+    Ok(Json(MemoryPage { memories, total: page.total, next_cursor, unreadable: page.unreadable }))
 }
 
 /// Show a memory

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use gpu_retrieval::{Row, Rows, ScanBackend};
+use gpu_retrieval::{Row, Rows, RowsError, ScanBackend};
 use half::f16;
 
 use super::bitmap::Bitmap;
@@ -17,7 +17,7 @@ use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
 use crate::index::{IndexError, TurnPosition, Update, View};
 use crate::retention::{Curve, History};
-use crate::store::Indexed;
+use crate::store::{Indexed, StoreError, leave_out};
 use crate::text::TermVector;
 
 /// A partition in memory.
@@ -103,7 +103,8 @@ impl Partition {
         Ok(())
     }
 
-    /// Adds a row; returns true if its text ends with a question.
+    /// Adds a row; returns true if its text ends with a question. A row whose terms or vector are damaged is left out:
+    /// the memory is found by its other rows.
     fn put_row(
         &mut self,
         ordinal: u32,
@@ -122,15 +123,25 @@ impl Partition {
                 &placeholder
             }
         };
-        let number = self
-            .dense
-            .push(&Row { vector, group: ordinal, ordinal: row.chunk, decay })
-            .map_err(|error| IndexError::Unscorable(error.to_string()))?;
+        let terms = match TermVector::decode(&row.terms) {
+            Ok(terms) => terms,
+            Err(error) => {
+                leave_out(1, &unreadable(memory.id, "terms", &error));
+                return Ok(false);
+            }
+        };
+        let number = match self.dense.push(&Row { vector, group: ordinal, ordinal: row.chunk, decay }) {
+            Ok(number) => number,
+            Err(RowsError::Full) => return Err(IndexError::Full),
+            Err(error) => {
+                leave_out(1, &unreadable(memory.id, "vector", &error));
+                return Ok(false);
+            }
+        };
         if row.vector.is_none() {
             // Keeps row numbers of scan and BM25 equal; a dead row is never scored.
             self.dense.delete(number).map_err(|error| IndexError::Unscorable(error.to_string()))?;
         }
-        let terms = TermVector::decode(&row.terms).map_err(|_| corrupt_terms(memory.id))?;
         self.lexical.insert(number, ordinal, &terms).map_err(|_| IndexError::Full)?;
         self.rows.push(RowEntry { span: row.span, has_vector: row.vector.is_some() });
         self.row_alive.push(true);
@@ -229,10 +240,6 @@ fn unit_placeholder(dimension: usize) -> Vec<f16> {
     vector
 }
 
-fn corrupt_terms(memory: MemoryId) -> IndexError {
-    IndexError::Store(crate::store::StoreError::Corrupt {
-        table: "index_rows",
-        column: "terms",
-        row: memory.to_string(),
-    })
+fn unreadable(memory: MemoryId, column: &'static str, why: &dyn std::error::Error) -> StoreError {
+    StoreError::Corrupt { table: "index_rows", column, row: format!("{memory}: {why}") }
 }

@@ -31,7 +31,7 @@ const MAX_MEMORIES_PER_PARTITION: u64 = 50_000_000;
 impl Commit for SqlStore {
     async fn commit(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
         let outcomes = match self.commit_together(sets).await {
-            Err(error) if is_refused_data(&error) => self.commit_one_by_one(sets).await?,
+            Err(error) if is_refused_data(&error) || is_unreadable(&error) => self.commit_one_by_one(sets).await?,
             outcomes => outcomes?,
         };
         if sets.iter().any(|set| !set.erasures.is_empty()) {
@@ -85,12 +85,21 @@ impl SqlStore {
                     tracing::warn!(error = &error as &dyn std::error::Error, "a change set was refused");
                     outcomes.push(Err(Refusal::Unstorable));
                 }
+                Err(StoreError::Corrupt { table, column, row }) => {
+                    savepoint.rollback().await.map_err(unavailable)?;
+                    outcomes.push(Err(Refusal::Unreadable { table, column, row }));
+                }
                 Err(error) => return Err(error),
             }
         }
         transaction.commit().await.map_err(unavailable)?;
         Ok(outcomes)
     }
+}
+
+/// True if a set depends on a stored value that cannot be decoded.
+fn is_unreadable(error: &StoreError) -> bool {
+    matches!(error, StoreError::Corrupt { .. })
 }
 
 /// Writes the sets in order, then the counters.

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use uuid::Uuid;
 
 use super::packed_hits::{pack_hits, unpack_hits};
+use super::readable::readable_tuples;
 use super::write_transaction::WriteTransaction;
 use super::{StoreError, unavailable};
 use crate::domain::change::{ChangeSet, CreatedIds, Refusal};
@@ -226,13 +227,14 @@ impl WriteTransaction<'_, '_> {
         partition: PartitionId,
         erased: &HashSet<MemoryId>,
     ) -> Result<(), StoreError> {
-        let rows: Vec<(Uuid, Vec<u8>)> =
-            sqlx::query_as("SELECT id, hits FROM recalls WHERE partition_id = $1")
-                .bind(partition.0)
-                .fetch_all(&mut *self.connection)
-                .await
-                .map_err(unavailable)?;
-        for (id, packed) in rows {
+        let rows = sqlx::query("SELECT id, hits FROM recalls WHERE partition_id = $1")
+            .bind(partition.0)
+            .fetch_all(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
+        // An entry that cannot be decoded stays: it holds ids and scores alone, and expires with the log.
+        let entries: Vec<(Uuid, Vec<u8>)> = readable_tuples(&rows, "recalls")?;
+        for (id, packed) in entries {
             let mut hits = unpack_hits(&packed);
             let before = hits.len();
             hits.retain(|(memory, _)| !erased.contains(memory));

@@ -114,7 +114,7 @@ fn created_json(created: &CreatedIds) -> String {
     .to_string()
 }
 
-fn created_from_json(json: &str) -> Option<CreatedIds> {
+pub(super) fn created_from_json(json: &str) -> Option<CreatedIds> {
     type Parts = (Option<uuid::Uuid>, Vec<uuid::Uuid>, Vec<uuid::Uuid>, Vec<uuid::Uuid>);
     let (session, memories, turns, erased): Parts = serde_json::from_str(json).ok()?;
     Some(CreatedIds {

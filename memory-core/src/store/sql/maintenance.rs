@@ -18,6 +18,8 @@ impl Maintenance for SqlStore {
             let count = complaints.len() as u64;
             found.push(Damage { code: "database", detail: complaints.join("; "), count, repaired: false });
         }
+        // Before the rules: what is left without rows is then found by `missing_row`.
+        found.extend(self.unreadable(repair).await?);
         for rule in RULES {
             let count: i64 =
                 sqlx::query_scalar(rule.count).fetch_one(&self.readers).await.map_err(unavailable)?;
