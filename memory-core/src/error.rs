@@ -104,7 +104,7 @@ pub enum Error {
     Store(#[from] StoreError),
     /// Failure of the index.
     #[error(transparent)]
-    Index(#[from] IndexError),
+    Index(IndexError),
     /// Failure of a model.
     #[error(transparent)]
     Model(ModelError),
@@ -120,6 +120,9 @@ pub enum Error {
         /// Code of the bound.
         code: &'static str,
     },
+    /// A defect ended the work on the request. A write may have been made or not.
+    #[error("a defect ended the work on the request")]
+    Interrupted,
     /// The engine is shutting down.
     #[error("the server is shutting down")]
     Stopping,
@@ -148,13 +151,31 @@ impl Error {
             Error::UndoHasDependents { .. } => "undo_has_dependents",
             Error::ScopeChanged => "scope_changed",
             Error::Busy => "busy",
-            Error::Store(StoreError::Unavailable(_) | StoreError::InUse { .. }) => "store_unavailable",
-            Error::Store(StoreError::Corrupt { .. }) => "store_damaged",
+            Error::Store(
+                StoreError::Unavailable(_)
+                | StoreError::InUse { .. }
+                | StoreError::NewerVersion(_)
+                | StoreError::Incomplete { .. },
+            ) => "store_unavailable",
+            Error::Store(StoreError::Corrupt { .. } | StoreError::Damaged(_)) => "store_damaged",
+            Error::Store(StoreError::Full(_)) => "storage_full",
+            Error::Store(StoreError::ReadOnly(_)) => "store_read_only",
+            Error::Interrupted => "internal",
             Error::Index(_) => "index_unavailable",
             Error::Model(_) => "embedder_unavailable",
             Error::LanguageModel { .. } => "language_model_unavailable",
             Error::BudgetExhausted { .. } => "budget_exhausted",
             Error::Stopping => "stopping",
+        }
+    }
+}
+
+impl From<IndexError> for Error {
+    fn from(error: IndexError) -> Self {
+        match error {
+            // The index is derived: what it cannot read is a failure of the store.
+            IndexError::Store(error) => Error::Store(error),
+            error => Error::Index(error),
         }
     }
 }

@@ -10,6 +10,7 @@
 mod admission;
 mod auth;
 pub mod cli;
+mod condition;
 pub mod config;
 mod convert;
 mod discovery;
@@ -35,6 +36,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::admission::{Places, bound, bound_admin};
+use crate::condition::StoreCondition;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
@@ -117,6 +119,7 @@ pub struct App {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     instance: Uuid,
+    condition: StoreCondition,
 }
 
 impl App {
@@ -130,6 +133,7 @@ impl App {
             metrics: Metrics::install(),
             clock: Arc::new(clock),
             ids: Arc::new(ids),
+            condition: StoreCondition::default(),
             config,
         })
     }
@@ -151,6 +155,11 @@ impl App {
 
     fn places(&self) -> &Places {
         &self.places
+    }
+
+    /// Condition of the store as requests met it.
+    fn condition(&self) -> &StoreCondition {
+        &self.condition
     }
 
     fn metrics(&self) -> &Metrics {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memory_core::Engine;
+use memory_core::store::FailureKind;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::discovery::{Announced, Announcement};
 use crate::routes::admin::BACKUP_PREFIX;
+use crate::routes::meta::is_writable_again;
 use crate::wiring::{self, StartError};
 use crate::{App, router};
 
@@ -102,10 +104,19 @@ async fn begin(
 ) -> Result<(Arc<Engine>, Option<Announced>), ServeError> {
     let engine = wiring::engine(app.config()).await?;
     remove_left_backups(data_dir);
+    if !is_writable_again(app, &engine).await {
+        tracing::error!("the store can only be read: `/ready` says why");
+    }
     match announce.map(|url| Announcement::here(url.to_owned(), app.instance()).write(data_dir)).transpose() {
         Ok(announced) => {
             app.attach(Arc::clone(&engine));
             Ok((engine, announced))
+        }
+        // A store on a full disk is served for reads; other commands do not find this server then.
+        Err(error) if matches!(FailureKind::of_io(&error), FailureKind::Full) => {
+            tracing::error!(%error, "the server could not be announced");
+            app.attach(Arc::clone(&engine));
+            Ok((engine, None))
         }
         Err(error) => {
             engine.stop().await;
@@ -187,6 +198,9 @@ async fn fold_metrics(app: Arc<App>) {
     loop {
         ticks.tick().await;
         if let Ok(engine) = app.engine() {
+            if app.condition().fault().is_some() {
+                is_writable_again(&app, engine).await;
+            }
             publish_jobs(engine).await;
             publish_thinking(engine).await;
         }

@@ -30,7 +30,7 @@ impl Engine {
         if self.embedders.set(Arc::clone(&embedders)).is_err() {
             return Ok(());
         }
-        self.renew_stale_rows().await?;
+        or_read_only(self.renew_stale_rows().await)?;
         let reindex = ReindexHandler {
             store: Arc::clone(&self.store),
             commits: self.commits.clone(),
@@ -39,7 +39,7 @@ impl Engine {
             clock: Arc::clone(&self.clock),
         };
         let registry = think::jobs::register(self, JobRegistry::default().with(Arc::new(reindex)));
-        self.resume_thinking().await?;
+        or_read_only(self.resume_thinking().await)?;
         self.keep_thinking();
         let store = Arc::clone(&self.store);
         let (clock, arrivals) = (Arc::clone(&self.clock), self.commits.job_arrivals());
@@ -141,6 +141,17 @@ impl Engine {
         if let Some(runner) = self.jobs.get() {
             runner.nudge();
         }
+    }
+}
+
+/// Goes on without a write that a full disk or missing permission refuses: the engine then serves reads.
+fn or_read_only(written: Result<(), Error>) -> Result<(), Error> {
+    match written {
+        Err(Error::Store(error)) if error.is_about_writing() => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the store can only be read");
+            Ok(())
+        }
+        written => written,
     }
 }
 

@@ -9,6 +9,7 @@
 //! - Lookups answer `None` or omit what does not exist. Errors are for a store that does not work.
 
 mod derivations;
+mod error;
 mod jobs;
 mod maintenance;
 mod quarantine;
@@ -22,6 +23,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 pub use derivations::Derivations;
+pub use error::{FailureKind, StoreError};
 pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance};
 pub use quarantine::rows_left_out;
@@ -39,30 +41,6 @@ use crate::domain::memory::Memory;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
 use crate::domain::turn::{Session, Turn};
-
-/// Failure of a store.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database does not answer, or not in time.
-    #[error("the store is not available")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A stored value cannot be decoded.
-    #[error("the store is damaged: {table}.{column} of {row}")]
-    Corrupt {
-        /// Table.
-        table: &'static str,
-        /// Column.
-        column: &'static str,
-        /// Row, in words.
-        row: String,
-    },
-    /// Another process holds the lock of the store.
-    #[error("{path} is in use by another process")]
-    InUse {
-        /// Data directory.
-        path: String,
-    },
-}
 
 /// Store: all traits of the port together.
 pub trait Store:

@@ -264,3 +264,42 @@ async fn a_damaged_number_of_the_embedder_is_no_new_store() {
     let opened = TestEngine::open(directory.path()).await.map(drop);
     assert!(matches!(opened, Err(Error::Store(StoreError::Corrupt { .. }))), "{opened:?}");
 }
+
+#[tokio::test]
+async fn damaged_pages_are_told_apart_from_a_store_that_does_not_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let (test, scope, ids) = three_facts(directory.path()).await;
+    test.engine.stop().await;
+    drop(test);
+    let file = directory.path().join(DATABASE_FILE);
+    let mut bytes = std::fs::read(&file).unwrap();
+    let (page, pages) = (8192, bytes.len() / 8192);
+    assert!(pages > 10, "{pages}");
+    bytes[page * 3..].fill(0xa5);
+    std::fs::write(&file, bytes).unwrap();
+    let opened = TestEngine::open(directory.path()).await;
+    let error = match opened {
+        Ok(test) => {
+            let report = test.engine.check(&CALLER, true).await.unwrap();
+            assert!(report.damage.iter().any(|one| one.code == "database" && !one.repaired), "{report:?}");
+            test.engine.recall(&CALLER, question(&scope, "bees")).await.map(drop).unwrap_err()
+        }
+        Err(error) => error,
+    };
+    assert!(matches!(error, Error::Store(StoreError::Damaged(_))), "{error:?} {ids:?}");
+    assert_eq!(error.code(), "store_damaged");
+}
+
+#[tokio::test]
+async fn a_newer_store_has_an_error_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    SqlStore::open(directory.path(), StoreOptions::default()).await.unwrap().close().await;
+    alter(
+        directory.path(),
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9001, 'later', true, x'01', 0)",
+    )
+    .await;
+    let opened = SqlStore::open(directory.path(), StoreOptions::default()).await.map(drop);
+    assert!(matches!(opened, Err(StoreError::NewerVersion(_))), "{opened:?}");
+}

@@ -32,6 +32,8 @@ mod language_models;
 mod links;
 #[cfg(all(feature = "fastembed", feature = "testing"))]
 mod local_models;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod lost_files;
 mod migrations;
 #[cfg(all(feature = "hub", feature = "testing"))]
 mod model_hub;

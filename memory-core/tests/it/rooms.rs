@@ -93,6 +93,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "jobs",
             "indexing",
             "recall",
+            "memories",
             "maintenance",
             "think",
         ],

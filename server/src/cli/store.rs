@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use engrain::wire::{DeleteMatching, Erased, Filter, Job, JobState, ReindexRequest};
 use memory_core::store::Maintenance;
 use memory_core::store::sql::{
-    DATABASE_FILE, DirectoryLock, NotAStore, SqlStore, StoreOptions, check_database, check_file,
+    DATABASE_FILE, DirectoryLock, MARK_FILE, NotAStore, SqlStore, StoreOptions, check_database, check_file,
 };
 
 use super::args::{BackupArgs, DeleteArgs, Global, ReindexArgs, RestoreArgs};
@@ -201,6 +201,11 @@ pub(super) async fn restore(global: &Global, args: RestoreArgs) -> Result<(), Fa
 fn replace(database: &Path, beside: &Path) -> io::Result<()> {
     let copy = beside.join(DATABASE_FILE);
     fs::File::open(&copy)?.sync_all()?;
+    // The mark is of the old store; the new one gets its own with its next commit.
+    match fs::remove_file(database.with_file_name(MARK_FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut set_aside = Vec::new();
     // SQLite must not apply the logs of the old database to the new one.
     let replaced = LOGS.iter().try_for_each(|ending| {

@@ -14,7 +14,8 @@ use super::links::written;
 use super::versions::NextVersion;
 use super::write_transaction::WriteTransaction;
 use super::{
-    Connection, NO_EMBEDDER, SqlStore, StoreError, after_erasure, dialect, is_refused_data, unavailable,
+    Connection, Db, NO_EMBEDDER, SqlStore, StoreError, after_erasure, count_commit, dialect, is_refused_data,
+    note_commit, unavailable,
 };
 use crate::domain::change::{
     Appended, ChangeSet, Committed, CreatedIds, Idempotency, NewTurns, Outcome, Refusal,
@@ -59,7 +60,23 @@ impl SqlStore {
     async fn commit_together(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
         let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
         let outcomes = write_all(&mut transaction, sets, self.embedder().0).await?;
+        self.end(transaction, outcomes).await
+    }
+
+    /// Ends a transaction, which is counted if it has written a set.
+    async fn end(
+        &self,
+        mut transaction: sqlx::Transaction<'_, Db>,
+        outcomes: Vec<Result<Outcome, Refusal>>,
+    ) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
+        let has_written = outcomes.iter().any(|outcome| matches!(outcome, Ok(Outcome::Committed(_))));
+        if has_written {
+            count_commit(&self.ownership, &mut transaction).await?;
+        }
         transaction.commit().await.map_err(unavailable)?;
+        if has_written {
+            note_commit(&self.ownership);
+        }
         Ok(outcomes)
     }
 
@@ -92,8 +109,7 @@ impl SqlStore {
                 Err(error) => return Err(error),
             }
         }
-        transaction.commit().await.map_err(unavailable)?;
-        Ok(outcomes)
+        self.end(transaction, outcomes).await
     }
 }
 

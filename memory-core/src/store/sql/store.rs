@@ -6,6 +6,7 @@ mod commit;
 mod counters;
 mod embedders;
 mod erase;
+mod failure;
 mod filtered;
 mod groups;
 mod idempotency;
@@ -35,8 +36,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::{
-    Connection, Db, Ownership, Row, after_erasure, copy_to, dialect, integrity_complaints, refuses_data,
+    Connection, Db, Ownership, Row, after_erasure, copy_to, count_commit, dialect, failure_kind,
+    integrity_complaints, note_commit, refuses_data,
 };
+use failure::is_refused_data;
+pub(super) use failure::unavailable;
 use crate::domain::embedder::EmbedderId;
 use crate::domain::id::{PartitionId, TenantId};
 use crate::domain::scope::Owner;
@@ -50,7 +54,7 @@ pub struct SqlStore {
     embedder: AtomicI64,
     /// Partitions are never deleted, so the cached partition of an owner stays valid.
     known_partitions: parking_lot::Mutex<HashMap<(TenantId, Owner), PartitionId>>,
-    _ownership: Ownership,
+    pub(super) ownership: Ownership,
 }
 
 /// Maximum number of owners in the partition cache; the cache is cleared when it is full.
@@ -71,7 +75,7 @@ impl SqlStore {
             readers,
             embedder: AtomicI64::new(NO_EMBEDDER),
             known_partitions: parking_lot::Mutex::default(),
-            _ownership: ownership,
+            ownership,
         };
         let in_use = store.embedder_in_use().await?;
         store.embedder.store(in_use.map_or(NO_EMBEDDER, |(id, _)| id.0), Ordering::Release);
@@ -81,19 +85,4 @@ impl SqlStore {
     fn embedder(&self) -> EmbedderId {
         EmbedderId(self.embedder.load(Ordering::Acquire))
     }
-}
-
-/// True if the database works, but refuses the data of a statement.
-fn is_refused_data(error: &StoreError) -> bool {
-    let StoreError::Unavailable(cause) = error else { return false };
-    let cause = cause.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
-    cause.is_some_and(|error| {
-        let is_constraint = !matches!(error.kind(), sqlx::error::ErrorKind::Other);
-        is_constraint || error.code().is_some_and(|code| refuses_data(&code))
-    })
-}
-
-/// Maps every database error to a failure of the store; the details are for the log.
-pub(super) fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
-    StoreError::Unavailable(Box::new(error))
 }

@@ -21,7 +21,7 @@ pub(super) use undo::{UndoArgs, UndoCommand};
     name = "engrain",
     version,
     after_help = "Exit status: 0 success; 1 failure; 2 invalid arguments or configuration; 3 server or hub unreachable, or \
-                  store in use or busy; 4 memory, session, job or model not found."
+                  store in use or busy; 4 memory, session, job or model not found; 5 store damaged, incomplete or of a newer version."
 )]
 pub(super) struct Cli {
     #[command(flatten)]

@@ -17,7 +17,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 pub use store::SqlStore;
 use store::unavailable;
 
-use crate::store::StoreError;
+use crate::store::{FailureKind, StoreError};
 
 /// Database that [`store`] is compiled for here.
 type Db = sqlx::Postgres;
@@ -69,6 +69,24 @@ impl SqlStore {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+}
+
+/// Does nothing: a server keeps its own files together.
+async fn count_commit(_: &Ownership, _: &mut Connection) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// Does nothing, like [`count_commit`].
+fn note_commit(_: &Ownership) {}
+
+/// Kind of failure that an SQLSTATE means.
+fn failure_kind(code: &str) -> FailureKind {
+    match code {
+        "53100" => FailureKind::Full,                // disk_full
+        "XX001" | "XX002" => FailureKind::Damaged,   // data_corrupted, index_corrupted
+        "25006" | "42501" => FailureKind::ReadOnly,  // read_only_sql_transaction, insufficient_privilege
+        _ => FailureKind::Unavailable,
     }
 }
 
