@@ -6,10 +6,12 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use memory_core::Engine;
 use memory_core::store::FailureKind;
 use tokio::net::TcpListener;
@@ -197,16 +199,23 @@ async fn fold_metrics(app: Arc<App>) {
     let mut ticks = tokio::time::interval(FOLD_METRICS_EVERY);
     loop {
         ticks.tick().await;
-        if let Ok(engine) = app.engine() {
-            if app.condition().fault().is_some() {
-                is_writable_again(&app, engine).await;
-            }
-            publish_jobs(engine).await;
-            publish_thinking(engine).await;
+        if AssertUnwindSafe(publish(&app)).catch_unwind().await.is_err() {
+            tracing::error!("publishing metrics panicked: it is tried again");
         }
-        crate::metrics::unreadable_rows();
-        app.metrics().fold();
     }
+}
+
+/// Publishes what is measured from time to time, and looks whether a store that could only be read can be written to.
+async fn publish(app: &App) {
+    if let Ok(engine) = app.engine() {
+        if app.condition().fault().is_some() {
+            is_writable_again(app, engine).await;
+        }
+        publish_jobs(engine).await;
+        publish_thinking(engine).await;
+    }
+    crate::metrics::unreadable_rows();
+    app.metrics().fold();
 }
 
 /// Publishes the status and the number of jobs as metrics.
@@ -232,8 +241,12 @@ async fn forget_old_requests(engine: Arc<Engine>) {
     let mut ticks = tokio::time::interval(FORGET_REQUESTS_EVERY);
     loop {
         ticks.tick().await;
-        if let Err(error) = engine.forget_old_requests().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "old requests were not forgotten");
+        match AssertUnwindSafe(engine.forget_old_requests()).catch_unwind().await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "old requests were not forgotten");
+            }
+            Err(_panic) => tracing::error!("forgetting old requests panicked: it is tried again"),
         }
     }
 }

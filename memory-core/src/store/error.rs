@@ -28,10 +28,14 @@ pub enum StoreError {
     #[error("the disk is full: nothing was written; free space, and repeat the request")]
     Full(#[source] Cause),
     /// The files of the database cannot be written to. Reads may work.
-    #[error("the store cannot be written to: look at the permissions of the data directory and its file system")]
+    #[error(
+        "the store cannot be written to: look at the permissions of the data directory and its file system"
+    )]
     ReadOnly(#[source] Cause),
     /// The store was written by a newer version of this program.
-    #[error("the store was written by a newer version of Engrain: use that version, or restore an older backup")]
+    #[error(
+        "the store was written by a newer version of Engrain: use that version, or restore an older backup"
+    )]
     NewerVersion(#[source] Cause),
     /// A part of the store is missing that was there before.
     #[error("the store is incomplete: {what}")]

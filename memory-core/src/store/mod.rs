@@ -26,8 +26,8 @@ pub use derivations::Derivations;
 pub use error::{FailureKind, StoreError};
 pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance};
-pub use quarantine::rows_left_out;
 pub(crate) use quarantine::leave_out;
+pub use quarantine::rows_left_out;
 pub use thinking::{PendingPartition, PendingTurn, Thinking};
 pub use usage::{USAGE_ENTRIES_AT_MOST, Usage, UsageEntry, UsageLedger};
 

@@ -219,8 +219,11 @@ async fn a_damaged_job_fails_alone_and_does_not_come_back() {
     for number in [1, 2] {
         store.enqueue(Job::new(id(number), TenantId::DEFAULT, "k", "{}".to_owned(), START)).await.unwrap();
     }
-    alter(directory.path(), "UPDATE durable_jobs SET failures = -7 WHERE id = X'00000000000000000000000000000001'")
-        .await;
+    alter(
+        directory.path(),
+        "UPDATE durable_jobs SET failures = -7 WHERE id = X'00000000000000000000000000000001'",
+    )
+    .await;
     let claimed = store.claim(&["k"], START, 1_000).await.unwrap().unwrap();
     assert_eq!(claimed.id, id(2));
     assert_eq!(store.claim(&["k"], START.plus_micros(500), 1_000).await.unwrap(), None);

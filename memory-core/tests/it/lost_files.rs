@@ -64,7 +64,11 @@ async fn a_lost_or_emptied_file_after_a_kill_is_named() {
         let directory = tempfile::tempdir().unwrap();
         killed(directory.path(), 3).await;
         let path = directory.path().join(file);
-        if is_emptied { fs::write(&path, "").unwrap() } else { fs::remove_file(&path).unwrap() }
+        if is_emptied {
+            fs::write(&path, "").unwrap()
+        } else {
+            fs::remove_file(&path).unwrap()
+        }
         let left = fs::read(directory.path().join(MARK_FILE)).unwrap();
         let what = refusal(directory.path()).await;
         assert!(what.contains(file), "{file}: {what}");

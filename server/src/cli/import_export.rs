@@ -175,7 +175,9 @@ async fn write_lines(
         if let ExportLine::End { records: all, unreadable } = line {
             records = all;
             if unreadable > 0 {
-                eprintln!("engrain: {unreadable} memories cannot be decoded and are left out (see `engrain doctor`)");
+                eprintln!(
+                    "engrain: {unreadable} memories cannot be decoded and are left out (see `engrain doctor`)"
+                );
             }
         }
         bar.inc(u64::from(matches!(line, ExportLine::Turn { .. } | ExportLine::Memory { .. })));

@@ -317,7 +317,10 @@ impl From<Error> for Problem {
                 Error::Store(error) => StoreFault::of(error),
                 _ => None,
             };
-            return Problem { fault, ..Problem::new(code, format!("{}; see the server's log", code.title())) };
+            return Problem {
+                fault,
+                ..Problem::new(code, format!("{}; see the server's log", code.title()))
+            };
         }
         Problem::new(code, error.to_string())
     }

@@ -47,7 +47,10 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {
     let engine = app.engine()?;
     if !engine.commit_task().0 {
-        return Err(Problem::new(Code::Internal, "the task that commits writes has ended: restart the server"));
+        return Err(Problem::new(
+            Code::Internal,
+            "the task that commits writes has ended: restart the server",
+        ));
     }
     let reason = match app.condition().fault() {
         None => None,

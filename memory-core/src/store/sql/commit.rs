@@ -32,7 +32,9 @@ const MAX_MEMORIES_PER_PARTITION: u64 = 50_000_000;
 impl Commit for SqlStore {
     async fn commit(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
         let outcomes = match self.commit_together(sets).await {
-            Err(error) if is_refused_data(&error) || is_unreadable(&error) => self.commit_one_by_one(sets).await?,
+            Err(error) if is_refused_data(&error) || is_unreadable(&error) => {
+                self.commit_one_by_one(sets).await?
+            }
             outcomes => outcomes?,
         };
         if sets.iter().any(|set| !set.erasures.is_empty()) {

@@ -97,22 +97,22 @@ impl Embedders for SqlStore {
         let mut page = FullPage::new(limit);
         loop {
             let rows = sqlx::query(concat!(
-            "SELECT ",
-            memory_columns!("COALESCE(m.text, t.text), m.partition_id"),
-            "WHERE (m.partition_id, m.id) > ($2, $3) AND NOT EXISTS (
+                "SELECT ",
+                memory_columns!("COALESCE(m.text, t.text), m.partition_id"),
+                "WHERE (m.partition_id, m.id) > ($2, $3) AND NOT EXISTS (
                  SELECT 1 FROM index_rows r
                  WHERE r.partition_id = m.partition_id AND r.embedder_id = $1 AND r.memory_id = m.id
              )
              ORDER BY m.partition_id, m.id
              LIMIT $4",
-        ))
-        .bind(id.0)
-        .bind(partition)
-        .bind(memory)
-        .bind(page.asked())
-        .fetch_all(&self.readers)
-        .await
-        .map_err(unavailable)?;
+            ))
+            .bind(id.0)
+            .bind(partition)
+            .bind(memory)
+            .bind(page.asked())
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
             let wanting = page.take(&rows, |row| {
                 let partition = Reader { row, table: "memories" }.get(MEMORY_COLUMNS, "partition_id")?;
                 Ok(Unembedded { partition: PartitionId(partition), memory: rows::memory(row)? })

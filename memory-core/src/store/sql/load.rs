@@ -70,11 +70,8 @@ impl IndexSource for SqlStore {
         readable(&rows, |row| {
             let at = Reader { row, table: "changes" };
             let (seq, op): (i64, i16) = (at.get(0, "seq")?, at.get(1, "op")?);
-            let unknown = || StoreError::Corrupt {
-                table: "changes",
-                column: "op",
-                row: format!("{partition}/{seq}"),
-            };
+            let unknown =
+                || StoreError::Corrupt { table: "changes", column: "op", row: format!("{partition}/{seq}") };
             let op = ChangeOp::from_code(i64::from(op)).ok_or_else(unknown)?;
             Ok(ChangeEntry { seq: seq.unsigned_abs(), op, memory: MemoryId(at.get(2, "memory_id")?) })
         })

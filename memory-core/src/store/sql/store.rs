@@ -39,12 +39,12 @@ use super::{
     Connection, Db, Ownership, Row, after_erasure, copy_to, count_commit, dialect, failure_kind,
     integrity_complaints, note_commit, refuses_data,
 };
-use failure::is_refused_data;
-pub(super) use failure::unavailable;
 use crate::domain::embedder::EmbedderId;
 use crate::domain::id::{PartitionId, TenantId};
 use crate::domain::scope::Owner;
 use crate::store::{Embedders, StoreError};
+use failure::is_refused_data;
+pub(super) use failure::unavailable;
 
 /// Durable store in one database, with separate connections for writes and reads.
 #[derive(Debug)]

@@ -75,7 +75,12 @@ const DECODED: &[Decoded] = &[
         what: "derivations",
         columns: "id, id, maker, model, prompt, job_id, made_us",
         from: " FROM derivations",
-        read: |row| tuple::<(Uuid, Uuid, String, Option<String>, Option<String>, Option<Uuid>, i64)>(row, "derivations"),
+        read: |row| {
+            tuple::<(Uuid, Uuid, String, Option<String>, Option<String>, Option<Uuid>, i64)>(
+                row,
+                "derivations",
+            )
+        },
     },
     Decoded {
         code: "unreadable_recall",

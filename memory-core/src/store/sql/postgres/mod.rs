@@ -83,9 +83,9 @@ fn note_commit(_: &Ownership) {}
 /// Kind of failure that an SQLSTATE means.
 fn failure_kind(code: &str) -> FailureKind {
     match code {
-        "53100" => FailureKind::Full,                // disk_full
-        "XX001" | "XX002" => FailureKind::Damaged,   // data_corrupted, index_corrupted
-        "25006" | "42501" => FailureKind::ReadOnly,  // read_only_sql_transaction, insufficient_privilege
+        "53100" => FailureKind::Full,               // disk_full
+        "XX001" | "XX002" => FailureKind::Damaged,  // data_corrupted, index_corrupted
+        "25006" | "42501" => FailureKind::ReadOnly, // read_only_sql_transaction, insufficient_privilege
         _ => FailureKind::Unavailable,
     }
 }

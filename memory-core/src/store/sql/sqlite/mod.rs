@@ -6,9 +6,9 @@ mod dialect;
 mod dir_lock;
 mod recognise;
 mod reserve;
-mod store_mark;
 #[path = "../store.rs"]
 mod store;
+mod store_mark;
 
 use std::path::Path;
 use std::time::Duration;
@@ -223,7 +223,8 @@ mod tests {
 
     /// Bounds the database file to its present size, which is what a full disk does.
     async fn fill_disk(store: &SqlStore) {
-        let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&store.writer).await.expect("pages");
+        let pages: i64 =
+            sqlx::query_scalar("PRAGMA page_count").fetch_one(&store.writer).await.expect("pages");
         let bound = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
         sqlx::query(bound).execute(&store.writer).await.expect("bounded");
     }
