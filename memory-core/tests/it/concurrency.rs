@@ -267,6 +267,6 @@ async fn concurrent_edits_of_one_memory_all_succeed() {
         for edit in edits {
             versions.insert(edit.await.unwrap().unwrap().version);
         }
-        assert_eq!(versions, (2..=count + 1).collect(), "each has made a version");
+        assert_eq!(versions, (2..=count + 1).collect::<BTreeSet<u32>>(), "each has made a version");
     }
 }
