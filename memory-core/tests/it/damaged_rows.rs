@@ -273,6 +273,7 @@ async fn damaged_pages_are_told_apart_from_a_store_that_does_not_answer() {
     let directory = tempfile::tempdir().unwrap();
     let (test, scope, ids) = three_facts(directory.path()).await;
     test.engine.stop().await;
+    test.store.close().await; // with a checkpoint
     drop(test);
     let file = directory.path().join(DATABASE_FILE);
     let mut bytes = std::fs::read(&file).unwrap();

@@ -3,11 +3,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use memory_core::domain::id::TenantId;
+use memory_core::domain::id::{MemoryId, TenantId};
 use memory_core::store::sql::{DATABASE_FILE, MARK_FILE, SqlStore, StoreOptions};
 use memory_core::store::{Commit, Memories, StoreError};
 use memory_core::testing::fixtures::{Fixtures, owner};
+
+/// Ids of memories: unique over all openings of a store.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1 << 40);
 
 const LOG: &str = "engrain.db-wal";
 
@@ -18,7 +22,9 @@ async fn open(directory: &Path) -> Result<SqlStore, StoreError> {
 async fn add(store: &SqlStore, facts: usize) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     for _ in 0..facts {
-        let set = fixtures.adding(&owner("ann"), vec![fixtures.fact("a fact")]);
+        let mut fact = fixtures.fact("a fact");
+        fact.memory.id = MemoryId(uuid::Uuid::from_u128(NEXT_ID.fetch_add(1, Ordering::Relaxed).into()));
+        let set = fixtures.adding(&owner("ann"), vec![fact]);
         assert!(store.commit(&[set]).await.unwrap()[0].is_ok());
     }
 }

@@ -74,6 +74,12 @@ impl Partition {
         if update.seq_after <= self.seq {
             return Ok(());
         }
+        // A vector of another length in a commit is a defect, unlike one in a stored row, which is left out.
+        let expected = self.dense.dims();
+        let vectors = update.put.iter().flat_map(|one| &one.rows).filter_map(|row| row.vector.as_deref());
+        if let Some(other) = vectors.into_iter().find(|vector| vector.len() != expected) {
+            return Err(IndexError::Dimension { expected, found: other.len() });
+        }
         for indexed in &update.put {
             self.put(indexed)?;
         }
@@ -114,10 +120,7 @@ impl Partition {
         let decay = self.curve.decay(&memory.strength, &History::default());
         let placeholder;
         let vector = match row.vector.as_deref() {
-            Some(vector) if vector.len() == self.dense.dims() => vector,
-            Some(vector) => {
-                return Err(IndexError::Dimension { expected: self.dense.dims(), found: vector.len() });
-            }
+            Some(vector) => vector, // the scan refuses one of another length
             None => {
                 placeholder = unit_placeholder(self.dense.dims());
                 &placeholder

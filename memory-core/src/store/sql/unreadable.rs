@@ -217,9 +217,12 @@ fn check_index_row(row: &Row) -> Result<(), StoreError> {
     let dimension: Option<i64> = at.get(9, "dimension")?;
     // Rows of an unknown embedder are never read.
     let Some(dimension) = dimension else { return Ok(()) };
-    let (_, decoded) = index_row(row, usize::try_from(dimension).unwrap_or(0))?;
+    let (_, decoded) = index_row(row)?;
     TermVector::decode(&decoded.terms).map_err(|error| at.corrupt("terms", &error.to_string()))?;
     match decoded.vector {
+        Some(vector) if i64::try_from(vector.len()).ok() != Some(dimension) => {
+            Err(at.corrupt("vector", "has another length"))
+        }
         Some(vector) if !is_unit(&vector) => Err(at.corrupt("vector", "is not of length 1")),
         _ => Ok(()),
     }
