@@ -109,6 +109,11 @@ impl SqlStore {
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .test_before_acquire(false)
+            // SQLite itself rolls back on a full disk; the connection then believes to be in a transaction for ever.
+            .before_acquire(|connection, _| {
+                let is_clean = !sqlx::Connection::is_in_transaction(connection);
+                Box::pin(std::future::ready(Ok(is_clean)))
+            })
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_with(connect.clone())
