@@ -165,7 +165,8 @@ fn open_files(connections: usize) -> Finding {
     let possible = descriptors::connections_within(limit, connections);
     let shown = limit.map_or_else(|| "without a limit".to_owned(), |limit| format!("at most {limit}"));
     if possible < connections {
-        let detail = format!("{shown}: enough for {possible} of {connections} connections; raise it with `ulimit -n`");
+        let detail =
+            format!("{shown}: enough for {possible} of {connections} connections; raise it with `ulimit -n`");
         return Finding { grade: Grade::Warning, subject, detail };
     }
     Finding { grade: Grade::Ok, subject, detail: format!("{shown}, enough for {connections} connections") }

@@ -308,8 +308,7 @@ async fn a_body_that_never_arrives_times_out() {
 #[tokio::test]
 async fn requests_over_the_concurrency_limit_are_refused() {
     let server = TestServer::working_with(&[("ENGRAIN_LIMITS__CONCURRENT_REQUESTS", "1")]).await;
-    let export = Request::get("/v1/export").body(Body::empty()).expect("a request");
-    let held = server.begin(export).await;
+    let held = server.begin(Request::get("/v1/export").body(Body::empty()).expect("a request")).await;
     assert_eq!(held.status(), 200);
     let refused = server.get("/v1/owners").await;
     assert_eq!(refused.problem(), (429, "busy".to_owned(), String::new()));
