@@ -1,7 +1,7 @@
 //! Engrain server: REST API and command line.
 //!
-//! [`router`] lists every route with its layers. A request passes [`observe`] (id, log, metrics, problems),
-//! [`admission`] (concurrency, timeouts) and the extractors of [`extract`] and [`auth`]. A handler in [`mod@routes`]
+//! [`router`] lists every route with its layers. A request passes [`observe`] (id, log, metrics, problems), the
+//! guard of [`auth`], [`admission`] (bodies, concurrency, timeouts) and the extractors of [`extract`] and [`auth`]. A handler in [`mod@routes`]
 //! converts it ([`convert`]), calls the engine once and converts the result. Handlers have no rules of their own:
 //! `memory-core` checks and decides.
 //!
@@ -9,12 +9,14 @@
 
 mod admission;
 mod auth;
+mod bodies;
 pub mod cli;
 mod condition;
 pub mod config;
 mod convert;
 mod discovery;
 mod extract;
+mod json;
 mod metrics;
 mod observe;
 pub mod openapi;
@@ -37,6 +39,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::admission::{Places, bound, bound_admin};
+use crate::bodies::Bodies;
 use crate::condition::StoreCondition;
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -56,6 +59,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(openapi::served(document))
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(Arc::clone(&app), auth::guard))
         .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
         .with_state(app)
 }
@@ -122,6 +126,7 @@ pub struct App {
     config: Config,
     engine: OnceLock<Arc<Engine>>,
     places: Places,
+    bodies: Bodies,
     backups: backup::Backups,
     metrics: Metrics,
     clock: Arc<dyn Clock>,
@@ -137,6 +142,7 @@ impl App {
         Arc::new(Self {
             instance: ids.next(clock.now()),
             places: Places::new(config.limits.concurrent_requests),
+            bodies: Bodies::new(&config.limits),
             backups: backup::Backups::default(),
             engine: OnceLock::new(),
             metrics: Metrics::install(),
@@ -164,6 +170,10 @@ impl App {
 
     fn places(&self) -> &Places {
         &self.places
+    }
+
+    fn bodies(&self) -> &Bodies {
+        &self.bodies
     }
 
     fn backups(&self) -> &backup::Backups {

@@ -126,7 +126,7 @@ fn follow(value: &Value, path: Option<&str>, found: &mut Vec<Scalar>) {
 fn holds(test: &Test, value: &Scalar, is_set: bool) -> bool {
     match test {
         Test::Eq(wanted) => wanted == value,
-        Test::In(wanted) => wanted.contains(value),
+        Test::In(wanted) => wanted.scalars().any(|wanted| wanted == *value),
         Test::Range(Range { gte, gt, lte, lt }) => {
             let order = |bound: &Scalar| compare(value, bound);
             gte.as_ref().is_none_or(|bound| order(bound).is_some_and(|order| order.is_ge()))

@@ -15,6 +15,7 @@ use super::connect::{configuration, running_at, with_server};
 use super::failure::Failure;
 use super::print;
 use crate::config::{Config, Overrides};
+use crate::serve::descriptors;
 
 /// Free disk space below which a store may fail, in bytes; a backup needs as much as the store itself.
 const LOW_DISK_BYTES: u64 = 1 << 30;
@@ -43,6 +44,7 @@ pub(super) async fn doctor(global: &Global, args: DoctorArgs) -> Result<(), Fail
         let config = configuration(global, Overrides::default())?;
         findings.push(data_directory(&config.store.data_dir));
         findings.push(disk_space(&config.store.data_dir));
+        findings.push(open_files(config.limits.connections));
         findings.extend(leftovers::leftovers(&config.store.data_dir));
         findings.extend(leftovers::modes(&config.store.data_dir));
         findings.push(owner(&config).await);
@@ -154,6 +156,20 @@ fn disk_space(directory: &Path) -> Finding {
 #[cfg(not(unix))]
 fn disk_space(_directory: &Path) -> Finding {
     Finding { grade: Grade::Ok, subject: "disk", detail: "not looked at on this system".to_owned() }
+}
+
+/// Compares the limit on open files with the connections that the configuration allows.
+fn open_files(connections: usize) -> Finding {
+    let subject = "open files";
+    let limit = descriptors::raise_limit();
+    let possible = descriptors::connections_within(limit, connections);
+    let shown = limit.map_or_else(|| "without a limit".to_owned(), |limit| format!("at most {limit}"));
+    if possible < connections {
+        let detail =
+            format!("{shown}: enough for {possible} of {connections} connections; raise it with `ulimit -n`");
+        return Finding { grade: Grade::Warning, subject, detail };
+    }
+    Finding { grade: Grade::Ok, subject, detail: format!("{shown}, enough for {connections} connections") }
 }
 
 async fn owner(config: &Config) -> Finding {

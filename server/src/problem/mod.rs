@@ -24,6 +24,8 @@ pub(crate) enum Code {
     WrongHost,
     /// See [`Error::Forbidden`].
     Forbidden,
+    /// A web page of another origin sent the request.
+    ForeignOrigin,
     /// The route does not exist.
     UnknownRoute,
     /// See [`Error::NotFound`].
@@ -94,9 +96,10 @@ pub(crate) enum Code {
 
 impl Code {
     /// All codes, by status.
-    pub(crate) const ALL: [Code; 36] = [
+    pub(crate) const ALL: [Code; 37] = [
         Code::MalformedJson,
         Code::Forbidden,
+        Code::ForeignOrigin,
         Code::BudgetExhausted,
         Code::UnknownRoute,
         Code::NotFound,
@@ -138,6 +141,9 @@ impl Code {
         match self {
             Code::MalformedJson => ("malformed_json", 400, "The body is not JSON"),
             Code::Forbidden => ("forbidden", 403, "The caller lacks a permission"),
+            Code::ForeignOrigin => {
+                ("foreign_origin", 403, "The request comes from a web page of another origin")
+            }
             Code::BudgetExhausted => {
                 ("budget_exhausted", 403, "The budget of the scope for language models is exhausted")
             }

@@ -22,6 +22,8 @@ mod process;
 #[cfg(feature = "testing")]
 mod reindex;
 #[cfg(feature = "testing")]
+mod sockets;
+#[cfg(feature = "testing")]
 mod thinking;
 #[cfg(feature = "testing")]
 mod undo;

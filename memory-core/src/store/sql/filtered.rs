@@ -5,6 +5,8 @@
 //! that pass the SQL conditions, without their texts, and evaluates [`Filter::matches`] on each. At most
 //! [`MEMORIES_PER_STEP`] memories are in memory at a time, and at most `limit` ids.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
@@ -79,6 +81,16 @@ impl<'a> Prefilter<'a> {
     }
 }
 
+/// The memories of a step that the filter selects. On a blocking thread: the largest filter takes long on large metadata.
+async fn selected(filter: &Arc<Filter>, step: Vec<Memory>) -> Result<Vec<MemoryId>, StoreError> {
+    let filter = Arc::clone(filter);
+    let evaluation = move || {
+        let selected = step.iter().filter(|memory| filter.matches(memory));
+        selected.map(|memory| memory.id).collect()
+    };
+    tokio::task::spawn_blocking(evaluation).await.map_err(|error| StoreError::Unavailable(Box::new(error)))
+}
+
 fn equality_column(field: &Field) -> Option<&'static str> {
     match field {
         Field::Kind => Some("kind"),
@@ -143,18 +155,19 @@ impl Scan<'_> {
         page: IdPage,
     ) -> Result<MatchingIds, StoreError> {
         let mut matching = MatchingIds::default();
+        let filter = Arc::new(filter.clone());
         let mut after = None;
         loop {
             let Step { memories: step, read, last } = self.next_memories(snapshot, after).await?;
             after = last.map(MemoryId);
             matching.unreadable += (read - step.len()) as u64;
-            for memory in step.iter().filter(|memory| filter.matches(memory)) {
+            for id in selected(&filter, step).await? {
                 matching.total += 1;
-                if !page.is_past_cursor(memory.id) {
+                if !page.is_past_cursor(id) {
                     continue;
                 }
                 if matching.ids.len() < page.limit as usize {
-                    matching.ids.push(memory.id);
+                    matching.ids.push(id);
                 } else {
                     matching.has_more = true;
                 }

@@ -4,6 +4,7 @@
 mod erasure;
 mod jobs;
 mod numbers;
+mod objects;
 mod openapi;
 mod recall_results;
 mod refusals;
@@ -13,3 +14,4 @@ mod support;
 mod texts_and_names;
 mod thinking;
 mod undo;
+mod web_pages;

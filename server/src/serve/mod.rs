@@ -1,8 +1,13 @@
 //! Lifecycle of a server: listen, start the engine, announce, serve, stop.
 //!
 //! The same code runs `engrain serve` and, on a free port for the duration of a command, the commands that find no
-//! server. Invariants: a data directory has one server at a time (the store's lock); requests in progress at a stop
-//! signal are finished, within a bound; the store is closed last.
+//! server. Invariants: a data directory has one server at a time (the store's lock); requests that are worked on at a stop
+//! signal are finished, within a bound; the store is closed last. With the default bounds a stop takes less than the 10 s
+//! that Docker gives it.
+
+mod activity;
+pub(crate) mod descriptors;
+mod listen;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -18,7 +23,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::Config;
+use self::listen::Bounds;
+use crate::config::{Config, Limits};
 use crate::discovery::{Announced, Announcement};
 use crate::routes::meta::is_writable_again;
 use crate::wiring::{self, StartError};
@@ -29,7 +35,7 @@ const FOLD_METRICS_EVERY: Duration = Duration::from_secs(5);
 /// Interval of deleting expired idempotency records.
 const FORGET_REQUESTS_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Maximum time to close the store.
-const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Error that prevented the start of a server or ended it.
 #[derive(Debug, thiserror::Error)]
@@ -75,11 +81,12 @@ pub async fn start(config: Config, announce: bool) -> Result<Running, ServeError
     let url = format!("http://{}", reachable(address));
     tracing::info!(%address, "listening");
 
+    let bounds = bounds(&config.limits);
     let drain_timeout = config.limits.drain_timeout();
     let data_dir = config.store.data_dir.clone();
     let app = App::new(config);
     let (stop, stopped) = watch::channel(false);
-    let serving = tokio::spawn(answer(listener, Arc::clone(&app), stopped));
+    let serving = tokio::spawn(listen::listen(listener, router(Arc::clone(&app)), bounds, stopped));
     let folding = tokio::spawn(fold_metrics(Arc::clone(&app)));
 
     // From here on a failure must also stop the listener.
@@ -131,7 +138,8 @@ impl Running {
         &self.url
     }
 
-    /// Stops listening, waits for requests in progress up to the configured time, and closes the store.
+    /// Stops listening, ends connections without a whole request, waits for the other requests up to the configured time,
+    /// and closes the store.
     pub async fn stop(self) {
         let Self { engine, announced, stop, mut serving, folding, forgetting, drain_timeout, .. } = self;
         tracing::info!("stopping");
@@ -184,13 +192,16 @@ pub async fn told_to_stop() {
     }
 }
 
-async fn answer(listener: TcpListener, app: Arc<App>, mut stopped: watch::Receiver<bool>) {
-    let stop = async move {
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-    };
-    if let Err(error) = axum::serve(listener, router(app)).with_graceful_shutdown(stop).await {
-        tracing::error!(%error, "the server cannot go on");
+fn bounds(limits: &Limits) -> Bounds {
+    let descriptors = descriptors::raise_limit();
+    let connections = descriptors::connections_within(descriptors, limits.connections);
+    if connections < limits.connections {
+        tracing::warn!(
+            connections,
+            "fewer connections than limits.connections are taken: the limit on open files (ulimit -n) is low"
+        );
     }
+    Bounds { connections, idle_timeout: limits.idle_timeout() }
 }
 
 async fn fold_metrics(app: Arc<App>) {
