@@ -12,6 +12,7 @@ use crate::domain::name::Name;
 use crate::domain::number::Number;
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::Role;
+use crate::domain::zone::UtcOffset;
 use crate::index::ValidTime;
 use crate::store::Indexed;
 use crate::testing::START;
@@ -66,7 +67,7 @@ pub fn memory(rng: &mut Rng, number: u128) -> Indexed {
     if kind == Kind::Turn {
         memory.origin = Some(origin(rng, number));
     }
-    memory.happened = Happened { at: moment(rng), until: None };
+    memory.happened = Happened { at: moment(rng), until: None, offset: offset(rng) };
     memory.recorded_at = moment(rng);
     memory.created_at = moment(rng).min(memory.recorded_at);
     memory.valid = Interval { start: maybe_moment(rng), end: maybe_moment(rng) };
@@ -182,6 +183,10 @@ pub fn moment(rng: &mut Rng) -> Timestamp {
 /// A valid time with any of its rules.
 pub fn valid_time(rng: &mut Rng) -> ValidTime {
     ValidTime { at: moment(rng), hides_ended: rng.chance(70), hides_later: rng.chance(40) }
+}
+
+fn offset(rng: &mut Rng) -> Option<UtcOffset> {
+    rng.pick(&[None, Some(0), Some(-300), Some(345)]).and_then(UtcOffset::from_minutes)
 }
 
 fn maybe_moment(rng: &mut Rng) -> Option<Timestamp> {

@@ -223,8 +223,11 @@ async fn a_damaged_statement_or_audience_is_reported() {
     }
 }
 
-/// Statements that undo migration 9, apart from the columns of `durable_jobs`.
+/// Statements that undo migrations 9 and later, apart from the columns of `durable_jobs`.
 pub(crate) const BEFORE_ERASED_OWNERS: &str = "
+    ALTER TABLE turns DROP COLUMN utc_offset_minutes;
+    ALTER TABLE memories DROP COLUMN utc_offset_minutes;
+    ALTER TABLE memory_versions DROP COLUMN utc_offset_minutes;
     DROP TABLE removed_partitions;
     DROP INDEX scope_partitions_of_partition;
     DROP INDEX derivations_of_partition;
