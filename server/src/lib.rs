@@ -75,6 +75,7 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(thinking::recall_thoughts)) // POST /v1/thoughts/recall
         .routes(routes!(thinking::audit_facts)) // POST /v1/audit
         .routes(routes!(thinking::show_thinking, thinking::set_thinking)) // /v1/thinking
+        .routes(routes!(timezone::show_timezone, timezone::set_timezone)) // /v1/timezone
         .routes(routes!(sessions::list_sessions)) // GET /v1/sessions
         .routes(routes!(sessions::session_turns)) // GET /v1/sessions/{id}/turns
         .routes(routes!(owners::list_owners)) // GET /v1/owners

@@ -12,4 +12,5 @@ mod story;
 mod support;
 mod texts_and_names;
 mod thinking;
+mod timezone;
 mod undo;
