@@ -40,7 +40,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::routes::{
-    admin, backup, export, jobs, memories, meta, owners, recall, sessions, thinking, turns, undo,
+    admin, backup, export, jobs, memories, meta, owners, recall, sessions, thinking, timezone, turns, undo,
 };
 
 /// Router of all routes. The server listens with it before the engine is ready: see [`App::attach`].

@@ -294,7 +294,8 @@ mod tests {
             assert_eq!(zone(text).name(), name);
             assert_eq!(Zone::parse(name), Some(zone(text)), "{name} does not return");
         }
-        for text in ["", "Mars/Olympus", "+8", "+24:00", "+08:60", "+0800", "08:00", "+é8:00", "Etc/Unknown"] {
+        for text in ["", "Mars/Olympus", "+8", "+24:00", "+08:60", "+0800", "08:00", "+é8:00", "Etc/Unknown"]
+        {
             assert_eq!(Zone::parse(text), None, "{text}");
         }
         assert_eq!(Zone::parse(&"a".repeat(Zone::MAX_NAME_BYTES + 1)), None);

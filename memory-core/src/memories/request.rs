@@ -10,8 +10,8 @@ use crate::domain::name::Name;
 use crate::domain::scope::Scope;
 use crate::domain::statement::Statement;
 use crate::domain::time::Timestamp;
-use crate::domain::zone::UtcOffset;
 use crate::domain::undo::VersionId;
+use crate::domain::zone::UtcOffset;
 
 /// Request to list the memories of a scope, page by page.
 #[derive(Clone, Debug)]

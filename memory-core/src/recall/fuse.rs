@@ -306,7 +306,8 @@ mod tests {
             one.happened_at = day("2023-03-02");
         }
         candidates[1].1.happened_at = day("2023-05-09");
-        let times = time_expressions::read("What did I buy three weeks ago?", Zone::UTC.date(day("2023-05-30")));
+        let times =
+            time_expressions::read("What did I buy three weeks ago?", Zone::UTC.date(day("2023-05-30")));
         let fused = fuse(&candidates, &ScoringContext { times, ..ScoringContext::default() }, 2);
         assert_eq!(order(&fused), [2, 1]);
         let time = fused[0].explain.signals.last().expect("it fits");

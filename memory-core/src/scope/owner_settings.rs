@@ -112,7 +112,8 @@ impl<V: OwnerValue> WithoutOwner<'_, V> {
 fn decoded<V: OwnerValue>(entry: &Value) -> Option<((TenantId, Owner), V)> {
     let text = |field: &str| entry.get(field)?.as_str();
     let tenant = TenantId(text("tenant")?.parse().ok()?);
-    let owner = Owner { kind: OwnerKind::parse(text("owner_kind")?)?, id: Name::new(text("owner_id")?).ok()? };
+    let owner =
+        Owner { kind: OwnerKind::parse(text("owner_kind")?)?, id: Name::new(text("owner_id")?).ok()? };
     Some(((tenant, owner), V::from_text(text(V::FIELD)?)?))
 }
 

@@ -67,7 +67,8 @@ pub fn memory(rng: &mut Rng, number: u128) -> Indexed {
     if kind == Kind::Turn {
         memory.origin = Some(origin(rng, number));
     }
-    memory.happened = Happened { at: moment(rng), until: None, offset: offset(rng) };
+    let happened_at = moment(rng);
+    memory.happened = Happened { at: happened_at, until: None, offset: offset(happened_at) };
     memory.recorded_at = moment(rng);
     memory.created_at = moment(rng).min(memory.recorded_at);
     memory.valid = Interval { start: maybe_moment(rng), end: maybe_moment(rng) };
@@ -185,8 +186,10 @@ pub fn valid_time(rng: &mut Rng) -> ValidTime {
     ValidTime { at: moment(rng), hides_ended: rng.chance(70), hides_later: rng.chance(40) }
 }
 
-fn offset(rng: &mut Rng) -> Option<UtcOffset> {
-    rng.pick(&[None, Some(0), Some(-300), Some(345)]).and_then(UtcOffset::from_minutes)
+/// One of a few offsets for a moment of [`moment`], and none for some.
+fn offset(at: Timestamp) -> Option<UtcOffset> {
+    let minutes = (at.day() * 7_919) % 1_440;
+    UtcOffset::from_minutes(minutes - 720).filter(|_| minutes % 3 != 0)
 }
 
 fn maybe_moment(rng: &mut Rng) -> Option<Timestamp> {

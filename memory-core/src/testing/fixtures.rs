@@ -183,7 +183,11 @@ impl Fixtures {
         });
         memory.tags = vec![name("b"), name("a"), name("b c")];
         memory.metadata = ornate_metadata();
-        memory.happened = Happened { at: Timestamp::MIN, until: Some(Timestamp::MAX), offset: UtcOffset::from_minutes(-23 * 60 - 59) };
+        memory.happened = Happened {
+            at: Timestamp::MIN,
+            until: Some(Timestamp::MAX),
+            offset: UtcOffset::from_minutes(-23 * 60 - 59),
+        };
         memory.valid = Interval { start: Some(Timestamp::MIN), end: Some(Timestamp::MAX) };
         memory.expires_at = Some(Timestamp::MAX);
         memory.recorded_at = Timestamp::MIN;

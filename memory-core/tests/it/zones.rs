@@ -8,8 +8,10 @@ use memory_core::domain::zone::{UtcOffset, Zone};
 use memory_core::memories::request::Edit;
 use memory_core::recall::request::{Recall, RequestedZone};
 use memory_core::recall::response::Recalled;
-use memory_core::think::facts::preview::TurnToPreview;
 use memory_core::testing::{CALLER, TestEngine, question, turn, turns, user};
+use memory_core::think::facts::preview::TurnToPreview;
+
+use crate::row_recipe::once_free;
 
 async fn test_engine() -> (tempfile::TempDir, TestEngine) {
     let directory = tempfile::tempdir().unwrap();
@@ -84,7 +86,8 @@ async fn a_zone_of_the_request_goes_before_the_owners_before_the_offset_of_now_b
     assert_eq!(day(without.clone()).await, "2026-03-01", "UTC is the setting");
     assert_eq!(day(in_auckland.clone()).await, "2026-03-02");
 
-    let state = test_engine.engine.set_timezone(&CALLER, &scope, Some(zone("America/New_York"))).await.unwrap();
+    let state =
+        test_engine.engine.set_timezone(&CALLER, &scope, Some(zone("America/New_York"))).await.unwrap();
     assert_eq!((state.zone.name().as_str(), state.is_own), ("America/New_York", true));
     assert_eq!(day(in_auckland.clone()).await, "2026-03-01", "the owner's");
     let mut in_shanghai = in_auckland.clone();
@@ -108,7 +111,7 @@ async fn the_zone_of_an_owner_survives_a_restart_and_is_erased_with_the_owner() 
         test_engine.engine.stop().await;
         test_engine.store.close().await;
     }
-    let test_engine = TestEngine::open(directory.path()).await.unwrap();
+    let test_engine = once_free(async || TestEngine::open(directory.path()).await).await;
     assert_eq!(test_engine.engine.timezone(&CALLER, &scope).unwrap().zone.name(), "Asia/Kathmandu");
     let preview = test_engine.engine.preview_owner_erasure(&CALLER, &scope).await.unwrap();
     test_engine.engine.erase_owner(&CALLER, &scope, &preview.confirmation, None).await.unwrap();
@@ -136,7 +139,10 @@ async fn headings_show_the_day_of_the_speaker_and_else_of_the_zone() {
     assert!(shown.starts_with("## 2026-03-01 (Sun), session s\n- user: tulips somewhere\n"), "{shown}");
     request.zone.named = Some(zone("+08:00"));
     let shown = recall(&test_engine, request).await.context.text;
-    assert!(shown.contains("## 2026-03-02 (Mon), session s\n- user: tulips in Shanghai\n- user: tulips somewhere"));
+    assert!(
+        shown
+            .contains("## 2026-03-02 (Mon), session s\n- user: tulips in Shanghai\n- user: tulips somewhere")
+    );
     assert!(shown.starts_with("## 2026-03-01 (Sun), session s\n- user: tulips in New York\n"), "{shown}");
 }
 
@@ -151,7 +157,11 @@ async fn the_time_signal_fits_the_day_of_the_speaker() {
     .await;
     let fit = |recalled: &Recalled, id: MemoryId| {
         let one = recalled.memories.iter().find(|one| one.memory.id == id).unwrap();
-        one.explain.signals.iter().find(|signal| signal.name.as_str() == "time").map_or(0.0, |signal| signal.score)
+        one.explain
+            .signals
+            .iter()
+            .find(|signal| signal.name.as_str() == "time")
+            .map_or(0.0, |signal| signal.score)
     };
     let recalled = recall(&test_engine, asked("tulips on 2026-03-02", "2026-03-05T00:00:00Z")).await;
     assert!(fit(&recalled, ids[0]) > fit(&recalled, ids[1]), "{:?}", recalled.times);
@@ -181,7 +191,8 @@ async fn offsets_are_stored_with_turns_and_versions() {
     let moved = Edit { utc_offset: UtcOffset::from_minutes(-300), ..Edit::default() };
     test_engine.engine.edit(&CALLER, ids[0], moved, None).await.unwrap();
     let versions = test_engine.engine.history(&CALLER, ids[0]).await.unwrap();
-    let offsets: Vec<_> = versions.iter().map(|version| version.happened.offset.map(UtcOffset::minutes)).collect();
+    let offsets: Vec<_> =
+        versions.iter().map(|version| version.happened.offset.map(UtcOffset::minutes)).collect();
     assert_eq!(offsets, [Some(345), Some(345), Some(-300)]);
 }
 
@@ -218,7 +229,8 @@ async fn a_zone_of_utc_gives_what_no_zone_gives() {
             request.zone.named = Some(zone(name));
             let with = recall(&test_engine, request).await;
             assert_eq!((&with.context, &with.times), (&without.context, &without.times), "{query} {name}");
-            let scores = |of: &Recalled| of.memories.iter().map(|one| (one.memory.id, one.score)).collect::<Vec<_>>();
+            let scores =
+                |of: &Recalled| of.memories.iter().map(|one| (one.memory.id, one.score)).collect::<Vec<_>>();
             assert_eq!(scores(&with), scores(&without), "{query} {name}");
         }
     }

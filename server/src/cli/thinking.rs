@@ -22,7 +22,11 @@ pub(super) async fn profile(global: &Global, args: ProfileArgs) -> Result<(), Fa
     };
     with_server(global, async |server| {
         let profile = server.client.profile(&query).await?;
-        if global.json { print::json(&profile) } else { print::text(&lines(&profile, &print::zone(global.utc))) }
+        if global.json {
+            print::json(&profile)
+        } else {
+            print::text(&lines(&profile, &print::zone(global.utc)))
+        }
     })
     .await
 }
@@ -43,7 +47,10 @@ pub(super) async fn timezone(global: &Global, args: TimezoneArgs) -> Result<(), 
     let is_change = args.reset || args.zone.is_some();
     with_server(global, async |server| {
         let state = if is_change {
-            server.client.set_timezone(&SetTimezone { scope: scope.clone(), timezone: args.zone.clone() }).await?
+            server
+                .client
+                .set_timezone(&SetTimezone { scope: scope.clone(), timezone: args.zone.clone() })
+                .await?
         } else {
             server.client.timezone(&scope).await?
         };

@@ -85,7 +85,8 @@ impl Config {
 
     fn check_recall(&self) -> Result<(), BadConfig> {
         if self.recall.zone().is_none() {
-            let known = "names in the IANA time-zone database, and offsets from UTC such as +08:00".to_owned();
+            let known =
+                "names in the IANA time-zone database, and offsets from UTC such as +08:00".to_owned();
             let found = self.recall.timezone.clone();
             return Err(BadConfig::NotOneOf { key: "recall.timezone", found, known });
         }

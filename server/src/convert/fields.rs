@@ -130,7 +130,10 @@ mod tests {
     fn an_unknown_time_zone_is_refused_with_its_path() {
         let refused = zone(Some("Mars/Olympus"), "timezone").expect_err("refused").to_string();
         assert!(refused.starts_with("timezone: must be a name in the IANA time-zone database"), "{refused}");
-        assert_eq!(zone(Some("asia/shanghai"), "timezone").ok().flatten().map(|zone| zone.name()), Some("Asia/Shanghai".into()));
+        assert_eq!(
+            zone(Some("asia/shanghai"), "timezone").ok().flatten().map(|zone| zone.name()),
+            Some("Asia/Shanghai".into())
+        );
         assert_eq!(zone(None, "timezone").ok().flatten(), None);
     }
 

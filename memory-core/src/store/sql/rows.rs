@@ -158,8 +158,7 @@ pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
     })
 }
 
-pub(super) const TURN_COLUMNS: &str =
-    "id, seq, key, role, author, text, said_us, recorded_us, participants, place, metadata, utc_offset_minutes";
+pub(super) const TURN_COLUMNS: &str = "id, seq, key, role, author, text, said_us, recorded_us, participants, place, metadata, utc_offset_minutes";
 
 /// Decodes a turn from [`TURN_COLUMNS`].
 pub(super) fn turn(row: &Row) -> Result<Turn, StoreError> {

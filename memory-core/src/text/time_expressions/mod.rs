@@ -176,9 +176,7 @@ mod tests {
 
     #[test]
     fn the_match_decreases_with_distance_and_length_of_the_range() {
-        let fits = |query: &str, at: &str| {
-            fit(&read(query, Zone::UTC.date(moment(ASKED))), moment(at).day())
-        };
+        let fits = |query: &str, at: &str| fit(&read(query, Zone::UTC.date(moment(ASKED))), moment(at).day());
         assert!(fits("yesterday", "2023-05-29T23:59:59Z") > 0.96);
         assert!(fits("yesterday", "2023-05-27") > fits("yesterday", "2023-05-25"));
         assert_eq!(fits("yesterday", "2023-05-22"), 0.0);

@@ -40,7 +40,8 @@ mod tests {
             ("2024-02", "2024-02-01T00:00:00Z", "2024-02-29T23:59:59.999999Z"),
             ("2023", "2023-01-01T00:00:00Z", "2023-12-31T23:59:59.999999Z"),
         ] {
-            let found = day_range(text, &Zone::UTC).map(|(first, last)| (first.to_string(), last.to_string()));
+            let found =
+                day_range(text, &Zone::UTC).map(|(first, last)| (first.to_string(), last.to_string()));
             assert_eq!(found, Some((start.to_owned(), end.to_owned())));
         }
     }

@@ -52,7 +52,8 @@ pub(in crate::think) async fn load(
     let all: Vec<SourceTurn> = queued.iter().filter_map(|turn| source(turn, zone)).collect();
     queued.truncate(prompt::fitting(&all, settings.prompt_tokens).max(1));
     let has_more = queued.len() < waiting;
-    let turns: Vec<SourceTurn> = queued.iter().filter_map(|turn| source(turn, zone)).filter(is_read).collect();
+    let turns: Vec<SourceTurn> =
+        queued.iter().filter_map(|turn| source(turn, zone)).filter(is_read).collect();
     let context = context(store, partition, &queued, zone).await?;
     let recalled = recalled(store, partition, &queued).await?;
     let shown = turns.iter().chain(&context).cloned().collect();

@@ -10,8 +10,8 @@ use crate::domain::memory::{Happened, Memory};
 use crate::domain::name::Name;
 use crate::domain::statement::{Attribute, Cardinality, Statement};
 use crate::domain::time::Timestamp;
-use crate::domain::zone::Zone;
 use crate::domain::turn::Role;
+use crate::domain::zone::Zone;
 
 use super::decision::FactRef;
 use super::input::{Evidence, KnownFact, Relation};

@@ -14,8 +14,8 @@ use super::replies::{
 };
 use crate::domain::id::MemoryId;
 use crate::domain::time::Timestamp;
-use crate::domain::zone::Zone;
 use crate::domain::turn::Role;
+use crate::domain::zone::Zone;
 use crate::text::TokenCounter;
 
 /// Instructions of the call that finds contradictions.

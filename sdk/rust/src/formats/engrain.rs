@@ -130,7 +130,8 @@ fn edit_of(turn: &Turn, memory: &Memory) -> Option<EditMemory> {
         subjects: (!memory.subjects.is_empty()).then(|| memory.subjects.clone()),
         links: (!memory.links.is_empty()).then(|| memory.links.clone()),
         metadata: (memory.metadata != turn.metadata).then(|| memory.metadata.clone()),
-        happened_at: ((&memory.happened_at, memory.utc_offset_minutes) != (&turn.said_at, turn.utc_offset_minutes))
+        happened_at: ((&memory.happened_at, memory.utc_offset_minutes)
+            != (&turn.said_at, turn.utc_offset_minutes))
             .then(|| timestamp::with_offset(memory.happened_at.clone(), memory.utc_offset_minutes)),
         valid_from: memory.valid_from.clone().map(Some),
         valid_to: memory.valid_to.clone().map(Some),

@@ -144,7 +144,10 @@ mod tests {
         ] {
             assert_eq!(parse(text).as_deref(), Some(expected), "{text}");
         }
-        assert_eq!(with_offset("2024-05-01T01:00:00.5Z".to_owned(), Some(480)), "2024-05-01T09:00:00.5+08:00");
+        assert_eq!(
+            with_offset("2024-05-01T01:00:00.5Z".to_owned(), Some(480)),
+            "2024-05-01T09:00:00.5+08:00"
+        );
         assert_eq!(with_offset("2024-05-01T01:00:00Z".to_owned(), Some(0)), "2024-05-01T01:00:00+00:00");
         assert_eq!(with_offset("2024-05-01T01:00:00Z".to_owned(), None), "2024-05-01T01:00:00Z");
         assert_eq!(with_offset("soon".to_owned(), Some(480)), "soon");

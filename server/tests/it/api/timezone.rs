@@ -22,7 +22,8 @@ async fn say(server: &TestServer, said_at: &str) {
 async fn yesterday_in_shanghai_is_the_day_before_in_shanghai() {
     let server = TestServer::working().await;
     say(&server, "2026-03-01T20:00:00+08:00").await;
-    let asked = json!({"scope": mara(), "query": "What did I plant yesterday?", "now": "2026-03-02T07:00:00+08:00"});
+    let asked =
+        json!({"scope": mara(), "query": "What did I plant yesterday?", "now": "2026-03-02T07:00:00+08:00"});
     let recalled = server.post("/v1/recall", &asked).await.json();
     assert_eq!(recalled["times"][0]["first_day"], "2026-03-01", "{recalled}");
     assert_eq!(recalled["memories"][0]["happened_at"], "2026-03-01T12:00:00Z");
@@ -66,7 +67,8 @@ async fn an_unknown_time_zone_is_refused_with_its_path() {
 
 #[tokio::test]
 async fn offsets_survive_an_export_and_an_import() {
-    let said = ["2026-03-01T20:00:00.25+05:45", "2026-03-02T00:00:00Z", "2026-03-02", "2026-03-02T00:00:00-05:00"];
+    let said =
+        ["2026-03-01T20:00:00.25+05:45", "2026-03-02T00:00:00Z", "2026-03-02", "2026-03-02T00:00:00-05:00"];
     let first = TestServer::working().await;
     for said_at in said {
         say(&first, said_at).await;
@@ -74,7 +76,8 @@ async fn offsets_survive_an_export_and_an_import() {
     let fact = json!({"text": "Tulips are in.", "happened_at": "2026-03-01T20:00:00+08:00", "happened_until": "2026-03-02"});
     assert_eq!(first.post("/v1/memories", &json!({"scope": mara(), "memories": [fact]})).await.status, 201);
     let offsets = async |server: &TestServer| {
-        let listed = server.post("/v1/memories/list", &json!({"scope": mara(), "order": "oldest_first"})).await.json();
+        let listed =
+            server.post("/v1/memories/list", &json!({"scope": mara(), "order": "oldest_first"})).await.json();
         let memories = listed["memories"].as_array().expect("a list").clone();
         let time = |memory: &Value| (memory["happened_at"].clone(), memory["utc_offset_minutes"].clone());
         memories.iter().map(time).collect::<Vec<_>>()

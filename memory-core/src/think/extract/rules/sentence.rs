@@ -217,7 +217,11 @@ impl<'a> Reader<'a> {
     /// Time that belongs to the statement.
     fn time(&self, kind: Kind, span: Range<usize>) -> Option<Time> {
         let time = self.times.iter().find(|time| span.contains(&time.tokens.start))?;
-        Some(if kind == Kind::Plan { time.for_plan(self.turn.zone.date(self.turn.said_at)) } else { time.clone() })
+        Some(if kind == Kind::Plan {
+            time.for_plan(self.turn.zone.date(self.turn.said_at))
+        } else {
+            time.clone()
+        })
     }
 
     fn note(&self, time: &Time) -> Option<Note> {
@@ -228,9 +232,11 @@ impl<'a> Reader<'a> {
     /// Times of the event and of validity.
     fn dates(&self, kind: Kind, time: Option<&Time>) -> (Happened, Interval) {
         let said_at = Happened { at: self.turn.said_at, until: None, offset: self.turn.utc_offset };
-        let named = time.filter(|time| time.form == Form::Days).and_then(|time| time.happened(&self.turn.zone));
+        let named =
+            time.filter(|time| time.form == Form::Days).and_then(|time| time.happened(&self.turn.zone));
         let happened = named.unwrap_or(said_at);
-        let start = time.and_then(|time| time.start(&self.turn.zone)).filter(|start| *start <= self.turn.said_at);
+        let start =
+            time.and_then(|time| time.start(&self.turn.zone)).filter(|start| *start <= self.turn.said_at);
         let valid = match kind {
             Kind::State => Interval { start: Some(start.unwrap_or(self.turn.said_at)), end: None },
             Kind::Ended => Interval {
