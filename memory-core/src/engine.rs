@@ -11,6 +11,7 @@ use crate::domain::embedder::{EmbedderId, RowRecipe};
 use crate::domain::id::IdSource;
 use crate::domain::scope::{Caller, Owner};
 use crate::domain::time::Timestamp;
+use crate::domain::zone::Zone;
 use crate::error::Error;
 use crate::index::Index;
 use crate::indexing::commit_queue::CommitQueue;
@@ -23,6 +24,7 @@ use crate::model::{Embedder, Reranker};
 use crate::recall::access_log::AccessLogWriter;
 use crate::recall::settings::RecallSettings;
 use crate::retention::Curve;
+use crate::scope::OwnerSettings;
 use crate::store::Store;
 use crate::store::purger::Purger;
 use crate::think::queue::switch::Switch;
@@ -65,6 +67,7 @@ pub struct Engine {
     pub(crate) limits: Limits,
     pub(crate) recall_settings: RecallSettings,
     pub(crate) thinking: Switch,
+    pub(crate) zones: OwnerSettings<Zone>,
     pub(crate) commits: CommitQueue,
     pub(crate) edits: EditLocks,
     pub(crate) access_log: AccessLogWriter,
@@ -112,6 +115,7 @@ impl Engine {
         let commits =
             CommitQueue::start(store.clone(), index.clone(), limits.commits_waiting, limits.sets_per_commit);
         let thinking = Switch::load(thinking, &*store).await?;
+        let zones = OwnerSettings::load(&*store).await?;
         let access_log = AccessLogWriter::start(store.clone(), limits.recalls_kept);
         Ok(Arc::new(Self {
             copies: Arc::default(),
@@ -126,6 +130,7 @@ impl Engine {
             limits,
             recall_settings: recall,
             thinking,
+            zones,
             commits,
             edits: EditLocks::default(),
             access_log,

@@ -45,7 +45,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::routes::{
-    admin, backup, export, jobs, memories, meta, owners, recall, sessions, thinking, turns, undo,
+    admin, backup, export, jobs, memories, meta, owners, recall, sessions, thinking, timezone, turns, undo,
 };
 
 /// Router of all routes. The server listens with it before the engine is ready: see [`App::attach`].
@@ -81,6 +81,7 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(thinking::recall_thoughts)) // POST /v1/thoughts/recall
         .routes(routes!(thinking::audit_facts)) // POST /v1/audit
         .routes(routes!(thinking::show_thinking, thinking::set_thinking)) // /v1/thinking
+        .routes(routes!(timezone::show_timezone, timezone::set_timezone)) // /v1/timezone
         .routes(routes!(sessions::list_sessions)) // GET /v1/sessions
         .routes(routes!(sessions::session_turns)) // GET /v1/sessions/{id}/turns
         .routes(routes!(owners::list_owners)) // GET /v1/owners

@@ -27,3 +27,4 @@ pub mod time;
 pub mod turn;
 pub mod undo;
 pub(crate) mod visible;
+pub mod zone;

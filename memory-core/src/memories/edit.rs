@@ -119,6 +119,7 @@ fn edited(present: &Memory, edit: &Edit) -> Result<Memory, Error> {
     memory.links = edit.links.unwrap_or(memory.links);
     memory.metadata = edit.metadata.unwrap_or(memory.metadata);
     memory.happened.at = edit.happened_at.unwrap_or(memory.happened.at);
+    memory.happened.offset = edit.utc_offset.or(memory.happened.offset);
     memory.strength = memory.strength.moved(present.happened.at, memory.happened.at);
     memory.valid.start = edit.valid_from.unwrap_or(memory.valid.start);
     memory.valid.end = edit.valid_to.unwrap_or(memory.valid.end);

@@ -11,6 +11,7 @@ use crate::domain::scope::Scope;
 use crate::domain::statement::Statement;
 use crate::domain::time::Timestamp;
 use crate::domain::undo::VersionId;
+use crate::domain::zone::UtcOffset;
 
 /// Request to list the memories of a scope, page by page.
 #[derive(Clone, Debug)]
@@ -65,6 +66,8 @@ pub struct Edit {
     pub metadata: Option<Metadata>,
     /// Time of the events in the text.
     pub happened_at: Option<Timestamp>,
+    /// Offset of the local time there; `None` keeps that of the version before.
+    pub utc_offset: Option<UtcOffset>,
     /// Start of the interval in which the text held true; `Some(None)` clears it.
     pub valid_from: Option<Option<Timestamp>>,
     /// End of the interval in which the text held true; `Some(None)` clears it.

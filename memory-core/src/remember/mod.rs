@@ -261,6 +261,7 @@ fn turn_record(turn: &TurnToRemember, seq: usize, now: Timestamp) -> Turn {
         author: turn.author.clone(),
         text: turn.text.clone(),
         said_at: turn.said_at.unwrap_or(now),
+        utc_offset: turn.utc_offset,
         recorded_at: now,
         participants: turn.participants.clone(),
         place: turn.place.clone(),
@@ -309,7 +310,7 @@ fn memory_of_turn(
             turn_key: turn.key.clone(),
         }),
         derivation: None,
-        happened: Happened { at: turn.said_at, until: None },
+        happened: Happened { at: turn.said_at, until: None, offset: turn.utc_offset },
         recorded_at: turn.recorded_at,
         created_at: turn.recorded_at,
         valid: Interval::default(),
@@ -329,7 +330,7 @@ fn finished_memory(
     (id, now): (MemoryId, Timestamp),
     strength: f32,
 ) -> Memory {
-    let happened = new.happened.unwrap_or(Happened { at: now, until: None });
+    let happened = new.happened.unwrap_or(Happened { at: now, until: None, offset: None });
     Memory {
         id,
         version: 1,

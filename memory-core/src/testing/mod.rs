@@ -35,7 +35,7 @@ use crate::limits::Limits;
 use crate::model::hashing::HashingEmbedder;
 use crate::model::source::EmbedderSource;
 use crate::model::{Embedder, ModelError};
-use crate::recall::request::{AsOf, Recall};
+use crate::recall::request::{AsOf, Recall, RequestedZone};
 use crate::recall::settings::RecallSettings;
 use crate::recall::signals::RequestedWeights;
 use crate::remember::request::{MemoryToRemember, RememberMemories, RememberTurns, TurnToRemember};
@@ -153,6 +153,7 @@ pub fn turn(role: Role, text: &str, said_at: Timestamp) -> TurnToRemember {
         position: None,
         author: None,
         said_at: Some(said_at),
+        utc_offset: None,
         participants: Vec::new(),
         place: None,
         audience: Vec::new(),
@@ -219,6 +220,7 @@ pub fn question(scope: &Scope, query: &str) -> Recall {
         max_text_bytes: None,
         deadline_ms: None,
         now: None,
+        zone: RequestedZone::default(),
         as_of: AsOf::default(),
         include_superseded: false,
         partner: None,

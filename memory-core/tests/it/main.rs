@@ -64,3 +64,5 @@ mod story;
 mod thinking;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod undo;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod zones;

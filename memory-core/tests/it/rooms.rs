@@ -92,6 +92,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "index",
             "error",
             "jobs",
+            "scope",
             "indexing",
             "recall",
             "memories",

@@ -81,7 +81,7 @@ async fn answers(engine: &Engine) -> Vec<Vec<(MemoryId, u32)>> {
 }
 
 /// Opens what a test closed just before: its last task may still hold the directory.
-async fn once_free<T, E>(open: impl AsyncFn() -> Result<T, E>) -> T {
+pub(crate) async fn once_free<T, E>(open: impl AsyncFn() -> Result<T, E>) -> T {
     let opened = async {
         loop {
             match open().await {

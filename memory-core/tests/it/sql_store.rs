@@ -234,8 +234,11 @@ pub(crate) const BEFORE_IDENTITIES: &str = "
     ALTER TABLE sessions DROP COLUMN next_seq;
     DROP TABLE erased_identities;";
 
-/// Statements that undo migration 9, apart from the columns of `durable_jobs`.
+/// Statements that undo migrations 9 and later, apart from the columns of `durable_jobs`.
 pub(crate) const BEFORE_ERASED_OWNERS: &str = "
+    ALTER TABLE turns DROP COLUMN utc_offset_minutes;
+    ALTER TABLE memories DROP COLUMN utc_offset_minutes;
+    ALTER TABLE memory_versions DROP COLUMN utc_offset_minutes;
     DROP TABLE removed_partitions;
     DROP INDEX scope_partitions_of_partition;
     DROP INDEX derivations_of_partition;

@@ -71,7 +71,7 @@ async fn delete_matching(
     let preview = server.client.delete_matching(&request).await?;
     if preview.matched > 0 && !args.yes {
         for memory in &preview.sample {
-            eprint!("{}", print::memory(memory, ""));
+            eprint!("{}", print::memory(memory, "", &print::zone(global.utc)));
         }
         let derived = preview.with_derived.saturating_sub(preview.matched);
         confirm(&format!(

@@ -84,6 +84,12 @@ impl Config {
     }
 
     fn check_recall(&self) -> Result<(), BadConfig> {
+        if self.recall.zone().is_none() {
+            let known =
+                "names in the IANA time-zone database, and offsets from UTC such as +08:00".to_owned();
+            let found = self.recall.timezone.clone();
+            return Err(BadConfig::NotOneOf { key: "recall.timezone", found, known });
+        }
         let (recall, bounds) = (&self.recall, self.engine_limits());
         within("recall.limit", recall.limit, 1..=bounds.recall_limit)?;
         within("recall.budget_tokens", recall.budget_tokens, 0..=bounds.budget_tokens)?;

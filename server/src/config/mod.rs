@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use memory_core::domain::zone::Zone;
 use memory_core::limits::Limits as EngineLimits;
 use serde::{Deserialize, Serialize};
 
@@ -132,8 +133,17 @@ pub struct RecallDefaults {
     pub rerank_candidates: u32,
     /// Name of the cross-encoder.
     pub reranker: String,
+    /// Time zone of owners and requests that name none.
+    pub timezone: String,
     /// Weights of the signals.
     pub weights: SignalWeights,
+}
+
+impl RecallDefaults {
+    /// Time zone of owners and requests that name none; `None` if its name is not known.
+    pub fn zone(&self) -> Option<Zone> {
+        Zone::parse(&self.timezone)
+    }
 }
 
 /// Limits.

@@ -206,7 +206,7 @@ impl SqlStore {
         for some in ids.chunks(IDS_PER_STATEMENT) {
             let mut statement = QueryBuilder::<Db>::new(concat!(
                 "SELECT ",
-                memory_columns!("COALESCE(m.text, t.text), t.said_us, t.participants")
+                memory_columns!("COALESCE(m.text, t.text), t.said_us, t.participants, t.utc_offset_minutes")
             ));
             statement.push("WHERE m.partition_id = ").push_bind(partition.0).push(" AND m.id IN (");
             push_ids(&mut statement, some.iter().map(|(id,)| *id));
@@ -309,6 +309,7 @@ fn pending(row: &Row) -> Result<PendingTurn, StoreError> {
         memory: rows::memory(row)?,
         said_at: at.time(MEMORY_COLUMNS, "said_us")?,
         participants: at.names(MEMORY_COLUMNS + 1, "participants")?,
+        utc_offset: at.utc_offset(MEMORY_COLUMNS + 2)?,
     })
 }
 

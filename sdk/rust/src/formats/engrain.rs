@@ -9,6 +9,7 @@ use super::batch::{Batcher, Conversation, OldIds};
 use super::error::{FormatError, SourceLocation};
 use super::record_reader::RecordReader;
 use super::repair::parse;
+use super::timestamp;
 use crate::wire::{EditMemory, ExportLine, Kind, Memory, NewMemory, NewTurn, Scope, Turn};
 
 /// Version of the export format that this reader supports.
@@ -110,7 +111,7 @@ fn turn_of(turn: Turn, memory: &Memory) -> NewTurn {
     NewTurn {
         key: turn.origin.turn_key,
         author: turn.origin.author,
-        said_at: Some(turn.said_at),
+        said_at: Some(timestamp::with_offset(turn.said_at, turn.utc_offset_minutes)),
         participants: turn.participants,
         place: turn.place,
         audience: memory.audience.clone(),
@@ -129,7 +130,9 @@ fn edit_of(turn: &Turn, memory: &Memory) -> Option<EditMemory> {
         subjects: (!memory.subjects.is_empty()).then(|| memory.subjects.clone()),
         links: (!memory.links.is_empty()).then(|| memory.links.clone()),
         metadata: (memory.metadata != turn.metadata).then(|| memory.metadata.clone()),
-        happened_at: (memory.happened_at != turn.said_at).then(|| memory.happened_at.clone()),
+        happened_at: ((&memory.happened_at, memory.utc_offset_minutes)
+            != (&turn.said_at, turn.utc_offset_minutes))
+            .then(|| timestamp::with_offset(memory.happened_at.clone(), memory.utc_offset_minutes)),
         valid_from: memory.valid_from.clone().map(Some),
         valid_to: memory.valid_to.clone().map(Some),
         ..EditMemory::default()
@@ -155,7 +158,7 @@ fn memory_of(memory: Memory) -> NewMemory {
         metadata: memory.metadata,
         sources: Vec::new(),
         links: memory.links,
-        happened_at: Some(memory.happened_at),
+        happened_at: Some(timestamp::with_offset(memory.happened_at, memory.utc_offset_minutes)),
         happened_until: memory.happened_until,
         valid_from: memory.valid_from,
         valid_to: memory.valid_to,

@@ -17,6 +17,7 @@ mod recall;
 mod remember;
 mod server;
 mod thinking;
+mod timezone;
 mod undo;
 
 pub use filter::*;
@@ -30,6 +31,7 @@ pub use recall::*;
 pub use remember::*;
 pub use server::*;
 pub use thinking::*;
+pub use timezone::*;
 pub use undo::*;
 
 /// Reads `null` as the default of a field that is not an `Option`.

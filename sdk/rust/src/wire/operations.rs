@@ -96,7 +96,7 @@ pub struct EditMemory {
     /// New metadata; it replaces the whole object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
-    /// Time of the event (RFC 3339).
+    /// Time of the event (RFC 3339). An offset other than `Z` tells the local day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub happened_at: Option<String>,
     /// Start of the period in which the statement holds (RFC 3339).
@@ -264,6 +264,9 @@ pub struct Turn {
     pub text: String,
     /// Time at which the turn was said (RFC 3339).
     pub said_at: String,
+    /// Offset from UTC, in minutes, of the speaker's local time at `said_at`, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub utc_offset_minutes: Option<i16>,
     /// Time at which the turn was recorded (RFC 3339).
     pub recorded_at: String,
     /// Names of the other people present.

@@ -55,7 +55,8 @@ pub struct NewTurn {
     /// Name of the speaker, for conversations of more than two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// Time at which the turn was said (RFC 3339). Default: now.
+    /// Time at which the turn was said (RFC 3339). An offset other than `Z` tells the local day of the speaker and is kept.
+    /// Default: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_at: Option<String>,
     /// Names of the other people present, at most 64.
@@ -197,7 +198,7 @@ pub struct NewMemory {
     /// Links to stored memories, at most 64. The erasure of a target removes only the link.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
-    /// Time of the event (RFC 3339). Default: now.
+    /// Time of the event (RFC 3339). An offset other than `Z` tells the local day and is kept. Default: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub happened_at: Option<String>,
     /// End of the event (RFC 3339), if it had a duration. Requires `happened_at`.

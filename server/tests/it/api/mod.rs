@@ -13,5 +13,6 @@ mod story;
 mod support;
 mod texts_and_names;
 mod thinking;
+mod timezone;
 mod undo;
 mod web_pages;

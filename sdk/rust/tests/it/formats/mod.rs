@@ -180,7 +180,7 @@ fn a_conversation_per_line_is_one_session() {
     assert_eq!(first.turns[0].said_at.as_deref(), Some("2024-05-01T00:00:00Z"));
     let second = turns(items[1].as_ref().unwrap());
     assert_eq!(second.session.as_deref(), Some("second"));
-    assert_eq!(second.turns[0].said_at.as_deref(), Some("2024-05-02T08:00:00Z"));
+    assert_eq!(second.turns[0].said_at.as_deref(), Some("2024-05-02T10:00:00+02:00"));
     assert_eq!(texts(turns(items[2].as_ref().unwrap())), ["Three"], "one bad message is one message lost");
     let told = items[3].as_ref().unwrap_err().to_string();
     assert_eq!(told, "test, record 3 (line 3), messages[1].role: \"wizard\" is not a role");
