@@ -6,6 +6,7 @@ pub(crate) mod commit_queue;
 mod embed;
 mod groups;
 pub(crate) mod keys;
+pub(crate) mod missing_vectors;
 #[cfg(all(test, feature = "testing"))]
 mod recipe_golden;
 

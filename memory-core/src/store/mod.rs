@@ -18,6 +18,7 @@ pub(crate) mod purger;
 pub mod sql;
 mod thinking;
 mod usage;
+mod vectors;
 
 use std::fmt::Debug;
 
@@ -30,6 +31,7 @@ pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance, Purge, PurgeDebt, PurgeWait};
 pub use thinking::{PendingPartition, PendingTurn, Thinking};
 pub use usage::{USAGE_ENTRIES_AT_MOST, Usage, UsageEntry, UsageLedger};
+pub use vectors::{MadeVector, PutVectors, RowToEmbed, Vectors, VectorsPut, VectorsToPut};
 
 use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, IndexRow, Outcome, Refusal};
 use crate::domain::derivation::Derivation;
@@ -75,6 +77,7 @@ pub trait Store:
     + FilteredIds
     + IndexSource
     + Embedders
+    + Vectors
     + Jobs
     + Thinking
     + UsageLedger
@@ -90,6 +93,7 @@ impl<T> Store for T where
         + FilteredIds
         + IndexSource
         + Embedders
+        + Vectors
         + Jobs
         + Thinking
         + UsageLedger

@@ -17,6 +17,8 @@ mod contracts;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod embedded_index;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod embedding_later;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod erasure;
 #[cfg(all(feature = "hub", feature = "testing"))]
 mod external_data;

@@ -31,23 +31,33 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
 /// Check readiness
 ///
 /// Answers 503 while the models are loading. `jobs_running` is false if background jobs are not worked on; everything else
-/// works all the same.
+/// works all the same. `embedder_fault` names a failure of the embedder, and `rows_without_vectors` is the work that it left:
+/// both are notes, and the server is ready.
 #[utoipa::path(
     get,
     path = "/ready",
     tag = "server",
     responses((status = 200, description = "The server is ready", body = Health, example = json!({
-        "status": "ok", "instance": "0190b6a5-0000-7000-8000-000000000001", "jobs_running": true
+        "status": "ok", "instance": "0190b6a5-0000-7000-8000-000000000001", "jobs_running": true,
+        "rows_without_vectors": 0
     })))
 )]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {
-    let runner = app.engine()?.job_runner();
-    let jobs_running = Some(runner.is_some_and(|runner| runner.is_alive));
-    Ok(Json(Health { jobs_running, ..ok(&app) }))
+    let engine = app.engine()?;
+    let jobs_running = Some(engine.job_runner().is_some_and(|runner| runner.is_alive));
+    let embedder_fault = engine.embedder_fault().map(|fault| fault.code.to_owned());
+    let rows_without_vectors = engine.count_rows_to_embed().await.ok();
+    Ok(Json(Health { jobs_running, embedder_fault, rows_without_vectors, ..ok(&app) }))
 }
 
 fn ok(app: &App) -> Health {
-    Health { status: "ok".to_owned(), jobs_running: None, instance: Some(app.instance()) }
+    Health {
+        status: "ok".to_owned(),
+        jobs_running: None,
+        embedder_fault: None,
+        rows_without_vectors: None,
+        instance: Some(app.instance()),
+    }
 }
 
 /// Show the version

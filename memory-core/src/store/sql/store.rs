@@ -35,6 +35,7 @@ mod thinking;
 mod thinking_queue;
 mod touches;
 mod usage;
+mod vectors;
 mod versions;
 mod write_transaction;
 
