@@ -33,6 +33,9 @@ pub struct Health {
     /// Number of index rows whose vectors are yet to be made, counted up to a million; only `/ready` says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows_without_vectors: Option<u64>,
+    /// Code of the reason why writes are refused while reads work, such as `storage_full`; only `/ready` says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<String>,
     /// Id of this run of the server: unique, and new after every start. Absent from earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<Uuid>,
