@@ -109,7 +109,7 @@ fn describe() {
     describe_gauge!(
         ROWS_WITHOUT_VECTORS,
         Unit::Count,
-        "Index rows whose vectors are yet to be made, counted up to a million."
+        "Index rows whose vectors are yet to be made, counted up to 100,000."
     );
     describe_gauge!(EMBEDDER_FAULT, Unit::Count, "1 if the embedder failed last, else 0.");
     describe_gauge!(PURGE_PENDING, Unit::Count, "Erasures whose bytes may still be in files of the store.");

@@ -42,7 +42,7 @@ enum Work {
     /// Runs between two groups, so that no set is committed for an embedder that is no longer in use.
     UseEmbedder(EmbedderId, JobAttempt, oneshot::Sender<Result<bool, Error>>),
     /// Runs between two groups, so that the index receives the vectors in the order of the change log.
-    PutVectors(VectorsToPut, oneshot::Sender<Result<(), Error>>),
+    PutVectors(VectorsToPut, oneshot::Sender<Result<u64, Error>>),
     /// Runs between two groups, so that no set skips its job because of one that has just looked for the last time.
     EndEmbedding(Box<Job>, Timestamp, oneshot::Sender<Result<bool, Error>>),
 }
@@ -102,11 +102,11 @@ impl CommitQueue {
         answer.await.map_err(|_| self.unanswered())?
     }
 
-    /// Writes vectors into rows that lack them. When it returns, they are durable and visible to every search. Waits for
+    /// Writes vectors into rows that lack them, and returns their number. When it returns, they are durable and visible to every search. Waits for
     /// a place in the queue.
     ///
     /// Errors: [`Error::LeaseLost`] if this worker no longer holds the job's lease.
-    pub(crate) async fn put_vectors(&self, made: VectorsToPut) -> Result<(), Error> {
+    pub(crate) async fn put_vectors(&self, made: VectorsToPut) -> Result<u64, Error> {
         let (reply, answer) = oneshot::channel();
         self.work.send(Work::PutVectors(made, reply)).await.map_err(|_| Error::Stopping)?;
         answer.await.map_err(|_| self.unanswered())?
@@ -297,16 +297,17 @@ async fn use_embedder(
     Ok(true)
 }
 
-async fn put_vectors(ports: &Ports, made: VectorsToPut) -> Result<(), Error> {
+async fn put_vectors(ports: &Ports, made: VectorsToPut) -> Result<u64, Error> {
     let PutVectors::Done(put) = ports.store.put_vectors(&made).await? else {
         return Err(Error::LeaseLost { job: made.attempt.job.to_string() });
     };
+    let written = put.written;
     if !put.memories.is_empty() {
-        let VectorsPut { seq_before, seq_after, memories } = put;
+        let VectorsPut { seq_before, seq_after, memories, .. } = put;
         let update = Update { seq_before, seq_after, put: Vec::new(), erased: Vec::new() };
         apply(&*ports.store, &*ports.index, made.partition, (update, memories)).await;
     }
-    Ok(())
+    Ok(written)
 }
 
 async fn end_embedding(store: &dyn Store, mut job: Job, now: Timestamp) -> Result<bool, Error> {

@@ -32,7 +32,7 @@ const BARREN_STEPS_AT_MOST: usize = 4;
 /// Maximum pause between two attempts: a service that is back is used half a minute later at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Maximum number of rows that are counted.
-const COUNTED_AT_MOST: u32 = 1_000_000;
+const COUNTED_AT_MOST: u32 = 100_000;
 /// Maximum number of tenants that get a job at the start.
 const TENANTS_PER_START: u32 = 1_000;
 
@@ -72,6 +72,10 @@ impl JobHandler for EmbedHandler {
             if let Some(code) = pass.refused {
                 return Err(JobFailure::Retry { code: code.to_owned() });
             }
+            if pass.has_rows && pass.made == 0 {
+                // Rows of memories that cannot be read, or that change with every look.
+                return Err(JobFailure::Retry { code: "no_text".to_owned() });
+            }
             let is_over = is_whole && !pass.has_rows;
             if is_over && self.commits.end_embedding(context.job().clone(), self.clock.now()).await? {
                 return Ok(JobOutcome::Committed);
@@ -85,6 +89,8 @@ impl JobHandler for EmbedHandler {
 #[derive(Default)]
 struct Pass {
     has_rows: bool,
+    /// Number of vectors made.
+    made: u64,
     /// Code of the failure of texts that the embedder refused.
     refused: Option<&'static str>,
 }
@@ -129,6 +135,7 @@ impl EmbedHandler {
             let step = self.step(context, &rows).await?;
             (pass.has_rows, pass.refused) = (true, step.refused.or(pass.refused));
             barren_steps = if step.made == 0 && step.refused.is_some() { barren_steps + 1 } else { 0 };
+            pass.made += step.made;
             progress.done += step.made;
             progress.total = progress.total.max(progress.done);
             progress.position = (barren_steps >= BARREN_STEPS_AT_MOST).then(|| position_of(last));
@@ -150,12 +157,14 @@ impl EmbedHandler {
         for rows in rows.chunk_by(|one, next| one.partition == next.partition) {
             let Some(partition) = rows.first().map(|row| row.partition) else { continue };
             let texts = self.texts(&*embedder, partition, rows).await?;
+            if texts.is_empty() {
+                continue;
+            }
             let (vectors, refused) = self.vectors(&*embedder, texts).await?;
             step.refused = refused.or(step.refused);
-            step.made += vectors.len() as u64;
             let (attempt, now) = (context.attempt(), self.clock.now());
             let made = VectorsToPut { partition, embedder: id, attempt, now, vectors };
-            self.commits.put_vectors(made).await?;
+            step.made += self.commits.put_vectors(made).await?;
         }
         Ok(step)
     }
@@ -213,7 +222,9 @@ impl EmbedHandler {
     }
 
     fn failed(&self, error: &ModelError) -> &'static str {
-        self.health.failed(error.code(), self.clock.now());
+        if !matches!(error, ModelError::Busy { .. } | ModelError::Stopped) {
+            self.health.failed(error.code(), self.clock.now());
+        }
         error.code()
     }
 }
@@ -223,7 +234,7 @@ fn made(row: RowToEmbed, version: u32, vector: &[f32]) -> Result<MadeVector, Err
 }
 
 impl Engine {
-    /// Number of rows without a vector, over all tenants, counted up to a million.
+    /// Number of rows without a vector, over all tenants, counted up to 100,000.
     ///
     /// # Errors
     /// [`Error::Store`] if the store is unavailable.

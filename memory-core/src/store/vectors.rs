@@ -62,6 +62,8 @@ pub struct VectorsPut {
     pub seq_before: u64,
     /// Last number of the change log after.
     pub seq_after: u64,
+    /// Number of vectors written.
+    pub written: u64,
     /// Memories that got a vector, in the order of ids. Each has an entry in the change log.
     pub memories: Vec<MemoryId>,
 }

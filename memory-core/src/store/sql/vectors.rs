@@ -113,8 +113,10 @@ impl Vectors for SqlStore {
             return Ok(PutVectors::Done(VectorsPut::default()));
         };
         let mut changed: BTreeMap<MemoryId, u32> = BTreeMap::new();
+        let mut written = 0;
         for one in &made.vectors {
             if put(&mut transaction, made, one).await? {
+                written += 1;
                 changed.insert(one.row.memory, one.version);
             }
         }
@@ -133,7 +135,7 @@ impl Vectors for SqlStore {
         }
         transaction.commit().await.map_err(unavailable)?;
         let memories = changed.into_keys().collect();
-        Ok(PutVectors::Done(VectorsPut { seq_before, seq_after: seq, memories }))
+        Ok(PutVectors::Done(VectorsPut { seq_before, seq_after: seq, written, memories }))
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Health {
     /// and their vectors are made later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedder_fault: Option<String>,
-    /// Number of index rows whose vectors are yet to be made, counted up to a million; only `/ready` says so.
+    /// Number of index rows whose vectors are yet to be made, counted up to 100,000; only `/ready` says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows_without_vectors: Option<u64>,
     /// Code of the reason why writes are refused while reads work, such as `storage_full`; only `/ready` says so.

@@ -13,3 +13,4 @@ mod support;
 mod texts_and_names;
 mod thinking;
 mod undo;
+mod vectors_later;
