@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::RwLock;
+use tokio::time::timeout;
 
 use crate::domain::change::KeyKind;
 use crate::domain::clock::Clock;
@@ -31,6 +32,8 @@ const REFUSED_AT_MOST: usize = 8;
 const BARREN_STEPS_AT_MOST: usize = 4;
 /// Maximum pause between two attempts: a service that is back is used half a minute later at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Maximum time of one call of the embedder: a step of the longest chunks takes a local one half a minute on two cores.
+const LONGEST_CALL: Duration = Duration::from_secs(5 * 60);
 /// Maximum number of rows that are counted.
 const COUNTED_AT_MOST: u32 = 100_000;
 /// Maximum number of tenants that get a job at the start.
@@ -190,7 +193,7 @@ impl EmbedHandler {
         texts: Vec<(RowToEmbed, u32, String)>,
     ) -> Result<(Vec<MadeVector>, Option<&'static str>), JobFailure> {
         let chunks: Vec<String> = texts.iter().map(|(.., text)| text.clone()).collect();
-        match embedder.embed_passages(&chunks).await {
+        match within_bound(embedder.embed_passages(&chunks)).await {
             Ok(vectors) => {
                 self.health.works();
                 let rows = texts.iter().zip(vectors);
@@ -202,7 +205,7 @@ impl EmbedHandler {
         }
         let (mut vectors, mut refused, mut in_a_row) = (Vec::new(), None, 0);
         for (row, version, text) in texts {
-            match embedder.embed_passages(&[text]).await {
+            match within_bound(embedder.embed_passages(&[text])).await {
                 Ok(one) => {
                     in_a_row = 0;
                     for vector in one {
@@ -227,6 +230,11 @@ impl EmbedHandler {
         }
         error.code()
     }
+}
+
+/// Vectors of a call, or an error after the longest time that a call may take.
+async fn within_bound<V>(call: impl Future<Output = Result<V, ModelError>>) -> Result<V, ModelError> {
+    timeout(LONGEST_CALL, call).await.unwrap_or(Err(ModelError::TimedOut { after: LONGEST_CALL }))
 }
 
 fn made(row: RowToEmbed, version: u32, vector: &[f32]) -> Result<MadeVector, Error> {

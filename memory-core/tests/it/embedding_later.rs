@@ -17,7 +17,7 @@ use memory_core::memories::request::Edit;
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::model::{Embedder, EmbedderIdentity, ModelError};
 use memory_core::recall::signals::SignalName;
-use memory_core::store::{IndexSource, Memories, Vectors};
+use memory_core::store::{IndexSource, Memories};
 use memory_core::testing::{CALLER, START, TestEngine, fact, memories, question, turn, turns, user};
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -172,17 +172,18 @@ async fn a_large_text_is_found_by_its_words_at_once_and_by_its_vectors_later() {
     assert!(is_found(&at, "word19999", id).await, "by a word of its last chunk");
     assert!(!is_found_by_meaning(&at, "word19999", id).await);
     let scope = user("ann").unwrap();
-    let waited =
-        at.engine.wait_for_vectors(&CALLER, &scope, &[id], Instant::now() + Duration::from_millis(5));
-    assert_eq!(waited.await.unwrap(), 1, "the wait is bounded");
+    let until = Instant::now() + Duration::from_millis(5);
+    let lacking = at.engine.wait_for_vectors(&CALLER, &scope, &[id], until).await.unwrap();
+    assert_eq!(lacking, 1, "the wait is bounded");
     at.engine.stop().await;
     at.store.close().await;
     drop(at);
 
     embedder.becomes(Mode::Works);
     let at = open(directory.path(), &embedder).await;
-    let waited = at.engine.wait_for_vectors(&CALLER, &scope, &[id], Instant::now() + PATIENCE);
-    assert_eq!(waited.await.unwrap(), 0, "the job goes on after a start");
+    let until = Instant::now() + PATIENCE;
+    let lacking = at.engine.wait_for_vectors(&CALLER, &scope, &[id], until).await.unwrap();
+    assert_eq!(lacking, 0, "the job goes on after a start");
     assert!(is_found_by_meaning(&at, "word19999", id).await);
     let job = embed_jobs(&at, JobState::Done).await.remove(0);
     assert_eq!((job.done, job.error), (job.total, None));
