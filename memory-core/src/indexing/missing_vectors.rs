@@ -1,5 +1,4 @@
-//! Vectors that are made after their rows are written: the job that a set asks for, the text of a row, and the state of
-//! the embedder.
+//! Vectors that are made after their rows are written: the job that a set asks for, and the text of a row.
 //!
 //! A write is committed with the words of all its texts, and is found by them. The vectors of large texts, and those that
 //! a failing embedder did not make, are made by a durable job (ADR 0038).
@@ -8,10 +7,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use half::f16;
-use parking_lot::Mutex;
 
-use super::TextToIndex;
-use super::embed::{cut_one, lacks_vector, unit};
+use super::embed::{TextToIndex, cut_one, lacks_vector, unit};
+use super::embedder_health::EmbedderFault;
 use super::keys::Key;
 use crate::domain::change::ChangeSet;
 use crate::domain::id::{JobId, MemoryId, TenantId};
@@ -25,8 +23,6 @@ use crate::store::RowToEmbed;
 
 /// Kind of the jobs that make missing vectors, and their unique key: a tenant has one at a time.
 pub(crate) const KIND: &str = "embed";
-/// Pause in which writes do not try an embedder that has just failed, in microseconds.
-const PAUSE_US: i64 = 5_000_000;
 
 /// A new job that makes the missing vectors of a tenant.
 pub(crate) fn job(id: JobId, tenant: TenantId, now: Timestamp) -> Job {
@@ -47,43 +43,6 @@ impl Engine {
     /// Failure of the embedder that writes and background jobs met last; `None` once it works again.
     pub fn embedder_fault(&self) -> Option<EmbedderFault> {
         self.embedder_health.fault()
-    }
-}
-
-/// Failure of the embedder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EmbedderFault {
-    /// Code of the failure ([`crate::model::ModelError::code`]).
-    pub code: &'static str,
-    /// Time of the first failure since it worked last.
-    pub since: Timestamp,
-    /// Time of the last failure.
-    pub last: Timestamp,
-}
-
-/// State of the embedder as writes and the job see it; clones share it. Queries have no part in it: they are embedded
-/// apart and say themselves that they were searched by words alone.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct EmbedderHealth(Arc<Mutex<Option<EmbedderFault>>>);
-
-impl EmbedderHealth {
-    /// True if the embedder failed a moment ago, so that a write does not wait for it.
-    pub(crate) fn is_paused(&self, now: Timestamp) -> bool {
-        self.0.lock().is_some_and(|fault| now < fault.last.plus_micros(PAUSE_US))
-    }
-
-    pub(crate) fn failed(&self, code: &'static str, now: Timestamp) {
-        let mut fault = self.0.lock();
-        let since = fault.map_or(now, |fault| fault.since);
-        *fault = Some(EmbedderFault { code, since, last: now });
-    }
-
-    pub(crate) fn works(&self) {
-        *self.0.lock() = None;
-    }
-
-    fn fault(&self) -> Option<EmbedderFault> {
-        *self.0.lock()
     }
 }
 
@@ -122,24 +81,4 @@ impl<'a> ChunkTexts<'a> {
 /// The stored form of a vector that an embedder made.
 pub(crate) fn stored_vector(vector: &[f32]) -> Result<Arc<[f16]>, Error> {
     unit(vector, || "vector".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fault_lasts_until_the_embedder_works_and_pauses_writes_for_a_while() {
-        let health = EmbedderHealth::default();
-        let start = Timestamp::from_micros(0);
-        assert!(!health.is_paused(start));
-        health.failed("unreachable", start);
-        health.failed("timed_out", start.plus_micros(7));
-        let fault = health.fault().unwrap();
-        assert_eq!((fault.code, fault.since, fault.last), ("timed_out", start, start.plus_micros(7)));
-        assert!(health.is_paused(start.plus_micros(PAUSE_US)));
-        assert!(!health.is_paused(start.plus_micros(7 + PAUSE_US)), "the next write tries it");
-        health.works();
-        assert_eq!(health.fault(), None);
-    }
 }

@@ -4,6 +4,7 @@
 mod chunks;
 pub(crate) mod commit_queue;
 mod embed;
+pub(crate) mod embedder_health;
 mod groups;
 pub(crate) mod keys;
 pub(crate) mod missing_vectors;
