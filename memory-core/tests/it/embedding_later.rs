@@ -194,7 +194,7 @@ async fn a_large_text_is_found_by_its_words_at_once_and_by_its_vectors_later() {
 }
 
 #[tokio::test]
-async fn vectors_made_before_a_kill_stay_made() {
+async fn vectors_made_before_a_stop_stay_made() {
     let directory = tempfile::tempdir().unwrap();
     let embedder = Flaky::new(Mode::OneCall);
     let at = open(directory.path(), &embedder).await;
@@ -207,7 +207,8 @@ async fn vectors_made_before_a_kill_stay_made() {
     };
     tokio::time::timeout(PATIENCE, step).await.unwrap();
     let left = at.engine.count_rows_to_embed().await.unwrap();
-    at.store.close().await; // nothing is stopped in order
+    at.engine.stop().await; // the second call of the embedder is cut off
+    at.store.close().await;
     drop(at);
     embedder.becomes(Mode::Works);
     embedder.calls.store(0, Ordering::SeqCst);
