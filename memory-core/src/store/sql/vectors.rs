@@ -52,7 +52,7 @@ impl Vectors for SqlStore {
         let count: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM (
                  SELECT chunk FROM index_rows WHERE embedder_id = $1 AND vector IS NULL LIMIT $2
-             ) AS some",
+             ) AS listed",
         )
         .bind(self.embedder().0)
         .bind(i64::from(at_most))
