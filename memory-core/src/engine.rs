@@ -15,6 +15,7 @@ use crate::domain::zone::Zone;
 use crate::error::Error;
 use crate::index::Index;
 use crate::indexing::commit_queue::CommitQueue;
+use crate::indexing::embedder_health::EmbedderHealth;
 use crate::indexing::keys::row_recipe;
 use crate::jobs::runner::JobRunner;
 use crate::limits::Limits;
@@ -60,6 +61,7 @@ pub struct Engine {
     pub(crate) index: Arc<dyn Index>,
     /// Shared with the reindex job, which replaces it.
     pub(crate) embedder: Arc<RwLock<ActiveEmbedder>>,
+    pub(crate) embedder_health: EmbedderHealth,
     pub(crate) reranker: Option<Arc<dyn Reranker>>,
     pub(crate) curve: Arc<dyn Curve>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -123,6 +125,7 @@ impl Engine {
             store,
             index,
             embedder: Arc::new(RwLock::new(ActiveEmbedder { id, embedder })),
+            embedder_health: EmbedderHealth::default(),
             reranker,
             curve,
             clock,

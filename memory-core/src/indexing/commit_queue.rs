@@ -15,14 +15,15 @@ use tracing::{Instrument, debug_span};
 
 use crate::domain::change::{Appended, ChangeSet, Committed, CreatedIds, NewTurns, Outcome};
 use crate::domain::embedder::EmbedderId;
-use crate::domain::id::MemoryId;
-use crate::domain::job::{Job, JobAttempt};
+use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::job::{Job, JobAttempt, JobState};
 use crate::domain::link::redirect;
 use crate::domain::memory::Memory;
+use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::index::{ErasureGuard, Index, Update};
 use crate::jobs::arrivals::JobArrivals;
-use crate::store::{Indexed, Store};
+use crate::store::{Indexed, PutVectors, Store, VectorsPut, VectorsToPut};
 
 /// Maximum number of memories read from the store in one call.
 const MEMORIES_PER_READ: usize = 512;
@@ -40,6 +41,10 @@ enum Work {
     Commit(Box<ChangeSet>, oneshot::Sender<Result<Outcome, Error>>),
     /// Runs between two groups, so that no set is committed for an embedder that is no longer in use.
     UseEmbedder(EmbedderId, JobAttempt, oneshot::Sender<Result<bool, Error>>),
+    /// Runs between two groups, so that the index receives the vectors in the order of the change log.
+    PutVectors(VectorsToPut, oneshot::Sender<Result<u64, Error>>),
+    /// Runs between two groups, so that no set skips its job because of one that has just looked for the last time.
+    EndEmbedding(Box<Job>, Timestamp, oneshot::Sender<Result<bool, Error>>),
 }
 
 impl CommitQueue {
@@ -97,6 +102,26 @@ impl CommitQueue {
         answer.await.map_err(|_| self.unanswered())?
     }
 
+    /// Writes vectors into rows that lack them, and returns their number. When it returns, they are durable and visible to every search. Waits for
+    /// a place in the queue.
+    ///
+    /// Errors: [`Error::LeaseLost`] if this worker no longer holds the job's lease.
+    pub(crate) async fn put_vectors(&self, made: VectorsToPut) -> Result<u64, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.work.send(Work::PutVectors(made, reply)).await.map_err(|_| Error::Stopping)?;
+        answer.await.map_err(|_| self.unanswered())?
+    }
+
+    /// Ends a job that makes missing vectors; returns false, and leaves the job running, if its tenant has rows without
+    /// a vector. Waits for a place in the queue.
+    ///
+    /// Errors: [`Error::LeaseLost`] if this worker no longer holds the job's lease.
+    pub(crate) async fn end_embedding(&self, job: Job, now: Timestamp) -> Result<bool, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.work.send(Work::EndEmbedding(Box::new(job), now, reply)).await.map_err(|_| Error::Stopping)?;
+        answer.await.map_err(|_| self.unanswered())?
+    }
+
     fn send(&self, work: Work) -> Result<(), Error> {
         self.work.try_send(work).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Error::Busy,
@@ -142,6 +167,14 @@ async fn run(ports: &Ports, queue: &mut mpsc::Receiver<Work>, sets_per_commit: u
                 Work::UseEmbedder(id, attempt, reply) => {
                     commit_group(ports, std::mem::take(&mut sets), std::mem::take(&mut replies)).await;
                     let _ = reply.send(use_embedder(&*ports.store, &*ports.index, id, attempt).await);
+                }
+                Work::PutVectors(made, reply) => {
+                    commit_group(ports, std::mem::take(&mut sets), std::mem::take(&mut replies)).await;
+                    let _ = reply.send(put_vectors(ports, made).await);
+                }
+                Work::EndEmbedding(job, now, reply) => {
+                    commit_group(ports, std::mem::take(&mut sets), std::mem::take(&mut replies)).await;
+                    let _ = reply.send(end_embedding(&*ports.store, *job, now).await);
                 }
             }
         }
@@ -223,7 +256,17 @@ async fn show(store: &dyn Store, index: &dyn Index, set: ChangeSet, committed: &
         index.clear_partition(partition).await;
         return;
     }
-    let (mut update, unread) = update_of(set, committed);
+    let (update, unread) = update_of(set, committed);
+    apply(store, index, partition, (update, unread)).await;
+}
+
+/// Applies an update to the index after reading the memories that it lacks.
+async fn apply(
+    store: &dyn Store,
+    index: &dyn Index,
+    partition: PartitionId,
+    (mut update, unread): (Update, Vec<MemoryId>),
+) {
     let applied = async {
         for some in unread.chunks(MEMORIES_PER_READ) {
             update.put.extend(store.indexed(partition, some).await?);
@@ -252,6 +295,30 @@ async fn use_embedder(
     }
     index.clear_cache().await;
     Ok(true)
+}
+
+async fn put_vectors(ports: &Ports, made: VectorsToPut) -> Result<u64, Error> {
+    let PutVectors::Done(put) = ports.store.put_vectors(&made).await? else {
+        return Err(Error::LeaseLost { job: made.attempt.job.to_string() });
+    };
+    let written = put.written;
+    if !put.memories.is_empty() {
+        let VectorsPut { seq_before, seq_after, memories, .. } = put;
+        let update = Update { seq_before, seq_after, put: Vec::new(), erased: Vec::new() };
+        apply(&*ports.store, &*ports.index, made.partition, (update, memories)).await;
+    }
+    Ok(written)
+}
+
+async fn end_embedding(store: &dyn Store, mut job: Job, now: Timestamp) -> Result<bool, Error> {
+    if !store.rows_to_embed(job.tenant, None, 1).await?.is_empty() {
+        return Ok(false);
+    }
+    (job.state, job.error) = (JobState::Done, None);
+    if store.finish(&job, now, now).await? {
+        return Ok(true);
+    }
+    Err(Error::LeaseLost { job: job.id.to_string() })
 }
 
 /// Index update of a committed set, and the memories that must be read from the store: those of revisions, which

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::embed::EmbedHandler;
 use super::erase_owner::EraseOwnerHandler;
 use super::reindex::{Payload, ReindexHandler};
 use crate::domain::id::{JobId, TenantId};
@@ -44,9 +45,18 @@ impl Engine {
             index: Arc::clone(&self.index),
             clock: Arc::clone(&self.clock),
         };
-        let registry = JobRegistry::default().with(Arc::new(reindex)).with(Arc::new(erase_owner));
+        let embed = EmbedHandler {
+            store: Arc::clone(&self.store),
+            commits: self.commits.clone(),
+            active: Arc::clone(&self.embedder),
+            health: self.embedder_health.clone(),
+            clock: Arc::clone(&self.clock),
+        };
+        let registry =
+            JobRegistry::default().with(Arc::new(reindex)).with(Arc::new(erase_owner)).with(Arc::new(embed));
         let registry = think::jobs::register(self, registry);
         or_read_only(self.resume_owner_erasures().await)?;
+        or_read_only(self.resume_embedding().await)?;
         or_read_only(self.resume_thinking().await)?;
         self.keep_thinking();
         let store = Arc::clone(&self.store);

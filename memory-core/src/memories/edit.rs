@@ -73,7 +73,7 @@ impl Engine {
             // The text is the caller's now; the version before keeps the record of its maker.
             memory.derivation = None;
             memory.tokens = count_tokens(&memory.text);
-            let mut indexed = self.index_texts(&[TextToIndex::of_memory(&memory)], "text").await?;
+            let mut indexed = self.index_texts_for_now(&[TextToIndex::of_memory(&memory)], "text").await?;
             set.embedder = Some(indexed.embedder);
             indexed.rows.pop()
         };
@@ -86,6 +86,7 @@ impl Engine {
             groups: has_other_statement.then(|| groups_of(&memory)),
             keeps_links,
         });
+        self.embed_later(&mut set);
         match self.commits.commit(set).await? {
             Outcome::Committed(_) => Ok(memory),
             Outcome::Repeated(_) => Ok(self.stored_memory(caller, stored.memory.id).await?.memory),

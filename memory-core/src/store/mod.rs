@@ -9,6 +9,7 @@
 //! - Lookups answer `None` or omit what does not exist. Errors are for a store that does not work.
 
 mod derivations;
+mod embedders;
 mod erasures;
 mod error;
 mod extent;
@@ -20,12 +21,14 @@ mod quarantine;
 pub mod sql;
 mod thinking;
 mod usage;
+mod vectors;
 
 use std::fmt::Debug;
 
 use async_trait::async_trait;
 
 pub use derivations::Derivations;
+pub use embedders::{Embedders, Unembedded};
 pub use erasures::{DetachedStep, Erasures, OwnerExtent};
 pub use error::{FailureKind, StoreError};
 pub use extent::Extent;
@@ -35,13 +38,12 @@ pub(crate) use quarantine::leave_out;
 pub use quarantine::rows_left_out;
 pub use thinking::{PendingPartition, PendingTurn, Thinking};
 pub use usage::{USAGE_ENTRIES_AT_MOST, Usage, UsageEntry, UsageLedger};
+pub use vectors::{MadeVector, PutVectors, RowToEmbed, Vectors, VectorsPut, VectorsToPut};
 
 use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, IndexRow, Outcome, Refusal};
 use crate::domain::derivation::Derivation;
-use crate::domain::embedder::{EmbedderId, RowRecipe};
 use crate::domain::filter::Filter;
 use crate::domain::id::{MemoryId, PartitionId, RecallId, SessionId, TenantId, TurnId};
-use crate::domain::job::JobAttempt;
 use crate::domain::memory::Memory;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
@@ -56,6 +58,7 @@ pub trait Store:
     + FilteredIds
     + IndexSource
     + Embedders
+    + Vectors
     + Jobs
     + Thinking
     + UsageLedger
@@ -71,6 +74,7 @@ impl<T> Store for T where
         + FilteredIds
         + IndexSource
         + Embedders
+        + Vectors
         + Jobs
         + Thinking
         + UsageLedger
@@ -317,62 +321,6 @@ pub trait IndexSource: Send + Sync + Debug {
 
     /// Existing memories among `ids`, as the index needs them.
     async fn indexed(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Indexed>, StoreError>;
-}
-
-/// Memory without rows of another recipe.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Unembedded {
-    /// The partition.
-    pub partition: PartitionId,
-    /// Memory in its present version, with its text.
-    pub memory: Memory,
-}
-
-/// Embedders of the index rows, each numbered with the rest of its [`RowRecipe`]: one embedder has a number for each
-/// tokenizer and key recipe. Rows of several numbers may exist side by side; one is in use.
-#[async_trait]
-pub trait Embedders: Send + Sync + Debug {
-    /// Recipe in use with its number; `None` in a new store.
-    async fn embedder_in_use(&self) -> Result<Option<(EmbedderId, RowRecipe)>, StoreError>;
-
-    /// Registers a recipe whose embedder makes vectors of `dimension` components, without using it. Returns the number
-    /// that it has already if it is registered.
-    async fn register_embedder(
-        &self,
-        recipe: &RowRecipe,
-        dimension: u32,
-        now: Timestamp,
-    ) -> Result<EmbedderId, StoreError>;
-
-    /// Switches to this number: from here on, rows are written and read under it.
-    async fn use_embedder(&self, id: EmbedderId) -> Result<(), StoreError>;
-
-    /// The same as the work of a job, in one transaction with the look at its lease. False, and nothing is changed, if the
-    /// job is no longer this worker's.
-    async fn use_embedder_for(&self, id: EmbedderId, attempt: JobAttempt) -> Result<bool, StoreError>;
-
-    /// Memories after `after`, in order of partition and id, without a row under this number; at most `limit`.
-    async fn unembedded(
-        &self,
-        id: EmbedderId,
-        after: Option<(PartitionId, MemoryId)>,
-        limit: u32,
-    ) -> Result<Vec<Unembedded>, StoreError>;
-
-    /// Writes rows under this number, of memories that are still at the version for which the rows were made; skips the
-    /// others.
-    async fn put_rows(
-        &self,
-        id: EmbedderId,
-        memories: &[(PartitionId, MemoryId, u32, Vec<IndexRow>)],
-    ) -> Result<(), StoreError>;
-
-    /// Deletes the rows of memories that have a row which cannot be decoded, so that [`Embedders::unembedded`] names
-    /// these memories; returns the number of rows that could not be decoded. Reads and decodes all rows.
-    async fn drop_unreadable_rows(&self) -> Result<u64, StoreError>;
-
-    /// Deletes at most `limit` rows under numbers other than the one in use, and returns their number.
-    async fn drop_other_rows(&self, limit: u32) -> Result<u64, StoreError>;
 }
 
 /// Access-log record of one recall in one partition.

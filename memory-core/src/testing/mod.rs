@@ -90,6 +90,15 @@ impl TestEngine {
         Self::open_all(directory, (embedder, 64 << 20), ThinkingSettings::default(), limits).await
     }
 
+    /// Opens a test engine with this embedder and these limits.
+    pub async fn embedding_with(
+        directory: &Path,
+        embedder: Arc<dyn Embedder>,
+        limits: Limits,
+    ) -> Result<Self, Error> {
+        Self::open_all(directory, (embedder, 64 << 20), ThinkingSettings::default(), limits).await
+    }
+
     async fn open_all(
         directory: &Path,
         (embedder, budget_bytes): (Arc<dyn Embedder>, usize),

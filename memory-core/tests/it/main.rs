@@ -19,6 +19,8 @@ mod damaged_rows;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod embedded_index;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod embedding_later;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod erasure;
 #[cfg(all(feature = "hub", feature = "testing"))]
 mod external_data;

@@ -7,7 +7,7 @@ mod leftovers;
 
 use std::path::Path;
 
-use engrain::wire::{CheckReport, CheckRequest};
+use engrain::wire::{CheckReport, CheckRequest, Health};
 use serde::Serialize;
 
 use super::args::{DoctorArgs, Global};
@@ -53,12 +53,14 @@ pub(super) async fn doctor(global: &Global, args: DoctorArgs) -> Result<(), Fail
     let request = CheckRequest { repair: args.repair };
     let checked = with_server(global, async |server| {
         let purge = server.client.purge().await?;
-        Ok((server.client.check(&request).await?, purge))
+        let ready = server.client.ready().await?;
+        Ok((server.client.check(&request).await?, purge, ready))
     })
     .await;
     match checked {
-        Ok((report, purge)) => {
+        Ok((report, purge, ready)) => {
             findings.extend(store_findings(report));
+            findings.push(vectors(&ready));
             findings.push(leftovers::purge(&purge));
         }
         Err(failure) => {
@@ -101,6 +103,25 @@ fn store_findings(report: CheckReport) -> Vec<Finding> {
         ),
     }));
     findings
+}
+
+/// Vectors that are yet to be made, and why.
+fn vectors(ready: &Health) -> Finding {
+    let rows = ready.rows_without_vectors.unwrap_or(0);
+    let (grade, detail) = match (rows, &ready.embedder_fault) {
+        (0, None) => (Grade::Ok, "all are made".to_owned()),
+        (rows, None) => (
+            Grade::Warning,
+            format!("{rows} are made in the background; until then words alone find these texts"),
+        ),
+        (rows, Some(code)) => (
+            Grade::Warning,
+            format!(
+                "the embedder failed last ({code}); {rows} are yet to be made, and `GET /v1/jobs?kind=embed` shows the job"
+            ),
+        ),
+    };
+    Finding { grade, subject: "vectors", detail }
 }
 
 fn data_directory(directory: &Path) -> Finding {

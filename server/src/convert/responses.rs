@@ -115,8 +115,14 @@ pub(crate) fn added_turns(remembered: Remembered) -> wire::AddedTurns {
         memory_ids: remembered.memories.into_iter().map(|id| id.0).collect(),
         outcomes: outcomes(&remembered.outcomes),
         repeated: remembered.repeated,
+        indexing: indexing(remembered.without_vectors),
+        memories_without_vectors: remembered.without_vectors as u64,
         thinking: None,
     }
+}
+
+fn indexing(without_vectors: usize) -> wire::Indexing {
+    if without_vectors == 0 { wire::Indexing::Complete } else { wire::Indexing::Lexical }
 }
 
 fn outcomes(outcomes: &[ItemOutcome]) -> Vec<wire::ItemOutcome> {
@@ -135,6 +141,8 @@ pub(crate) fn added_memories(remembered: Remembered) -> wire::AddedMemories {
         memory_ids: remembered.memories.into_iter().map(|id| id.0).collect(),
         outcomes: outcomes(&remembered.outcomes),
         repeated: remembered.repeated,
+        indexing: indexing(remembered.without_vectors),
+        memories_without_vectors: remembered.without_vectors as u64,
     }
 }
 

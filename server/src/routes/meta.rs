@@ -36,12 +36,15 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
 /// `jobs_running` is false if background jobs are not worked on; everything else works all the same. `read_only` is the
 /// reason why writes are refused, such as `storage_full`, while reads work; `status` is `read_only` then. It passes by
 /// itself.
+/// `embedder_fault` names a failure of the embedder, and `rows_without_vectors` is the work that it left: both are notes,
+/// and the server is ready.
 #[utoipa::path(
     get,
     path = "/ready",
     tag = "server",
     responses((status = 200, description = "The server is ready", body = Health, example = json!({
-        "status": "ok", "instance": "0190b6a5-0000-7000-8000-000000000001", "jobs_running": true
+        "status": "ok", "instance": "0190b6a5-0000-7000-8000-000000000001", "jobs_running": true,
+        "rows_without_vectors": 0
     })))
 )]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {
@@ -66,7 +69,10 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, P
     let runner = engine.job_runner();
     let jobs_running = Some(runner.is_some_and(|runner| runner.is_alive));
     let status = if reason.is_some() { "read_only" } else { "ok" }.to_owned();
-    Ok(Json(Health { jobs_running, status, read_only: reason, ..ok(&app) }))
+    let embedder_fault = engine.embedder_fault().map(|fault| fault.code.to_owned());
+    let rows_without_vectors = engine.count_rows_to_embed().await.ok();
+    let notes = Health { embedder_fault, rows_without_vectors, ..ok(&app) };
+    Ok(Json(Health { jobs_running, status, read_only: reason, ..notes }))
 }
 
 /// Tries a write, and notes its outcome.
@@ -88,7 +94,14 @@ pub(crate) async fn is_writable_again(app: &App, engine: &Engine) -> bool {
 }
 
 fn ok(app: &App) -> Health {
-    Health { status: "ok".to_owned(), jobs_running: None, read_only: None, instance: Some(app.instance()) }
+    Health {
+        status: "ok".to_owned(),
+        jobs_running: None,
+        embedder_fault: None,
+        rows_without_vectors: None,
+        read_only: None,
+        instance: Some(app.instance()),
+    }
 }
 
 /// Show the version

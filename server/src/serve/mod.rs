@@ -222,6 +222,7 @@ async fn publish(app: &App) {
         }
         publish_jobs(engine).await;
         publish_thinking(engine).await;
+        publish_embedding(engine).await;
         let (erasures, age) = engine.purge_debt();
         crate::metrics::purge(erasures, age);
     }
@@ -235,6 +236,16 @@ async fn publish_jobs(engine: &Engine) {
     match engine.count_jobs().await {
         Ok(counts) => crate::metrics::jobs(&runner, &counts),
         Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the jobs were not counted"),
+    }
+}
+
+/// Publishes the vectors that are yet to be made as metrics.
+async fn publish_embedding(engine: &Engine) {
+    match engine.count_rows_to_embed().await {
+        Ok(rows) => crate::metrics::embedding(rows, engine.embedder_fault().is_some()),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "rows without vectors were not counted");
+        }
     }
 }
 

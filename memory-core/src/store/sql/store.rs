@@ -38,6 +38,7 @@ mod thinking_queue;
 mod touches;
 mod unreadable;
 mod usage;
+mod vectors;
 mod versions;
 mod write_transaction;
 

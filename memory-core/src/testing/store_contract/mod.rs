@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken contract is a panic")]
 
 pub mod deriving;
+pub mod embedding_later;
 pub mod erasing;
 pub mod erasing_owners;
 pub mod filtering;
@@ -77,6 +78,8 @@ macro_rules! store_contract {
                 imports_at_the_same_time_write_each_item_once, memories_are_recognised_by_key_and_by_id,
                 turns_that_are_there_are_not_thought_about_again, an_item_without_rows_is_never_written;
             reopening: erasure_reopens_what_was_superseded, erasure_recalls_what_was_merged_or_dropped;
+            embedding_later: vectors_come_after_their_rows, vectors_of_another_text_are_not_written,
+                vectors_of_a_lost_lease_or_an_erased_owner_are_not_written, only_rows_in_use_wait_for_vectors;
             working: recalls_are_bounded_per_partition, settings_are_stored,
                 rows_of_another_embedder_replace_those_in_use, rows_of_recipes_are_kept_apart, rows_of_a_stale_version_are_skipped,
                 a_lost_lease_changes_no_embedder;

@@ -16,3 +16,4 @@ mod thinking;
 mod timezone;
 mod undo;
 mod web_pages;
+mod vectors_later;
