@@ -1,7 +1,7 @@
 //! Vectors that are made after their rows are written: the job that a set asks for, and the text of a row.
 //!
 //! A write is committed with the words of all its texts, and is found by them. The vectors of large texts, and those that
-//! a failing embedder did not make, are made by a durable job (ADR 0038).
+//! a failing embedder did not make, are made by a durable job (ADR 0039).
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -136,7 +136,7 @@ pub(super) fn check_version(row: &Row) -> Result<(), StoreError> {
         document: None,
         origin: None,
         derivation: None,
-        happened: Happened { at: Timestamp::from_micros(0), until: None },
+        happened: Happened { at: Timestamp::from_micros(0), until: None, offset: None },
         recorded_at: Timestamp::from_micros(0),
         created_at: Timestamp::from_micros(0),
         valid: Interval { start: None, end: None },

@@ -15,5 +15,5 @@ mod texts_and_names;
 mod thinking;
 mod timezone;
 mod undo;
-mod web_pages;
 mod vectors_later;
+mod web_pages;
