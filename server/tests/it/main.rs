@@ -19,6 +19,7 @@ mod models;
 #[cfg(feature = "testing")]
 mod process;
 #[cfg(feature = "testing")]
+mod reimport;
 #[cfg(feature = "testing")]
 mod reindex;
 #[cfg(feature = "testing")]

@@ -75,7 +75,7 @@ impl RecordReader for EngrainReader {
         }
     }
 
-    fn lost(&mut self) {
+    fn lost(&mut self, _batcher: &mut Batcher) {
         self.records += 1;
     }
 
@@ -109,6 +109,7 @@ impl EngrainReader {
 fn turn_of(turn: Turn, memory: &Memory) -> NewTurn {
     NewTurn {
         key: turn.origin.turn_key,
+        position: Some(turn.position.unwrap_or(turn.origin.seq)),
         author: turn.origin.author,
         said_at: Some(turn.said_at),
         participants: turn.participants,
