@@ -93,7 +93,8 @@ impl<'a> Importing<'a> {
                 Read::LeftOut(left_out) => self.report.leave_out(left_out),
                 Read::End(left_out) => {
                     self.report.leave_out(left_out);
-                    let imported = std::mem::replace(&mut import, self.of_a_file()).finish().await.map_err(failed)?;
+                    let imported =
+                        std::mem::replace(&mut import, self.of_a_file()).finish().await.map_err(failed)?;
                     self.report.add(imported);
                 }
             }

@@ -18,13 +18,13 @@ const DATABASE: &str = "engrain.db";
 const ANNOUNCEMENT: &str = "server.json";
 
 /// Runs a command over a data directory to its end.
-fn engrain(data_dir: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn engrain(data_dir: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_engrain"));
     command.env("ENGRAIN_MODEL__EMBEDDER", "hashing").arg("--data-dir").arg(data_dir);
     command.args(arguments).output().unwrap()
 }
 
-fn said(output: &Output) -> (Option<i32>, String) {
+pub(crate) fn said(output: &Output) -> (Option<i32>, String) {
     let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     (output.status.code(), format!("{out}{error}"))
 }

@@ -143,7 +143,11 @@ mod tests {
             turn.position
         };
         positions.pass(None);
-        assert_eq!(given(&mut positions, &one), Some(1), "nothing came before: it is of the first conversation");
+        assert_eq!(
+            given(&mut positions, &one),
+            Some(1),
+            "nothing came before: it is of the first conversation"
+        );
         positions.pass(None);
         assert_eq!(given(&mut positions, &one), Some(3));
         positions.pass(Some(&other));

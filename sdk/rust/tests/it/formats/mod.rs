@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod archives;
+mod identities;
 mod own_export;
 mod tolerant;
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{items, options, sound, turns};
 use crate::script::{Script, ok};
 
-fn turn_line(seq: u32, edited: bool) -> Value {
+pub(super) fn turn_line(seq: u32, edited: bool) -> Value {
     let (id, moment) = (Uuid::from_u128(u128::from(seq)), "2024-01-01T10:00:00Z");
     let origin = json!({
         "turn_id": id, "turn_key": format!("k{seq}"), "session_id": Uuid::nil(), "session": "breakfast", "seq": seq,
@@ -27,7 +27,7 @@ fn turn_line(seq: u32, edited: bool) -> Value {
     json!({"record": "turn", "turn": turn, "memory": memory})
 }
 
-fn memory_line(id: u128, sources: &[u128]) -> Value {
+pub(super) fn memory_line(id: u128, sources: &[u128]) -> Value {
     let moment = "2024-01-02T10:00:00Z";
     let memory = json!({
         "id": Uuid::from_u128(id), "version": 3, "kind": "document", "text": "Prefers tea.", "tokens": 3,
@@ -117,16 +117,20 @@ async fn an_import_replaces_old_source_ids_by_new_ones() {
     );
     assert_eq!(asked[2].body["memories"][0]["sources"], json!([new(1)]));
     assert_eq!(asked[3].body["memories"][0]["sources"], json!([new(200), new(102)]));
-    assert_eq!(asked[3].body["memories"][0]["key"], json!(Uuid::from_u128(201)), "known by its id in the file");
+    assert_eq!(
+        asked[3].body["memories"][0]["key"],
+        json!(Uuid::from_u128(201)),
+        "known by its id in the file"
+    );
     let key = asked[1].header("idempotency-key").unwrap();
     assert!(key.starts_with(&format!("import-edit-{}-", new(102))), "{key}");
 }
 
-fn new(id: u128) -> Uuid {
+pub(super) fn new(id: u128) -> Uuid {
     Uuid::from_u128(1000 + id)
 }
 
-fn linked(mut line: Value, targets: &[u128]) -> Value {
+pub(super) fn linked(mut line: Value, targets: &[u128]) -> Value {
     let links =
         targets.iter().map(|&to| json!({"to": Uuid::from_u128(to), "relation": "near", "weight": 0.5}));
     line["memory"]["links"] = links.collect();
