@@ -17,6 +17,7 @@ use crate::indexing::commit_queue::CommitQueue;
 use crate::indexing::keys::row_recipe;
 use crate::jobs::runner::JobRunner;
 use crate::limits::Limits;
+use crate::memories::EditLocks;
 use crate::model::source::EmbedderSource;
 use crate::model::{Embedder, Reranker};
 use crate::recall::access_log::AccessLogWriter;
@@ -65,6 +66,7 @@ pub struct Engine {
     pub(crate) recall_settings: RecallSettings,
     pub(crate) thinking: Switch,
     pub(crate) commits: CommitQueue,
+    pub(crate) edits: EditLocks,
     pub(crate) access_log: AccessLogWriter,
     /// Shared with every copy of the store that is not deleted yet.
     pub(crate) copies: Arc<()>,
@@ -125,6 +127,7 @@ impl Engine {
             recall_settings: recall,
             thinking,
             commits,
+            edits: EditLocks::default(),
             access_log,
             jobs: OnceLock::new(),
             embedders: OnceLock::new(),
@@ -134,6 +137,11 @@ impl Engine {
     /// The limits on requests and on the size of data.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// True if writes are worked on, and the number of times that their task was started again after a panic.
+    pub fn commit_task(&self) -> (bool, u64) {
+        (self.commits.is_alive(), self.commits.restarts())
     }
 
     /// The name of the embedder in use.

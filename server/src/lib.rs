@@ -10,6 +10,7 @@
 mod admission;
 mod auth;
 pub mod cli;
+mod condition;
 pub mod config;
 mod convert;
 mod discovery;
@@ -36,6 +37,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::admission::{Places, bound, bound_admin};
+use crate::condition::StoreCondition;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
@@ -125,6 +127,7 @@ pub struct App {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     instance: Uuid,
+    condition: StoreCondition,
 }
 
 impl App {
@@ -139,6 +142,7 @@ impl App {
             metrics: Metrics::install(),
             clock: Arc::new(clock),
             ids: Arc::new(ids),
+            condition: StoreCondition::default(),
             config,
         })
     }
@@ -168,6 +172,11 @@ impl App {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Condition of the store as requests met it.
+    fn condition(&self) -> &StoreCondition {
+        &self.condition
     }
 
     fn metrics(&self) -> &Metrics {

@@ -25,6 +25,7 @@ const JOB_ATTEMPTS: &str = "engrain_job_attempts_total";
 const JOB_FAILURES: &str = "engrain_job_failures_total";
 const JOB_WORKER_RESTARTS: &str = "engrain_job_worker_restarts_total";
 const JOB_WORKERS_ALIVE: &str = "engrain_job_workers_alive";
+const UNREADABLE_ROWS: &str = "engrain_unreadable_rows_total";
 const THINKING_QUEUE: &str = "engrain_thinking_queue";
 const MODEL_CALLS: &str = "engrain_model_calls_total";
 const MODEL_REFUSED: &str = "engrain_model_refused_replies_total";
@@ -105,7 +106,17 @@ fn describe() {
     );
     describe_gauge!(PURGE_PENDING, Unit::Count, "Erasures whose bytes may still be in files of the store.");
     describe_gauge!(PURGE_AGE_SECONDS, Unit::Seconds, "Age of the oldest of them.");
+    describe_counter!(
+        UNREADABLE_ROWS,
+        Unit::Count,
+        "Stored rows left out because they cannot be decoded, each time that they are read."
+    );
     describe_gauge!(JOB_WORKERS_ALIVE, Unit::Count, "1 if the worker of this kind of jobs is alive, else 0.");
+}
+
+/// Publishes the number of stored rows that were left out.
+pub(crate) fn unreadable_rows() {
+    counter!(UNREADABLE_ROWS).absolute(memory_core::store::rows_left_out());
 }
 
 /// Records an answered request.

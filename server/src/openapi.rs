@@ -123,10 +123,12 @@ fn can_happen(code: Code, path: &str, operation: &Operation) -> bool {
         Code::UnknownRoute | Code::MethodNotAllowed | Code::LeaseLost => false, // not specific to an operation
         Code::WrongHost => path != "/health" && path != "/ready",
         Code::Starting => path != "/health" && path != "/metrics",
+        Code::StoreDamaged => asks_engine || path == "/ready",
         Code::Internal => true,
         Code::Forbidden
         | Code::Busy
-        | Code::StoreDamaged
+        | Code::StorageFull
+        | Code::StoreReadOnly
         | Code::StoreUnavailable
         | Code::IndexUnavailable
         | Code::EmbedderUnavailable

@@ -6,17 +6,21 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use memory_core::Engine;
+use memory_core::store::FailureKind;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::discovery::{Announced, Announcement};
+use crate::routes::meta::is_writable_again;
 use crate::wiring::{self, StartError};
 use crate::{App, router};
 
@@ -100,10 +104,19 @@ async fn begin(
     announce: Option<&str>,
 ) -> Result<(Arc<Engine>, Option<Announced>), ServeError> {
     let engine = wiring::engine(app.config()).await?;
+    if !is_writable_again(app, &engine).await {
+        tracing::error!("the store can only be read: `/ready` says why");
+    }
     match announce.map(|url| Announcement::here(url.to_owned(), app.instance()).write(data_dir)).transpose() {
         Ok(announced) => {
             app.attach(Arc::clone(&engine));
             Ok((engine, announced))
+        }
+        // A store on a full disk is served for reads; other commands do not find this server then.
+        Err(error) if matches!(FailureKind::of_io(&error), FailureKind::Full) => {
+            tracing::error!(%error, "the server could not be announced");
+            app.attach(Arc::clone(&engine));
+            Ok((engine, None))
         }
         Err(error) => {
             engine.stop().await;
@@ -184,14 +197,25 @@ async fn fold_metrics(app: Arc<App>) {
     let mut ticks = tokio::time::interval(FOLD_METRICS_EVERY);
     loop {
         ticks.tick().await;
-        if let Ok(engine) = app.engine() {
-            publish_jobs(engine).await;
-            publish_thinking(engine).await;
-            let (erasures, age) = engine.purge_debt();
-            crate::metrics::purge(erasures, age);
+        if AssertUnwindSafe(publish(&app)).catch_unwind().await.is_err() {
+            tracing::error!("publishing metrics panicked: it is tried again");
         }
-        app.metrics().fold();
     }
+}
+
+/// Publishes what is measured from time to time, and looks whether a store that could only be read can be written to.
+async fn publish(app: &App) {
+    if let Ok(engine) = app.engine() {
+        if app.condition().fault().is_some() {
+            is_writable_again(app, engine).await;
+        }
+        publish_jobs(engine).await;
+        publish_thinking(engine).await;
+        let (erasures, age) = engine.purge_debt();
+        crate::metrics::purge(erasures, age);
+    }
+    crate::metrics::unreadable_rows();
+    app.metrics().fold();
 }
 
 /// Publishes the status and the number of jobs as metrics.
@@ -217,8 +241,12 @@ async fn forget_old_requests(engine: Arc<Engine>) {
     let mut ticks = tokio::time::interval(FORGET_REQUESTS_EVERY);
     loop {
         ticks.tick().await;
-        if let Err(error) = engine.forget_old_requests().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "old requests were not forgotten");
+        match AssertUnwindSafe(engine.forget_old_requests()).catch_unwind().await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "old requests were not forgotten");
+            }
+            Err(_panic) => tracing::error!("forgetting old requests panicked: it is tried again"),
         }
     }
 }

@@ -382,6 +382,16 @@ pub enum Refusal {
     /// The database refuses a value or an id of the set.
     #[error("the database does not take a value of the request")]
     Unstorable,
+    /// A stored value that the set depends on cannot be decoded.
+    #[error("the store is damaged: {table}.{column} of {row}")]
+    Unreadable {
+        /// Table.
+        table: &'static str,
+        /// Column.
+        column: &'static str,
+        /// Row, in words.
+        row: String,
+    },
     /// A partition, session or document has reached its bound.
     #[error("{what} is full: at most {limit}")]
     Full {

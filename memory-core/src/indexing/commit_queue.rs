@@ -5,8 +5,11 @@
 //! the index even if the caller is cancelled. Many callers share one transaction and one sync to disk.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, debug_span};
 
@@ -19,7 +22,7 @@ use crate::domain::memory::Memory;
 use crate::error::Error;
 use crate::index::{ErasureGuard, Index, Update};
 use crate::jobs::arrivals::JobArrivals;
-use crate::store::{Indexed, Store, StoreError};
+use crate::store::{Indexed, Store};
 
 /// Maximum number of memories read from the store in one call.
 const MEMORIES_PER_READ: usize = 512;
@@ -29,6 +32,7 @@ const MEMORIES_PER_READ: usize = 512;
 pub(crate) struct CommitQueue {
     work: mpsc::Sender<Work>,
     arrivals: JobArrivals,
+    restarts: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -49,8 +53,25 @@ impl CommitQueue {
     ) -> Self {
         let (work, queue) = mpsc::channel(waiting);
         let arrivals = JobArrivals::default();
-        tokio::spawn(run(Ports { store, index, arrivals: arrivals.clone() }, queue, sets_per_commit));
-        Self { work, arrivals }
+        let ports = Ports { store, index, arrivals: arrivals.clone() };
+        let restarts = Arc::new(AtomicU64::new(0));
+        tokio::spawn(supervise(ports, queue, sets_per_commit, Arc::clone(&restarts)));
+        Self { work, arrivals, restarts }
+    }
+
+    /// True if the task takes requests.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.work.is_closed()
+    }
+
+    /// Number of times that the task was started again after a panic.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    /// Error of a request whose answer was lost.
+    fn unanswered(&self) -> Error {
+        if self.is_alive() { Error::Interrupted } else { Error::Stopping }
     }
 
     /// Signals of the jobs that are committed with change sets.
@@ -63,7 +84,7 @@ impl CommitQueue {
     pub(crate) async fn commit(&self, set: ChangeSet) -> Result<Outcome, Error> {
         let (reply, answer) = oneshot::channel();
         self.send(Work::Commit(Box::new(set), reply))?;
-        answer.await.map_err(|_| Error::Stopping)?
+        answer.await.map_err(|_| self.unanswered())?
     }
 
     /// Switches, as the work of a job, to an embedder that has rows of every memory; returns false if a memory still
@@ -73,7 +94,7 @@ impl CommitQueue {
     pub(crate) async fn use_embedder(&self, id: EmbedderId, attempt: JobAttempt) -> Result<bool, Error> {
         let (reply, answer) = oneshot::channel();
         self.work.send(Work::UseEmbedder(id, attempt, reply)).await.map_err(|_| Error::Stopping)?;
-        answer.await.map_err(|_| Error::Stopping)?
+        answer.await.map_err(|_| self.unanswered())?
     }
 
     fn send(&self, work: Work) -> Result<(), Error> {
@@ -91,7 +112,24 @@ struct Ports {
     arrivals: JobArrivals,
 }
 
-async fn run(ports: Ports, mut queue: mpsc::Receiver<Work>, sets_per_commit: usize) {
+/// Runs the task, and goes on with the next group after a panic. The callers of the group in which it happened get
+/// [`Error::Interrupted`]; it may be committed without being in the index, which is therefore read anew.
+async fn supervise(
+    ports: Ports,
+    mut queue: mpsc::Receiver<Work>,
+    sets_per_commit: usize,
+    restarts: Arc<AtomicU64>,
+) {
+    while AssertUnwindSafe(run(&ports, &mut queue, sets_per_commit)).catch_unwind().await.is_err() {
+        restarts.fetch_add(1, Ordering::Relaxed);
+        tracing::error!("the commit task panicked: its group is answered with an error, and it goes on");
+        if AssertUnwindSafe(ports.index.clear_cache()).catch_unwind().await.is_err() {
+            tracing::error!("the index could not be cleared after a panic");
+        }
+    }
+}
+
+async fn run(ports: &Ports, queue: &mut mpsc::Receiver<Work>, sets_per_commit: usize) {
     let mut group = Vec::with_capacity(sets_per_commit);
     while queue.recv_many(&mut group, sets_per_commit).await > 0 {
         let (mut sets, mut replies) = (Vec::new(), Vec::new());
@@ -102,12 +140,12 @@ async fn run(ports: Ports, mut queue: mpsc::Receiver<Work>, sets_per_commit: usi
                     replies.push(reply);
                 }
                 Work::UseEmbedder(id, attempt, reply) => {
-                    commit_group(&ports, std::mem::take(&mut sets), std::mem::take(&mut replies)).await;
+                    commit_group(ports, std::mem::take(&mut sets), std::mem::take(&mut replies)).await;
                     let _ = reply.send(use_embedder(&*ports.store, &*ports.index, id, attempt).await);
                 }
             }
         }
-        commit_group(&ports, sets, replies).await;
+        commit_group(ports, sets, replies).await;
     }
 }
 
@@ -137,12 +175,8 @@ async fn commit_group(ports: &Ports, sets: Vec<ChangeSet>, replies: Vec<Reply>) 
                 sets = sets.len(),
                 "nothing was committed"
             );
-            let mut first = Some(error);
             for reply in replies {
-                let error = first
-                    .take()
-                    .unwrap_or_else(|| StoreError::Unavailable("see the first of the group".into()));
-                let _ = reply.send(Err(Error::Store(error)));
+                let _ = reply.send(Err(Error::Store(error.alike())));
             }
         }
     }

@@ -97,6 +97,8 @@ impl JobHandler for ReindexHandler {
         let target = self.target(&payload).await.map_err(failed)?;
         let mut progress = context.progress();
         progress.total = self.count_memories(context.job().tenant).await.map_err(failed)?;
+        // A memory whose rows cannot be decoded counts as one without rows.
+        self.store.drop_unreadable_rows().await?;
         loop {
             self.make_rows(&context, &mut progress, &target).await?;
             if self.change_over(&context, &target).await.map_err(failed)? {

@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::store::StoredMemory;
 use crate::text::count_tokens;
 
-/// Maximum number of attempts of an edit without `if_version` when other edits commit first.
+/// Maximum number of attempts of an edit without `if_version` when other writers commit first: edits of one memory take turns.
 const TRIES: usize = 8;
 
 impl Engine {
@@ -36,6 +36,7 @@ impl Engine {
         if self.earlier(caller, Some(&owner), idempotency.as_ref()).await?.is_some() {
             return Ok(self.stored_memory(caller, id).await?.memory);
         }
+        let _turn = self.edits.lock(id).await;
         let mut last = Error::Busy;
         for _ in 0..TRIES {
             let stored = self.stored_memory(caller, id).await?;

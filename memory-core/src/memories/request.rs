@@ -34,10 +34,13 @@ pub struct MemoryPage {
     pub memories: Vec<Memory>,
     /// Number of matching memories on all pages.
     pub total: u64,
-    /// Id of the last memory that the page covers, even if it was erased meanwhile: the cursor of the next page.
-    pub last: Option<MemoryId>,
     /// True if there is another page.
     pub has_more: bool,
+    /// Cursor of the next page: the last memory that the page covers, also if it was left out or erased meanwhile.
+    pub last: Option<MemoryId>,
+    /// Number of memories that were left out because they cannot be decoded: those of the page, and with a filter that the
+    /// database does not evaluate those of the whole scope.
+    pub unreadable: u64,
 }
 
 /// Edit of a memory. A field that is `None` leaves the value unchanged.

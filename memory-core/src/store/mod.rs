@@ -10,10 +10,12 @@
 
 mod derivations;
 mod erasures;
+mod error;
 mod extent;
 mod jobs;
 mod maintenance;
 pub(crate) mod purger;
+mod quarantine;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
 mod thinking;
@@ -25,9 +27,12 @@ use async_trait::async_trait;
 
 pub use derivations::Derivations;
 pub use erasures::{DetachedStep, Erasures, OwnerExtent};
+pub use error::{FailureKind, StoreError};
 pub use extent::Extent;
 pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance, Purge, PurgeDebt, PurgeWait};
+pub(crate) use quarantine::leave_out;
+pub use quarantine::rows_left_out;
 pub use thinking::{PendingPartition, PendingTurn, Thinking};
 pub use usage::{USAGE_ENTRIES_AT_MOST, Usage, UsageEntry, UsageLedger};
 
@@ -41,30 +46,6 @@ use crate::domain::memory::Memory;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
 use crate::domain::turn::{Session, Turn};
-
-/// Failure of a store.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database does not answer, or not in time.
-    #[error("the store is not available")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A stored value cannot be decoded.
-    #[error("the store is damaged: {table}.{column} of {row}")]
-    Corrupt {
-        /// Table.
-        table: &'static str,
-        /// Column.
-        column: &'static str,
-        /// Row, in words.
-        row: String,
-    },
-    /// Another process holds the lock of the store.
-    #[error("{path} is in use by another process")]
-    InUse {
-        /// Data directory.
-        path: String,
-    },
-}
 
 /// Store: all traits of the port together.
 pub trait Store:
@@ -170,13 +151,20 @@ pub trait Memories: Send + Sync + Debug {
         limit: u32,
     ) -> Result<Vec<OwnerEntry>, StoreError>;
 
-    /// Existing memories among `ids`, in the order of `ids`.
+    /// Existing memories among `ids`, in the order of `ids`. Those that cannot be decoded are left out.
     async fn memories(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Memory>, StoreError>;
 
     /// Memory by its id alone, in any partition of the tenant.
+    ///
+    /// Errors: [`StoreError::Corrupt`] if it cannot be decoded.
     async fn memory(&self, tenant: TenantId, id: MemoryId) -> Result<Option<StoredMemory>, StoreError>;
 
+    /// Owner of a memory, also if the memory itself cannot be decoded; `None` if it does not exist.
+    async fn owner_of_memory(&self, tenant: TenantId, id: MemoryId) -> Result<Option<Owner>, StoreError>;
+
     /// Versions of a memory before the present one, oldest first.
+    ///
+    /// Errors: [`StoreError::Corrupt`] if one of them cannot be decoded.
     async fn earlier_versions(&self, partition: PartitionId, id: MemoryId)
     -> Result<Vec<Memory>, StoreError>;
 
@@ -236,6 +224,9 @@ pub struct MatchingIds {
     pub total: u64,
     /// True if more match after the last id of the page.
     pub has_more: bool,
+    /// Number of memories of the partition that the filter could not be evaluated on, since they cannot be decoded. 0
+    /// where the database evaluates the whole filter: such memories are among the ids then.
+    pub unreadable: u64,
 }
 
 /// Selection by filter, without an index.
@@ -375,6 +366,10 @@ pub trait Embedders: Send + Sync + Debug {
         id: EmbedderId,
         memories: &[(PartitionId, MemoryId, u32, Vec<IndexRow>)],
     ) -> Result<(), StoreError>;
+
+    /// Deletes the rows of memories that have a row which cannot be decoded, so that [`Embedders::unembedded`] names
+    /// these memories; returns the number of rows that could not be decoded. Reads and decodes all rows.
+    async fn drop_unreadable_rows(&self) -> Result<u64, StoreError>;
 
     /// Deletes at most `limit` rows under numbers other than the one in use, and returns their number.
     async fn drop_other_rows(&self, limit: u32) -> Result<u64, StoreError>;

@@ -15,6 +15,8 @@ mod concurrency;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod contracts;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod damaged_rows;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod embedded_index;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod erasure;
@@ -34,6 +36,8 @@ mod links;
 mod loads;
 #[cfg(all(feature = "fastembed", feature = "testing"))]
 mod local_models;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod lost_files;
 mod migrations;
 #[cfg(all(feature = "hub", feature = "testing"))]
 mod model_hub;

@@ -94,6 +94,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "jobs",
             "indexing",
             "recall",
+            "memories",
             "maintenance",
             "think",
         ],

@@ -183,7 +183,8 @@ async fn a_segment_of_another_history_of_the_store_is_refused() {
     let process = Process::start(directory.path()).await;
     process.remember(&["tea with milk"]).await;
     let backup = directory.path().join("copy.db");
-    process.engine.copy_to(&CALLER, &backup).await.unwrap();
+    let copy = process.engine.begin_copy(&CALLER).unwrap();
+    process.engine.copy_to(&CALLER, &backup, &copy).await.unwrap();
     process.remember(&["a ghost of the time after the backup"]).await;
     process.recall("ghost").await;
     process.kill().await;

@@ -198,8 +198,13 @@ async fn write_lines(
     let mut canonical = is_canonical.then(CanonicalExport::default);
     while let Some(line) = lines.next().await {
         let line = line?;
-        if let ExportLine::End { records: all } = line {
+        if let ExportLine::End { records: all, unreadable } = line {
             records = all;
+            if unreadable > 0 {
+                eprintln!(
+                    "engrain: {unreadable} memories cannot be decoded and are left out (see `engrain doctor`)"
+                );
+            }
         }
         bar.inc(u64::from(matches!(line, ExportLine::Turn { .. } | ExportLine::Memory { .. })));
         if let Some(canonical) = &mut canonical {

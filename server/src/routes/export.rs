@@ -87,7 +87,7 @@ pub(crate) async fn export(
     let time_out = app.config().limits.admin_timeout();
     let work = async move {
         let _place = admission;
-        let mut export = Export { engine, caller, lines, records: 0 };
+        let mut export = Export { engine, caller, lines, records: 0, unreadable: 0 };
         let ended = tokio::time::timeout(time_out, export.run(whose, first)).await;
         let error = match ended {
             Ok(Ok(()) | Err(Cut::ClientGone)) => return,
@@ -119,6 +119,7 @@ struct Export {
     caller: Caller,
     lines: mpsc::Sender<io::Result<Bytes>>,
     records: u64,
+    unreadable: u64,
 }
 
 impl Export {
@@ -129,7 +130,7 @@ impl Export {
             Some(scope) => self.memories_of(&scope).await?,
             None => self.everyone(first).await?,
         }
-        self.send(&[ExportLine::End { records: self.records }]).await
+        self.send(&[ExportLine::End { records: self.records, unreadable: self.unreadable }]).await
     }
 
     async fn everyone(&mut self, first: Vec<OwnerEntry>) -> Result<(), Cut> {
@@ -159,6 +160,7 @@ impl Export {
             };
             let page = self.engine.list(&self.caller, request).await?;
             after = page.last;
+            self.unreadable += page.unreadable;
             let lines = self.lines_of(scope, page.memories).await?;
             self.records += lines.len() as u64;
             self.send(&lines).await?;

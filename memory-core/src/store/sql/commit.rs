@@ -16,7 +16,10 @@ use super::identities::{Recognised, recognise};
 use super::links::written;
 use super::versions::NextVersion;
 use super::write_transaction::WriteTransaction;
-use super::{Connection, NO_EMBEDDER, SqlStore, StoreError, dialect, is_refused_data, unavailable};
+use super::{
+    Connection, Db, NO_EMBEDDER, SqlStore, StoreError, count_commit, dialect, is_refused_data, note_commit,
+    unavailable,
+};
 use crate::domain::change::{ChangeSet, Committed, CreatedIds, Idempotency, Outcome, Refusal};
 use crate::domain::id::{PartitionId, TenantId};
 use crate::domain::keyed_digest::KeyedDigest;
@@ -32,7 +35,9 @@ const MAX_MEMORIES_PER_PARTITION: u64 = 50_000_000;
 impl Commit for SqlStore {
     async fn commit(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
         let outcomes = match self.commit_together(sets).await {
-            Err(error) if is_refused_data(&error) => self.commit_one_by_one(sets).await?,
+            Err(error) if is_refused_data(&error) || is_unreadable(&error) => {
+                self.commit_one_by_one(sets).await?
+            }
             outcomes => outcomes?,
         };
         for (set, outcome) in sets.iter().zip(&outcomes) {
@@ -78,7 +83,23 @@ impl SqlStore {
     async fn commit_together(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
         let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
         let outcomes = write_all(&mut transaction, &self.digests, sets, self.embedder().0).await?;
+        self.end(transaction, outcomes).await
+    }
+
+    /// Ends a transaction, which is counted if it has written a set.
+    async fn end(
+        &self,
+        mut transaction: sqlx::Transaction<'_, Db>,
+        outcomes: Vec<Result<Outcome, Refusal>>,
+    ) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
+        let has_written = outcomes.iter().any(|outcome| matches!(outcome, Ok(Outcome::Committed(_))));
+        if has_written {
+            count_commit(&self.ownership, &mut transaction).await?;
+        }
         transaction.commit().await.map_err(unavailable)?;
+        if has_written {
+            note_commit(&self.ownership);
+        }
         Ok(outcomes)
     }
 
@@ -105,12 +126,20 @@ impl SqlStore {
                     tracing::warn!(error = &error as &dyn std::error::Error, "a change set was refused");
                     outcomes.push(Err(Refusal::Unstorable));
                 }
+                Err(StoreError::Corrupt { table, column, row }) => {
+                    savepoint.rollback().await.map_err(unavailable)?;
+                    outcomes.push(Err(Refusal::Unreadable { table, column, row }));
+                }
                 Err(error) => return Err(error),
             }
         }
-        transaction.commit().await.map_err(unavailable)?;
-        Ok(outcomes)
+        self.end(transaction, outcomes).await
     }
+}
+
+/// True if a set depends on a stored value that cannot be decoded.
+fn is_unreadable(error: &StoreError) -> bool {
+    matches!(error, StoreError::Corrupt { .. })
 }
 
 /// Writes the sets in order, then the counters.

@@ -9,6 +9,7 @@ use super::counters::lock_partitions;
 use super::insert_buffer::write_index;
 use super::jobs::holds;
 use super::maintenance::put_setting;
+use super::readable::FullPage;
 use super::rows::{self, MEMORY_COLUMNS, Reader, memory_columns};
 use super::{SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::IndexRow;
@@ -23,16 +24,16 @@ const IN_USE: &str = "embedder_in_use";
 #[async_trait]
 impl Embedders for SqlStore {
     async fn embedder_in_use(&self) -> Result<Option<(EmbedderId, RowRecipe)>, StoreError> {
-        let Some(id) = self.setting(IN_USE).await?.and_then(|id| id.parse::<i64>().ok()) else {
-            return Ok(None);
-        };
+        let Some(value) = self.setting(IN_USE).await? else { return Ok(None) };
+        let damaged = || StoreError::Corrupt { table: "settings", column: "value", row: IN_USE.to_owned() };
+        // Never `None` for a damaged value: the store would be taken for a new one, and all its rows for those of others.
+        let id = value.parse::<i64>().map_err(|_| damaged())?;
         let recipe: Option<(String, String, i64)> =
             sqlx::query_as("SELECT embedder, tokenizer, key_recipe FROM row_recipes WHERE id = $1")
                 .bind(id)
                 .fetch_optional(&self.readers)
                 .await
                 .map_err(unavailable)?;
-        let damaged = || StoreError::Corrupt { table: "settings", column: "value", row: IN_USE.to_owned() };
         let (embedder, tokenizer, key_recipe) = recipe.ok_or_else(damaged)?;
         let key_recipe = u32::try_from(key_recipe).map_err(|_| StoreError::Corrupt {
             table: "row_recipes",
@@ -93,29 +94,33 @@ impl Embedders for SqlStore {
     ) -> Result<Vec<Unembedded>, StoreError> {
         let (partition, memory) =
             after.map_or((0, Uuid::nil()), |(partition, memory)| (partition.0, memory.0));
-        let rows = sqlx::query(concat!(
-            "SELECT ",
-            memory_columns!("COALESCE(m.text, t.text), m.partition_id"),
-            "WHERE (m.partition_id, m.id) > ($2, $3) AND NOT EXISTS (
+        let mut page = FullPage::new(limit);
+        loop {
+            let rows = sqlx::query(concat!(
+                "SELECT ",
+                memory_columns!("COALESCE(m.text, t.text), m.partition_id"),
+                "WHERE (m.partition_id, m.id) > ($2, $3) AND NOT EXISTS (
                  SELECT 1 FROM index_rows r
                  WHERE r.partition_id = m.partition_id AND r.embedder_id = $1 AND r.memory_id = m.id
              )
              ORDER BY m.partition_id, m.id
              LIMIT $4",
-        ))
-        .bind(id.0)
-        .bind(partition)
-        .bind(memory)
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(unavailable)?;
-        rows.iter()
-            .map(|row| {
+            ))
+            .bind(id.0)
+            .bind(partition)
+            .bind(memory)
+            .bind(page.asked())
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+            let wanting = page.take(&rows, |row| {
                 let partition = Reader { row, table: "memories" }.get(MEMORY_COLUMNS, "partition_id")?;
                 Ok(Unembedded { partition: PartitionId(partition), memory: rows::memory(row)? })
-            })
-            .collect()
+            })?;
+            if let Some(wanting) = wanting {
+                return Ok(wanting);
+            }
+        }
     }
 
     async fn put_rows(
@@ -148,6 +153,10 @@ impl Embedders for SqlStore {
         }
         write_index(&mut transaction, &fresh, id.0).await?;
         transaction.commit().await.map_err(unavailable)
+    }
+
+    async fn drop_unreadable_rows(&self) -> Result<u64, StoreError> {
+        self.drop_unreadable().await
     }
 
     async fn drop_other_rows(&self, limit: u32) -> Result<u64, StoreError> {

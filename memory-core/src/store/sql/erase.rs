@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 use super::erasure_closure::closure;
 use super::packed_hits::{pack_hits, unpack_hits};
+use super::readable::readable_tuples;
+use super::rows::Reader;
 use super::write_transaction::WriteTransaction;
 use super::{StoreError, unavailable};
 use crate::domain::change::{ChangeSet, CreatedIds, ErasureBounds, Refusal};
@@ -130,8 +132,7 @@ impl WriteTransaction<'_, '_> {
         id: MemoryId,
         erased_turns: &mut HashMap<Uuid, i64>,
     ) -> Result<Option<u32>, StoreError> {
-        type Row = (i64, Option<Uuid>, Option<Uuid>, Option<Uuid>);
-        let row: Option<Row> = sqlx::query_as(
+        let row = sqlx::query(
             "SELECT m.version, m.turn_id, m.derivation_id, t.session_id FROM memories m
              LEFT JOIN turns t ON t.partition_id = m.partition_id AND t.id = m.turn_id
              WHERE m.partition_id = $1 AND m.id = $2",
@@ -141,7 +142,13 @@ impl WriteTransaction<'_, '_> {
         .fetch_optional(&mut *self.connection)
         .await
         .map_err(unavailable)?;
-        let Some((version, turn, derivation, session)) = row else { return Ok(None) };
+        let Some(row) = row else { return Ok(None) };
+        let at = Reader { row: &row, table: "memories" };
+        let turn: Option<Uuid> = at.get(1, "turn_id")?; // its text goes too, so that it must be known
+        let session: Option<Uuid> = at.get(3, "session_id")?;
+        // A damaged version or derivation must not keep the memory from being erased.
+        let version: i64 = at.get(0, "version").unwrap_or(1);
+        let derivation: Option<Uuid> = at.get(2, "derivation_id").unwrap_or(None);
         self.remember_erased(partition, id).await?;
         self.delete_rows(partition, id).await?;
         self.delete_groups(partition, id).await?;
@@ -224,13 +231,14 @@ impl WriteTransaction<'_, '_> {
         partition: PartitionId,
         erased: &HashSet<MemoryId>,
     ) -> Result<(), StoreError> {
-        let rows: Vec<(Uuid, Vec<u8>)> =
-            sqlx::query_as("SELECT id, hits FROM recalls WHERE partition_id = $1")
-                .bind(partition.0)
-                .fetch_all(&mut *self.connection)
-                .await
-                .map_err(unavailable)?;
-        for (id, packed) in rows {
+        let rows = sqlx::query("SELECT id, hits FROM recalls WHERE partition_id = $1")
+            .bind(partition.0)
+            .fetch_all(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
+        // An entry that cannot be decoded stays: it holds ids and scores alone, and expires with the log.
+        let entries: Vec<(Uuid, Vec<u8>)> = readable_tuples(&rows, "recalls")?;
+        for (id, packed) in entries {
             let mut hits = unpack_hits(&packed);
             let before = hits.len();
             hits.retain(|(memory, _)| !erased.contains(memory));

@@ -9,6 +9,8 @@ use async_trait::async_trait;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
+use super::load::last_id;
+use super::readable::readable;
 use super::rows::{self, memory_columns};
 use super::{Connection, Db, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::filter::{Field, Filter, Scalar, Test};
@@ -87,6 +89,16 @@ fn equality_column(field: &Field) -> Option<&'static str> {
     }
 }
 
+/// Some memories of a scan, in its order.
+struct Step {
+    /// Those that can be decoded.
+    memories: Vec<Memory>,
+    /// Number of rows read.
+    read: usize,
+    /// Last id read.
+    last: Option<Uuid>,
+}
+
 /// Scan of the memories of a partition that pass the prefilter, in ascending or descending order of ids.
 struct Scan<'a> {
     partition: PartitionId,
@@ -103,7 +115,7 @@ impl Scan<'_> {
             statement.build_query_scalar().fetch_all(snapshot).await.map_err(unavailable)?;
         let has_more = ids.len() > page.limit as usize;
         ids.truncate(page.limit as usize);
-        Ok(MatchingIds { ids: ids.into_iter().map(MemoryId).collect(), total, has_more })
+        Ok(MatchingIds { ids: ids.into_iter().map(MemoryId).collect(), total, has_more, unreadable: 0 })
     }
 
     async fn count(&self, snapshot: &mut Connection) -> Result<u64, StoreError> {
@@ -133,8 +145,9 @@ impl Scan<'_> {
         let mut matching = MatchingIds::default();
         let mut after = None;
         loop {
-            let step = self.next_memories(snapshot, after).await?;
-            after = step.last().map(|memory| memory.id);
+            let Step { memories: step, read, last } = self.next_memories(snapshot, after).await?;
+            after = last.map(MemoryId);
+            matching.unreadable += (read - step.len()) as u64;
             for memory in step.iter().filter(|memory| filter.matches(memory)) {
                 matching.total += 1;
                 if !page.is_past_cursor(memory.id) {
@@ -146,7 +159,7 @@ impl Scan<'_> {
                     matching.has_more = true;
                 }
             }
-            if step.len() < MEMORIES_PER_STEP {
+            if read < MEMORIES_PER_STEP || after.is_none() {
                 return Ok(matching);
             }
         }
@@ -156,12 +169,12 @@ impl Scan<'_> {
         &self,
         snapshot: &mut Connection,
         after: Option<MemoryId>,
-    ) -> Result<Vec<Memory>, StoreError> {
+    ) -> Result<Step, StoreError> {
         let mut statement = QueryBuilder::<Db>::new(concat!("SELECT ", memory_columns!("NULL")));
         let limit = u32::try_from(MEMORIES_PER_STEP).unwrap_or(u32::MAX);
         self.push_conditions(&mut statement, after, limit);
         let rows = statement.build().fetch_all(snapshot).await.map_err(unavailable)?;
-        rows.iter().map(rows::memory).collect()
+        Ok(Step { memories: readable(&rows, rows::memory)?, read: rows.len(), last: last_id(&rows) })
     }
 
     fn push_conditions(&self, statement: &mut QueryBuilder<Db>, after: Option<MemoryId>, limit: u32) {

@@ -128,7 +128,7 @@ fn created_json(created: &CreatedIds) -> String {
     serde_json::Value::Array(parts).to_string()
 }
 
-fn created_from_json(json: &str) -> Option<CreatedIds> {
+pub(super) fn created_from_json(json: &str) -> Option<CreatedIds> {
     type Ids = Vec<uuid::Uuid>;
     let mut parts = serde_json::from_str::<Vec<serde_json::Value>>(json).ok()?;
     let rest = parts.split_off(parts.len().min(4));

@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
 use super::erase::source_id;
+use super::readable::{readable, readable_tuples};
 use super::rows::Reader;
-use super::{Db, SqlStore, StoreError, unavailable};
+use super::{Db, Row, SqlStore, StoreError, unavailable};
 use crate::domain::derivation::Source;
 use crate::domain::id::{DerivationId, JobId, MemoryId, PartitionId, TenantId, TurnId};
 use crate::domain::scope::{Owner, OwnerKind};
@@ -34,7 +35,7 @@ impl Derivations for SqlStore {
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;
-        let read = |row| {
+        let read = |row: &Row| {
             let at = Reader { row, table: "partitions" };
             let owner = Owner {
                 kind: at.parsed(1, "owner_kind", OwnerKind::parse)?,
@@ -42,7 +43,7 @@ impl Derivations for SqlStore {
             };
             Ok((PartitionId(at.get(0, "id")?), owner))
         };
-        rows.iter().map(read).collect()
+        readable(&rows, read)
     }
 
     async fn made_by(
@@ -53,7 +54,7 @@ impl Derivations for SqlStore {
         limit: u32,
     ) -> Result<Vec<MadeVersion>, StoreError> {
         // The first version with a derivation is the one that the derivation made.
-        let rows: Vec<(Uuid, Uuid, i64)> = sqlx::query_as(
+        let rows = sqlx::query(
             "SELECT made.derivation_id, made.id, MIN(made.version) FROM (
                  SELECT m.derivation_id, m.id, m.version FROM derivations d
                  JOIN memories m ON m.partition_id = d.partition_id AND m.derivation_id = d.id
@@ -72,7 +73,8 @@ impl Derivations for SqlStore {
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;
-        let made = rows.into_iter().map(|(derivation, memory, version)| MadeVersion {
+        let readable: Vec<(Uuid, Uuid, i64)> = readable_tuples(&rows, "derivations")?;
+        let made = readable.into_iter().map(|(derivation, memory, version)| MadeVersion {
             derivation: DerivationId(derivation),
             memory: MemoryId(memory),
             version: version_number(version),

@@ -110,8 +110,42 @@ pub(super) const VERSION_COLUMN_COUNT: usize = 18;
 
 /// Decodes an earlier version from [`VERSION_COLUMNS`] and the fields that do not change.
 pub(super) fn version(row: &Row, present: &Memory, turn_text: Option<&str>) -> Result<Memory, StoreError> {
+    version_of(row, present.clone(), turn_text)
+}
+
+/// Decodes the columns of [`VERSION_COLUMNS`] for a check of the store.
+pub(super) fn check_version(row: &Row) -> Result<(), StoreError> {
+    let blank = Memory {
+        id: MemoryId(Uuid::nil()),
+        version: 1,
+        kind: Kind::Fact,
+        text: String::new(),
+        tokens: 0,
+        agent: None,
+        app: None,
+        run: None,
+        visibility: Visibility::Owner,
+        subjects: Vec::new(),
+        audience: Vec::new(),
+        statement: None,
+        tags: Vec::new(),
+        links: Vec::new(),
+        metadata: Metadata::default(),
+        document: None,
+        origin: None,
+        derivation: None,
+        happened: Happened { at: Timestamp::from_micros(0), until: None },
+        recorded_at: Timestamp::from_micros(0),
+        created_at: Timestamp::from_micros(0),
+        valid: Interval { start: None, end: None },
+        expires_at: None,
+        strength: Strength { importance: 0.0, strength: 1.0, refreshed_at: Timestamp::from_micros(0) },
+    };
+    version_of(row, blank, None).map(drop)
+}
+
+fn version_of(row: &Row, mut memory: Memory, turn_text: Option<&str>) -> Result<Memory, StoreError> {
     let at = Reader { row, table: "memory_versions" };
-    let mut memory = present.clone();
     memory.version = at.number(0, "version")?;
     memory.text = match at.text(1)? {
         Some(text) => text,
@@ -281,7 +315,7 @@ impl Reader<'_> {
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<T, StoreError> {
         let text: &str = self.get(index, column)?;
-        parse(text).ok_or_else(|| self.corrupt(column, &format!("{text:?} is unknown")))
+        parse(text).ok_or_else(|| self.corrupt(column, "is unknown"))
     }
 
     pub(super) fn name(&self, index: usize, column: &'static str) -> Result<Option<Name>, StoreError> {
@@ -297,7 +331,7 @@ impl Reader<'_> {
     pub(super) fn names(&self, index: usize, column: &'static str) -> Result<Vec<Name>, StoreError> {
         let Some(json) = self.get::<Option<&str>>(index, column)? else { return Ok(Vec::new()) };
         let texts: Vec<String> =
-            serde_json::from_str(json).map_err(|error| self.corrupt(column, &error.to_string()))?;
+            serde_json::from_str(json).map_err(|_| self.corrupt(column, "is no list of texts"))?;
         texts
             .iter()
             .map(|text| Name::stored(text).map_err(|error| self.corrupt(column, &error.to_string())))

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
 use super::dialect::decode_text;
+use super::readable::{FullPage, readable, readable_tuples};
 use super::rows::{self, MEMORY_COLUMNS, Reader, VERSION_COLUMNS, memory_columns};
 use super::{Db, Row, SqlStore, StoreError, unavailable};
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
@@ -30,30 +31,25 @@ impl Thinking for SqlStore {
         limit: u32,
     ) -> Result<Vec<PendingTurn>, StoreError> {
         // Two statements, since a join with the columns of a memory could begin with all memories.
-        let ids: Vec<Uuid> = sqlx::query_scalar(
-            "SELECT memory_id FROM thinking_queue WHERE partition_id = $1 AND mechanism = $2
-             ORDER BY seq LIMIT $3",
-        )
-        .bind(partition.0)
-        .bind(mechanism)
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(unavailable)?;
-        let mut found = HashMap::with_capacity(ids.len());
-        for some in ids.chunks(IDS_PER_STATEMENT) {
-            let mut statement = QueryBuilder::<Db>::new(concat!(
-                "SELECT ",
-                memory_columns!("COALESCE(m.text, t.text), t.said_us, t.participants")
-            ));
-            statement.push("WHERE m.partition_id = ").push_bind(partition.0).push(" AND m.id IN (");
-            push_ids(&mut statement, some.iter().copied());
-            for row in statement.build().fetch_all(&self.readers).await.map_err(unavailable)? {
-                let turn = pending(&row)?;
-                found.insert(turn.memory.id.0, turn);
+        let mut page = FullPage::new(limit);
+        loop {
+            let rows = sqlx::query(
+                "SELECT memory_id FROM thinking_queue WHERE partition_id = $1 AND mechanism = $2
+                 ORDER BY seq LIMIT $3",
+            )
+            .bind(partition.0)
+            .bind(mechanism)
+            .bind(page.asked())
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+            let ids: Vec<(Uuid,)> = readable_tuples(&rows, "thinking_queue")?;
+            let mut turns = self.turns_to_think_about(partition, &ids).await?;
+            if page.is_full(rows.len(), turns.len()) {
+                turns.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+                return Ok(turns);
             }
         }
-        Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
     }
 
     async fn are_queued(
@@ -88,9 +84,8 @@ impl Thinking for SqlStore {
                 QueryBuilder::<Db>::new(concat!("SELECT ", memory_columns!("COALESCE(m.text, t.text)")));
             statement.push("WHERE m.partition_id = ").push_bind(partition.0).push(" AND m.turn_id IN (");
             push_ids(&mut statement, some.iter().map(|id| id.0));
-            for row in statement.build().fetch_all(&self.readers).await.map_err(unavailable)? {
-                found.push(rows::memory(&row)?);
-            }
+            let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
+            found.extend(readable(&rows, rows::memory)?);
         }
         Ok(found)
     }
@@ -114,16 +109,14 @@ impl Thinking for SqlStore {
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;
-        rows.iter()
-            .map(|row| {
-                let at = Reader { row, table: "partitions" };
-                Ok(PendingPartition {
-                    tenant: TenantId(at.get(0, "tenant_id")?),
-                    partition: PartitionId(at.get(1, "id")?),
-                    owner: owner(&at, 2)?,
-                })
+        readable(&rows, |row| {
+            let at = Reader { row, table: "partitions" };
+            Ok(PendingPartition {
+                tenant: TenantId(at.get(0, "tenant_id")?),
+                partition: PartitionId(at.get(1, "id")?),
+                owner: owner(&at, 2)?,
             })
-            .collect()
+        })
     }
 
     async fn count_pending(&self) -> Result<Vec<(String, u64)>, StoreError> {
@@ -203,6 +196,26 @@ impl Thinking for SqlStore {
 }
 
 impl SqlStore {
+    /// Queued turns with these ids, in their order; those that are gone or cannot be decoded are left out.
+    async fn turns_to_think_about(
+        &self,
+        partition: PartitionId,
+        ids: &[(Uuid,)],
+    ) -> Result<Vec<PendingTurn>, StoreError> {
+        let mut found = HashMap::with_capacity(ids.len());
+        for some in ids.chunks(IDS_PER_STATEMENT) {
+            let mut statement = QueryBuilder::<Db>::new(concat!(
+                "SELECT ",
+                memory_columns!("COALESCE(m.text, t.text), t.said_us, t.participants")
+            ));
+            statement.push("WHERE m.partition_id = ").push_bind(partition.0).push(" AND m.id IN (");
+            push_ids(&mut statement, some.iter().map(|(id,)| *id));
+            let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
+            found.extend(readable(&rows, pending)?.into_iter().map(|turn| (turn.memory.id.0, turn)));
+        }
+        Ok(ids.iter().filter_map(|(id,)| found.remove(id)).collect())
+    }
+
     /// Derivations of the present versions of at most [`IDS_PER_STATEMENT`] memories.
     async fn derivations_of(
         &self,
@@ -216,8 +229,8 @@ impl SqlStore {
         );
         statement.push_bind(partition.0).push(" AND m.id IN (");
         push_ids(&mut statement, ids.iter().map(|id| id.0));
-        let heads: Vec<Head> =
-            statement.build_query_as().fetch_all(&self.readers).await.map_err(unavailable)?;
+        let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
+        let heads: Vec<Head> = readable_tuples(&rows, "derivations")?;
         if heads.is_empty() {
             return Ok(HashMap::new());
         }
@@ -227,10 +240,10 @@ impl SqlStore {
         );
         push_ids(&mut statement, heads.iter().map(|head| head.1));
         statement.push(" ORDER BY derivation_id, source_id");
-        let rows: Vec<(Uuid, Uuid, String, bool)> =
-            statement.build_query_as().fetch_all(&self.readers).await.map_err(unavailable)?;
+        let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
+        let read: Vec<(Uuid, Uuid, String, bool)> = readable_tuples(&rows, "derivation_inputs")?;
         let mut inputs: HashMap<Uuid, Vec<Input>> = HashMap::new();
-        for (derivation, id, kind, is_evidence) in rows {
+        for (derivation, id, kind, is_evidence) in read {
             let source = if kind == "turn" { Source::Turn(TurnId(id)) } else { Source::Memory(MemoryId(id)) };
             inputs.entry(derivation).or_default().push(Input { source, is_evidence });
         }
@@ -278,13 +291,14 @@ impl SqlStore {
         let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
         let present: HashMap<MemoryId, &Memory> = present.iter().map(|memory| (memory.id, *memory)).collect();
         let mut earlier = HashMap::with_capacity(rows.len());
-        for row in &rows {
+        let read = readable(&rows, |row| {
             let id =
                 MemoryId(Reader { row, table: "memory_versions" }.get(rows::VERSION_COLUMN_COUNT, "id")?);
-            let Some(memory) = present.get(&id) else { continue };
+            let Some(memory) = present.get(&id) else { return Ok(None) };
             let text = memory.origin.as_ref().and_then(|origin| texts.get(&origin.turn));
-            earlier.insert(id, rows::version(row, memory, text.map(String::as_str))?);
-        }
+            Ok(Some((id, rows::version(row, memory, text.map(String::as_str))?)))
+        })?;
+        earlier.extend(read.into_iter().flatten());
         Ok(earlier)
     }
 }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::counters::lock_partition;
 use super::dialect::{decode_text, encode_text};
+use super::readable::readable;
 use super::rows::Reader;
 use super::{Row, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::id::{PartitionId, TenantId};
@@ -78,7 +79,7 @@ impl UsageLedger for SqlStore {
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;
-        rows.iter().map(usage_entry).collect()
+        readable(&rows, usage_entry)
     }
 }
 

@@ -68,7 +68,7 @@ impl RecordReader for EngrainReader {
                 let memory = NewMemory { sources, ..memory_of(memory) };
                 batcher.memory(location, &scope, || salt.to_string(), (memory, old_ids))
             }
-            ExportLine::End { records } => {
+            ExportLine::End { records, .. } => {
                 self.announced = Some(records);
                 Ok(())
             }

@@ -53,6 +53,15 @@ pub struct MemoryPage {
     /// Cursor of the next page; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+    /// Number of memories that were left out because they cannot be decoded; absent if there is none. They are those of
+    /// the page, and with a filter that the database does not evaluate those of the whole scope.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreadable: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Body of `PATCH /v1/memories/{id}`: create a new version of a memory. An absent field keeps its value; `null` clears
@@ -339,6 +348,9 @@ pub enum ExportLine {
     End {
         /// Number of turns and memories in the export.
         records: u64,
+        /// Number of memories that were left out because they cannot be decoded; see `engrain doctor`.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        unreadable: u64,
     },
 }
 

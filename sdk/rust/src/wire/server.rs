@@ -26,6 +26,9 @@ pub struct Health {
     /// True if background jobs are worked on; only `/ready` says so. If not, everything else works all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jobs_running: Option<bool>,
+    /// Code of the reason why writes are refused while reads work, such as `storage_full`; only `/ready` says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<String>,
     /// Id of this run of the server: unique, and new after every start. Absent from earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<Uuid>,

@@ -22,7 +22,7 @@ pub(super) use undo::{UndoArgs, UndoCommand};
     version,
     after_help = "Exit status: 0 success; 1 failure; 2 invalid arguments or configuration; 3 server or hub unreachable, or \
                   store in use or busy; 4 memory, session, job or model not found; 5 import done, but records were \
-                  skipped."
+                  skipped; 6 store damaged, incomplete or of a newer version."
 )]
 pub(super) struct Cli {
     #[command(flatten)]

@@ -20,7 +20,7 @@ use store::unavailable;
 
 use crate::domain::keyed_digest::KeyedDigest;
 use crate::domain::time::Timestamp;
-use crate::store::{PurgeDebt, PurgeWait, StoreError};
+use crate::store::{FailureKind, PurgeDebt, PurgeWait, StoreError};
 
 /// Database that [`store`] is compiled for here.
 type Db = sqlx::Postgres;
@@ -94,6 +94,24 @@ async fn key_in_database(writer: &sqlx::Pool<Db>) -> Result<KeyedDigest, StoreEr
         row: "digest_key".to_owned(),
     })?;
     Ok(KeyedDigest::new(key))
+}
+
+/// Does nothing: a server keeps its own files together.
+async fn count_commit(_: &Ownership, _: &mut Connection) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// Does nothing, like [`count_commit`].
+fn note_commit(_: &Ownership) {}
+
+/// Kind of failure that an SQLSTATE means.
+fn failure_kind(code: &str) -> FailureKind {
+    match code {
+        "53100" => FailureKind::Full,               // disk_full
+        "XX001" | "XX002" => FailureKind::Damaged,  // data_corrupted, index_corrupted
+        "25006" | "42501" => FailureKind::ReadOnly, // read_only_sql_transaction, insufficient_privilege
+        _ => FailureKind::Unavailable,
+    }
 }
 
 fn refuses_data(code: &str) -> bool {

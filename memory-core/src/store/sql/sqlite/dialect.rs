@@ -63,6 +63,10 @@ pub(super) fn encode_text(text: &str) -> Cow<'_, str> {
 pub(super) fn decode_text(stored: String) -> String {
     stored
 }
+
+/// Drops the pages that the connection has in memory and that are not in use.
+pub(super) const DROP_PAGE_CACHE: &str = "PRAGMA shrink_memory";
+
 /// Integrity check of the database.
 pub(super) const INTEGRITY_CHECK: &str = "PRAGMA quick_check(10)";
 
