@@ -154,9 +154,19 @@ fn store(text: &str) -> TempDir {
     directory
 }
 
+/// Files below a directory, with their bytes; folders count as empty ones.
 fn contents(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    let mut contents: Vec<_> = files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
+    let mut contents = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            contents.extend(self::contents(&path));
+            contents.push((path, Vec::new()));
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            contents.push((path, bytes));
+        }
+    }
     contents.sort();
     contents
 }
