@@ -103,13 +103,14 @@ impl<'a> WriteTransaction<'_, 'a> {
             .await
             .map_err(unavailable)?;
         let owner = (set.tenant, &set.owner);
-        if id.is_none() {
+        let Some(partition) = id.map(PartitionId) else {
             self.partitions.remove(&owner);
             self.find_partitions(std::slice::from_ref(set)).await?;
             return Ok(None);
-        }
-        self.partitions.insert(owner, id.map(PartitionId));
-        Ok(id.map(PartitionId))
+        };
+        self.take_erased_over(partition, set).await?;
+        self.partitions.insert(owner, Some(partition));
+        Ok(Some(partition))
     }
 
     /// Finds or creates the session of that key; returns its id, its ordinal, and the ordinal of its next turn.

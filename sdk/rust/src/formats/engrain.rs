@@ -76,7 +76,7 @@ impl RecordReader for EngrainReader {
         }
     }
 
-    fn lost(&mut self) {
+    fn lost(&mut self, _batcher: &mut Batcher) {
         self.records += 1;
     }
 
@@ -110,6 +110,7 @@ impl EngrainReader {
 fn turn_of(turn: Turn, memory: &Memory) -> NewTurn {
     NewTurn {
         key: turn.origin.turn_key,
+        position: Some(turn.position.unwrap_or(turn.origin.seq)),
         author: turn.origin.author,
         said_at: Some(timestamp::with_offset(turn.said_at, turn.utc_offset_minutes)),
         participants: turn.participants,
