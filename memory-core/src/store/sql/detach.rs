@@ -2,7 +2,7 @@
 //! Everything that names the owner goes at once: the row of the partition is renamed to the tenant of erased partitions,
 //! which no request can name; entries by agent, app and run, jobs, and records of idempotent requests are deleted. Records
 //! of erasures stay without the name, so that a repetition gets the first answer; so do all records of an owner that merely
-//! has no memory left, and the digests of what it erased, so that a repeated addition does not bring that back.
+//! has no memory left, so that a repeated addition does not bring back what was erased.
 //!
 //! Invariant: a partition of a caller's tenant has a memory. What is in a detached one is deleted later, in steps
 //! (`detached`); one with a short log, at once.
@@ -65,7 +65,6 @@ impl<'a> WriteTransaction<'_, 'a> {
         let partition = known.unwrap_or(NO_PARTITION);
         let nameless = erasure.job.0.simple().to_string();
         self.forget_owner(&nameless, set, Operation::erases).await?;
-        self.delete_waiting_erased(set).await?;
         let mut seq = 0;
         if let Some(partition) = known {
             self.detach(partition, set).await?;
@@ -98,7 +97,6 @@ impl<'a> WriteTransaction<'_, 'a> {
             return Ok(false);
         }
         self.forget_owner(&partition.0.to_string(), set, |_| true).await?;
-        self.set_erased_aside(partition, set).await?;
         self.detach(partition, set).await?;
         if counters.last_seq <= DELETED_AT_ONCE {
             delete_all(&mut *self.connection, partition).await?;

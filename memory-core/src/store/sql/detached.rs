@@ -19,14 +19,13 @@ pub(super) const DETACHED_NAME: &str = "user";
 /// Maximum number of rows that one step deletes of a table without regard to memories.
 const ROWS_PER_STEP: i64 = 2_000;
 /// Tables whose rows no rule of the others needs, with the columns of their keys. Changes come by themselves.
-const FREE_TABLES: [(&str, &str); 7] = [
+const FREE_TABLES: [(&str, &str); 6] = [
     ("recalls", "id"),
     ("model_usage", "day, task, model"),
     ("thinking_queue", "mechanism, seq"),
     ("memory_groups", "group_key, memory_id"),
     ("link_targets", "to_id, from_id"),
     ("derivation_inputs", "source_id, derivation_id"),
-    ("erased_identities", "digest"),
 ];
 
 #[async_trait]

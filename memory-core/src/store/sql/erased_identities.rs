@@ -1,8 +1,5 @@
 //! Identities of erased items, kept as keyed digests: what was erased does not come back with the next import of its
 //! file. A digest says nothing about the item to anybody without the key of the store.
-//!
-//! An owner without memories has no partition. Its digests wait under a number that is a keyed digest of the owner, until it
-//! has a partition again, or is erased.
 
 use std::collections::HashSet;
 
@@ -13,7 +10,6 @@ use super::bulk::{IDS_PER_STATEMENT, insert_missing};
 use super::rows::{self, Reader, TURN_COLUMNS};
 use super::write_transaction::WriteTransaction;
 use super::{Connection, Db, StoreError, unavailable};
-use crate::domain::change::ChangeSet;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::keyed_digest::KeyedDigest;
 use crate::domain::name::Name;
@@ -97,55 +93,7 @@ pub(super) async fn erased_among(
     Ok(erased)
 }
 
-/// Number under which the digests of an owner without a partition wait: negative, as no id of a partition is.
-fn waiting_place(digests: &KeyedDigest, set: &ChangeSet) -> PartitionId {
-    let tenant = set.tenant.0.as_bytes();
-    let owner = [&tenant[..], set.owner.kind.as_str().as_bytes(), set.owner.id.as_str().as_bytes()];
-    let [a, b, c, d, e, f, g, h, ..] = digests.digest("owner without memories", &owner);
-    PartitionId(i64::from_be_bytes([a, b, c, d, e, f, g, h]) | i64::MIN)
-}
-
 impl WriteTransaction<'_, '_> {
-    /// Lets the digests of a set's owner, whose partition goes, wait for its next partition.
-    pub(super) async fn set_erased_aside(
-        &mut self,
-        partition: PartitionId,
-        set: &ChangeSet,
-    ) -> Result<(), StoreError> {
-        let place = waiting_place(self.digests, set);
-        self.move_erased(partition, place).await
-    }
-
-    /// Gives the new partition of a set's owner the digests that wait for it.
-    pub(super) async fn take_erased_over(
-        &mut self,
-        partition: PartitionId,
-        set: &ChangeSet,
-    ) -> Result<(), StoreError> {
-        let place = waiting_place(self.digests, set);
-        self.move_erased(place, partition).await
-    }
-
-    async fn move_erased(&mut self, from: PartitionId, to: PartitionId) -> Result<(), StoreError> {
-        sqlx::query("UPDATE erased_identities SET partition_id = $2 WHERE partition_id = $1")
-            .bind(from.0)
-            .bind(to.0)
-            .execute(&mut *self.connection)
-            .await
-            .map_err(unavailable)?;
-        Ok(())
-    }
-
-    /// Deletes the digests of an owner that is erased while it has no partition.
-    pub(super) async fn delete_waiting_erased(&mut self, set: &ChangeSet) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM erased_identities WHERE partition_id = $1")
-            .bind(waiting_place(self.digests, set).0)
-            .execute(&mut *self.connection)
-            .await
-            .map_err(unavailable)?;
-        Ok(())
-    }
-
     /// Keeps the identities of a memory that is about to be erased, and of its turn.
     pub(super) async fn remember_erased(
         &mut self,

@@ -103,14 +103,13 @@ impl<'a> WriteTransaction<'_, 'a> {
             .await
             .map_err(unavailable)?;
         let owner = (set.tenant, &set.owner);
-        let Some(partition) = id.map(PartitionId) else {
+        if id.is_none() {
             self.partitions.remove(&owner);
             self.find_partitions(std::slice::from_ref(set)).await?;
             return Ok(None);
-        };
-        self.take_erased_over(partition, set).await?;
-        self.partitions.insert(owner, Some(partition));
-        Ok(Some(partition))
+        }
+        self.partitions.insert(owner, id.map(PartitionId));
+        Ok(id.map(PartitionId))
     }
 
     /// Finds or creates the session of that key; returns its id, its ordinal, and the ordinal of its next turn.
