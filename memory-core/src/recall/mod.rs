@@ -85,8 +85,12 @@ impl Engine {
         let view = request.view(now, &zone);
         let Found { targets, searched, scoring, mut fused } =
             self.find(caller, &request, &view, &deadline, (&mut timings, &mut degraded)).await?;
-        let (neighbours, mut loaded) =
-            self.texts(&targets, &request, &mut fused, searched.versions, &deadline, &mut degraded).await?;
+        let texts = self.texts(&targets, &request, &mut fused, searched.versions, &deadline).await?;
+        if texts.is_none() {
+            degraded.push(Degraded::TextsDeadline);
+            fused.clear();
+        }
+        let (neighbours, mut loaded) = texts.unwrap_or_default();
         let before_rerank = began.elapsed();
         self.rerank(&request, &mut fused, &loaded, &deadline, &mut degraded)
             .instrument(debug_span!("rerank"))
@@ -224,8 +228,8 @@ impl Engine {
         Ok(searched)
     }
 
-    /// Step 4: the memories of the candidates, and the turns beside them for the context block. What cannot be read by
-    /// the deadline is left out.
+    /// Step 4: the memories of the candidates, and the turns beside them for the context block. `None` if they cannot be
+    /// read by the deadline.
     async fn texts(
         &self,
         targets: &SearchTargets,
@@ -233,8 +237,7 @@ impl Engine {
         fused: &mut Vec<Fused>,
         versions: HashMap<MemoryId, Memory>,
         deadline: &Deadline,
-        degraded: &mut Vec<Degraded>,
-    ) -> Result<(Vec<Neighbour>, HashMap<MemoryId, Memory>), Error> {
+    ) -> Result<Option<(Vec<Neighbour>, HashMap<MemoryId, Memory>)>, Error> {
         let reading = async {
             let neighbours =
                 if request.budget_tokens > 0 { self.neighbours(targets, fused).await? } else { Vec::new() };
@@ -242,12 +245,7 @@ impl Engine {
                 self.load(targets, fused, &neighbours, versions).instrument(debug_span!("load")).await?;
             Ok::<_, Error>((neighbours, loaded))
         };
-        let read = deadline.step(reading).await.transpose()?;
-        Ok(read.unwrap_or_else(|| {
-            degraded.push(Degraded::TextsDeadline);
-            fused.clear();
-            Default::default()
-        }))
+        deadline.step(reading).await.transpose()
     }
 
     /// Number of candidates whose texts are loaded.

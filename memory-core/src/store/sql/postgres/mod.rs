@@ -128,6 +128,7 @@ async fn integrity_complaints(_: &sqlx::Pool<Db>) -> Result<Vec<String>, StoreEr
 struct Copying;
 
 impl Copying {
+    #[expect(clippy::unused_async, reason = "the counterpart for SQLite waits")]
     async fn copy_to(&self, _: &sqlx::Pool<Db>, _: &Purging, _: &Path) -> Result<(), StoreError> {
         Err(StoreError::Unavailable("a PostgreSQL database is copied with pg_dump".into()))
     }
@@ -148,9 +149,11 @@ impl Purging {
         std::future::pending().await
     }
 
+    #[expect(clippy::unused_async, reason = "the counterpart for SQLite waits")]
     async fn purge(&self, _: &sqlx::Pool<Db>, _: PurgeWait) -> Result<PurgeDebt, StoreError> {
         Ok(self.debt())
     }
 
+    #[expect(clippy::unused_async, reason = "the counterpart for SQLite waits")]
     async fn after_erasures(&self, _: &sqlx::Pool<Db>, _: &[Timestamp]) {}
 }

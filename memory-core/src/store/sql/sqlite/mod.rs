@@ -244,6 +244,7 @@ mod tests {
     use crate::testing::fixtures::{Fixtures, owner};
 
     /// Bounds the database file to its present size, which is what a full disk does.
+    #[expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
     async fn fill_disk(store: &SqlStore) {
         let pages: i64 =
             sqlx::query_scalar("PRAGMA page_count").fetch_one(&store.writer).await.expect("pages");
