@@ -236,6 +236,31 @@ const BEFORE_THINKING: &str = "
     DROP TABLE thinking_queue;
     DROP TABLE model_usage;";
 
+/// Statements that undo migration 10. A request that it keyed is written back with its plain hash.
+const BEFORE_KEYED_RECORDS: &str = "
+    DROP TRIGGER shared_memory_added;
+    DROP TRIGGER shared_memory_removed;
+    DROP TRIGGER shared_memory_changed;
+    DROP INDEX scope_partitions_by_recency;
+    DROP INDEX scope_partitions_of_partition;
+    ALTER TABLE scope_partitions DROP COLUMN shared_count;
+    ALTER TABLE scope_partitions DROP COLUMN last_shared_us;
+    DROP INDEX partitions_of_tenant;
+    DROP INDEX durable_jobs_in_order;
+    DROP INDEX durable_jobs_running;
+    CREATE INDEX durable_jobs_to_claim ON durable_jobs (kind, state, run_after_us);
+    DROP INDEX thinking_queue_of_mechanism;
+    DROP INDEX changes_of_memory;
+    DROP INDEX memory_versions_of_derivation;
+    CREATE INDEX memory_versions_by_derivation ON memory_versions (partition_id, derivation_id);
+    INSERT INTO keyed_requests
+    SELECT zeroblob(16), 'msg-1', 'add_memories', zeroblob(16), 'user', 'ann',
+        X'0101010101010101010101010101010101010101010101010101010101010101', made, created_us
+    FROM request_records;
+    DROP TABLE request_records;
+    DROP TABLE request_items;
+    DELETE FROM _sqlx_migrations WHERE version >= 10;";
+
 /// Runs statements on the database of a store that is closed.
 async fn alter(directory: &Path, statements: &str) {
     let url = format!("sqlite://{}", directory.join(DATABASE_FILE).display());
@@ -274,7 +299,7 @@ async fn keys_and_importance_of_earlier_stores_are_taken_over() {
     };
     store.close().await;
     drop(store);
-    alter(directory.path(), &[BEFORE_THINKING, BEFORE_KEYS_HAD_OWNERS].concat()).await;
+    alter(directory.path(), &[BEFORE_KEYED_RECORDS, BEFORE_THINKING, BEFORE_KEYS_HAD_OWNERS].concat()).await;
 
     let store = open(directory.path()).await;
     let mut kept = Vec::new();
@@ -317,7 +342,7 @@ async fn jobs_of_earlier_stores_are_taken_over() {
     let waiting = store.enqueue(job(2)).await.unwrap();
     store.close().await;
     drop(store);
-    alter(directory.path(), &[BEFORE_THINKING, BEFORE_JOBS_HAD_TENANTS].concat()).await;
+    alter(directory.path(), &[BEFORE_KEYED_RECORDS, BEFORE_THINKING, BEFORE_JOBS_HAD_TENANTS].concat()).await;
 
     let store = open(directory.path()).await;
     assert_eq!(
@@ -350,7 +375,7 @@ async fn rows_of_earlier_stores_are_kept_under_an_unknown_recipe() {
     let second = store.register_embedder(&other, 4, START).await.unwrap();
     store.close().await;
     drop(store);
-    alter(directory.path(), &[BEFORE_THINKING, BEFORE_ROWS_HAD_RECIPES].concat()).await;
+    alter(directory.path(), &[BEFORE_KEYED_RECORDS, BEFORE_THINKING, BEFORE_ROWS_HAD_RECIPES].concat()).await;
 
     let store = open(directory.path()).await;
     let unknown = RowRecipe { tokenizer: String::new(), key_recipe: 0, ..recipe.clone() };

@@ -20,8 +20,9 @@ use crate::domain::change::{
     Appended, ChangeSet, Committed, CreatedIds, Idempotency, NewTurns, Outcome, Refusal,
 };
 use crate::domain::id::{PartitionId, TenantId};
+use crate::domain::keyed_digest::KeyedDigest;
 use crate::domain::memory::Memory;
-use crate::domain::scope::{Owner, OwnerKind};
+use crate::domain::scope::Owner;
 use crate::store::{ChangeOp, Commit};
 
 /// Maximum number of memories of one owner: it fits the index's 32-bit row numbers with room to spare.
@@ -46,9 +47,10 @@ impl Commit for SqlStore {
         owner: Option<&Owner>,
         idempotency: &Idempotency,
     ) -> Result<Option<Result<CreatedIds, Refusal>>, StoreError> {
+        let mut reader = self.readers.acquire().await.map_err(unavailable)?;
         match owner {
-            Some(owner) => earlier_request(&self.readers, tenant, owner, idempotency).await,
-            None => Ok(same_request(&self.readers, tenant, idempotency).await?.map(Ok)),
+            Some(owner) => earlier_request(&mut reader, &self.digests, tenant, owner, idempotency).await,
+            None => Ok(same_request(&mut reader, &self.digests, tenant, idempotency).await?.map(Ok)),
         }
     }
 }
@@ -58,7 +60,7 @@ impl SqlStore {
     /// database refuses a row of any set.
     async fn commit_together(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
         let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
-        let outcomes = write_all(&mut transaction, sets, self.embedder().0).await?;
+        let outcomes = write_all(&mut transaction, sets, self.embedder().0, &self.digests).await?;
         transaction.commit().await.map_err(unavailable)?;
         Ok(outcomes)
     }
@@ -74,7 +76,8 @@ impl SqlStore {
         let mut outcomes = Vec::with_capacity(sets.len());
         for set in sets {
             let mut savepoint = transaction.begin().await.map_err(unavailable)?;
-            let written = write_all(&mut savepoint, std::slice::from_ref(set), self.embedder().0).await;
+            let one = std::slice::from_ref(set);
+            let written = write_all(&mut savepoint, one, self.embedder().0, &self.digests).await;
             match written {
                 Ok(outcome) => {
                     savepoint.commit().await.map_err(unavailable)?;
@@ -98,8 +101,9 @@ async fn write_all(
     connection: &mut Connection,
     sets: &[ChangeSet],
     embedder: i64,
+    digests: &KeyedDigest,
 ) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
-    let mut write = WriteTransaction::new(connection, embedder);
+    let mut write = WriteTransaction::new(connection, embedder, digests);
     write.find_partitions(sets).await?;
     let mut outcomes = Vec::with_capacity(sets.len());
     for set in sets {
@@ -114,7 +118,8 @@ impl<'a> WriteTransaction<'_, 'a> {
     async fn take(&mut self, set: &'a ChangeSet) -> Result<Result<Outcome, Refusal>, StoreError> {
         loop {
             if let Some(idempotency) = &set.idempotency {
-                match earlier_request(&mut *self.connection, set.tenant, &set.owner, idempotency).await? {
+                let connection = &mut *self.connection;
+                match earlier_request(connection, self.digests, set.tenant, &set.owner, idempotency).await? {
                     Some(Ok(created)) => return Ok(Ok(Outcome::Repeated(created))),
                     Some(Err(refusal)) => return Ok(Err(refusal)),
                     None => {}
@@ -140,7 +145,7 @@ impl<'a> WriteTransaction<'_, 'a> {
             };
             let committed = self.write(partition, set).await?;
             if let Some(idempotency) = &set.idempotency {
-                self.remember_request(set, idempotency, &committed.created).await?;
+                self.remember_request(partition, set, idempotency, &committed.created).await?;
             }
             return Ok(Ok(Outcome::Committed(committed)));
         }
@@ -227,6 +232,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         let mut reopened = Vec::new();
         if !set.erasures.is_empty() {
             reopened = self.erase(partition, &set.erasures, set.now, &mut created).await?;
+            self.forget_requests_of(partition, &created.erased).await?;
             touched.retain(|id| !created.erased.contains(id));
             for memory in replaced.iter_mut().flatten() {
                 memory.links.retain(|link| !created.erased.contains(&link.to));
@@ -267,9 +273,6 @@ impl<'a> WriteTransaction<'_, 'a> {
         let count = u32::try_from(new.turns.len()).unwrap_or(u32::MAX);
         self.counters.next_turn(session, first_seq.saturating_add(count));
         self.counters.of(partition).memory_count += u64::from(count);
-        if let Some((_, memory)) = new.turns.first() {
-            self.reachable_by(partition, set, &memory.memory).await?;
-        }
         created.session = Some(session);
         Ok(Appended { session, session_ordinal, first_seq })
     }
@@ -304,39 +307,9 @@ impl<'a> WriteTransaction<'_, 'a> {
             }
         };
         let memory = written.as_ref().unwrap_or(&new.memory);
-        self.reachable_by(partition, set, memory).await?;
         created.memories.push(memory.id);
         self.log(partition, ChangeOp::Put, memory, set.now);
         Ok(written)
-    }
-
-    /// Records that this partition holds memories of an agent, app or run.
-    async fn reachable_by(
-        &mut self,
-        partition: PartitionId,
-        set: &ChangeSet,
-        memory: &Memory,
-    ) -> Result<(), StoreError> {
-        let ids =
-            [(OwnerKind::Agent, &memory.agent), (OwnerKind::App, &memory.app), (OwnerKind::Run, &memory.run)];
-        for (kind, id) in ids {
-            let Some(id) = id else { continue };
-            if kind == set.owner.kind {
-                continue;
-            }
-            sqlx::query(
-                "INSERT INTO scope_partitions (tenant_id, id_kind, id, partition_id) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT DO NOTHING",
-            )
-            .bind(set.tenant.0)
-            .bind(kind.as_str())
-            .bind(id.as_str())
-            .bind(partition.0)
-            .execute(&mut *self.connection)
-            .await
-            .map_err(unavailable)?;
-        }
-        Ok(())
     }
 }
 

@@ -17,5 +17,6 @@ mod sqlite;
 
 #[cfg(feature = "sqlite")]
 pub use sqlite::{
-    DATABASE_FILE, DIGEST_KEY_FILE, DirectoryLock, NotAStore, SqlStore, StoreOptions, check_database, check_file,
+    DATABASE_FILE, DIGEST_KEY_FILE, DirectoryLock, NotAStore, SqlStore, StoreOptions, check_database,
+    check_file,
 };

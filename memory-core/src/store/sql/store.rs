@@ -5,6 +5,7 @@ mod bulk;
 mod commit;
 mod counters;
 pub(super) mod digest_key;
+mod earlier_records;
 mod embedders;
 mod erase;
 mod filtered;
@@ -70,6 +71,9 @@ impl SqlStore {
         ownership: Ownership,
     ) -> Result<Self, StoreError> {
         digest_key::recognise_key(&writer, &digests).await?;
+        if earlier_records::key_earlier_records(&writer, &digests).await? {
+            after_erasure(&writer).await;
+        }
         let store = Self {
             writer,
             readers,

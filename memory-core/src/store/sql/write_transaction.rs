@@ -7,6 +7,7 @@ use super::counters::Counters;
 use super::insert_buffer::InsertBuffer;
 use super::{Connection, StoreError};
 use crate::domain::id::{MemoryId, PartitionId, TenantId};
+use crate::domain::keyed_digest::KeyedDigest;
 use crate::domain::scope::Owner;
 
 /// Write transaction in progress, with its counters and the rows that it has yet to insert.
@@ -15,6 +16,7 @@ pub(super) struct WriteTransaction<'c, 'a> {
     pub(super) inserts: InsertBuffer<'a>,
     pub(super) counters: Counters,
     pub(super) embedder: i64,
+    pub(super) digests: &'a KeyedDigest,
     /// Ids that the documents of the current set keep, by the ids that the set gives them.
     pub(super) kept_ids: HashMap<MemoryId, MemoryId>,
     /// Owners that were looked up, with their partitions.
@@ -22,12 +24,13 @@ pub(super) struct WriteTransaction<'c, 'a> {
 }
 
 impl<'c, 'a> WriteTransaction<'c, 'a> {
-    pub(super) fn new(connection: &'c mut Connection, embedder: i64) -> Self {
+    pub(super) fn new(connection: &'c mut Connection, embedder: i64, digests: &'a KeyedDigest) -> Self {
         Self {
             connection,
             inserts: InsertBuffer::default(),
             counters: Counters::default(),
             embedder,
+            digests,
             kept_ids: HashMap::new(),
             partitions: HashMap::new(),
         }
