@@ -8,6 +8,7 @@
 //! - Tenants are isolated: every method takes the tenant, or a partition that was found through it.
 //! - Lookups answer `None` or omit what does not exist. Errors are for a store that does not work.
 
+mod access_log;
 mod derivations;
 mod erasures;
 mod error;
@@ -25,6 +26,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
+pub use access_log::{AccessLog, RecallRecord};
 pub use derivations::Derivations;
 pub use erasures::{DetachedStep, Erasures, OwnerExtent};
 pub use error::{FailureKind, StoreError};
@@ -40,9 +42,10 @@ use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, IndexRow, Outcom
 use crate::domain::derivation::Derivation;
 use crate::domain::embedder::{EmbedderId, RowRecipe};
 use crate::domain::filter::Filter;
-use crate::domain::id::{MemoryId, PartitionId, RecallId, SessionId, TenantId, TurnId};
+use crate::domain::id::{MemoryId, PartitionId, SessionId, TenantId, TurnId};
 use crate::domain::job::JobAttempt;
 use crate::domain::memory::Memory;
+use crate::domain::name::Name;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
 use crate::domain::turn::{Session, Turn};
@@ -128,20 +131,32 @@ pub struct OwnerEntry {
     pub created_at: Timestamp,
 }
 
+/// Maximum number of partitions that are counted for one scope.
+pub const SHARED_PARTITIONS_COUNTED: u32 = 100_000;
+
+/// Partitions of other owners that a scope reaches into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SharedPartitions {
+    /// Partitions, the one with the latest shared memory first.
+    pub partitions: Vec<PartitionId>,
+    /// Number of all of them, those beyond the limit too; at most [`SHARED_PARTITIONS_COUNTED`].
+    pub total: u64,
+}
+
 /// Reads of memories, sessions and turns.
 #[async_trait]
 pub trait Memories: Send + Sync + Debug {
     /// Partition of an owner; `None` if the owner has no memory.
     async fn partition_of(&self, tenant: TenantId, owner: &Owner) -> Result<Option<PartitionId>, StoreError>;
 
-    /// Partitions of other owners that contain memories with this agent, app or run; oldest first, at most `limit`.
+    /// Partitions of other owners with shared memories of each of these ids: agents, apps or runs. The one where such a
+    /// memory of the last id was recorded last comes first; at most `limit`.
     async fn partitions_with(
         &self,
         tenant: TenantId,
-        kind: OwnerKind,
-        id: &str,
+        ids: &[(OwnerKind, Name)],
         limit: u32,
-    ) -> Result<Vec<PartitionId>, StoreError>;
+    ) -> Result<SharedPartitions, StoreError>;
 
     /// Owners of a tenant with a partition after `after`, in order of partition, at most `limit`.
     async fn owners(
@@ -371,34 +386,16 @@ pub trait Embedders: Send + Sync + Debug {
     /// these memories; returns the number of rows that could not be decoded. Reads and decodes all rows.
     async fn drop_unreadable_rows(&self) -> Result<u64, StoreError>;
 
-    /// Deletes at most `limit` rows under numbers other than the one in use, and returns their number.
-    async fn drop_other_rows(&self, limit: u32) -> Result<u64, StoreError>;
+    /// Deletes at most `limit` rows under numbers other than the one in use, in the partitions after or at `from`.
+    async fn drop_other_rows(&self, from: Option<PartitionId>, limit: u32)
+    -> Result<DroppedRows, StoreError>;
 }
 
-/// Access-log record of one recall in one partition.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RecallRecord {
-    /// Recall.
-    pub id: RecallId,
-    /// Partition.
-    pub partition: PartitionId,
-    /// Time of the recall.
-    pub recalled_at: Timestamp,
-    /// Returned memories with their scores, best first.
-    pub hits: Vec<(MemoryId, f32)>,
-}
-
-/// Access log of recalls.
-#[async_trait]
-pub trait AccessLog: Send + Sync + Debug {
-    /// Writes records, omitting hits erased in the meantime, and deletes the oldest records of each partition over
-    /// `keep_per_partition`.
-    async fn record_recalls(
-        &self,
-        records: &[RecallRecord],
-        keep_per_partition: u32,
-    ) -> Result<(), StoreError>;
-
-    /// Records of a partition, newest first, at most `limit`.
-    async fn recalls(&self, partition: PartitionId, limit: u32) -> Result<Vec<RecallRecord>, StoreError>;
+/// Rows that one call of [`Embedders::drop_other_rows`] deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DroppedRows {
+    /// Number of rows.
+    pub rows: u64,
+    /// Where the next call begins; `None` if there was nothing left to delete.
+    pub next: Option<PartitionId>,
 }

@@ -237,9 +237,7 @@ pub(crate) const BEFORE_IDENTITIES: &str = "
 /// Statements that undo migration 9, apart from the columns of `durable_jobs`.
 pub(crate) const BEFORE_ERASED_OWNERS: &str = "
     DROP TABLE removed_partitions;
-    DROP INDEX scope_partitions_of_partition;
     DROP INDEX derivations_of_partition;
-    DROP INDEX keyed_requests_of_owner;
     DROP INDEX durable_jobs_of_owner;";
 
 /// Statements that undo migrations 7 and 8, apart from the columns of `durable_jobs`.
@@ -254,6 +252,31 @@ const BEFORE_THINKING: &str = "
     DROP TABLE memory_groups;
     DROP TABLE thinking_queue;
     DROP TABLE model_usage;";
+
+/// Statements that undo migration 10. A request that it keyed is written back with its plain hash.
+pub(crate) const BEFORE_KEYED_RECORDS: &str = "
+    DROP TRIGGER shared_memory_added;
+    DROP TRIGGER shared_memory_removed;
+    DROP TRIGGER shared_memory_changed;
+    DROP INDEX scope_partitions_by_recency;
+    DROP INDEX scope_partitions_of_partition;
+    ALTER TABLE scope_partitions DROP COLUMN shared_count;
+    ALTER TABLE scope_partitions DROP COLUMN last_shared_us;
+    DROP INDEX partitions_of_tenant;
+    DROP INDEX durable_jobs_in_order;
+    DROP INDEX durable_jobs_running;
+    CREATE INDEX durable_jobs_to_claim ON durable_jobs (kind, state, run_after_us);
+    DROP INDEX thinking_queue_of_mechanism;
+    DROP INDEX changes_of_memory;
+    DROP INDEX memory_versions_of_derivation;
+    CREATE INDEX memory_versions_by_derivation ON memory_versions (partition_id, derivation_id);
+    INSERT INTO keyed_requests
+    SELECT zeroblob(16), 'msg-1', 'add_memories', zeroblob(16), 'user', 'ann',
+        X'0101010101010101010101010101010101010101010101010101010101010101', made, created_us
+    FROM request_records;
+    DROP TABLE request_records;
+    DROP TABLE request_items;
+    DELETE FROM _sqlx_migrations WHERE version >= 10;";
 
 /// Runs statements on the database of a store that is closed.
 pub(crate) async fn alter(directory: &Path, statements: &str) {
@@ -295,7 +318,14 @@ async fn keys_and_importance_of_earlier_stores_are_taken_over() {
     drop(store);
     alter(
         directory.path(),
-        &[BEFORE_IDENTITIES, BEFORE_ERASED_OWNERS, BEFORE_THINKING, BEFORE_KEYS_HAD_OWNERS].concat(),
+        &[
+            BEFORE_IDENTITIES,
+            BEFORE_KEYED_RECORDS,
+            BEFORE_ERASED_OWNERS,
+            BEFORE_THINKING,
+            BEFORE_KEYS_HAD_OWNERS,
+        ]
+        .concat(),
     )
     .await;
 
@@ -342,7 +372,14 @@ async fn jobs_of_earlier_stores_are_taken_over() {
     drop(store);
     alter(
         directory.path(),
-        &[BEFORE_IDENTITIES, BEFORE_ERASED_OWNERS, BEFORE_THINKING, BEFORE_JOBS_HAD_TENANTS].concat(),
+        &[
+            BEFORE_IDENTITIES,
+            BEFORE_KEYED_RECORDS,
+            BEFORE_ERASED_OWNERS,
+            BEFORE_THINKING,
+            BEFORE_JOBS_HAD_TENANTS,
+        ]
+        .concat(),
     )
     .await;
 
@@ -381,7 +418,14 @@ async fn rows_of_earlier_stores_are_kept_under_an_unknown_recipe() {
     drop(store);
     alter(
         directory.path(),
-        &[BEFORE_IDENTITIES, BEFORE_ERASED_OWNERS, BEFORE_THINKING, BEFORE_ROWS_HAD_RECIPES].concat(),
+        &[
+            BEFORE_IDENTITIES,
+            BEFORE_KEYED_RECORDS,
+            BEFORE_ERASED_OWNERS,
+            BEFORE_THINKING,
+            BEFORE_ROWS_HAD_RECIPES,
+        ]
+        .concat(),
     )
     .await;
 
