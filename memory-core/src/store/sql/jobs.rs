@@ -28,7 +28,7 @@ macro_rules! select_job {
 
 /// Columns that [`read_job`] reads by position.
 pub(super) const JOB_COLUMNS: &str = "id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, \
-     total, position, error, created_us, updated_us, releases_key";
+     total, position, error, created_us, updated_us, releases_key, owner_kind, owner_id";
 /// Maximum number of jobs that cannot be decoded which one call of `claim` takes out of the queue.
 const UNREADABLE_PER_CLAIM: usize = 16;
 /// Error code of a job whose row cannot be decoded.
