@@ -374,8 +374,7 @@ pub trait Embedders: Send + Sync + Debug {
         limit: u32,
     ) -> Result<Vec<Unembedded>, StoreError>;
 
-    /// Writes rows under this number, of memories that are still at the version for which the rows were made; skips the
-    /// others.
+    /// Writes rows under this number, of those memories that are still at the version for which the rows were made.
     async fn put_rows(
         &self,
         id: EmbedderId,

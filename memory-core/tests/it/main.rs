@@ -17,6 +17,8 @@ mod contracts;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod damaged_rows;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod earlier_schemas;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod embedded_index;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod erasure;

@@ -21,7 +21,7 @@ use super::{
     unavailable,
 };
 use crate::domain::change::{ChangeSet, Committed, CreatedIds, Idempotency, Outcome, Refusal};
-use crate::domain::id::{PartitionId, TenantId};
+use crate::domain::id::{MemoryId, PartitionId, TenantId};
 use crate::domain::keyed_digest::KeyedDigest;
 use crate::domain::memory::Memory;
 use crate::domain::scope::Owner;
@@ -309,12 +309,7 @@ impl<'a> WriteTransaction<'_, 'a> {
             reopened = self.erase(partition, set, &mut created).await?;
             self.forget_requests_of(partition, &created.erased).await?;
             touched.retain(|id| !created.erased.contains(id));
-            for memory in replaced.iter_mut().flatten() {
-                memory.links.retain(|link| !created.erased.contains(&link.to));
-                if reopened.contains(&memory.id) {
-                    memory.valid.end = None;
-                }
-            }
+            follow_erasure(&mut replaced, &created.erased, &reopened);
         }
         // The finished job comes first: its successor may have its unique key.
         super::jobs::finish_with_set(&mut *self.connection, set).await?;
@@ -372,6 +367,16 @@ impl<'a> WriteTransaction<'_, 'a> {
         created.memories.push(memory.id);
         self.log(partition, ChangeOp::Put, memory, set.now);
         Ok(written)
+    }
+}
+
+/// Brings documents that a set has replaced up to date with what it has erased.
+fn follow_erasure(replaced: &mut [Option<Memory>], erased: &[MemoryId], reopened: &[MemoryId]) {
+    for memory in replaced.iter_mut().flatten() {
+        memory.links.retain(|link| !erased.contains(&link.to));
+        if reopened.contains(&memory.id) {
+            memory.valid.end = None;
+        }
     }
 }
 
