@@ -107,7 +107,13 @@ impl JobHandler for ReindexHandler {
         }
         progress.done = progress.total;
         context.note(progress).await?;
-        while self.store.drop_other_rows(ROWS_PER_DROP).await? > 0 {}
+        let mut from = None;
+        loop {
+            from = self.store.drop_other_rows(from, ROWS_PER_DROP).await?.next;
+            if from.is_none() {
+                break;
+            }
+        }
         Ok(JobOutcome::Done)
     }
 }

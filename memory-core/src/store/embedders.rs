@@ -64,6 +64,16 @@ pub trait Embedders: Send + Sync + Debug {
     /// these memories; returns the number of rows that could not be decoded. Reads and decodes all rows.
     async fn drop_unreadable_rows(&self) -> Result<u64, StoreError>;
 
-    /// Deletes at most `limit` rows under numbers other than the one in use, and returns their number.
-    async fn drop_other_rows(&self, limit: u32) -> Result<u64, StoreError>;
+    /// Deletes at most `limit` rows under numbers other than the one in use, in the partitions after or at `from`.
+    async fn drop_other_rows(&self, from: Option<PartitionId>, limit: u32)
+    -> Result<DroppedRows, StoreError>;
+}
+
+/// Rows that one call of [`Embedders::drop_other_rows`] deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DroppedRows {
+    /// Number of rows.
+    pub rows: u64,
+    /// Where the next call begins; `None` if there was nothing left to delete.
+    pub next: Option<PartitionId>,
 }

@@ -8,6 +8,7 @@
 //! - Tenants are isolated: every method takes the tenant, or a partition that was found through it.
 //! - Lookups answer `None` or omit what does not exist. Errors are for a store that does not work.
 
+mod access_log;
 mod derivations;
 mod embedders;
 mod erasures;
@@ -27,8 +28,9 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
+pub use access_log::{AccessLog, RecallRecord};
 pub use derivations::Derivations;
-pub use embedders::{Embedders, Unembedded};
+pub use embedders::{DroppedRows, Embedders, Unembedded};
 pub use erasures::{DetachedStep, Erasures, OwnerExtent};
 pub use error::{FailureKind, StoreError};
 pub use extent::Extent;
@@ -43,8 +45,9 @@ pub use vectors::{MadeVector, PutVectors, RowToEmbed, Vectors, VectorsPut, Vecto
 use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, IndexRow, Outcome, Refusal};
 use crate::domain::derivation::Derivation;
 use crate::domain::filter::Filter;
-use crate::domain::id::{MemoryId, PartitionId, RecallId, SessionId, TenantId, TurnId};
+use crate::domain::id::{MemoryId, PartitionId, SessionId, TenantId, TurnId};
 use crate::domain::memory::Memory;
+use crate::domain::name::Name;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
 use crate::domain::turn::{Session, Turn};
@@ -132,20 +135,32 @@ pub struct OwnerEntry {
     pub created_at: Timestamp,
 }
 
+/// Maximum number of partitions that are counted for one scope.
+pub const SHARED_PARTITIONS_COUNTED: u32 = 100_000;
+
+/// Partitions of other owners that a scope reaches into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SharedPartitions {
+    /// Partitions, the one with the latest shared memory first.
+    pub partitions: Vec<PartitionId>,
+    /// Number of all of them, those beyond the limit too; at most [`SHARED_PARTITIONS_COUNTED`].
+    pub total: u64,
+}
+
 /// Reads of memories, sessions and turns.
 #[async_trait]
 pub trait Memories: Send + Sync + Debug {
     /// Partition of an owner; `None` if the owner has no memory.
     async fn partition_of(&self, tenant: TenantId, owner: &Owner) -> Result<Option<PartitionId>, StoreError>;
 
-    /// Partitions of other owners that contain memories with this agent, app or run; oldest first, at most `limit`.
+    /// Partitions of other owners with shared memories of each of these ids: agents, apps or runs. The one where such a
+    /// memory of the last id was recorded last comes first; at most `limit`.
     async fn partitions_with(
         &self,
         tenant: TenantId,
-        kind: OwnerKind,
-        id: &str,
+        ids: &[(OwnerKind, Name)],
         limit: u32,
-    ) -> Result<Vec<PartitionId>, StoreError>;
+    ) -> Result<SharedPartitions, StoreError>;
 
     /// Owners of a tenant with a partition after `after`, in order of partition, at most `limit`.
     async fn owners(
@@ -321,32 +336,4 @@ pub trait IndexSource: Send + Sync + Debug {
 
     /// Existing memories among `ids`, as the index needs them.
     async fn indexed(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Indexed>, StoreError>;
-}
-
-/// Access-log record of one recall in one partition.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RecallRecord {
-    /// Recall.
-    pub id: RecallId,
-    /// Partition.
-    pub partition: PartitionId,
-    /// Time of the recall.
-    pub recalled_at: Timestamp,
-    /// Returned memories with their scores, best first.
-    pub hits: Vec<(MemoryId, f32)>,
-}
-
-/// Access log of recalls.
-#[async_trait]
-pub trait AccessLog: Send + Sync + Debug {
-    /// Writes records, omitting hits erased in the meantime, and deletes the oldest records of each partition over
-    /// `keep_per_partition`.
-    async fn record_recalls(
-        &self,
-        records: &[RecallRecord],
-        keep_per_partition: u32,
-    ) -> Result<(), StoreError>;
-
-    /// Records of a partition, newest first, at most `limit`.
-    async fn recalls(&self, partition: PartitionId, limit: u32) -> Result<Vec<RecallRecord>, StoreError>;
 }

@@ -245,16 +245,26 @@ async fn a_damaged_record_of_a_key_refuses_its_own_request_alone() {
     let ann = owner("ann");
     let mut keyed = fixtures.adding(&ann, vec![fixtures.fact("first")]);
     keyed.idempotency = Some(keyed_request(Operation::AddMemories, "key", 1));
+    let added = keyed.memories[0].memory.id;
     store.commit(&[keyed.clone()]).await.unwrap();
-    alter(directory.path(), "UPDATE keyed_requests SET made = '{}'").await;
+    alter(directory.path(), "UPDATE request_records SET made = '{}'").await;
     let other = fixtures.adding(&ann, vec![fixtures.fact("other")]);
     let answers = store.commit(&[keyed, other]).await.unwrap();
-    assert!(matches!(&answers[0], Err(Refusal::Unreadable { table: "keyed_requests", .. })), "{answers:?}");
+    assert!(matches!(&answers[0], Err(Refusal::Unreadable { table: "request_records", .. })), "{answers:?}");
     assert!(matches!(answers[1], Ok(Outcome::Committed(_))), "{answers:?}");
     let error = Error::from(answers[0].clone().unwrap_err());
     assert_eq!(error.code(), "store_damaged");
     let found = store.check(false).await.unwrap();
     assert_eq!(found.iter().map(|one| one.code).collect::<Vec<_>>(), ["unreadable_request"]);
+    // It keeps nothing from being erased, and goes with it; the check takes what led to it.
+    let erased = store.commit(&[fixtures.erasing(&ann, vec![added])]).await.unwrap();
+    assert!(matches!(erased[0], Ok(Outcome::Committed(_))), "{erased:?}");
+    let found = store.check(true).await.unwrap();
+    assert_eq!(
+        found.iter().map(|one| one.code).collect::<Vec<_>>(),
+        ["record_of_erased", "orphan_request_item"]
+    );
+    assert_eq!(store.check(false).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::domain::embedder::{EmbedderId, RowRecipe};
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::job::JobAttempt;
 use crate::domain::time::Timestamp;
-use crate::store::{Embedders, Maintenance, Unembedded};
+use crate::store::{DroppedRows, Embedders, Maintenance, Unembedded};
 
 const IN_USE: &str = "embedder_in_use";
 
@@ -159,19 +159,63 @@ impl Embedders for SqlStore {
         self.drop_unreadable().await
     }
 
-    async fn drop_other_rows(&self, limit: u32) -> Result<u64, StoreError> {
-        let result = sqlx::query(
-            "DELETE FROM index_rows WHERE (partition_id, embedder_id, memory_id, key_kind, chunk) IN (
-                 SELECT partition_id, embedder_id, memory_id, key_kind, chunk FROM index_rows
-                 WHERE embedder_id <> $1
-                 LIMIT $2
-             )",
+    async fn drop_other_rows(
+        &self,
+        from: Option<PartitionId>,
+        limit: u32,
+    ) -> Result<DroppedRows, StoreError> {
+        let in_use = self.embedder().0;
+        let others: Vec<i64> = sqlx::query_scalar("SELECT id FROM row_recipes WHERE id <> $1")
+            .bind(in_use)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        let mut dropped = DroppedRows::default();
+        let mut next = from.map_or(0, |id| id.0);
+        let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
+        while let Some(partition) = self.next_with_other_rows(in_use, next).await? {
+            dropped.next = Some(PartitionId(partition));
+            for other in &others {
+                let rest = u64::from(limit).saturating_sub(dropped.rows);
+                let result = sqlx::query(
+                    "DELETE FROM index_rows WHERE (partition_id, embedder_id, memory_id, key_kind, chunk) IN (
+                         SELECT partition_id, embedder_id, memory_id, key_kind, chunk FROM index_rows
+                         WHERE partition_id = $1 AND embedder_id = $2
+                         LIMIT $3
+                     )",
+                )
+                .bind(partition)
+                .bind(other)
+                .bind(rest.cast_signed())
+                .execute(&mut *transaction)
+                .await
+                .map_err(unavailable)?;
+                dropped.rows += result.rows_affected();
+            }
+            if dropped.rows >= u64::from(limit) {
+                break;
+            }
+            next = partition.saturating_add(1);
+        }
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(dropped)
+    }
+}
+
+impl SqlStore {
+    /// Next partition from `from` on with rows under another number than the one in use. A reader looks for it, since
+    /// partitions without such rows may be many.
+    async fn next_with_other_rows(&self, in_use: i64, from: i64) -> Result<Option<i64>, StoreError> {
+        sqlx::query_scalar(
+            "SELECT p.id FROM partitions p WHERE p.id >= $2 AND EXISTS
+                 (SELECT 1 FROM row_recipes e WHERE e.id <> $1 AND EXISTS
+                     (SELECT 1 FROM index_rows r WHERE r.partition_id = p.id AND r.embedder_id = e.id))
+             ORDER BY p.id LIMIT 1",
         )
-        .bind(self.embedder().0)
-        .bind(i64::from(limit))
-        .execute(&self.writer)
+        .bind(in_use)
+        .bind(from)
+        .fetch_optional(&self.readers)
         .await
-        .map_err(unavailable)?;
-        Ok(result.rows_affected())
+        .map_err(unavailable)
     }
 }

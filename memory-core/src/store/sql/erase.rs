@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
+use super::erased_identities::{Digest, of_owner};
 use super::erasure_closure::closure;
 use super::packed_hits::{pack_hits, unpack_hits};
 use super::readable::readable_tuples;
@@ -15,7 +16,6 @@ use super::{StoreError, unavailable};
 use crate::domain::change::{ChangeSet, CreatedIds, ErasureBounds, Refusal};
 use crate::domain::derivation::{Derivation, Source};
 use crate::domain::id::{MemoryId, PartitionId};
-use crate::domain::time::Timestamp;
 use crate::store::ChangeOp;
 
 /// Selects one row if the memory is in the partition. The literal is typed: PostgreSQL's `1` is narrower than the type
@@ -96,25 +96,28 @@ impl WriteTransaction<'_, '_> {
         Ok(found.is_some())
     }
 
-    /// Erases `roots` and all memories derived from them. A memory that merely links to them remains, without the link.
+    /// Erases the memories that a set names and all memories derived from them. A memory that merely links to them remains, without the link.
     /// Returns the memories that are valid again, in the order of ids.
     pub(super) async fn erase(
         &mut self,
         partition: PartitionId,
-        roots: &[MemoryId],
-        now: Timestamp,
+        set: &ChangeSet,
         created: &mut CreatedIds,
     ) -> Result<Vec<MemoryId>, StoreError> {
         self.flush().await?;
+        let now = set.now;
+        let of_owner = of_owner(self.digests, set);
         // Without a bound: the set was refused before if it has one that this exceeds.
-        let closure = closure(&mut *self.connection, partition, roots, &[], usize::MAX).await?;
+        let closure = closure(&mut *self.connection, partition, &set.erasures, &[], usize::MAX).await?;
         let mut erased = HashSet::new();
         let mut erased_turns = HashMap::new();
         let mut linking = BTreeSet::new();
         for id in closure.unwrap_or_default() {
             erased.insert(id);
             self.erase_targets(partition, id, &mut linking).await?;
-            let Some(version) = self.erase_one(partition, id, &mut erased_turns).await? else { continue };
+            let Some(version) = self.erase_one(partition, (id, &of_owner), &mut erased_turns).await? else {
+                continue;
+            };
             self.log_version(partition, ChangeOp::Erase, (id, version), now);
             created.erased.push(id);
         }
@@ -125,11 +128,11 @@ impl WriteTransaction<'_, '_> {
         Ok(reopened)
     }
 
-    /// Erases one memory with its turn; returns its version. `None` if it does not exist any more.
+    /// Erases one memory of an owner, given by its digest, with its turn; returns its version. `None` if it does not exist any more.
     async fn erase_one(
         &mut self,
         partition: PartitionId,
-        id: MemoryId,
+        (id, of_owner): (MemoryId, &Digest),
         erased_turns: &mut HashMap<Uuid, i64>,
     ) -> Result<Option<u32>, StoreError> {
         let row = sqlx::query(
@@ -149,7 +152,7 @@ impl WriteTransaction<'_, '_> {
         // A damaged version or derivation must not keep the memory from being erased.
         let version: i64 = at.get(0, "version").unwrap_or(1);
         let derivation: Option<Uuid> = at.get(2, "derivation_id").unwrap_or(None);
-        self.remember_erased(partition, id).await?;
+        self.remember_erased(partition, of_owner, id).await?;
         self.delete_rows(partition, id).await?;
         self.delete_groups(partition, id).await?;
         for statement in [

@@ -53,18 +53,21 @@ impl Derivations for SqlStore {
         after: Option<DerivationId>,
         limit: u32,
     ) -> Result<Vec<MadeVersion>, StoreError> {
-        // The first version with a derivation is the one that the derivation made.
+        // CROSS JOIN: SQLite must not begin with all versions. The first version with a derivation is the one that the
+        // derivation made.
         let rows = sqlx::query(
-            "SELECT made.derivation_id, made.id, MIN(made.version) FROM (
-                 SELECT m.derivation_id, m.id, m.version FROM derivations d
-                 JOIN memories m ON m.partition_id = d.partition_id AND m.derivation_id = d.id
-                 WHERE d.partition_id = $1 AND d.job_id = $2 AND d.id > $3
+            "WITH page AS (
+                 SELECT d.id, d.partition_id FROM derivations d
+                 WHERE d.partition_id = $1 AND d.job_id = $2 AND d.id > $3 ORDER BY d.id LIMIT $4
+             )
+             SELECT made.derivation_id, made.id, MIN(made.version) FROM (
+                 SELECT m.derivation_id, m.id, m.version FROM page CROSS JOIN memories m
+                 WHERE m.partition_id = page.partition_id AND m.derivation_id = page.id
                  UNION ALL
-                 SELECT v.derivation_id, v.id, v.version FROM derivations d
-                 JOIN memory_versions v ON v.partition_id = d.partition_id AND v.derivation_id = d.id
-                 WHERE d.partition_id = $1 AND d.job_id = $2 AND d.id > $3
+                 SELECT v.derivation_id, v.id, v.version FROM page CROSS JOIN memory_versions v
+                 WHERE v.partition_id = page.partition_id AND v.derivation_id = page.id
              ) AS made
-             GROUP BY made.derivation_id, made.id ORDER BY made.derivation_id LIMIT $4",
+             GROUP BY made.derivation_id, made.id ORDER BY made.derivation_id",
         )
         .bind(partition.0)
         .bind(job.0)
@@ -137,8 +140,9 @@ impl Derivations for SqlStore {
     ) -> Result<Vec<(MemoryId, u32, u64)>, StoreError> {
         let mut numbers = Vec::with_capacity(ids.len());
         for some in ids.chunks(IDS_PER_STATEMENT) {
+            // The sign keeps SQLite from reading the whole log of the partition.
             let mut statement = QueryBuilder::<Db>::new(
-                "SELECT memory_id, version, MIN(seq) FROM changes WHERE partition_id = ",
+                "SELECT memory_id, version, MIN(seq) FROM changes WHERE +partition_id = ",
             );
             statement.push_bind(partition.0).push(" AND op = ").push_bind(ChangeOp::Put.code());
             statement.push(" AND memory_id IN (");

@@ -4,10 +4,14 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
+use super::idempotency::forget_old_records;
 use super::integrity::RULES;
-use super::{Db, SqlStore, StoreError, integrity_complaints, unavailable};
+use super::{Db, SqlStore, StoreError, dialect, integrity_complaints, unavailable};
 use crate::domain::time::Timestamp;
 use crate::store::{Damage, Maintenance, PurgeDebt, PurgeWait};
+
+/// Number of expired idempotency records that one transaction deletes, so that no other write waits for long.
+const RECORDS_PER_TRANSACTION: u32 = 512;
 
 #[async_trait]
 impl Maintenance for SqlStore {
@@ -45,12 +49,17 @@ impl Maintenance for SqlStore {
     }
 
     async fn forget_requests(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let result = sqlx::query("DELETE FROM keyed_requests WHERE created_us < $1")
-            .bind(before.as_micros())
-            .execute(&self.writer)
-            .await
-            .map_err(unavailable)?;
-        Ok(result.rows_affected())
+        let mut forgotten = 0;
+        loop {
+            let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
+            let some =
+                forget_old_records(&mut transaction, before.as_micros(), RECORDS_PER_TRANSACTION).await?;
+            transaction.commit().await.map_err(unavailable)?;
+            forgotten += some;
+            if some < u64::from(RECORDS_PER_TRANSACTION) {
+                return Ok(forgotten);
+            }
+        }
     }
 
     async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {

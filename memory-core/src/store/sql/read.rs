@@ -12,9 +12,12 @@ use super::{Db, Row, SqlStore, StoreError, unavailable};
 use crate::domain::derivation::Derivation;
 use crate::domain::id::{MemoryId, PartitionId, SessionId, TenantId, TurnId};
 use crate::domain::memory::Memory;
+use crate::domain::name::Name;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::turn::{Session, Turn};
-use crate::store::{Memories, OwnerEntry, StoredMemory, Thinking as _};
+use crate::store::{
+    Memories, OwnerEntry, SHARED_PARTITIONS_COUNTED, SharedPartitions, StoredMemory, Thinking as _,
+};
 
 #[async_trait]
 impl Memories for SqlStore {
@@ -43,22 +46,30 @@ impl Memories for SqlStore {
     async fn partitions_with(
         &self,
         tenant: TenantId,
-        kind: OwnerKind,
-        id: &str,
+        ids: &[(OwnerKind, Name)],
         limit: u32,
-    ) -> Result<Vec<PartitionId>, StoreError> {
-        let ids: Vec<i64> = sqlx::query_scalar(
-            "SELECT partition_id FROM scope_partitions WHERE tenant_id = $1 AND id_kind = $2 AND id = $3
-             ORDER BY partition_id LIMIT $4",
-        )
-        .bind(tenant.0)
-        .bind(kind.as_str())
-        .bind(id)
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(unavailable)?;
-        Ok(ids.into_iter().map(PartitionId).collect())
+    ) -> Result<SharedPartitions, StoreError> {
+        let Some((last, others)) = ids.split_last() else { return Ok(SharedPartitions::default()) };
+        let mut statement = QueryBuilder::<Db>::new("SELECT s.partition_id FROM scope_partitions s ");
+        push_reached(&mut statement, tenant, last, others);
+        statement.push(" ORDER BY s.last_shared_us DESC, s.partition_id DESC LIMIT ");
+        statement.push_bind(i64::from(limit) + 1);
+        let mut found: Vec<i64> =
+            statement.build_query_scalar().fetch_all(&self.readers).await.map_err(unavailable)?;
+        let mut total = found.len() as u64;
+        if found.len() > limit as usize {
+            found.truncate(limit as usize);
+            let mut statement = QueryBuilder::<Db>::new(
+                "SELECT COUNT(*) FROM (SELECT s.partition_id FROM scope_partitions s ",
+            );
+            push_reached(&mut statement, tenant, last, others);
+            statement.push(" LIMIT ").push_bind(i64::from(SHARED_PARTITIONS_COUNTED)).push(") AS counted");
+            let count: i64 =
+                statement.build_query_scalar().fetch_one(&self.readers).await.map_err(unavailable)?;
+            // Another writer may have been in between.
+            total = total.max(count.unsigned_abs());
+        }
+        Ok(SharedPartitions { partitions: found.into_iter().map(PartitionId).collect(), total })
     }
 
     async fn owners(
@@ -270,4 +281,23 @@ pub(super) fn owner_entry(row: &Row) -> Result<OwnerEntry, StoreError> {
         memory_count: at.number(3, "memory_count")?,
         created_at: at.time(4, "created_us")?,
     })
+}
+
+/// Condition for the partitions `s` with shared memories of an id, and of each of the others.
+fn push_reached(
+    statement: &mut QueryBuilder<Db>,
+    tenant: TenantId,
+    (kind, id): &(OwnerKind, Name),
+    others: &[(OwnerKind, Name)],
+) {
+    statement.push("WHERE s.tenant_id = ").push_bind(tenant.0);
+    statement.push(" AND s.id_kind = ").push_bind(kind.as_str());
+    statement.push(" AND s.id = ").push_bind(id.as_str().to_owned());
+    for (kind, id) in others {
+        statement.push(
+            " AND EXISTS (SELECT 1 FROM scope_partitions o
+                 WHERE o.tenant_id = s.tenant_id AND o.partition_id = s.partition_id AND o.id_kind = ",
+        );
+        statement.push_bind(kind.as_str()).push(" AND o.id = ").push_bind(id.as_str().to_owned()).push(")");
+    }
 }

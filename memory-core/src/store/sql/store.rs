@@ -8,6 +8,7 @@ mod counters;
 mod detach;
 mod detached;
 pub(super) mod digest_key;
+mod earlier_records;
 mod embedders;
 mod erase;
 mod erased_identities;
@@ -52,7 +53,7 @@ use super::{
 };
 use crate::domain::embedder::EmbedderId;
 use crate::domain::keyed_digest::KeyedDigest;
-use crate::store::{Embedders, StoreError};
+use crate::store::{Embedders, PurgeWait, StoreError};
 use failure::is_refused_data;
 pub(super) use failure::unavailable;
 
@@ -82,6 +83,10 @@ impl SqlStore {
         (ownership, purging, copying): (Ownership, Purging, Copying),
     ) -> Result<Self, StoreError> {
         digest_key::recognise_key(&writer, &digests).await?;
+        if earlier_records::key_earlier_records(&writer, &digests).await? {
+            // The plain hashes go from the file as well.
+            purging.purge(&writer, PurgeWait::Long).await?;
+        }
         let store = Self {
             writer,
             readers,

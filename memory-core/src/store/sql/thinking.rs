@@ -97,10 +97,20 @@ impl Thinking for SqlStore {
         limit: u32,
     ) -> Result<Vec<PendingPartition>, StoreError> {
         let rows = sqlx::query(
-            "SELECT p.tenant_id, p.id, p.owner_kind, p.owner_id FROM partitions p
-             WHERE p.id > $1 AND p.tenant_id <> $4 AND EXISTS
-                 (SELECT 1 FROM thinking_queue q WHERE q.partition_id = p.id AND q.mechanism = $2)
-             ORDER BY p.id LIMIT $3",
+            // From one partition with a queue to the next, along the index: those without are not looked at. `place` is
+            // the number of those before it that have an owner.
+            "WITH RECURSIVE waiting (id, place) AS (
+                 SELECT MIN(q.partition_id), CAST(0 AS BIGINT) FROM thinking_queue q
+                 WHERE q.mechanism = $2 AND q.partition_id > $1
+                 UNION ALL
+                 SELECT (SELECT MIN(q.partition_id) FROM thinking_queue q
+                         WHERE q.mechanism = $2 AND q.partition_id > waiting.id),
+                     waiting.place + (SELECT COUNT(*) FROM partitions d
+                                      WHERE d.id = waiting.id AND d.tenant_id <> $4)
+                 FROM waiting WHERE waiting.id IS NOT NULL AND waiting.place < $3
+             )
+             SELECT p.tenant_id, p.id, p.owner_kind, p.owner_id FROM waiting JOIN partitions p ON p.id = waiting.id
+             WHERE p.tenant_id <> $4 AND waiting.place < $3",
         )
         .bind(after.map_or(0, |id| id.0))
         .bind(mechanism)
@@ -109,14 +119,16 @@ impl Thinking for SqlStore {
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;
-        readable(&rows, |row| {
+        let mut waiting = readable(&rows, |row| {
             let at = Reader { row, table: "partitions" };
             Ok(PendingPartition {
                 tenant: TenantId(at.get(0, "tenant_id")?),
                 partition: PartitionId(at.get(1, "id")?),
                 owner: owner(&at, 2)?,
             })
-        })
+        })?;
+        waiting.sort_unstable_by_key(|pending| pending.partition);
+        Ok(waiting)
     }
 
     async fn count_pending(&self) -> Result<Vec<(String, u64)>, StoreError> {
@@ -278,14 +290,15 @@ impl SqlStore {
         let texts: HashMap<TurnId, String> = turns.into_iter().map(|turn| (turn.id, turn.text)).collect();
         let mut statement = QueryBuilder::<Db>::new("SELECT ");
         statement.push(VERSION_COLUMNS).push(
-            ", v.id FROM memory_versions v
-             JOIN (SELECT id, MAX(version) AS version FROM memory_versions WHERE partition_id = ",
+            // CROSS JOIN: SQLite must not begin with all versions of the owner.
+            ", v.id FROM (SELECT id, MAX(version) AS version FROM memory_versions WHERE partition_id = ",
         );
         statement.push_bind(partition.0).push(" AND recorded_us <= ").push_bind(at.as_micros());
         statement.push(" AND id IN (");
         push_ids(&mut statement, present.iter().map(|memory| memory.id.0));
         statement.push(
-            " GROUP BY id) AS newest ON newest.id = v.id AND newest.version = v.version WHERE v.partition_id = ",
+            " GROUP BY id) AS newest CROSS JOIN memory_versions v
+             WHERE v.id = newest.id AND v.version = newest.version AND v.partition_id = ",
         );
         statement.push_bind(partition.0);
         let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;

@@ -107,9 +107,9 @@ const DECODED: &[Decoded] = &[
         code: "unreadable_request",
         what: "records of idempotency keys",
         columns: "made",
-        from: " FROM keyed_requests",
+        from: " FROM request_records",
         read: |row| {
-            let at = Reader { row, table: "keyed_requests" };
+            let at = Reader { row, table: "request_records" };
             let made = created_from_json(at.get(0, "made")?);
             made.map(drop).ok_or_else(|| at.corrupt("made", "is no list of ids"))
         },

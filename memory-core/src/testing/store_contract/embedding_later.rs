@@ -160,7 +160,7 @@ pub async fn only_rows_in_use_wait_for_vectors(store: &dyn Store) {
     store.use_embedder(new).await.unwrap();
     assert_eq!((waiting(store).await, store.count_rows_to_embed(9).await.unwrap()), (vec![], 0));
     let before = store.indexed(written.partition, &written.created.memories).await.unwrap();
-    store.drop_other_rows(9).await.unwrap();
+    store.drop_other_rows(None, 9).await.unwrap();
     assert_eq!(put(store, &late).await.memories, []);
     assert_eq!(store.indexed(written.partition, &written.created.memories).await.unwrap(), before);
 }
