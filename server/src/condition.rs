@@ -48,7 +48,7 @@ impl StoreCondition {
 
     /// Notes that a write succeeded.
     pub(crate) fn note_written(&self) {
-        let _ = self.0.try_update(Ordering::Relaxed, Ordering::Relaxed, |number| {
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |number| {
             (number != StoreFault::Damaged.number()).then_some(0)
         });
     }

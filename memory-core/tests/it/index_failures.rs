@@ -1,4 +1,5 @@
 //! Commits that the index cannot apply, seen through the engine: they are acknowledged and found all the same.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,5 +1,4 @@
 //! Owners of stores from before migration 9: those of whom nothing is left are forgotten, and jobs get their owners.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use memory_core::domain::id::{JobId, TenantId};
 use memory_core::domain::job::Job;
