@@ -1,5 +1,4 @@
-//! Change sets: the writes of one request. A [`ChangeSet`] is committed as a whole, in one transaction, or refused as a
-//! whole.
+//! Change sets: the writes of one request. A [`ChangeSet`] is committed or refused as a whole, in one transaction.
 //!
 //! The store assigns session ids, session ordinals and sequence numbers, and returns them in a [`Committed`]. The
 //! index is updated from the two together, without another read of the store.
@@ -8,12 +7,11 @@ use std::sync::Arc;
 
 use half::f16;
 
-pub use super::idempotency::{Idempotency, Operation};
-
 use super::derivation::Derivation;
 use super::embedder::EmbedderId;
 use super::group::GroupKey;
 use super::id::{DerivationId, JobId, MemoryId, PartitionId, SessionId, TenantId};
+pub use super::idempotency::{Idempotency, Operation};
 use super::item_outcome::ItemOutcome;
 use super::job::{Job, JobAttempt};
 use super::memory::Memory;
@@ -55,8 +53,7 @@ pub struct ChangeSet {
     /// Memories whose strength is refreshed, without a new version; of several touches of one memory, the last counts.
     /// A memory that is not there is skipped: a recall may name one that was erased meanwhile.
     pub touches: Vec<Touch>,
-    /// Memories to erase, together with everything derived from them. Links to them are removed from the remaining
-    /// memories.
+    /// Memories to erase, with everything derived from them. Links to them from the remaining memories are removed.
     pub erasures: Vec<MemoryId>,
     /// What the erasures may take; `None` for erasures that were not announced to anybody.
     pub erasure_bounds: Option<ErasureBounds>,
