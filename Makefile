@@ -43,6 +43,7 @@ test-long: setup ## The same, with the full form of what `make test` samples, fr
 	@echo "test-long: the seed is $(SEED); make test-long SEED=$(SEED) repeats this run"
 	@ENGRAIN_TEST_LONG=1 PROPTEST_RNG_SEED=$(SEED) PROPTEST_CASES=$(LONG_CASES) $(CARGO) test --locked $(FEATURES) \
 		|| { echo "test-long: failed with SEED=$(SEED)"; exit 1; }
+	@$(PYTHON) scripts/fuzz_api.py --seed $(SEED) || { echo "test-long: failed with SEED=$(SEED)"; exit 1; }
 
 check: lint docs deny unused ## All that CI checks besides the tests
 

@@ -5,14 +5,17 @@
 //! interrupted run resumes.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use engrain::Client;
-use engrain::wire::{AddTurns, DeleteMatching, Filter, ListMemories, ListOrder, NewTurn, Scope};
+use engrain::wire::{AddTurns, DeleteMatching, Filter, Indexing, ListMemories, ListOrder, NewTurn, Scope};
 use futures::TryStreamExt;
 
 use crate::dataset::{Haystack, Question};
 use crate::failure::Failure;
 
+/// Interval of the looks at the vectors that are yet to be made.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Page size of the listing: the server's maximum.
 const PAGE_MEMORIES: u32 = 1_000;
 
@@ -39,15 +42,20 @@ pub(crate) async fn ingest(client: Client, haystack: Haystack) -> Result<Ready, 
         return Err(other(total));
     }
     let present = if total == 0 { HashSet::new() } else { told(&client, &haystack.scope).await? };
-    let mut found = 0;
+    let (mut found, mut is_complete) = (0, true);
     for batch in &haystack.batches {
         let missing: Vec<NewTurn> =
             batch.turns.iter().filter(|turn| !present.contains(&told_by(batch, turn))).cloned().collect();
         found += (batch.turns.len() - missing.len()) as u64;
         if !missing.is_empty() {
             let batch = AddTurns { turns: missing, ..batch.clone() };
-            client.add_turns(&batch).await.map_err(Failure::server(format!("cannot add turns of {user}")))?;
+            let added = client.add_turns(&batch).await;
+            let added = added.map_err(Failure::server(format!("cannot add turns of {user}")))?;
+            is_complete &= added.indexing == Indexing::Complete;
         }
+    }
+    if !is_complete {
+        vectors_are_made(&client).await?;
     }
     let total = count(&client, &haystack.scope).await?;
     if total != expected {
@@ -55,6 +63,17 @@ pub(crate) async fn ingest(client: Client, haystack: Haystack) -> Result<Ready, 
     }
     let Haystack { scope, questions, .. } = haystack;
     Ok(Ready { scope, questions, sent: expected - found, present: found })
+}
+
+/// Waits until the server has made the vectors of large batches: before, recall would be measured without them.
+async fn vectors_are_made(client: &Client) -> Result<(), Failure> {
+    loop {
+        let ready = client.ready().await.map_err(Failure::server("cannot ask for missing vectors"))?;
+        if ready.rows_without_vectors.unwrap_or(0) == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 /// Erases all memories of a user.

@@ -9,6 +9,7 @@ use memory_core::domain::id::{MemoryId, SessionId, TurnId};
 use memory_core::domain::name::Name;
 use memory_core::domain::time::Timestamp;
 use memory_core::domain::turn::Role;
+use memory_core::domain::zone::Zone;
 use memory_core::think::candidate::SourceTurn;
 use memory_core::think::extract::rules::candidates;
 use serde_json::{Value, json};
@@ -39,8 +40,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 "object": statement.object.as_ref().map(Name::as_str),
                 "attribute": statement.attribute.as_ref().map(ToString::to_string),
                 "confidence": statement.confidence, "is_ended": fact.is_ended, "is_confidential": fact.is_confidential,
-                "happened": fact.happened.at.date(), "valid": fact.valid.start.map(Timestamp::date),
-                "source": source.map(|turn| turn.text.as_str()), "said_at": source.map(|turn| turn.said_at.date()),
+                "happened": day(fact.happened.at), "valid": fact.valid.start.map(day),
+                "source": source.map(|turn| turn.text.as_str()), "said_at": source.map(|turn| day(turn.said_at)),
             });
             println!("{line}");
         }
@@ -71,6 +72,10 @@ fn sessions(entry: &Value) -> Vec<Vec<SourceTurn>> {
         .collect()
 }
 
+fn day(at: Timestamp) -> String {
+    Zone::UTC.date(at).to_string()
+}
+
 fn turns(session: &Value, text: &str, date: &str) -> Vec<SourceTurn> {
     let said_at = Timestamp::parse(date).or_else(|| Timestamp::parse(NO_TIME)).unwrap_or(Timestamp::MIN);
     let word = |turn: &Value, key: &str| turn.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -85,6 +90,8 @@ fn turns(session: &Value, text: &str, date: &str) -> Vec<SourceTurn> {
         participants: Vec::new(),
         text: word(turn, text).unwrap_or_default(),
         said_at,
+        utc_offset: None,
+        zone: Zone::UTC,
         audience: Vec::new(),
     };
     session.as_array().into_iter().flatten().enumerate().map(read).collect()

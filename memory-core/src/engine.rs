@@ -11,17 +11,21 @@ use crate::domain::embedder::{EmbedderId, RowRecipe};
 use crate::domain::id::IdSource;
 use crate::domain::scope::{Caller, Owner};
 use crate::domain::time::Timestamp;
+use crate::domain::zone::Zone;
 use crate::error::Error;
 use crate::index::Index;
 use crate::indexing::commit_queue::CommitQueue;
+use crate::indexing::embedder_health::EmbedderHealth;
 use crate::indexing::keys::row_recipe;
 use crate::jobs::runner::JobRunner;
 use crate::limits::Limits;
+use crate::memories::EditLocks;
 use crate::model::source::EmbedderSource;
 use crate::model::{Embedder, Reranker};
 use crate::recall::access_log::AccessLogWriter;
 use crate::recall::settings::RecallSettings;
 use crate::retention::Curve;
+use crate::scope::OwnerSettings;
 use crate::store::Store;
 use crate::store::purger::Purger;
 use crate::think::queue::switch::Switch;
@@ -57,6 +61,7 @@ pub struct Engine {
     pub(crate) index: Arc<dyn Index>,
     /// Shared with the reindex job, which replaces it.
     pub(crate) embedder: Arc<RwLock<ActiveEmbedder>>,
+    pub(crate) embedder_health: EmbedderHealth,
     pub(crate) reranker: Option<Arc<dyn Reranker>>,
     pub(crate) curve: Arc<dyn Curve>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -64,7 +69,9 @@ pub struct Engine {
     pub(crate) limits: Limits,
     pub(crate) recall_settings: RecallSettings,
     pub(crate) thinking: Switch,
+    pub(crate) zones: OwnerSettings<Zone>,
     pub(crate) commits: CommitQueue,
+    pub(crate) edits: EditLocks,
     pub(crate) access_log: AccessLogWriter,
     /// Shared with every copy of the store that is not deleted yet.
     pub(crate) copies: Arc<()>,
@@ -110,6 +117,7 @@ impl Engine {
         let commits =
             CommitQueue::start(store.clone(), index.clone(), limits.commits_waiting, limits.sets_per_commit);
         let thinking = Switch::load(thinking, &*store).await?;
+        let zones = OwnerSettings::load(&*store).await?;
         let access_log = AccessLogWriter::start(store.clone(), limits.recalls_kept);
         Ok(Arc::new(Self {
             copies: Arc::default(),
@@ -117,6 +125,7 @@ impl Engine {
             store,
             index,
             embedder: Arc::new(RwLock::new(ActiveEmbedder { id, embedder })),
+            embedder_health: EmbedderHealth::default(),
             reranker,
             curve,
             clock,
@@ -124,7 +133,9 @@ impl Engine {
             limits,
             recall_settings: recall,
             thinking,
+            zones,
             commits,
+            edits: EditLocks::default(),
             access_log,
             jobs: OnceLock::new(),
             embedders: OnceLock::new(),
@@ -134,6 +145,11 @@ impl Engine {
     /// The limits on requests and on the size of data.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// True if writes are worked on, and the number of times that their task was started again after a panic.
+    pub fn commit_task(&self) -> (bool, u64) {
+        (self.commits.is_alive(), self.commits.restarts())
     }
 
     /// The name of the embedder in use.

@@ -1,5 +1,7 @@
 //! Errors of the engine, independent of HTTP. Each kind has a stable code; the server maps it to a status.
 
+use std::sync::Arc;
+
 use crate::domain::change::Refusal;
 use crate::domain::undo::VersionId;
 use crate::index::IndexError;
@@ -104,7 +106,7 @@ pub enum Error {
     Store(#[from] StoreError),
     /// Failure of the index.
     #[error(transparent)]
-    Index(#[from] IndexError),
+    Index(IndexError),
     /// Failure of a model.
     #[error(transparent)]
     Model(ModelError),
@@ -120,6 +122,9 @@ pub enum Error {
         /// Code of the bound.
         code: &'static str,
     },
+    /// A defect ended the work on the request. A write may have been made or not.
+    #[error("a defect ended the work on the request")]
+    Interrupted,
     /// The engine is shutting down.
     #[error("the server is shutting down")]
     Stopping,
@@ -154,13 +159,33 @@ impl Error {
             Error::UndoHasDependents { .. } => "undo_has_dependents",
             Error::ScopeChanged => "scope_changed",
             Error::Busy => "busy",
-            Error::Store(StoreError::Unavailable(_) | StoreError::InUse { .. }) => "store_unavailable",
-            Error::Store(StoreError::Corrupt { .. }) => "store_damaged",
+            Error::Store(
+                StoreError::Unavailable(_)
+                | StoreError::InUse { .. }
+                | StoreError::NewerVersion(_)
+                | StoreError::Incomplete { .. },
+            ) => "store_unavailable",
+            Error::Store(StoreError::Corrupt { .. } | StoreError::Damaged(_)) => "store_damaged",
+            Error::Store(StoreError::Full(_)) => "storage_full",
+            Error::Store(StoreError::ReadOnly(_)) => "store_read_only",
+            Error::Interrupted => "internal",
             Error::Index(_) => "index_unavailable",
             Error::Model(_) => "embedder_unavailable",
             Error::LanguageModel { .. } => "language_model_unavailable",
             Error::BudgetExhausted { .. } => "budget_exhausted",
             Error::Stopping => "stopping",
+        }
+    }
+}
+
+impl From<IndexError> for Error {
+    fn from(error: IndexError) -> Self {
+        match error {
+            // The index is derived: what it cannot read is a failure of the store.
+            IndexError::Store(error) => {
+                Error::Store(Arc::try_unwrap(error).unwrap_or_else(|shared| shared.alike()))
+            }
+            error => Error::Index(error),
         }
     }
 }
@@ -186,6 +211,9 @@ impl From<Refusal> for Error {
             Refusal::LinkToItself(_) => Error::invalid("links", refusal),
             Refusal::EmbedderChanged => Error::Busy,
             Refusal::Outdated => Error::ScopeChanged,
+            Refusal::Unreadable { table, column, row } => {
+                Error::Store(StoreError::Corrupt { table, column, row })
+            }
             Refusal::Unstorable => Error::invalid("request", refusal),
             Refusal::LeaseLost(job) => Error::LeaseLost { job: job.to_string() },
             Refusal::OtherErasures => Error::ConfirmationStale,

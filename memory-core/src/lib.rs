@@ -29,7 +29,7 @@ pub mod model;
 pub mod recall;
 pub mod remember;
 pub mod retention;
-mod scope;
+pub mod scope;
 pub mod store;
 #[cfg(all(feature = "testing", feature = "sqlite"))]
 pub mod testing;

@@ -37,6 +37,12 @@ pub struct Limits {
     pub erasures_per_call: usize,
     /// Memories that one undo changes.
     pub memories_per_undo: usize,
+    /// Chunks that a request embeds before it answers; the vectors of a larger one are all made later.
+    pub chunks_embedded_at_once: usize,
+    /// Bytes of these chunks.
+    pub bytes_embedded_at_once: usize,
+    /// Milliseconds that a request waits for the embedder; vectors that are missing by then are made later.
+    pub embedding_wait_ms: u64,
     /// Change sets that wait to be committed; further ones are refused as busy.
     pub commits_waiting: usize,
     /// Change sets in one transaction.
@@ -67,6 +73,9 @@ impl Default for Limits {
             deadline_ms: 60_000,
             erasures_per_call: 10_000,
             memories_per_undo: 2_000,
+            chunks_embedded_at_once: 256,
+            bytes_embedded_at_once: 64 * 1024,
+            embedding_wait_ms: 10_000,
             commits_waiting: 1_024,
             sets_per_commit: 128,
             recalls_kept: 1_000,

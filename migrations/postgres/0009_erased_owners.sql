@@ -6,9 +6,7 @@ CREATE TABLE removed_partitions (
     id BIGINT NOT NULL PRIMARY KEY
 );
 
-CREATE INDEX scope_partitions_of_partition ON scope_partitions (partition_id);
 CREATE INDEX derivations_of_partition ON derivations (partition_id);
-CREATE INDEX keyed_requests_of_owner ON keyed_requests (tenant_id, owner_kind, owner_id);
 
 -- Whose memories a job is about: it goes with its owner. None for jobs of the whole store.
 ALTER TABLE durable_jobs ADD COLUMN owner_kind TEXT;

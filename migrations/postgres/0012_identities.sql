@@ -7,11 +7,12 @@ CREATE INDEX turns_by_position ON turns (session_id, position) WHERE position IS
 ALTER TABLE memories ADD COLUMN own_key TEXT;
 CREATE UNIQUE INDEX memories_by_own_key ON memories (partition_id, own_key) WHERE own_key IS NOT NULL;
 
--- Identities of what was erased, as keyed digests: what is sent again under one of them is left out.
+-- Identities of what was erased, as keyed digests: what is sent again under one of them is left out. The owner is one as
+-- well: its partition goes with the last memory.
 CREATE TABLE erased_identities (
-    partition_id BIGINT NOT NULL,
-    digest       BYTEA  NOT NULL,
-    PRIMARY KEY (partition_id, digest)
+    owner  BYTEA NOT NULL,
+    digest BYTEA NOT NULL,
+    PRIMARY KEY (owner, digest)
 );
 
 -- `turn_count` is the number of turns that are there; the ordinal of the next one is counted apart.

@@ -1,5 +1,7 @@
 //! Admission control: the limit on concurrent requests, and request timeouts.
 //!
+//! The body is read first, within the bounds of [`crate::bodies`]: a request that still arrives holds no slot.
+//!
 //! Invariant: no unbounded queue. A request over the configured limit is refused at once (`busy`, with `Retry-After`),
 //! and no request runs longer than its timeout. A streamed response keeps its slot until the stream ends, by holding
 //! its [`Admission`].
@@ -7,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -50,7 +53,13 @@ pub(crate) async fn bound_admin(State(app): State<Arc<App>>, request: Request, n
     within(&app, time_out, request, next).await
 }
 
-async fn within(app: &App, time_out: Duration, mut request: Request, next: Next) -> Response {
+async fn within(app: &App, time_out: Duration, request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    let (bytes, _room) = match app.bodies().read(&head.headers, body).await {
+        Ok(read) => read,
+        Err(problem) => return problem.into_response(),
+    };
+    let mut request = Request::from_parts(head, Body::from(bytes));
     let admission = match app.places().take() {
         Ok(admission) => admission,
         Err(busy) => return busy.into_response(),

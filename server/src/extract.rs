@@ -1,12 +1,10 @@
 //! Extractors of request parts: JSON body, query string, path ids, idempotency key.
 //!
 //! They replace axum's own, whose rejections are plain text. Every rejection here is a [`Problem`] with a stable code
-//! and, where one field is invalid, its path. Reading is bounded in bytes and time before anything is parsed.
+//! and, where one field is invalid, its path. [`crate::bodies`] has read the body before.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -15,26 +13,33 @@ use memory_core::domain::name::Name;
 use memory_core::domain::scope::Caller;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_path_to_error::{Path as FieldPath, Segment};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::App;
+use crate::json::{parse, refused};
 use crate::problem::{Code, Problem};
+
+/// Length of a body up to which it is parsed on the thread of its connection, in bytes: less than a millisecond.
+const PARSED_INLINE_BYTES: usize = 128 * 1024;
 
 /// JSON body of a request.
 #[derive(Debug)]
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        let limits = &app.config().limits;
         let (head, body) = request.into_parts();
         check_content_type(&head.headers)?;
-        let bytes = read(&head.headers, body, limits.body_bytes, limits.body_timeout()).await?;
-        parse(&bytes).map(JsonBody)
+        // Read by the layer of admission: nothing is waited for.
+        let (bytes, _room) = app.bodies().read(&head.headers, body).await?;
+        if bytes.len() <= PARSED_INLINE_BYTES {
+            return parse(&bytes).map(JsonBody);
+        }
+        let parsed = tokio::task::spawn_blocking(move || parse(&bytes)).await;
+        parsed.unwrap_or_else(|_| Err(Problem::new(Code::Internal, "see the server's log"))).map(JsonBody)
     }
 }
 
@@ -101,30 +106,6 @@ impl IdempotencyKey {
     }
 }
 
-/// Reads a body of at most `limit` bytes within `time_out`.
-async fn read(headers: &HeaderMap, body: Body, limit: usize, time_out: Duration) -> Result<Bytes, Problem> {
-    let too_large =
-        || Problem::new(Code::BodyTooLarge, format!("the body must be at most {limit} bytes long"));
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: u64| length > limit as u64) {
-        return Err(too_large()); // nothing of it is read
-    }
-    match tokio::time::timeout(time_out, axum::body::to_bytes(body, limit)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if is_length_limit(&error) => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::new(Code::MalformedJson, "the body broke off")),
-        Err(_) => {
-            let detail = format!("the body must arrive within {} ms", time_out.as_millis());
-            Err(Problem::new(Code::BodyTimedOut, detail))
-        }
-    }
-}
-
-fn is_length_limit(error: &axum::Error) -> bool {
-    let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    causes.any(|cause| cause.to_string().contains("length limit exceeded"))
-}
-
 fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -133,33 +114,6 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     }
     let detail = "send JSON with the header `Content-Type: application/json`";
     Err(Problem::at(Code::UnsupportedMediaType, "Content-Type", detail))
-}
-
-/// Parses a request from JSON.
-pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    if bytes.is_empty() {
-        return Err(Problem::new(Code::MalformedJson, "the body is empty"));
-    }
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let request = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = error.path().clone();
-        let error = error.into_inner();
-        let message = error.to_string();
-        if message.starts_with("number out of range") {
-            // The JSON is valid; the number is out of range for every field.
-            Problem::at(Code::InvalidRequest, dotted(&path, None), "the number is out of range")
-        } else if error.is_data() {
-            refused(&path, &message)
-        } else {
-            malformed(&error)
-        }
-    })?;
-    reader.end().map_err(|error| malformed(&error))?;
-    Ok(request)
-}
-
-fn malformed(error: &serde_json::Error) -> Problem {
-    Problem::new(Code::MalformedJson, error.to_string())
 }
 
 fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
@@ -172,48 +126,6 @@ fn form_pairs(query: &str) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(query.as_bytes())
 }
 
-/// Derives code and field from serde's message, whose wording is the same for every format.
-fn refused(path: &FieldPath, message: &str) -> Problem {
-    // The position in the JSON text is dropped: the client program wrote fields, not lines.
-    let message = message.split(" at line ").next().unwrap_or(message);
-    let named = |prefix: &str| message.strip_prefix(prefix)?.split('`').next();
-    if let Some(name) = named("missing field `") {
-        let detail = format!("`{name}` is missing");
-        return Problem::at(Code::MissingField, dotted(path, Some(name)), detail);
-    }
-    if let Some(name) = named("unknown field `") {
-        let ends_with_it = matches!(path.iter().next_back(), Some(Segment::Map { key }) if key == name);
-        let field = dotted(path, (!ends_with_it).then_some(name));
-        return Problem::at(Code::UnknownField, field, message);
-    }
-    if let Some(name) = named("duplicate field `") {
-        return Problem::at(Code::WrongType, dotted(path, Some(name)), message);
-    }
-    Problem::at(Code::WrongType, dotted(path, None), message)
-}
-
-/// Path such as `turns[3].said_at`, extended by `last`.
-fn dotted(path: &FieldPath, last: Option<&str>) -> String {
-    let mut text = String::new();
-    let push_name = |text: &mut String, name: &str| {
-        if !text.is_empty() {
-            text.push('.');
-        }
-        text.push_str(name);
-    };
-    for segment in path {
-        match segment {
-            Segment::Seq { index } => text.push_str(&format!("[{index}]")),
-            Segment::Map { key } => push_name(&mut text, key),
-            Segment::Enum { .. } | Segment::Unknown => {}
-        }
-    }
-    if let Some(name) = last {
-        push_name(&mut text, name);
-    }
-    if text.is_empty() { "body".to_owned() } else { text }
-}
-
 #[cfg(test)]
 mod tests {
     use engrain::wire;
@@ -222,50 +134,6 @@ mod tests {
     use memory_core::domain::scope::Rights;
 
     use super::*;
-
-    fn problem_of<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> (Code, String) {
-        let problem = parse::<T>(body.as_bytes()).expect_err(body);
-        (problem.code, problem.field.unwrap_or_default())
-    }
-
-    #[test]
-    fn an_invalid_body_is_refused_with_code_and_field() {
-        let turn = |inside: &str| format!(r#"{{"scope":{{"user_id":"u"}},"turns":[{{{inside}}}]}}"#);
-        let cases = [
-            (String::new(), Code::MalformedJson, ""),
-            ("{".to_owned(), Code::MalformedJson, ""),
-            (r#"{"scope":{},"turns":[]} x"#.to_owned(), Code::MalformedJson, ""),
-            (turn(r#""role":"user","text":NaN"#), Code::MalformedJson, ""),
-            (
-                turn(r#""role":"user","text":"a","importance":1e999"#),
-                Code::InvalidRequest,
-                "turns[0].importance",
-            ),
-            (turn("\"role\":\"user\",\"text\":\"\u{0}\""), Code::MalformedJson, ""),
-            (turn(r#""role":"user","text":"\ud800""#), Code::MalformedJson, ""),
-            ("[]".to_owned(), Code::WrongType, "body"),
-            ("7".to_owned(), Code::WrongType, "body"),
-            ("{}".to_owned(), Code::MissingField, "scope"),
-            (r#"{"scope":{"user":"u"},"turns":[]}"#.to_owned(), Code::UnknownField, "scope.user"),
-            (r#"{"scope":{},"turns":{}}"#.to_owned(), Code::WrongType, "turns"),
-            (turn(r#""text":"a""#), Code::MissingField, "turns[0].role"),
-            (turn(r#""role":"robot","text":"a""#), Code::WrongType, "turns[0].role"),
-            (turn(r#""role":"user","text":7"#), Code::WrongType, "turns[0].text"),
-            (turn(r#""role":"user","text":"a","when":"now""#), Code::UnknownField, "turns[0].when"),
-            (turn(r#""role":"user","text":"a","tags":["x",7]"#), Code::WrongType, "turns[0].tags[1]"),
-            (turn(r#""role":"user","text":"a","text":"b""#), Code::WrongType, "turns[0].text"),
-        ];
-        for (body, code, field) in cases {
-            let found = problem_of::<wire::AddTurns>(&body);
-            assert_eq!((found.0, found.1.as_str()), (code, field), "{body}");
-        }
-    }
-
-    #[test]
-    fn deep_nesting_is_refused_without_recursing_into_it() {
-        let deep = format!(r#"{{"scope":{{}},"query":"q","filter":{}"#, r#"{"not":"#.repeat(100_000));
-        assert_eq!(problem_of::<wire::RecallRequest>(&deep).0, Code::MalformedJson);
-    }
 
     #[test]
     fn query_strings_are_read_strictly() {

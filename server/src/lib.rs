@@ -1,7 +1,7 @@
 //! Engrain server: REST API and command line.
 //!
-//! [`router`] lists every route with its layers. A request passes [`observe`] (id, log, metrics, problems),
-//! [`admission`] (concurrency, timeouts) and the extractors of [`extract`] and [`auth`]. A handler in [`mod@routes`]
+//! [`router`] lists every route with its layers. A request passes [`observe`] (id, log, metrics, problems), the
+//! guard of [`auth`], [`admission`] (bodies, concurrency, timeouts) and the extractors of [`extract`] and [`auth`]. A handler in [`mod@routes`]
 //! converts it ([`convert`]), calls the engine once and converts the result. Handlers have no rules of their own:
 //! `memory-core` checks and decides.
 //!
@@ -9,11 +9,14 @@
 
 mod admission;
 mod auth;
+mod bodies;
 pub mod cli;
+mod condition;
 pub mod config;
 mod convert;
 mod discovery;
 mod extract;
+mod json;
 mod metrics;
 mod observe;
 pub mod openapi;
@@ -36,11 +39,14 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::admission::{Places, bound, bound_admin};
+use crate::bodies::Bodies;
+use crate::condition::StoreCondition;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::routes::{
-    admin, backup, export, import, jobs, memories, meta, owners, recall, sessions, thinking, turns, undo,
+    admin, backup, export, import, jobs, memories, meta, owners, recall, sessions, thinking, timezone, turns,
+    undo,
 };
 
 /// Router of all routes. The server listens with it before the engine is ready: see [`App::attach`].
@@ -54,6 +60,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(openapi::served(document))
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(Arc::clone(&app), auth::guard))
         .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
         .with_state(app)
 }
@@ -76,6 +83,7 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(thinking::recall_thoughts)) // POST /v1/thoughts/recall
         .routes(routes!(thinking::audit_facts)) // POST /v1/audit
         .routes(routes!(thinking::show_thinking, thinking::set_thinking)) // /v1/thinking
+        .routes(routes!(timezone::show_timezone, timezone::set_timezone)) // /v1/timezone
         .routes(routes!(sessions::list_sessions)) // GET /v1/sessions
         .routes(routes!(sessions::session_turns)) // GET /v1/sessions/{id}/turns
         .routes(routes!(owners::list_owners)) // GET /v1/owners
@@ -121,11 +129,13 @@ pub struct App {
     config: Config,
     engine: OnceLock<Arc<Engine>>,
     places: Places,
+    bodies: Bodies,
     backups: backup::Backups,
     metrics: Metrics,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     instance: Uuid,
+    condition: StoreCondition,
 }
 
 impl App {
@@ -135,11 +145,13 @@ impl App {
         Arc::new(Self {
             instance: ids.next(clock.now()),
             places: Places::new(config.limits.concurrent_requests),
+            bodies: Bodies::new(&config.limits),
             backups: backup::Backups::default(),
             engine: OnceLock::new(),
             metrics: Metrics::install(),
             clock: Arc::new(clock),
             ids: Arc::new(ids),
+            condition: StoreCondition::default(),
             config,
         })
     }
@@ -163,12 +175,21 @@ impl App {
         &self.places
     }
 
+    fn bodies(&self) -> &Bodies {
+        &self.bodies
+    }
+
     fn backups(&self) -> &backup::Backups {
         &self.backups
     }
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Condition of the store as requests met it.
+    fn condition(&self) -> &StoreCondition {
+        &self.condition
     }
 
     fn metrics(&self) -> &Metrics {

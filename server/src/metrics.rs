@@ -25,10 +25,13 @@ const JOB_ATTEMPTS: &str = "engrain_job_attempts_total";
 const JOB_FAILURES: &str = "engrain_job_failures_total";
 const JOB_WORKER_RESTARTS: &str = "engrain_job_worker_restarts_total";
 const JOB_WORKERS_ALIVE: &str = "engrain_job_workers_alive";
+const UNREADABLE_ROWS: &str = "engrain_unreadable_rows_total";
 const THINKING_QUEUE: &str = "engrain_thinking_queue";
 const MODEL_CALLS: &str = "engrain_model_calls_total";
 const MODEL_REFUSED: &str = "engrain_model_refused_replies_total";
 const MODEL_TOKENS: &str = "engrain_model_tokens_total";
+const ROWS_WITHOUT_VECTORS: &str = "engrain_rows_without_vectors";
+const EMBEDDER_FAULT: &str = "engrain_embedder_fault";
 const PURGE_PENDING: &str = "engrain_purge_pending_erasures";
 const PURGE_AGE_SECONDS: &str = "engrain_purge_pending_age_seconds";
 /// The label of all kinds of jobs that this server has no handler for.
@@ -103,9 +106,25 @@ fn describe() {
         Unit::Count,
         "Tokens of language models, by task, back end and kind: prompt or reply."
     );
+    describe_gauge!(
+        ROWS_WITHOUT_VECTORS,
+        Unit::Count,
+        "Index rows whose vectors are yet to be made, counted up to 100,000."
+    );
+    describe_gauge!(EMBEDDER_FAULT, Unit::Count, "1 if the embedder failed last, else 0.");
     describe_gauge!(PURGE_PENDING, Unit::Count, "Erasures whose bytes may still be in files of the store.");
     describe_gauge!(PURGE_AGE_SECONDS, Unit::Seconds, "Age of the oldest of them.");
+    describe_counter!(
+        UNREADABLE_ROWS,
+        Unit::Count,
+        "Stored rows left out because they cannot be decoded, each time that they are read."
+    );
     describe_gauge!(JOB_WORKERS_ALIVE, Unit::Count, "1 if the worker of this kind of jobs is alive, else 0.");
+}
+
+/// Publishes the number of stored rows that were left out.
+pub(crate) fn unreadable_rows() {
+    counter!(UNREADABLE_ROWS).absolute(memory_core::store::rows_left_out());
 }
 
 /// Records an answered request.
@@ -181,6 +200,12 @@ pub(crate) fn thinking(waiting: &[(&'static str, u64)], calls: &[MeteredCalls]) 
             counter!(MODEL_TOKENS, &[task, backend, ("kind", kind.into())]).absolute(tokens);
         }
     }
+}
+
+/// Notes the rows whose vectors are yet to be made, and if the embedder failed last.
+pub(crate) fn embedding(rows_without_vectors: u64, is_failing: bool) {
+    gauge!(ROWS_WITHOUT_VECTORS).set(f64::from(u32::try_from(rows_without_vectors).unwrap_or(u32::MAX)));
+    gauge!(EMBEDDER_FAULT).set(f64::from(u8::from(is_failing)));
 }
 
 /// Notes the erasures whose bytes may still be in files of the store, and the age of the oldest.

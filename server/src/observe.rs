@@ -38,6 +38,9 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
         Problem::new(Code::Internal, "see the server's log").into_response()
     });
 
+    if let Some(fault) = response.extensions().get::<Problem>().and_then(|problem| problem.fault) {
+        app.condition().note(fault);
+    }
     let (mut response, code) = problem::finish(response, &request_id);
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);

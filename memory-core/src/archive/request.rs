@@ -32,6 +32,18 @@ pub struct ArchivePage {
     pub ids: Vec<MemoryId>,
     /// True if more follow.
     pub has_more: bool,
+    /// Number of memories that cannot be decoded and were left out.
+    pub unreadable: u64,
+}
+
+/// Memories of an export, read together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ArchivedMemories {
+    /// The memories.
+    pub memories: Vec<Archived>,
+    /// Number of memories that cannot be decoded, or a version, a derivation, the turn or the session of which cannot. They
+    /// are left out.
+    pub unreadable: u64,
 }
 
 /// Memories of an archive to write.

@@ -26,7 +26,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error`] when the request is invalid or over a limit, the caller lacks the right to administer and to write, or the
-    /// embedder or the store fails. Nothing is written then.
+    /// store fails. Nothing is written then. A failure of the embedder is none: the vectors are made later.
     pub async fn restore_memories(
         &self,
         caller: &Caller,
@@ -45,7 +45,9 @@ impl Engine {
         }
         for _ in 0..TRIES {
             let embedder = self.add_rows(&mut set).await?;
-            match self.commits.commit(set.clone()).await {
+            let mut attempt = set.clone();
+            self.embed_later(&mut attempt);
+            match self.commits.commit(attempt).await {
                 Err(Error::Busy) if self.active_embedder().id != embedder => {}
                 Err(Error::ScopeChanged) if !set.unprepared.is_empty() => {}
                 Ok(Outcome::Committed(committed)) => return Ok(committed.restored),
@@ -63,7 +65,7 @@ impl Engine {
             true => TextToIndex::plain(""),
             false => TextToIndex::of_memory(&one.present.memory),
         });
-        let indexed = self.index_texts(&texts.collect::<Vec<_>>(), "records").await?;
+        let indexed = self.index_texts_for_now(&texts.collect::<Vec<_>>(), "records").await?;
         for (one, rows) in set.restorations.iter_mut().zip(indexed.rows) {
             one.present.rows = rows;
         }

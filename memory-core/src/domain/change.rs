@@ -1,16 +1,15 @@
-//! Change sets: the writes of one request. A [`ChangeSet`] is committed as a whole, in one transaction, or refused as a
-//! whole.
+//! Change sets: the writes of one request. A [`ChangeSet`] is committed or refused as a whole, in one transaction.
 //!
 //! The store assigns session ids, session ordinals and sequence numbers, and returns them in a [`Committed`]. The
 //! index is updated from the two together, without another read of the store.
 
-pub use super::idempotency::{Idempotency, Operation};
 pub use super::new_memory::{IndexRow, KeyKind, MAX_GROUPS_PER_MEMORY, NewMemory};
 
 use super::derivation::Derivation;
 use super::embedder::EmbedderId;
 use super::group::GroupKey;
 use super::id::{DerivationId, JobId, MemoryId, PartitionId, SessionId, TenantId};
+pub use super::idempotency::{Idempotency, Operation};
 use super::item_outcome::ItemOutcome;
 use super::job::{Job, JobAttempt};
 use super::memory::Memory;
@@ -55,8 +54,7 @@ pub struct ChangeSet {
     /// Memories whose strength is refreshed, without a new version; of several touches of one memory, the last counts.
     /// A memory that is not there is skipped: a recall may name one that was erased meanwhile.
     pub touches: Vec<Touch>,
-    /// Memories to erase, together with everything derived from them. Links to them are removed from the remaining
-    /// memories.
+    /// Memories to erase, with everything derived from them. Links to them from the remaining memories are removed.
     pub erasures: Vec<MemoryId>,
     /// What the erasures may take; `None` for erasures that were not announced to anybody.
     pub erasure_bounds: Option<ErasureBounds>,
@@ -313,6 +311,16 @@ pub enum Refusal {
     /// The database refuses a value or an id of the set.
     #[error("the database does not take a value of the request")]
     Unstorable,
+    /// A stored value that the set depends on cannot be decoded.
+    #[error("the store is damaged: {table}.{column} of {row}")]
+    Unreadable {
+        /// Table.
+        table: &'static str,
+        /// Column.
+        column: &'static str,
+        /// Row, in words.
+        row: String,
+    },
     /// A partition, session or document has reached its bound.
     #[error("{what} is full: at most {limit}")]
     Full {

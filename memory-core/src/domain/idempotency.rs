@@ -39,30 +39,6 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// True if the operation erases. What such a request answered is kept when its owner is erased, without the name.
-    pub const fn erases(self) -> bool {
-        matches!(
-            self,
-            Operation::DeleteMemory
-                | Operation::DeleteMatching
-                | Operation::DeleteOwner
-                | Operation::UndoJob
-                | Operation::UndoChange
-        )
-    }
-
-    /// All operations.
-    pub const ALL: [Operation; 8] = [
-        Operation::AddTurns,
-        Operation::AddMemories,
-        Operation::EditMemory,
-        Operation::DeleteMemory,
-        Operation::DeleteMatching,
-        Operation::DeleteOwner,
-        Operation::UndoJob,
-        Operation::UndoChange,
-    ];
-
     /// Name in the store and in request hashes; never empty.
     pub const fn as_str(self) -> &'static str {
         match self {

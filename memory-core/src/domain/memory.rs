@@ -7,6 +7,7 @@ use super::name::Name;
 use super::statement::Statement;
 use super::time::{Interval, Timestamp};
 use super::turn::Role;
+use super::zone::UtcOffset;
 
 /// Kind of a memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -193,4 +194,6 @@ pub struct Happened {
     pub at: Timestamp,
     /// Last moment of the period; `None` for a single moment.
     pub until: Option<Timestamp>,
+    /// Offset of the local time in which its day is counted; `None` if it is unknown, and the zone of the owner counts.
+    pub offset: Option<UtcOffset>,
 }

@@ -29,3 +29,4 @@ pub mod time;
 pub mod turn;
 pub mod undo;
 pub(crate) mod visible;
+pub mod zone;

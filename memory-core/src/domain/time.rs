@@ -57,24 +57,20 @@ impl Timestamp {
         (Self::MIN.0..=Self::MAX.0).contains(&micros).then_some(Self(micros))
     }
 
-    /// Days since 1970 in UTC.
+    /// Days since 1970 in UTC. The days of a person are those of [`super::zone::Zone::day`].
     pub const fn day(self) -> i64 {
         self.0.div_euclid(MICROS_PER_DAY)
     }
 
-    /// The calendar date in UTC, as `2023-05-20`.
-    pub fn date(self) -> String {
-        self.civil().map_or_else(String::new, |civil| civil.date().to_string())
-    }
-
-    /// Year, month, day, weekday, hour and minute in UTC, for prompts: `2023-05-20 (Sat) 02:21`.
-    pub fn for_readers(self) -> String {
-        self.civil().map_or_else(String::new, |civil| civil.strftime("%Y-%m-%d (%a) %H:%M").to_string())
-    }
-
     /// Calendar date and time in UTC. Every [`Timestamp`] has one.
-    fn civil(self) -> Option<jiff::civil::DateTime> {
+    pub(super) fn civil(self) -> Option<jiff::civil::DateTime> {
         EPOCH.checked_add(jiff::SignedDuration::from_micros(self.0)).ok()
+    }
+
+    /// The moment of a calendar date and time in UTC; `None` outside the years 1 to 9999.
+    pub(super) fn of_civil(civil: jiff::civil::DateTime) -> Option<Self> {
+        let micros = i64::try_from(civil.duration_since(EPOCH).as_micros()).ok()?;
+        (Self::MIN.0..=Self::MAX.0).contains(&micros).then_some(Self(micros))
     }
 }
 
@@ -158,7 +154,6 @@ mod tests {
             assert_eq!(read.to_string(), shown, "{text}");
             assert_eq!(Timestamp::parse(shown), Some(read), "{shown} does not return");
         }
-        assert_eq!(Timestamp::MAX.date(), "9999-12-31");
         assert_eq!(Timestamp::MIN.to_string(), "0001-01-01T00:00:00Z");
         assert_eq!(Timestamp::parse("9999-12-31T23:59:59"), None, "no offset");
     }
@@ -181,13 +176,6 @@ mod tests {
                 assert_eq!(text, "20230520T022100", "{text} was read as {read}");
             }
         }
-    }
-
-    #[test]
-    fn prompts_show_the_weekday() {
-        let at = Timestamp::parse("2023-05-20T02:21:00Z").expect("a moment");
-        assert_eq!(at.for_readers(), "2023-05-20 (Sat) 02:21");
-        assert_eq!(at.date(), "2023-05-20");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::id::{SessionId, TurnId};
 use super::metadata::Metadata;
 use super::name::Name;
 use super::time::Timestamp;
+use super::zone::UtcOffset;
 
 /// Role of a turn's speaker in the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +75,8 @@ pub struct Turn {
     pub text: String,
     /// Time of the utterance.
     pub said_at: Timestamp,
+    /// Offset of the speaker's local time at that moment, if it is known.
+    pub utc_offset: Option<UtcOffset>,
     /// Time of recording.
     pub recorded_at: Timestamp,
     /// Names of the others present.

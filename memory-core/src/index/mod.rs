@@ -14,6 +14,7 @@ use async_trait::async_trait;
 
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::time::Timestamp;
+use crate::domain::zone::UtcOffset;
 use crate::store::{Indexed, StoreError};
 
 pub use view::{Hidden, ValidTime, View};
@@ -102,6 +103,8 @@ pub struct Candidate {
     pub position: Option<TurnPosition>,
     /// Time of the event that it tells of.
     pub happened_at: Timestamp,
+    /// Offset of the local time there, if it is known.
+    pub utc_offset: Option<UtcOffset>,
     /// True if its text ends with a question.
     pub ends_with_question: bool,
     /// True if the query names the turn's author.

@@ -5,21 +5,25 @@
 //! the index even if the caller is cancelled. Many callers share one transaction and one sync to disk.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, debug_span};
 
 use crate::domain::change::{Appended, ChangeSet, Committed, CreatedIds, NewTurns, Outcome};
 use crate::domain::embedder::EmbedderId;
-use crate::domain::id::MemoryId;
-use crate::domain::job::{Job, JobAttempt};
+use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::job::{Job, JobAttempt, JobState};
 use crate::domain::link::redirect;
 use crate::domain::memory::Memory;
+use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::index::{ErasureGuard, Index, Update};
 use crate::jobs::arrivals::JobArrivals;
-use crate::store::{Indexed, Store, StoreError};
+use crate::store::{Indexed, PutVectors, Store, VectorsPut, VectorsToPut};
 
 /// Maximum number of memories read from the store in one call.
 const MEMORIES_PER_READ: usize = 512;
@@ -29,6 +33,7 @@ const MEMORIES_PER_READ: usize = 512;
 pub(crate) struct CommitQueue {
     work: mpsc::Sender<Work>,
     arrivals: JobArrivals,
+    restarts: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -36,6 +41,10 @@ enum Work {
     Commit(Box<ChangeSet>, oneshot::Sender<Result<Outcome, Error>>),
     /// Runs between two groups, so that no set is committed for an embedder that is no longer in use.
     UseEmbedder(EmbedderId, JobAttempt, oneshot::Sender<Result<bool, Error>>),
+    /// Runs between two groups, so that the index receives the vectors in the order of the change log.
+    PutVectors(VectorsToPut, oneshot::Sender<Result<u64, Error>>),
+    /// Runs between two groups, so that no set skips its job because of one that has just looked for the last time.
+    EndEmbedding(Box<Job>, Timestamp, oneshot::Sender<Result<bool, Error>>),
 }
 
 impl CommitQueue {
@@ -49,8 +58,25 @@ impl CommitQueue {
     ) -> Self {
         let (work, queue) = mpsc::channel(waiting);
         let arrivals = JobArrivals::default();
-        tokio::spawn(run(Ports { store, index, arrivals: arrivals.clone() }, queue, sets_per_commit));
-        Self { work, arrivals }
+        let ports = Ports { store, index, arrivals: arrivals.clone() };
+        let restarts = Arc::new(AtomicU64::new(0));
+        tokio::spawn(supervise(ports, queue, sets_per_commit, Arc::clone(&restarts)));
+        Self { work, arrivals, restarts }
+    }
+
+    /// True if the task takes requests.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.work.is_closed()
+    }
+
+    /// Number of times that the task was started again after a panic.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    /// Error of a request whose answer was lost.
+    fn unanswered(&self) -> Error {
+        if self.is_alive() { Error::Interrupted } else { Error::Stopping }
     }
 
     /// Signals of the jobs that are committed with change sets.
@@ -63,7 +89,7 @@ impl CommitQueue {
     pub(crate) async fn commit(&self, set: ChangeSet) -> Result<Outcome, Error> {
         let (reply, answer) = oneshot::channel();
         self.send(Work::Commit(Box::new(set), reply))?;
-        answer.await.map_err(|_| Error::Stopping)?
+        answer.await.map_err(|_| self.unanswered())?
     }
 
     /// Switches, as the work of a job, to an embedder that has rows of every memory; returns false if a memory still
@@ -73,7 +99,27 @@ impl CommitQueue {
     pub(crate) async fn use_embedder(&self, id: EmbedderId, attempt: JobAttempt) -> Result<bool, Error> {
         let (reply, answer) = oneshot::channel();
         self.work.send(Work::UseEmbedder(id, attempt, reply)).await.map_err(|_| Error::Stopping)?;
-        answer.await.map_err(|_| Error::Stopping)?
+        answer.await.map_err(|_| self.unanswered())?
+    }
+
+    /// Writes vectors into rows that lack them, and returns their number. When it returns, they are durable and visible to every search. Waits for
+    /// a place in the queue.
+    ///
+    /// Errors: [`Error::LeaseLost`] if this worker no longer holds the job's lease.
+    pub(crate) async fn put_vectors(&self, made: VectorsToPut) -> Result<u64, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.work.send(Work::PutVectors(made, reply)).await.map_err(|_| Error::Stopping)?;
+        answer.await.map_err(|_| self.unanswered())?
+    }
+
+    /// Ends a job that makes missing vectors; returns false, and leaves the job running, if its tenant has rows without
+    /// a vector. Waits for a place in the queue.
+    ///
+    /// Errors: [`Error::LeaseLost`] if this worker no longer holds the job's lease.
+    pub(crate) async fn end_embedding(&self, job: Job, now: Timestamp) -> Result<bool, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.work.send(Work::EndEmbedding(Box::new(job), now, reply)).await.map_err(|_| Error::Stopping)?;
+        answer.await.map_err(|_| self.unanswered())?
     }
 
     fn send(&self, work: Work) -> Result<(), Error> {
@@ -91,7 +137,24 @@ struct Ports {
     arrivals: JobArrivals,
 }
 
-async fn run(ports: Ports, mut queue: mpsc::Receiver<Work>, sets_per_commit: usize) {
+/// Runs the task, and goes on with the next group after a panic. The callers of the group in which it happened get
+/// [`Error::Interrupted`]; it may be committed without being in the index, which is therefore read anew.
+async fn supervise(
+    ports: Ports,
+    mut queue: mpsc::Receiver<Work>,
+    sets_per_commit: usize,
+    restarts: Arc<AtomicU64>,
+) {
+    while AssertUnwindSafe(run(&ports, &mut queue, sets_per_commit)).catch_unwind().await.is_err() {
+        restarts.fetch_add(1, Ordering::Relaxed);
+        tracing::error!("the commit task panicked: its group is answered with an error, and it goes on");
+        if AssertUnwindSafe(ports.index.clear_cache()).catch_unwind().await.is_err() {
+            tracing::error!("the index could not be cleared after a panic");
+        }
+    }
+}
+
+async fn run(ports: &Ports, queue: &mut mpsc::Receiver<Work>, sets_per_commit: usize) {
     let mut group = Vec::with_capacity(sets_per_commit);
     while queue.recv_many(&mut group, sets_per_commit).await > 0 {
         let (mut sets, mut replies) = (Vec::new(), Vec::new());
@@ -102,12 +165,20 @@ async fn run(ports: Ports, mut queue: mpsc::Receiver<Work>, sets_per_commit: usi
                     replies.push(reply);
                 }
                 Work::UseEmbedder(id, attempt, reply) => {
-                    commit_group(&ports, std::mem::take(&mut sets), std::mem::take(&mut replies)).await;
+                    commit_group(ports, std::mem::take(&mut sets), std::mem::take(&mut replies)).await;
                     let _ = reply.send(use_embedder(&*ports.store, &*ports.index, id, attempt).await);
+                }
+                Work::PutVectors(made, reply) => {
+                    commit_group(ports, std::mem::take(&mut sets), std::mem::take(&mut replies)).await;
+                    let _ = reply.send(put_vectors(ports, made).await);
+                }
+                Work::EndEmbedding(job, now, reply) => {
+                    commit_group(ports, std::mem::take(&mut sets), std::mem::take(&mut replies)).await;
+                    let _ = reply.send(end_embedding(&*ports.store, *job, now).await);
                 }
             }
         }
-        commit_group(&ports, sets, replies).await;
+        commit_group(ports, sets, replies).await;
     }
 }
 
@@ -137,12 +208,8 @@ async fn commit_group(ports: &Ports, sets: Vec<ChangeSet>, replies: Vec<Reply>) 
                 sets = sets.len(),
                 "nothing was committed"
             );
-            let mut first = Some(error);
             for reply in replies {
-                let error = first
-                    .take()
-                    .unwrap_or_else(|| StoreError::Unavailable("see the first of the group".into()));
-                let _ = reply.send(Err(Error::Store(error)));
+                let _ = reply.send(Err(Error::Store(error.alike())));
             }
         }
     }
@@ -189,7 +256,17 @@ async fn show(store: &dyn Store, index: &dyn Index, set: ChangeSet, committed: &
         index.clear_partition(partition).await;
         return;
     }
-    let (mut update, unread) = update_of(set, committed);
+    let (update, unread) = update_of(set, committed);
+    apply(store, index, partition, (update, unread)).await;
+}
+
+/// Applies an update to the index after reading the memories that it lacks.
+async fn apply(
+    store: &dyn Store,
+    index: &dyn Index,
+    partition: PartitionId,
+    (mut update, unread): (Update, Vec<MemoryId>),
+) {
     let applied = async {
         for some in unread.chunks(MEMORIES_PER_READ) {
             update.put.extend(store.indexed(partition, some).await?);
@@ -218,6 +295,30 @@ async fn use_embedder(
     }
     index.clear_cache().await;
     Ok(true)
+}
+
+async fn put_vectors(ports: &Ports, made: VectorsToPut) -> Result<u64, Error> {
+    let PutVectors::Done(put) = ports.store.put_vectors(&made).await? else {
+        return Err(Error::LeaseLost { job: made.attempt.job.to_string() });
+    };
+    let written = put.written;
+    if !put.memories.is_empty() {
+        let VectorsPut { seq_before, seq_after, memories, .. } = put;
+        let update = Update { seq_before, seq_after, put: Vec::new(), erased: Vec::new() };
+        apply(&*ports.store, &*ports.index, made.partition, (update, memories)).await;
+    }
+    Ok(written)
+}
+
+async fn end_embedding(store: &dyn Store, mut job: Job, now: Timestamp) -> Result<bool, Error> {
+    if !store.rows_to_embed(job.tenant, None, 1).await?.is_empty() {
+        return Ok(false);
+    }
+    (job.state, job.error) = (JobState::Done, None);
+    if store.finish(&job, now, now).await? {
+        return Ok(true);
+    }
+    Err(Error::LeaseLost { job: job.id.to_string() })
 }
 
 /// Index update of a committed set, and the memories that must be read from the store: those of revisions, which

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tracing::{Instrument, debug_span, instrument};
 
 use super::chunks::chunk_spans;
@@ -13,7 +15,7 @@ use crate::domain::memory::Memory;
 use crate::domain::name::Name;
 use crate::engine::{ActiveEmbedder, Engine};
 use crate::error::Error;
-use crate::model::Embedder;
+use crate::model::{Embedder, ModelError};
 
 /// Chunks in one call: enough to keep every worker of a local embedder busy, few enough for a remote one.
 const CHUNKS_PER_CALL: usize = 64;
@@ -47,6 +49,13 @@ pub(crate) struct IndexedTexts {
     pub(crate) rows: Vec<Vec<IndexRow>>,
 }
 
+impl IndexedTexts {
+    /// Number of texts with a row whose vector is yet to be made.
+    pub(crate) fn without_vectors(&self) -> usize {
+        self.rows.iter().filter(|rows| rows.iter().any(lacks_vector)).count()
+    }
+}
+
 impl Engine {
     /// Makes the rows of texts, vectors included. `field` names the list in the request.
     #[instrument(level = "debug", skip_all)]
@@ -59,6 +68,48 @@ impl Engine {
         let rows = index_texts_with(&*embedder, texts, &[], field).await?;
         Ok(IndexedTexts { embedder: id, rows })
     }
+
+    /// Makes the rows of texts, and their vectors as far as this can be done within the request: not if the texts are
+    /// large ([`Limits::chunks_embedded_at_once`](crate::limits::Limits)), if the embedder fails, or if it takes too long.
+    /// Vectors made by then are kept. The set that writes the rows asks for the job that makes the others
+    /// ([`Engine::embed_later`]).
+    #[instrument(level = "debug", skip_all)]
+    pub(crate) async fn index_texts_for_now(
+        &self,
+        texts: &[TextToIndex],
+        field: &str,
+    ) -> Result<IndexedTexts, Error> {
+        let ActiveEmbedder { id, embedder } = self.active_embedder();
+        let mut prepared = Prepared::new(&*embedder, texts, &[], field)?;
+        let (chunks, bytes) = prepared.size();
+        let is_small =
+            chunks <= self.limits.chunks_embedded_at_once && bytes <= self.limits.bytes_embedded_at_once;
+        if chunks > 0 && is_small && !self.embedder_health.is_paused(self.now()) {
+            let wait = Duration::from_millis(self.limits.embedding_wait_ms);
+            let embedded = timeout(wait, prepared.embed(&*embedder, field)).await;
+            match embedded.unwrap_or(Err(Error::Model(ModelError::TimedOut { after: wait }))) {
+                Ok(()) => self.embedder_health.works(),
+                Err(Error::Model(error)) if can_wait(&error) => {
+                    tracing::warn!(code = error.code(), chunks, "texts are embedded later");
+                    if !error.may_be_of_one_text() {
+                        self.embedder_health.failed(error.code(), self.now());
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(IndexedTexts { embedder: id, rows: prepared.rows })
+    }
+}
+
+/// True if the vector of a row is yet to be made.
+pub(super) fn lacks_vector(row: &IndexRow) -> bool {
+    row.vector.is_none() && row.span.0 < row.span.1
+}
+
+/// True if a failure is not the fault of the request, and not a sign of too many requests.
+fn can_wait(error: &ModelError) -> bool {
+    !matches!(error, ModelError::OverLimit { .. } | ModelError::Busy { .. } | ModelError::Stopped)
 }
 
 /// Makes the rows of texts with an embedder. `made` has for each text, or for none, rows that this embedder made of the same
@@ -69,46 +120,80 @@ pub(crate) async fn index_texts_with(
     made: &[Vec<IndexRow>],
     field: &str,
 ) -> Result<Vec<Vec<IndexRow>>, Error> {
-    let cut: Vec<Cut> = cut(embedder, texts);
-    let mut rows: Vec<Vec<IndexRow>> = Vec::with_capacity(cut.len());
-    let dimension = embedder.identity().dimension;
-    let (mut places, mut chunks) = (Vec::new(), Vec::new());
-    for (index, (text, mut cut)) in texts.iter().zip(cut).enumerate() {
-        match (&text.vector, cut.rows.as_mut_slice()) {
-            (Some(vector), [row]) => {
-                if vector.len() != dimension {
-                    let detail = format!("must have {dimension} components, not {}", vector.len());
+    let mut prepared = Prepared::new(embedder, texts, made, field)?;
+    prepared.embed(embedder, field).await?;
+    Ok(prepared.rows)
+}
+
+/// Rows with their words, and the chunks whose vectors are to be made.
+struct Prepared {
+    rows: Vec<Vec<IndexRow>>,
+    /// Text and row of each chunk.
+    places: Vec<(usize, usize)>,
+    chunks: Vec<String>,
+}
+
+impl Prepared {
+    fn new(
+        embedder: &dyn Embedder,
+        texts: &[TextToIndex],
+        made: &[Vec<IndexRow>],
+        field: &str,
+    ) -> Result<Self, Error> {
+        let cut: Vec<Cut> = cut(embedder, texts);
+        let mut prepared =
+            Self { rows: Vec::with_capacity(cut.len()), places: Vec::new(), chunks: Vec::new() };
+        let dimension = embedder.identity().dimension;
+        for (index, (text, mut cut)) in texts.iter().zip(cut).enumerate() {
+            match (&text.vector, cut.rows.as_mut_slice()) {
+                (Some(vector), [row]) => {
+                    if vector.len() != dimension {
+                        let detail = format!("must have {dimension} components, not {}", vector.len());
+                        return Err(Error::invalid(format!("{field}[{index}].vector"), detail));
+                    }
+                    row.vector = Some(unit(vector, || format!("{field}[{index}].vector"))?);
+                }
+                (Some(_), _) => {
+                    let detail = "cannot be given for a text that the embedder reads in several parts";
                     return Err(Error::invalid(format!("{field}[{index}].vector"), detail));
                 }
-                row.vector = Some(unit(vector, || format!("{field}[{index}].vector"))?);
-            }
-            (Some(_), _) => {
-                let detail = "cannot be given for a text that the embedder reads in several parts";
-                return Err(Error::invalid(format!("{field}[{index}].vector"), detail));
-            }
-            (None, rows) => {
-                take_vectors(rows, made.get(index).map_or(&[], Vec::as_slice));
-                for (chunk, span) in cut.spans.into_iter().enumerate() {
-                    if rows.get(chunk).is_some_and(|row| row.vector.is_some()) {
-                        continue;
+                // Nothing is found by an empty text: it stands for one that is not written.
+                (None, _) if cut.key.text.is_empty() => {}
+                (None, rows) => {
+                    take_vectors(rows, made.get(index).map_or(&[], Vec::as_slice));
+                    for (chunk, span) in cut.spans.into_iter().enumerate() {
+                        if rows.get(chunk).is_some_and(|row| row.vector.is_some()) {
+                            continue;
+                        }
+                        prepared.chunks.push(cut.key.text.get(span).unwrap_or_default().to_owned());
+                        prepared.places.push((index, chunk));
                     }
-                    chunks.push(cut.key.text.get(span).unwrap_or_default().to_owned());
-                    places.push((index, chunk));
+                }
+            }
+            prepared.rows.push(cut.rows);
+        }
+        Ok(prepared)
+    }
+
+    /// Number of chunks to embed, and of their bytes.
+    fn size(&self) -> (usize, usize) {
+        (self.chunks.len(), self.chunks.iter().map(String::len).sum())
+    }
+
+    /// Makes the vectors. Those of the calls before a failure stay.
+    async fn embed(&mut self, embedder: &dyn Embedder, field: &str) -> Result<(), Error> {
+        let calls = self.places.chunks(CHUNKS_PER_CALL).zip(self.chunks.chunks(CHUNKS_PER_CALL));
+        for (places, chunks) in calls {
+            let embedding = embedder.embed_passages(chunks);
+            let vectors = embedding.instrument(debug_span!("embed", chunks = chunks.len())).await?;
+            for ((text, chunk), vector) in places.iter().zip(vectors) {
+                if let Some(row) = self.rows.get_mut(*text).and_then(|rows| rows.get_mut(*chunk)) {
+                    row.vector = Some(unit(&vector, || format!("{field}[{text}].text"))?);
                 }
             }
         }
-        rows.push(cut.rows);
+        Ok(())
     }
-    for (places, chunks) in places.chunks(CHUNKS_PER_CALL).zip(chunks.chunks(CHUNKS_PER_CALL)) {
-        let embedding = embedder.embed_passages(chunks);
-        let vectors = embedding.instrument(debug_span!("embed", chunks = chunks.len())).await?;
-        for ((text, chunk), vector) in places.iter().zip(vectors) {
-            if let Some(row) = rows.get_mut(*text).and_then(|rows| rows.get_mut(*chunk)) {
-                row.vector = Some(unit(&vector, || format!("{field}[{text}].text"))?);
-            }
-        }
-    }
-    Ok(rows)
 }
 
 /// Takes over the vectors of the chunks that are the same.
@@ -145,6 +230,6 @@ pub(super) fn cut_one(embedder: &dyn Embedder, text: &TextToIndex) -> Cut {
     Cut { key, spans, rows }
 }
 
-fn unit(vector: &[f32], field: impl Fn() -> String) -> Result<Arc<[half::f16]>, Error> {
+pub(super) fn unit(vector: &[f32], field: impl Fn() -> String) -> Result<Arc<[half::f16]>, Error> {
     gpu_retrieval::unit_fp16(vector).map(Arc::from).map_err(|error| Error::invalid(field(), error))
 }

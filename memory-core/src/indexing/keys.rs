@@ -62,6 +62,16 @@ impl Key {
             .collect()
     }
 
+    /// Range of a chunk in the key, from its span in the memory's own text. `None` if the heading itself was cut.
+    pub(super) fn span_of(&self, chunk: u32, (start, end): (u32, u32)) -> Option<Range<usize>> {
+        let (start, end) = (usize::try_from(start).ok()?, usize::try_from(end).ok()?);
+        if (chunk > 0 && start == 0) || end == 0 {
+            return None;
+        }
+        let in_key = |at: usize| at + self.heading_bytes;
+        Some(if chunk == 0 { 0..in_key(end) } else { in_key(start)..in_key(end) })
+    }
+
     /// Text of a chunk for the word index. The author's name is included also for chunks that do not begin with it.
     pub(super) fn words(&self, span: &Range<usize>) -> std::borrow::Cow<'_, str> {
         let chunk = self.text.get(span.clone()).unwrap_or_default();
@@ -96,6 +106,20 @@ mod tests {
         assert_eq!([rows[0].span, rows[1].span], [(0, 9), (9, 18)], "spans are those of the text");
         assert!(rows.iter().all(|row| has(row, "Ann")));
         assert!(has(&rows[0], "moved") && !has(&rows[1], "moved") && has(&rows[1], "rains"));
+    }
+
+    #[test]
+    fn the_chunks_of_a_key_are_found_again_from_the_spans_of_its_rows() {
+        let text: Arc<str> = "I moved. It rains.".into();
+        for author in [None, Some(Name::new("Ann").unwrap())] {
+            let key = Key::new(&text, author.as_ref());
+            let cut = key.text.len() - 9;
+            let spans = [0..cut, cut..key.text.len()];
+            for (chunk, row) in (0..).zip(key.rows(&spans)) {
+                assert_eq!(key.span_of(chunk, row.span).as_ref(), spans.get(chunk as usize));
+            }
+            assert_eq!(key.span_of(1, (0, 3)), None, "the heading was cut");
+        }
     }
 
     #[test]

@@ -4,8 +4,10 @@
 mod chunks;
 pub(crate) mod commit_queue;
 mod embed;
+pub(crate) mod embedder_health;
 mod groups;
 pub(crate) mod keys;
+pub(crate) mod missing_vectors;
 #[cfg(all(test, feature = "testing"))]
 mod recipe_golden;
 

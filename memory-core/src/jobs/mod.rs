@@ -27,6 +27,7 @@ mod worker;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -48,10 +49,28 @@ pub trait JobHandler: Send + Sync + Debug {
         1
     }
 
+    /// Bounds of the retries of the kind.
+    fn retries(&self) -> Retries {
+        Retries::Bounded
+    }
+
     /// Makes one attempt.
     ///
     /// Errors: see [`JobFailure`].
     async fn run(&self, context: Arc<JobContext>) -> Result<JobOutcome, JobFailure>;
+}
+
+/// Bounds of the retries of a kind of jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retries {
+    /// Those of the settings.
+    Bounded,
+    /// None, for work that must not be given up because a service is away for long: no number of failures or attempts ends the
+    /// job, and the pause between two attempts is at most this long.
+    Endless {
+        /// Upper bound of the pause; that of the settings counts if it is shorter.
+        longest_pause: Duration,
+    },
 }
 
 /// Success of an attempt.

@@ -94,7 +94,14 @@ impl JobRunner {
         settings: JobSettings,
         arrivals: &JobArrivals,
     ) -> Result<Self, StoreError> {
-        let left = store.release_left(clock.now()).await?;
+        let left = match store.release_left(clock.now()).await {
+            // Their leases run out, so that they go on once the store can be written to.
+            Err(error) if error.is_about_writing() => {
+                tracing::error!(error = &error as &dyn std::error::Error, "jobs of a dead process wait");
+                0
+            }
+            left => left?,
+        };
         if left > 0 {
             tracing::info!(jobs = left, "jobs that a dead process left go on");
         }

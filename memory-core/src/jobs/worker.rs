@@ -6,13 +6,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use super::settings::{JobSettings, micros};
-use super::{JobContext, JobFailure, JobHandler, JobOutcome};
+use super::{JobContext, JobFailure, JobHandler, JobOutcome, Retries};
 use crate::domain::clock::Clock;
 use crate::domain::job::{Job, JobState};
 use crate::store::Jobs;
@@ -119,7 +120,7 @@ impl Worker {
 
     /// Makes one attempt; returns true if the runner has stopped.
     async fn attempt(&mut self, job: Job) -> bool {
-        if job.attempts > self.settings.attempts_at_most {
+        if job.attempts > self.settings.attempts_at_most && self.handler.retries() == Retries::Bounded {
             let failure = JobFailure::Final { code: INTERRUPTED.to_owned() };
             self.end(job, Ended::Answered(Err(failure))).await;
             return false;
@@ -165,6 +166,18 @@ impl Worker {
         }
     }
 
+    fn may_repeat(&self, failures: u32) -> bool {
+        self.handler.retries() != Retries::Bounded || failures < self.settings.failures_at_most
+    }
+
+    fn pause_after(&self, failures: u32) -> Duration {
+        let pause = self.settings.pause_after(failures);
+        match self.handler.retries() {
+            Retries::Bounded => pause,
+            Retries::Endless { longest_pause } => pause.min(longest_pause),
+        }
+    }
+
     /// Records the outcome of an attempt.
     async fn end(&self, mut job: Job, ended: Ended) {
         let now = self.clock.0.now();
@@ -181,14 +194,14 @@ impl Worker {
                 self.counters.failures.fetch_add(1, Ordering::Relaxed);
                 job.failures = job.failures.saturating_add(1);
                 let (code, may_repeat) = match failure {
-                    JobFailure::Retry { code } => (code, job.failures < self.settings.failures_at_most),
+                    JobFailure::Retry { code } => (code, self.may_repeat(job.failures)),
                     JobFailure::Final { code } => (code, false),
                     JobFailure::LeaseLost => return,
                 };
                 tracing::error!(job = %job.id, kind = job.kind, code, may_repeat, "an attempt at a job failed");
                 job.error = Some(code);
                 job.state = if may_repeat { JobState::Waiting } else { JobState::Failed };
-                run_after = now.plus_micros(micros(self.settings.pause_after(job.failures)));
+                run_after = now.plus_micros(micros(self.pause_after(job.failures)));
             }
         }
         match self.store.finish(&job, now, run_after).await {

@@ -88,16 +88,19 @@ impl Engine {
         // A recall logged just before must not outlive the memories that it names.
         self.access_log.settle().await;
         let now = self.now();
-        let without = self.thinking.without(caller.tenant, &owner).await;
+        let profiles = self.thinking.profiles.without(caller.tenant, &owner).await;
+        let zones = self.zones.without(caller.tenant, &owner).await;
+        let settings = profiles.setting().into_iter().chain(zones.setting()).collect();
         let mut set = ChangeSet::new(caller.tenant, owner, now);
         set.idempotency = idempotency;
         let job = JobId(self.ids.next(now));
-        set.erases_owner = Some(OwnerErasure { memories, newest, job, settings: without.settings() });
+        set.erases_owner = Some(OwnerErasure { memories, newest, job, settings });
         let outcome = self.commits.commit(set).await?;
         self.thinking.forget_replies();
         match outcome {
             Outcome::Committed(committed) => {
-                without.use_now();
+                profiles.use_now();
+                zones.use_now();
                 Ok(committed.created.into())
             }
             Outcome::Repeated(created) => Ok(created.into()),

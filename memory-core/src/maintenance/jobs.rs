@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::embed::EmbedHandler;
 use super::erase_owner::EraseOwnerHandler;
 use super::reindex::{Payload, ReindexHandler};
 use crate::domain::id::{JobId, TenantId};
@@ -31,7 +32,7 @@ impl Engine {
         if self.embedders.set(Arc::clone(&embedders)).is_err() {
             return Ok(());
         }
-        self.renew_stale_rows().await?;
+        or_read_only(self.renew_stale_rows().await)?;
         let reindex = ReindexHandler {
             store: Arc::clone(&self.store),
             commits: self.commits.clone(),
@@ -44,10 +45,19 @@ impl Engine {
             index: Arc::clone(&self.index),
             clock: Arc::clone(&self.clock),
         };
-        let registry = JobRegistry::default().with(Arc::new(reindex)).with(Arc::new(erase_owner));
+        let embed = EmbedHandler {
+            store: Arc::clone(&self.store),
+            commits: self.commits.clone(),
+            active: Arc::clone(&self.embedder),
+            health: self.embedder_health.clone(),
+            clock: Arc::clone(&self.clock),
+        };
+        let registry =
+            JobRegistry::default().with(Arc::new(reindex)).with(Arc::new(erase_owner)).with(Arc::new(embed));
         let registry = think::jobs::register(self, registry);
-        self.resume_owner_erasures().await?;
-        self.resume_thinking().await?;
+        or_read_only(self.resume_owner_erasures().await)?;
+        or_read_only(self.resume_embedding().await)?;
+        or_read_only(self.resume_thinking().await)?;
         self.keep_thinking();
         let store = Arc::clone(&self.store);
         let (clock, arrivals) = (Arc::clone(&self.clock), self.commits.job_arrivals());
@@ -122,12 +132,9 @@ impl Engine {
         else {
             return Ok(());
         };
-        let now = self.now();
-        let payload = Payload { embedder: self.embedder_name(), keeps_embedder: true };
-        let job = payload.job(JobId(self.ids.next(now)), TenantId::DEFAULT, now);
-        let job = self.store.enqueue(job).await?;
+        let job = self.embed_anew().await?;
         tracing::info!(
-            job = %job.id,
+            %job,
             stored_tokenizer = stored.tokenizer,
             stored_key_recipe = stored.key_recipe,
             tokenizer = recipe.tokenizer,
@@ -137,10 +144,32 @@ impl Engine {
         Ok(())
     }
 
+    /// Requests a job that makes the missing rows of the embedder in use; returns its id, or that of the job of this kind
+    /// that waits or runs.
+    pub(super) async fn embed_anew(&self) -> Result<JobId, Error> {
+        let now = self.now();
+        let payload = Payload { embedder: self.embedder_name(), keeps_embedder: true };
+        let job = payload.job(JobId(self.ids.next(now)), TenantId::DEFAULT, now);
+        let job = self.store.enqueue(job).await?;
+        self.nudge_jobs();
+        Ok(job.id)
+    }
+
     fn nudge_jobs(&self) {
         if let Some(runner) = self.jobs.get() {
             runner.nudge();
         }
+    }
+}
+
+/// Goes on without a write that a full disk or missing permission refuses: the engine then serves reads.
+fn or_read_only(written: Result<(), Error>) -> Result<(), Error> {
+    match written {
+        Err(Error::Store(error)) if error.is_about_writing() => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the store can only be read");
+            Ok(())
+        }
+        written => written,
     }
 }
 

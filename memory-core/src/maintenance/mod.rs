@@ -2,6 +2,7 @@
 
 mod check;
 mod copy;
+mod embed;
 pub mod erase_owner;
 mod jobs;
 mod reindex;

@@ -97,6 +97,8 @@ impl JobHandler for ReindexHandler {
         let target = self.target(&payload).await.map_err(failed)?;
         let mut progress = context.progress();
         progress.total = self.count_memories(context.job().tenant).await.map_err(failed)?;
+        // A memory whose rows cannot be decoded counts as one without rows.
+        self.store.drop_unreadable_rows().await?;
         loop {
             self.make_rows(&context, &mut progress, &target).await?;
             if self.change_over(&context, &target).await.map_err(failed)? {
@@ -105,7 +107,13 @@ impl JobHandler for ReindexHandler {
         }
         progress.done = progress.total;
         context.note(progress).await?;
-        while self.store.drop_other_rows(ROWS_PER_DROP).await? > 0 {}
+        let mut from = None;
+        loop {
+            from = self.store.drop_other_rows(from, ROWS_PER_DROP).await?.next;
+            if from.is_none() {
+                break;
+            }
+        }
         Ok(JobOutcome::Done)
     }
 }

@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::store::StoredMemory;
 use crate::text::count_tokens;
 
-/// Maximum number of attempts of an edit without `if_version` when other edits commit first.
+/// Maximum number of attempts of an edit without `if_version` when other writers commit first: edits of one memory take turns.
 const TRIES: usize = 8;
 
 impl Engine {
@@ -36,6 +36,7 @@ impl Engine {
         if self.earlier(caller, Some(&owner), idempotency.as_ref()).await?.is_some() {
             return Ok(self.stored_memory(caller, id).await?.memory);
         }
+        let _turn = self.edits.lock(id).await;
         let mut last = Error::Busy;
         for _ in 0..TRIES {
             let stored = self.stored_memory(caller, id).await?;
@@ -72,7 +73,7 @@ impl Engine {
             // The text is the caller's now; the version before keeps the record of its maker.
             memory.derivation = None;
             memory.tokens = count_tokens(&memory.text);
-            let mut indexed = self.index_texts(&[TextToIndex::of_memory(&memory)], "text").await?;
+            let mut indexed = self.index_texts_for_now(&[TextToIndex::of_memory(&memory)], "text").await?;
             set.embedder = Some(indexed.embedder);
             indexed.rows.pop()
         };
@@ -85,6 +86,7 @@ impl Engine {
             groups: has_other_statement.then(|| groups_of(&memory)),
             keeps_links,
         });
+        self.embed_later(&mut set);
         match self.commits.commit(set).await? {
             Outcome::Committed(_) => Ok(memory),
             Outcome::Repeated(_) => Ok(self.stored_memory(caller, stored.memory.id).await?.memory),
@@ -118,6 +120,7 @@ fn edited(present: &Memory, edit: &Edit) -> Result<Memory, Error> {
     memory.links = edit.links.unwrap_or(memory.links);
     memory.metadata = edit.metadata.unwrap_or(memory.metadata);
     memory.happened.at = edit.happened_at.unwrap_or(memory.happened.at);
+    memory.happened.offset = edit.utc_offset.or(memory.happened.offset);
     memory.strength = memory.strength.moved(present.happened.at, memory.happened.at);
     memory.valid.start = edit.valid_from.unwrap_or(memory.valid.start);
     memory.valid.end = edit.valid_to.unwrap_or(memory.valid.end);

@@ -29,20 +29,21 @@ impl Engine {
         idempotency: Option<Idempotency>,
     ) -> Result<Vec<MemoryId>, Error> {
         needs_delete(caller)?;
-        match self.stored_memory(caller, id).await {
-            Ok(stored) => {
-                let mut set = ChangeSet::new(caller.tenant, stored.owner, self.now());
+        // The memory itself is not read: one that cannot be decoded is erased like any other.
+        match self.store.owner_of_memory(caller.tenant, id).await? {
+            Some(owner) => {
+                let mut set = ChangeSet::new(caller.tenant, owner, self.now());
                 set.idempotency = idempotency;
                 set.erasures = vec![id];
                 let at_most = self.limits.erasures_per_call;
                 set.erasure_bounds = Some(ErasureBounds { exactly: None, at_most });
                 Ok(self.commit_erasure(set).await?.erased)
             }
-            Err(gone @ Error::NotFound { .. }) => {
+            None => {
+                let gone = Error::NotFound { what: "memory", id: id.to_string() };
                 let created = self.earlier(caller, None, idempotency.as_ref()).await?;
                 created.map(|created| created.erased).ok_or(gone)
             }
-            Err(error) => Err(error),
         }
     }
 

@@ -2,11 +2,13 @@
 //! carries a trace of the memory with it.
 
 mod edit;
+mod edit_locks;
 mod erase;
 mod read;
 pub mod request;
 mod undo;
 mod undo_plan;
 
+pub(crate) use edit_locks::EditLocks;
 #[cfg(all(feature = "testing", feature = "sqlite"))]
 pub(crate) use undo_plan::{Named, plan_undo};

@@ -1,5 +1,7 @@
 //! Looking: lists, single memories with their history and making, sessions and turns, owners.
 
+use std::collections::HashSet;
+
 use super::request::{ListMemories, MemoryPage};
 use crate::domain::derivation::Derivation;
 use crate::domain::filter::Filter;
@@ -24,21 +26,45 @@ impl Engine {
         let limit = field_checks::page(request.limit, &self.limits)?;
         let page = IdPage { after: request.after, newest_first: request.newest_first, limit };
         let own = self.own_matching(caller, &request.scope, &request.filter, page).await?;
-        let Some((partition, MatchingIds { ids, total, has_more })) = own else {
-            return Ok(MemoryPage { memories: Vec::new(), total: 0, last: None, has_more: false });
+        let Some((partition, MatchingIds { ids, total, has_more, mut unreadable })) = own else {
+            let none = Vec::new();
+            return Ok(MemoryPage { memories: none, total: 0, has_more: false, last: None, unreadable: 0 });
         };
         let (mut memories, mut text_bytes) = (Vec::new(), 0);
         for some in ids.chunks(TEXTS_PER_READ) {
-            for memory in self.store.memories(partition, some).await? {
+            let found = self.store.memories(partition, some).await?;
+            let read: Vec<MemoryId> = found.iter().map(|memory| memory.id).collect();
+            unreadable += self.unreadable_among(caller, some, &read).await?;
+            for memory in found {
                 if text_bytes >= self.limits.page_text_bytes {
                     let last = memories.last().map(|last: &Memory| last.id);
-                    return Ok(MemoryPage { memories, total, last, has_more: true });
+                    return Ok(MemoryPage { memories, total, last, has_more: true, unreadable });
                 }
                 text_bytes += memory.text.len();
                 memories.push(memory);
             }
         }
-        Ok(MemoryPage { memories, total, last: ids.last().copied(), has_more })
+        Ok(MemoryPage { memories, total, last: ids.last().copied(), has_more, unreadable })
+    }
+
+    /// Number of memories among `ids` that exist and cannot be decoded, `read` being those that can.
+    pub(crate) async fn unreadable_among(
+        &self,
+        caller: &Caller,
+        ids: &[MemoryId],
+        read: &[MemoryId],
+    ) -> Result<u64, Error> {
+        if read.len() == ids.len() {
+            return Ok(0);
+        }
+        let read: HashSet<MemoryId> = read.iter().copied().collect();
+        let mut unreadable = 0;
+        for id in ids.iter().filter(|id| !read.contains(id)) {
+            // An erased one has no owner any more.
+            let owner = self.store.owner_of_memory(caller.tenant, *id).await?;
+            unreadable += u64::from(owner.is_some());
+        }
+        Ok(unreadable)
     }
 
     /// A memory, with whose it is.

@@ -11,6 +11,7 @@ use crate::domain::scope::Scope;
 use crate::domain::statement::Statement;
 use crate::domain::time::Timestamp;
 use crate::domain::undo::VersionId;
+use crate::domain::zone::UtcOffset;
 
 /// Request to list the memories of a scope, page by page.
 #[derive(Clone, Debug)]
@@ -34,10 +35,13 @@ pub struct MemoryPage {
     pub memories: Vec<Memory>,
     /// Number of matching memories on all pages.
     pub total: u64,
-    /// Id of the last memory that the page covers, even if it was erased meanwhile: the cursor of the next page.
-    pub last: Option<MemoryId>,
     /// True if there is another page.
     pub has_more: bool,
+    /// Cursor of the next page: the last memory that the page covers, also if it was left out or erased meanwhile.
+    pub last: Option<MemoryId>,
+    /// Number of memories that were left out because they cannot be decoded: those of the page, and with a filter that the
+    /// database does not evaluate those of the whole scope.
+    pub unreadable: u64,
 }
 
 /// Edit of a memory. A field that is `None` leaves the value unchanged.
@@ -62,6 +66,8 @@ pub struct Edit {
     pub metadata: Option<Metadata>,
     /// Time of the events in the text.
     pub happened_at: Option<Timestamp>,
+    /// Offset of the local time there; `None` keeps that of the version before.
+    pub utc_offset: Option<UtcOffset>,
     /// Start of the interval in which the text held true; `Some(None)` clears it.
     pub valid_from: Option<Option<Timestamp>>,
     /// End of the interval in which the text held true; `Some(None)` clears it.

@@ -170,12 +170,13 @@ impl Engine {
             with_other_text.map(|restored| TextToIndex::of_memory(&restored.memory)).collect();
         let mut rows = Vec::new();
         if !texts.is_empty() {
-            let indexed = self.index_texts(&texts, "text").await?;
+            let indexed = self.index_texts_for_now(&texts, "text").await?;
             set.embedder = Some(indexed.embedder);
             rows = indexed.rows;
         }
         let mut rows = rows.into_iter();
         undo.add_to(set, |_| rows.next().unwrap_or_default(), groups_of);
+        self.embed_later(set);
         Ok(())
     }
 

@@ -38,7 +38,7 @@ impl CachedModel {
     ///
     /// # Errors
     /// [`ModelError::FileMissing`], [`ModelError::ChecksumMismatch`], and [`ModelError::Unusable`] for a file over the
-    /// maximum size.
+    /// maximum size and for one that cannot be read.
     pub fn read(&self, file: &str) -> Result<(Vec<u8>, String), ModelError> {
         let path = self.folder.join(file);
         let bytes = read(&path).map_err(|fault| fault.of(&self.entry.name, &path, self.remedy()))?;
@@ -73,10 +73,21 @@ impl CachedModel {
 }
 
 /// Reason for a failed read of a file.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) enum Fault {
     Missing,
     TooLarge(u64),
+    /// The file may be there: too many open files, no permission, a broken disk.
+    Unreadable(std::io::Error),
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Self::Missing,
+            _ => Self::Unreadable(error),
+        }
+    }
 }
 
 impl Fault {
@@ -93,13 +104,38 @@ impl Fault {
                     format!("{} has {bytes} bytes, at most {MAX_FILE_BYTES} are read", path.display());
                 ModelError::Unusable { model, reason }
             }
+            Self::Unreadable(error) => {
+                let reason = format!("{} cannot be read: {error}", path.display());
+                ModelError::Unusable { model, reason }
+            }
         }
     }
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Fault> {
-    match std::fs::metadata(path).map_err(|_| Fault::Missing)?.len() {
+    match std::fs::metadata(path)?.len() {
         bytes if bytes > MAX_FILE_BYTES => Err(Fault::TooLarge(bytes)),
-        _ => std::fs::read(path).map_err(|_| Fault::Missing),
+        _ => Ok(std::fs::read(path)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_not_told_to_be_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        // A folder: its metadata can be read, its bytes cannot.
+        let error = read(folder.path()).unwrap_err().of("m", folder.path(), None);
+        assert!(
+            matches!(&error, ModelError::Unusable { reason, .. } if reason.contains("cannot be read")),
+            "{error}"
+        );
+        let absent = folder.path().join("model.onnx");
+        let error = read(&absent).unwrap_err().of("m", &absent, None);
+        assert!(matches!(error, ModelError::FileMissing { .. }), "{error}");
+        let too_many = Fault::from(std::io::Error::from_raw_os_error(24));
+        assert!(matches!(too_many, Fault::Unreadable(_)));
     }
 }

@@ -149,6 +149,34 @@ pub enum ModelError {
 }
 
 impl ModelError {
+    /// Stable code of the kind of failure, without any text of the request.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Busy { .. } => "busy",
+            Self::Inference { .. } => "inference_failed",
+            Self::InvalidOutput { .. } => "invalid_output",
+            Self::OverLimit { .. } => "over_limit",
+            Self::Remote { status: 401 | 403, .. } => "not_authorised",
+            Self::Remote { status: 404, .. } => "unknown_model_or_address",
+            Self::Remote { status: 408 | 429, .. } => "rate_limited",
+            Self::Remote { status: 500.., .. } => "service_failed",
+            Self::Remote { .. } => "refused_by_service",
+            Self::Stopped => "stopped",
+            Self::TimedOut { .. } => "timed_out",
+            Self::Unreachable { .. } => "unreachable",
+            _ => "model_unusable",
+        }
+    }
+
+    /// True if the failure may concern single texts of the call alone, so that the others are worth a call of their own.
+    pub fn may_be_of_one_text(&self) -> bool {
+        match self {
+            Self::Inference { .. } | Self::InvalidOutput { .. } | Self::OverLimit { .. } => true,
+            Self::Remote { status, .. } => matches!(status, 400 | 413 | 422),
+            _ => false,
+        }
+    }
+
     /// True if the same call may succeed later without any other change.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -1,10 +1,12 @@
 //! Writer of the access log (step 7 of recall). Recalls do not wait for it. Records are written in groups. Under
 //! overload they are dropped and counted, because the log only informs forgetting and must not slow recall down.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::store::{RecallRecord, Store};
@@ -34,7 +36,7 @@ impl AccessLogWriter {
     /// Starts the writer task. It ends when the last sender is dropped.
     pub(crate) fn start(store: Arc<dyn Store>, keep_per_partition: u32) -> Self {
         let (records, queue) = mpsc::channel(MAX_PENDING);
-        tokio::spawn(write(store, queue, keep_per_partition));
+        tokio::spawn(supervise(store, queue, keep_per_partition));
         Self { records, dropped: Arc::default() }
     }
 
@@ -59,9 +61,16 @@ impl AccessLogWriter {
     }
 }
 
-async fn write(store: Arc<dyn Store>, mut queue: mpsc::Receiver<LogEntry>, keep_per_partition: u32) {
+/// Runs the writer, and goes on with the next group after a panic. The records of the group are lost.
+async fn supervise(store: Arc<dyn Store>, mut queue: mpsc::Receiver<LogEntry>, keep_per_partition: u32) {
+    while AssertUnwindSafe(write(&*store, &mut queue, keep_per_partition)).catch_unwind().await.is_err() {
+        tracing::error!("the writer of the access log panicked: some recalls are not noted, and it goes on");
+    }
+}
+
+async fn write(store: &dyn Store, queue: &mut mpsc::Receiver<LogEntry>, keep_per_partition: u32) {
     while let Some(first) = queue.recv().await {
-        let (records, settled) = next_group(first, &mut queue).await;
+        let (records, settled) = next_group(first, queue).await;
         if !records.is_empty()
             && let Err(error) = store.record_recalls(&records, keep_per_partition).await
         {

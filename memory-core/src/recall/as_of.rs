@@ -83,6 +83,7 @@ impl Engine {
         answer.candidates.retain_mut(|candidate| match judged.get(&candidate.memory) {
             Some(Some(version)) => {
                 candidate.happened_at = version.happened.at;
+                candidate.utc_offset = version.happened.offset;
                 true
             }
             Some(None) => false,

@@ -9,11 +9,10 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::response::Context;
-use super::validity_note::validity_note;
+use super::validity_note::{Reader, validity_note};
 use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
 use crate::domain::name::Name;
-use crate::domain::time::Timestamp;
 use crate::domain::turn::Role;
 use crate::text::{TokenCounter, has_single_blanks_only};
 
@@ -28,11 +27,11 @@ pub(super) struct Piece<'a> {
     pub(super) is_dated: bool,
 }
 
-/// Builds the block, for readers at the valid time `valid_at`. `neighbours` are adjacent turns in order of priority.
+/// Builds the block for a reader. `neighbours` are adjacent turns in order of priority.
 pub(super) fn assemble(
     recalled: &[Piece<'_>],
     neighbours: &[&Memory],
-    valid_at: Timestamp,
+    reader: &Reader,
     budget_tokens: u32,
 ) -> Context {
     if budget_tokens == 0 {
@@ -44,7 +43,7 @@ pub(super) fn assemble(
         headings: HashSet::new(),
         speakers: HashMap::new(),
         tokens: 0,
-        valid_at,
+        reader,
         budget_tokens,
     };
     let mut left_out = 0;
@@ -74,7 +73,7 @@ struct Block<'a> {
     headings: HashSet<Rc<str>>,
     speakers: HashMap<&'a str, u32>,
     tokens: u32,
-    valid_at: Timestamp,
+    reader: &'a Reader,
     budget_tokens: u32,
 }
 
@@ -97,8 +96,8 @@ impl<'a> Block<'a> {
         {
             return true;
         }
-        let heading: Rc<str> = heading(memory).into();
-        let note: Rc<str> = validity_note(memory, self.valid_at, piece.is_dated).into();
+        let heading: Rc<str> = heading(memory, self.reader).into();
+        let note: Rc<str> = validity_note(memory, self.reader, piece.is_dated).into();
         let cost = self.cost(memory, text, &heading).saturating_add(cost_of_note(&note));
         if self.tokens.saturating_add(cost) > self.budget_tokens {
             return false;
@@ -146,7 +145,7 @@ impl<'a> Block<'a> {
     /// break never shares a token with the text after it.
     fn layout(&self, left_out: u32) -> Context {
         let mut lines = self.lines.clone();
-        lines.sort_by_key(|line| order(line.memory));
+        lines.sort_by_key(|line| order(line.memory, self.reader));
         let mut text = String::with_capacity(lines.iter().map(|line| line.text.len() + 64).sum());
         let (mut tokens, mut last_heading) = (0, None);
         for (at, line) in lines.iter().enumerate() {
@@ -164,15 +163,14 @@ impl<'a> Block<'a> {
 }
 
 /// Chronological sort key: day, session, turn; memories that are not turns by their time.
-fn order(memory: &Memory) -> (i64, u32, u32, i64, MemoryId) {
+fn order(memory: &Memory, reader: &Reader) -> (i64, u32, u32, i64, MemoryId) {
     let (session, seq) =
         memory.origin.as_ref().map_or((u32::MAX, u32::MAX), |origin| (origin.session_ordinal, origin.seq));
-    (memory.happened.at.day(), session, seq, memory.happened.at.as_micros(), memory.id)
+    (reader.zone_of(memory).day(memory.happened.at), session, seq, memory.happened.at.as_micros(), memory.id)
 }
 
-fn heading(memory: &Memory) -> String {
-    let day = memory.happened.at.for_readers();
-    let day = day.rsplit_once(' ').map_or(day.as_str(), |(day, _)| day);
+fn heading(memory: &Memory, reader: &Reader) -> String {
+    let day = reader.zone_of(memory).day_for_readers(memory.happened.at);
     match &memory.origin {
         Some(origin) => format!("## {day}, session {}\n", origin.session_key.on_one_line()),
         None => format!("## {day}\n"),
@@ -232,10 +230,13 @@ mod tests {
     use crate::domain::link::Link;
     use crate::domain::memory::{Happened, Kind, Origin, Strength, Visibility};
     use crate::domain::metadata::Metadata;
-    use crate::domain::time::Interval;
+    use crate::domain::time::{Interval, Timestamp};
+    use crate::domain::zone::Zone;
 
     const DAY_US: i64 = 86_400_000_000;
     const NOW: Timestamp = Timestamp::from_micros(1_683_500_000_000_000 + 2 * DAY_US);
+
+    const UTC: Reader = Reader { valid_at: NOW, zone: Zone::UTC };
 
     fn fact(id: u128, day: i64, text: &str) -> Memory {
         let at = Timestamp::from_micros(1_683_500_000_000_000 + day * DAY_US);
@@ -258,7 +259,7 @@ mod tests {
             document: None,
             origin: None,
             derivation: None,
-            happened: Happened { at, until: None },
+            happened: Happened { at, until: None, offset: None },
             recorded_at: at,
             created_at: at,
             valid: Interval::default(),
@@ -293,7 +294,7 @@ mod tests {
             turn(1, 0, (0, 0), "Ann", "A question?"),
             fact(4, 0, "What is no turn comes last"),
         ];
-        let block = assemble(&pieces(&memories), &[], NOW, 1_000);
+        let block = assemble(&pieces(&memories), &[], &UTC, 1_000);
         let expected = "## 2023-05-07 (Sun), session s0\n- Ann: A question?\n- Bob: An answer in two lines\n\n\
                         ## 2023-05-07 (Sun)\n- What is no turn comes last\n\n\
                         ## 2023-05-08 (Mon), session s1\n- Bob: Later, elsewhere\n";
@@ -308,7 +309,7 @@ mod tests {
             turn(2, 0, (0, 1), "Bob", "Good morning"),
             turn(3, 0, (0, 2), "Ann", "Good morning"),
         ];
-        let block = assemble(&pieces(&memories), &[], NOW, 1_000);
+        let block = assemble(&pieces(&memories), &[], &UTC, 1_000);
         assert_eq!(block.text.matches("Good morning").count(), 2);
         assert_eq!(block.left_out, 0);
     }
@@ -319,9 +320,9 @@ mod tests {
         let start = u32::try_from(long.find("The key").unwrap()).unwrap();
         let memory = fact(1, 0, &long);
         let piece = Piece { memory: &memory, best_span: Some((start, start + 25)), is_dated: false };
-        let block = assemble(&[piece], &[], NOW, 40);
+        let block = assemble(&[piece], &[], &UTC, 40);
         assert!(block.text.ends_with("- The key is under the mat.\n"), "{}", block.text);
-        assert_eq!(assemble(&[piece], &[], NOW, 5).left_out, 1);
+        assert_eq!(assemble(&[piece], &[], &UTC, 5).left_out, 1);
     }
 
     #[test]
@@ -335,7 +336,7 @@ mod tests {
         let (cat, dog) = (fact(3, 1, "Ann has a cat"), fact(4, 1, "Ann has a dog only"));
         let piece = |memory, is_dated| Piece { memory, best_span: None, is_dated };
         let pieces = [piece(&lived, false), piece(&lives, false), piece(&cat, true), piece(&dog, true)];
-        let block = assemble(&pieces, &[], NOW, 1_000);
+        let block = assemble(&pieces, &[], &UTC, 1_000);
         let expected = "## 2023-05-07 (Sun)\n- (from 2023-02-08 until 2023-05-09, superseded) Ann lives in Porto\n\n\
                         ## 2023-05-08 (Mon)\n- Ann lives in Lisbon\n- (as of 2023-05-08) Ann has a cat\n\
                         - (as of 2023-05-08) Ann has a dog only\n";
@@ -368,7 +369,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_block_keeps_its_budget_and_its_token_count_is_exact(memories in any_memories(), budget_tokens in 0_u32..400) {
-            let block = assemble(&pieces(&memories), &[], NOW, budget_tokens);
+            let block = assemble(&pieces(&memories), &[], &UTC, budget_tokens);
             prop_assert_eq!(block.tokens, count(&block.text), "{:?}", block.text);
             prop_assert!(block.tokens <= budget_tokens);
             let shown: HashSet<_> = block.memories.iter().collect();
@@ -381,8 +382,8 @@ mod tests {
             prop_assume!(texts.len() == memories.len());
             let mut ranked_otherwise = memories.clone();
             ranked_otherwise.rotate_left(turns % memories.len());
-            let one = assemble(&pieces(&memories), &[], NOW, 100_000);
-            let other = assemble(&pieces(&ranked_otherwise), &[], NOW, 100_000);
+            let one = assemble(&pieces(&memories), &[], &UTC, 100_000);
+            let other = assemble(&pieces(&ranked_otherwise), &[], &UTC, 100_000);
             prop_assert_eq!(one, other);
         }
     }

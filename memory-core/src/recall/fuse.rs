@@ -10,6 +10,7 @@
 //! gains over those that it supersedes, if the query asks for a state (ADR 0024).
 
 use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::zone::Zone;
 use crate::index::{Candidate, TurnPosition};
 use crate::recall::response::{Explanation, SignalScore};
 use crate::recall::scores::{Scale, Scored, SignalScores, fusion_weight, own_scores};
@@ -26,6 +27,8 @@ pub(super) struct ScoringContext {
     pub(super) times: Vec<Mention>,
     /// State that the query asks for.
     pub(super) asked_state: Option<AskedState>,
+    /// Zone of the days of memories whose time has no offset of its own.
+    pub(super) zone: Zone,
 }
 
 /// A candidate with its fused score.
@@ -139,7 +142,12 @@ impl<'a> Conversation<'a> {
         scores.set(SignalName::Neighbours, Scored::positive(share, share));
         let is_named = candidate.speaker_named && speaker > 0.0;
         scores.set(SignalName::Speaker, is_named.then_some(Scored { score: 1.0, contribution: speaker }));
-        let fit = time_expressions::fit(&self.scoring.times, candidate.happened_at);
+        let fit = if self.scoring.times.is_empty() {
+            0.0
+        } else {
+            let zone = self.scoring.zone.or_own(candidate.utc_offset);
+            time_expressions::fit(&self.scoring.times, zone.day(candidate.happened_at))
+        };
         scores.set(SignalName::Time, Scored::positive(fit, time * fit));
         scores
     }
@@ -209,6 +217,7 @@ mod tests {
             best_span: (0, 1),
             position: None,
             happened_at: Timestamp::from_micros(0),
+            utc_offset: None,
             ends_with_question: false,
             speaker_named: false,
         };
@@ -297,7 +306,8 @@ mod tests {
             one.happened_at = day("2023-03-02");
         }
         candidates[1].1.happened_at = day("2023-05-09");
-        let times = time_expressions::read("What did I buy three weeks ago?", day("2023-05-30"));
+        let times =
+            time_expressions::read("What did I buy three weeks ago?", Zone::UTC.date(day("2023-05-30")));
         let fused = fuse(&candidates, &ScoringContext { times, ..ScoringContext::default() }, 2);
         assert_eq!(order(&fused), [2, 1]);
         let time = fused[0].explain.signals.last().expect("it fits");

@@ -36,6 +36,7 @@ use crate::domain::id::{MemoryId, PartitionId, RecallId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::Caller;
 use crate::domain::time::Timestamp;
+use crate::domain::zone::Zone;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
 use crate::index::{Candidate, Exactness, IndexQuery, View};
@@ -47,8 +48,9 @@ use deadline::Deadline;
 use fuse::{Fused, ScoringContext};
 use neighbours::Neighbour;
 use prepare::ReadyTargets;
-use request::Recall;
+use request::{Recall, RequestedZone};
 use response::{Context, Degraded, NamedTime, Recalled, RecalledMemory, Timings};
+use validity_note::Reader;
 
 /// Maximum number of candidates from one signal.
 const MAX_CANDIDATES: u32 = 1_024;
@@ -79,11 +81,16 @@ impl Engine {
         let deadline = Deadline::after(began, request.deadline_ms);
         let (mut timings, mut degraded) = (Timings::default(), Vec::new());
 
-        let view = request.view(now);
+        let zone = self.zone_of_request(caller, &request);
+        let view = request.view(now, &zone);
         let Found { targets, searched, scoring, mut fused } =
             self.find(caller, &request, &view, &deadline, (&mut timings, &mut degraded)).await?;
-        let (neighbours, mut loaded) =
-            self.texts(&targets, &request, &mut fused, searched.versions, &deadline, &mut degraded).await?;
+        let texts = self.texts(&targets, &request, &mut fused, searched.versions, &deadline).await?;
+        if texts.is_none() {
+            degraded.push(Degraded::TextsDeadline);
+            fused.clear();
+        }
+        let (neighbours, mut loaded) = texts.unwrap_or_default();
         let before_rerank = began.elapsed();
         self.rerank(&request, &mut fused, &loaded, &deadline, &mut degraded)
             .instrument(debug_span!("rerank"))
@@ -100,8 +107,8 @@ impl Engine {
                 HashSet::new()
             }
         };
-        let shown =
-            Shown { neighbours: &neighbours, loaded: &loaded, paired: &paired, valid_at: view.valid.at };
+        let reader = Reader { valid_at: view.valid.at, zone };
+        let shown = Shown { neighbours: &neighbours, loaded: &loaded, paired: &paired, reader: &reader };
         let context =
             debug_span!("assemble").in_scope(|| self.context(request.budget_tokens, &fused, &shown));
         let max_text_bytes = request.max_text_bytes.unwrap_or(self.recall_settings.max_text_bytes) as usize;
@@ -151,7 +158,7 @@ impl Engine {
         if searched.versions_left_out {
             degraded.push(Degraded::VersionsLeftOut);
         }
-        let scoring = self.scoring(request, view.now);
+        let scoring = self.scoring(request, view.now, self.zone_of_request(caller, request));
         let limit = self.candidates_to_load(request);
         let fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &scoring, limit));
         timings.search = began.elapsed().saturating_sub(timings.embed);
@@ -172,14 +179,22 @@ impl Engine {
     }
 
     /// Weights of the signals, the time expressions of the query, and the state that it asks for.
-    fn scoring(&self, request: &Recall, now: Timestamp) -> ScoringContext {
+    fn scoring(&self, request: &Recall, now: Timestamp, zone: Zone) -> ScoringContext {
         let weights = self.recall_settings.weights.with(request.weights);
-        let mut times = time_expressions::read(&request.query, now);
+        let mut times = time_expressions::read(&request.query, zone.date(now));
         let asked_state = time_expressions::asked_state(&request.query, !times.is_empty());
         if weights.time <= 0.0 {
             times.clear();
         }
-        ScoringContext { weights, times, asked_state }
+        ScoringContext { weights, times, asked_state, zone }
+    }
+
+    /// Zone in which the days of a request are counted.
+    fn zone_of_request(&self, caller: &Caller, request: &Recall) -> Zone {
+        let RequestedZone { named, of_now } = &request.zone;
+        let own = || self.zone_of_scope(caller, &request.scope);
+        let setting = || of_now.map_or_else(|| self.recall_settings.zone.clone(), Zone::from);
+        named.clone().or_else(own).unwrap_or_else(setting)
     }
 
     /// Step 3: the candidates of every partition that is searched by the deadline.
@@ -213,8 +228,8 @@ impl Engine {
         Ok(searched)
     }
 
-    /// Step 4: the memories of the candidates, and the turns beside them for the context block. What cannot be read by
-    /// the deadline is left out.
+    /// Step 4: the memories of the candidates, and the turns beside them for the context block. `None` if they cannot be
+    /// read by the deadline.
     async fn texts(
         &self,
         targets: &SearchTargets,
@@ -222,8 +237,7 @@ impl Engine {
         fused: &mut Vec<Fused>,
         versions: HashMap<MemoryId, Memory>,
         deadline: &Deadline,
-        degraded: &mut Vec<Degraded>,
-    ) -> Result<(Vec<Neighbour>, HashMap<MemoryId, Memory>), Error> {
+    ) -> Result<Option<(Vec<Neighbour>, HashMap<MemoryId, Memory>)>, Error> {
         let reading = async {
             let neighbours =
                 if request.budget_tokens > 0 { self.neighbours(targets, fused).await? } else { Vec::new() };
@@ -231,12 +245,7 @@ impl Engine {
                 self.load(targets, fused, &neighbours, versions).instrument(debug_span!("load")).await?;
             Ok::<_, Error>((neighbours, loaded))
         };
-        let read = deadline.step(reading).await.transpose()?;
-        Ok(read.unwrap_or_else(|| {
-            degraded.push(Degraded::TextsDeadline);
-            fused.clear();
-            Default::default()
-        }))
+        deadline.step(reading).await.transpose()
     }
 
     /// Number of candidates whose texts are loaded.
@@ -257,7 +266,7 @@ impl Engine {
             .collect();
         let radius = self.recall_settings.neighbouring_turns;
         let adjacent = neighbours::by_rank(fused, shown.neighbours, radius, shown.loaded);
-        assemble::assemble(&pieces, &adjacent, shown.valid_at, budget_tokens)
+        assemble::assemble(&pieces, &adjacent, shown.reader, budget_tokens)
     }
 
     /// Step 7: one access-log record per partition.
@@ -286,7 +295,7 @@ struct Shown<'a> {
     loaded: &'a HashMap<MemoryId, Memory>,
     /// Memories that contradict another one of the result.
     paired: &'a HashSet<MemoryId>,
-    valid_at: Timestamp,
+    reader: &'a Reader,
 }
 
 /// Candidates with their scores, best first, and where they were found.

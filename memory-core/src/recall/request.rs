@@ -4,6 +4,7 @@ use crate::domain::filter::Filter;
 use crate::domain::name::Name;
 use crate::domain::scope::Scope;
 use crate::domain::time::Timestamp;
+use crate::domain::zone::{UtcOffset, Zone};
 use crate::index::{ValidTime, View};
 use crate::recall::signals::RequestedWeights;
 use crate::text::time_expressions::{self, AskedState};
@@ -36,6 +37,8 @@ pub struct Recall {
     pub deadline_ms: Option<u32>,
     /// Reference time for expiry, retention and time expressions, and the default valid time; `None` for the clock's.
     pub now: Option<Timestamp>,
+    /// Zone in which the days of the query and of the answer are counted.
+    pub zone: RequestedZone,
     /// Valid time and record time of the state to recall.
     pub as_of: AsOf,
     /// True to return also memories whose validity ended before the valid time.
@@ -46,14 +49,14 @@ pub struct Recall {
 }
 
 impl Recall {
-    /// View of the request, for the reference time `now`. Without a time in the request nothing is hidden for lying in the
+    /// View of the request, for the reference time `now` in `zone`. Without a time in the request nothing is hidden for lying in the
     /// future, because the clocks of clients differ from the server's. A question for an earlier state needs the facts whose
     /// validity has ended.
-    pub(super) fn view(&self, now: Timestamp) -> View {
+    pub(super) fn view(&self, now: Timestamp, zone: &Zone) -> View {
         let named = self.as_of.valid_at.or(self.now);
         let valid = ValidTime {
             at: named.unwrap_or(now),
-            hides_ended: !self.include_superseded && !self.asks_for_earlier_state(now),
+            hides_ended: !self.include_superseded && !self.asks_for_earlier_state(now, zone),
             hides_later: named.is_some(),
         };
         View {
@@ -66,10 +69,20 @@ impl Recall {
         }
     }
 
-    fn asks_for_earlier_state(&self, now: Timestamp) -> bool {
-        let names_time = !time_expressions::read(&self.query, now).is_empty();
+    fn asks_for_earlier_state(&self, now: Timestamp, zone: &Zone) -> bool {
+        let names_time = !time_expressions::read(&self.query, zone.date(now)).is_empty();
         time_expressions::asked_state(&self.query, names_time) == Some(AskedState::Earlier)
     }
+}
+
+/// What a request says of its zone (ADR 0040). A zone that it names goes before the owner's; the offset of its reference
+/// time comes after it, and the engine's setting last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestedZone {
+    /// Zone that the request names.
+    pub named: Option<Zone>,
+    /// Offset that [`Recall::now`] is written with.
+    pub of_now: Option<UtcOffset>,
 }
 
 /// Times of a recall as of the past (ADR 0026).

@@ -1,6 +1,7 @@
 //! Settings of recall, unless the request says otherwise.
 
 use super::signals::Weights;
+use crate::domain::zone::Zone;
 use crate::index::ScanWeights;
 
 /// Defaults of recall.
@@ -20,6 +21,8 @@ pub struct RecallSettings {
     pub max_text_bytes: u32,
     /// Turns before and after a recalled one that may enter the context with it.
     pub neighbouring_turns: u32,
+    /// Zone of owners and requests that name none.
+    pub zone: Zone,
 }
 
 impl Default for RecallSettings {
@@ -32,6 +35,7 @@ impl Default for RecallSettings {
             rerank_candidates: 20,
             max_text_bytes: 16 * 1024,
             neighbouring_turns: 1,
+            zone: Zone::UTC,
         }
     }
 }

@@ -4,12 +4,30 @@
 use crate::domain::link::is_superseded;
 use crate::domain::memory::Memory;
 use crate::domain::time::Timestamp;
+use crate::domain::zone::Zone;
 
-/// Note such as `(since 2023-05-07)` or `(until 2023-06-01, superseded)`, for a reader at `valid_at`; empty if the day in
-/// the heading says all. `is_dated` for a date in any case: that of the validity, else that of the event.
-pub(super) fn validity_note(memory: &Memory, valid_at: Timestamp, is_dated: bool) -> String {
-    let day = Timestamp::date;
-    let is_in_heading = |start: Timestamp| start.day() == memory.happened.at.day() && !is_dated;
+/// For whom the context block is written.
+#[derive(Clone, Debug)]
+pub(super) struct Reader {
+    /// Valid time: what ended by then is marked.
+    pub(super) valid_at: Timestamp,
+    /// Zone of the days of memories whose time has no offset of its own.
+    pub(super) zone: Zone,
+}
+
+impl Reader {
+    /// Zone in which the days of a memory are counted.
+    pub(super) fn zone_of(&self, memory: &Memory) -> Zone {
+        self.zone.or_own(memory.happened.offset)
+    }
+}
+
+/// Note such as `(since 2023-05-07)` or `(until 2023-06-01, superseded)`; empty if the day in the heading says all.
+/// `is_dated` for a date in any case: that of the validity, else that of the event.
+pub(super) fn validity_note(memory: &Memory, reader: &Reader, is_dated: bool) -> String {
+    let (valid_at, zone) = (reader.valid_at, reader.zone_of(memory));
+    let day = |at: Timestamp| zone.date(at);
+    let is_in_heading = |start: Timestamp| day(start) == day(memory.happened.at) && !is_dated;
     let period = match (memory.valid.start, memory.valid.end) {
         (Some(start), Some(end)) => format!("from {} until {}", day(start), day(end)),
         (None, Some(end)) => format!("until {}", day(end)),

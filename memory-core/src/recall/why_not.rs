@@ -24,12 +24,18 @@ impl Engine {
         let vector = self.query_vector(&request, &Deadline::NONE).await?.unwrap_or_default();
         request.vector = vector.as_deref().map(<[f32]>::to_vec);
         let recalled = self.recall_without_access_log(caller, request.clone(), now).await?;
-        let targets = self.search_targets(caller, &request.scope, &request.view(now)).await?;
+        let targets = self
+            .search_targets(
+                caller,
+                &request.scope,
+                &request.view(now, &self.zone_of_request(caller, &request)),
+            )
+            .await?;
         for (partition, view) in &targets.partitions {
             let query = self.index_query(&request, vector.clone(), view.clone());
             let Some(inspection) = self.index.inspect(*partition, memory, &query).await? else { continue };
             let searched = self.search(&targets, &request, vector.clone(), &Deadline::NONE).await?;
-            let scoring = self.scoring(&request, now);
+            let scoring = self.scoring(&request, now, self.zone_of_request(caller, &request));
             let order = fuse::fuse(&searched.candidates, &scoring, usize::MAX);
             let rank = order.iter().position(|one| one.memory == memory);
             let scored = match rank.and_then(|rank| order.get(rank)) {

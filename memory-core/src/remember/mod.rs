@@ -1,9 +1,11 @@
 //! Remember path: check → key → embed → commit → index. The last two steps belong to the commit queue
-//! ([`crate::indexing::commit_queue`]). When it answers, the new memories are durable and searchable.
+//! ([`crate::indexing::commit_queue`]). When it answers, the new memories are durable and found by their words;
+//! the vectors of large texts, and those that a failing embedder did not make, come later.
 
 mod check;
 pub mod request;
 pub mod response;
+mod searchable;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -34,8 +36,8 @@ impl Engine {
     /// Appends turns to a session and stores each as one memory with the same text.
     ///
     /// # Errors
-    /// [`Error`] when the request is invalid or over a limit, the caller lacks the right to write, or the embedder or
-    /// the store fails. Nothing is written then.
+    /// [`Error`] when the request is invalid or over a limit, the caller lacks the right to write, or the store
+    /// fails. Nothing is written then. A failure of the embedder is none: the vectors are made later.
     #[instrument(level = "debug", name = "remember", skip_all, fields(turns = request.turns.len()))]
     pub async fn remember_turns(&self, caller: &Caller, request: RememberTurns) -> Result<Remembered, Error> {
         needs_write(caller)?;
@@ -50,17 +52,18 @@ impl Engine {
                 true => self.store.recognised(&self.set_of_turns(caller, &owner, &request, None)).await?,
                 false => BTreeSet::new(),
             };
-            let indexed = self.index_texts(&without_known(&texts, &unprepared), "turns").await?;
-            let embedder = indexed.embedder;
+            let indexed = self.index_texts_for_now(&without_known(&texts, &unprepared), "turns").await?;
+            let (embedder, lacking) = (indexed.embedder, indexed.without_vectors());
             let mut set = self.set_of_turns(caller, &owner, &request, Some(indexed));
             let job = JobId(self.ids.next(set.now));
             self.thinking.request(&mut set, job);
+            self.embed_later(&mut set);
             let is_partial = !unprepared.is_empty();
             set.unprepared = unprepared;
             match self.commits.commit(set).await {
                 Err(Error::Busy) if self.active_embedder().id != embedder => {}
                 Err(Error::ScopeChanged) if is_partial => {}
-                outcome => return outcome.map(remembered),
+                outcome => return Ok(self.remembered(caller, &owner, outcome?, (lacking, is_partial)).await),
             }
         }
         Err(Error::Busy)
@@ -121,15 +124,16 @@ impl Engine {
                 }
                 false => BTreeSet::new(),
             };
-            let indexed = self.index_texts(&without_known(&texts, &unprepared), "memories").await?;
-            let embedder = indexed.embedder;
+            let indexed = self.index_texts_for_now(&without_known(&texts, &unprepared), "memories").await?;
+            let (embedder, lacking) = (indexed.embedder, indexed.without_vectors());
             let mut set = self.set_of_memories(caller, &owner, &request, (&sources, Some(indexed)));
+            self.embed_later(&mut set);
             let is_partial = !unprepared.is_empty();
             set.unprepared = unprepared;
             match self.commits.commit(set).await {
                 Err(Error::Busy) if self.active_embedder().id != embedder => {}
                 Err(Error::ScopeChanged) if is_partial => {}
-                outcome => return outcome.map(remembered),
+                outcome => return Ok(self.remembered(caller, &owner, outcome?, (lacking, is_partial)).await),
             }
         }
         Err(Error::Busy)
@@ -172,8 +176,12 @@ impl Engine {
         if texts.iter().all(|text| text.vector.is_some()) {
             return Ok(None);
         }
-        let created = self.earlier(caller, Some(owner), idempotency).await?;
-        Ok(created.map(|created| remembered(Outcome::Repeated(created))))
+        match self.earlier(caller, Some(owner), idempotency).await? {
+            Some(created) => {
+                Ok(Some(self.remembered(caller, owner, Outcome::Repeated(created), (0, false)).await))
+            }
+            None => Ok(None),
+        }
     }
 
     fn derivation_by_caller(&self, sources: &[Source], now: Timestamp) -> Option<Derivation> {
@@ -237,20 +245,6 @@ impl Engine {
     }
 }
 
-fn remembered(outcome: Outcome) -> Remembered {
-    let (created, repeated) = match outcome {
-        Outcome::Committed(committed) => (committed.created, false),
-        Outcome::Repeated(created) => (created, true),
-    };
-    Remembered {
-        session: created.session,
-        turns: created.turns,
-        memories: created.memories,
-        outcomes: created.outcomes,
-        repeated,
-    }
-}
-
 fn turn_record(turn: &TurnToRemember, seq: usize, now: Timestamp) -> Turn {
     Turn {
         id: TurnId(uuid::Uuid::nil()),
@@ -261,6 +255,7 @@ fn turn_record(turn: &TurnToRemember, seq: usize, now: Timestamp) -> Turn {
         author: turn.author.clone(),
         text: turn.text.clone(),
         said_at: turn.said_at.unwrap_or(now),
+        utc_offset: turn.utc_offset,
         recorded_at: now,
         participants: turn.participants.clone(),
         place: turn.place.clone(),
@@ -309,7 +304,7 @@ fn memory_of_turn(
             turn_key: turn.key.clone(),
         }),
         derivation: None,
-        happened: Happened { at: turn.said_at, until: None },
+        happened: Happened { at: turn.said_at, until: None, offset: turn.utc_offset },
         recorded_at: turn.recorded_at,
         created_at: turn.recorded_at,
         valid: Interval::default(),
@@ -329,7 +324,7 @@ fn finished_memory(
     (id, now): (MemoryId, Timestamp),
     strength: f32,
 ) -> Memory {
-    let happened = new.happened.unwrap_or(Happened { at: now, until: None });
+    let happened = new.happened.unwrap_or(Happened { at: now, until: None, offset: None });
     Memory {
         id,
         version: 1,

@@ -9,6 +9,7 @@ use crate::domain::scope::Scope;
 use crate::domain::statement::Statement;
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::Role;
+use crate::domain::zone::UtcOffset;
 
 /// Request to append turns to a session.
 #[derive(Clone, Debug)]
@@ -43,6 +44,8 @@ pub struct TurnToRemember {
     pub author: Option<Name>,
     /// Time of the utterance; `None` for now.
     pub said_at: Option<Timestamp>,
+    /// Offset of the speaker's local time at that moment, if it is known.
+    pub utc_offset: Option<UtcOffset>,
     /// Names of the others present.
     pub participants: Vec<Name>,
     /// Place of the utterance.

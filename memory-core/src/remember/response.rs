@@ -16,6 +16,8 @@ pub struct Remembered {
     pub outcomes: Vec<ItemOutcome>,
     /// True if an earlier request with the same idempotency key wrote them.
     pub repeated: bool,
+    /// Number of the memories that are found by their words alone, because vectors of theirs are yet to be made.
+    pub without_vectors: usize,
 }
 
 impl Remembered {

@@ -2,8 +2,11 @@
 
 mod narrowed;
 mod owner;
+mod owner_settings;
 mod targets;
+pub mod zones;
 
 pub(crate) use narrowed::narrowed;
 pub(crate) use owner::owner;
+pub(crate) use owner_settings::{OWNERS_WITH_SETTINGS_AT_MOST, OwnerSettings, OwnerValue};
 pub(crate) use targets::SearchTargets;

@@ -3,6 +3,7 @@
 use super::narrowed::narrowed;
 use super::owner::owner;
 use crate::domain::id::PartitionId;
+use crate::domain::name::Name;
 use crate::domain::scope::{Caller, OwnerKind, Scope};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -12,12 +13,15 @@ use crate::index::View;
 #[derive(Debug, Default)]
 pub(crate) struct SearchTargets {
     pub(crate) partitions: Vec<(PartitionId, View)>,
+    /// Number of further partitions with something that the scope may see.
     pub(crate) left_out: u32,
 }
 
 impl Engine {
-    /// Partitions of a scope, with `view` narrowed to the part of each that the scope selects. A scope that names a user selects that user's partition. A scope that names only an
-    /// agent, app or run selects its own partition, and its shared memories in the partitions of other owners.
+    /// Partitions of a scope, with `view` narrowed to the part of each that the scope selects. A scope that names a user
+    /// selects that user's partition. A scope that names only an agent, app or run selects its own partition, and its
+    /// shared memories in the partitions of other owners: those with the latest ones, at most
+    /// [`crate::limits::Limits::fan_out_partitions`] in all.
     pub(crate) async fn search_targets(
         &self,
         caller: &Caller,
@@ -33,18 +37,15 @@ impl Engine {
         if owner.kind == OwnerKind::User {
             return Ok(targets);
         }
-        let most = self.limits.fan_out_partitions;
-        let one_more = most.saturating_add(1);
-        let others =
-            self.store.partitions_with(caller.tenant, owner.kind, owner.id.as_str(), one_more).await?;
+        let own_partitions = u32::from(!targets.partitions.is_empty());
+        let most = self.limits.fan_out_partitions.saturating_sub(own_partitions);
+        let ids: Vec<(OwnerKind, Name)> =
+            OwnerKind::ALL.into_iter().filter_map(|kind| Some((kind, scope.id_of(kind)?.clone()))).collect();
+        let others = self.store.partitions_with(caller.tenant, &ids, most).await?;
+        let left_out = others.total.saturating_sub(others.partitions.len() as u64);
+        targets.left_out = u32::try_from(left_out).unwrap_or(u32::MAX);
         let view = View { filter: narrowed(&view.filter, scope, None), shared_only: true, ..view.clone() };
-        for other in others {
-            if targets.partitions.len() >= most as usize {
-                targets.left_out += 1;
-            } else if !targets.partitions.iter().any(|(known, _)| *known == other) {
-                targets.partitions.push((other, view.clone()));
-            }
-        }
+        targets.partitions.extend(others.partitions.into_iter().map(|other| (other, view.clone())));
         Ok(targets)
     }
 }

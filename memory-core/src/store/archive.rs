@@ -26,7 +26,8 @@ pub trait Archive: Send + Sync + Debug {
     /// Parts of these memories.
     async fn parts(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<ArchivedParts, StoreError>;
 
-    /// Derivations of a partition with these ids, those that are there, in no particular order.
+    /// Derivations of a partition with these ids, those that are there, in no particular order. Errors:
+    /// [`StoreError::Corrupt`] if one of them cannot be decoded.
     async fn derivations_by_id(
         &self,
         partition: PartitionId,

@@ -8,65 +8,51 @@
 //! - Tenants are isolated: every method takes the tenant, or a partition that was found through it.
 //! - Lookups answer `None` or omit what does not exist. Errors are for a store that does not work.
 
+mod access_log;
 mod archive;
 mod derivations;
+mod embedders;
 mod erasures;
+mod error;
 mod extent;
 mod jobs;
 mod maintenance;
 pub(crate) mod purger;
+mod quarantine;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
 mod thinking;
 mod usage;
+mod vectors;
 
 use std::fmt::Debug;
 
 use async_trait::async_trait;
 
+pub use access_log::{AccessLog, RecallRecord};
 pub use archive::{Archive, ArchivedParts};
 pub use derivations::Derivations;
+pub use embedders::{DroppedRows, Embedders, Unembedded};
 pub use erasures::{DetachedStep, Erasures, OwnerExtent};
+pub use error::{FailureKind, StoreError};
 pub use extent::Extent;
 pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance, Purge, PurgeDebt, PurgeWait};
+pub(crate) use quarantine::leave_out;
+pub use quarantine::rows_left_out;
 pub use thinking::{PendingPartition, PendingTurn, Thinking};
 pub use usage::{USAGE_ENTRIES_AT_MOST, Usage, UsageEntry, UsageLedger};
+pub use vectors::{MadeVector, PutVectors, RowToEmbed, Vectors, VectorsPut, VectorsToPut};
 
 use crate::domain::change::{ChangeSet, CreatedIds, Idempotency, IndexRow, Outcome, Refusal};
 use crate::domain::derivation::Derivation;
-use crate::domain::embedder::{EmbedderId, RowRecipe};
 use crate::domain::filter::Filter;
-use crate::domain::id::{MemoryId, PartitionId, RecallId, SessionId, TenantId, TurnId};
-use crate::domain::job::JobAttempt;
+use crate::domain::id::{MemoryId, PartitionId, SessionId, TenantId, TurnId};
 use crate::domain::memory::Memory;
+use crate::domain::name::Name;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
 use crate::domain::turn::{Session, Turn};
-
-/// Failure of a store.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database does not answer, or not in time.
-    #[error("the store is not available")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A stored value cannot be decoded.
-    #[error("the store is damaged: {table}.{column} of {row}")]
-    Corrupt {
-        /// Table.
-        table: &'static str,
-        /// Column.
-        column: &'static str,
-        /// Row, in words.
-        row: String,
-    },
-    /// Another process holds the lock of the store.
-    #[error("{path} is in use by another process")]
-    InUse {
-        /// Data directory.
-        path: String,
-    },
-}
 
 /// Store: all traits of the port together.
 pub trait Store:
@@ -78,6 +64,7 @@ pub trait Store:
     + FilteredIds
     + IndexSource
     + Embedders
+    + Vectors
     + Jobs
     + Thinking
     + UsageLedger
@@ -94,6 +81,7 @@ impl<T> Store for T where
         + FilteredIds
         + IndexSource
         + Embedders
+        + Vectors
         + Jobs
         + Thinking
         + UsageLedger
@@ -151,20 +139,32 @@ pub struct OwnerEntry {
     pub created_at: Timestamp,
 }
 
+/// Maximum number of partitions that are counted for one scope.
+pub const SHARED_PARTITIONS_COUNTED: u32 = 100_000;
+
+/// Partitions of other owners that a scope reaches into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SharedPartitions {
+    /// Partitions, the one with the latest shared memory first.
+    pub partitions: Vec<PartitionId>,
+    /// Number of all of them, those beyond the limit too; at most [`SHARED_PARTITIONS_COUNTED`].
+    pub total: u64,
+}
+
 /// Reads of memories, sessions and turns.
 #[async_trait]
 pub trait Memories: Send + Sync + Debug {
     /// Partition of an owner; `None` if the owner has no memory.
     async fn partition_of(&self, tenant: TenantId, owner: &Owner) -> Result<Option<PartitionId>, StoreError>;
 
-    /// Partitions of other owners that contain memories with this agent, app or run; oldest first, at most `limit`.
+    /// Partitions of other owners with shared memories of each of these ids: agents, apps or runs. The one where such a
+    /// memory of the last id was recorded last comes first; at most `limit`.
     async fn partitions_with(
         &self,
         tenant: TenantId,
-        kind: OwnerKind,
-        id: &str,
+        ids: &[(OwnerKind, Name)],
         limit: u32,
-    ) -> Result<Vec<PartitionId>, StoreError>;
+    ) -> Result<SharedPartitions, StoreError>;
 
     /// Owners of a tenant with a partition after `after`, in order of partition, at most `limit`.
     async fn owners(
@@ -174,13 +174,20 @@ pub trait Memories: Send + Sync + Debug {
         limit: u32,
     ) -> Result<Vec<OwnerEntry>, StoreError>;
 
-    /// Existing memories among `ids`, in the order of `ids`.
+    /// Existing memories among `ids`, in the order of `ids`. Those that cannot be decoded are left out.
     async fn memories(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Memory>, StoreError>;
 
     /// Memory by its id alone, in any partition of the tenant.
+    ///
+    /// Errors: [`StoreError::Corrupt`] if it cannot be decoded.
     async fn memory(&self, tenant: TenantId, id: MemoryId) -> Result<Option<StoredMemory>, StoreError>;
 
+    /// Owner of a memory, also if the memory itself cannot be decoded; `None` if it does not exist.
+    async fn owner_of_memory(&self, tenant: TenantId, id: MemoryId) -> Result<Option<Owner>, StoreError>;
+
     /// Versions of a memory before the present one, oldest first.
+    ///
+    /// Errors: [`StoreError::Corrupt`] if one of them cannot be decoded.
     async fn earlier_versions(&self, partition: PartitionId, id: MemoryId)
     -> Result<Vec<Memory>, StoreError>;
 
@@ -240,6 +247,9 @@ pub struct MatchingIds {
     pub total: u64,
     /// True if more match after the last id of the page.
     pub has_more: bool,
+    /// Number of memories of the partition that the filter could not be evaluated on, since they cannot be decoded. 0
+    /// where the database evaluates the whole filter: such memories are among the ids then.
+    pub unreadable: u64,
 }
 
 /// Selection by filter, without an index.
@@ -330,84 +340,4 @@ pub trait IndexSource: Send + Sync + Debug {
 
     /// Existing memories among `ids`, as the index needs them.
     async fn indexed(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Indexed>, StoreError>;
-}
-
-/// Memory without rows of another recipe.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Unembedded {
-    /// The partition.
-    pub partition: PartitionId,
-    /// Memory in its present version, with its text.
-    pub memory: Memory,
-}
-
-/// Embedders of the index rows, each numbered with the rest of its [`RowRecipe`]: one embedder has a number for each
-/// tokenizer and key recipe. Rows of several numbers may exist side by side; one is in use.
-#[async_trait]
-pub trait Embedders: Send + Sync + Debug {
-    /// Recipe in use with its number; `None` in a new store.
-    async fn embedder_in_use(&self) -> Result<Option<(EmbedderId, RowRecipe)>, StoreError>;
-
-    /// Registers a recipe whose embedder makes vectors of `dimension` components, without using it. Returns the number
-    /// that it has already if it is registered.
-    async fn register_embedder(
-        &self,
-        recipe: &RowRecipe,
-        dimension: u32,
-        now: Timestamp,
-    ) -> Result<EmbedderId, StoreError>;
-
-    /// Switches to this number: from here on, rows are written and read under it.
-    async fn use_embedder(&self, id: EmbedderId) -> Result<(), StoreError>;
-
-    /// The same as the work of a job, in one transaction with the look at its lease. False, and nothing is changed, if the
-    /// job is no longer this worker's.
-    async fn use_embedder_for(&self, id: EmbedderId, attempt: JobAttempt) -> Result<bool, StoreError>;
-
-    /// Memories after `after`, in order of partition and id, without a row under this number; at most `limit`.
-    async fn unembedded(
-        &self,
-        id: EmbedderId,
-        after: Option<(PartitionId, MemoryId)>,
-        limit: u32,
-    ) -> Result<Vec<Unembedded>, StoreError>;
-
-    /// Writes rows under this number, of memories that are still at the version for which the rows were made; skips the
-    /// others.
-    async fn put_rows(
-        &self,
-        id: EmbedderId,
-        memories: &[(PartitionId, MemoryId, u32, Vec<IndexRow>)],
-    ) -> Result<(), StoreError>;
-
-    /// Deletes at most `limit` rows under numbers other than the one in use, and returns their number.
-    async fn drop_other_rows(&self, limit: u32) -> Result<u64, StoreError>;
-}
-
-/// Access-log record of one recall in one partition.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RecallRecord {
-    /// Recall.
-    pub id: RecallId,
-    /// Partition.
-    pub partition: PartitionId,
-    /// Time of the recall.
-    pub recalled_at: Timestamp,
-    /// Returned memories with their scores, best first.
-    pub hits: Vec<(MemoryId, f32)>,
-}
-
-/// Access log of recalls.
-#[async_trait]
-pub trait AccessLog: Send + Sync + Debug {
-    /// Writes records, omitting hits erased in the meantime, and deletes the oldest records of each partition over
-    /// `keep_per_partition`.
-    async fn record_recalls(
-        &self,
-        records: &[RecallRecord],
-        keep_per_partition: u32,
-    ) -> Result<(), StoreError>;
-
-    /// Records of a partition, newest first, at most `limit`.
-    async fn recalls(&self, partition: PartitionId, limit: u32) -> Result<Vec<RecallRecord>, StoreError>;
 }

@@ -12,6 +12,7 @@ use crate::domain::memory::Memory;
 use crate::domain::name::Name;
 use crate::domain::scope::Owner;
 use crate::domain::time::Timestamp;
+use crate::domain::zone::UtcOffset;
 
 /// Turn in the queue of a mechanism.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +22,8 @@ pub struct PendingTurn {
     pub memory: Memory,
     /// Time of the utterance.
     pub said_at: Timestamp,
+    /// Offset of the speaker's local time at that moment, if it is known.
+    pub utc_offset: Option<UtcOffset>,
     /// Names of the others present.
     pub participants: Vec<Name>,
 }

@@ -12,6 +12,7 @@ use crate::domain::name::Name;
 use crate::domain::number::Number;
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::Role;
+use crate::domain::zone::UtcOffset;
 use crate::index::ValidTime;
 use crate::store::Indexed;
 use crate::testing::START;
@@ -66,7 +67,8 @@ pub fn memory(rng: &mut Rng, number: u128) -> Indexed {
     if kind == Kind::Turn {
         memory.origin = Some(origin(rng, number));
     }
-    memory.happened = Happened { at: moment(rng), until: None };
+    let happened_at = moment(rng);
+    memory.happened = Happened { at: happened_at, until: None, offset: offset(happened_at) };
     memory.recorded_at = moment(rng);
     memory.created_at = moment(rng).min(memory.recorded_at);
     memory.valid = Interval { start: maybe_moment(rng), end: maybe_moment(rng) };
@@ -182,6 +184,12 @@ pub fn moment(rng: &mut Rng) -> Timestamp {
 /// A valid time with any of its rules.
 pub fn valid_time(rng: &mut Rng) -> ValidTime {
     ValidTime { at: moment(rng), hides_ended: rng.chance(70), hides_later: rng.chance(40) }
+}
+
+/// One of a few offsets for a moment of [`moment`], and none for some.
+fn offset(at: Timestamp) -> Option<UtcOffset> {
+    let minutes = (at.day() * 7_919) % 1_440;
+    UtcOffset::from_minutes(minutes - 720).filter(|_| minutes % 3 != 0)
 }
 
 fn maybe_moment(rng: &mut Rng) -> Option<Timestamp> {

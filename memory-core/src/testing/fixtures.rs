@@ -21,6 +21,7 @@ use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::statement::{Attribute, Statement};
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::{Role, Turn};
+use crate::domain::zone::UtcOffset;
 use crate::store::{Store, StoreError};
 use crate::testing::START;
 use crate::text::Tokenizer;
@@ -102,6 +103,7 @@ impl Fixtures {
             author: None,
             text: text.to_owned(),
             said_at: START.plus_micros(i64::from(seq) * 60_000_000),
+            utc_offset: UtcOffset::from_minutes(345).filter(|_| seq % 2 == 1),
             recorded_at: START,
             participants: Vec::new(),
             place: None,
@@ -182,7 +184,11 @@ impl Fixtures {
         });
         memory.tags = vec![name("b"), name("a"), name("b c")];
         memory.metadata = ornate_metadata();
-        memory.happened = Happened { at: Timestamp::MIN, until: Some(Timestamp::MAX) };
+        memory.happened = Happened {
+            at: Timestamp::MIN,
+            until: Some(Timestamp::MAX),
+            offset: UtcOffset::from_minutes(-23 * 60 - 59),
+        };
         memory.valid = Interval { start: Some(Timestamp::MIN), end: Some(Timestamp::MAX) };
         memory.expires_at = Some(Timestamp::MAX);
         memory.recorded_at = Timestamp::MIN;
@@ -266,7 +272,7 @@ pub fn plain(id: MemoryId, kind: Kind, text: &str) -> Memory {
         document: None,
         origin: None,
         derivation: None,
-        happened: Happened { at: START, until: None },
+        happened: Happened { at: START, until: None, offset: None },
         recorded_at: START,
         created_at: START,
         valid: Interval::default(),
@@ -287,7 +293,7 @@ fn memory_of_turn(id: MemoryId, turn: &Turn, session: &str, session_id: SessionI
         author: turn.author.clone(),
         turn_key: turn.key.clone(),
     };
-    let happened = Happened { at: turn.said_at, until: None };
+    let happened = Happened { at: turn.said_at, until: None, offset: turn.utc_offset };
     Memory { origin: Some(origin), happened, ..plain(id, Kind::Turn, &turn.text) }
 }
 

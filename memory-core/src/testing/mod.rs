@@ -35,7 +35,7 @@ use crate::limits::Limits;
 use crate::model::hashing::HashingEmbedder;
 use crate::model::source::EmbedderSource;
 use crate::model::{Embedder, ModelError};
-use crate::recall::request::{AsOf, Recall};
+use crate::recall::request::{AsOf, Recall, RequestedZone};
 use crate::recall::settings::RecallSettings;
 use crate::recall::signals::RequestedWeights;
 use crate::remember::request::{MemoryToRemember, RememberMemories, RememberTurns, TurnToRemember};
@@ -87,6 +87,15 @@ impl TestEngine {
     /// Opens a test engine with these limits, a hashing embedder and the usual memory budget.
     pub async fn limited(directory: &Path, limits: Limits) -> Result<Self, Error> {
         let embedder = Arc::new(HashingEmbedder::new(64));
+        Self::open_all(directory, (embedder, 64 << 20), ThinkingSettings::default(), limits).await
+    }
+
+    /// Opens a test engine with this embedder and these limits.
+    pub async fn embedding_with(
+        directory: &Path,
+        embedder: Arc<dyn Embedder>,
+        limits: Limits,
+    ) -> Result<Self, Error> {
         Self::open_all(directory, (embedder, 64 << 20), ThinkingSettings::default(), limits).await
     }
 
@@ -153,6 +162,7 @@ pub fn turn(role: Role, text: &str, said_at: Timestamp) -> TurnToRemember {
         position: None,
         author: None,
         said_at: Some(said_at),
+        utc_offset: None,
         participants: Vec::new(),
         place: None,
         audience: Vec::new(),
@@ -219,6 +229,7 @@ pub fn question(scope: &Scope, query: &str) -> Recall {
         max_text_bytes: None,
         deadline_ms: None,
         now: None,
+        zone: RequestedZone::default(),
         as_of: AsOf::default(),
         include_superseded: false,
         partner: None,

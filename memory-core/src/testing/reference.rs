@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::index::{IndexQuery, ScanWeights, View};
 use crate::retention::{Curve, History, MemoryBankPaper};
 use crate::store::Indexed;
-use crate::text::{TermVector, Tokenizer};
+use crate::text::{NamedPeople, TermVector, Tokenizer};
 
 /// True if a memory is visible under a view.
 pub fn sees(view: &View, memory: &Memory) -> bool {
@@ -126,7 +126,7 @@ fn follow(value: &Value, path: Option<&str>, found: &mut Vec<Scalar>) {
 fn holds(test: &Test, value: &Scalar, is_set: bool) -> bool {
     match test {
         Test::Eq(wanted) => wanted == value,
-        Test::In(wanted) => wanted.contains(value),
+        Test::In(wanted) => wanted.scalars().any(|wanted| wanted == *value),
         Test::Range(Range { gte, gt, lte, lt }) => {
             let order = |bound: &Scalar| compare(value, bound);
             gte.as_ref().is_none_or(|bound| order(bound).is_some_and(|order| order.is_ge()))
@@ -235,13 +235,8 @@ fn count(row: &TermVector, hash: u32) -> f64 {
     row.terms().iter().find(|term| term.hash == hash).map_or(0.0, |term| f64::from(term.count))
 }
 
-/// True if a query has the first word of the author's name.
+/// True if a query names the author of a turn.
 pub fn names_author(query: &IndexQuery, memory: &Memory) -> bool {
-    let words = |text: &str| -> Vec<String> {
-        let words = text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
-        words.map(str::to_lowercase).collect()
-    };
     let author = memory.origin.as_ref().and_then(|origin| origin.author.as_ref());
-    let first = author.and_then(|author| words(author.as_str()).into_iter().next());
-    first.is_some_and(|first| words(&query.text).contains(&first))
+    author.is_some_and(|author| NamedPeople::in_text(&query.text).has(author.as_str()))
 }

@@ -7,6 +7,7 @@ use crate::domain::name::Name;
 use crate::domain::statement::Statement;
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::Role;
+use crate::domain::zone::{UtcOffset, Zone};
 
 /// Turn as extraction reads it.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +30,10 @@ pub struct SourceTurn {
     pub text: String,
     /// Time of the utterance.
     pub said_at: Timestamp,
+    /// Offset of the speaker's local time at that moment, if it is known.
+    pub utc_offset: Option<UtcOffset>,
+    /// Zone in which the days that it names are counted: of its offset, else the owner's.
+    pub zone: Zone,
     /// Partners to whom it may be told; empty for anybody.
     pub audience: Vec<Name>,
 }

@@ -1,10 +1,12 @@
 //! Jobs of thinking: one kind per mechanism. Each run thinks about one batch of one owner and ends in one change set.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
@@ -118,8 +120,12 @@ impl Engine {
                     engine.resume_owner_erasures().await?;
                     engine.resume_thinking().await
                 };
-                if let Err(error) = kept.await {
-                    tracing::error!(error = &error as &dyn std::error::Error, "thinking was not resumed");
+                match AssertUnwindSafe(kept).catch_unwind().await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => {
+                        tracing::error!(error = &error as &dyn std::error::Error, "thinking was not resumed");
+                    }
+                    Err(_panic) => tracing::error!("resuming thinking panicked: it is tried again later"),
                 }
             }
         });

@@ -246,3 +246,27 @@ async fn a_reindex_continues_after_a_crash() {
     assert_eq!(answer.memories.len(), 1);
     all_agree(&test_engine).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_edits_of_one_memory_all_succeed() {
+    for count in [20, 64] {
+        let directory = tempfile::tempdir().unwrap();
+        let test = TestEngine::open(directory.path()).await.unwrap();
+        let scope = user("ann").unwrap();
+        let made =
+            test.engine.remember_memories(&CALLER, memories(&scope, vec![fact("before")])).await.unwrap();
+        let id = made.memories[0];
+        let edits: Vec<_> = (0..count)
+            .map(|number| {
+                let engine = Arc::clone(&test.engine);
+                let edit = Edit { text: Some(format!("edit {number}")), ..Edit::default() };
+                tokio::spawn(async move { engine.edit(&CALLER, id, edit, None).await })
+            })
+            .collect();
+        let mut versions = BTreeSet::new();
+        for edit in edits {
+            versions.insert(edit.await.unwrap().unwrap().version);
+        }
+        assert_eq!(versions, (2..=count + 1).collect::<BTreeSet<u32>>(), "each has made a version");
+    }
+}

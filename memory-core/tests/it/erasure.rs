@@ -13,7 +13,7 @@ use memory_core::domain::scope::{Caller, Rights, Scope};
 use memory_core::domain::turn::Role;
 use memory_core::limits::Limits;
 use memory_core::memories::request::{Confirmed, ListMemories};
-use memory_core::store::{Erasures, IndexSource, Maintenance};
+use memory_core::store::{Erasures, IndexSource, Maintenance, Purge, PurgeWait};
 use memory_core::testing::fixtures::keyed_request;
 use memory_core::testing::{CALLER, START, TestEngine, fact, memories, question, turn, turns, user};
 use memory_core::think::settings::Profile;
@@ -121,6 +121,7 @@ async fn a_repeated_erasure_of_nothing_answers_nothing_again() {
 
 /// Bytes of every file of a store: data, indexes and free pages. The log is folded in before.
 async fn bytes_of(test: &TestEngine, directory: &std::path::Path) -> Vec<u8> {
+    assert_eq!(test.store.purge(PurgeWait::Long).await.unwrap().state, Purge::Done);
     test.store.copy_to(&directory.join("copy.db")).await.unwrap();
     let mut bytes = std::fs::read(directory.join("copy.db")).unwrap();
     bytes.extend(std::fs::read(directory.join("engrain.db")).unwrap());

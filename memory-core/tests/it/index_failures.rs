@@ -1,4 +1,5 @@
 //! Commits that the index cannot apply, seen through the engine: they are acknowledged and found all the same.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,6 +25,7 @@ use memory_core::think::settings::ThinkingSettings;
 struct RefusingIndex {
     inner: EmbeddedIndex,
     refuses: AtomicBool,
+    panics: AtomicBool,
     cleared: AtomicUsize,
 }
 
@@ -71,6 +73,7 @@ impl Index for RefusingIndex {
     }
 
     async fn apply(&self, partition: PartitionId, update: Update) -> Result<(), IndexError> {
+        assert!(!self.panics.swap(false, Ordering::SeqCst), "a defect");
         if self.refuses.load(Ordering::SeqCst) {
             return Err(IndexError::Full);
         }
@@ -91,15 +94,15 @@ impl Index for RefusingIndex {
     }
 }
 
-#[tokio::test]
-async fn a_commit_that_the_index_cannot_apply_is_acknowledged_and_found() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = Arc::new(SqlStore::open(directory.path(), StoreOptions::default()).await.unwrap());
+/// Engine over a store in `directory`, and its index.
+async fn engine(directory: &std::path::Path) -> (Arc<Engine>, Arc<RefusingIndex>) {
+    let store = Arc::new(SqlStore::open(directory, StoreOptions::default()).await.unwrap());
     let inline_rows = EmbeddedIndexOptions::INLINE_ROWS;
     let options = EmbeddedIndexOptions { budget_bytes: 64 << 20, threads: 1, inline_rows };
     let index = Arc::new(RefusingIndex {
         inner: EmbeddedIndex::new(store.clone(), Arc::new(MemoryBankPaper), options),
         refuses: AtomicBool::new(false),
+        panics: AtomicBool::new(false),
         cleared: AtomicUsize::new(0),
     });
     let engine = Engine::start(Parts {
@@ -116,6 +119,13 @@ async fn a_commit_that_the_index_cannot_apply_is_acknowledged_and_found() {
     })
     .await
     .unwrap();
+    (engine, index)
+}
+
+#[tokio::test]
+async fn a_commit_that_the_index_cannot_apply_is_acknowledged_and_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let (engine, index) = engine(directory.path()).await;
     let (ann, bob) = (user("ann").unwrap(), user("bob").unwrap());
     for scope in [&ann, &bob] {
         let first = memories(scope, vec![fact("the beagle is called Biscuit")]);
@@ -129,4 +139,20 @@ async fn a_commit_that_the_index_cannot_apply_is_acknowledged_and_found() {
     assert_eq!(index.cleared.load(Ordering::SeqCst), 1);
     assert_eq!(index.inner.in_memory().1, held_before - 1, "only the partition of the commit is dropped");
     assert_eq!(engine.recall(&CALLER, question(&ann, "beagle")).await.unwrap().memories.len(), 2);
+}
+
+#[tokio::test]
+async fn a_panic_in_the_commit_task_fails_its_group_alone_and_writes_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let (engine, index) = engine(directory.path()).await;
+    let ann = user("ann").unwrap();
+    index.panics.store(true, Ordering::SeqCst);
+    let lost = engine.remember_memories(&CALLER, memories(&ann, vec![fact("the beagle sleeps")])).await;
+    assert!(matches!(lost, Err(memory_core::Error::Interrupted)), "{lost:?}");
+    for text in ["the beagle is called Biscuit", "the beagle likes tea"] {
+        engine.remember_memories(&CALLER, memories(&ann, vec![fact(text)])).await.unwrap();
+    }
+    assert_eq!(engine.commit_task(), (true, 1), "alive, started again once");
+    // The first was committed before the panic: the index has it too.
+    assert_eq!(engine.recall(&CALLER, question(&ann, "beagle")).await.unwrap().memories.len(), 3);
 }

@@ -1,7 +1,7 @@
 //! Integration tests of the crate, as one program because linking dominates build time.
 //!
-//! Two tests have their own program because each needs a process of its own: `index_memory` (a counting global
-//! allocator) and `model_runtime` (a process loads ONNX Runtime once).
+//! Three tests have their own program because each needs a process of its own: `index_memory` (a counting global
+//! allocator), `model_runtime` (a process loads ONNX Runtime once) and `query_plans` (a subscriber of all traces).
 
 mod architecture;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
@@ -17,7 +17,13 @@ mod concurrency;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod contracts;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod damaged_rows;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod earlier_schemas;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod embedded_index;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod embedding_later;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod erasure;
 #[cfg(all(feature = "hub", feature = "testing"))]
@@ -25,9 +31,13 @@ mod external_data;
 #[cfg(all(feature = "hub", feature = "testing"))]
 mod fake_hub;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod fan_out;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod index_failures;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod jobs;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod keyed_records;
 #[cfg(all(feature = "openai", feature = "sqlite", feature = "testing"))]
 mod language_models;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
@@ -36,6 +46,8 @@ mod links;
 mod loads;
 #[cfg(all(feature = "fastembed", feature = "testing"))]
 mod local_models;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod lost_files;
 mod migrations;
 #[cfg(all(feature = "hub", feature = "testing"))]
 mod model_hub;
@@ -62,3 +74,5 @@ mod story;
 mod thinking;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod undo;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod zones;

@@ -1,5 +1,4 @@
 //! Owners of stores from before migration 9: those of whom nothing is left are forgotten, and jobs get their owners.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use memory_core::domain::id::{JobId, TenantId};
 use memory_core::domain::job::Job;
@@ -7,7 +6,8 @@ use memory_core::store::{Erasures, Jobs, Maintenance, Memories};
 use memory_core::testing::START;
 use memory_core::testing::fixtures::owner;
 
-use crate::sql_store::{BEFORE_ERASED_OWNERS, BEFORE_IDENTITIES, alter, filled, open};
+use crate::earlier_schemas::{BEFORE_ERASED_OWNERS, BEFORE_IDENTITIES, BEFORE_KEYED_RECORDS};
+use crate::sql_store::{alter, filled, open};
 
 /// Schema of a store before migration 9, with an owner of whom nothing is left and a job that names another one.
 const BEFORE_EMPTY_OWNERS_WENT: &str = r#"
@@ -27,8 +27,11 @@ async fn owners_of_earlier_stores_without_memories_are_forgotten() {
     let before = store.owners(TenantId::DEFAULT, None, 100).await.unwrap();
     store.close().await;
     drop(store);
-    alter(directory.path(), &[BEFORE_IDENTITIES, BEFORE_ERASED_OWNERS, BEFORE_EMPTY_OWNERS_WENT].concat())
-        .await;
+    alter(
+        directory.path(),
+        &[BEFORE_IDENTITIES, BEFORE_KEYED_RECORDS, BEFORE_ERASED_OWNERS, BEFORE_EMPTY_OWNERS_WENT].concat(),
+    )
+    .await;
 
     let store = open(directory.path()).await;
     assert_eq!(store.owners(TenantId::DEFAULT, None, 100).await.unwrap(), before);

@@ -81,7 +81,7 @@ async fn answers(engine: &Engine) -> Vec<Vec<(MemoryId, u32)>> {
 }
 
 /// Opens what a test closed just before: its last task may still hold the directory.
-async fn once_free<T, E>(open: impl AsyncFn() -> Result<T, E>) -> T {
+pub(crate) async fn once_free<T, E>(open: impl AsyncFn() -> Result<T, E>) -> T {
     let opened = async {
         loop {
             match open().await {
@@ -154,7 +154,7 @@ async fn age(directory: &Path, tokenizer: &str, key_recipe: u32) -> RowRecipe {
     assert_eq!(made.len(), FACTS + 1);
     store.put_rows(number, &made).await.unwrap();
     store.use_embedder(number).await.unwrap();
-    assert_eq!(store.drop_other_rows(1_000).await.unwrap(), FACTS as u64 + 1);
+    assert_eq!(store.drop_other_rows(None, 1_000).await.unwrap().rows, FACTS as u64 + 1);
     store.close().await;
     present
 }
@@ -179,7 +179,7 @@ async fn has_only_rows_of(store: &SqlStore, recipe: &RowRecipe) {
     let (number, in_use) = store.embedder_in_use().await.unwrap().unwrap();
     assert_eq!(in_use, *recipe);
     assert_eq!(store.unembedded(number, None, 1).await.unwrap(), []);
-    assert_eq!(store.drop_other_rows(1).await.unwrap(), 0);
+    assert_eq!(store.drop_other_rows(None, 1).await.unwrap().rows, 0);
 }
 
 /// An engine that works at no jobs.

@@ -17,6 +17,11 @@ use memory_core::testing::START;
 use memory_core::testing::fixtures::{Fixtures, keyed_request, link, owner, revised};
 use sqlx::Connection as _;
 
+use crate::earlier_schemas::{
+    BEFORE_ERASED_OWNERS, BEFORE_IDENTITIES, BEFORE_JOBS_HAD_TENANTS, BEFORE_KEYED_RECORDS,
+    BEFORE_KEYS_HAD_OWNERS, BEFORE_ROWS_HAD_RECIPES, BEFORE_THINKING,
+};
+
 pub(crate) async fn open(directory: &Path) -> SqlStore {
     SqlStore::open(directory, StoreOptions::default()).await.unwrap()
 }
@@ -224,37 +229,6 @@ async fn a_damaged_statement_or_audience_is_reported() {
     }
 }
 
-/// Statements that undo migration 12.
-pub(crate) const BEFORE_IDENTITIES: &str = "
-    DROP INDEX turns_by_key;
-    DROP INDEX turns_by_position;
-    DROP INDEX memories_by_own_key;
-    ALTER TABLE turns DROP COLUMN position;
-    ALTER TABLE memories DROP COLUMN own_key;
-    ALTER TABLE sessions DROP COLUMN next_seq;
-    DROP TABLE erased_identities;";
-
-/// Statements that undo migration 9, apart from the columns of `durable_jobs`.
-pub(crate) const BEFORE_ERASED_OWNERS: &str = "
-    DROP TABLE removed_partitions;
-    DROP INDEX scope_partitions_of_partition;
-    DROP INDEX derivations_of_partition;
-    DROP INDEX keyed_requests_of_owner;
-    DROP INDEX durable_jobs_of_owner;";
-
-/// Statements that undo migrations 7 and 8, apart from the columns of `durable_jobs`.
-const BEFORE_THINKING: &str = "
-    DROP INDEX derivations_by_job;
-    DROP INDEX memory_versions_by_derivation;
-    ALTER TABLE derivations DROP COLUMN job_id;
-    ALTER TABLE memories DROP COLUMN statement;
-    ALTER TABLE memories DROP COLUMN audience;
-    ALTER TABLE memory_versions DROP COLUMN statement;
-    ALTER TABLE memory_versions DROP COLUMN audience;
-    DROP TABLE memory_groups;
-    DROP TABLE thinking_queue;
-    DROP TABLE model_usage;";
-
 /// Runs statements on the database of a store that is closed.
 pub(crate) async fn alter(directory: &Path, statements: &str) {
     let url = format!("sqlite://{}", directory.join(DATABASE_FILE).display());
@@ -262,18 +236,6 @@ pub(crate) async fn alter(directory: &Path, statements: &str) {
     sqlx::raw_sql(sqlx::AssertSqlSafe(statements)).execute(&mut raw).await.unwrap();
     raw.close().await.unwrap();
 }
-
-/// Schema of a store before migration 4: keys unique per tenant, importance rounded to single precision.
-const BEFORE_KEYS_HAD_OWNERS: &str = "
-    INSERT INTO idempotent_requests SELECT tenant_id, key, request_hash, made, created_us FROM keyed_requests;
-    DROP TABLE keyed_requests;
-    UPDATE memories SET importance = 0.8999999761581421 WHERE importance = 0.9;
-    UPDATE memories SET importance = 0.123456791043281555 WHERE importance = 0.123456789;
-    UPDATE memories SET importance = 0.009999999776482582 WHERE importance = 0.01;
-    DROP TABLE durable_jobs;
-    INSERT INTO embedders SELECT id, embedder, dimension, created_us FROM row_recipes;
-    DROP TABLE row_recipes;
-    DELETE FROM _sqlx_migrations WHERE version >= 4;";
 
 #[tokio::test]
 async fn keys_and_importance_of_earlier_stores_are_taken_over() {
@@ -295,7 +257,14 @@ async fn keys_and_importance_of_earlier_stores_are_taken_over() {
     drop(store);
     alter(
         directory.path(),
-        &[BEFORE_IDENTITIES, BEFORE_ERASED_OWNERS, BEFORE_THINKING, BEFORE_KEYS_HAD_OWNERS].concat(),
+        &[
+            BEFORE_IDENTITIES,
+            BEFORE_KEYED_RECORDS,
+            BEFORE_ERASED_OWNERS,
+            BEFORE_THINKING,
+            BEFORE_KEYS_HAD_OWNERS,
+        ]
+        .concat(),
     )
     .await;
 
@@ -317,17 +286,6 @@ async fn keys_and_importance_of_earlier_stores_are_taken_over() {
     assert_eq!(store.check(false).await.unwrap(), []);
 }
 
-/// Schema of a store before migration 5: jobs in a table whose unique key is over all tenants.
-const BEFORE_JOBS_HAD_TENANTS: &str = "
-    INSERT INTO jobs
-    SELECT id, tenant_id, kind, unique_key, payload, state, attempts, done, total, position, run_after_us,
-        lease_until_us, error, created_us, updated_us
-    FROM durable_jobs;
-    DROP TABLE durable_jobs;
-    INSERT INTO embedders SELECT id, embedder, dimension, created_us FROM row_recipes;
-    DROP TABLE row_recipes;
-    DELETE FROM _sqlx_migrations WHERE version >= 5;";
-
 #[tokio::test]
 async fn jobs_of_earlier_stores_are_taken_over() {
     let directory = tempfile::tempdir().unwrap();
@@ -342,7 +300,14 @@ async fn jobs_of_earlier_stores_are_taken_over() {
     drop(store);
     alter(
         directory.path(),
-        &[BEFORE_IDENTITIES, BEFORE_ERASED_OWNERS, BEFORE_THINKING, BEFORE_JOBS_HAD_TENANTS].concat(),
+        &[
+            BEFORE_IDENTITIES,
+            BEFORE_KEYED_RECORDS,
+            BEFORE_ERASED_OWNERS,
+            BEFORE_THINKING,
+            BEFORE_JOBS_HAD_TENANTS,
+        ]
+        .concat(),
     )
     .await;
 
@@ -356,15 +321,6 @@ async fn jobs_of_earlier_stores_are_taken_over() {
     assert_eq!((again.id, again.attempts, again.unique_key.as_deref()), (id(1), 2, Some("reindex")));
     assert_eq!(store.check(false).await.unwrap(), []);
 }
-
-/// Schema of a store before migration 6: rows numbered by their embedder alone.
-const BEFORE_ROWS_HAD_RECIPES: &str = "
-    INSERT INTO embedders SELECT id, embedder, dimension, created_us FROM row_recipes;
-    DROP TABLE row_recipes;
-    ALTER TABLE durable_jobs DROP COLUMN owner_kind;
-    ALTER TABLE durable_jobs DROP COLUMN owner_id;
-    ALTER TABLE durable_jobs DROP COLUMN releases_key;
-    DELETE FROM _sqlx_migrations WHERE version >= 6;";
 
 #[tokio::test]
 async fn rows_of_earlier_stores_are_kept_under_an_unknown_recipe() {
@@ -381,7 +337,14 @@ async fn rows_of_earlier_stores_are_kept_under_an_unknown_recipe() {
     drop(store);
     alter(
         directory.path(),
-        &[BEFORE_IDENTITIES, BEFORE_ERASED_OWNERS, BEFORE_THINKING, BEFORE_ROWS_HAD_RECIPES].concat(),
+        &[
+            BEFORE_IDENTITIES,
+            BEFORE_KEYED_RECORDS,
+            BEFORE_ERASED_OWNERS,
+            BEFORE_THINKING,
+            BEFORE_ROWS_HAD_RECIPES,
+        ]
+        .concat(),
     )
     .await;
 

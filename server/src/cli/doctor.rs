@@ -7,7 +7,7 @@ mod leftovers;
 
 use std::path::Path;
 
-use engrain::wire::{CheckReport, CheckRequest};
+use engrain::wire::{CheckReport, CheckRequest, Health};
 use serde::Serialize;
 
 use super::args::{DoctorArgs, Global};
@@ -15,6 +15,7 @@ use super::connect::{configuration, running_at, with_server};
 use super::failure::Failure;
 use super::print;
 use crate::config::{Config, Overrides};
+use crate::serve::descriptors;
 
 /// Free disk space below which a store may fail, in bytes; a backup needs as much as the store itself.
 const LOW_DISK_BYTES: u64 = 1 << 30;
@@ -43,6 +44,7 @@ pub(super) async fn doctor(global: &Global, args: DoctorArgs) -> Result<(), Fail
         let config = configuration(global, Overrides::default())?;
         findings.push(data_directory(&config.store.data_dir));
         findings.push(disk_space(&config.store.data_dir));
+        findings.push(open_files(config.limits.connections));
         findings.extend(leftovers::leftovers(&config.store.data_dir));
         findings.extend(leftovers::modes(&config.store.data_dir));
         findings.push(owner(&config).await);
@@ -51,12 +53,14 @@ pub(super) async fn doctor(global: &Global, args: DoctorArgs) -> Result<(), Fail
     let request = CheckRequest { repair: args.repair };
     let checked = with_server(global, async |server| {
         let purge = server.client.purge().await?;
-        Ok((server.client.check(&request).await?, purge))
+        let ready = server.client.ready().await?;
+        Ok((server.client.check(&request).await?, purge, ready))
     })
     .await;
     match checked {
-        Ok((report, purge)) => {
+        Ok((report, purge, ready)) => {
             findings.extend(store_findings(report));
+            findings.push(vectors(&ready));
             findings.push(leftovers::purge(&purge));
         }
         Err(failure) => {
@@ -99,6 +103,25 @@ fn store_findings(report: CheckReport) -> Vec<Finding> {
         ),
     }));
     findings
+}
+
+/// Vectors that are yet to be made, and why.
+fn vectors(ready: &Health) -> Finding {
+    let rows = ready.rows_without_vectors.unwrap_or(0);
+    let (grade, detail) = match (rows, &ready.embedder_fault) {
+        (0, None) => (Grade::Ok, "all are made".to_owned()),
+        (rows, None) => (
+            Grade::Warning,
+            format!("{rows} are made in the background; until then words alone find these texts"),
+        ),
+        (rows, Some(code)) => (
+            Grade::Warning,
+            format!(
+                "the embedder failed last ({code}); {rows} are yet to be made, and `GET /v1/jobs?kind=embed` shows the job"
+            ),
+        ),
+    };
+    Finding { grade, subject: "vectors", detail }
 }
 
 fn data_directory(directory: &Path) -> Finding {
@@ -154,6 +177,20 @@ fn disk_space(directory: &Path) -> Finding {
 #[cfg(not(unix))]
 fn disk_space(_directory: &Path) -> Finding {
     Finding { grade: Grade::Ok, subject: "disk", detail: "not looked at on this system".to_owned() }
+}
+
+/// Compares the limit on open files with the connections that the configuration allows.
+fn open_files(connections: usize) -> Finding {
+    let subject = "open files";
+    let limit = descriptors::raise_limit();
+    let possible = descriptors::connections_within(limit, connections);
+    let shown = limit.map_or_else(|| "without a limit".to_owned(), |limit| format!("at most {limit}"));
+    if possible < connections {
+        let detail =
+            format!("{shown}: enough for {possible} of {connections} connections; raise it with `ulimit -n`");
+        return Finding { grade: Grade::Warning, subject, detail };
+    }
+    Finding { grade: Grade::Ok, subject, detail: format!("{shown}, enough for {connections} connections") }
 }
 
 async fn owner(config: &Config) -> Finding {

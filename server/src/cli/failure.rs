@@ -20,6 +20,9 @@ pub(super) enum Failure {
     /// Exit status 3: no server answers, or the store is in use or busy.
     #[error("{0}")]
     Unreachable(String),
+    /// Exit status 5: the store is damaged, incomplete or of a newer version; `engrain doctor` says more.
+    #[error("{0}")]
+    Damaged(String),
     /// Exit status 4: the object does not exist.
     #[error("{0}")]
     NotFound(String),
@@ -37,6 +40,7 @@ impl Failure {
             Failure::Unreachable(_) => 3,
             Failure::NotFound(_) => 4,
             Failure::Incomplete(_) => 5,
+            Failure::Damaged(_) => 6,
         }
     }
 
@@ -95,6 +99,11 @@ impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         let in_use = matches!(&error, ServeError::Start(StartError::Store(StoreError::InUse { .. })));
         let sentence = causes(&error);
+        if let ServeError::Start(StartError::Store(error)) = &error
+            && is_damage(error)
+        {
+            return Failure::Damaged(sentence);
+        }
         if in_use || matches!(error, ServeError::Listen { .. }) {
             Failure::Unreachable(sentence)
         } else {
@@ -103,11 +112,17 @@ impl From<ServeError> for Failure {
     }
 }
 
+/// True if the store itself must be replaced or completed before it can be used.
+const fn is_damage(error: &StoreError) -> bool {
+    matches!(error, StoreError::Damaged(_) | StoreError::Incomplete { .. } | StoreError::NewerVersion(_))
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let sentence = causes(&error);
         match error {
             StoreError::InUse { .. } => Failure::Unreachable(sentence),
+            error if is_damage(&error) => Failure::Damaged(sentence),
             _ => Failure::Failed(sentence),
         }
     }

@@ -11,10 +11,7 @@ use engrain::formats::{
 use engrain::wire::ExportLine;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use memory_core::domain::clock::{Clock, SystemClock};
-use memory_core::domain::id::{IdSource, RandomIds};
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
 use super::args::{ExportArgs, Global, ImportArgs};
 use super::connect::with_server;
@@ -26,7 +23,8 @@ use super::part_file::PartFile;
 /// Number of batches read ahead of the server.
 const BATCHES_AHEAD: usize = 4;
 
-/// Imports files, folders and archives. Batches of an earlier run are not added again, unless requested.
+/// Imports files, folders and archives. What an earlier run added is not added again; what was erased since is left out,
+/// unless requested.
 pub(super) async fn import(global: &Global, args: ImportArgs) -> Result<(), Failure> {
     let options = ImportOptions {
         format: args.format,
@@ -39,10 +37,9 @@ pub(super) async fn import(global: &Global, args: ImportArgs) -> Result<(), Fail
     };
     let report = ImportReport::create(args.report.as_deref())?;
     with_server(global, async |server| {
-        let run = args.again.then(|| RandomIds::default().next(SystemClock.now()));
+        let again = args.again;
         let (bar, started) = (spinner(), Instant::now());
-        let mut importing =
-            Importing { client: &server.client, options, run, again: args.again, report, bar };
+        let mut importing = Importing { client: &server.client, options, again, report, bar };
         for path in &args.files {
             importing.import_path(path).await?;
         }
@@ -68,25 +65,26 @@ enum Read {
 struct Importing<'a> {
     client: &'a Client,
     options: ImportOptions,
-    run: Option<Uuid>,
     again: bool,
     report: ImportReport,
     bar: ProgressBar,
 }
 
-impl Importing<'_> {
+impl<'a> Importing<'a> {
+    /// Import of one file, whose ids are its own.
+    fn of_a_file(&self) -> Import<'a> {
+        Import::new(self.client).strict(self.options.strict).again(self.again)
+    }
+
     async fn import_path(&mut self, path: &Path) -> Result<(), Failure> {
         let (steps, mut read) = mpsc::channel::<Read>(BATCHES_AHEAD);
         let (path, options) = (path.to_owned(), self.options.clone());
         // Decompression and parsing block, so they have a thread; it ends with the channel when the import fails.
         let reading = tokio::task::spawn_blocking(move || read_path(&path, &options, &steps));
-        let mut import = Import::new(self.client).strict(self.options.strict);
+        let mut import = self.of_a_file();
         while let Some(step) = read.recv().await {
             match step {
-                Read::Item(mut item) => {
-                    if let Some(run) = self.run {
-                        item.key = format!("{}-{run}", item.key);
-                    }
+                Read::Item(item) => {
                     let imported = import.send(*item).await.map_err(Failure::of_import)?;
                     self.report.skip_all(import.take_skipped())?;
                     self.bar.set_position(self.report.items() + imported.turns + imported.memories);
@@ -102,7 +100,7 @@ impl Importing<'_> {
                 Read::LeftOut(left_out) => self.report.leave_out(left_out),
                 Read::End(left_out) => {
                     self.report.leave_out(left_out);
-                    let next = Import::new(self.client).strict(self.options.strict);
+                    let next = self.of_a_file();
                     let imported =
                         std::mem::replace(&mut import, next).finish().await.map_err(Failure::of_import)?;
                     self.report.add(imported);
@@ -205,8 +203,13 @@ async fn write_lines(
     let mut records = 0;
     while let Some(line) = lines.next().await {
         let line = line?;
-        if let ExportLine::End { records: all } = line {
+        if let ExportLine::End { records: all, unreadable } = line {
             records = all;
+            if unreadable > 0 {
+                eprintln!(
+                    "engrain: {unreadable} memories cannot be decoded and are left out (see `engrain doctor`)"
+                );
+            }
         }
         bar.inc(u64::from(matches!(line, ExportLine::Turn { .. } | ExportLine::Memory { .. })));
         if let Some(canonical) = &mut canonical {

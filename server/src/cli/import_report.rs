@@ -73,14 +73,7 @@ impl ImportReport {
     /// Adds the totals of a file that was read to its end.
     pub(super) fn add(&mut self, imported: Imported) {
         self.inputs += 1;
-        self.total = Imported {
-            turns: self.total.turns + imported.turns,
-            memories: self.total.memories + imported.memories,
-            repeated_batches: self.total.repeated_batches + imported.repeated_batches,
-            sources_lost: self.total.sources_lost + imported.sources_lost,
-            links_lost: self.total.links_lost + imported.links_lost,
-            edits_lost: self.total.edits_lost + imported.edits_lost,
-        };
+        self.total = self.total.plus(imported);
     }
 
     /// Adds the totals of an Engrain export.
@@ -125,6 +118,10 @@ impl ImportReport {
         print::json(&serde_json::json!({
             "turns": self.total.turns + self.archives.turns,
             "memories": self.total.memories + self.archives.memories,
+            "added": self.total.added + self.archives.added,
+            "existing": self.total.existing + self.archives.existing,
+            "erased": self.total.erased + self.archives.erased,
+            "conflicting": self.total.conflicting + self.archives.conflicting,
             "restored": self.archives,
             "repeated_batches": self.total.repeated_batches,
             "sources_lost": self.total.sources_lost,
@@ -139,24 +136,24 @@ impl ImportReport {
     }
 
     fn lines(&self, took: Duration) -> String {
-        let Imported { turns, memories, repeated_batches, sources_lost, links_lost, edits_lost } = self.total;
+        let Imported { turns, memories, added, existing, erased, conflicting, .. } = self.total;
+        let Imported { sources_lost, links_lost, edits_lost, .. } = self.total;
         let LeftOut { blank_texts, hidden_messages, tool_messages, other_files } = self.left_out;
         let (turns, memories) = (turns + self.archives.turns, memories + self.archives.memories);
         let archives = self.archives;
+        let (added, existing) = (added + archives.added, existing + archives.existing);
+        let (erased, conflicting) = (erased + archives.erased, conflicting + archives.conflicting);
         let (seconds, rate) = (took.as_secs_f64(), self.rate(took));
-        let mut lines =
-            format!("{turns} turns and {memories} memories in {seconds:.1} s ({rate:.0} per second)\n");
+        let mut lines = format!(
+            "{turns} turns and {memories} memories in {seconds:.1} s ({rate:.0} per second)\n\
+             {added} added, {existing} already there\n"
+        );
         let notes = [
-            (archives.existing, "records of Engrain exports were there before"),
-            (archives.erased, "records of Engrain exports were erased since and left out; --again adds them"),
-            (
-                archives.conflicting,
-                "records of Engrain exports differ from what is there, which stays as it is",
-            ),
             (archives.references_lost, "references of Engrain exports lead to nothing that is there"),
+            (erased, "left out because they were erased; --again adds them"),
             (
-                repeated_batches,
-                "batches had been imported before; what has been erased of them since comes back with --again",
+                conflicting,
+                "left out because their keys belong to others with another content, which stay as they are",
             ),
             (sources_lost, "sources are not in the file, or were erased since, and were left out"),
             (links_lost, "links lead out of the file, or to what was erased since, and were left out"),

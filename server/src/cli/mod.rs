@@ -57,6 +57,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Show(args) => Box::pin(query::show(&global, args)).await,
         Command::Profile(args) => Box::pin(thinking::profile(&global, args)).await,
         Command::Audit(args) => Box::pin(thinking::audit(&global, args)).await,
+        Command::Timezone(args) => Box::pin(thinking::timezone(&global, args)).await,
         Command::Delete(args) => Box::pin(store::delete(&global, args)).await,
         Command::Undo(command) => Box::pin(undo::undo(&global, command)).await,
         Command::Import(args) => Box::pin(import_export::import(&global, args)).await,

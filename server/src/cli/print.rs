@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use engrain::wire;
 use memory_core::domain::time::Timestamp;
+use memory_core::domain::zone::Zone;
 use serde::Serialize;
 
 use super::failure::Failure;
@@ -27,12 +28,12 @@ pub(super) fn text(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Prints a memory: a line with time, speaker and id, then its text indented.
-pub(super) fn memory(memory: &wire::Memory, lead: &str) -> String {
+/// Prints a memory: a line with its time in a zone, speaker and id, then its text indented.
+pub(super) fn memory(memory: &wire::Memory, lead: &str, zone: &Zone) -> String {
     let indented = printable(&memory.text).replace('\n', "\n    ");
     let tags = if memory.tags.is_empty() { String::new() } else { format!("  #{}", memory.tags.join(" #")) };
-    let head =
-        format!("{lead}{}  {}  {}{}", when(&memory.happened_at), who(memory), memory.id, printable(&tags));
+    let when = when(&memory.happened_at, zone);
+    let head = format!("{lead}{when}  {}  {}{}", who(memory), memory.id, printable(&tags));
     format!("{head}\n    {indented}\n")
 }
 
@@ -59,8 +60,14 @@ fn who(memory: &wire::Memory) -> String {
     }
 }
 
-fn when(moment: &str) -> String {
-    Timestamp::parse(moment).map_or_else(|| moment.to_owned(), Timestamp::for_readers)
+/// Zone of the times that are printed: that of this machine, or UTC where it has none.
+pub(super) fn zone(is_utc: bool) -> Zone {
+    if is_utc { Zone::UTC } else { Zone::from(jiff::tz::TimeZone::system()) }
+}
+
+/// Local time of a moment: `2023-05-20 (Sat) 02:21`.
+pub(super) fn when(moment: &str, zone: &Zone) -> String {
+    Timestamp::parse(moment).map_or_else(|| moment.to_owned(), |at| zone.for_readers(at))
 }
 
 /// Replaces control characters except line breaks and tabs, and the characters that break a line or turn the direction of
@@ -100,6 +107,8 @@ mod tests {
         .expect("a memory");
         let expected =
             "1. 2023-05-20 (Sat) 02:21  user  01890a5d-ac96-774b-bcce-b30209900003  #x\n    one\n    two\n";
-        assert_eq!(memory(&turn, "1. "), expected);
+        assert_eq!(memory(&turn, "1. ", &Zone::UTC), expected);
+        let shanghai = Zone::parse("Asia/Shanghai").expect("a zone");
+        assert!(memory(&turn, "", &shanghai).starts_with("2023-05-20 (Sat) 10:21  user"));
     }
 }

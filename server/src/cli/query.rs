@@ -17,8 +17,10 @@ pub(super) async fn recall(global: &Global, args: RecallArgs) -> Result<(), Fail
         filter: filter(&args.filter)?,
         budget_tokens: args.budget.or((!args.context && !global.json).then_some(0)),
         rerank: args.rerank.then_some(true),
+        timezone: args.timezone,
         ..RecallRequest::default()
     };
+    let zone = print::zone(global.utc);
     with_server(global, async |server| {
         let answer = server.client.recall(&request).await?;
         if global.json {
@@ -35,7 +37,7 @@ pub(super) async fn recall(global: &Global, args: RecallArgs) -> Result<(), Fail
         }
         for (at, found) in answer.memories.iter().enumerate() {
             let lead = format!("{:>3}. {:.3}  ", at + 1, found.score);
-            print::text(&print::memory(&found.memory, &lead))?;
+            print::text(&print::memory(&found.memory, &lead, &zone))?;
         }
         Ok(())
     })
@@ -52,13 +54,14 @@ pub(super) async fn list(global: &Global, args: ListArgs) -> Result<(), Failure>
         limit: Some(args.limit),
         cursor: args.cursor,
     };
+    let zone = print::zone(global.utc);
     with_server(global, async |server| {
         let page = server.client.list_memories(&request).await?;
         if global.json {
             return print::json(&page);
         }
         for memory in &page.memories {
-            print::text(&print::memory(memory, ""))?;
+            print::text(&print::memory(memory, "", &zone))?;
         }
         eprintln!("{} of {}", page.memories.len(), page.total);
         if let Some(cursor) = &page.next_cursor {
@@ -71,6 +74,7 @@ pub(super) async fn list(global: &Global, args: ListArgs) -> Result<(), Failure>
 
 /// Shows a memory or all its versions.
 pub(super) async fn show(global: &Global, args: ShowArgs) -> Result<(), Failure> {
+    let zone = print::zone(global.utc);
     with_server(global, async |server| {
         if args.history {
             let history = server.client.history(args.id).await?;
@@ -78,7 +82,7 @@ pub(super) async fn show(global: &Global, args: ShowArgs) -> Result<(), Failure>
                 return print::json(&history);
             }
             for version in &history.versions {
-                print::text(&print::memory(version, &format!("version {}  ", version.version)))?;
+                print::text(&print::memory(version, &format!("version {}  ", version.version), &zone))?;
             }
             return Ok(());
         }
@@ -86,7 +90,7 @@ pub(super) async fn show(global: &Global, args: ShowArgs) -> Result<(), Failure>
         if global.json {
             return print::json(&memory);
         }
-        print::text(&print::memory(&memory, &format!("version {}  ", memory.version)))
+        print::text(&print::memory(&memory, &format!("version {}  ", memory.version), &zone))
     })
     .await
 }

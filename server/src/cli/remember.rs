@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use engrain::wire::{AddMemories, AddTurns, NewMemory, NewTurn};
+use engrain::wire::{AddMemories, AddTurns, Indexing, NewMemory, NewTurn};
 
 use super::args::{Global, RememberArgs};
 use super::connect::with_server;
@@ -22,6 +22,7 @@ pub(super) async fn remember(global: &Global, args: RememberArgs) -> Result<(), 
             let turn = NewTurn { said_at: args.at, tags, importance, ..NewTurn::new(role.into(), text) };
             let request = AddTurns { scope, session: args.session, turns: vec![turn], ..AddTurns::default() };
             let added = server.client.add_turns(&request).await?;
+            tell_indexing(added.indexing);
             if global.json { print::json(&added) } else { print_ids(&added.memory_ids) }
         }
         None => {
@@ -30,10 +31,18 @@ pub(super) async fn remember(global: &Global, args: RememberArgs) -> Result<(), 
                 .client
                 .add_memories(&AddMemories { scope, memories: vec![memory], again: false })
                 .await?;
+            tell_indexing(added.indexing);
             if global.json { print::json(&added) } else { print_ids(&added.memory_ids) }
         }
     })
     .await
+}
+
+/// Says on standard error that the text is found by its words alone so far.
+fn tell_indexing(indexing: Indexing) {
+    if indexing == Indexing::Lexical {
+        eprintln!("engrain: found by its words alone so far: its vectors are made in the background");
+    }
 }
 
 fn print_ids(ids: &[uuid::Uuid]) -> Result<(), Failure> {

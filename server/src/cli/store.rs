@@ -10,8 +10,8 @@ use engrain::wire::{
 };
 use memory_core::store::Maintenance;
 use memory_core::store::sql::{
-    DATABASE_FILE, DirectoryLock, NotAStore, SqlStore, StoreOptions, check_database, check_file, leftovers,
-    private_files,
+    DATABASE_FILE, DirectoryLock, MARK_FILE, NotAStore, SqlStore, StoreOptions, check_database, check_file,
+    leftovers, private_files,
 };
 
 use super::args::{BackupArgs, DeleteArgs, Global, ReindexArgs, RestoreArgs};
@@ -71,7 +71,7 @@ async fn delete_matching(
     let preview = server.client.delete_matching(&request).await?;
     if preview.matched > 0 && !args.yes {
         for memory in &preview.sample {
-            eprint!("{}", print::memory(memory, ""));
+            eprint!("{}", print::memory(memory, "", &print::zone(global.utc)));
         }
         let derived = preview.with_derived.saturating_sub(preview.matched);
         confirm(&format!(
@@ -284,6 +284,11 @@ fn copy_privately(from: &Path, to: &Path) -> io::Result<u64> {
 fn replace(database: &Path, beside: &Path) -> io::Result<()> {
     let copy = beside.join(DATABASE_FILE);
     fs::File::open(&copy)?.sync_all()?;
+    // The mark is of the old store; the new one gets its own with its next commit.
+    match fs::remove_file(database.with_file_name(MARK_FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut set_aside = Vec::new();
     // SQLite must not apply the logs of the old database to the new one.
     let replaced = LOGS.iter().try_for_each(|ending| {

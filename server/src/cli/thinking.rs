@@ -1,8 +1,12 @@
-//! `engrain profile` and `engrain audit`: what is true of a subject, and the quality of the facts of a scope.
+//! `engrain profile`, `engrain audit` and `engrain timezone`: what is true of a subject, the quality of the facts of a scope,
+//! and where its days begin.
 
-use engrain::wire::{AuditFacts, Defect, FactAudit, ProfileQuery, Slot, SlotValue, StateProfile};
+use engrain::wire::{
+    AuditFacts, Defect, FactAudit, ProfileQuery, SetTimezone, Slot, SlotValue, StateProfile,
+};
+use memory_core::domain::zone::Zone;
 
-use super::args::{AuditArgs, Global, ProfileArgs};
+use super::args::{AuditArgs, Global, ProfileArgs, TimezoneArgs};
 use super::connect::with_server;
 use super::failure::Failure;
 use super::print;
@@ -18,7 +22,11 @@ pub(super) async fn profile(global: &Global, args: ProfileArgs) -> Result<(), Fa
     };
     with_server(global, async |server| {
         let profile = server.client.profile(&query).await?;
-        if global.json { print::json(&profile) } else { print::text(&lines(&profile)) }
+        if global.json {
+            print::json(&profile)
+        } else {
+            print::text(&lines(&profile, &print::zone(global.utc)))
+        }
     })
     .await
 }
@@ -33,7 +41,29 @@ pub(super) async fn audit(global: &Global, args: AuditArgs) -> Result<(), Failur
     .await
 }
 
-fn lines(profile: &StateProfile) -> String {
+/// Shows or sets the time zone of a scope.
+pub(super) async fn timezone(global: &Global, args: TimezoneArgs) -> Result<(), Failure> {
+    let scope = args.scope.scope();
+    let is_change = args.reset || args.zone.is_some();
+    with_server(global, async |server| {
+        let state = if is_change {
+            server
+                .client
+                .set_timezone(&SetTimezone { scope: scope.clone(), timezone: args.zone.clone() })
+                .await?
+        } else {
+            server.client.timezone(&scope).await?
+        };
+        if global.json {
+            return print::json(&state);
+        }
+        let whose = if state.is_own { "" } else { "  (of the configuration)" };
+        print::text(&format!("{}{whose}\n", print::printable(&state.timezone)))
+    })
+    .await
+}
+
+fn lines(profile: &StateProfile, zone: &Zone) -> String {
     let mut text = String::new();
     for Slot { attribute, values, history, is_contested } in &profile.slots {
         let contested = if *is_contested { " (contradictory)" } else { "" };
@@ -43,7 +73,7 @@ fn lines(profile: &StateProfile) -> String {
         for value in history {
             text.push_str(&format!(
                 "{attribute}, until {}: {}\n",
-                value.until.as_deref().unwrap_or("?"),
+                value.until.as_deref().map_or_else(|| "?".to_owned(), |until| print::when(until, zone)),
                 shown(value)
             ));
         }

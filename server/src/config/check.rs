@@ -84,6 +84,12 @@ impl Config {
     }
 
     fn check_recall(&self) -> Result<(), BadConfig> {
+        if self.recall.zone().is_none() {
+            let known =
+                "names in the IANA time-zone database, and offsets from UTC such as +08:00".to_owned();
+            let found = self.recall.timezone.clone();
+            return Err(BadConfig::NotOneOf { key: "recall.timezone", found, known });
+        }
         let (recall, bounds) = (&self.recall, self.engine_limits());
         within("recall.limit", recall.limit, 1..=bounds.recall_limit)?;
         within("recall.budget_tokens", recall.budget_tokens, 0..=bounds.budget_tokens)?;
@@ -168,6 +174,9 @@ impl Config {
         const HOUR_MS: u64 = 3_600_000;
         let limits = &self.limits;
         within("limits.body_bytes", limits.body_bytes, 1_024..=256 << 20)?;
+        within("limits.bodies_bytes", limits.bodies_bytes, 1_024..=1 << 40)?;
+        within("limits.connections", limits.connections, 1..=65_536)?;
+        within("limits.idle_timeout_ms", limits.idle_timeout_ms, 100..=HOUR_MS)?;
         within("limits.body_timeout_ms", limits.body_timeout_ms, 100..=HOUR_MS)?;
         within("limits.request_timeout_ms", limits.request_timeout_ms, 100..=HOUR_MS)?;
         within("limits.admin_timeout_ms", limits.admin_timeout_ms, 100..=24 * HOUR_MS)?;
@@ -177,11 +186,24 @@ impl Config {
         within("limits.commits_waiting", limits.commits_waiting, 1..=65_536)?;
         within("limits.recalls_kept", limits.recalls_kept, 0..=1_000_000)?;
         within("limits.requests_kept_days", limits.requests_kept_days, 1..=365)?;
-        if limits.body_timeout_ms > limits.request_timeout_ms {
-            let (small, large) = ("limits.body_timeout_ms", "limits.request_timeout_ms");
-            return Err(BadConfig::Order { small, large });
+        let orders = [
+            (
+                "limits.body_timeout_ms",
+                limits.body_timeout_ms,
+                "limits.request_timeout_ms",
+                limits.request_timeout_ms,
+            ),
+            (
+                "limits.body_bytes",
+                limits.body_bytes as u64,
+                "limits.bodies_bytes",
+                limits.bodies_bytes as u64,
+            ),
+        ];
+        match orders.into_iter().find(|(_, less, _, more)| less > more) {
+            Some((small, _, large, _)) => Err(BadConfig::Order { small, large }),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -213,6 +235,14 @@ mod tests {
             ("MODEL__EMBEDDER", "remote", "model.remote.url must be set for"),
             ("LIMITS__BODY_BYTES", "1", "limits.body_bytes is 1"),
             ("LIMITS__BODY_TIMEOUT_MS", "70000", "limits.body_timeout_ms must not be greater than"),
+            (
+                "LIMITS__BODIES_BYTES",
+                "1048576",
+                "limits.body_bytes must not be greater than limits.bodies_bytes",
+            ),
+            ("LIMITS__CONNECTIONS", "0", "limits.connections is 0"),
+            ("SERVER__ALLOWED_HOSTS", r#"["[::1].evil"]"#, "must be a host name or an address"),
+            ("SERVER__ALLOWED_ORIGINS", r#"["evil.example"]"#, "must be an origin without a path"),
             ("LIMITS__CONCURRENT_REQUESTS", "0", "limits.concurrent_requests is 0"),
             ("INDEX__MEMORY_BUDGET_BYTES", "1", "index.memory_budget_bytes is 1"),
         ];

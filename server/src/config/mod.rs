@@ -4,6 +4,7 @@
 //! have exactly its keys. Invariant: a [`Config`] returned by [`load()`] has passed [`Config::check`].
 
 mod check;
+mod hosts;
 mod load;
 mod secret;
 mod thinking;
@@ -14,10 +15,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use memory_core::domain::zone::Zone;
 use memory_core::limits::Limits as EngineLimits;
 use serde::{Deserialize, Serialize};
 
 pub use check::BadConfig;
+pub use hosts::{BadHost, BadOrigin, HostPort, Origin};
 pub use load::{LoadError, Overrides, load};
 pub use secret::Secret;
 pub use thinking::{LanguageModel, Tasks, Thinking, ThinkingBudget};
@@ -58,6 +61,10 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Permission to listen on an address that other machines can reach, although there are no API keys.
     pub allow_remote_without_keys: bool,
+    /// Names of this server in `Host`, besides `localhost` and addresses.
+    pub allowed_hosts: Vec<HostPort>,
+    /// Origins of web pages that may use the API, besides its own.
+    pub allowed_origins: Vec<Origin>,
 }
 
 /// Store.
@@ -126,8 +133,17 @@ pub struct RecallDefaults {
     pub rerank_candidates: u32,
     /// Name of the cross-encoder.
     pub reranker: String,
+    /// Time zone of owners and requests that name none.
+    pub timezone: String,
     /// Weights of the signals.
     pub weights: SignalWeights,
+}
+
+impl RecallDefaults {
+    /// Time zone of owners and requests that name none; `None` if its name is not known.
+    pub fn zone(&self) -> Option<Zone> {
+        Zone::parse(&self.timezone)
+    }
 }
 
 /// Limits.
@@ -136,6 +152,12 @@ pub struct RecallDefaults {
 pub struct Limits {
     /// Maximum size of a request body, in bytes.
     pub body_bytes: usize,
+    /// Maximum size of all request bodies in memory together, in bytes.
+    pub bodies_bytes: usize,
+    /// Maximum number of open connections.
+    pub connections: usize,
+    /// See [`Limits::idle_timeout`].
+    pub idle_timeout_ms: u64,
     /// See [`Limits::body_timeout`].
     pub body_timeout_ms: u64,
     /// See [`Limits::request_timeout`].
@@ -177,6 +199,11 @@ pub enum LogFormat {
 }
 
 impl Limits {
+    /// Timeout for the head of the next request on a connection.
+    pub fn idle_timeout(&self) -> Duration {
+        Duration::from_millis(self.idle_timeout_ms)
+    }
+
     /// Timeout for the arrival of a request body.
     pub fn body_timeout(&self) -> Duration {
         Duration::from_millis(self.body_timeout_ms)

@@ -12,6 +12,7 @@ use memory_core::domain::name::Name;
 use memory_core::domain::restoration::{Restored, RestoredTurn};
 use memory_core::domain::time::Timestamp;
 use memory_core::domain::turn::Turn;
+use memory_core::domain::zone::UtcOffset;
 use memory_core::error::Error;
 use uuid::Uuid;
 
@@ -157,6 +158,7 @@ fn turn(
             author: fields::optional_name(origin.author.as_deref(), &path("turn.author"))?,
             text: turn.text,
             said_at,
+            utc_offset: offset(turn.utc_offset_minutes, &path("turn.utc_offset_minutes"))?,
             recorded_at,
             participants: fields::names(&turn.participants, &path("turn.participants"))?,
             place: fields::optional_name(turn.place.as_deref(), &path("turn.place"))?,
@@ -213,6 +215,7 @@ fn memory(memory: wire::Memory, path: &dyn Fn(&str) -> String) -> Result<Memory,
         happened: Happened {
             at: happened_at,
             until: time(memory.happened_until.as_deref(), "happened_until")?,
+            offset: offset(memory.utc_offset_minutes, &path("utc_offset_minutes"))?,
         },
         recorded_at: fields::time(&memory.recorded_at, &path("recorded_at"))?,
         created_at: fields::time(&memory.created_at, &path("created_at"))?,
@@ -221,6 +224,14 @@ fn memory(memory: wire::Memory, path: &dyn Fn(&str) -> String) -> Result<Memory,
         strength: Strength { importance: memory.importance, strength: 0.0, refreshed_at: happened_at },
         text: memory.text,
     })
+}
+
+/// Offset of a local time.
+fn offset(minutes: Option<i16>, path: &str) -> Result<Option<UtcOffset>, Error> {
+    let offset = |minutes: i16| {
+        UtcOffset::from_minutes(minutes.into()).ok_or_else(|| Error::invalid(path, "is no offset from UTC"))
+    };
+    minutes.map(offset).transpose()
 }
 
 fn kind(kind: wire::Kind) -> Kind {

@@ -9,6 +9,7 @@ use memory_core::domain::scope::Scope;
 use memory_core::domain::statement::{Attribute, Statement};
 use memory_core::domain::time::{Interval, Timestamp};
 use memory_core::domain::turn::Role;
+use memory_core::domain::zone::{UtcOffset, Zone};
 use memory_core::domain::{memory, turn};
 use memory_core::error::Error;
 use serde_json::{Map, Value};
@@ -73,6 +74,22 @@ pub(super) fn optional_time(text: Option<&str>, path: &str) -> Result<Option<Tim
     text.map(|text| time(text, path)).transpose()
 }
 
+/// Offset from UTC that a time of a request is written with, if it tells a local time.
+pub(super) fn utc_offset(text: Option<&str>) -> Option<UtcOffset> {
+    UtcOffset::of_text(text?)
+}
+
+/// Time zone of a request.
+pub(crate) fn zone(text: Option<&str>, path: &str) -> Result<Option<Zone>, Error> {
+    let zone = |text| {
+        Zone::parse(text).ok_or_else(|| {
+            let detail = "must be a name in the IANA time-zone database (Asia/Shanghai) or an offset from UTC (+08:00)";
+            Error::invalid(path, detail)
+        })
+    };
+    text.map(zone).transpose()
+}
+
 /// Interval from the fields `valid_from` and `valid_to`, whose paths `path` gives.
 pub(super) fn valid(
     from: Option<&str>,
@@ -108,6 +125,17 @@ pub(super) fn role(role: wire::Role) -> Role {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unknown_time_zone_is_refused_with_its_path() {
+        let refused = zone(Some("Mars/Olympus"), "timezone").expect_err("refused").to_string();
+        assert!(refused.starts_with("timezone: must be a name in the IANA time-zone database"), "{refused}");
+        assert_eq!(
+            zone(Some("asia/shanghai"), "timezone").ok().flatten().map(|zone| zone.name()),
+            Some("Asia/Shanghai".into())
+        );
+        assert_eq!(zone(None, "timezone").ok().flatten(), None);
+    }
 
     #[test]
     fn a_scope_with_an_invalid_id_names_that_id() {

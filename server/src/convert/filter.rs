@@ -16,31 +16,50 @@ pub(crate) fn filter(filter: Option<&wire::Filter>, path: &str) -> Result<Filter
     let Some(filter) = filter else {
         return Ok(Filter::everything());
     };
-    level(filter, path, Filter::MAX_DEPTH)
+    level(filter, path, Filter::MAX_DEPTH, &mut Room::default())
 }
 
-/// Conversion of one level of the tree. The depth is bounded here too, because this recursion runs before the engine's
-/// check.
-fn level(filter: &wire::Filter, path: &str, levels: usize) -> Result<Filter, Error> {
+/// Conditions and values that a tree may still have.
+struct Room {
+    nodes: usize,
+    values: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { nodes: Filter::MAX_NODES, values: Filter::MAX_TOTAL_VALUES }
+    }
+}
+
+fn take(room: &mut usize, count: usize, path: &str, what: &'static str, limit: usize) -> Result<(), Error> {
+    let over = || Error::OverLimit { field: path.to_owned(), what, limit: limit as u64 };
+    *room = room.checked_sub(count).ok_or_else(over)?;
+    Ok(())
+}
+
+/// Conversion of one level of the tree. Depth and size are bounded here too, because this recursion runs before the
+/// engine's check.
+fn level(filter: &wire::Filter, path: &str, levels: usize, room: &mut Room) -> Result<Filter, Error> {
     if levels == 0 {
         return Err(Error::invalid(
             path,
             format!("must not be nested more than {} levels deep", Filter::MAX_DEPTH),
         ));
     }
-    let all = |parts: &[wire::Filter], name: &str| -> Result<Vec<Filter>, Error> {
+    take(&mut room.nodes, 1, path, "the number of conditions of a filter", Filter::MAX_NODES)?;
+    let mut all = |parts: &[wire::Filter], name: &str| -> Result<Vec<Filter>, Error> {
         let parts = parts.iter().enumerate();
-        parts.map(|(index, part)| level(part, &format!("{path}.{name}[{index}]"), levels - 1)).collect()
+        parts.map(|(index, part)| level(part, &format!("{path}.{name}[{index}]"), levels - 1, room)).collect()
     };
     match filter {
-        wire::Filter { field: Some(_), and: None, or: None, not: None, .. } => field(filter, path),
+        wire::Filter { field: Some(_), and: None, or: None, not: None, .. } => field(filter, path, room),
         _ if has_test(filter) || filter.field.is_some() => {
             Err(Error::invalid(path, "a test needs `field`, and excludes and, or, not"))
         }
         wire::Filter { and: Some(parts), or: None, not: None, .. } => Ok(Filter::And(all(parts, "and")?)),
         wire::Filter { and: None, or: Some(parts), not: None, .. } => Ok(Filter::Or(all(parts, "or")?)),
         wire::Filter { and: None, or: None, not: Some(part), .. } => {
-            Ok(Filter::Not(Box::new(level(part, &format!("{path}.not"), levels - 1)?)))
+            Ok(Filter::Not(Box::new(level(part, &format!("{path}.not"), levels - 1, room)?)))
         }
         _ => Err(Error::invalid(path, "must be exactly one of and, or, not, or a field with a test")),
     }
@@ -51,7 +70,7 @@ fn has_test(filter: &wire::Filter) -> bool {
     eq.is_some() || one_of.is_some() || range.is_some() || contains.is_some() || is_null.is_some()
 }
 
-fn field(filter: &wire::Filter, path: &str) -> Result<Filter, Error> {
+fn field(filter: &wire::Filter, path: &str, room: &mut Room) -> Result<Filter, Error> {
     let name = filter.field.as_deref().unwrap_or_default();
     let field = Field::parse(name).ok_or_else(|| Error::invalid(format!("{path}.field"), known_fields()))?;
     let path_of = |test: &str| format!("{path}.{test}");
@@ -63,6 +82,8 @@ fn field(filter: &wire::Filter, path: &str) -> Result<Filter, Error> {
                 let (what, limit) = ("the number of values of `in`", Filter::MAX_VALUES as u64);
                 return Err(Error::OverLimit { field: path_of("in"), what, limit });
             }
+            let what = "the number of values in all `in` of a filter";
+            take(&mut room.values, values.len(), &path_of("in"), what, Filter::MAX_TOTAL_VALUES)?;
             let values = values.iter().enumerate();
             let scalars = values.map(|(index, value)| member(&field, value, &format!("{path}.in[{index}]")));
             Test::In(scalars.collect::<Result<_, _>>()?)
@@ -163,7 +184,7 @@ mod tests {
             ..Range::default()
         };
         let expected = Filter::And(vec![
-            Filter::Field(Field::Kind, Test::In(vec![text("fact"), text("note")])),
+            Filter::Field(Field::Kind, Test::In([text("fact"), text("note")].into())),
             Filter::Or(vec![
                 Filter::Field(Field::Tags, Test::Contains("travel".to_owned())),
                 Filter::Field(Field::Metadata("n".to_owned()), Test::Eq(Scalar::Number(Number::from(3_u64)))),
@@ -196,6 +217,8 @@ mod tests {
             (json!({"field": "expires_at", "range": {"lt": "soon"}}), "filter.range.lt"),
             (json!({"field": "expires_at", "range": {}}), "filter.range"),
             (json!({"field": "key", "in": vec!["x"; 1_001]}), "filter.in"),
+            (json!({"and": vec![json!({"and": []}); 1_024]}), "filter.and[1023]"),
+            (json!({"or": vec![json!({"field": "key", "in": vec!["x"; 1_000]}); 66]}), "filter.or[65].in"),
         ];
         for (tree, path) in cases {
             let shown = tree.to_string();

@@ -45,6 +45,7 @@ pub(crate) fn edit(edit: wire::EditMemory) -> Result<Edit, Error> {
             .transpose()?,
         links: edit.links.map(|links| fields::links(links, "links")).transpose()?,
         metadata: edit.metadata.map(|object| fields::metadata(object, "metadata")).transpose()?,
+        utc_offset: fields::utc_offset(edit.happened_at.as_deref()),
         happened_at: fields::optional_time(edit.happened_at.as_deref(), "happened_at")?,
         valid_from: clearable(edit.valid_from, "valid_from")?,
         valid_to: clearable(edit.valid_to, "valid_to")?,

@@ -16,4 +16,4 @@ pub(crate) mod responses;
 pub(crate) mod thinking;
 pub(crate) mod undo;
 
-pub(crate) use fields::scope;
+pub(crate) use fields::{scope, zone};

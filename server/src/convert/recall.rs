@@ -3,7 +3,7 @@
 use engrain::wire;
 use memory_core::error::Error;
 use memory_core::index::Exactness;
-use memory_core::recall::request::{AsOf, Recall};
+use memory_core::recall::request::{AsOf, Recall, RequestedZone};
 use memory_core::recall::response::{
     Context, Excerpt, Explanation, NamedTime, Recalled, RecalledMemory, Timings, Verdict, WhyNot,
 };
@@ -30,6 +30,10 @@ pub(crate) fn recall(request: wire::RecallRequest, defaults: &RecallDefaults) ->
         rerank_candidates: request.rerank_candidates,
         deadline_ms: request.deadline_ms,
         now: fields::optional_time(request.now.as_deref(), "now")?,
+        zone: RequestedZone {
+            named: fields::zone(request.timezone.as_deref(), "timezone")?,
+            of_now: fields::utc_offset(request.now.as_deref()),
+        },
         as_of: as_of(request.as_of.unwrap_or_default())?,
         include_superseded: request.include_superseded,
         partner: fields::optional_name(request.partner.as_deref(), "partner")?,

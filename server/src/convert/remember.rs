@@ -37,6 +37,7 @@ fn turn(turn: wire::NewTurn, index: usize) -> Result<TurnToRemember, Error> {
         key: fields::optional_name(turn.key.as_deref(), &path("key"))?,
         position: turn.position,
         author: fields::optional_name(turn.author.as_deref(), &path("author"))?,
+        utc_offset: fields::utc_offset(turn.said_at.as_deref()),
         said_at: fields::optional_time(turn.said_at.as_deref(), &path("said_at"))?,
         participants: fields::names(&turn.participants, &path("participants"))?,
         place: fields::optional_name(turn.place.as_deref(), &path("place"))?,
@@ -109,11 +110,12 @@ fn happened(
     until: Option<&str>,
     path: &dyn Fn(&str) -> String,
 ) -> Result<Option<Happened>, Error> {
+    let offset = fields::utc_offset(at);
     let at = fields::optional_time(at, &path("happened_at"))?;
     let until = fields::optional_time(until, &path("happened_until"))?;
     match (at, until) {
         (None, None) => Ok(None),
         (None, Some(_)) => Err(Error::invalid(path("happened_at"), "is required with happened_until")),
-        (Some(at), until) => Ok(Some(Happened { at, until })),
+        (Some(at), until) => Ok(Some(Happened { at, until, offset })),
     }
 }

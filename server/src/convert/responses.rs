@@ -9,6 +9,7 @@ use memory_core::domain::name::Name;
 use memory_core::domain::scope::{Owner, OwnerKind};
 use memory_core::domain::statement::{Attribute, Statement};
 use memory_core::domain::turn::{Role, Session, Turn};
+use memory_core::domain::zone::UtcOffset;
 use memory_core::maintenance::erase_owner::{OwnerErased, OwnerErasurePreview};
 use memory_core::maintenance::{CheckReport, PurgeStatus};
 use memory_core::memories::request::ErasurePreview;
@@ -41,6 +42,7 @@ pub(crate) fn memory(memory: Memory) -> wire::Memory {
         origin: memory.origin.as_ref().map(origin),
         happened_at: memory.happened.at.to_string(),
         happened_until: memory.happened.until.map(|at| at.to_string()),
+        utc_offset_minutes: memory.happened.offset.map(UtcOffset::minutes),
         recorded_at: memory.recorded_at.to_string(),
         created_at: memory.created_at.to_string(),
         valid_from: memory.valid.start.map(|at| at.to_string()),
@@ -113,8 +115,14 @@ pub(crate) fn added_turns(remembered: Remembered) -> wire::AddedTurns {
         memory_ids: remembered.memories.into_iter().map(|id| id.0).collect(),
         outcomes: outcomes(&remembered.outcomes),
         repeated: remembered.repeated,
+        indexing: indexing(remembered.without_vectors),
+        memories_without_vectors: remembered.without_vectors as u64,
         thinking: None,
     }
+}
+
+fn indexing(without_vectors: usize) -> wire::Indexing {
+    if without_vectors == 0 { wire::Indexing::Complete } else { wire::Indexing::Lexical }
 }
 
 fn outcomes(outcomes: &[ItemOutcome]) -> Vec<wire::ItemOutcome> {
@@ -137,6 +145,8 @@ pub(crate) fn added_memories(remembered: Remembered) -> wire::AddedMemories {
         memory_ids: remembered.memories.into_iter().map(|id| id.0).collect(),
         outcomes: outcomes(&remembered.outcomes),
         repeated: remembered.repeated,
+        indexing: indexing(remembered.without_vectors),
+        memories_without_vectors: remembered.without_vectors as u64,
     }
 }
 
@@ -198,6 +208,7 @@ pub(crate) fn turn(turn: Turn, session: (Uuid, &str)) -> wire::Turn {
         position: turn.position,
         text: turn.text,
         said_at: turn.said_at.to_string(),
+        utc_offset_minutes: turn.utc_offset.map(UtcOffset::minutes),
         recorded_at: turn.recorded_at.to_string(),
         participants: texts(&turn.participants),
         place: turn.place.as_ref().map(Name::to_string),

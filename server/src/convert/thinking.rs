@@ -100,6 +100,7 @@ pub(crate) fn previewed_turns(turns: Vec<TurnToRemember>) -> Vec<TurnToPreview> 
         participants: turn.participants,
         text: turn.text,
         said_at: turn.said_at,
+        utc_offset: turn.utc_offset,
     });
     turns.collect()
 }

@@ -13,6 +13,8 @@ use memory_core::error::Error;
 use memory_core::store::StoreError;
 use uuid::Uuid;
 
+use crate::condition::StoreFault;
+
 /// Stable code of a problem, for programs to match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -22,6 +24,8 @@ pub(crate) enum Code {
     WrongHost,
     /// See [`Error::Forbidden`].
     Forbidden,
+    /// A web page of another origin sent the request.
+    ForeignOrigin,
     /// The route does not exist.
     UnknownRoute,
     /// See [`Error::NotFound`].
@@ -66,8 +70,12 @@ pub(crate) enum Code {
     Busy,
     /// A defect of the server.
     Internal,
-    /// See [`StoreError::Corrupt`].
+    /// See [`StoreError::Corrupt`] and [`StoreError::Damaged`].
     StoreDamaged,
+    /// See [`StoreError::Full`].
+    StorageFull,
+    /// See [`StoreError::ReadOnly`].
+    StoreReadOnly,
     /// See [`StoreError::Unavailable`].
     StoreUnavailable,
     /// See [`Error::Index`].
@@ -88,9 +96,10 @@ pub(crate) enum Code {
 
 impl Code {
     /// All codes, by status.
-    pub(crate) const ALL: [Code; 34] = [
+    pub(crate) const ALL: [Code; 37] = [
         Code::MalformedJson,
         Code::Forbidden,
+        Code::ForeignOrigin,
         Code::BudgetExhausted,
         Code::UnknownRoute,
         Code::NotFound,
@@ -123,6 +132,8 @@ impl Code {
         Code::Starting,
         Code::Stopping,
         Code::TimedOut,
+        Code::StorageFull,
+        Code::StoreReadOnly,
     ];
 
     /// Table of all problems: code, status, title.
@@ -130,6 +141,9 @@ impl Code {
         match self {
             Code::MalformedJson => ("malformed_json", 400, "The body is not JSON"),
             Code::Forbidden => ("forbidden", 403, "The caller lacks a permission"),
+            Code::ForeignOrigin => {
+                ("foreign_origin", 403, "The request comes from a web page of another origin")
+            }
             Code::BudgetExhausted => {
                 ("budget_exhausted", 403, "The budget of the scope for language models is exhausted")
             }
@@ -176,6 +190,10 @@ impl Code {
             Code::Starting => ("starting", 503, "The server is starting"),
             Code::Stopping => ("stopping", 503, "The server is shutting down"),
             Code::TimedOut => ("timed_out", 503, "The request took too long"),
+            Code::StorageFull => ("storage_full", 507, "The disk is full, and nothing was changed"),
+            Code::StoreReadOnly => {
+                ("store_read_only", 507, "The store cannot be written to, and nothing was changed")
+            }
         }
     }
 
@@ -219,6 +237,8 @@ pub(crate) struct Problem {
     pub field: Option<String>,
     /// Memories that stand against the request, at most [`MAX_MEMORY_IDS`].
     pub memory_ids: Vec<Uuid>,
+    /// Fault of the whole store that the request met.
+    pub fault: Option<StoreFault>,
 }
 
 /// Maximum length of a detail in bytes: a quoted value must not fill the response.
@@ -229,7 +249,7 @@ const MAX_MEMORY_IDS: usize = 100;
 impl Problem {
     /// Problem of the request as a whole.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: shortened(detail.into()), field: None, memory_ids: Vec::new() }
+        Self { code, detail: shortened(detail.into()), field: None, memory_ids: Vec::new(), fault: None }
     }
 
     /// Problem of one field of the request.
@@ -289,8 +309,8 @@ impl From<Error> for Problem {
             Error::ReindexInProgress { .. } => Code::ReindexInProgress,
             Error::LeaseLost { .. } => Code::LeaseLost,
             Error::Busy => Code::Busy,
-            Error::Store(StoreError::Unavailable(_) | StoreError::InUse { .. }) => Code::StoreUnavailable,
-            Error::Store(StoreError::Corrupt { .. }) => Code::StoreDamaged,
+            Error::Store(error) => store_code(error),
+            Error::Interrupted => Code::Internal,
             Error::Index(_) => Code::IndexUnavailable,
             Error::Model(_) => Code::EmbedderUnavailable,
             Error::LanguageModel { .. } => Code::LanguageModelUnavailable,
@@ -299,9 +319,28 @@ impl From<Error> for Problem {
         };
         if code.status().is_server_error() {
             tracing::error!(code = code.as_str(), error = causes(&error), "operation failed");
-            return Problem::new(code, format!("{}; see the server's log", code.title()));
+            let fault = match &error {
+                Error::Store(error) => StoreFault::of(error),
+                _ => None,
+            };
+            return Problem {
+                fault,
+                ..Problem::new(code, format!("{}; see the server's log", code.title()))
+            };
         }
         Problem::new(code, error.to_string())
+    }
+}
+
+const fn store_code(error: &StoreError) -> Code {
+    match error {
+        StoreError::Corrupt { .. } | StoreError::Damaged(_) => Code::StoreDamaged,
+        StoreError::Full(_) => Code::StorageFull,
+        StoreError::ReadOnly(_) => Code::StoreReadOnly,
+        StoreError::Unavailable(_)
+        | StoreError::InUse { .. }
+        | StoreError::NewerVersion(_)
+        | StoreError::Incomplete { .. } => Code::StoreUnavailable,
     }
 }
 

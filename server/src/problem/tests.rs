@@ -41,6 +41,11 @@ fn the_engines_errors_keep_their_codes() {
         Error::Busy,
         Error::Store(broken()),
         Error::Store(StoreError::Corrupt { table: "t", column: "c", row: "r".to_owned() }),
+        Error::Store(StoreError::Damaged("page 3 of /secret/path".into())),
+        Error::Store(StoreError::Full("/secret/path".into())),
+        Error::Store(StoreError::ReadOnly("/secret/path".into())),
+        Error::from(memory_core::index::IndexError::from(StoreError::Damaged("/secret/path".into()))),
+        Error::Interrupted,
         Error::LanguageModel { code: "timeout" },
         Error::BudgetExhausted { code: "budget_of_calls_exhausted" },
         Error::Stopping,
@@ -67,4 +72,19 @@ fn a_problem_names_its_field_outside_the_detail() {
 fn a_long_detail_is_cut_at_a_character_boundary() {
     let problem = Problem::new(Code::InvalidRequest, "é".repeat(5_000));
     assert!(problem.detail.len() < MAX_DETAIL_BYTES + 5 && problem.detail.ends_with("é…"));
+}
+
+#[test]
+fn damage_and_a_full_disk_are_no_temporary_problems() {
+    for (error, code, status) in [
+        (StoreError::Damaged("x".into()), "store_damaged", 500),
+        (StoreError::Full("x".into()), "storage_full", 507),
+        (StoreError::ReadOnly("x".into()), "store_read_only", 507),
+    ] {
+        let error = Error::from(memory_core::index::IndexError::from(error));
+        let problem = Problem::from(error);
+        assert_eq!((problem.code.as_str(), problem.code.status().as_u16()), (code, status));
+        assert!(problem.fault.is_some());
+        assert!(!problem.into_response().headers().contains_key(header::RETRY_AFTER), "{code}");
+    }
 }

@@ -56,7 +56,7 @@ pub(crate) struct ExportQuery {
 /// Export memories
 ///
 /// Returns one JSON object per line, for the scope of the given ids, or for all owners without ids: turns, memories with
-/// all their versions, derivations and links, and the owners' profiles of thinking. The last line is
+/// all their versions, derivations and links, and the owners' profiles of thinking and time zones. The last line is
 /// `{"record": "end", …}`; an export without it is incomplete. `engrain import` reads the file back. A change made
 /// during the export may or may not be included.
 #[utoipa::path(
@@ -84,7 +84,7 @@ pub(crate) async fn export(
     let time_out = app.config().limits.admin_timeout();
     let work = async move {
         let _place = admission;
-        let mut export = Export { engine, caller, lines, records: 0, unsent: Vec::new() };
+        let mut export = Export { engine, caller, lines, records: 0, unreadable: 0, unsent: Vec::new() };
         let ended = tokio::time::timeout(time_out, export.run(whose, first)).await;
         let error = match ended {
             Ok(Ok(()) | Err(Cut::ClientGone)) => return,
@@ -116,6 +116,7 @@ struct Export {
     caller: Caller,
     lines: mpsc::Sender<io::Result<Bytes>>,
     records: u64,
+    unreadable: u64,
     /// Lines that are not sent yet.
     unsent: Vec<u8>,
 }
@@ -128,7 +129,7 @@ impl Export {
             Some(scope) => self.memories_of(&scope).await?,
             None => self.everyone(first).await?,
         }
-        self.send(&ExportLine::End { records: self.records }).await
+        self.send(&ExportLine::End { records: self.records, unreadable: self.unreadable }).await
     }
 
     async fn everyone(&mut self, first: Vec<OwnerEntry>) -> Result<(), Cut> {
@@ -148,14 +149,20 @@ impl Export {
         };
         let thinking = self.engine.thinking(&self.caller, scope).await?;
         let thinking = thinking.is_own.then(|| profile_name(thinking.profile));
-        self.send(&ExportLine::Owner { scope: responses::owner_scope(&owner), thinking }).await?;
+        let zone = self.engine.timezone(&self.caller, scope)?;
+        let timezone = zone.is_own.then(|| zone.zone.name());
+        let scope_of_owner = responses::owner_scope(&owner);
+        self.send(&ExportLine::Owner { scope: scope_of_owner, thinking, timezone }).await?;
         let (mut after, mut sessions) = (None, Vec::new());
         loop {
             // What is derived comes after what it is derived from.
             let page = self.engine.archive_page(&self.caller, scope, after, MEMORIES_PER_PAGE).await?;
             after = page.ids.last().copied();
+            self.unreadable += page.unreadable;
             for some in page.ids.chunks(MEMORIES_PER_READ) {
-                for archived in self.engine.archived(&self.caller, scope, some, &mut sessions).await? {
+                let read = self.engine.archived(&self.caller, scope, some, &mut sessions).await?;
+                self.unreadable += read.unreadable;
+                for archived in read.memories {
                     self.records += 1;
                     self.send(&archive::line(archived)).await?;
                 }

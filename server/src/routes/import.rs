@@ -8,7 +8,7 @@ use engrain::wire::{ImportRecords, ImportedRecords};
 
 use crate::App;
 use crate::auth::Authenticated;
-use crate::convert::{archive, thinking};
+use crate::convert::{archive, thinking, zone};
 use crate::extract::JsonBody;
 use crate::problem::Problem;
 
@@ -45,11 +45,15 @@ pub(crate) async fn import_records(
     JsonBody(request): JsonBody<ImportRecords>,
 ) -> Result<Json<ImportedRecords>, Problem> {
     let profile = request.thinking.map(thinking::chosen);
+    let timezone = zone(request.timezone.as_deref(), "timezone")?;
     let request = archive::records(request)?;
     let (engine, scope) = (app.engine()?, request.scope.clone());
     let restored = engine.restore_memories(&caller, request).await?;
     if let Some(profile) = profile {
         engine.set_thinking_profile(&caller, &scope, Some(profile)).await?;
+    }
+    if timezone.is_some() {
+        engine.set_timezone(&caller, &scope, timezone).await?;
     }
     Ok(Json(archive::imported(&restored)))
 }

@@ -90,7 +90,7 @@ pub(crate) async fn list_memories(
     let page = app.engine()?.list(&caller, request).await?;
     let next_cursor = memories::next_cursor(page.last, page.has_more);
     let memories = page.memories.into_iter().map(responses::memory).collect();
-    Ok(Json(MemoryPage { memories, total: page.total, next_cursor }))
+    Ok(Json(MemoryPage { memories, total: page.total, next_cursor, unreadable: page.unreadable }))
 }
 
 /// Show a memory

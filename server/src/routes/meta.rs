@@ -7,10 +7,12 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use engrain::wire::{Health, Version};
+use memory_core::{Engine, Error};
 
 use crate::App;
 use crate::auth::Authenticated;
-use crate::problem::Problem;
+use crate::condition::StoreFault;
+use crate::problem::{Code, Problem};
 
 /// Check liveness
 ///
@@ -30,24 +32,76 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
 
 /// Check readiness
 ///
-/// Answers 503 while the models are loading. `jobs_running` is false if background jobs are not worked on; everything else
-/// works all the same.
+/// Answers 503 while the models are loading, and 500 with `store_damaged` once a request met a damaged database.
+/// `jobs_running` is false if background jobs are not worked on; everything else works all the same. `read_only` is the
+/// reason why writes are refused, such as `storage_full`, while reads work; `status` is `read_only` then. It passes by
+/// itself.
+/// `embedder_fault` names a failure of the embedder, and `rows_without_vectors` is the work that it left: both are notes,
+/// and the server is ready.
 #[utoipa::path(
     get,
     path = "/ready",
     tag = "server",
     responses((status = 200, description = "The server is ready", body = Health, example = json!({
-        "status": "ok", "instance": "0190b6a5-0000-7000-8000-000000000001", "jobs_running": true
+        "status": "ok", "instance": "0190b6a5-0000-7000-8000-000000000001", "jobs_running": true,
+        "rows_without_vectors": 0
     })))
 )]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {
-    let runner = app.engine()?.job_runner();
+    let engine = app.engine()?;
+    if !engine.commit_task().0 {
+        return Err(Problem::new(
+            Code::Internal,
+            "the task that commits writes has ended: restart the server",
+        ));
+    }
+    let reason = match app.condition().fault() {
+        None => None,
+        Some(StoreFault::Damaged) => {
+            let advice = "the database is damaged: `engrain doctor` says more, a backup can be restored";
+            return Err(Problem::new(Code::StoreDamaged, advice));
+        }
+        Some(fault @ (StoreFault::Full | StoreFault::ReadOnly)) => {
+            let code = if fault == StoreFault::Full { Code::StorageFull } else { Code::StoreReadOnly };
+            (!is_writable_again(&app, engine).await).then(|| code.as_str().to_owned())
+        }
+    };
+    let runner = engine.job_runner();
     let jobs_running = Some(runner.is_some_and(|runner| runner.is_alive));
-    Ok(Json(Health { jobs_running, ..ok(&app) }))
+    let status = if reason.is_some() { "read_only" } else { "ok" }.to_owned();
+    let embedder_fault = engine.embedder_fault().map(|fault| fault.code.to_owned());
+    let rows_without_vectors = engine.count_rows_to_embed().await.ok();
+    let notes = Health { embedder_fault, rows_without_vectors, ..ok(&app) };
+    Ok(Json(Health { jobs_running, status, read_only: reason, ..notes }))
+}
+
+/// Tries a write, and notes its outcome.
+pub(crate) async fn is_writable_again(app: &App, engine: &Engine) -> bool {
+    match engine.probe_write().await {
+        Ok(()) => {
+            app.condition().note_written();
+            true
+        }
+        Err(error) => {
+            if let Error::Store(error) = &error
+                && let Some(fault) = StoreFault::of(error)
+            {
+                app.condition().note(fault);
+            }
+            false
+        }
+    }
 }
 
 fn ok(app: &App) -> Health {
-    Health { status: "ok".to_owned(), jobs_running: None, instance: Some(app.instance()) }
+    Health {
+        status: "ok".to_owned(),
+        jobs_running: None,
+        embedder_fault: None,
+        rows_without_vectors: None,
+        read_only: None,
+        instance: Some(app.instance()),
+    }
 }
 
 /// Show the version

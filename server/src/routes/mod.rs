@@ -11,6 +11,7 @@ pub(crate) mod owners;
 pub(crate) mod recall;
 pub(crate) mod sessions;
 pub(crate) mod thinking;
+pub(crate) mod timezone;
 pub(crate) mod turns;
 pub(crate) mod undo;
 

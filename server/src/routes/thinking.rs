@@ -22,13 +22,13 @@ use crate::problem::Problem;
 #[serde(deny_unknown_fields)]
 pub(crate) struct ScopeQuery {
     /// User id.
-    user_id: Option<String>,
+    pub(super) user_id: Option<String>,
     /// Agent id.
-    agent_id: Option<String>,
+    pub(super) agent_id: Option<String>,
     /// Application id.
-    app_id: Option<String>,
+    pub(super) app_id: Option<String>,
     /// Run id.
-    run_id: Option<String>,
+    pub(super) run_id: Option<String>,
 }
 
 /// Query string of [`show_profile`].

@@ -55,9 +55,13 @@ pub(crate) async fn add_turns(
     let idempotency = key.of(&caller, Operation::AddTurns, &request);
     let request = remember::turns(request, idempotency)?;
     let (engine, scope) = (app.engine()?, request.scope.clone());
-    let remembered = engine.remember_turns(&caller, request).await?;
+    let mut remembered = engine.remember_turns(&caller, request).await?;
     let written = remembered.written();
     metrics::turns_remembered(written);
+    if wait && remembered.without_vectors > 0 {
+        remembered.without_vectors =
+            engine.wait_for_vectors(&caller, &scope, &remembered.memories, until).await?;
+    }
     let thinking = match wait {
         true => Some(engine.wait_for_thinking(&caller, &scope, &remembered.memories, until).await?),
         false => None,

@@ -164,6 +164,7 @@ fn recall_settings(config: &Config) -> RecallSettings {
         weights: config.recall.weights.0,
         rerank: config.recall.rerank,
         rerank_candidates: config.recall.rerank_candidates,
+        zone: config.recall.zone().unwrap_or_default(),
         ..RecallSettings::default()
     }
 }

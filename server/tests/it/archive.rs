@@ -9,7 +9,7 @@ use crate::process::ServerProcess;
 use engrain::Client;
 use engrain::wire::{
     AddMemories, AddTurns, EditMemory, Link, ListMemories, NewMemory, NewTurn, Role, Scope, SetThinking,
-    ThinkingProfile,
+    SetTimezone, ThinkingProfile,
 };
 use uuid::Uuid;
 
@@ -43,6 +43,7 @@ async fn fill(client: &Client) -> Uuid {
     let scope = Scope::user("ann");
     let turns = (0..TURNS).map(|number| NewTurn {
         position: (number % 2 == 0).then(|| u32::try_from(number).unwrap()),
+        said_at: (number % 3 == 0).then(|| "2024-05-01T23:30:00+08:00".to_owned()),
         ..NewTurn::new(Role::User, format!("word{number} and so on"))
     });
     let request = AddTurns {
@@ -72,6 +73,8 @@ async fn fill(client: &Client) -> Uuid {
     client.delete_memory(said.memory_ids[7]).await.unwrap();
     let thinking = SetThinking { scope: scope.clone(), profile: Some(ThinkingProfile::Off) };
     client.set_thinking(&thinking).await.unwrap();
+    let timezone = SetTimezone { scope: scope.clone(), timezone: Some("Asia/Shanghai".to_owned()) };
+    client.set_timezone(&timezone).await.unwrap();
     let other = AddMemories {
         scope: Scope { agent_id: Some("chef".to_owned()), ..Scope::default() },
         memories: vec![NewMemory { text: "of an agent".to_owned(), ..NewMemory::default() }],

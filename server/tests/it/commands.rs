@@ -18,13 +18,13 @@ const DATABASE: &str = "engrain.db";
 const ANNOUNCEMENT: &str = "server.json";
 
 /// Runs a command over a data directory to its end.
-fn engrain(data_dir: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn engrain(data_dir: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_engrain"));
     command.env("ENGRAIN_MODEL__EMBEDDER", "hashing").arg("--data-dir").arg(data_dir);
     command.args(arguments).output().unwrap()
 }
 
-fn said(output: &Output) -> (Option<i32>, String) {
+pub(crate) fn said(output: &Output) -> (Option<i32>, String) {
     let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     (output.status.code(), format!("{out}{error}"))
 }
@@ -154,9 +154,19 @@ fn store(text: &str) -> TempDir {
     directory
 }
 
+/// Files below a directory, with their bytes; folders count as empty ones.
 fn contents(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    let mut contents: Vec<_> = files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
+    let mut contents = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            contents.extend(self::contents(&path));
+            contents.push((path, Vec::new()));
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            contents.push((path, bytes));
+        }
+    }
     contents.sort();
     contents
 }

@@ -94,7 +94,8 @@ async fn a_new_store_is_readable_by_its_owner_alone() {
     assert_eq!(mode(&data), 0o700);
     for entry in fs::read_dir(&data).unwrap() {
         let path = entry.unwrap().path();
-        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        let expected = if path.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode(&path), expected, "{}", path.display());
     }
     let copy = folder.path().join("copy.db");
     assert!(engrain(&data, &["backup", copy.to_str().unwrap()]).status().unwrap().success());
@@ -114,7 +115,8 @@ async fn a_store_that_was_open_to_others_is_closed_at_the_next_start() {
     let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     set(&data, 0o755);
     for entry in fs::read_dir(&data).unwrap() {
-        set(&entry.unwrap().path(), 0o644);
+        let path = entry.unwrap().path();
+        set(&path, if path.is_dir() { 0o755 } else { 0o644 });
     }
     let foreign = data.join("notes.txt");
     fs::write(&foreign, "of somebody else").unwrap();

@@ -15,14 +15,19 @@ mod end_to_end;
 #[path = "../../../memory-core/tests/it/fake_hub.rs"]
 mod fake_hub;
 #[cfg(feature = "testing")]
+mod imports;
+#[cfg(feature = "testing")]
 mod leftovers;
 #[cfg(feature = "hub")]
 mod models;
 #[cfg(feature = "testing")]
 mod process;
 #[cfg(feature = "testing")]
+mod reimport;
 #[cfg(feature = "testing")]
 mod reindex;
+#[cfg(feature = "testing")]
+mod sockets;
 #[cfg(feature = "testing")]
 mod thinking;
 #[cfg(feature = "testing")]

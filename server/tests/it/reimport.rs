@@ -181,7 +181,10 @@ async fn forget_requests(directory: &Path) {
     let file = directory.join("engrain.db");
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
     let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
-    sqlx::query("DELETE FROM keyed_requests").execute(&mut connection).await.unwrap();
+    sqlx::raw_sql("DELETE FROM request_items; DELETE FROM request_records")
+        .execute(&mut connection)
+        .await
+        .unwrap();
     sqlx::Connection::close(connection).await.unwrap();
 }
 

@@ -78,7 +78,7 @@ async fn only_rows_of(directory: &Path, embedder: &str) {
     let (id, recipe) = store.embedder_in_use().await.unwrap().unwrap();
     assert_eq!(recipe.embedder.rsplit_once('-').unwrap().0, embedder);
     assert_eq!(store.unembedded(id, None, 1).await.unwrap(), []);
-    assert_eq!(store.drop_other_rows(1).await.unwrap(), 0, "rows of another embedder are left");
+    assert_eq!(store.drop_other_rows(None, 1).await.unwrap().rows, 0, "rows of another embedder are left");
     store.close().await;
 }
 

@@ -196,7 +196,7 @@ async fn has_rows_of_this_release(directory: &Path) {
     assert_eq!(recipe.tokenizer, Tokenizer::IDENTITY);
     assert!(recipe.key_recipe > 0, "{recipe:?}");
     assert_eq!(store.unembedded(number, None, 1).await.unwrap(), []);
-    assert_eq!(store.drop_other_rows(1).await.unwrap(), 0, "rows of another recipe are left");
+    assert_eq!(store.drop_other_rows(None, 1).await.unwrap().rows, 0, "rows of another recipe are left");
     let owner = store.owners(TenantId::DEFAULT, None, 10).await.unwrap().remove(0);
     let mut said_by_ann = Vec::new();
     let mut each = |one: Indexed| {

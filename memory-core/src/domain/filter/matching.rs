@@ -4,6 +4,7 @@
 //! memory lacks is false, whatever the test, and its negation is true; only `IsNull(true)` holds without a value.
 //! Values of another type than the test's never satisfy it.
 
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 
 use serde_json::Value;
@@ -17,13 +18,37 @@ use crate::domain::time::Timestamp;
 impl Filter {
     /// True if the filter selects this memory. The memory's text is not looked at.
     pub fn matches(&self, memory: &Memory) -> bool {
+        self.selects(&Values { memory, metadata: OnceCell::new() })
+    }
+
+    fn selects(&self, values: &Values<'_>) -> bool {
         match self {
-            Filter::And(parts) => parts.iter().all(|part| part.matches(memory)),
-            Filter::Or(parts) => parts.iter().any(|part| part.matches(memory)),
-            Filter::Not(part) => !part.matches(memory),
-            Filter::Field(field, Test::IsNull(true)) => !field.any_value(memory, &|_| true),
-            Filter::Field(field, test) => field.any_value(memory, &|value| test.holds(value)),
+            Filter::And(parts) => parts.iter().all(|part| part.selects(values)),
+            Filter::Or(parts) => parts.iter().any(|part| part.selects(values)),
+            Filter::Not(part) => !part.selects(values),
+            Filter::Field(field, Test::IsNull(true)) => !field.any_value(values, &|_| true),
+            Filter::Field(field, test) => field.any_value(values, &|value| test.holds(value)),
         }
+    }
+}
+
+/// Values of a memory that tests look at.
+struct Values<'a> {
+    memory: &'a Memory,
+    /// Scalars of the metadata with their paths, in the order of paths: found once for all tests of a filter.
+    metadata: OnceCell<Vec<(String, &'a Value)>>,
+}
+
+impl<'a> Values<'a> {
+    fn metadata_at(&self, path: &str) -> &[(String, &'a Value)] {
+        let all = self.metadata.get_or_init(|| {
+            let mut scalars = self.memory.metadata.scalars();
+            scalars.sort_by(|one, other| one.0.cmp(&other.0));
+            scalars
+        });
+        let from = all.partition_point(|(found, _)| found.as_str() < path);
+        let rest = all.get(from..).unwrap_or_default();
+        rest.get(..rest.partition_point(|(found, _)| found == path)).unwrap_or_default()
     }
 }
 
@@ -40,7 +65,8 @@ enum FieldValue<'a> {
 
 impl Field {
     /// True if `holds` is true of one of the values that a memory has in this field.
-    fn any_value(&self, memory: &Memory, holds: &dyn Fn(FieldValue<'_>) -> bool) -> bool {
+    fn any_value(&self, values: &Values<'_>, holds: &dyn Fn(FieldValue<'_>) -> bool) -> bool {
+        let memory = values.memory;
         let origin = memory.origin.as_ref();
         let document = memory.document.as_ref();
         let text = |text: &str| holds(FieldValue::Text(text));
@@ -71,9 +97,7 @@ impl Field {
             Field::Subjects => set(&memory.subjects),
             Field::Audience => set(&memory.audience),
             Field::Metadata(path) => {
-                let scalars = memory.metadata.scalars();
-                let mut at_path = scalars.iter().filter(|(found, _)| found == path);
-                at_path.any(|(_, value)| scalar(value).is_some_and(holds))
+                values.metadata_at(path).iter().any(|(_, value)| scalar(value).is_some_and(holds))
             }
         }
     }
@@ -112,6 +136,7 @@ impl Test {
     fn holds_for_member(&self, member: &str) -> bool {
         match self {
             Test::Contains(part) => member == part,
+            Test::In(members) => members.has_text(member),
             _ => self.compares(|scalar| match scalar {
                 Scalar::Text(text) => Some(member.cmp(text)),
                 _ => None,
@@ -121,37 +146,44 @@ impl Test {
 
     /// True if the test holds for a number.
     pub(crate) fn holds_for_number(&self, number: Number) -> bool {
-        self.compares(|scalar| match scalar {
-            Scalar::Number(other) => Some(number.cmp(other)),
-            _ => None,
-        })
+        match self {
+            Test::In(members) => members.has_number(number),
+            _ => self.compares(|scalar| match scalar {
+                Scalar::Number(other) => Some(number.cmp(other)),
+                _ => None,
+            }),
+        }
     }
 
     /// True if the test holds for a truth value. Truth values have no order: no range holds.
     pub(crate) fn holds_for_bool(&self, bool: bool) -> bool {
-        !matches!(self, Test::Range(_))
-            && self.compares(|scalar| match scalar {
+        match self {
+            Test::In(members) => members.has_bool(bool),
+            Test::Range(_) => false,
+            _ => self.compares(|scalar| match scalar {
                 Scalar::Bool(other) => Some(bool.cmp(other)),
                 _ => None,
-            })
+            }),
+        }
     }
 
     /// True if the test holds for a time.
     pub(crate) fn holds_for_time(&self, time: Timestamp) -> bool {
-        self.compares(|scalar| match scalar {
-            Scalar::Time(other) => Some(time.cmp(other)),
-            _ => None,
-        })
+        match self {
+            Test::In(members) => members.has_time(time),
+            _ => self.compares(|scalar| match scalar {
+                Scalar::Time(other) => Some(time.cmp(other)),
+                _ => None,
+            }),
+        }
     }
 
-    /// Evaluates the test with `order`: the order of a value relative to a scalar, none for a scalar of another type.
+    /// Evaluates a comparison with `order`: the order of a value relative to a scalar, none for a scalar of another type.
     fn compares(&self, order: impl Fn(&Scalar) -> Option<Ordering>) -> bool {
-        let equals = |scalar: &Scalar| order(scalar).is_some_and(Ordering::is_eq);
         match self {
-            Test::Eq(scalar) => equals(scalar),
-            Test::In(scalars) => scalars.iter().any(equals),
+            Test::Eq(scalar) => order(scalar).is_some_and(Ordering::is_eq),
             Test::Range(range) => range.includes(order),
-            Test::Contains(_) => false,
+            Test::In(_) | Test::Contains(_) => false,
             Test::IsNull(is_null) => !is_null,
         }
     }

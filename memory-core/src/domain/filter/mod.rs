@@ -5,6 +5,9 @@
 //! and its negation is true.
 
 mod matching;
+mod members;
+
+pub use members::Members;
 
 use super::name::Name;
 use super::number::Number;
@@ -103,7 +106,7 @@ pub enum Test {
     /// Equal.
     Eq(Scalar),
     /// Equal to one of the values.
-    In(Vec<Scalar>),
+    In(Members),
     /// Within bounds; texts are in byte order.
     Range(Range),
     /// Text: contains this text, regardless of case. Sets (tags, subjects, audience): contains this member.
@@ -134,9 +137,15 @@ pub enum BadFilter {
     /// Number of tests over [`Filter::MAX_TESTS`].
     #[error("has more than {} tests", Filter::MAX_TESTS)]
     TooManyTests,
+    /// Number of conditions over [`Filter::MAX_NODES`].
+    #[error("has more than {} conditions", Filter::MAX_NODES)]
+    TooManyNodes,
     /// Number of values over [`Filter::MAX_VALUES`].
     #[error("`in` has more than {} values", Filter::MAX_VALUES)]
     TooManyValues,
+    /// Number of values in all `in` over [`Filter::MAX_TOTAL_VALUES`].
+    #[error("has more than {} values in all of its `in`", Filter::MAX_TOTAL_VALUES)]
+    TooManyTotalValues,
     /// Operand of the wrong type for the field.
     #[error("`{field}` takes {expected}")]
     WrongType {
@@ -240,6 +249,10 @@ impl Filter {
     pub const MAX_TESTS: usize = 256;
     /// Maximum number of values in one `in`.
     pub const MAX_VALUES: usize = 1_000;
+    /// Maximum number of conditions in a tree: tests, conjunctions, disjunctions and negations, empty ones included.
+    pub const MAX_NODES: usize = 1_024;
+    /// Maximum number of values in all `in` of a tree.
+    pub const MAX_TOTAL_VALUES: usize = 65_536;
 
     /// Filter that every memory passes.
     pub fn everything() -> Self {
@@ -256,26 +269,68 @@ impl Filter {
     /// # Errors
     /// The first violation, as [`BadFilter`].
     pub fn check(&self) -> Result<(), BadFilter> {
-        let mut tests = 0;
-        self.check_level(Self::MAX_DEPTH, &mut tests)
+        self.check_level(Self::MAX_DEPTH, &mut Counts::default())
     }
 
-    fn check_level(&self, levels: usize, tests: &mut usize) -> Result<(), BadFilter> {
+    fn check_level(&self, levels: usize, counts: &mut Counts) -> Result<(), BadFilter> {
         if levels == 0 {
             return Err(BadFilter::TooDeep);
         }
+        counts.add_node()?;
         match self {
             Filter::And(parts) | Filter::Or(parts) => {
-                parts.iter().try_for_each(|part| part.check_level(levels - 1, tests))
+                parts.iter().try_for_each(|part| part.check_level(levels - 1, counts))
             }
-            Filter::Not(part) => part.check_level(levels - 1, tests),
+            Filter::Not(part) => part.check_level(levels - 1, counts),
             Filter::Field(field, test) => {
-                *tests += 1;
-                if *tests > Self::MAX_TESTS {
-                    return Err(BadFilter::TooManyTests);
-                }
+                counts.add_test(if let Test::In(members) = test { members.len() } else { 0 })?;
                 test.check(field)
             }
+        }
+    }
+
+    /// Cost of an evaluation on one memory, in evaluations of one plain test. A search for a text within texts and a search
+    /// among members take longer than a comparison.
+    pub fn cost(&self) -> usize {
+        /// Cost of a test of whole texts.
+        const SCAN_OF_TEXT: usize = 16;
+        /// Cost of a binary search.
+        const SEARCH: usize = 4;
+        match self {
+            Filter::And(parts) | Filter::Or(parts) => {
+                parts.iter().map(Filter::cost).fold(1, usize::saturating_add)
+            }
+            Filter::Not(part) => part.cost().saturating_add(1),
+            Filter::Field(_, Test::Contains(_)) => SCAN_OF_TEXT,
+            Filter::Field(_, Test::In(_)) => SEARCH,
+            Filter::Field(..) => 1,
+        }
+    }
+}
+
+/// Size of the part of a tree that has been checked.
+#[derive(Debug, Default)]
+struct Counts {
+    nodes: usize,
+    tests: usize,
+    values: usize,
+}
+
+impl Counts {
+    fn add_node(&mut self) -> Result<(), BadFilter> {
+        self.nodes += 1;
+        if self.nodes > Filter::MAX_NODES { Err(BadFilter::TooManyNodes) } else { Ok(()) }
+    }
+
+    fn add_test(&mut self, values: usize) -> Result<(), BadFilter> {
+        self.tests += 1;
+        self.values = self.values.saturating_add(values);
+        if self.tests > Filter::MAX_TESTS {
+            Err(BadFilter::TooManyTests)
+        } else if self.values > Filter::MAX_TOTAL_VALUES {
+            Err(BadFilter::TooManyTotalValues)
+        } else {
+            Ok(())
         }
     }
 }
@@ -284,8 +339,8 @@ impl Test {
     fn check(&self, field: &Field) -> Result<(), BadFilter> {
         match self {
             Test::Eq(value) => value.check(field),
-            Test::In(values) if values.len() > Filter::MAX_VALUES => Err(BadFilter::TooManyValues),
-            Test::In(values) => values.iter().try_for_each(|value| value.check(field)),
+            Test::In(members) if members.len() > Filter::MAX_VALUES => Err(BadFilter::TooManyValues),
+            Test::In(members) => members.scalars().try_for_each(|value| value.check(field)),
             Test::Range(range) => {
                 let bounds = [&range.gte, &range.gt, &range.lte, &range.lt];
                 if bounds.iter().all(|bound| bound.is_none()) {
@@ -342,7 +397,12 @@ mod tests {
         assert!(Filter::Field(Field::Tags, Test::Eq(Scalar::Number(Number::from(1_u64)))).check().is_err());
         assert!(Filter::Field(Field::Importance, Test::Eq(text())).check().is_err());
         assert!(Filter::Field(Field::Kind, Test::Range(Range::default())).check().is_err());
-        assert!(Filter::Field(Field::Kind, Test::In(vec![text(); 1_001])).check().is_err());
+        let values = |count: usize| Test::In((0..count).map(|n| Scalar::Text(n.to_string())).collect());
+        assert_eq!(Filter::Field(Field::Kind, values(1_001)).check(), Err(BadFilter::TooManyValues));
+        let many = |count| Filter::And(vec![Filter::Field(Field::Key, values(1_000)); count]);
+        assert_eq!((many(65).check(), many(66).check()), (Ok(()), Err(BadFilter::TooManyTotalValues)));
+        let empty = |count| Filter::And(vec![Filter::everything(); count]);
+        assert_eq!((empty(1_023).check(), empty(1_024).check()), (Ok(()), Err(BadFilter::TooManyNodes)));
         let mut deep = Filter::everything();
         for _ in 0..Filter::MAX_DEPTH {
             deep = Filter::Not(Box::new(deep));

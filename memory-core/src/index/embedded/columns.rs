@@ -20,10 +20,14 @@ use crate::domain::memory::Memory;
 use crate::domain::name::Name;
 use crate::domain::number::Number;
 use crate::domain::time::Timestamp;
+use crate::domain::zone::UtcOffset;
 use crate::index::TurnPosition;
 
 /// The value of a time field that a memory lacks.
 pub(super) const NEVER: i64 = i64::MIN;
+
+/// The offset of a memory whose time has none.
+const NO_OFFSET: i16 = i16::MIN;
 
 /// The columns.
 #[derive(Debug, Default)]
@@ -38,6 +42,8 @@ pub(super) struct Columns {
     interner: Interner,
     texts: [Vec<Symbol>; TEXT_FIELDS.len()],
     times: [Vec<i64>; TIME_FIELDS.len()],
+    /// Minutes from UTC of the local time of the event, or [`NO_OFFSET`].
+    offsets: Vec<i16>,
     importance: Vec<f64>,
     version: Vec<u32>,
     tags: HashMap<Symbol, Vec<u32>>,
@@ -120,6 +126,7 @@ impl Columns {
             micros(memory.expires_at),
         ];
         self.times.iter_mut().zip(times).for_each(|(column, at)| column.push(at));
+        self.offsets.push(memory.happened.offset.map_or(NO_OFFSET, UtcOffset::minutes));
         self.importance.push(memory.strength.importance);
         self.version.push(memory.version);
         for tag in &memory.tags {
@@ -198,6 +205,10 @@ impl Columns {
     pub(super) fn happened_at(&self, ordinal: u32) -> Timestamp {
         let [happened, ..] = &self.times;
         Timestamp::from_micros(happened.get(ordinal as usize).copied().unwrap_or(0))
+    }
+
+    pub(super) fn utc_offset(&self, ordinal: u32) -> Option<UtcOffset> {
+        self.offsets.get(ordinal as usize).and_then(|minutes| UtcOffset::from_minutes((*minutes).into()))
     }
 
     pub(super) fn position(&self, ordinal: u32) -> Option<TurnPosition> {
@@ -285,6 +296,7 @@ impl Columns {
             + heap_size::of_vec(&self.position_of)
             + self.texts.iter().map(heap_size::of_vec).sum::<usize>()
             + self.times.iter().map(heap_size::of_vec).sum::<usize>()
+            + heap_size::of_vec(&self.offsets)
             + heap_size::of_vec(&self.importance)
             + heap_size::of_vec(&self.version)
             + lists.iter().sum::<usize>()

@@ -102,7 +102,7 @@ fn matching_symbols(test: &Test, columns: &Columns, is_set: bool) -> SymbolSet {
     };
     match test {
         Test::Eq(value) => interner.set_of(is(value)),
-        Test::In(values) => interner.set_of(values.iter().filter_map(is)),
+        Test::In(members) => interner.set_of(members.texts().iter().filter_map(|text| interner.find(text))),
         Test::Contains(part) if is_set => interner.set_of(interner.find(part)),
         Test::Contains(part) => {
             let part = part.to_lowercase();

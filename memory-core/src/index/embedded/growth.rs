@@ -63,7 +63,7 @@ impl Growth {
     pub(super) fn has_segment(&self, id: PartitionId, segment_seq: u64, last_seq: u64, rows: usize) {
         let mut grown = self.0.lock();
         let is_known = grown.contains_key(&id);
-        if segment_seq >= last_seq && !is_known || grown.len() >= MAX_PARTITIONS && !is_known {
+        if !is_known && (segment_seq >= last_seq || grown.len() >= MAX_PARTITIONS) {
             return;
         }
         let grown = grown.entry(id).or_default();

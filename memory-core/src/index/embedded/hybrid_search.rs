@@ -213,6 +213,7 @@ impl Partition {
                     best_span: self.rows.get(best_row as usize).map_or((0, 0), |entry| entry.span),
                     position: self.columns.position(partial.ordinal),
                     happened_at: self.columns.happened_at(partial.ordinal),
+                    utc_offset: self.columns.utc_offset(partial.ordinal),
                     ends_with_question: self.ends_with_question.contains(partial.ordinal as usize),
                     speaker_named: speakers.is_named(partial.ordinal),
                 })
@@ -245,6 +246,7 @@ impl Partition {
             best_span: (0, 0),
             position: None,
             happened_at: self.columns.happened_at(ordinal),
+            utc_offset: self.columns.utc_offset(ordinal),
             ends_with_question: false,
             speaker_named: false,
         };

@@ -43,6 +43,7 @@ use self::workers::Workers;
 use super::{
     Answer, ErasureGuard, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosition, Update, View,
 };
+use crate::domain::filter::Filter;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::retention::Curve;
 use crate::store::IndexSource;
@@ -146,6 +147,25 @@ impl EmbeddedIndex {
         done.await.ok().flatten().ok_or(IndexError::Abandoned)
     }
 
+    /// Runs `work`, which evaluates the view and little else; the default if the partition is gone meanwhile. Without a
+    /// filter it is quick on every partition.
+    async fn run_under<T: Default + Send + 'static>(
+        &self,
+        id: PartitionId,
+        view: &View,
+        work: impl FnOnce(&Partition) -> T + Send + 'static,
+    ) -> Result<T, IndexError> {
+        if view.filter.is_everything() {
+            let cached = self.cached(id).await?;
+            let state = cached.state.read();
+            return Ok(state.as_ref().map(work).unwrap_or_default());
+        }
+        match self.run_on(id, scans_of(&view.filter), work).await {
+            Err(IndexError::Abandoned) => Ok(T::default()),
+            done => done,
+        }
+    }
+
     /// The partition, if it is small enough to be scanned so many times on the caller's thread.
     fn small<'a>(
         &self,
@@ -167,6 +187,13 @@ impl EmbeddedIndex {
     }
 }
 
+/// Scans that take as long as one scan under this filter.
+fn scans_of(filter: &Filter) -> usize {
+    /// Cost of a filter whose evaluation takes as long as the scan itself.
+    const COST_OF_A_SCAN: usize = 8;
+    1 + filter.cost() / COST_OF_A_SCAN
+}
+
 impl Drop for EmbeddedIndex {
     fn drop(&mut self) {
         self.loader.close();
@@ -183,7 +210,7 @@ impl Index for EmbeddedIndex {
         let cached = self.cached(partition).await?;
         {
             let state = cached.state.read();
-            if let Some(partition) = self.small(&state, 1)? {
+            if let Some(partition) = self.small(&state, scans_of(&query.view.filter))? {
                 let answers = partition.search(std::slice::from_ref(query), &Workers::own());
                 return answers.into_iter().next().unwrap_or(Err(IndexError::Abandoned));
             }
@@ -198,7 +225,8 @@ impl Index for EmbeddedIndex {
         query: &IndexQuery,
     ) -> Result<Option<Inspection>, IndexError> {
         let query = query.clone();
-        self.run_on(partition, 1, move |partition| partition.inspect(memory, &query)).await?
+        let scans = scans_of(&query.view.filter);
+        self.run_on(partition, scans, move |partition| partition.inspect(memory, &query)).await?
     }
 
     async fn nearest(
@@ -213,7 +241,8 @@ impl Index for EmbeddedIndex {
             return Ok(Vec::new());
         }
         let (vectors, view) = (vectors.to_vec(), view.clone());
-        self.run_on(partition, vectors.len(), move |partition| partition.nearest(&vectors, &view, k)).await?
+        let scans = vectors.len().saturating_mul(scans_of(&view.filter));
+        self.run_on(partition, scans, move |partition| partition.nearest(&vectors, &view, k)).await?
     }
 
     async fn turns_at(
@@ -222,9 +251,8 @@ impl Index for EmbeddedIndex {
         positions: &[TurnPosition],
         view: &View,
     ) -> Result<Vec<(TurnPosition, MemoryId)>, IndexError> {
-        let cached = self.cached(partition).await?;
-        let state = cached.state.read();
-        Ok(state.as_ref().map(|partition| partition.turns_at(positions, view)).unwrap_or_default())
+        let (positions, under) = (positions.to_vec(), view.clone());
+        self.run_under(partition, view, move |partition| partition.turns_at(&positions, &under)).await
     }
 
     async fn contradictions(
@@ -233,12 +261,9 @@ impl Index for EmbeddedIndex {
         memories: &[MemoryId],
         view: &View,
     ) -> Result<Vec<(MemoryId, MemoryId)>, IndexError> {
-        let cached = self.cached(partition).await?;
-        let state = cached.state.read();
-        Ok(state
-            .as_ref()
-            .map(|partition| partition.columns.contradictions(memories, view))
-            .unwrap_or_default())
+        let (memories, under) = (memories.to_vec(), view.clone());
+        self.run_under(partition, view, move |partition| partition.columns.contradictions(&memories, &under))
+            .await
     }
 
     async fn begin_erasure(&self, partition: PartitionId) -> Result<ErasureGuard, IndexError> {

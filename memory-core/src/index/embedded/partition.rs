@@ -8,7 +8,7 @@ pub(super) mod image;
 
 use std::sync::Arc;
 
-use gpu_retrieval::{Row, Rows, ScanBackend};
+use gpu_retrieval::{Row, Rows, RowsError, ScanBackend};
 use half::f16;
 
 use super::bitmap::Bitmap;
@@ -19,7 +19,7 @@ use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
 use crate::index::{IndexError, TurnPosition, Update, View};
 use crate::retention::{Curve, History};
-use crate::store::Indexed;
+use crate::store::{Indexed, StoreError, leave_out};
 use crate::text::TermVector;
 
 /// A partition in memory.
@@ -76,6 +76,12 @@ impl Partition {
         if update.seq_after <= self.seq {
             return Ok(());
         }
+        // A vector of another length in a commit is a defect, unlike one in a stored row, which is left out.
+        let expected = self.dense.dims();
+        let vectors = update.put.iter().flat_map(|one| &one.rows).filter_map(|row| row.vector.as_deref());
+        if let Some(other) = vectors.into_iter().find(|vector| vector.len() != expected) {
+            return Err(IndexError::Dimension { expected, found: other.len() });
+        }
         for indexed in &update.put {
             self.put(indexed)?;
         }
@@ -105,7 +111,8 @@ impl Partition {
         Ok(())
     }
 
-    /// Adds a row; returns true if its text ends with a question.
+    /// Adds a row; returns true if its text ends with a question. A row whose terms or vector are damaged is left out:
+    /// the memory is found by its other rows.
     fn put_row(
         &mut self,
         ordinal: u32,
@@ -115,24 +122,31 @@ impl Partition {
         let decay = self.curve.decay(&memory.strength, &History::default());
         let placeholder;
         let vector = match row.vector.as_deref() {
-            Some(vector) if vector.len() == self.dense.dims() => vector,
-            Some(vector) => {
-                return Err(IndexError::Dimension { expected: self.dense.dims(), found: vector.len() });
-            }
+            Some(vector) => vector, // the scan refuses one of another length
             None => {
                 placeholder = unit_placeholder(self.dense.dims());
                 &placeholder
             }
         };
-        let number = self
-            .dense
-            .push(&Row { vector, group: ordinal, ordinal: row.chunk, decay })
-            .map_err(|error| IndexError::Unscorable(error.to_string()))?;
+        let terms = match TermVector::decode(&row.terms) {
+            Ok(terms) => terms,
+            Err(error) => {
+                leave_out(1, &unreadable(memory.id, "terms", &error));
+                return Ok(false);
+            }
+        };
+        let number = match self.dense.push(&Row { vector, group: ordinal, ordinal: row.chunk, decay }) {
+            Ok(number) => number,
+            Err(RowsError::Full) => return Err(IndexError::Full),
+            Err(error) => {
+                leave_out(1, &unreadable(memory.id, "vector", &error));
+                return Ok(false);
+            }
+        };
         if row.vector.is_none() {
             // Keeps row numbers of scan and BM25 equal; a dead row is never scored.
             self.dense.delete(number).map_err(|error| IndexError::Unscorable(error.to_string()))?;
         }
-        let terms = TermVector::decode(&row.terms).map_err(|_| corrupt_terms(memory.id))?;
         self.lexical.insert(number, ordinal, &terms).map_err(|_| IndexError::Full)?;
         self.rows.push(RowEntry { span: row.span, has_vector: row.vector.is_some() });
         self.row_alive.push(true);
@@ -241,6 +255,6 @@ fn unit_placeholder(dimension: usize) -> Vec<f16> {
     vector
 }
 
-fn corrupt_terms(memory: MemoryId) -> IndexError {
-    crate::store::StoreError::Corrupt { table: "index_rows", column: "terms", row: memory.to_string() }.into()
+fn unreadable(memory: MemoryId, column: &'static str, why: &dyn std::error::Error) -> StoreError {
+    StoreError::Corrupt { table: "index_rows", column, row: format!("{memory}: {why}") }
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
 use super::counters::lock_partition;
 use super::packed_hits::{pack_hits, unpack_hits};
+use super::readable::readable_tuples;
 use super::{Connection, Db, SqlStore, StoreError, bulk, dialect, unavailable};
 use crate::domain::id::{MemoryId, PartitionId, RecallId};
 use crate::domain::time::Timestamp;
@@ -59,7 +60,7 @@ impl AccessLog for SqlStore {
     }
 
     async fn recalls(&self, partition: PartitionId, limit: u32) -> Result<Vec<RecallRecord>, StoreError> {
-        let rows: Vec<(Uuid, i64, Vec<u8>)> = sqlx::query_as(
+        let rows = sqlx::query(
             "SELECT id, recalled_us, hits FROM recalls WHERE partition_id = $1 ORDER BY id DESC LIMIT $2",
         )
         .bind(partition.0)
@@ -67,7 +68,8 @@ impl AccessLog for SqlStore {
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;
-        Ok(rows
+        let readable: Vec<(Uuid, i64, Vec<u8>)> = readable_tuples(&rows, "recalls")?;
+        Ok(readable
             .into_iter()
             .map(|(id, recalled_us, hits)| RecallRecord {
                 id: RecallId(id),

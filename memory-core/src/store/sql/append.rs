@@ -18,7 +18,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         created: &mut CreatedIds,
     ) -> Result<Option<Appended>, StoreError> {
         let is_new = |(index, _): &(usize, _)| recognised.is_to_write(*index);
-        let Some((_, (first, memory))) = new.turns.iter().enumerate().find(is_new) else {
+        let Some((_, (first, _))) = new.turns.iter().enumerate().find(is_new) else {
             created.turns.extend(recognised.turns());
             created.memories.extend((0..new.turns.len()).filter_map(|index| recognised.memory(index)));
             return Ok(None);
@@ -26,7 +26,6 @@ impl<'a> WriteTransaction<'_, 'a> {
         let (session, session_ordinal, first_seq) =
             self.session(partition, set.now, new, first.said_at).await?;
         let mut count = 0_u32;
-        self.reachable_by(partition, set, &memory.memory).await?;
         for (index, (turn, memory)) in new.turns.iter().enumerate() {
             if !recognised.is_to_write(index) {
                 created.turns.extend(recognised.turn(index));

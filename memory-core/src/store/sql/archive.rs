@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
 use super::dialect::decode_text;
+use super::readable::{all_tuples, readable, readable_tuples};
 use super::restored_ids::RestoredIds;
 use super::rows::Reader;
 use super::{Db, SqlStore, StoreError, unavailable};
@@ -30,18 +31,19 @@ impl Archive for SqlStore {
             );
             statement.push_bind(partition.0).push(" AND id IN (");
             push_ids(&mut statement, some.iter().map(|id| id.0));
-            for row in statement.build().fetch_all(&self.readers).await.map_err(unavailable)? {
-                let at = Reader { row: &row, table: "memories" };
-                let id = MemoryId(at.get(0, "id")?);
-                parts.keys.extend(at.name(1, "own_key")?.map(|key| (id, key)));
-            }
+            let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
+            let keys = readable(&rows, |row| {
+                let at = Reader { row, table: "memories" };
+                Ok((MemoryId(at.get(0, "id")?), at.name(1, "own_key")?))
+            })?;
+            parts.keys.extend(keys.into_iter().filter_map(|(id, key)| Some((id, key?))));
             let mut statement =
                 QueryBuilder::<Db>::new("SELECT memory_id FROM thinking_queue WHERE partition_id = ");
             statement.push_bind(partition.0).push(" AND memory_id IN (");
             push_ids(&mut statement, some.iter().map(|id| id.0));
-            let pending: Vec<Uuid> =
-                statement.build_query_scalar().fetch_all(&self.readers).await.map_err(unavailable)?;
-            parts.pending.extend(pending.into_iter().map(MemoryId));
+            let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
+            let pending = readable_tuples(&rows, "thinking_queue")?;
+            parts.pending.extend(pending.into_iter().map(|(id,): (Uuid,)| MemoryId(id)));
         }
         Ok(parts)
     }
@@ -58,8 +60,8 @@ impl Archive for SqlStore {
             );
             statement.push_bind(partition.0).push(" AND id IN (");
             push_ids(&mut statement, some.iter().map(|id| id.0));
-            let heads: Vec<Head> =
-                statement.build_query_as().fetch_all(&self.readers).await.map_err(unavailable)?;
+            let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
+            let heads = all_tuples(&rows, "derivations")?;
             found.extend(self.with_inputs(heads).await?);
         }
         Ok(found)
@@ -89,8 +91,8 @@ impl SqlStore {
         );
         push_ids(&mut statement, heads.iter().map(|head| head.0));
         statement.push(" ORDER BY derivation_id, source_id");
-        let rows: Vec<(Uuid, Uuid, String, bool)> =
-            statement.build_query_as().fetch_all(&self.readers).await.map_err(unavailable)?;
+        let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
+        let rows: Vec<(Uuid, Uuid, String, bool)> = all_tuples(&rows, "derivation_inputs")?;
         let mut inputs: HashMap<Uuid, Vec<Input>> = HashMap::new();
         for (derivation, id, kind, is_evidence) in rows {
             let source = if kind == "turn" { Source::Turn(TurnId(id)) } else { Source::Memory(MemoryId(id)) };

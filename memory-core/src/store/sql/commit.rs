@@ -16,12 +16,15 @@ use super::identities::{Recognised, recognise};
 use super::links::written;
 use super::versions::NextVersion;
 use super::write_transaction::WriteTransaction;
-use super::{Connection, NO_EMBEDDER, SqlStore, StoreError, dialect, is_refused_data, unavailable};
+use super::{
+    Connection, Db, NO_EMBEDDER, SqlStore, StoreError, count_commit, dialect, is_refused_data, note_commit,
+    unavailable,
+};
 use crate::domain::change::{ChangeSet, Committed, CreatedIds, Idempotency, Outcome, Refusal};
-use crate::domain::id::{PartitionId, TenantId};
+use crate::domain::id::{MemoryId, PartitionId, TenantId};
 use crate::domain::keyed_digest::KeyedDigest;
 use crate::domain::memory::Memory;
-use crate::domain::scope::{Owner, OwnerKind};
+use crate::domain::scope::Owner;
 use crate::domain::time::Timestamp;
 use crate::store::{ChangeOp, Commit, Memories as _};
 
@@ -32,7 +35,9 @@ const MAX_MEMORIES_PER_PARTITION: u64 = 50_000_000;
 impl Commit for SqlStore {
     async fn commit(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
         let outcomes = match self.commit_together(sets).await {
-            Err(error) if is_refused_data(&error) => self.commit_one_by_one(sets).await?,
+            Err(error) if is_refused_data(&error) || is_unreadable(&error) => {
+                self.commit_one_by_one(sets).await?
+            }
             outcomes => outcomes?,
         };
         for (set, outcome) in sets.iter().zip(&outcomes) {
@@ -51,9 +56,7 @@ impl Commit for SqlStore {
     }
 
     async fn recognised(&self, set: &ChangeSet) -> Result<BTreeSet<usize>, StoreError> {
-        let Some(partition) = self.partition_of(set.tenant, &set.owner).await? else {
-            return Ok(BTreeSet::new());
-        };
+        let partition = self.partition_of(set.tenant, &set.owner).await?;
         let mut connection = self.readers.acquire().await.map_err(unavailable)?;
         let recognised = recognise(&mut connection, &self.digests, partition, set).await?;
         Ok(recognised.not_to_write().collect())
@@ -65,9 +68,10 @@ impl Commit for SqlStore {
         owner: Option<&Owner>,
         idempotency: &Idempotency,
     ) -> Result<Option<Result<CreatedIds, Refusal>>, StoreError> {
+        let mut reader = self.readers.acquire().await.map_err(unavailable)?;
         match owner {
-            Some(owner) => earlier_request(&self.readers, tenant, owner, idempotency).await,
-            None => Ok(same_request(&self.readers, tenant, idempotency).await?.map(Ok)),
+            Some(owner) => earlier_request(&mut reader, &self.digests, tenant, owner, idempotency).await,
+            None => Ok(same_request(&mut reader, &self.digests, tenant, idempotency).await?.map(Ok)),
         }
     }
 }
@@ -77,8 +81,24 @@ impl SqlStore {
     /// database refuses a row of any set.
     async fn commit_together(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
         let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
-        let outcomes = write_all(&mut transaction, &self.digests, sets, self.embedder().0).await?;
+        let outcomes = write_all(&mut transaction, sets, self.embedder().0, &self.digests).await?;
+        self.end(transaction, outcomes).await
+    }
+
+    /// Ends a transaction, which is counted if it has written a set.
+    async fn end(
+        &self,
+        mut transaction: sqlx::Transaction<'_, Db>,
+        outcomes: Vec<Result<Outcome, Refusal>>,
+    ) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
+        let has_written = outcomes.iter().any(|outcome| matches!(outcome, Ok(Outcome::Committed(_))));
+        if has_written {
+            count_commit(&self.ownership, &mut transaction).await?;
+        }
         transaction.commit().await.map_err(unavailable)?;
+        if has_written {
+            note_commit(&self.ownership);
+        }
         Ok(outcomes)
     }
 
@@ -93,8 +113,8 @@ impl SqlStore {
         let mut outcomes = Vec::with_capacity(sets.len());
         for set in sets {
             let mut savepoint = transaction.begin().await.map_err(unavailable)?;
-            let written =
-                write_all(&mut savepoint, &self.digests, std::slice::from_ref(set), self.embedder().0).await;
+            let one = std::slice::from_ref(set);
+            let written = write_all(&mut savepoint, one, self.embedder().0, &self.digests).await;
             match written {
                 Ok(outcome) => {
                     savepoint.commit().await.map_err(unavailable)?;
@@ -105,22 +125,30 @@ impl SqlStore {
                     tracing::warn!(error = &error as &dyn std::error::Error, "a change set was refused");
                     outcomes.push(Err(Refusal::Unstorable));
                 }
+                Err(StoreError::Corrupt { table, column, row }) => {
+                    savepoint.rollback().await.map_err(unavailable)?;
+                    outcomes.push(Err(Refusal::Unreadable { table, column, row }));
+                }
                 Err(error) => return Err(error),
             }
         }
-        transaction.commit().await.map_err(unavailable)?;
-        Ok(outcomes)
+        self.end(transaction, outcomes).await
     }
+}
+
+/// True if a set depends on a stored value that cannot be decoded.
+fn is_unreadable(error: &StoreError) -> bool {
+    matches!(error, StoreError::Corrupt { .. })
 }
 
 /// Writes the sets in order, then the counters.
 async fn write_all(
     connection: &mut Connection,
-    digests: &KeyedDigest,
     sets: &[ChangeSet],
     embedder: i64,
+    digests: &KeyedDigest,
 ) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
-    let mut write = WriteTransaction::new(connection, digests, embedder);
+    let mut write = WriteTransaction::new(connection, embedder, digests);
     write.find_partitions(sets).await?;
     let mut outcomes = Vec::with_capacity(sets.len());
     for set in sets {
@@ -135,7 +163,8 @@ impl<'a> WriteTransaction<'_, 'a> {
     async fn take(&mut self, set: &'a ChangeSet) -> Result<Result<Outcome, Refusal>, StoreError> {
         loop {
             if let Some(idempotency) = &set.idempotency {
-                match earlier_request(&mut *self.connection, set.tenant, &set.owner, idempotency).await? {
+                let connection = &mut *self.connection;
+                match earlier_request(connection, self.digests, set.tenant, &set.owner, idempotency).await? {
                     Some(Ok(created)) => return Ok(Ok(Outcome::Repeated(created))),
                     Some(Err(refusal)) => return Ok(Err(refusal)),
                     None => {}
@@ -173,7 +202,7 @@ impl<'a> WriteTransaction<'_, 'a> {
             let mut committed = self.write(partition, set, &recognised).await?;
             self.restore(partition, set, restoring, &mut committed).await?;
             if let Some(idempotency) = &set.idempotency {
-                self.remember_request(set, idempotency, &committed.created).await?;
+                self.remember_request(partition, set, idempotency, &committed.created).await?;
             }
             committed.is_detached = self.detach_if_empty(partition, set).await?;
             return Ok(Ok(Outcome::Committed(committed)));
@@ -252,7 +281,7 @@ impl<'a> WriteTransaction<'_, 'a> {
             matched: set.erasures.len() as u64,
             ..CreatedIds::default()
         };
-        self.forget_erased(partition, &recognised.brought_back).await?;
+        self.forget_erased(set, &recognised.brought_back).await?;
         let mut appended = None;
         self.leave_queue(partition, set).await?;
         if let Some(new) = &set.turns {
@@ -281,14 +310,10 @@ impl<'a> WriteTransaction<'_, 'a> {
         self.retract(partition, &set.retractions).await?;
         let mut reopened = Vec::new();
         if !set.erasures.is_empty() {
-            reopened = self.erase(partition, &set.erasures, set.now, &mut created).await?;
+            reopened = self.erase(partition, set, &mut created).await?;
+            self.forget_requests_of(partition, &created.erased).await?;
             touched.retain(|id| !created.erased.contains(id));
-            for memory in replaced.iter_mut().flatten() {
-                memory.links.retain(|link| !created.erased.contains(&link.to));
-                if reopened.contains(&memory.id) {
-                    memory.valid.end = None;
-                }
-            }
+            follow_erasure(&mut replaced, &created.erased, &reopened);
         }
         // The finished job comes first: its successor may have its unique key.
         super::jobs::finish_with_set(&mut *self.connection, set).await?;
@@ -344,39 +369,19 @@ impl<'a> WriteTransaction<'_, 'a> {
             }
         };
         let memory = written.as_ref().unwrap_or(&new.memory);
-        self.reachable_by(partition, set, memory).await?;
         created.memories.push(memory.id);
         self.log(partition, ChangeOp::Put, memory, set.now);
         Ok(written)
     }
+}
 
-    /// Records that this partition holds memories of an agent, app or run.
-    pub(super) async fn reachable_by(
-        &mut self,
-        partition: PartitionId,
-        set: &ChangeSet,
-        memory: &Memory,
-    ) -> Result<(), StoreError> {
-        let ids =
-            [(OwnerKind::Agent, &memory.agent), (OwnerKind::App, &memory.app), (OwnerKind::Run, &memory.run)];
-        for (kind, id) in ids {
-            let Some(id) = id else { continue };
-            if kind == set.owner.kind {
-                continue;
-            }
-            sqlx::query(
-                "INSERT INTO scope_partitions (tenant_id, id_kind, id, partition_id) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT DO NOTHING",
-            )
-            .bind(set.tenant.0)
-            .bind(kind.as_str())
-            .bind(id.as_str())
-            .bind(partition.0)
-            .execute(&mut *self.connection)
-            .await
-            .map_err(unavailable)?;
+/// Brings documents that a set has replaced up to date with what it has erased.
+fn follow_erasure(replaced: &mut [Option<Memory>], erased: &[MemoryId], reopened: &[MemoryId]) {
+    for memory in replaced.iter_mut().flatten() {
+        memory.links.retain(|link| !erased.contains(&link.to));
+        if reopened.contains(&memory.id) {
+            memory.valid.end = None;
         }
-        Ok(())
     }
 }
 

@@ -23,6 +23,17 @@ pub(super) struct PartitionCounters {
     pub(super) memory_count: u64,
 }
 
+impl PartitionCounters {
+    /// Counters as the columns of a partition hold them.
+    pub(super) fn stored(last_seq: i64, session_count: i64, memory_count: i64) -> Self {
+        Self {
+            last_seq: last_seq.unsigned_abs(),
+            session_count: u32::try_from(session_count).unwrap_or(u32::MAX),
+            memory_count: memory_count.unsigned_abs(),
+        }
+    }
+}
+
 impl Counters {
     /// Counters of a partition that was looked up in this transaction.
     pub(super) fn of(&mut self, partition: PartitionId) -> &mut PartitionCounters {
@@ -91,10 +102,8 @@ pub(super) async fn lock_partition(
         .fetch_optional(connection)
         .await
         .map_err(unavailable)?;
-    Ok(row.map(|(last_seq, session_count, memory_count)| PartitionCounters {
-        last_seq: last_seq.unsigned_abs(),
-        session_count: u32::try_from(session_count).unwrap_or(u32::MAX),
-        memory_count: memory_count.unsigned_abs(),
+    Ok(row.map(|(last_seq, session_count, memory_count)| {
+        PartitionCounters::stored(last_seq, session_count, memory_count)
     }))
 }
 

@@ -1,8 +1,10 @@
 //! Detachment of a partition from its owner, in the transaction of a set that erases the owner or leaves it no memory.
 //! Everything that names the owner goes at once: the row of the partition is renamed to the tenant of erased partitions,
-//! which no request can name; entries by agent, app and run, jobs, and records of idempotent requests are deleted. Records
-//! of erasures stay without the name, so that a repetition gets the first answer; so do all records of an owner that merely
-//! has no memory left, so that a repeated addition does not bring back what was erased.
+//! which no request can name; entries by agent, app and run, and jobs are deleted. Records of requests name nobody: those
+//! of additions go with what they made, those of erasures stay, so that a repetition gets the first answer.
+//!
+//! Identities of erased memories outlive an owner that merely has no memory left, so that the next import of its file does
+//! not bring them back. The erasure of the owner deletes them.
 //!
 //! Invariant: a partition of a caller's tenant has a memory. What is in a detached one is deleted later, in steps
 //! (`detached`); one with a short log, at once.
@@ -11,7 +13,7 @@ use super::detached::{DETACHED_NAME, delete_all, newest_memory};
 use super::dialect::encode_text;
 use super::write_transaction::WriteTransaction;
 use super::{StoreError, unavailable};
-use crate::domain::change::{ChangeSet, Committed, CreatedIds, Operation, OwnerErasure, Refusal};
+use crate::domain::change::{ChangeSet, Committed, CreatedIds, OwnerErasure, Refusal};
 use crate::domain::id::{PartitionId, TenantId};
 use crate::domain::job::Job;
 
@@ -51,8 +53,9 @@ impl<'a> WriteTransaction<'_, 'a> {
         if known.is_some() {
             created.job = Some(erasure.job);
         }
+        let partition = known.unwrap_or(NO_PARTITION);
         if let Some(idempotency) = &set.idempotency {
-            self.remember_request(set, idempotency, &created).await?;
+            self.remember_request(partition, set, idempotency, &created).await?;
         }
         for (name, value) in &erasure.settings {
             sqlx::query("UPDATE settings SET value = $2 WHERE name = $1")
@@ -62,9 +65,8 @@ impl<'a> WriteTransaction<'_, 'a> {
                 .await
                 .map_err(unavailable)?;
         }
-        let partition = known.unwrap_or(NO_PARTITION);
-        let nameless = erasure.job.0.simple().to_string();
-        self.forget_owner(&nameless, set, Operation::erases).await?;
+        self.delete_jobs_of_owner(set).await?;
+        self.forget_erased_of_owner(set).await?;
         let mut seq = 0;
         if let Some(partition) = known {
             self.detach(partition, set).await?;
@@ -97,7 +99,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         if counters.memory_count > 0 {
             return Ok(false);
         }
-        self.forget_owner(&partition.0.to_string(), set, |_| true).await?;
+        self.delete_jobs_of_owner(set).await?;
         self.detach(partition, set).await?;
         if counters.last_seq <= DELETED_AT_ONCE {
             delete_all(&mut *self.connection, partition).await?;
@@ -116,49 +118,29 @@ impl<'a> WriteTransaction<'_, 'a> {
             .execute(&mut *self.connection)
             .await
             .map_err(unavailable)?;
-        sqlx::query("DELETE FROM scope_partitions WHERE partition_id = $1")
-            .bind(partition.0)
-            .execute(&mut *self.connection)
-            .await
-            .map_err(unavailable)?;
-        self.partitions.insert((set.tenant, &set.owner), None);
-        Ok(())
-    }
-
-    /// Deletes the jobs and the records of requests that name the owner of a set. The records that `keeps` selects stay,
-    /// with `nameless` in place of the owner; no two of one key have the same.
-    async fn forget_owner(
-        &mut self,
-        nameless: &str,
-        set: &ChangeSet,
-        keeps: fn(Operation) -> bool,
-    ) -> Result<(), StoreError> {
-        for operation in Operation::ALL.into_iter().filter(|operation| keeps(*operation)) {
-            sqlx::query(
-                "UPDATE keyed_requests SET owner_kind = '', owner_id = $5
-                 WHERE tenant_id = $1 AND owner_kind = $2 AND owner_id = $3 AND operation = $4",
-            )
-            .bind(set.tenant.0)
-            .bind(set.owner.kind.as_str())
-            .bind(set.owner.id.as_str())
-            .bind(operation.as_str())
-            .bind(nameless)
-            .execute(&mut *self.connection)
-            .await
-            .map_err(unavailable)?;
-        }
         for statement in [
-            "DELETE FROM keyed_requests WHERE tenant_id = $1 AND owner_kind = $2 AND owner_id = $3",
-            "DELETE FROM durable_jobs WHERE tenant_id = $1 AND owner_kind = $2 AND owner_id = $3",
+            "DELETE FROM scope_partitions WHERE partition_id = $1",
+            "DELETE FROM request_records WHERE partition_id = $1",
         ] {
             sqlx::query(statement)
-                .bind(set.tenant.0)
-                .bind(set.owner.kind.as_str())
-                .bind(set.owner.id.as_str())
+                .bind(partition.0)
                 .execute(&mut *self.connection)
                 .await
                 .map_err(unavailable)?;
         }
+        self.partitions.insert((set.tenant, &set.owner), None);
+        Ok(())
+    }
+
+    /// Deletes the jobs that name the owner of a set.
+    async fn delete_jobs_of_owner(&mut self, set: &ChangeSet) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM durable_jobs WHERE tenant_id = $1 AND owner_kind = $2 AND owner_id = $3")
+            .bind(set.tenant.0)
+            .bind(set.owner.kind.as_str())
+            .bind(set.owner.id.as_str())
+            .execute(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
         Ok(())
     }
 }

@@ -19,7 +19,8 @@ pub(super) const DETACHED_NAME: &str = "user";
 /// Maximum number of rows that one step deletes of a table without regard to memories.
 const ROWS_PER_STEP: i64 = 2_000;
 /// Tables whose rows no rule of the others needs, with the columns of their keys. Changes come by themselves.
-const FREE_TABLES: [(&str, &str); 6] = [
+const FREE_TABLES: [(&str, &str); 7] = [
+    ("request_items", "memory_id, record_id"),
     ("recalls", "id"),
     ("model_usage", "day, task, model"),
     ("thinking_queue", "mechanism, seq"),
@@ -203,8 +204,9 @@ async fn delete_newest(connection: &mut Connection, partition: PartitionId) -> R
     let sessions =
         select(connection, "SELECT DISTINCT session_id FROM turns WHERE", (partition, "id"), &turns);
     let sessions = sessions.await?;
-    for (table, column, ids) in [
-        ("index_rows", "memory_id", &memories),
+    // The recipe's number comes second in the key of the index rows: without it, each step would read the whole partition.
+    for (table, condition, ids) in [
+        ("index_rows", "embedder_id IN (SELECT id FROM row_recipes) AND memory_id", &memories),
         ("memory_versions", "id", &memories),
         ("memories", "id", &memories),
         ("derivations", "id", &derivations),
@@ -213,7 +215,7 @@ async fn delete_newest(connection: &mut Connection, partition: PartitionId) -> R
         for some in ids.chunks(IDS_PER_STATEMENT) {
             let mut statement = QueryBuilder::<Db>::new("DELETE FROM ");
             statement.push(table).push(" WHERE partition_id = ").push_bind(partition.0);
-            statement.push(" AND ").push(column).push(" IN (");
+            statement.push(" AND ").push(condition).push(" IN (");
             push_ids(&mut statement, some.iter().copied());
             statement.build().execute(&mut *connection).await.map_err(unavailable)?;
         }

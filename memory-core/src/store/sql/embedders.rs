@@ -9,6 +9,7 @@ use super::counters::lock_partitions;
 use super::insert_buffer::write_index;
 use super::jobs::holds;
 use super::maintenance::put_setting;
+use super::readable::FullPage;
 use super::rows::{self, MEMORY_COLUMNS, Reader, memory_columns};
 use super::{SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::IndexRow;
@@ -16,23 +17,23 @@ use crate::domain::embedder::{EmbedderId, RowRecipe};
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::job::JobAttempt;
 use crate::domain::time::Timestamp;
-use crate::store::{Embedders, Maintenance, Unembedded};
+use crate::store::{DroppedRows, Embedders, Maintenance, Unembedded};
 
 const IN_USE: &str = "embedder_in_use";
 
 #[async_trait]
 impl Embedders for SqlStore {
     async fn embedder_in_use(&self) -> Result<Option<(EmbedderId, RowRecipe)>, StoreError> {
-        let Some(id) = self.setting(IN_USE).await?.and_then(|id| id.parse::<i64>().ok()) else {
-            return Ok(None);
-        };
+        let Some(value) = self.setting(IN_USE).await? else { return Ok(None) };
+        let damaged = || StoreError::Corrupt { table: "settings", column: "value", row: IN_USE.to_owned() };
+        // Never `None` for a damaged value: the store would be taken for a new one, and all its rows for those of others.
+        let id = value.parse::<i64>().map_err(|_| damaged())?;
         let recipe: Option<(String, String, i64)> =
             sqlx::query_as("SELECT embedder, tokenizer, key_recipe FROM row_recipes WHERE id = $1")
                 .bind(id)
                 .fetch_optional(&self.readers)
                 .await
                 .map_err(unavailable)?;
-        let damaged = || StoreError::Corrupt { table: "settings", column: "value", row: IN_USE.to_owned() };
         let (embedder, tokenizer, key_recipe) = recipe.ok_or_else(damaged)?;
         let key_recipe = u32::try_from(key_recipe).map_err(|_| StoreError::Corrupt {
             table: "row_recipes",
@@ -93,29 +94,33 @@ impl Embedders for SqlStore {
     ) -> Result<Vec<Unembedded>, StoreError> {
         let (partition, memory) =
             after.map_or((0, Uuid::nil()), |(partition, memory)| (partition.0, memory.0));
-        let rows = sqlx::query(concat!(
-            "SELECT ",
-            memory_columns!("COALESCE(m.text, t.text), m.partition_id"),
-            "WHERE (m.partition_id, m.id) > ($2, $3) AND NOT EXISTS (
+        let mut page = FullPage::new(limit);
+        loop {
+            let rows = sqlx::query(concat!(
+                "SELECT ",
+                memory_columns!("COALESCE(m.text, t.text), m.partition_id"),
+                "WHERE (m.partition_id, m.id) > ($2, $3) AND NOT EXISTS (
                  SELECT 1 FROM index_rows r
                  WHERE r.partition_id = m.partition_id AND r.embedder_id = $1 AND r.memory_id = m.id
              )
              ORDER BY m.partition_id, m.id
              LIMIT $4",
-        ))
-        .bind(id.0)
-        .bind(partition)
-        .bind(memory)
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(unavailable)?;
-        rows.iter()
-            .map(|row| {
+            ))
+            .bind(id.0)
+            .bind(partition)
+            .bind(memory)
+            .bind(page.asked())
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+            let wanting = page.take(&rows, |row| {
                 let partition = Reader { row, table: "memories" }.get(MEMORY_COLUMNS, "partition_id")?;
                 Ok(Unembedded { partition: PartitionId(partition), memory: rows::memory(row)? })
-            })
-            .collect()
+            })?;
+            if let Some(wanting) = wanting {
+                return Ok(wanting);
+            }
+        }
     }
 
     async fn put_rows(
@@ -150,19 +155,67 @@ impl Embedders for SqlStore {
         transaction.commit().await.map_err(unavailable)
     }
 
-    async fn drop_other_rows(&self, limit: u32) -> Result<u64, StoreError> {
-        let result = sqlx::query(
-            "DELETE FROM index_rows WHERE (partition_id, embedder_id, memory_id, key_kind, chunk) IN (
-                 SELECT partition_id, embedder_id, memory_id, key_kind, chunk FROM index_rows
-                 WHERE embedder_id <> $1
-                 LIMIT $2
-             )",
+    async fn drop_unreadable_rows(&self) -> Result<u64, StoreError> {
+        self.drop_unreadable().await
+    }
+
+    async fn drop_other_rows(
+        &self,
+        from: Option<PartitionId>,
+        limit: u32,
+    ) -> Result<DroppedRows, StoreError> {
+        let in_use = self.embedder().0;
+        let others: Vec<i64> = sqlx::query_scalar("SELECT id FROM row_recipes WHERE id <> $1")
+            .bind(in_use)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        let mut dropped = DroppedRows::default();
+        let mut next = from.map_or(0, |id| id.0);
+        let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
+        while let Some(partition) = self.next_with_other_rows(in_use, next).await? {
+            dropped.next = Some(PartitionId(partition));
+            for other in &others {
+                let rest = u64::from(limit).saturating_sub(dropped.rows);
+                let result = sqlx::query(
+                    "DELETE FROM index_rows WHERE (partition_id, embedder_id, memory_id, key_kind, chunk) IN (
+                         SELECT partition_id, embedder_id, memory_id, key_kind, chunk FROM index_rows
+                         WHERE partition_id = $1 AND embedder_id = $2
+                         LIMIT $3
+                     )",
+                )
+                .bind(partition)
+                .bind(other)
+                .bind(rest.cast_signed())
+                .execute(&mut *transaction)
+                .await
+                .map_err(unavailable)?;
+                dropped.rows += result.rows_affected();
+            }
+            if dropped.rows >= u64::from(limit) {
+                break;
+            }
+            next = partition.saturating_add(1);
+        }
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(dropped)
+    }
+}
+
+impl SqlStore {
+    /// Next partition from `from` on with rows under another number than the one in use. A reader looks for it, since
+    /// partitions without such rows may be many.
+    async fn next_with_other_rows(&self, in_use: i64, from: i64) -> Result<Option<i64>, StoreError> {
+        sqlx::query_scalar(
+            "SELECT p.id FROM partitions p WHERE p.id >= $2 AND EXISTS
+                 (SELECT 1 FROM row_recipes e WHERE e.id <> $1 AND EXISTS
+                     (SELECT 1 FROM index_rows r WHERE r.partition_id = p.id AND r.embedder_id = e.id))
+             ORDER BY p.id LIMIT 1",
         )
-        .bind(self.embedder().0)
-        .bind(i64::from(limit))
-        .execute(&self.writer)
+        .bind(in_use)
+        .bind(from)
+        .fetch_optional(&self.readers)
         .await
-        .map_err(unavailable)?;
-        Ok(result.rows_affected())
+        .map_err(unavailable)
     }
 }

@@ -6,14 +6,16 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
+use super::erased_identities::{Digest, of_owner};
 use super::erasure_closure::closure;
 use super::packed_hits::{pack_hits, unpack_hits};
+use super::readable::readable_tuples;
+use super::rows::Reader;
 use super::write_transaction::WriteTransaction;
 use super::{StoreError, unavailable};
 use crate::domain::change::{ChangeSet, CreatedIds, ErasureBounds, Refusal};
 use crate::domain::derivation::{Derivation, Source};
 use crate::domain::id::{MemoryId, PartitionId};
-use crate::domain::time::Timestamp;
 use crate::store::ChangeOp;
 
 /// Selects one row if the memory is in the partition. The literal is typed: PostgreSQL's `1` is narrower than the type
@@ -94,25 +96,28 @@ impl WriteTransaction<'_, '_> {
         Ok(found.is_some())
     }
 
-    /// Erases `roots` and all memories derived from them. A memory that merely links to them remains, without the link.
+    /// Erases the memories that a set names and all memories derived from them. A memory that merely links to them remains, without the link.
     /// Returns the memories that are valid again, in the order of ids.
     pub(super) async fn erase(
         &mut self,
         partition: PartitionId,
-        roots: &[MemoryId],
-        now: Timestamp,
+        set: &ChangeSet,
         created: &mut CreatedIds,
     ) -> Result<Vec<MemoryId>, StoreError> {
         self.flush().await?;
+        let now = set.now;
+        let of_owner = of_owner(self.digests, set);
         // Without a bound: the set was refused before if it has one that this exceeds.
-        let closure = closure(&mut *self.connection, partition, roots, &[], usize::MAX).await?;
+        let closure = closure(&mut *self.connection, partition, &set.erasures, &[], usize::MAX).await?;
         let mut erased = HashSet::new();
         let mut erased_turns = HashMap::new();
         let mut linking = BTreeSet::new();
         for id in closure.unwrap_or_default() {
             erased.insert(id);
             self.erase_targets(partition, id, &mut linking).await?;
-            let Some(version) = self.erase_one(partition, id, &mut erased_turns).await? else { continue };
+            let Some(version) = self.erase_one(partition, (id, &of_owner), &mut erased_turns).await? else {
+                continue;
+            };
             self.log_version(partition, ChangeOp::Erase, (id, version), now);
             created.erased.push(id);
         }
@@ -123,15 +128,14 @@ impl WriteTransaction<'_, '_> {
         Ok(reopened)
     }
 
-    /// Erases one memory with its turn; returns its version. `None` if it does not exist any more.
+    /// Erases one memory of an owner, given by its digest, with its turn; returns its version. `None` if it does not exist any more.
     async fn erase_one(
         &mut self,
         partition: PartitionId,
-        id: MemoryId,
+        (id, of_owner): (MemoryId, &Digest),
         erased_turns: &mut HashMap<Uuid, i64>,
     ) -> Result<Option<u32>, StoreError> {
-        type Row = (i64, Option<Uuid>, Option<Uuid>, Option<Uuid>);
-        let row: Option<Row> = sqlx::query_as(
+        let row = sqlx::query(
             "SELECT m.version, m.turn_id, m.derivation_id, t.session_id FROM memories m
              LEFT JOIN turns t ON t.partition_id = m.partition_id AND t.id = m.turn_id
              WHERE m.partition_id = $1 AND m.id = $2",
@@ -141,8 +145,14 @@ impl WriteTransaction<'_, '_> {
         .fetch_optional(&mut *self.connection)
         .await
         .map_err(unavailable)?;
-        let Some((version, turn, derivation, session)) = row else { return Ok(None) };
-        self.remember_erased(partition, id).await?;
+        let Some(row) = row else { return Ok(None) };
+        let at = Reader { row: &row, table: "memories" };
+        let turn: Option<Uuid> = at.get(1, "turn_id")?; // its text goes too, so that it must be known
+        let session: Option<Uuid> = at.get(3, "session_id")?;
+        // A damaged version or derivation must not keep the memory from being erased.
+        let version: i64 = at.get(0, "version").unwrap_or(1);
+        let derivation: Option<Uuid> = at.get(2, "derivation_id").unwrap_or(None);
+        self.remember_erased(partition, of_owner, id).await?;
         self.delete_rows(partition, id).await?;
         self.delete_groups(partition, id).await?;
         for statement in [
@@ -224,13 +234,14 @@ impl WriteTransaction<'_, '_> {
         partition: PartitionId,
         erased: &HashSet<MemoryId>,
     ) -> Result<(), StoreError> {
-        let rows: Vec<(Uuid, Vec<u8>)> =
-            sqlx::query_as("SELECT id, hits FROM recalls WHERE partition_id = $1")
-                .bind(partition.0)
-                .fetch_all(&mut *self.connection)
-                .await
-                .map_err(unavailable)?;
-        for (id, packed) in rows {
+        let rows = sqlx::query("SELECT id, hits FROM recalls WHERE partition_id = $1")
+            .bind(partition.0)
+            .fetch_all(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
+        // An entry that cannot be decoded stays: it holds ids and scores alone, and expires with the log.
+        let entries: Vec<(Uuid, Vec<u8>)> = readable_tuples(&rows, "recalls")?;
+        for (id, packed) in entries {
             let mut hits = unpack_hits(&packed);
             let before = hits.len();
             hits.retain(|(memory, _)| !erased.contains(memory));

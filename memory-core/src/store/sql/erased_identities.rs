@@ -1,5 +1,8 @@
 //! Identities of erased items, kept as keyed digests: what was erased does not come back with the next import of its
 //! file. A digest says nothing about the item to anybody without the key of the store.
+//!
+//! They are kept by a digest of the owner, not by its partition: that goes with the owner's last memory, and the next import
+//! would make another one. They go when the owner is erased.
 
 use std::collections::HashSet;
 
@@ -7,16 +10,27 @@ use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, insert_missing};
-use super::rows::{self, Reader, TURN_COLUMNS};
+use super::rows::{self, Reader, TURN_COLUMN_COUNT, TURN_COLUMNS};
 use super::write_transaction::WriteTransaction;
 use super::{Connection, Db, StoreError, unavailable};
+use crate::domain::change::ChangeSet;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::keyed_digest::KeyedDigest;
 use crate::domain::name::Name;
+use crate::domain::scope::Owner;
 use crate::domain::turn::Turn;
 
 /// Keyed digest of an identity.
 pub(super) type Digest = [u8; 32];
+
+/// Digest of the owner of a set.
+pub(super) fn of_owner(digests: &KeyedDigest, set: &ChangeSet) -> Digest {
+    let Owner { kind, id } = &set.owner;
+    digests.digest(
+        "owner of erased items",
+        &[set.tenant.0.as_bytes(), kind.as_str().as_bytes(), id.as_str().as_bytes()],
+    )
+}
 
 /// Digest of a memory's own key, or of its id.
 pub(super) fn of_memory_key(digests: &KeyedDigest, key: &str) -> Digest {
@@ -67,18 +81,17 @@ fn of_content(
     )
 }
 
-/// Those of some digests whose items were erased.
+/// Those of some digests whose items were erased, of the owner with this digest.
 pub(super) async fn erased_among(
     from: &mut Connection,
-    partition: PartitionId,
+    owner: &Digest,
     wanted: impl Iterator<Item = Digest>,
 ) -> Result<HashSet<Digest>, StoreError> {
     let wanted: Vec<Digest> = wanted.collect();
     let mut erased = HashSet::new();
     for some in wanted.chunks(IDS_PER_STATEMENT) {
-        let mut statement =
-            QueryBuilder::<Db>::new("SELECT digest FROM erased_identities WHERE partition_id = ");
-        statement.push_bind(partition.0).push(" AND digest IN (");
+        let mut statement = QueryBuilder::<Db>::new("SELECT digest FROM erased_identities WHERE owner = ");
+        statement.push_bind(owner.to_vec()).push(" AND digest IN (");
         let filler = some.iter().cycle().skip(some.len()).take(some.len().next_power_of_two() - some.len());
         let mut list = statement.separated(", ");
         for digest in some.iter().chain(filler) {
@@ -98,6 +111,7 @@ impl WriteTransaction<'_, '_> {
     pub(super) async fn remember_erased(
         &mut self,
         partition: PartitionId,
+        owner: &Digest,
         id: MemoryId,
     ) -> Result<(), StoreError> {
         let row: Option<(Option<Uuid>, Option<String>)> =
@@ -120,7 +134,7 @@ impl WriteTransaction<'_, '_> {
                 .push_bind(turn);
             let row = statement.build().fetch_optional(&mut *self.connection).await.map_err(unavailable)?;
             if let Some(row) = row {
-                let session = Reader { row: &row, table: "turns" }.name(12, "session")?;
+                let session = Reader { row: &row, table: "turns" }.name(TURN_COLUMN_COUNT, "session")?;
                 let turn = rows::turn(&row)?;
                 traces
                     .extend(session.iter().flat_map(|session| traces_of_turn(self.digests, session, &turn)));
@@ -128,9 +142,9 @@ impl WriteTransaction<'_, '_> {
         } else {
             traces.push(of_memory_key(self.digests, &id.0.to_string()));
         }
-        let head = "INSERT INTO erased_identities (partition_id, digest) ";
+        let head = "INSERT INTO erased_identities (owner, digest) ";
         insert_missing(&mut *self.connection, head, &traces, &|values, digest| {
-            values.push_bind(partition.0).push_bind(digest.to_vec());
+            values.push_bind(owner.to_vec()).push_bind(digest.to_vec());
         })
         .await
     }
@@ -138,17 +152,28 @@ impl WriteTransaction<'_, '_> {
     /// Forgets that items were erased.
     pub(super) async fn forget_erased(
         &mut self,
-        partition: PartitionId,
+        set: &ChangeSet,
         digests: &[Digest],
     ) -> Result<(), StoreError> {
+        let owner = of_owner(self.digests, set);
         for digest in digests {
-            sqlx::query("DELETE FROM erased_identities WHERE partition_id = $1 AND digest = $2")
-                .bind(partition.0)
+            sqlx::query("DELETE FROM erased_identities WHERE owner = $1 AND digest = $2")
+                .bind(&owner[..])
                 .bind(&digest[..])
                 .execute(&mut *self.connection)
                 .await
                 .map_err(unavailable)?;
         }
+        Ok(())
+    }
+
+    /// Forgets all items of the set's owner that were erased.
+    pub(super) async fn forget_erased_of_owner(&mut self, set: &ChangeSet) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM erased_identities WHERE owner = $1")
+            .bind(&of_owner(self.digests, set)[..])
+            .execute(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
         Ok(())
     }
 }

@@ -5,10 +5,14 @@
 //! that pass the SQL conditions, without their texts, and evaluates [`Filter::matches`] on each. At most
 //! [`MEMORIES_PER_STEP`] memories are in memory at a time, and at most `limit` ids.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
+use super::load::last_id;
+use super::readable::readable;
 use super::rows::{self, memory_columns};
 use super::{Connection, Db, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::filter::{Field, Filter, Scalar, Test};
@@ -77,6 +81,16 @@ impl<'a> Prefilter<'a> {
     }
 }
 
+/// The memories of a step that the filter selects. On a blocking thread: the largest filter takes long on large metadata.
+async fn selected(filter: &Arc<Filter>, step: Vec<Memory>) -> Result<Vec<MemoryId>, StoreError> {
+    let filter = Arc::clone(filter);
+    let evaluation = move || {
+        let selected = step.iter().filter(|memory| filter.matches(memory));
+        selected.map(|memory| memory.id).collect()
+    };
+    tokio::task::spawn_blocking(evaluation).await.map_err(|error| StoreError::Unavailable(Box::new(error)))
+}
+
 fn equality_column(field: &Field) -> Option<&'static str> {
     match field {
         Field::Kind => Some("kind"),
@@ -85,6 +99,16 @@ fn equality_column(field: &Field) -> Option<&'static str> {
         Field::Run => Some("run_id"),
         _ => None,
     }
+}
+
+/// Some memories of a scan, in its order.
+struct Step {
+    /// Those that can be decoded.
+    memories: Vec<Memory>,
+    /// Number of rows read.
+    read: usize,
+    /// Last id read.
+    last: Option<Uuid>,
 }
 
 /// Scan of the memories of a partition that pass the prefilter, in ascending or descending order of ids.
@@ -103,7 +127,7 @@ impl Scan<'_> {
             statement.build_query_scalar().fetch_all(snapshot).await.map_err(unavailable)?;
         let has_more = ids.len() > page.limit as usize;
         ids.truncate(page.limit as usize);
-        Ok(MatchingIds { ids: ids.into_iter().map(MemoryId).collect(), total, has_more })
+        Ok(MatchingIds { ids: ids.into_iter().map(MemoryId).collect(), total, has_more, unreadable: 0 })
     }
 
     async fn count(&self, snapshot: &mut Connection) -> Result<u64, StoreError> {
@@ -131,22 +155,24 @@ impl Scan<'_> {
         page: IdPage,
     ) -> Result<MatchingIds, StoreError> {
         let mut matching = MatchingIds::default();
+        let filter = Arc::new(filter.clone());
         let mut after = None;
         loop {
-            let step = self.next_memories(snapshot, after).await?;
-            after = step.last().map(|memory| memory.id);
-            for memory in step.iter().filter(|memory| filter.matches(memory)) {
+            let Step { memories: step, read, last } = self.next_memories(snapshot, after).await?;
+            after = last.map(MemoryId);
+            matching.unreadable += (read - step.len()) as u64;
+            for id in selected(&filter, step).await? {
                 matching.total += 1;
-                if !page.is_past_cursor(memory.id) {
+                if !page.is_past_cursor(id) {
                     continue;
                 }
                 if matching.ids.len() < page.limit as usize {
-                    matching.ids.push(memory.id);
+                    matching.ids.push(id);
                 } else {
                     matching.has_more = true;
                 }
             }
-            if step.len() < MEMORIES_PER_STEP {
+            if read < MEMORIES_PER_STEP || after.is_none() {
                 return Ok(matching);
             }
         }
@@ -156,12 +182,12 @@ impl Scan<'_> {
         &self,
         snapshot: &mut Connection,
         after: Option<MemoryId>,
-    ) -> Result<Vec<Memory>, StoreError> {
+    ) -> Result<Step, StoreError> {
         let mut statement = QueryBuilder::<Db>::new(concat!("SELECT ", memory_columns!("NULL")));
         let limit = u32::try_from(MEMORIES_PER_STEP).unwrap_or(u32::MAX);
         self.push_conditions(&mut statement, after, limit);
         let rows = statement.build().fetch_all(snapshot).await.map_err(unavailable)?;
-        rows.iter().map(rows::memory).collect()
+        Ok(Step { memories: readable(&rows, rows::memory)?, read: rows.len(), last: last_id(&rows) })
     }
 
     fn push_conditions(&self, statement: &mut QueryBuilder<Db>, after: Option<MemoryId>, limit: u32) {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::erased_identities::{Digest, erased_among, of_memory_key, of_turn, traces_of_turn};
+use super::erased_identities::{Digest, erased_among, of_memory_key, of_owner, of_turn, traces_of_turn};
 use super::stored_items::{Item, StoredMemories, StoredTurns};
 use super::write_transaction::WriteTransaction;
 use super::{Connection, StoreError, unavailable};
@@ -78,11 +78,11 @@ impl Recognised {
     }
 }
 
-/// Recognises the items of a set that were sent before.
+/// Recognises the items of a set that were sent before. An owner without a partition has none, but may have erased some.
 pub(super) async fn recognise(
     from: &mut Connection,
     digests: &KeyedDigest,
-    partition: PartitionId,
+    partition: Option<PartitionId>,
     set: &ChangeSet,
 ) -> Result<Recognised, StoreError> {
     let mut recognised = Recognised::default();
@@ -90,16 +90,21 @@ pub(super) async fn recognise(
         return Ok(recognised);
     }
     if let Some(new) = &set.turns {
-        recognised.session = session_of(from, partition, &new.session_key).await?;
+        if let Some(partition) = partition {
+            recognised.session = session_of(from, partition, &new.session_key).await?;
+        }
         let stored = match recognised.session {
             Some(session) => StoredTurns::read(from, session, new).await?,
             None => StoredTurns::default(),
         };
         recognised.items.extend(new.turns.iter().map(|(turn, _)| stored.find(turn)));
     }
-    let stored = StoredMemories::read(from, partition, &set.memories).await?;
+    let stored = match partition {
+        Some(partition) => StoredMemories::read(from, partition, &set.memories).await?,
+        None => StoredMemories::default(),
+    };
     recognised.items.extend(set.memories.iter().map(|new| stored.find(new)));
-    recognised.leave_out_erased(from, digests, (partition, set)).await?;
+    recognised.leave_out_erased(from, digests, set).await?;
     recognised.merge_repeated(set);
     Ok(recognised)
 }
@@ -110,7 +115,7 @@ impl Recognised {
         &mut self,
         from: &mut Connection,
         digests: &KeyedDigest,
-        (partition, set): (PartitionId, &ChangeSet),
+        set: &ChangeSet,
     ) -> Result<(), StoreError> {
         let session = set.turns.as_ref().map(|new| &new.session_key);
         let turns = set.turns.iter().flat_map(|new| &new.turns);
@@ -120,7 +125,7 @@ impl Recognised {
         let wanted: Vec<Option<Digest>> = (turns.chain(memories).enumerate())
             .map(|(index, digest)| digest.filter(|_| self.is_to_write(index)))
             .collect();
-        let erased = erased_among(from, partition, wanted.iter().copied().flatten()).await?;
+        let erased = erased_among(from, &of_owner(digests, set), wanted.iter().copied().flatten()).await?;
         if erased.is_empty() {
             return Ok(());
         }
@@ -210,7 +215,7 @@ impl WriteTransaction<'_, '_> {
             return Ok(Recognised::default());
         }
         self.flush().await?;
-        recognise(&mut *self.connection, self.digests, partition, set).await
+        recognise(&mut *self.connection, self.digests, Some(partition), set).await
     }
 
     /// Gives a document that was replaced by name the key of the one that replaced it.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::bulk::{insert, insert_missing};
 use super::dialect::encode_text;
-use super::rows::{links_json, metadata_json, names_json, vector_bytes};
+use super::rows::{links_json, metadata_json, minutes, names_json, vector_bytes};
 use super::stored_statement::statement_json;
 use super::{Connection, StoreError};
 use crate::domain::change::{IndexRow, NewMemory};
@@ -119,7 +119,7 @@ pub(super) async fn write_turns(
     turns: &[(PartitionId, SessionId, u32, &Turn)],
 ) -> Result<(), StoreError> {
     let head = "INSERT INTO turns (partition_id, id, session_id, seq, key, role, author, text, said_us, recorded_us, \
-                participants, place, metadata, position) ";
+                participants, place, metadata, position, utc_offset_minutes) ";
     insert(to, head, turns, &|values, (partition, session, seq, turn)| {
         values
             .push_bind(partition.0)
@@ -135,7 +135,8 @@ pub(super) async fn write_turns(
             .push_bind(names_json(&turn.participants))
             .push_bind(turn.place.as_ref().map(|name| name.as_str().to_owned()))
             .push_bind(metadata_json(&turn.metadata))
-            .push_bind(turn.position.map(i64::from));
+            .push_bind(turn.position.map(i64::from))
+            .push_bind(minutes(turn.utc_offset));
     })
     .await
 }
@@ -147,7 +148,7 @@ pub(super) async fn write_memories(
     let head = "INSERT INTO memories (partition_id, id, version, kind, text, tokens, agent_id, app_id, run_id, \
                 visibility, subjects, tags, metadata, namespace, key, turn_id, derivation_id, happened_us, \
                 happened_until_us, recorded_us, created_us, valid_from_us, valid_to_us, expires_us, importance, \
-                strength, refreshed_us, links, statement, audience, own_key) ";
+                strength, refreshed_us, links, statement, audience, own_key, utc_offset_minutes) ";
     insert(to, head, memories, &|values, (partition, memory, key)| {
         let document = memory.document.as_ref();
         values
@@ -181,7 +182,8 @@ pub(super) async fn write_memories(
             .push_bind(links_json(&memory.links))
             .push_bind(statement_json(memory.statement.as_ref()))
             .push_bind(names_json(&memory.audience))
-            .push_bind(key.map(|name| name.as_str().to_owned()));
+            .push_bind(key.map(|name| name.as_str().to_owned()))
+            .push_bind(minutes(memory.happened.offset));
     })
     .await
 }

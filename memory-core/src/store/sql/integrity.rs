@@ -10,6 +10,40 @@ pub(super) struct Rule {
     pub(super) repair: Option<&'static str>,
 }
 
+/// Shared memories of agents, apps and runs in the partitions of other owners, counted from the memories themselves.
+macro_rules! shared_memories {
+    () => {
+        concat!(
+            shared_memories!("agent", "agent_id"),
+            " UNION ALL ",
+            shared_memories!("app", "app_id"),
+            " UNION ALL ",
+            shared_memories!("run", "run_id")
+        )
+    };
+    ($kind:literal, $column:literal) => {
+        concat!(
+            "SELECT p.tenant_id AS tenant_id, '",
+            $kind,
+            "' AS id_kind, m.",
+            $column,
+            " AS id, p.id AS partition_id,
+                 COUNT(*) AS shared_count, MAX(m.recorded_us) AS last_shared_us
+             FROM memories m JOIN partitions p ON p.id = m.partition_id
+             WHERE m.visibility = 'shared' AND m.",
+            $column,
+            " IS NOT NULL AND p.owner_kind <> '",
+            $kind,
+            "' AND p.tenant_id <> ",
+            super::dialect::erased_tenant!(),
+            "
+             GROUP BY p.tenant_id, m.",
+            $column,
+            ", p.id"
+        )
+    };
+}
+
 /// Rules in the order of their repair: a later repair handles what an earlier one leaves.
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -81,6 +115,66 @@ pub(super) const RULES: &[Rule] = &[
                     (SELECT count(*) FROM turns t WHERE t.session_id = s.id)",
         repair: Some(
             "UPDATE sessions SET turn_count = (SELECT count(*) FROM turns t WHERE t.session_id = sessions.id)",
+        ),
+    },
+    Rule {
+        code: "wrong_shared_count",
+        detail: "counts of the shared memories of an agent, app or run that are wrong: it may not find them",
+        count: concat!(
+            "SELECT count(*) FROM (SELECT tenant_id, id_kind, id, partition_id, shared_count FROM (",
+            shared_memories!(),
+            ") AS shared EXCEPT
+             SELECT tenant_id, id_kind, id, partition_id, shared_count FROM scope_partitions) AS wrong"
+        ),
+        repair: Some(concat!(
+            "INSERT INTO scope_partitions (tenant_id, id_kind, id, partition_id, shared_count, last_shared_us)
+             SELECT tenant_id, id_kind, id, partition_id, shared_count, last_shared_us FROM (",
+            shared_memories!(),
+            ") AS shared WHERE TRUE
+             ON CONFLICT (tenant_id, id_kind, id, partition_id) DO UPDATE SET
+                 shared_count = excluded.shared_count, last_shared_us = excluded.last_shared_us"
+        )),
+    },
+    Rule {
+        code: "surplus_shared_count",
+        detail: "counts of shared memories of an agent, app or run that has none",
+        count: concat!(
+            "SELECT count(*) FROM (SELECT tenant_id, id_kind, id, partition_id FROM scope_partitions EXCEPT
+             SELECT tenant_id, id_kind, id, partition_id FROM (",
+            shared_memories!(),
+            ") AS shared) AS surplus"
+        ),
+        repair: Some(concat!(
+            "DELETE FROM scope_partitions WHERE (tenant_id, id_kind, id, partition_id) NOT IN
+             (SELECT tenant_id, id_kind, id, partition_id FROM (",
+            shared_memories!(),
+            ") AS shared)"
+        )),
+    },
+    Rule {
+        code: "record_of_erased",
+        detail: "records of requests with idempotency keys of which a memory has been erased",
+        count: "SELECT count(*) FROM request_items i WHERE NOT EXISTS
+                    (SELECT 1 FROM memories m WHERE m.partition_id = i.partition_id AND m.id = i.memory_id)",
+        repair: Some(
+            "DELETE FROM request_records WHERE id IN (SELECT i.record_id FROM request_items i WHERE NOT EXISTS
+                 (SELECT 1 FROM memories m WHERE m.partition_id = i.partition_id AND m.id = i.memory_id))",
+        ),
+    },
+    Rule {
+        code: "orphan_request_item",
+        detail: "memories of requests with idempotency keys whose record is not there",
+        // Those of a partition that is taken from its owner are deleted in steps.
+        count: concat!(
+            "SELECT count(*) FROM request_items i WHERE NOT EXISTS
+                 (SELECT 1 FROM request_records r WHERE r.id = i.record_id)
+             AND NOT EXISTS (SELECT 1 FROM partitions p WHERE p.id = i.partition_id AND p.tenant_id = ",
+            super::dialect::erased_tenant!(),
+            ")"
+        ),
+        repair: Some(
+            "DELETE FROM request_items WHERE NOT EXISTS
+                 (SELECT 1 FROM request_records r WHERE r.id = request_items.record_id)",
         ),
     },
     Rule {

@@ -5,6 +5,7 @@ use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
+use super::readable::{FullPage, readable};
 use super::rows::Reader;
 use super::{Connection, Db, Row, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::{ChangeSet, Refusal};
@@ -25,6 +26,14 @@ macro_rules! select_job {
     };
 }
 
+/// Columns that [`read_job`] reads by position.
+pub(super) const JOB_COLUMNS: &str = "id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, \
+     total, position, error, created_us, updated_us, releases_key, owner_kind, owner_id";
+/// Maximum number of jobs that cannot be decoded which one call of `claim` takes out of the queue.
+const UNREADABLE_PER_CLAIM: usize = 16;
+/// Error code of a job whose row cannot be decoded.
+const UNREADABLE_JOB: &str = "unreadable";
+
 #[async_trait]
 impl Jobs for SqlStore {
     async fn enqueue(&self, job: Job) -> Result<Job, StoreError> {
@@ -43,7 +52,7 @@ impl Jobs for SqlStore {
                 // Explicit, since a drop ends the transaction, and on PostgreSQL releases its locks, at an unspecified
                 // later time.
                 transaction.rollback().await.map_err(unavailable)?;
-                return read(&row);
+                return read_job(&row);
             }
         }
         transaction.commit().await.map_err(unavailable)?;
@@ -51,14 +60,21 @@ impl Jobs for SqlStore {
     }
 
     async fn claim(&self, kinds: &[&str], now: Timestamp, lease_us: i64) -> Result<Option<Job>, StoreError> {
-        let row = sqlx::query(dialect::CLAIM_JOB)
-            .bind(now.as_micros())
-            .bind(now.plus_micros(lease_us).as_micros())
-            .bind(serde_json::json!(kinds).to_string())
-            .fetch_optional(&self.writer)
-            .await
-            .map_err(unavailable)?;
-        row.map(|row| read(&row)).transpose()
+        for _ in 0..UNREADABLE_PER_CLAIM {
+            let row = sqlx::query(dialect::CLAIM_JOB)
+                .bind(now.as_micros())
+                .bind(now.plus_micros(lease_us).as_micros())
+                .bind(serde_json::json!(kinds).to_string())
+                .fetch_optional(&self.writer)
+                .await
+                .map_err(unavailable)?;
+            let Some(row) = row else { return Ok(None) };
+            if let Some(job) = readable(std::slice::from_ref(&row), read_job)?.pop() {
+                return Ok(Some(job));
+            }
+            self.fail_unreadable(&row, now).await?;
+        }
+        Ok(None)
     }
 
     async fn release_left(&self, now: Timestamp) -> Result<u64, StoreError> {
@@ -145,7 +161,7 @@ impl Jobs for SqlStore {
             .fetch_optional(&self.readers)
             .await
             .map_err(unavailable)?;
-        row.map(|row| read(&row)).transpose()
+        row.map(|row| read_job(&row)).transpose()
     }
 
     async fn jobs(
@@ -156,20 +172,25 @@ impl Jobs for SqlStore {
         limit: u32,
     ) -> Result<Vec<Job>, StoreError> {
         // Ids are ordered by time, so the greatest is the newest.
-        let rows = sqlx::query(select_job!(
-            "tenant_id = $1 AND state = COALESCE($2, state) AND kind = COALESCE($3, kind) AND id < $4
-             ORDER BY id DESC
-             LIMIT $5"
-        ))
-        .bind(tenant.0)
-        .bind(filter.state.map(JobState::as_str))
-        .bind(filter.kind.as_deref())
-        .bind(after.map_or(Uuid::max(), |id| id.0))
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(unavailable)?;
-        rows.iter().map(read).collect()
+        let mut page = FullPage::new(limit);
+        loop {
+            let rows = sqlx::query(select_job!(
+                "tenant_id = $1 AND state = COALESCE($2, state) AND kind = COALESCE($3, kind) AND id < $4
+                 ORDER BY id DESC
+                 LIMIT $5"
+            ))
+            .bind(tenant.0)
+            .bind(filter.state.map(JobState::as_str))
+            .bind(filter.kind.as_deref())
+            .bind(after.map_or(Uuid::max(), |id| id.0))
+            .bind(page.asked())
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+            if let Some(jobs) = page.take(&rows, read_job)? {
+                return Ok(jobs);
+            }
+        }
     }
 
     async fn drop_finished_jobs(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
@@ -192,21 +213,36 @@ impl Jobs for SqlStore {
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;
-        rows.iter()
-            .map(|row| {
-                let at = Reader { row, table: "durable_jobs" };
-                let count: i64 = at.get(2, "count")?;
-                Ok(JobCount {
-                    kind: at.get(0, "kind")?,
-                    state: at.parsed(1, "state", JobState::parse)?,
-                    count: count.max(0).unsigned_abs(),
-                })
+        readable(&rows, |row| {
+            let at = Reader { row, table: "durable_jobs" };
+            let count: i64 = at.get(2, "count")?;
+            Ok(JobCount {
+                kind: at.get(0, "kind")?,
+                state: at.parsed(1, "state", JobState::parse)?,
+                count: count.max(0).unsigned_abs(),
             })
-            .collect()
+        })
     }
 }
 
 impl SqlStore {
+    /// Ends a claimed job whose row cannot be decoded, so that it does not come back when its lease ends.
+    async fn fail_unreadable(&self, row: &Row, now: Timestamp) -> Result<(), StoreError> {
+        let id: Uuid = Reader { row, table: "durable_jobs" }.get(0, "id")?;
+        sqlx::query(
+            "UPDATE durable_jobs SET state = 'failed', error = $2, updated_us = $3, lease_until_us = NULL,
+                 unique_key = NULL
+             WHERE id = $1",
+        )
+        .bind(id)
+        .bind(UNREADABLE_JOB)
+        .bind(now.as_micros())
+        .execute(&self.writer)
+        .await
+        .map_err(unavailable)?;
+        Ok(())
+    }
+
     /// Finished or cancelled jobs before a time that no derivation names, oldest first.
     async fn jobs_without_results(&self, before: Timestamp, limit: u32) -> Result<Vec<Uuid>, StoreError> {
         sqlx::query_scalar(
@@ -297,7 +333,8 @@ pub(super) async fn holds(
     Ok(held.is_some())
 }
 
-fn read(row: &Row) -> Result<Job, StoreError> {
+/// Decodes a job from [`JOB_COLUMNS`].
+pub(super) fn read_job(row: &Row) -> Result<Job, StoreError> {
     let at = Reader { row, table: "durable_jobs" };
     let kind: Option<String> = at.get(15, "owner_kind")?;
     let owner = match kind {

@@ -20,7 +20,7 @@ use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::link::{Link, is_out_of_recall, is_superseded, redirect};
 use crate::domain::memory::{DocumentName, Memory};
 use crate::domain::time::Timestamp;
-use crate::store::ChangeOp;
+use crate::store::{ChangeOp, leave_out};
 
 /// Selects the list of a memory's current version.
 pub(super) const PRESENT_LIST: &str =
@@ -166,7 +166,10 @@ impl WriteTransaction<'_, '_> {
         // The key begins with the link target: the memory's own lists give the keys of its rows.
         let mut own = BTreeSet::new();
         for statement in [PRESENT_LIST, EARLIER_LISTS] {
-            let lists = self.lists(statement, partition, id).await?;
+            let lists = match self.lists(statement, partition, id).await {
+                Err(StoreError::Corrupt { .. }) => return self.erase_targets_of(partition, id).await,
+                lists => lists?,
+            };
             own.extend(lists.into_iter().flat_map(|(_, links)| links).map(|link| link.to));
         }
         for to in own {
@@ -178,6 +181,17 @@ impl WriteTransaction<'_, '_> {
                 .await
                 .map_err(unavailable)?;
         }
+        Ok(())
+    }
+
+    /// Deletes what `link_targets` has of the links of a memory whose lists cannot be decoded: a scan of the partition.
+    async fn erase_targets_of(&mut self, partition: PartitionId, id: MemoryId) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM link_targets WHERE partition_id = $1 AND from_id = $2")
+            .bind(partition.0)
+            .bind(id.0)
+            .execute(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
         Ok(())
     }
 
@@ -195,7 +209,15 @@ impl WriteTransaction<'_, '_> {
         for id in linking.iter().filter(|id| !erased.contains(id)) {
             let mut present = 0;
             for (read, write) in [(EARLIER_LISTS, PUT_EARLIER_LIST), (PRESENT_LIST, PUT_PRESENT_LIST)] {
-                for (version, mut links) in self.lists(read, partition, *id).await? {
+                let lists = match self.lists(read, partition, *id).await {
+                    // A damaged list of another memory must not keep this one from being erased.
+                    Err(error @ StoreError::Corrupt { .. }) => {
+                        leave_out(1, &error);
+                        Vec::new()
+                    }
+                    lists => lists?,
+                };
+                for (version, mut links) in lists {
                     present = version;
                     let before = links.len();
                     let (was_superseded, was_out_of_recall) =

@@ -7,6 +7,7 @@ use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::bulk::push_ids;
+use super::readable::readable;
 use super::rows::{self, Reader, memory_columns};
 use super::{Connection, Db, Row, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::{IndexRow, KeyKind};
@@ -17,17 +18,12 @@ use crate::store::{ChangeEntry, ChangeOp, Extent, IndexSource, Indexed};
 /// Maximum number of memories read at a time: it bounds the memory in use beside the index that is being built.
 const MEMORIES_PER_STEP: i64 = 2_048;
 
-const ROW_COLUMNS: &str = "memory_id, key_kind, chunk, span_start, span_end, terms, vector";
+pub(super) const ROW_COLUMNS: &str = "memory_id, key_kind, chunk, span_start, span_end, terms, vector";
 
 #[async_trait]
 impl IndexSource for SqlStore {
     async fn dimension(&self) -> Result<usize, StoreError> {
-        let dimension: Option<i64> = sqlx::query_scalar("SELECT dimension FROM row_recipes WHERE id = $1")
-            .bind(self.embedder().0)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(unavailable)?;
-        Ok(dimension.and_then(|dimension| usize::try_from(dimension).ok()).unwrap_or(0))
+        dimension_of(&self.readers, self.embedder().0).await
     }
 
     async fn load(
@@ -44,8 +40,8 @@ impl IndexSource for SqlStore {
             .map_err(unavailable)?;
         let mut after = Uuid::nil();
         loop {
-            let memories = next_memories(&mut snapshot, partition, after).await?;
-            let Some(last) = memories.last().map(|memory| memory.id.0) else { break };
+            let (memories, last) = next_memories(&mut snapshot, partition, after).await?;
+            let Some(last) = last else { break };
             let found = rows_between(&mut snapshot, partition, embedder, (after, last)).await?;
             join(memories, found, each);
             after = last;
@@ -71,7 +67,7 @@ impl IndexSource for SqlStore {
         after: u64,
         limit: u32,
     ) -> Result<Vec<ChangeEntry>, StoreError> {
-        let rows: Vec<(i64, i16, Uuid)> = sqlx::query_as(
+        let rows = sqlx::query(
             "SELECT seq, op, memory_id FROM changes WHERE partition_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
         )
         .bind(partition.0)
@@ -80,17 +76,14 @@ impl IndexSource for SqlStore {
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;
-        rows.into_iter()
-            .map(|(seq, op, memory)| {
-                let damaged = || StoreError::Corrupt {
-                    table: "changes",
-                    column: "op",
-                    row: format!("{partition}/{seq}"),
-                };
-                let op = ChangeOp::from_code(i64::from(op)).ok_or_else(damaged)?;
-                Ok(ChangeEntry { seq: seq.unsigned_abs(), op, memory: MemoryId(memory) })
-            })
-            .collect()
+        readable(&rows, |row| {
+            let at = Reader { row, table: "changes" };
+            let (seq, op): (i64, i16) = (at.get(0, "seq")?, at.get(1, "op")?);
+            let unknown =
+                || StoreError::Corrupt { table: "changes", column: "op", row: format!("{partition}/{seq}") };
+            let op = ChangeOp::from_code(i64::from(op)).ok_or_else(unknown)?;
+            Ok(ChangeEntry { seq: seq.unsigned_abs(), op, memory: MemoryId(at.get(2, "memory_id")?) })
+        })
     }
 
     async fn indexed(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Indexed>, StoreError> {
@@ -102,7 +95,7 @@ impl IndexSource for SqlStore {
         push_ids(&mut statement, ids.iter().map(|id| id.0));
         statement.push(" ORDER BY memory_id, key_kind, chunk");
         let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
-        let rows = rows.iter().map(index_row).collect::<Result<Vec<_>, _>>()?;
+        let rows = readable(&rows, index_row)?;
         let mut indexed = Vec::with_capacity(memories.len());
         join(memories, rows, &mut |one| indexed.push(one));
         Ok(indexed)
@@ -119,15 +112,29 @@ impl SqlStore {
         statement.push("WHERE m.partition_id = ").push_bind(partition.0).push(" AND m.id IN (");
         push_ids(&mut statement, ids.iter().map(|id| id.0));
         let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
-        rows.iter().map(rows::memory).collect()
+        readable(&rows, rows::memory)
     }
 }
 
+/// Number of components of the vectors under an embedder's number; 0 if there is no such number.
+async fn dimension_of<'e>(
+    from: impl sqlx::Executor<'e, Database = Db>,
+    embedder: i64,
+) -> Result<usize, StoreError> {
+    let dimension: Option<i64> = sqlx::query_scalar("SELECT dimension FROM row_recipes WHERE id = $1")
+        .bind(embedder)
+        .fetch_optional(from)
+        .await
+        .map_err(unavailable)?;
+    Ok(dimension.and_then(|dimension| usize::try_from(dimension).ok()).unwrap_or(0))
+}
+
+/// The next memories that can be decoded, and the last id that was read; `None` after the last memory.
 async fn next_memories(
     snapshot: &mut Connection,
     partition: PartitionId,
     after: Uuid,
-) -> Result<Vec<Memory>, StoreError> {
+) -> Result<(Vec<Memory>, Option<Uuid>), StoreError> {
     let rows = sqlx::query(concat!(
         "SELECT ",
         memory_columns!("NULL"),
@@ -139,7 +146,7 @@ async fn next_memories(
     .fetch_all(&mut *snapshot)
     .await
     .map_err(unavailable)?;
-    rows.iter().map(rows::memory).collect()
+    Ok((readable(&rows, rows::memory)?, last_id(&rows)))
 }
 
 async fn rows_between(
@@ -160,7 +167,7 @@ async fn rows_between(
     .fetch_all(&mut *snapshot)
     .await
     .map_err(unavailable)?;
-    rows.iter().map(index_row).collect()
+    readable(&rows, index_row)
 }
 
 /// Assigns the rows to their memories; both are in the order of ids.
@@ -175,10 +182,20 @@ fn join(memories: Vec<Memory>, rows: Vec<(MemoryId, IndexRow)>, each: &mut (dyn 
     }
 }
 
-fn index_row(row: &Row) -> Result<(MemoryId, IndexRow), StoreError> {
+/// The last id among rows that begin with one, undecodable ones apart.
+pub(super) fn last_id(rows: &[Row]) -> Option<Uuid> {
+    rows.iter().rev().find_map(|row| Reader { row, table: "memories" }.get(0, "id").ok())
+}
+
+/// Decodes an index row from [`ROW_COLUMNS`]. The terms stay encoded; the length of the vector is for the reader to
+/// compare.
+pub(super) fn index_row(row: &Row) -> Result<(MemoryId, IndexRow), StoreError> {
     let at = Reader { row, table: "index_rows" };
     let code: i16 = at.get(1, "key_kind")?;
     let vector: Option<&[u8]> = at.get(6, "vector")?;
+    if vector.is_some_and(|bytes| !bytes.len().is_multiple_of(size_of::<half::f16>())) {
+        return Err(at.corrupt("vector", "has half a number"));
+    }
     Ok((
         MemoryId(at.get(0, "memory_id")?),
         IndexRow {

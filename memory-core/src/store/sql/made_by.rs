@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
 use super::erase::source_id;
+use super::readable::{readable, readable_tuples};
 use super::rows::Reader;
-use super::{Db, SqlStore, StoreError, unavailable};
+use super::{Db, Row, SqlStore, StoreError, unavailable};
 use crate::domain::derivation::Source;
 use crate::domain::id::{DerivationId, JobId, MemoryId, PartitionId, TenantId, TurnId};
 use crate::domain::scope::{Owner, OwnerKind};
@@ -34,7 +35,7 @@ impl Derivations for SqlStore {
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;
-        let read = |row| {
+        let read = |row: &Row| {
             let at = Reader { row, table: "partitions" };
             let owner = Owner {
                 kind: at.parsed(1, "owner_kind", OwnerKind::parse)?,
@@ -42,7 +43,7 @@ impl Derivations for SqlStore {
             };
             Ok((PartitionId(at.get(0, "id")?), owner))
         };
-        rows.iter().map(read).collect()
+        readable(&rows, read)
     }
 
     async fn made_by(
@@ -52,18 +53,21 @@ impl Derivations for SqlStore {
         after: Option<DerivationId>,
         limit: u32,
     ) -> Result<Vec<MadeVersion>, StoreError> {
-        // The first version with a derivation is the one that the derivation made.
-        let rows: Vec<(Uuid, Uuid, i64)> = sqlx::query_as(
-            "SELECT made.derivation_id, made.id, MIN(made.version) FROM (
-                 SELECT m.derivation_id, m.id, m.version FROM derivations d
-                 JOIN memories m ON m.partition_id = d.partition_id AND m.derivation_id = d.id
-                 WHERE d.partition_id = $1 AND d.job_id = $2 AND d.id > $3
+        // CROSS JOIN: SQLite must not begin with all versions. The first version with a derivation is the one that the
+        // derivation made.
+        let rows = sqlx::query(
+            "WITH page AS (
+                 SELECT d.id, d.partition_id FROM derivations d
+                 WHERE d.partition_id = $1 AND d.job_id = $2 AND d.id > $3 ORDER BY d.id LIMIT $4
+             )
+             SELECT made.derivation_id, made.id, MIN(made.version) FROM (
+                 SELECT m.derivation_id, m.id, m.version FROM page CROSS JOIN memories m
+                 WHERE m.partition_id = page.partition_id AND m.derivation_id = page.id
                  UNION ALL
-                 SELECT v.derivation_id, v.id, v.version FROM derivations d
-                 JOIN memory_versions v ON v.partition_id = d.partition_id AND v.derivation_id = d.id
-                 WHERE d.partition_id = $1 AND d.job_id = $2 AND d.id > $3
+                 SELECT v.derivation_id, v.id, v.version FROM page CROSS JOIN memory_versions v
+                 WHERE v.partition_id = page.partition_id AND v.derivation_id = page.id
              ) AS made
-             GROUP BY made.derivation_id, made.id ORDER BY made.derivation_id LIMIT $4",
+             GROUP BY made.derivation_id, made.id ORDER BY made.derivation_id",
         )
         .bind(partition.0)
         .bind(job.0)
@@ -72,7 +76,8 @@ impl Derivations for SqlStore {
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;
-        let made = rows.into_iter().map(|(derivation, memory, version)| MadeVersion {
+        let readable: Vec<(Uuid, Uuid, i64)> = readable_tuples(&rows, "derivations")?;
+        let made = readable.into_iter().map(|(derivation, memory, version)| MadeVersion {
             derivation: DerivationId(derivation),
             memory: MemoryId(memory),
             version: version_number(version),
@@ -135,8 +140,9 @@ impl Derivations for SqlStore {
     ) -> Result<Vec<(MemoryId, u32, u64)>, StoreError> {
         let mut numbers = Vec::with_capacity(ids.len());
         for some in ids.chunks(IDS_PER_STATEMENT) {
+            // The sign keeps SQLite from reading the whole log of the partition.
             let mut statement = QueryBuilder::<Db>::new(
-                "SELECT memory_id, version, MIN(seq) FROM changes WHERE partition_id = ",
+                "SELECT memory_id, version, MIN(seq) FROM changes WHERE +partition_id = ",
             );
             statement.push_bind(partition.0).push(" AND op = ").push_bind(ChangeOp::Put.code());
             statement.push(" AND memory_id IN (");

@@ -4,35 +4,30 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
+use super::idempotency::forget_old_records;
 use super::integrity::RULES;
-use super::{Db, SqlStore, StoreError, integrity_complaints, unavailable};
+use super::{Db, SqlStore, StoreError, dialect, integrity_complaints, unavailable};
 use crate::domain::time::Timestamp;
 use crate::store::{Damage, Maintenance, PurgeDebt, PurgeWait};
+
+/// Number of expired idempotency records that one transaction deletes, so that no other write waits for long.
+const RECORDS_PER_TRANSACTION: u32 = 512;
 
 #[async_trait]
 impl Maintenance for SqlStore {
     async fn check(&self, repair: bool) -> Result<Vec<Damage>, StoreError> {
         let mut found = Vec::new();
         let complaints = integrity_complaints(&self.readers).await?;
-        if !complaints.is_empty() {
+        let is_damaged = !complaints.is_empty();
+        if is_damaged {
             let count = complaints.len() as u64;
-            found.push(Damage { code: "database", detail: complaints.join("; "), count, repaired: false });
+            let detail = format!("{}; {WHAT_TO_DO}", complaints.join("; "));
+            found.push(Damage { code: "database", detail, count, repaired: false });
         }
-        for rule in RULES {
-            let count: i64 =
-                sqlx::query_scalar(rule.count).fetch_one(&self.readers).await.map_err(unavailable)?;
-            if count == 0 {
-                continue;
-            }
-            let repaired = match rule.repair {
-                Some(statement) if repair => {
-                    sqlx::query(statement).execute(&self.writer).await.map_err(unavailable)?;
-                    true
-                }
-                _ => false,
-            };
-            let detail = rule.detail.to_owned();
-            found.push(Damage { code: rule.code, detail, count: count.unsigned_abs(), repaired });
+        match self.check_rows(repair && !is_damaged, &mut found).await {
+            // It is told already, and the rest of the check cannot be done.
+            Err(StoreError::Damaged(_)) if is_damaged => {}
+            checked => checked?,
         }
         Ok(found)
     }
@@ -54,12 +49,17 @@ impl Maintenance for SqlStore {
     }
 
     async fn forget_requests(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let result = sqlx::query("DELETE FROM keyed_requests WHERE created_us < $1")
-            .bind(before.as_micros())
-            .execute(&self.writer)
-            .await
-            .map_err(unavailable)?;
-        Ok(result.rows_affected())
+        let mut forgotten = 0;
+        loop {
+            let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
+            let some =
+                forget_old_records(&mut transaction, before.as_micros(), RECORDS_PER_TRANSACTION).await?;
+            transaction.commit().await.map_err(unavailable)?;
+            forgotten += some;
+            if some < u64::from(RECORDS_PER_TRANSACTION) {
+                return Ok(forgotten);
+            }
+        }
     }
 
     async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
@@ -72,6 +72,35 @@ impl Maintenance for SqlStore {
 
     async fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
         put_setting(&self.writer, name, value).await
+    }
+}
+
+/// Advice on a damaged database.
+const WHAT_TO_DO: &str = "restore a backup (`engrain restore FILE --force`), or keep what can still be read \
+     (`engrain export`)";
+
+impl SqlStore {
+    /// Checks the rows: whether they can be decoded, and the rules between the tables.
+    async fn check_rows(&self, repair: bool, found: &mut Vec<Damage>) -> Result<(), StoreError> {
+        // Before the rules: what is left without rows is then found by `missing_row`.
+        found.extend(self.unreadable(repair).await?);
+        for rule in RULES {
+            let count: i64 =
+                sqlx::query_scalar(rule.count).fetch_one(&self.readers).await.map_err(unavailable)?;
+            if count == 0 {
+                continue;
+            }
+            let repaired = match rule.repair {
+                Some(statement) if repair => {
+                    sqlx::query(statement).execute(&self.writer).await.map_err(unavailable)?;
+                    true
+                }
+                _ => false,
+            };
+            let detail = rule.detail.to_owned();
+            found.push(Damage { code: rule.code, detail, count: count.unsigned_abs(), repaired });
+        }
+        Ok(())
     }
 }
 

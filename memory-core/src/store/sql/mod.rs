@@ -7,6 +7,8 @@
 //! - `Db`, `Connection`, `Row`: the types of sqlx for it.
 //! - `dialect`: the statements that differ between the databases, and the encoding of stored texts.
 //! - `Ownership`: guard of an open store against other processes.
+//! - `count_commit`, `note_commit`: the number of commits beside the database, by which lost files are noticed.
+//! - `failure_kind`: tells failures of the database by their codes.
 //! - `refuses_data`: tells errors about the data of a statement from failures of the database.
 //! - `Purging`: removal of erased bytes from the files of the database.
 //! - `Copying`: writes a copy of the whole database.
@@ -19,6 +21,6 @@ mod sqlite;
 
 #[cfg(feature = "sqlite")]
 pub use sqlite::{
-    DATABASE_FILE, DIGEST_KEY_FILE, DirectoryLock, NotAStore, SqlStore, StoreOptions, check_database,
-    check_file, leftovers, private_files,
+    DATABASE_FILE, DIGEST_KEY_FILE, DirectoryLock, MARK_FILE, NotAStore, SqlStore, StoreOptions,
+    check_database, check_file, leftovers, private_files,
 };

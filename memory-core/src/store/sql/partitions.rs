@@ -1,9 +1,9 @@
 //! Partitions and sessions of a commit, looked up or created, and the entries of the change log, each with the next
 //! number of its partition.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use super::counters::lock_partition;
+use super::counters::{PartitionCounters, lock_partition};
 use super::insert_buffer::Change;
 use super::write_transaction::WriteTransaction;
 use super::{StoreError, dialect, unavailable};
@@ -47,27 +47,31 @@ impl<'a> WriteTransaction<'_, 'a> {
     /// Looks up the partitions of the sets' owners and locks them, before anything else of the sets is read. The order
     /// is that of ids in every transaction, so that no two wait for each other.
     pub(super) async fn find_partitions(&mut self, sets: &'a [ChangeSet]) -> Result<(), StoreError> {
-        let mut found = BTreeSet::new();
+        let mut found = BTreeMap::new();
         let mut looked_up = Vec::new();
         for set in sets {
             let owner = (set.tenant, &set.owner);
             if !self.partitions.contains_key(&owner) {
-                let partition = self.look_up(set).await?;
-                self.partitions.insert(owner, partition);
-                found.extend(partition);
+                let stored = self.look_up(set).await?;
+                self.partitions.insert(owner, stored.map(|(partition, _)| partition));
+                found.extend(stored);
                 looked_up.push(set);
             }
         }
-        for partition in found {
-            if let Some(stored) = lock_partition(&mut *self.connection, partition).await? {
-                self.counters.begin(partition, stored);
+        for (partition, mut counters) in found {
+            // Without row locks there is one writer, and what was just read is what a lock would find.
+            if dialect::LOCKS_ROWS {
+                let Some(locked) = lock_partition(&mut *self.connection, partition).await? else { continue };
+                counters = locked;
             }
+            self.counters.begin(partition, counters);
         }
         // The transaction that had the lock may have taken the partition away from its owner.
         if dialect::LOCKS_ROWS {
             for set in looked_up {
                 let owner = (set.tenant, &set.owner);
-                if self.look_up(set).await? != self.partitions.get(&owner).copied().flatten() {
+                let now = self.look_up(set).await?.map(|(partition, _)| partition);
+                if now != self.partitions.get(&owner).copied().flatten() {
                     self.partitions.insert(owner, None);
                 }
             }
@@ -75,9 +79,13 @@ impl<'a> WriteTransaction<'_, 'a> {
         Ok(())
     }
 
-    async fn look_up(&mut self, set: &ChangeSet) -> Result<Option<PartitionId>, StoreError> {
-        let id: Option<i64> = sqlx::query_scalar(
-            "SELECT id FROM partitions WHERE tenant_id = $1 AND owner_kind = $2 AND owner_id = $3",
+    async fn look_up(
+        &mut self,
+        set: &ChangeSet,
+    ) -> Result<Option<(PartitionId, PartitionCounters)>, StoreError> {
+        let row: Option<(i64, i64, i64, i64)> = sqlx::query_as(
+            "SELECT id, last_seq, session_count, memory_count FROM partitions
+             WHERE tenant_id = $1 AND owner_kind = $2 AND owner_id = $3",
         )
         .bind(set.tenant.0)
         .bind(set.owner.kind.as_str())
@@ -85,7 +93,9 @@ impl<'a> WriteTransaction<'_, 'a> {
         .fetch_optional(&mut *self.connection)
         .await
         .map_err(unavailable)?;
-        Ok(id.map(PartitionId))
+        Ok(row.map(|(id, last_seq, session_count, memory_count)| {
+            (PartitionId(id), PartitionCounters::stored(last_seq, session_count, memory_count))
+        }))
     }
 
     /// Creates a partition for the owner of `set`. Returns `None` if another transaction has created it since it was

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::StoreError;
-use super::erased_identities::{Digest, erased_among, of_memory_key, traces_of_turn};
+use super::erased_identities::{Digest, erased_among, of_memory_key, of_owner, traces_of_turn};
 use super::identities::{Recognised, recognise};
 use super::restored_ids::RestoredIds;
 use super::write_transaction::WriteTransaction;
@@ -57,7 +57,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         }
         self.recognise_turns(partition, set, &mut found).await?;
         self.recognise_memories(partition, set, &mut found).await?;
-        self.recognise_erased(partition, set, &mut found).await?;
+        self.recognise_erased(set, &mut found).await?;
         Ok(found)
     }
 
@@ -86,7 +86,8 @@ impl<'a> WriteTransaction<'_, 'a> {
                 session_id_if_new: first.session,
                 turns: turns.collect(),
             });
-            let recognised = recognise(&mut *self.connection, self.digests, partition, &probing).await?;
+            let recognised =
+                recognise(&mut *self.connection, self.digests, Some(partition), &probing).await?;
             let places = items.iter().map(|(index, one, _)| (*index, *one)).collect();
             found.take(&recognised, &probing, places);
         }
@@ -109,7 +110,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         let mut probing = ChangeSet::new(set.tenant, set.owner.clone(), set.now);
         probing.again = set.again;
         probing.memories = items.iter().map(|(_, one)| probe(one)).collect();
-        let recognised = recognise(&mut *self.connection, self.digests, partition, &probing).await?;
+        let recognised = recognise(&mut *self.connection, self.digests, Some(partition), &probing).await?;
         found.take(&recognised, &probing, items.clone());
         for (index, one) in items {
             let Some(name) = one.present.memory.document.as_ref().filter(|_| found.is_new(index)) else {
@@ -125,7 +126,6 @@ impl<'a> WriteTransaction<'_, 'a> {
     /// Items that were erased under an identity that is not asked for above: memories by their ids, turns by their place.
     async fn recognise_erased(
         &mut self,
-        partition: PartitionId,
         set: &ChangeSet,
         found: &mut Recognition<'_>,
     ) -> Result<(), StoreError> {
@@ -144,7 +144,7 @@ impl<'a> WriteTransaction<'_, 'a> {
             }
         }
         let digests = wanted.iter().map(|(_, digest)| *digest);
-        let erased = erased_among(&mut *self.connection, partition, digests).await?;
+        let erased = erased_among(&mut *self.connection, &of_owner(self.digests, set), digests).await?;
         for (index, digest) in wanted.into_iter().filter(|(_, digest)| erased.contains(digest)) {
             match set.restorations.get(index) {
                 Some(one) if !set.again => found.place(index, one, Known::Erased),
@@ -157,10 +157,10 @@ impl<'a> WriteTransaction<'_, 'a> {
     /// Forgets that the items of a set that are written again were erased.
     pub(super) async fn forget_erased_restorations(
         &mut self,
-        partition: PartitionId,
+        set: &ChangeSet,
         found: &Recognition<'_>,
     ) -> Result<(), StoreError> {
-        self.forget_erased(partition, &found.brought_back).await
+        self.forget_erased(set, &found.brought_back).await
     }
 }
 

@@ -11,7 +11,7 @@ use super::dialect::encode_text;
 use super::insert_buffer::{write_derivations, write_index, write_memories, write_turns};
 use super::recognised_restorations::{Known, Recognition};
 use super::restored_ids::RestoredIds;
-use super::rows::{links_json, metadata_json, names_json};
+use super::rows::{links_json, metadata_json, minutes, names_json};
 use super::stored_statement::statement_json;
 use super::write_transaction::WriteTransaction;
 use super::{Connection, Db, StoreError, unavailable};
@@ -56,7 +56,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         if set.restorations.is_empty() {
             return Ok(());
         }
-        self.forget_erased_restorations(partition, &found).await?;
+        self.forget_erased_restorations(set, &found).await?;
         self.give_ids(set, &mut found);
         let mut restored = Vec::with_capacity(set.restorations.len());
         let mut written = Vec::new();
@@ -196,7 +196,6 @@ impl<'a> WriteTransaction<'_, 'a> {
         }
         for new in written {
             self.inserts.groups(partition, new.memory.id, &new.source.present.groups);
-            self.reachable_by(partition, set, &new.memory).await?;
         }
         self.counters.of(partition).memory_count += written.len() as u64;
         Ok(())
@@ -311,7 +310,7 @@ async fn write_versions(
 ) -> Result<(), StoreError> {
     let head = "INSERT INTO memory_versions (partition_id, id, version, text, tokens, visibility, subjects, tags, \
                 metadata, derivation_id, happened_us, happened_until_us, recorded_us, valid_from_us, valid_to_us, \
-                expires_us, importance, links, statement, audience) ";
+                expires_us, importance, links, statement, audience, utc_offset_minutes) ";
     insert(to, head, versions, &|values, (partition, memory, of)| {
         values
             .push_bind(partition.0)
@@ -333,7 +332,8 @@ async fn write_versions(
             .push_bind(memory.strength.importance)
             .push_bind(links_json(&memory.links))
             .push_bind(statement_json(memory.statement.as_ref()))
-            .push_bind(names_json(&memory.audience));
+            .push_bind(names_json(&memory.audience))
+            .push_bind(minutes(memory.happened.offset));
     })
     .await
 }

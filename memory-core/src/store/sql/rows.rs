@@ -17,6 +17,7 @@ use crate::domain::name::Name;
 use crate::domain::statement::Statement;
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::{Role, Session, Turn};
+use crate::domain::zone::UtcOffset;
 
 /// Columns of a memory for [`memory`], with its turn and session if any. The text comes last, in the form that the
 /// statement asks for, followed by further columns of the statement.
@@ -27,7 +28,7 @@ macro_rules! memory_columns {
             "m.tags, m.metadata, m.namespace, m.key, m.derivation_id, m.happened_us, m.happened_until_us, ",
             "m.recorded_us, m.created_us, m.valid_from_us, m.valid_to_us, m.expires_us, m.importance, m.strength, ",
             "m.refreshed_us, t.id, t.session_id, s.key, s.ordinal, t.seq, t.role, t.author, t.key, m.links, ",
-            "m.statement, m.audience, ",
+            "m.statement, m.audience, m.utc_offset_minutes, ",
             $text,
             " FROM memories m ",
             "LEFT JOIN turns t ON t.partition_id = m.partition_id AND t.id = m.turn_id ",
@@ -38,7 +39,7 @@ macro_rules! memory_columns {
 pub(super) use memory_columns;
 
 /// Number of columns in [`memory_columns`]; further columns of a statement come after them.
-pub(super) const MEMORY_COLUMNS: usize = 36;
+pub(super) const MEMORY_COLUMNS: usize = 37;
 
 /// Decodes a memory from the columns of [`memory_columns`].
 pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
@@ -52,7 +53,7 @@ pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
         id: MemoryId(at.get(0, "id")?),
         version: at.number(1, "version")?,
         kind: at.parsed(2, "kind", Kind::parse)?,
-        text: at.text(35)?.unwrap_or_default(),
+        text: at.text(36)?.unwrap_or_default(),
         tokens: at.number(3, "tokens")?,
         agent: at.name(4, "agent_id")?,
         app: at.name(5, "app_id")?,
@@ -70,6 +71,7 @@ pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
         happened: Happened {
             at: at.time(14, "happened_us")?,
             until: at.maybe_time(15, "happened_until_us")?,
+            offset: at.utc_offset(35)?,
         },
         recorded_at: at.time(16, "recorded_us")?,
         created_at: at.time(17, "created_us")?,
@@ -103,15 +105,49 @@ fn origin(at: &Reader<'_>, first: usize) -> Result<Option<Origin>, StoreError> {
 /// Decodes an earlier version: the versioned columns replace those of the current memory.
 pub(super) const VERSION_COLUMNS: &str = "v.version, v.text, v.tokens, v.visibility, v.subjects, v.tags, v.metadata, \
      v.derivation_id, v.happened_us, v.happened_until_us, v.recorded_us, v.valid_from_us, v.valid_to_us, v.expires_us, \
-     v.importance, v.links, v.statement, v.audience";
+     v.importance, v.links, v.statement, v.audience, v.utc_offset_minutes";
 
 /// Number of columns in [`VERSION_COLUMNS`].
-pub(super) const VERSION_COLUMN_COUNT: usize = 18;
+pub(super) const VERSION_COLUMN_COUNT: usize = 19;
 
 /// Decodes an earlier version from [`VERSION_COLUMNS`] and the fields that do not change.
 pub(super) fn version(row: &Row, present: &Memory, turn_text: Option<&str>) -> Result<Memory, StoreError> {
+    version_of(row, present.clone(), turn_text)
+}
+
+/// Decodes the columns of [`VERSION_COLUMNS`] for a check of the store.
+pub(super) fn check_version(row: &Row) -> Result<(), StoreError> {
+    let blank = Memory {
+        id: MemoryId(Uuid::nil()),
+        version: 1,
+        kind: Kind::Fact,
+        text: String::new(),
+        tokens: 0,
+        agent: None,
+        app: None,
+        run: None,
+        visibility: Visibility::Owner,
+        subjects: Vec::new(),
+        audience: Vec::new(),
+        statement: None,
+        tags: Vec::new(),
+        links: Vec::new(),
+        metadata: Metadata::default(),
+        document: None,
+        origin: None,
+        derivation: None,
+        happened: Happened { at: Timestamp::from_micros(0), until: None, offset: None },
+        recorded_at: Timestamp::from_micros(0),
+        created_at: Timestamp::from_micros(0),
+        valid: Interval { start: None, end: None },
+        expires_at: None,
+        strength: Strength { importance: 0.0, strength: 1.0, refreshed_at: Timestamp::from_micros(0) },
+    };
+    version_of(row, blank, None).map(drop)
+}
+
+fn version_of(row: &Row, mut memory: Memory, turn_text: Option<&str>) -> Result<Memory, StoreError> {
     let at = Reader { row, table: "memory_versions" };
-    let mut memory = present.clone();
     memory.version = at.number(0, "version")?;
     memory.text = match at.text(1)? {
         Some(text) => text,
@@ -123,8 +159,11 @@ pub(super) fn version(row: &Row, present: &Memory, turn_text: Option<&str>) -> R
     memory.tags = at.names(5, "tags")?;
     memory.metadata = at.metadata(6)?;
     memory.derivation = at.get::<Option<Uuid>>(7, "derivation_id")?.map(DerivationId);
-    memory.happened =
-        Happened { at: at.time(8, "happened_us")?, until: at.maybe_time(9, "happened_until_us")? };
+    memory.happened = Happened {
+        at: at.time(8, "happened_us")?,
+        until: at.maybe_time(9, "happened_until_us")?,
+        offset: at.utc_offset(18)?,
+    };
     memory.recorded_at = at.time(10, "recorded_us")?;
     memory.valid =
         Interval { start: at.maybe_time(11, "valid_from_us")?, end: at.maybe_time(12, "valid_to_us")? };
@@ -153,8 +192,11 @@ pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
     })
 }
 
-pub(super) const TURN_COLUMNS: &str =
-    "id, seq, key, role, author, text, said_us, recorded_us, participants, place, metadata, position";
+pub(super) const TURN_COLUMNS: &str = "id, seq, key, role, author, text, said_us, recorded_us, participants, place, \
+     metadata, position, utc_offset_minutes";
+
+/// Number of columns in [`TURN_COLUMNS`].
+pub(super) const TURN_COLUMN_COUNT: usize = 13;
 
 /// Decodes a turn from [`TURN_COLUMNS`].
 pub(super) fn turn(row: &Row) -> Result<Turn, StoreError> {
@@ -172,6 +214,7 @@ pub(super) fn turn(row: &Row) -> Result<Turn, StoreError> {
         place: at.name(9, "place")?,
         metadata: at.metadata(10)?,
         position: at.get::<Option<i64>>(11, "position")?.and_then(|position| u32::try_from(position).ok()),
+        utc_offset: at.utc_offset(12)?,
     })
 }
 
@@ -182,6 +225,11 @@ pub(super) fn names_json(names: &[Name]) -> Option<String> {
     }
     let texts: Vec<&str> = names.iter().map(Name::as_str).collect();
     serde_json::to_string(&texts).ok()
+}
+
+/// Stored form of the offset of a local time, or NULL if it is not known.
+pub(super) fn minutes(offset: Option<UtcOffset>) -> Option<i64> {
+    offset.map(|offset| offset.minutes().into())
 }
 
 /// Stored form of metadata: a JSON object, or NULL if it is empty.
@@ -274,6 +322,14 @@ impl Reader<'_> {
         Ok(self.get::<Option<i64>>(index, column)?.map(Timestamp::from_micros))
     }
 
+    /// Reads the offset of a local time; NULL if it is not known, as in rows of versions that did not store it.
+    pub(super) fn utc_offset(&self, index: usize) -> Result<Option<UtcOffset>, StoreError> {
+        const COLUMN: &str = "utc_offset_minutes";
+        let Some(minutes) = self.get::<Option<i64>>(index, COLUMN)? else { return Ok(None) };
+        let offset = UtcOffset::from_minutes(minutes);
+        offset.map(Some).ok_or_else(|| self.corrupt(COLUMN, &format!("{minutes} is out of range")))
+    }
+
     pub(super) fn parsed<T>(
         &self,
         index: usize,
@@ -281,7 +337,7 @@ impl Reader<'_> {
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<T, StoreError> {
         let text: &str = self.get(index, column)?;
-        parse(text).ok_or_else(|| self.corrupt(column, &format!("{text:?} is unknown")))
+        parse(text).ok_or_else(|| self.corrupt(column, "is unknown"))
     }
 
     pub(super) fn name(&self, index: usize, column: &'static str) -> Result<Option<Name>, StoreError> {
@@ -297,7 +353,7 @@ impl Reader<'_> {
     pub(super) fn names(&self, index: usize, column: &'static str) -> Result<Vec<Name>, StoreError> {
         let Some(json) = self.get::<Option<&str>>(index, column)? else { return Ok(Vec::new()) };
         let texts: Vec<String> =
-            serde_json::from_str(json).map_err(|error| self.corrupt(column, &error.to_string()))?;
+            serde_json::from_str(json).map_err(|_| self.corrupt(column, "is no list of texts"))?;
         texts
             .iter()
             .map(|text| Name::stored(text).map_err(|error| self.corrupt(column, &error.to_string())))

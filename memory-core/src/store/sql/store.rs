@@ -10,10 +10,12 @@ mod counters;
 mod detach;
 mod detached;
 pub(super) mod digest_key;
+mod earlier_records;
 mod embedders;
 mod erase;
 mod erased_identities;
 mod erasure_closure;
+mod failure;
 mod filtered;
 mod groups;
 mod idempotency;
@@ -29,6 +31,7 @@ mod maintenance;
 mod packed_hits;
 mod partitions;
 mod read;
+mod readable;
 mod recognised_restorations;
 mod restore;
 mod restored_ids;
@@ -39,7 +42,9 @@ mod stored_statement;
 mod thinking;
 mod thinking_queue;
 mod touches;
+mod unreadable;
 mod usage;
+mod vectors;
 mod versions;
 mod write_transaction;
 
@@ -47,10 +52,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use known_partitions::KnownPartitions;
 
-use super::{Connection, Copying, Db, Ownership, Purging, Row, dialect, integrity_complaints, refuses_data};
+use super::{
+    Connection, Copying, Db, Ownership, Purging, Row, count_commit, dialect, failure_kind,
+    integrity_complaints, note_commit, refuses_data,
+};
 use crate::domain::embedder::EmbedderId;
 use crate::domain::keyed_digest::KeyedDigest;
-use crate::store::{Embedders, StoreError};
+use crate::store::{Embedders, PurgeWait, StoreError};
+use failure::is_refused_data;
+pub(super) use failure::unavailable;
 
 /// Durable store in one database, with separate connections for writes and reads.
 #[derive(Debug)]
@@ -63,7 +73,7 @@ pub struct SqlStore {
     known_partitions: KnownPartitions,
     pub(super) purging: Purging,
     pub(super) copying: Copying,
-    _ownership: Ownership,
+    pub(super) ownership: Ownership,
 }
 
 /// Value of [`SqlStore::embedder`] while no embedder is in use.
@@ -78,6 +88,10 @@ impl SqlStore {
         (ownership, purging, copying): (Ownership, Purging, Copying),
     ) -> Result<Self, StoreError> {
         digest_key::recognise_key(&writer, &digests).await?;
+        if earlier_records::key_earlier_records(&writer, &digests).await? {
+            // The plain hashes go from the file as well.
+            purging.purge(&writer, PurgeWait::Long).await?;
+        }
         let store = Self {
             writer,
             readers,
@@ -86,7 +100,7 @@ impl SqlStore {
             known_partitions: KnownPartitions::default(),
             purging,
             copying,
-            _ownership: ownership,
+            ownership,
         };
         let in_use = store.embedder_in_use().await?;
         store.embedder.store(in_use.map_or(NO_EMBEDDER, |(id, _)| id.0), Ordering::Release);
@@ -96,19 +110,4 @@ impl SqlStore {
     fn embedder(&self) -> EmbedderId {
         EmbedderId(self.embedder.load(Ordering::Acquire))
     }
-}
-
-/// True if the database works, but refuses the data of a statement.
-fn is_refused_data(error: &StoreError) -> bool {
-    let StoreError::Unavailable(cause) = error else { return false };
-    let cause = cause.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
-    cause.is_some_and(|error| {
-        let is_constraint = !matches!(error.kind(), sqlx::error::ErrorKind::Other);
-        is_constraint || error.code().is_some_and(|code| refuses_data(&code))
-    })
-}
-
-/// Maps every database error to a failure of the store; the details are for the log.
-pub(super) fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
-    StoreError::Unavailable(Box::new(error))
 }

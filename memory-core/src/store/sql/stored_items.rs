@@ -109,12 +109,14 @@ where
     );
     statement.push_bind(session.0).push(" AND ").push(column).push(" IN (");
     push_values(&mut statement, values);
-    statement.push(condition).push(" ORDER BY seq");
+    // Sorted here: for an order by `seq`, SQLite would read the whole session in that order.
+    statement.push(condition);
     let mut found = Vec::new();
     for row in statement.build().fetch_all(from).await.map_err(unavailable)? {
         let memory: Option<Uuid> = Reader { row: &row, table: "turns" }.get(TURN_COLUMN_COUNT, "memory")?;
         found.extend(memory.map(MemoryId).map(|memory| Ok((rows::turn(&row)?, memory))).transpose()?);
     }
+    found.sort_unstable_by_key(|(turn, _): &(Turn, MemoryId)| turn.seq);
     Ok(found)
 }
 

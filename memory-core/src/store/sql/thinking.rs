@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
 use super::dialect::decode_text;
+use super::readable::{FullPage, readable, readable_tuples};
 use super::rows::{self, MEMORY_COLUMNS, Reader, VERSION_COLUMNS, memory_columns};
 use super::{Db, Row, SqlStore, StoreError, unavailable};
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
@@ -30,30 +31,25 @@ impl Thinking for SqlStore {
         limit: u32,
     ) -> Result<Vec<PendingTurn>, StoreError> {
         // Two statements, since a join with the columns of a memory could begin with all memories.
-        let ids: Vec<Uuid> = sqlx::query_scalar(
-            "SELECT memory_id FROM thinking_queue WHERE partition_id = $1 AND mechanism = $2
-             ORDER BY seq LIMIT $3",
-        )
-        .bind(partition.0)
-        .bind(mechanism)
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(unavailable)?;
-        let mut found = HashMap::with_capacity(ids.len());
-        for some in ids.chunks(IDS_PER_STATEMENT) {
-            let mut statement = QueryBuilder::<Db>::new(concat!(
-                "SELECT ",
-                memory_columns!("COALESCE(m.text, t.text), t.said_us, t.participants")
-            ));
-            statement.push("WHERE m.partition_id = ").push_bind(partition.0).push(" AND m.id IN (");
-            push_ids(&mut statement, some.iter().copied());
-            for row in statement.build().fetch_all(&self.readers).await.map_err(unavailable)? {
-                let turn = pending(&row)?;
-                found.insert(turn.memory.id.0, turn);
+        let mut page = FullPage::new(limit);
+        loop {
+            let rows = sqlx::query(
+                "SELECT memory_id FROM thinking_queue WHERE partition_id = $1 AND mechanism = $2
+                 ORDER BY seq LIMIT $3",
+            )
+            .bind(partition.0)
+            .bind(mechanism)
+            .bind(page.asked())
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+            let ids: Vec<(Uuid,)> = readable_tuples(&rows, "thinking_queue")?;
+            let mut turns = self.turns_to_think_about(partition, &ids).await?;
+            if page.is_full(rows.len(), turns.len()) {
+                turns.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+                return Ok(turns);
             }
         }
-        Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
     }
 
     async fn are_queued(
@@ -88,9 +84,8 @@ impl Thinking for SqlStore {
                 QueryBuilder::<Db>::new(concat!("SELECT ", memory_columns!("COALESCE(m.text, t.text)")));
             statement.push("WHERE m.partition_id = ").push_bind(partition.0).push(" AND m.turn_id IN (");
             push_ids(&mut statement, some.iter().map(|id| id.0));
-            for row in statement.build().fetch_all(&self.readers).await.map_err(unavailable)? {
-                found.push(rows::memory(&row)?);
-            }
+            let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
+            found.extend(readable(&rows, rows::memory)?);
         }
         Ok(found)
     }
@@ -102,10 +97,20 @@ impl Thinking for SqlStore {
         limit: u32,
     ) -> Result<Vec<PendingPartition>, StoreError> {
         let rows = sqlx::query(
-            "SELECT p.tenant_id, p.id, p.owner_kind, p.owner_id FROM partitions p
-             WHERE p.id > $1 AND p.tenant_id <> $4 AND EXISTS
-                 (SELECT 1 FROM thinking_queue q WHERE q.partition_id = p.id AND q.mechanism = $2)
-             ORDER BY p.id LIMIT $3",
+            // From one partition with a queue to the next, along the index: those without are not looked at. `place` is
+            // the number of those before it that have an owner.
+            "WITH RECURSIVE waiting (id, place) AS (
+                 SELECT MIN(q.partition_id), CAST(0 AS BIGINT) FROM thinking_queue q
+                 WHERE q.mechanism = $2 AND q.partition_id > $1
+                 UNION ALL
+                 SELECT (SELECT MIN(q.partition_id) FROM thinking_queue q
+                         WHERE q.mechanism = $2 AND q.partition_id > waiting.id),
+                     waiting.place + (SELECT COUNT(*) FROM partitions d
+                                      WHERE d.id = waiting.id AND d.tenant_id <> $4)
+                 FROM waiting WHERE waiting.id IS NOT NULL AND waiting.place < $3
+             )
+             SELECT p.tenant_id, p.id, p.owner_kind, p.owner_id FROM waiting JOIN partitions p ON p.id = waiting.id
+             WHERE p.tenant_id <> $4 AND waiting.place < $3",
         )
         .bind(after.map_or(0, |id| id.0))
         .bind(mechanism)
@@ -114,16 +119,16 @@ impl Thinking for SqlStore {
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;
-        rows.iter()
-            .map(|row| {
-                let at = Reader { row, table: "partitions" };
-                Ok(PendingPartition {
-                    tenant: TenantId(at.get(0, "tenant_id")?),
-                    partition: PartitionId(at.get(1, "id")?),
-                    owner: owner(&at, 2)?,
-                })
+        let mut waiting = readable(&rows, |row| {
+            let at = Reader { row, table: "partitions" };
+            Ok(PendingPartition {
+                tenant: TenantId(at.get(0, "tenant_id")?),
+                partition: PartitionId(at.get(1, "id")?),
+                owner: owner(&at, 2)?,
             })
-            .collect()
+        })?;
+        waiting.sort_unstable_by_key(|pending| pending.partition);
+        Ok(waiting)
     }
 
     async fn count_pending(&self) -> Result<Vec<(String, u64)>, StoreError> {
@@ -203,6 +208,26 @@ impl Thinking for SqlStore {
 }
 
 impl SqlStore {
+    /// Queued turns with these ids, in their order; those that are gone or cannot be decoded are left out.
+    async fn turns_to_think_about(
+        &self,
+        partition: PartitionId,
+        ids: &[(Uuid,)],
+    ) -> Result<Vec<PendingTurn>, StoreError> {
+        let mut found = HashMap::with_capacity(ids.len());
+        for some in ids.chunks(IDS_PER_STATEMENT) {
+            let mut statement = QueryBuilder::<Db>::new(concat!(
+                "SELECT ",
+                memory_columns!("COALESCE(m.text, t.text), t.said_us, t.participants, t.utc_offset_minutes")
+            ));
+            statement.push("WHERE m.partition_id = ").push_bind(partition.0).push(" AND m.id IN (");
+            push_ids(&mut statement, some.iter().map(|(id,)| *id));
+            let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
+            found.extend(readable(&rows, pending)?.into_iter().map(|turn| (turn.memory.id.0, turn)));
+        }
+        Ok(ids.iter().filter_map(|(id,)| found.remove(id)).collect())
+    }
+
     /// Derivations of the present versions of at most [`IDS_PER_STATEMENT`] memories.
     async fn derivations_of(
         &self,
@@ -216,8 +241,8 @@ impl SqlStore {
         );
         statement.push_bind(partition.0).push(" AND m.id IN (");
         push_ids(&mut statement, ids.iter().map(|id| id.0));
-        let heads: Vec<Head> =
-            statement.build_query_as().fetch_all(&self.readers).await.map_err(unavailable)?;
+        let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
+        let heads: Vec<Head> = readable_tuples(&rows, "derivations")?;
         if heads.is_empty() {
             return Ok(HashMap::new());
         }
@@ -227,10 +252,10 @@ impl SqlStore {
         );
         push_ids(&mut statement, heads.iter().map(|head| head.1));
         statement.push(" ORDER BY derivation_id, source_id");
-        let rows: Vec<(Uuid, Uuid, String, bool)> =
-            statement.build_query_as().fetch_all(&self.readers).await.map_err(unavailable)?;
+        let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
+        let read: Vec<(Uuid, Uuid, String, bool)> = readable_tuples(&rows, "derivation_inputs")?;
         let mut inputs: HashMap<Uuid, Vec<Input>> = HashMap::new();
-        for (derivation, id, kind, is_evidence) in rows {
+        for (derivation, id, kind, is_evidence) in read {
             let source = if kind == "turn" { Source::Turn(TurnId(id)) } else { Source::Memory(MemoryId(id)) };
             inputs.entry(derivation).or_default().push(Input { source, is_evidence });
         }
@@ -265,26 +290,28 @@ impl SqlStore {
         let texts: HashMap<TurnId, String> = turns.into_iter().map(|turn| (turn.id, turn.text)).collect();
         let mut statement = QueryBuilder::<Db>::new("SELECT ");
         statement.push(VERSION_COLUMNS).push(
-            ", v.id FROM memory_versions v
-             JOIN (SELECT id, MAX(version) AS version FROM memory_versions WHERE partition_id = ",
+            // CROSS JOIN: SQLite must not begin with all versions of the owner.
+            ", v.id FROM (SELECT id, MAX(version) AS version FROM memory_versions WHERE partition_id = ",
         );
         statement.push_bind(partition.0).push(" AND recorded_us <= ").push_bind(at.as_micros());
         statement.push(" AND id IN (");
         push_ids(&mut statement, present.iter().map(|memory| memory.id.0));
         statement.push(
-            " GROUP BY id) AS newest ON newest.id = v.id AND newest.version = v.version WHERE v.partition_id = ",
+            " GROUP BY id) AS newest CROSS JOIN memory_versions v
+             WHERE v.id = newest.id AND v.version = newest.version AND v.partition_id = ",
         );
         statement.push_bind(partition.0);
         let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
         let present: HashMap<MemoryId, &Memory> = present.iter().map(|memory| (memory.id, *memory)).collect();
         let mut earlier = HashMap::with_capacity(rows.len());
-        for row in &rows {
+        let read = readable(&rows, |row| {
             let id =
                 MemoryId(Reader { row, table: "memory_versions" }.get(rows::VERSION_COLUMN_COUNT, "id")?);
-            let Some(memory) = present.get(&id) else { continue };
+            let Some(memory) = present.get(&id) else { return Ok(None) };
             let text = memory.origin.as_ref().and_then(|origin| texts.get(&origin.turn));
-            earlier.insert(id, rows::version(row, memory, text.map(String::as_str))?);
-        }
+            Ok(Some((id, rows::version(row, memory, text.map(String::as_str))?)))
+        })?;
+        earlier.extend(read.into_iter().flatten());
         Ok(earlier)
     }
 }
@@ -295,6 +322,7 @@ fn pending(row: &Row) -> Result<PendingTurn, StoreError> {
         memory: rows::memory(row)?,
         said_at: at.time(MEMORY_COLUMNS, "said_us")?,
         participants: at.names(MEMORY_COLUMNS + 1, "participants")?,
+        utc_offset: at.utc_offset(MEMORY_COLUMNS + 2)?,
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
-use super::bulk::run_length;
+use super::bulk::{push_ids, run_length};
 use super::write_transaction::WriteTransaction;
 use super::{Db, StoreError, unavailable};
 use crate::domain::change::{ChangeSet, Touch};
@@ -57,7 +57,10 @@ impl WriteTransaction<'_, '_> {
                 .push_bind(touch.refreshed_at.as_micros());
         });
         statement.push(") AS touch WHERE partition_id = ").push_bind(partition.0);
-        statement.push(" AND id = touch.column1 RETURNING id, version");
+        // The list of ids keeps SQLite from reading the whole partition.
+        statement.push(" AND id = touch.column1 AND id IN (");
+        push_ids(&mut statement, run.iter().map(|touch| touch.memory.0));
+        statement.push(" RETURNING id, version");
         let rows: Vec<(Uuid, i64)> =
             statement.build_query_as().fetch_all(&mut *self.connection).await.map_err(unavailable)?;
         Ok(rows.into_iter().map(|(id, version)| (id, u32::try_from(version).unwrap_or(u32::MAX))))

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::counters::lock_partition;
 use super::dialect::{decode_text, encode_text};
+use super::readable::readable;
 use super::rows::Reader;
 use super::{Row, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::id::{PartitionId, TenantId};
@@ -11,6 +12,25 @@ use crate::store::{USAGE_ENTRIES_AT_MOST, Usage, UsageEntry, UsageLedger};
 
 /// Maximum of one number of a usage entry, so that the sums of millions of entries fit into a column.
 const MAX_SUMMAND: u64 = 1 << 40;
+
+/// Sums of usage by day, task and model, under a condition.
+macro_rules! sum_usage {
+    ($condition:literal) => {
+        concat!(
+            "SELECT u.day, u.task, u.model, CAST(SUM(u.calls) AS BIGINT), CAST(SUM(u.refused_replies) AS BIGINT),
+                 CAST(SUM(u.failures) AS BIGINT), CAST(SUM(u.prompt_tokens) AS BIGINT),
+                 CAST(SUM(u.reply_tokens) AS BIGINT), CAST(SUM(u.cost_micros) AS BIGINT)
+             FROM model_usage u JOIN partitions p ON p.id = u.partition_id
+             WHERE p.tenant_id = $1 AND ",
+            $condition,
+            " AND u.day >= $3 GROUP BY u.day, u.task, u.model ORDER BY u.day DESC, u.task, u.model LIMIT $4"
+        )
+    };
+}
+
+const USAGE_OF_PARTITION: &str = sum_usage!("p.id = $2");
+/// The partition, which is null, is a parameter of both.
+const USAGE_OF_TENANT: &str = sum_usage!("CAST($2 AS BIGINT) IS NULL");
 
 #[async_trait]
 impl UsageLedger for SqlStore {
@@ -63,22 +83,16 @@ impl UsageLedger for SqlStore {
         partition: Option<PartitionId>,
         since_day: i64,
     ) -> Result<Vec<UsageEntry>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT u.day, u.task, u.model, CAST(SUM(u.calls) AS BIGINT), CAST(SUM(u.refused_replies) AS BIGINT),
-                 CAST(SUM(u.failures) AS BIGINT), CAST(SUM(u.prompt_tokens) AS BIGINT),
-                 CAST(SUM(u.reply_tokens) AS BIGINT), CAST(SUM(u.cost_micros) AS BIGINT)
-             FROM model_usage u JOIN partitions p ON p.id = u.partition_id
-             WHERE p.tenant_id = $1 AND p.id = COALESCE($2, p.id) AND u.day >= $3
-             GROUP BY u.day, u.task, u.model ORDER BY u.day DESC, u.task, u.model LIMIT $4",
-        )
-        .bind(tenant.0)
-        .bind(partition.map(|id| id.0))
-        .bind(since_day)
-        .bind(i64::from(USAGE_ENTRIES_AT_MOST))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(unavailable)?;
-        rows.iter().map(usage_entry).collect()
+        let statement = if partition.is_some() { USAGE_OF_PARTITION } else { USAGE_OF_TENANT };
+        let rows = sqlx::query(statement)
+            .bind(tenant.0)
+            .bind(partition.map(|id| id.0))
+            .bind(since_day)
+            .bind(i64::from(USAGE_ENTRIES_AT_MOST))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        readable(&rows, usage_entry)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::dialect::encode_text;
-use super::rows::{metadata_json, names_json};
+use super::rows::{metadata_json, minutes, names_json};
 use super::stored_statement::statement_json;
 use super::write_transaction::WriteTransaction;
 use super::{StoreError, unavailable};
@@ -187,10 +187,10 @@ impl<'a> WriteTransaction<'_, 'a> {
         sqlx::query(
             "INSERT INTO memory_versions (partition_id, id, version, text, tokens, visibility, subjects, tags,
                  metadata, derivation_id, happened_us, happened_until_us, recorded_us, valid_from_us, valid_to_us,
-                 expires_us, importance, links, statement, audience)
+                 expires_us, importance, links, statement, audience, utc_offset_minutes)
              SELECT partition_id, id, version, text, tokens, visibility, subjects, tags, metadata, derivation_id,
                  happened_us, happened_until_us, recorded_us, valid_from_us, valid_to_us, expires_us, importance,
-                 links, statement, audience
+                 links, statement, audience, utc_offset_minutes
              FROM memories WHERE partition_id = $1 AND id = $2",
         )
         .bind(partition.0)
@@ -209,7 +209,7 @@ impl<'a> WriteTransaction<'_, 'a> {
                  recorded_us = $12, valid_from_us = $13, valid_to_us = $14, expires_us = $15, importance = $16,
                  kind = $17, agent_id = $18, app_id = $19, run_id = $20, strength = COALESCE($21, strength),
                  refreshed_us = COALESCE($22, CASE WHEN refreshed_us = happened_us THEN $10 ELSE refreshed_us END),
-                 derivation_id = $23, statement = $24, audience = $25
+                 derivation_id = $23, statement = $24, audience = $25, utc_offset_minutes = $26
              WHERE partition_id = $1 AND id = $2",
         )
         .bind(partition.0)
@@ -237,6 +237,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         .bind(next.derivation.map(|id| id.0))
         .bind(statement_json(memory.statement.as_ref()))
         .bind(names_json(&memory.audience))
+        .bind(minutes(memory.happened.offset))
         .execute(&mut *self.connection)
         .await
         .map_err(unavailable)?;

@@ -16,7 +16,7 @@ pub(super) struct WriteTransaction<'c, 'a> {
     pub(super) inserts: InsertBuffer<'a>,
     pub(super) counters: Counters,
     pub(super) embedder: i64,
-    pub(super) digests: &'c KeyedDigest,
+    pub(super) digests: &'a KeyedDigest,
     /// Ids that the documents of the current set keep, by the ids that the set gives them.
     pub(super) kept_ids: HashMap<MemoryId, MemoryId>,
     /// Owners that were looked up, with their partitions.
@@ -24,7 +24,7 @@ pub(super) struct WriteTransaction<'c, 'a> {
 }
 
 impl<'c, 'a> WriteTransaction<'c, 'a> {
-    pub(super) fn new(connection: &'c mut Connection, digests: &'c KeyedDigest, embedder: i64) -> Self {
+    pub(super) fn new(connection: &'c mut Connection, embedder: i64, digests: &'a KeyedDigest) -> Self {
         Self {
             connection,
             inserts: InsertBuffer::default(),

@@ -41,6 +41,7 @@ pub(super) async fn invariants_hold(
         assert!(reference::sees(&query.view, &indexed.memory), "{context}: a hidden candidate for {query:?}");
         assert_eq!(candidate.ends_with_question, reference::ends_with_question(indexed), "{context}");
         assert_eq!(candidate.happened_at, indexed.memory.happened.at, "{context}");
+        assert_eq!(candidate.utc_offset, indexed.memory.happened.offset, "{context}");
         assert_eq!(candidate.speaker_named, reference::names_author(query, &indexed.memory), "{context}");
     }
     adjacent_turns_have_a_retrieved_neighbour(&all, &candidates, context);

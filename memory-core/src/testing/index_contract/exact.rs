@@ -156,7 +156,7 @@ pub async fn numbers_are_compared_by_exact_value(subject: &Subject<'_>, _: u64) 
         let bound = || Some(number(text).0);
         let within = |range: Range| selected(n(), Test::Range(range));
         assert_eq!(selected(n(), Test::Eq(number(text).0)).await, [at], "{text}");
-        assert_eq!(selected(n(), Test::In(vec![number(text).0])).await, [at], "{text}");
+        assert_eq!(selected(n(), Test::In([number(text).0].into())).await, [at], "{text}");
         let range = Range { gte: bound(), ..Range::default() };
         assert_eq!(within(range).await, Vec::from_iter(at..count), "{text}");
         let range = Range { gt: bound(), ..Range::default() };
@@ -189,7 +189,7 @@ pub async fn importance_matches_the_number_that_was_given(subject: &Subject<'_>,
         let bound = || Some(exactly.clone());
         for (test, expected) in [
             (Test::Eq(exactly.clone()), at..at + 1),
-            (Test::In(vec![exactly.clone()]), at..at + 1),
+            (Test::In([exactly.clone()].into()), at..at + 1),
             (Test::Range(Range { gte: bound(), ..Range::default() }), at..given.len()),
             (Test::Range(Range { lte: bound(), ..Range::default() }), 0..at + 1),
             (Test::Range(Range { gt: bound(), ..Range::default() }), at + 1..given.len()),

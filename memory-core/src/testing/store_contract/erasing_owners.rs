@@ -5,8 +5,9 @@ use crate::domain::change::{ChangeSet, Operation, Outcome, OwnerErasure, Refusal
 use crate::domain::derivation::Source;
 use crate::domain::id::{JobId, PartitionId, RecallId, TenantId};
 use crate::domain::job::{Job, JobFilter};
+use crate::domain::memory::Visibility;
 use crate::domain::scope::{Owner, OwnerKind};
-use crate::store::{DetachedStep, RecallRecord, Store, Usage, UsageEntry};
+use crate::store::{DetachedStep, RecallRecord, SharedPartitions, Store, Usage, UsageEntry};
 use crate::testing::START;
 use crate::testing::fixtures::{Fixtures, keyed_request, link, name, owner};
 
@@ -28,8 +29,10 @@ async fn rich(store: &dyn Store, fixtures: &Fixtures, who: &Owner) -> PartitionI
     let said = commit(store, &set).await;
     let mut fact = fixtures.made_of(fixtures.ornate(), &[Source::Turn(said.created.turns[0])]);
     fact.memory.links = vec![link(said.created.memories[1], "about", 1.0)];
-    fact.memory.agent = Some(name("agent"));
-    commit(store, &fixtures.adding(who, vec![fact, fixtures.document("n", "k", "one")])).await;
+    (fact.memory.agent, fact.memory.visibility) = (Some(name("agent")), Visibility::Shared);
+    let mut keyed = fixtures.adding(who, vec![fact, fixtures.document("n", "k", "one")]);
+    keyed.idempotency = Some(keyed_request(Operation::AddMemories, "rich", 9));
+    commit(store, &keyed).await;
     commit(store, &fixtures.adding(who, vec![fixtures.document("n", "k", "two")])).await;
     let hits = vec![(said.created.memories[0], 0.5)];
     let recall =
@@ -74,7 +77,7 @@ pub async fn an_owner_without_memories_is_forgotten(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     let mut fact = fixtures.fact("shared");
-    fact.memory.agent = Some(name("agent"));
+    (fact.memory.agent, fact.memory.visibility) = (Some(name("agent")), Visibility::Shared);
     let mut set = fixtures.adding(&ann, vec![fact, fixtures.fact("another")]);
     set.jobs.push(job_of(&fixtures, &ann));
     let first = commit(store, &set).await;
@@ -85,8 +88,9 @@ pub async fn an_owner_without_memories_is_forgotten(store: &dyn Store) {
     assert!(last.is_detached);
     assert_eq!(store.partition_of(TenantId::DEFAULT, &ann).await.unwrap(), None);
     assert_eq!(store.owners(TenantId::DEFAULT, None, 10).await.unwrap(), []);
-    let agent = (OwnerKind::Agent, "agent");
-    assert_eq!(store.partitions_with(TenantId::DEFAULT, agent.0, agent.1, 10).await.unwrap(), []);
+    let agent = [(OwnerKind::Agent, name("agent"))];
+    let reached = store.partitions_with(TenantId::DEFAULT, &agent, 10).await.unwrap();
+    assert_eq!(reached, SharedPartitions::default());
     assert_eq!(jobs(store).await, [""; 0]);
     assert_eq!(store.detached_partitions(10).await.unwrap(), [], "a small one is deleted at once");
     assert_eq!(store.check(false).await.unwrap(), []);
@@ -131,8 +135,9 @@ pub async fn an_erased_owner_is_found_by_no_read(store: &dyn Store) {
     assert_eq!(owners.iter().map(|entry| &entry.owner).collect::<Vec<_>>(), [&bob]);
     let pending = store.partitions_with_pending("facts", None, 10).await.unwrap();
     assert_eq!(pending.iter().map(|entry| &entry.owner).collect::<Vec<_>>(), [&bob]);
-    let agent = (OwnerKind::Agent, "agent");
-    assert_eq!(store.partitions_with(TenantId::DEFAULT, agent.0, agent.1, 10).await.unwrap(), [of_bob]);
+    let agent = [(OwnerKind::Agent, name("agent"))];
+    let reached = store.partitions_with(TenantId::DEFAULT, &agent, 10).await.unwrap();
+    assert_eq!(reached.partitions, [of_bob]);
     assert_eq!(jobs(store).await, [Job::ERASE_OWNER, "facts"]);
     assert_eq!(store.detached_partitions(10).await.unwrap(), [(TenantId::DEFAULT, partition)]);
     // The owner begins anew while the old partition is being deleted.
@@ -215,7 +220,11 @@ pub async fn the_answer_to_an_erasure_outlives_its_owner(store: &dyn Store) {
     assert_eq!(answer(store, &fourth).await, Ok(Outcome::Repeated(fourth_answer)));
     adding.memories[0].memory.id = crate::domain::id::MemoryId(fixtures.id());
     adding.memories[1].memory.id = crate::domain::id::MemoryId(fixtures.id());
-    assert!(matches!(answer(store, &adding).await, Ok(Outcome::Repeated(_))), "nothing erased comes back");
+    assert!(
+        matches!(answer(store, &adding).await, Ok(Outcome::Committed(_))),
+        "its record went with what it made"
+    );
+    assert_eq!(store.check(false).await.unwrap(), []);
 }
 
 /// Recalls and usage that are recorded late leave nothing in the partition of an erased owner.

@@ -81,7 +81,11 @@ pub async fn a_filter_selects_what_the_reference_lets_pass(store: &dyn Store) {
             if newest_first {
                 ids.reverse();
             }
-            assert_eq!(found, MatchingIds { total: ids.len() as u64, ids, has_more: false }, "{filter:?}");
+            assert_eq!(
+                found,
+                MatchingIds { total: ids.len() as u64, ids, has_more: false, unreadable: 0 },
+                "{filter:?}"
+            );
         }
     }
     assert!(matched > 160, "the filters select too little to tell anything");

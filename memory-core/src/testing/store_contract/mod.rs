@@ -6,11 +6,14 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken contract is a panic")]
 
 pub mod deriving;
+pub mod embedding_later;
 pub mod erasing;
 pub mod erasing_owners;
 pub mod filtering;
 pub mod jobs;
+pub mod keyed;
 pub mod linking;
+pub mod reaching;
 pub mod reading;
 pub mod recognising;
 pub mod reopening;
@@ -31,7 +34,22 @@ use crate::store::{ChangeOp, Indexed, Store};
 #[macro_export]
 macro_rules! store_contract {
     ($open:path) => {
-        $crate::store_contract! { @tests $open;
+        $crate::store_contract! { @rules tests $open }
+    };
+    // A function `every_rule` that runs all rules, for a test about all that a store does.
+    (all: $open:path) => {
+        $crate::store_contract! { @rules all $open }
+    };
+    (@all $open:path; $($module:ident: $($rule:ident),+;)+) => {
+        async fn every_rule() {
+            $($({
+                let (_keep, store) = $open().await;
+                Box::pin($crate::testing::store_contract::$module::$rule(&*store)).await;
+            })+)+
+        }
+    };
+    (@rules $how:ident $open:path) => {
+        $crate::store_contract! { @$how $open;
             writing: a_set_is_committed_or_refused_as_a_whole, the_log_has_no_gaps, a_repeated_request_writes_nothing_twice,
                 a_new_version_keeps_the_earlier_ones, a_version_is_written_once, a_document_replaces_the_one_of_its_name,
                 the_answer_to_a_replacement_equals_the_stored_document, sessions_keep_their_order,
@@ -59,8 +77,10 @@ macro_rules! store_contract {
                 a_revision_that_keeps_links_keeps_the_remaining_ones, new_memories_of_a_set_link_to_each_other,
                 links_to_a_replacing_document_lead_to_the_kept_one, links_and_erasures_of_one_set_agree;
             reading: fields_are_returned_exactly, numbers_in_metadata_are_returned_exactly, loaded_indexed_and_committed_memories_are_equal,
-                changes_are_returned_in_order, tenants_are_isolated, reachable_partitions_are_listed, owners_are_listed_in_pages,
+                changes_are_returned_in_order, tenants_are_isolated, owners_are_listed_in_pages,
                 sessions_and_turns_are_listed_in_pages, an_edit_of_a_turns_memory_keeps_the_turn;
+            reaching: reachable_partitions_are_listed, what_is_shared_last_comes_first, counts_of_what_is_shared_agree_with_the_memories;
+            keyed: a_record_goes_with_what_its_request_made, the_record_of_an_erasure_stays, a_record_is_of_all_memories_that_are_left;
             jobs: the_oldest_job_comes_first, a_lease_runs_out, only_the_holder_moves_a_job,
                 a_unique_key_makes_one_job, a_job_comes_with_its_set_or_not_at_all,
                 only_kinds_asked_for_are_claimed, a_unique_key_is_for_one_tenant_and_kind,
@@ -73,13 +93,15 @@ macro_rules! store_contract {
                 turns_are_looked_up_in_queues_and_by_id, evidence_of_many_memories_is_read_together,
                 versions_are_read_as_of_a_time, usage_of_models_adds_up;
             recognising: a_grown_conversation_gets_only_its_new_turns, turns_without_an_identity_are_never_merged,
-                another_content_under_a_key_is_a_conflict, what_was_erased_stays_erased_until_it_is_asked_for,
+                another_content_under_a_key_is_a_conflict, what_was_erased_stays_erased_until_it_is_asked_for, what_was_erased_stays_erased_when_nothing_is_left,
                 a_session_that_was_erased_is_not_made_again_for_nothing, a_session_counts_the_turns_that_are_there,
                 imports_at_the_same_time_write_each_item_once, memories_are_recognised_by_key_and_by_id,
                 turns_that_are_there_are_not_thought_about_again, an_item_without_rows_is_never_written;
             restoring: an_archive_is_restored_with_its_ids_and_its_history,
                 an_archive_restored_for_another_owner_has_ids_of_its_own, a_restoration_without_rows_is_never_written;
             reopening: erasure_reopens_what_was_superseded, erasure_recalls_what_was_merged_or_dropped;
+            embedding_later: vectors_come_after_their_rows, vectors_of_another_text_are_not_written,
+                vectors_of_a_lost_lease_or_an_erased_owner_are_not_written, only_rows_in_use_wait_for_vectors;
             working: recalls_are_bounded_per_partition, settings_are_stored,
                 rows_of_another_embedder_replace_those_in_use, rows_of_recipes_are_kept_apart, rows_of_a_stale_version_are_skipped,
                 a_lost_lease_changes_no_embedder;

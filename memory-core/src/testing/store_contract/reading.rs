@@ -4,9 +4,9 @@ use super::{answer, commit, loaded, present};
 use crate::domain::change::{ChangeSet, NewMemory, Outcome};
 use crate::domain::derivation::Source;
 use crate::domain::id::{MemoryId, PartitionId, TenantId};
-use crate::domain::memory::Memory;
+use crate::domain::memory::{Memory, Visibility};
 use crate::domain::metadata::Metadata;
-use crate::domain::scope::{Owner, OwnerKind};
+use crate::domain::scope::OwnerKind;
 use crate::domain::turn::Turn;
 use crate::store::{ChangeOp, Indexed, Store};
 use crate::testing::START;
@@ -157,6 +157,7 @@ pub async fn tenants_are_isolated(store: &dyn Store) {
         let mut set = set;
         let memory = &mut set.turns.as_mut().unwrap().turns[0].1.memory;
         memory.agent = Some(name("guide"));
+        memory.visibility = Visibility::Shared;
         set
     };
     let ours = commit(store, &agent(fixtures.saying(&ann, "s", &["ours"]))).await;
@@ -166,37 +167,13 @@ pub async fn tenants_are_isolated(store: &dyn Store) {
     assert_eq!(store.partition_of(other, &ann).await.unwrap(), Some(theirs.partition));
     assert_eq!(store.memory(other, ours.created.memories[0]).await.unwrap(), None);
     assert_eq!(store.session(other, ours.created.session.unwrap()).await.unwrap(), None);
-    let reach = store.partitions_with(other, OwnerKind::Agent, "guide", 10).await.unwrap();
-    assert_eq!(reach, [theirs.partition]);
+    let reach = store.partitions_with(other, &[(OwnerKind::Agent, name("guide"))], 10).await.unwrap();
+    assert_eq!(reach.partitions, [theirs.partition]);
     let owners = store.owners(other, None, 10).await.unwrap();
     assert_eq!(owners.iter().map(|owner| owner.partition).collect::<Vec<_>>(), [theirs.partition]);
     assert_eq!(store.memories(theirs.partition, &ours.created.memories).await.unwrap(), []);
     assert_eq!(store.turns_by_id(theirs.partition, &ours.created.turns).await.unwrap(), []);
     assert_eq!(store.earlier_versions(theirs.partition, ours.created.memories[0]).await.unwrap(), []);
-}
-
-/// Partitions of other owners are found through each agent, app and run of a memory in them, oldest first. An owner's
-/// own partition is not among them.
-pub async fn reachable_partitions_are_listed(store: &dyn Store) {
-    let fixtures = Fixtures::for_store(store).await.unwrap();
-    let mut partitions = Vec::new();
-    for who in ["ann", "bob", "cem"] {
-        let mut fact = fixtures.fact("f");
-        (fact.memory.agent, fact.memory.run) = (Some(name("guide")), Some(name(who)));
-        let mut appended = fixtures.saying(&owner(who), "s", &["a"]);
-        appended.turns.as_mut().unwrap().turns[0].1.memory.app = Some(name("app"));
-        appended.memories.push(fact);
-        partitions.push(commit(store, &appended).await.partition);
-    }
-    let own = Owner { kind: OwnerKind::Agent, id: name("guide") };
-    commit(store, &fixtures.adding(&own, vec![fixtures.fact("own")])).await;
-    let found =
-        async |kind, id, limit| store.partitions_with(TenantId::DEFAULT, kind, id, limit).await.unwrap();
-    assert_eq!(found(OwnerKind::Agent, "guide", 10).await, partitions);
-    assert_eq!(found(OwnerKind::Agent, "guide", 2).await, partitions[..2]);
-    assert_eq!(found(OwnerKind::App, "app", 10).await, partitions);
-    assert_eq!(found(OwnerKind::Run, "bob", 10).await, partitions[1..2]);
-    assert_eq!(found(OwnerKind::Agent, "bob", 10).await, []);
 }
 
 /// Owners are listed page by page in the order of partitions, each once, with their number of memories.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{answer, commit, loaded, log_is_sound};
-use crate::domain::change::{ChangeSet, Committed, Operation, Outcome, Refusal};
+use crate::domain::change::{ChangeSet, Committed, Operation, Outcome, OwnerErasure, Refusal};
 use crate::domain::id::{JobId, TenantId};
 use crate::domain::item_outcome::ItemOutcome;
 use crate::domain::item_outcome::ItemOutcome::{Conflicting, Created, Erased, Existing};
@@ -122,6 +122,43 @@ pub async fn another_content_under_a_key_is_a_conflict(store: &dyn Store) {
     assert_eq!(second.created.turns[1..], [second.created.turns[1]; 3]);
     assert_eq!(said(store, &second).await, texts(&[(0, "tea"), (1, "milk")]));
     log_is_sound(store, second.partition).await;
+}
+
+/// Identities of erased items outlive an owner that merely has no memory left, and go with the erasure of the owner.
+pub async fn what_was_erased_stays_erased_when_nothing_is_left(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let (ann, bob) = (owner("ann"), owner("bob"));
+    let sent = || placed(&fixtures, &ann, &["one", "two"]);
+    for bring_back in [false, true] {
+        let first = commit(store, &sent()).await;
+        assert_eq!(first.created.memories.len(), 2);
+        for memory in first.created.memories {
+            commit(store, &fixtures.erasing(&ann, vec![memory])).await;
+        }
+        assert_eq!(store.partition_of(TenantId::DEFAULT, &ann).await.unwrap(), None);
+        assert_eq!(store.recognised(&sent()).await.unwrap(), BTreeSet::from([0, 1]));
+        let second = commit(store, &sent()).await;
+        assert_eq!(second.created.outcomes, [Erased, Erased]);
+        assert_eq!(second.created.memories, []);
+        assert_eq!(store.owners(TenantId::DEFAULT, None, 10).await.unwrap(), [], "it has no memory");
+        // The same turns of another owner are others.
+        let other = commit(store, &placed(&fixtures, &bob, &["one", "two"])).await;
+        assert_eq!(other.created.memories.len(), 2);
+        if bring_back {
+            assert_eq!(commit(store, &again(sent())).await.created.memories.len(), 2);
+        }
+        let extent = store.owner_extent(TenantId::DEFAULT, &ann).await.unwrap();
+        for owner in [&ann, &bob] {
+            let extent = store.owner_extent(TenantId::DEFAULT, owner).await.unwrap();
+            let (memories, newest) = extent.map_or((0, None), |extent| (extent.memories, extent.newest));
+            let erasure = OwnerErasure { memories, newest, job: JobId(fixtures.id()), settings: Vec::new() };
+            commit(store, &ChangeSet { erases_owner: Some(erasure), ..fixtures.set(owner) }).await;
+        }
+        assert_eq!(extent.is_some(), bring_back);
+        assert_eq!(store.recognised(&sent()).await.unwrap(), BTreeSet::new(), "nothing is remembered");
+    }
+    assert_eq!(commit(store, &sent()).await.created.memories.len(), 2);
+    assert_eq!(store.check(false).await.unwrap(), []);
 }
 
 /// Erased turns and memories are left out of what is sent again, until they are asked for.

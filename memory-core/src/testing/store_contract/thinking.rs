@@ -84,7 +84,7 @@ pub async fn new_turns_wait_for_each_mechanism(store: &dyn Store) {
     assert_eq!(page[..], pending(store, partition, "a").await[..2]);
     let memory = present(store, one).await;
     assert_eq!((memory.text.as_str(), &memory.audience[..]), ("one", &[name("Carol")][..]));
-    let expected = PendingTurn { memory, said_at: START, participants: vec![name("Bob")] };
+    let expected = PendingTurn { memory, said_at: START, utc_offset: None, participants: vec![name("Bob")] };
     assert_eq!(page[0], expected);
     let edit = revised(&page[1].memory, Some("as edited"));
     commit(store, &fixtures.revising(&ann, edit)).await;

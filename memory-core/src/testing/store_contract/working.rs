@@ -1,6 +1,7 @@
 //! Rules of the access log, of settings, and of the change of embedder.
 
 use super::{commit, loaded, log_is_sound, present};
+use crate::domain::change::IndexRow;
 use crate::domain::embedder::{EmbedderId, RowRecipe};
 use crate::domain::id::{JobId, MemoryId, PartitionId, RecallId, TenantId};
 use crate::domain::job::Job;
@@ -66,7 +67,9 @@ pub async fn rows_of_another_embedder_replace_those_in_use(store: &dyn Store) {
     let before = loaded(store, appended.partition).await;
     let created: Vec<_> = wanting
         .iter()
-        .map(|one| (one.partition, one.memory.id, one.memory.version, rows("one row of the other")))
+        .map(|one| {
+            (one.partition, one.memory.id, one.memory.version, of_16_components(rows("one row of the other")))
+        })
         .collect();
     store.put_rows(new, &created).await.unwrap();
     store.put_rows(new, &created).await.unwrap();
@@ -76,11 +79,29 @@ pub async fn rows_of_another_embedder_replace_those_in_use(store: &dyn Store) {
     assert_eq!(store.embedder_in_use().await.unwrap(), Some((new, recipe("other"))));
     assert_eq!(store.dimension().await.unwrap(), 16);
     assert!(loaded(store, appended.partition).await.1.iter().all(|one| one.rows.len() == 1));
-    assert_eq!(store.drop_other_rows(3).await.unwrap(), 3);
-    assert_eq!(store.drop_other_rows(3).await.unwrap(), 1);
-    assert_eq!(store.drop_other_rows(3).await.unwrap(), 0);
+    let mut dropped = Vec::new();
+    let mut from = None;
+    loop {
+        let some = store.drop_other_rows(from, 3).await.unwrap();
+        dropped.push(some.rows);
+        from = some.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    assert_eq!(dropped, [3, 1, 0]);
     assert_eq!(store.unembedded(old.0, None, 10).await.unwrap().len(), 3);
     log_is_sound(store, appended.partition).await;
+}
+
+/// The rows with vectors of 16 components.
+fn of_16_components(mut rows: Vec<IndexRow>) -> Vec<IndexRow> {
+    for row in &mut rows {
+        let components = row.vector.iter().flat_map(|vector| vector.iter().copied());
+        let padded: Vec<half::f16> = components.chain(std::iter::repeat(half::f16::ZERO)).take(16).collect();
+        row.vector = row.vector.is_some().then(|| padded.into());
+    }
+    rows
 }
 
 /// Recipes that differ in the embedder, the tokenizer or the key recipe have numbers of their own, and each number has its

@@ -4,14 +4,6 @@ use jiff::Span;
 use jiff::civil::{Date, Weekday};
 
 use super::Days;
-use crate::domain::time::Timestamp;
-
-/// Date of a moment, in UTC.
-pub(super) fn date_of(at: Timestamp) -> Option<Date> {
-    let moment = jiff::Timestamp::from_microsecond(at.as_micros()).ok()?;
-    let date = jiff::tz::TimeZone::UTC.to_datetime(moment).date();
-    (1..=9999).contains(&date.year()).then_some(date)
-}
 
 /// Days since 1970-01-01.
 pub(super) fn day_number(date: Date) -> i64 {

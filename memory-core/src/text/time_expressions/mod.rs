@@ -19,7 +19,6 @@ use std::ops::Range;
 
 use jiff::civil::Date;
 
-use crate::domain::time::Timestamp;
 pub use asked_state::{AskedState, asked_state};
 use phrases::Reader;
 
@@ -49,30 +48,29 @@ const DAYS_THAT_TELL_HALF: f32 = 30.0;
 /// Maximum number of mentions; a text with more is not a query about a time.
 pub const MAX_MENTIONS: usize = 8;
 
-/// Parses the time expressions of a query asked at `asked_at`: at most [`MAX_MENTIONS`], in their order in the query.
-/// Time is linear in the length of the query.
-pub fn read(query: &str, asked_at: Timestamp) -> Vec<Mention> {
-    calendar::date_of(asked_at).map_or_else(Vec::new, |today| Reader::new(query, today).read())
+/// Parses the time expressions of a query asked on the day `today` of the person who asks: at most [`MAX_MENTIONS`], in
+/// their order in the query. Time is linear in the length of the query.
+pub fn read(query: &str, today: Date) -> Vec<Mention> {
+    if (1..=9999).contains(&today.year()) { Reader::new(query, today).read() } else { Vec::new() }
 }
 
-/// Match between a moment and the mentions, 0 to 1: the maximum over the mentions.
-pub(crate) fn fit(mentions: &[Mention], at: Timestamp) -> f32 {
-    mentions.iter().map(|mention| mention.days.fit(at)).fold(0.0, f32::max)
+/// Match between a day, as days since 1970, and the mentions, 0 to 1: the maximum over the mentions.
+pub(crate) fn fit(mentions: &[Mention], day: i64) -> f32 {
+    mentions.iter().map(|mention| mention.days.fit(day)).fold(0.0, f32::max)
 }
 
 impl Days {
-    /// Match between a moment and these days, 0 to 1. It decreases linearly to 0 over [`NEAR_DAYS`] outside the range,
+    /// Match between a day, as days since 1970, and these days, 0 to 1. It decreases linearly to 0 over [`NEAR_DAYS`] outside the range,
     /// because people say "last weekend" of the Friday before it and "a month ago" of five weeks. It also decreases
     /// with the length of the range, because a longer range is less selective: a month counts half as much as a day.
-    pub fn fit(self, at: Timestamp) -> f32 {
-        let near = 1.0 - self.distance(at) as f32 / NEAR_DAYS;
+    pub fn fit(self, day: i64) -> f32 {
+        let near = 1.0 - self.distance(day) as f32 / NEAR_DAYS;
         near.max(0.0) / (1.0 + self.count() as f32 / DAYS_THAT_TELL_HALF)
     }
 
-    /// Distance of a moment from the range, in days; 0 inside.
-    pub fn distance(self, at: Timestamp) -> i64 {
+    /// Distance of a day, as days since 1970, from the range, in days; 0 inside.
+    pub fn distance(self, day: i64) -> i64 {
         let (first, last) = (calendar::day_number(self.first), calendar::day_number(self.last));
-        let day = at.day();
         if day < first { first - day } else { (day - last).max(0) }
     }
 
@@ -87,12 +85,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::time::Timestamp;
+    use crate::domain::zone::Zone;
 
     /// Tuesday, the day of the query in these tests.
     const ASKED: &str = "2023-05-30T10:00:00Z";
 
+    fn moment(text: &str) -> Timestamp {
+        Timestamp::parse(text).expect("a moment")
+    }
+
     fn days(query: &str) -> Vec<String> {
-        let read = read(query, Timestamp::parse(ASKED).expect("a moment"));
+        let read = read(query, Zone::UTC.date(moment(ASKED)));
         read.iter().map(|one| format!("{} {}", one.days.first, one.days.last)).collect()
     }
 
@@ -172,10 +176,7 @@ mod tests {
 
     #[test]
     fn the_match_decreases_with_distance_and_length_of_the_range() {
-        let fits = |query: &str, at: &str| {
-            let moment = |text: &str| Timestamp::parse(text).expect("a moment");
-            fit(&read(query, moment(ASKED)), moment(at))
-        };
+        let fits = |query: &str, at: &str| fit(&read(query, Zone::UTC.date(moment(ASKED))), moment(at).day());
         assert!(fits("yesterday", "2023-05-29T23:59:59Z") > 0.96);
         assert!(fits("yesterday", "2023-05-27") > fits("yesterday", "2023-05-25"));
         assert_eq!(fits("yesterday", "2023-05-22"), 0.0);
@@ -187,7 +188,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_can_be_parsed(query in any::<String>(), at in any::<i64>()) {
-            let read = read(&query, Timestamp::from_micros(at));
+            let read = read(&query, Zone::UTC.date(Timestamp::from_micros(at)));
             prop_assert!(read.len() <= MAX_MENTIONS);
             for mention in read {
                 prop_assert!(mention.days.first <= mention.days.last);
@@ -205,9 +206,9 @@ mod tests {
             at in any::<i64>(),
         ) {
             let query = picked.join(" ");
-            for mention in read(&query, Timestamp::from_micros(at)) {
+            for mention in read(&query, Zone::UTC.date(Timestamp::from_micros(at))) {
                 prop_assert!(mention.days.first <= mention.days.last, "{query}: {mention:?}");
-                let fit = mention.days.fit(Timestamp::from_micros(at));
+                let fit = mention.days.fit(Timestamp::from_micros(at).day());
                 prop_assert!((0.0..=1.0).contains(&fit), "{query}: {fit}");
             }
         }

@@ -51,7 +51,7 @@ impl<'a> FactContract<'a> {
         let (happened, valid) = times(fact, &said)?;
         let statement = statement(fact, &said)?;
         let texts: Vec<&str> = said.iter().map(|turn| turn.text.as_str()).collect();
-        let moments: Vec<String> = said.iter().map(|turn| turn.said_at.date()).collect();
+        let moments: Vec<String> = said.iter().map(|turn| turn.zone.date(turn.said_at).to_string()).collect();
         let dates: Vec<&str> = [&fact.happened_on, &fact.valid_from, &fact.valid_until]
             .into_iter()
             .filter_map(|date| date.as_deref())
@@ -267,16 +267,18 @@ fn attribute(text: Option<&str>) -> Result<Option<Attribute>, BadReply> {
 
 /// Time of the event, and interval of validity.
 fn times(fact: &ReplyFact, said: &[&SourceTurn]) -> Result<(Happened, Interval), BadReply> {
+    let last = said.iter().max_by_key(|turn| turn.said_at);
+    let zone = last.map(|turn| turn.zone.clone()).unwrap_or_default();
     let range = |text: &Option<String>| match text.as_deref().map(str::trim) {
         None | Some("" | "null") => Ok(None),
-        Some(text) => day_range(text)
+        Some(text) => day_range(text, &zone)
             .map(Some)
             .ok_or_else(|| bad("wrong_type", "dates are YYYY-MM-DD, YYYY-MM or YYYY")),
     };
-    let said_at = said.iter().map(|turn| turn.said_at).max().unwrap_or(Timestamp::MIN);
+    let said_at = last.map_or(Timestamp::MIN, |turn| turn.said_at);
     let happened = match range(&fact.happened_on)? {
-        Some((at, until)) => Happened { at, until: Some(until) },
-        None => Happened { at: said_at, until: None },
+        Some((at, until)) => Happened { at, until: Some(until), offset: Some(zone.offset(at)) },
+        None => Happened { at: said_at, until: None, offset: last.and_then(|turn| turn.utc_offset) },
     };
     let (from, until) = (range(&fact.valid_from)?, range(&fact.valid_until)?);
     let valid =

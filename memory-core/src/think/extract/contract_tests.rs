@@ -18,6 +18,8 @@ pub(in crate::think) fn turn(seq: u32, text: &str) -> SourceTurn {
         participants: Vec::new(),
         text: text.to_owned(),
         said_at: Timestamp::parse("2023-05-20T10:00:00Z").expect("a time").plus_micros(i64::from(seq)),
+        utc_offset: None,
+        zone: crate::domain::zone::Zone::UTC,
         audience: Vec::new(),
     }
 }
@@ -189,4 +191,21 @@ proptest! {
             prop_assert!(is_sound(&extraction, &turns));
         }
     }
+}
+
+#[test]
+fn dates_of_a_reply_are_days_of_the_speaker() {
+    use crate::domain::zone::{UtcOffset, Zone};
+
+    let mut said = turns();
+    for turn in &mut said {
+        turn.zone = Zone::parse("+08:00").expect("a zone");
+        turn.utc_offset = UtcOffset::from_minutes(480);
+    }
+    let reply = FactContract::new(&said).parse(json!({"facts": [fact()]})).expect("a good reply");
+    let [one] = reply.candidates.as_slice() else { panic!("{reply:?}") };
+    assert_eq!(one.happened.at.to_string(), "2023-02-28T16:00:00Z");
+    assert_eq!(one.happened.offset, UtcOffset::from_minutes(480));
+    assert_eq!(one.valid, Interval { start: Some(one.happened.at), end: None });
+    assert!(prompt::material(&[], &said).contains("2023-05-20 (Sat) 18:00"), "the local time is shown");
 }

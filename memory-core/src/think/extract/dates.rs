@@ -1,13 +1,14 @@
 //! Dates of replies: `2023-05-20`, `2023-05` or `2023`, as the interval that they denote. Pure.
 
-use jiff::civil::{Date, Time};
-use jiff::{Span, tz::TimeZone};
+use jiff::Span;
+use jiff::civil::Date;
 
 use crate::domain::time::Timestamp;
+use crate::domain::zone::Zone;
 
-/// First and last microsecond of a day, month or year in UTC. `None` for another text, and for years outside 1900 to 2199,
+/// First and last microsecond of a day, month or year in a zone. `None` for another text, and for years outside 1900 to 2199,
 /// which are mistakes of a model.
-pub(super) fn day_range(text: &str) -> Option<(Timestamp, Timestamp)> {
+pub(super) fn day_range(text: &str, zone: &Zone) -> Option<(Timestamp, Timestamp)> {
     let parts: Vec<&str> = text.trim().split('-').collect();
     let (first, length) = match parts.as_slice() {
         [year] => (date(year, "1", "1")?, Span::new().years(1)),
@@ -16,7 +17,7 @@ pub(super) fn day_range(text: &str) -> Option<(Timestamp, Timestamp)> {
         _ => return None,
     };
     let end = first.checked_add(length).ok()?;
-    Some((midnight(first)?, midnight(end)?.plus_micros(-1)))
+    Some((zone.start_of(first)?, zone.start_of(end)?.plus_micros(-1)))
 }
 
 fn date(year: &str, month: &str, day: &str) -> Option<Date> {
@@ -26,11 +27,6 @@ fn date(year: &str, month: &str, day: &str) -> Option<Date> {
     let year = digits(year, 4).filter(|year| (1900..2200).contains(year))?;
     let (month, day) = (digits(month, 2)?, digits(day, 2)?);
     Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
-}
-
-fn midnight(date: Date) -> Option<Timestamp> {
-    let moment = TimeZone::UTC.to_timestamp(date.to_datetime(Time::MIN)).ok()?;
-    Some(Timestamp::from_micros(moment.as_microsecond()))
 }
 
 #[cfg(test)]
@@ -44,8 +40,22 @@ mod tests {
             ("2024-02", "2024-02-01T00:00:00Z", "2024-02-29T23:59:59.999999Z"),
             ("2023", "2023-01-01T00:00:00Z", "2023-12-31T23:59:59.999999Z"),
         ] {
-            let found = day_range(text).map(|(first, last)| (first.to_string(), last.to_string()));
+            let found =
+                day_range(text, &Zone::UTC).map(|(first, last)| (first.to_string(), last.to_string()));
             assert_eq!(found, Some((start.to_owned(), end.to_owned())));
+        }
+    }
+
+    #[test]
+    fn days_begin_at_midnight_of_the_zone() {
+        for (text, zone, start, end) in [
+            ("2026-03-01", "+08:00", "2026-02-28T16:00:00Z", "2026-03-01T15:59:59.999999Z"),
+            ("2026-03-29", "Europe/Berlin", "2026-03-28T23:00:00Z", "2026-03-29T21:59:59.999999Z"),
+            ("2026-11-01", "America/New_York", "2026-11-01T04:00:00Z", "2026-11-02T04:59:59.999999Z"),
+        ] {
+            let found = day_range(text, &Zone::parse(zone).expect("a zone"));
+            let found = found.map(|(first, last)| (first.to_string(), last.to_string()));
+            assert_eq!(found, Some((start.to_owned(), end.to_owned())), "{zone}");
         }
     }
 
@@ -63,7 +73,7 @@ mod tests {
             "+2023",
             "２０２３",
         ] {
-            assert_eq!(day_range(text), None, "{text}");
+            assert_eq!(day_range(text, &Zone::UTC), None, "{text}");
         }
     }
 }

@@ -50,7 +50,7 @@ fn line(handle: &str, turn: &SourceTurn) -> String {
     json!({
         "handle": handle,
         "speaker": speaker,
-        "said_at": turn.said_at.for_readers(),
+        "said_at": turn.zone.for_readers(turn.said_at),
         "text": cut(&turn.text, TURN_BYTES_AT_MOST),
     })
     .to_string()

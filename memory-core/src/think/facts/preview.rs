@@ -6,6 +6,7 @@ use crate::domain::name::Name;
 use crate::domain::scope::{Caller, Scope};
 use crate::domain::time::Timestamp;
 use crate::domain::turn::Role;
+use crate::domain::zone::{UtcOffset, Zone};
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
 use crate::field_checks;
@@ -35,6 +36,8 @@ pub struct TurnToPreview {
     pub text: String,
     /// Time of the utterance; `None` for now.
     pub said_at: Option<Timestamp>,
+    /// Offset of the speaker's local time at that moment, if it is known.
+    pub utc_offset: Option<UtcOffset>,
 }
 
 /// Candidate facts with their outcomes.
@@ -97,7 +100,8 @@ impl Engine {
             field_checks::text(format!("turns[{index}].text"), &turn.text, &self.limits)?;
         }
         let partition = self.store.partition_of(caller.tenant, &owner).await?;
-        let batch = self.batch_of(turns);
+        let zone = self.zone_of_owner(caller.tenant, &owner);
+        let batch = self.batch_of(turns, &zone);
         if partition.is_none() && self.thinking.settings.budget != Budget::default() {
             let detail = "has no memories yet, to which the use of a language model within a budget could be accounted";
             return Err(Error::invalid("scope", detail));
@@ -110,7 +114,7 @@ impl Engine {
         Ok(preview(extracted, &resolved))
     }
 
-    fn batch_of(&self, turns: &[TurnToPreview]) -> Batch {
+    fn batch_of(&self, turns: &[TurnToPreview], zone: &Zone) -> Batch {
         let now = self.now();
         let session = SessionId(self.ids.next(now));
         let turns: Vec<SourceTurn> = (0..)
@@ -125,6 +129,8 @@ impl Engine {
                 participants: turn.participants.clone(),
                 text: turn.text.clone(),
                 said_at: turn.said_at.unwrap_or(now),
+                utc_offset: turn.utc_offset,
+                zone: zone.or_own(turn.utc_offset),
                 audience: Vec::new(),
             })
             .collect();

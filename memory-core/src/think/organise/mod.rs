@@ -32,6 +32,7 @@ use crate::domain::derivation::Maker;
 use crate::domain::group::GroupKey;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::memory::{Kind, Memory};
+use crate::domain::zone::Zone;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::jobs::{JobFailure, JobOutcome};
@@ -144,7 +145,8 @@ impl Engine {
             let called = calls.ask(Task::Organise, model, &contract, prompt).await?;
             Ok::<_, JobFailure>((called.reply, maker(profile.as_str(), model, &contract)))
         };
-        let shown_members: Vec<Member> = members.iter().map(|fact| member(&fact.memory)).collect();
+        let zone = self.zone_of_owner(run.tenant, &run.owner);
+        let shown_members: Vec<Member> = members.iter().map(|fact| member(&fact.memory, &zone)).collect();
         let Some(shown) = Shown::new(&shown_members, DEFAULT_INPUT_TOKENS) else { return Ok(None) };
         let (mut edits, mut maker) =
             ask(&shown, if profile == Profile::Paper { Part::Forget } else { Part::Both }).await?;
@@ -240,7 +242,8 @@ fn entity(memory: &Memory) -> Option<String> {
     memory.statement.as_ref().map(|statement| normalised(statement.subject.as_str()))
 }
 
-fn member(memory: &Memory) -> Member {
+/// A member with its day: of the offset of its time, else of `zone`.
+fn member(memory: &Memory, zone: &Zone) -> Member {
     let statement = memory.statement.as_ref();
     Member {
         memory: memory.id,
@@ -248,6 +251,7 @@ fn member(memory: &Memory) -> Member {
         head: statement.map(|statement| statement.subject.to_string()).unwrap_or_default(),
         author: statement.map_or(crate::domain::turn::Role::User, |statement| statement.said_by),
         happened_at: memory.happened.at,
+        zone: zone.or_own(memory.happened.offset),
         recorded_at: memory.recorded_at,
     }
 }

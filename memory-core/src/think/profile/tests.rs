@@ -44,7 +44,7 @@ fn fact(id: u128, attribute: &str, object: &str, since: i64, until: Option<i64>)
         document: None,
         origin: None,
         derivation: None,
-        happened: Happened { at: at(since), until: None },
+        happened: Happened { at: at(since), until: None, offset: None },
         recorded_at: at(since),
         created_at: at(since),
         valid: Interval { start: Some(at(since)), end: until.map(at) },

@@ -7,6 +7,7 @@ use crate::domain::id::{MemoryId, PartitionId, SessionId, TurnId};
 use crate::domain::memory::Memory;
 use crate::domain::time::Timestamp;
 use crate::domain::turn::Role;
+use crate::domain::zone::Zone;
 use crate::error::Error;
 use crate::store::{PendingTurn, RecallRecord, Store};
 use crate::think::candidate::SourceTurn;
@@ -40,7 +41,7 @@ pub(in crate::think) async fn load(
     store: &Arc<dyn Store>,
     partition: PartitionId,
     (queue, turns_at_most): (&str, u32),
-    settings: &ThinkingSettings,
+    (settings, zone): (&ThinkingSettings, &Zone),
 ) -> Result<Option<Batch>, Error> {
     let most = turns_at_most.max(1);
     let mut queued = store.pending_turns(partition, queue, most.saturating_add(1)).await?;
@@ -48,11 +49,12 @@ pub(in crate::think) async fn load(
     let Some(first) = queued.first().map(session) else { return Ok(None) };
     let of_session = queued.iter().take(most as usize).take_while(|turn| session(turn) == first).count();
     queued.truncate(of_session);
-    let all: Vec<SourceTurn> = queued.iter().filter_map(source).collect();
+    let all: Vec<SourceTurn> = queued.iter().filter_map(|turn| source(turn, zone)).collect();
     queued.truncate(prompt::fitting(&all, settings.prompt_tokens).max(1));
     let has_more = queued.len() < waiting;
-    let turns: Vec<SourceTurn> = queued.iter().filter_map(source).filter(is_read).collect();
-    let context = context(store, partition, &queued).await?;
+    let turns: Vec<SourceTurn> =
+        queued.iter().filter_map(|turn| source(turn, zone)).filter(is_read).collect();
+    let context = context(store, partition, &queued, zone).await?;
     let recalled = recalled(store, partition, &queued).await?;
     let shown = turns.iter().chain(&context).cloned().collect();
     Ok(Some(Batch { context, turns, shown, queued, has_more, recalled }))
@@ -62,8 +64,8 @@ fn is_read(turn: &SourceTurn) -> bool {
     matches!(turn.role, Role::User | Role::Assistant)
 }
 
-/// Turn as extraction reads it; `None` for a memory without a turn, which no queue has.
-fn source(pending: &PendingTurn) -> Option<SourceTurn> {
+/// Turn as extraction reads it, in the zone of its offset, else in `zone`; `None` for a memory without a turn, which no queue has.
+fn source(pending: &PendingTurn, zone: &Zone) -> Option<SourceTurn> {
     let origin = pending.memory.origin.as_ref()?;
     Some(SourceTurn {
         turn: origin.turn,
@@ -75,6 +77,8 @@ fn source(pending: &PendingTurn) -> Option<SourceTurn> {
         participants: pending.participants.clone(),
         text: pending.memory.text.clone(),
         said_at: pending.said_at,
+        utc_offset: pending.utc_offset,
+        zone: zone.or_own(pending.utc_offset),
         audience: pending.memory.audience.clone(),
     })
 }
@@ -88,8 +92,9 @@ async fn context(
     store: &Arc<dyn Store>,
     partition: PartitionId,
     queued: &[PendingTurn],
+    zone: &Zone,
 ) -> Result<Vec<SourceTurn>, Error> {
-    let Some(first) = queued.first().and_then(source).filter(|first| first.seq > 0) else {
+    let Some(first) = queued.first().and_then(|turn| source(turn, zone)).filter(|first| first.seq > 0) else {
         return Ok(Vec::new());
     };
     let wanted = u32::try_from(prompt::CONTEXT_TURNS_AT_MOST).unwrap_or(u32::MAX);
@@ -98,8 +103,8 @@ async fn context(
     let ids: Vec<TurnId> = before.iter().filter(|turn| turn.seq < first.seq).map(|turn| turn.id).collect();
     let memories = store.memories_of_turns(partition, &ids).await?;
     let context = memories.into_iter().filter_map(|memory| {
-        let said_at = memory.happened.at;
-        source(&PendingTurn { memory, said_at, participants: Vec::new() })
+        let (said_at, utc_offset) = (memory.happened.at, memory.happened.offset);
+        source(&PendingTurn { memory, said_at, utc_offset, participants: Vec::new() }, zone)
     });
     let mut context: Vec<SourceTurn> = context.filter(is_read).collect();
     context.sort_by_key(|turn| turn.seq);
@@ -118,7 +123,7 @@ async fn recalled(
     ids.sort_unstable();
     ids.dedup();
     let memories = if ids.is_empty() { Vec::new() } else { store.memories(partition, &ids).await? };
-    let read = queued.iter().filter(|one| source(one).is_some_and(|turn| is_read(&turn)));
+    let read = queued.iter().filter(|one| source(one, &Zone::UTC).is_some_and(|turn| is_read(&turn)));
     let texts = read.map(|turn| {
         let recorded = turn.memory.created_at;
         let is_before = |at: Timestamp| {

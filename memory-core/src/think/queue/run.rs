@@ -58,10 +58,12 @@ impl Engine {
         if !settings.can_think(of.profile) {
             return Ok(JobOutcome::Done);
         }
+        let zone = self.zone_of_owner(run.tenant, &run.owner);
         let mut turns_at_most = settings.turns_per_call;
         let mut earlier: Option<(Vec<TurnId>, Answer)> = None;
         for _ in 0..of.conflicts_at_most {
-            let batch = batch::load(&self.store, partition, (of.queue, turns_at_most), settings).await?;
+            let queue = (of.queue, turns_at_most);
+            let batch = batch::load(&self.store, partition, queue, (settings, &zone)).await?;
             let Some(batch) = batch else { return Ok(JobOutcome::Done) };
             // A conflict with other writes asks no model again, unless a turn that it was shown has been erased.
             let shown: Vec<TurnId> = batch.shown.iter().map(|turn| turn.turn).collect();

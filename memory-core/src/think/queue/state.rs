@@ -8,11 +8,10 @@ use crate::domain::id::MemoryId;
 use crate::domain::scope::{Caller, Scope};
 use crate::engine::{Engine, needs_read, needs_write};
 use crate::error::Error;
-use crate::scope::owner;
+use crate::scope::{OWNERS_WITH_SETTINGS_AT_MOST, owner};
 use crate::store::UsageEntry;
 use crate::think::calls::meter::MeteredCalls;
 use crate::think::queue::request::{FACTS, TIM_PAPER, queue_of};
-use crate::think::queue::switch::OWN_PROFILES_AT_MOST;
 use crate::think::settings::Profile;
 
 /// Maximum number of waiting turns that are counted.
@@ -88,7 +87,7 @@ impl Engine {
         let owner = owner(scope)?;
         if !self.thinking.set_profile(&self.store, (caller.tenant, owner), profile).await? {
             let what = "the number of scopes with a thinking profile of their own";
-            let limit = OWN_PROFILES_AT_MOST as u64;
+            let limit = OWNERS_WITH_SETTINGS_AT_MOST as u64;
             return Err(Error::OverLimit { field: "profile".to_owned(), what, limit });
         }
         self.thinking(caller, scope).await

@@ -11,6 +11,7 @@ use crate::domain::name::Name;
 use crate::domain::statement::{Attribute, Cardinality, Statement};
 use crate::domain::time::Timestamp;
 use crate::domain::turn::Role;
+use crate::domain::zone::Zone;
 
 use super::decision::FactRef;
 use super::input::{Evidence, KnownFact, Relation};
@@ -78,8 +79,8 @@ pub(super) struct Claim {
     pub is_single: bool,
     /// Time from which it holds.
     pub start: Timestamp,
-    /// Time of the event if the text names one, apart from the utterance.
-    pub dated: Option<Timestamp>,
+    /// Day of the event if the text names one, apart from the utterance, as days since 1970.
+    pub dated: Option<i64>,
     /// Time of the (first) utterance.
     pub said_at: Timestamp,
     /// Those who may be told; empty for anybody.
@@ -229,8 +230,9 @@ pub(super) fn times(
     start: Option<Timestamp>,
     happened: Happened,
     said: &[Timestamp],
-) -> (Timestamp, Option<Timestamp>) {
-    let dated = (!said.contains(&happened.at)).then_some(happened.at);
+) -> (Timestamp, Option<i64>) {
+    let day = || Zone::UTC.or_own(happened.offset).day(happened.at);
+    let dated = (!said.contains(&happened.at)).then(day);
     (start.unwrap_or(happened.at), dated)
 }
 

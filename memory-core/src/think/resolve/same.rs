@@ -27,7 +27,6 @@ pub(super) fn agrees(one: &Claim, other: &Claim) -> bool {
 /// True for claims about one subject outside single-valued slots that do not name different days.
 fn is_comparable(one: &Claim, other: &Claim) -> bool {
     let is_plain = |claim: &Claim| !claim.is_end && !claim.is_single;
-    let is_other_day =
-        matches!((one.dated, other.dated), (Some(one), Some(other)) if one.day() != other.day());
+    let is_other_day = matches!((one.dated, other.dated), (Some(one), Some(other)) if one != other);
     is_plain(one) && is_plain(other) && one.subject == other.subject && !is_other_day
 }

@@ -15,6 +15,7 @@ use super::replies::{
 use crate::domain::id::MemoryId;
 use crate::domain::time::Timestamp;
 use crate::domain::turn::Role;
+use crate::domain::zone::Zone;
 use crate::text::TokenCounter;
 
 /// Instructions of the call that finds contradictions.
@@ -44,6 +45,8 @@ pub struct Member {
     pub author: Role,
     /// Time that it speaks of.
     pub happened_at: Timestamp,
+    /// Zone of the day that a prompt shows of it.
+    pub zone: Zone,
     /// Time of recording.
     pub recorded_at: Timestamp,
 }
@@ -219,7 +222,7 @@ fn line(number: usize, member: &Member) -> String {
     let _ = writeln!(
         line,
         "{number}. {} | {} | {} | {}",
-        member.happened_at.for_readers(),
+        member.zone.for_readers(member.happened_at),
         member.author.as_str(),
         quoted(&member.head),
         quoted(&member.text),

@@ -11,6 +11,7 @@ use memory_core::domain::memory::Memory;
 use memory_core::domain::restoration::{Restored, RestoredTurn};
 use memory_core::domain::scope::Scope;
 use memory_core::domain::turn::Role;
+use memory_core::domain::zone::UtcOffset;
 use memory_core::memories::request::Edit;
 use memory_core::store::{Derivations as _, Erasures as _, Memories as _};
 use memory_core::testing::fixtures::{Fixtures, link, name, owner, revised, touch};
@@ -82,6 +83,7 @@ impl Bench {
                 _ => {}
             }
             turn.participants = vec![name("bob")];
+            turn.utc_offset = UtcOffset::from_minutes(480);
             turn
         });
         let request = turns(&ann(), &session, said.collect()).unwrap();
@@ -218,7 +220,9 @@ pub(super) async fn archive(test: &TestEngine, scope: &Scope) -> Vec<Archived> {
     let (mut all, mut after, mut sessions) = (Vec::new(), None, Vec::new());
     loop {
         let page = test.engine.archive_page(&CALLER, scope, after, 3).await.unwrap();
-        all.extend(test.engine.archived(&CALLER, scope, &page.ids, &mut sessions).await.unwrap());
+        let read = test.engine.archived(&CALLER, scope, &page.ids, &mut sessions).await.unwrap();
+        assert_eq!(read.unreadable, 0);
+        all.extend(read.memories);
         after = page.ids.last().copied();
         if !page.has_more {
             break;

@@ -306,6 +306,7 @@ async fn a_preview_stores_nothing_and_tells_outcomes() {
         participants: Vec::new(),
         text: text.to_owned(),
         said_at: Some(START.plus_days(5)),
+        utc_offset: None,
     };
     let asked = [said("I moved to Lisbon", Role::User), said("I have a dog called Rex", Role::User)];
     let preview = story.engine.engine.preview_facts(&CALLER, &scope, &asked).await.expect("a preview");

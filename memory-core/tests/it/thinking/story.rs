@@ -137,7 +137,7 @@ impl Story {
             return Vec::new();
         };
         let kinds = [Kind::Fact, Kind::Thought].map(|kind| Scalar::Text(kind.as_str().to_owned()));
-        let filter = Filter::Field(Field::Kind, Test::In(kinds.to_vec()));
+        let filter = Filter::Field(Field::Kind, Test::In(kinds.into()));
         let page = IdPage { after: None, newest_first: false, limit: 1_000 };
         let ids = self.engine.store.matching_ids(partition, &filter, page).await.expect("ids").ids;
         self.engine.store.memories(partition, &ids).await.expect("memories")

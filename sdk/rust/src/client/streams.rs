@@ -118,7 +118,7 @@ impl Lines {
                 .map_err(|source| Error::Decode { operation: self.operation.clone(), source })?;
             match line {
                 ExportLine::Turn { .. } | ExportLine::Memory { .. } => self.records += 1,
-                ExportLine::End { records } if records != self.records => {
+                ExportLine::End { records, .. } if records != self.records => {
                     let detail = format!("{} records came, {records} were sent", self.records);
                     return Err(self.cut_short(&detail));
                 }

@@ -1,4 +1,4 @@
-//! Operations on thinking: profile of state, previews, audits, settings of a scope.
+//! Operations on thinking and on the settings of a scope: profile of state, previews, audits, time zone.
 
 use reqwest::Method;
 
@@ -7,7 +7,7 @@ use super::transport::Request;
 use super::{Client, Error};
 use crate::wire::{
     AuditFacts, FactAudit, PreviewFacts, PreviewedFacts, ProfileQuery, RecallThoughts, RecalledThoughts,
-    Scope, SetThinking, StateProfile, ThinkingState,
+    Scope, SetThinking, SetTimezone, StateProfile, ThinkingState, TimezoneState,
 };
 
 /// Operations on thinking. Errors are those of the other operations.
@@ -40,6 +40,16 @@ impl Client {
     /// Returns the state of thinking of a scope.
     pub async fn thinking(&self, scope: &Scope) -> Result<ThinkingState, Error> {
         self.json(scoped(Request::get("v1/thinking"), scope)).await
+    }
+
+    /// Returns the time zone of a scope.
+    pub async fn timezone(&self, scope: &Scope) -> Result<TimezoneState, Error> {
+        self.json(scoped(Request::get("v1/timezone"), scope)).await
+    }
+
+    /// Sets the time zone of the owner of a scope, in which its days are counted.
+    pub async fn set_timezone(&self, request: &SetTimezone) -> Result<TimezoneState, Error> {
+        self.json(Request::new(Method::PUT, "v1/timezone").json(request)?).await
     }
 
     /// Sets the profile of thinking of a scope, for turns added from then on.

@@ -20,12 +20,14 @@ impl Client {
         KeyedWrite { client: self, key: key.into() }
     }
 
-    /// Appends turns to a session. They are searchable when the call returns.
+    /// Appends turns to a session. They are found by their words when the call returns, and by their
+    /// meaning unless the answer's `indexing` says otherwise.
     pub async fn add_turns(&self, request: &AddTurns) -> Result<AddedTurns, Error> {
         self.newly_keyed().add_turns(request).await
     }
 
-    /// Adds finished memories. They are searchable when the call returns.
+    /// Adds finished memories. They are found by their words when the call returns, and by their
+    /// meaning unless the answer's `indexing` says otherwise.
     pub async fn add_memories(&self, request: &AddMemories) -> Result<AddedMemories, Error> {
         self.newly_keyed().add_memories(request).await
     }

@@ -1,29 +1,22 @@
-//! Batching of imported turns and memories, with an idempotency key per batch.
+//! Batching of imported turns and memories, each with its identity, and with an idempotency key per batch for those that
+//! have none.
 //!
-//! Invariant: the key of a batch depends only on its content and its position in the conversation. So the same file
-//! gives the same keys every time, an interrupted import can be resumed, and a conversation in two files is imported
-//! once.
+//! Invariant: identities and keys depend only on the content of the file, and the key of a batch on its content and its
+//! position in the conversation. So the same file gives the same ones every time, an interrupted import can be resumed,
+//! and a conversation in two files is imported once.
 
 use std::collections::VecDeque;
 
-use serde::Serialize;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::error::{FormatError, SourceLocation};
+pub(super) use super::identity::{Conversation, digest};
+use super::identity::{Positions, give_key};
 use super::{Batch, Edit, Format, ImportItem, ImportOptions, LeftOut, MAX_TEXT_BYTES};
-use crate::wire::{AddMemories, AddTurns, NewMemory, NewTurn, Scope, Visibility};
+use crate::wire::{AddMemories, AddTurns, NewMemory, NewTurn, Scope};
 
 /// Maximum number of faults of one record that are named; the others are counted.
 const MAX_SKIPS_HELD: usize = 1_000;
-
-/// Scope, session and visibility of a batch of turns.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Conversation {
-    pub(super) scope: Scope,
-    pub(super) session: Option<String>,
-    pub(super) visibility: Option<Visibility>,
-}
 
 /// Ids of a turn and a memory in the store they were exported from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +33,7 @@ pub(super) struct Batcher {
     ready: VecDeque<ImportItem>,
     open: Option<Open>,
     left_out: LeftOut,
+    positions: Positions,
     /// True to fail at the first fault.
     strict: bool,
     skips: VecDeque<FormatError>,
@@ -72,6 +66,7 @@ impl Batcher {
             ready: VecDeque::new(),
             open: None,
             left_out: LeftOut::default(),
+            positions: Positions::default(),
             strict: options.strict,
             skips: VecDeque::new(),
             unnamed: None,
@@ -96,6 +91,12 @@ impl Batcher {
     /// Counts a message of a tool.
     pub(super) fn leave_out_tool(&mut self) {
         self.left_out.tool_messages += 1;
+    }
+
+    /// Counts a turn that cannot be read, so that those after it keep their positions. Without a conversation, it is taken
+    /// for one of the latest turn's.
+    pub(super) fn pass_turn(&mut self, conversation: Option<&Conversation>) {
+        self.positions.pass(conversation);
     }
 
     /// Skips a part of a record.
@@ -151,8 +152,9 @@ impl Batcher {
         location: &SourceLocation,
         conversation: &Conversation,
         salt: impl FnOnce() -> String,
-        (turn, old_ids, edit): (NewTurn, OldIds, Option<crate::wire::EditMemory>),
+        (mut turn, old_ids, edit): (NewTurn, OldIds, Option<crate::wire::EditMemory>),
     ) -> Result<(), FormatError> {
+        self.positions.give(conversation, &mut turn);
         match self.has_words(location, &turn.text) {
             Ok(true) => {}
             Ok(false) => return Ok(()),
@@ -183,8 +185,9 @@ impl Batcher {
         location: &SourceLocation,
         scope: &Scope,
         salt: impl FnOnce() -> String,
-        (memory, old_ids): (NewMemory, OldIds),
+        (mut memory, old_ids): (NewMemory, OldIds),
     ) -> Result<(), FormatError> {
+        give_key(scope, &mut memory, old_ids.memory);
         match self.has_words(location, &memory.text) {
             Ok(true) => {}
             Ok(false) => return Ok(()),
@@ -251,19 +254,4 @@ impl Open {
             edits: self.edits,
         }
     }
-}
-
-/// First 128 bits of SHA-256 over a salt and the JSON of a value, in hexadecimal.
-pub(super) fn digest(salt: &str, what: &impl Serialize) -> String {
-    let mut hash = Sha256::new();
-    hash.update((salt.len() as u64).to_be_bytes());
-    hash.update(salt);
-    // The values consist of strings, numbers and maps with string keys, so serialisation cannot fail.
-    hash.update(serde_json::to_vec(what).unwrap_or_default());
-    hex(&hash.finalize()[..16])
-}
-
-/// Bytes in hexadecimal.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

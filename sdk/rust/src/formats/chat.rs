@@ -78,6 +78,7 @@ impl ChatReader {
             match turn {
                 Ok(mut turn) => {
                     turn.said_at = turn.said_at.or_else(|| said_at.clone());
+                    turn.position = u32::try_from(seq).ok();
                     batcher.turn(&location, &conversation, || seq.to_string(), turn)?;
                 }
                 Err(error) => batcher.skip(error)?,
@@ -95,17 +96,19 @@ impl RecordReader for ChatReader {
         location: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
-        let fields: Fields = parse(record, location)?;
+        let fields: Fields = parse(record, location).inspect_err(|_| batcher.pass_turn(None))?;
         if let Some(messages) = first(&fields, &["messages", "conversations"]) {
             return self.conversation(&fields, messages, location, batcher);
         }
-        let conversation = Conversation {
-            scope: scope_of(&fields, &self.scope, location)?,
-            session: id_of(&fields, &["session", "session_id", "conversation_id"]),
-            visibility: None,
-        };
-        let salt = || format!("record {}", location.record);
-        batcher.turn(location, &conversation, salt, turn_of(&fields, location)?)
+        let scope = scope_of(&fields, &self.scope, location).inspect_err(|_| batcher.pass_turn(None))?;
+        let session = id_of(&fields, &["session", "session_id", "conversation_id"]);
+        let conversation = Conversation { scope, session, visibility: None };
+        let turn = turn_of(&fields, location).inspect_err(|_| batcher.pass_turn(Some(&conversation)))?;
+        batcher.turn(location, &conversation, || format!("record {}", location.record), turn)
+    }
+
+    fn lost(&mut self, batcher: &mut Batcher) {
+        batcher.pass_turn(None);
     }
 }
 

@@ -86,7 +86,8 @@ impl RecordReader for ChatGptReader {
             let location = location.at(format!("mapping.{node_id}.message"));
             match self.turn(node_id, message, &location, &mut said_at) {
                 Ok(Reading::Turn(turn)) => {
-                    let turn = NewTurn { metadata: metadata.clone(), ..*turn };
+                    let position = u32::try_from(seq).ok();
+                    let turn = NewTurn { metadata: metadata.clone(), position, ..*turn };
                     batcher.turn(&location, &conversation, || seq.to_string(), turn)?;
                 }
                 Ok(Reading::Hidden) => batcher.leave_out_hidden(),

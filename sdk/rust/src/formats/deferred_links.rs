@@ -18,14 +18,14 @@ const MAX_LINKS_WAITING: usize = 500_000;
 pub(super) struct Linking {
     /// Beginning of its batch in the file.
     pub(super) location: SourceLocation,
-    /// Prefix of the edit's idempotency key.
-    pub(super) key: String,
     /// New id of the memory.
     pub(super) memory: Uuid,
     /// All links of the memory, to old ids.
     pub(super) links: Vec<Link>,
     /// Number of links set when the memory was added.
     pub(super) set: usize,
+    /// True if the memory was in the store before, perhaps with its links.
+    pub(super) was_there: bool,
 }
 
 /// Memories with deferred links.

@@ -10,6 +10,7 @@ use super::batch::{Batcher, Conversation, OldIds};
 use super::error::{FormatError, SourceLocation};
 use super::record_reader::RecordReader;
 use super::repair::parse;
+use super::timestamp;
 use crate::wire::{EXPORT_FORMAT, EditMemory, ExportLine, Kind, Memory, NewMemory, NewTurn, Scope, Turn};
 
 #[derive(Default)]
@@ -66,14 +67,14 @@ impl RecordReader for EngrainReader {
                 let memory = NewMemory { sources, ..memory_of(memory) };
                 batcher.memory(location, &scope, || salt.to_string(), (memory, old_ids))
             }
-            ExportLine::End { records } => {
+            ExportLine::End { records, .. } => {
                 self.announced = Some(records);
                 Ok(())
             }
         }
     }
 
-    fn lost(&mut self) {
+    fn lost(&mut self, _batcher: &mut Batcher) {
         self.records += 1;
     }
 
@@ -107,8 +108,9 @@ impl EngrainReader {
 fn turn_of(turn: Turn, memory: &Memory) -> NewTurn {
     NewTurn {
         key: turn.origin.turn_key,
+        position: Some(turn.position.unwrap_or(turn.origin.seq)),
         author: turn.origin.author,
-        said_at: Some(turn.said_at),
+        said_at: Some(timestamp::with_offset(turn.said_at, turn.utc_offset_minutes)),
         participants: turn.participants,
         place: turn.place,
         audience: memory.audience.clone(),
@@ -127,7 +129,9 @@ fn edit_of(turn: &Turn, memory: &Memory) -> Option<EditMemory> {
         subjects: (!memory.subjects.is_empty()).then(|| memory.subjects.clone()),
         links: (!memory.links.is_empty()).then(|| memory.links.clone()),
         metadata: (memory.metadata != turn.metadata).then(|| memory.metadata.clone()),
-        happened_at: (memory.happened_at != turn.said_at).then(|| memory.happened_at.clone()),
+        happened_at: ((&memory.happened_at, memory.utc_offset_minutes)
+            != (&turn.said_at, turn.utc_offset_minutes))
+            .then(|| timestamp::with_offset(memory.happened_at.clone(), memory.utc_offset_minutes)),
         valid_from: memory.valid_from.clone().map(Some),
         valid_to: memory.valid_to.clone().map(Some),
         ..EditMemory::default()
@@ -153,7 +157,7 @@ fn memory_of(memory: Memory) -> NewMemory {
         metadata: memory.metadata,
         sources: Vec::new(),
         links: memory.links,
-        happened_at: Some(memory.happened_at),
+        happened_at: Some(timestamp::with_offset(memory.happened_at, memory.utc_offset_minutes)),
         happened_until: memory.happened_until,
         valid_from: memory.valid_from,
         valid_to: memory.valid_to,

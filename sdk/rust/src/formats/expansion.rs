@@ -57,3 +57,27 @@ impl<R: Read> Read for Bounded<R> {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use flate2::Compression;
+    use flate2::read::{GzDecoder, GzEncoder};
+
+    use super::*;
+
+    /// Number of decompressed bytes that are read of `count` equal ones, and the error that ended reading.
+    fn read(count: u64) -> (u64, Option<String>) {
+        let (packed, bytes) = Counted::new(GzEncoder::new(io::repeat(b' ').take(count), Compression::fast()));
+        let mut bounded = Bounded::new(GzDecoder::new(packed), bytes);
+        let told = io::copy(&mut bounded, &mut io::sink()).err().map(|error| error.to_string());
+        (bounded.bytes, told)
+    }
+
+    #[test]
+    fn what_expands_beyond_the_ratio_is_not_read_to_its_end() {
+        assert_eq!(read(FREE_BYTES), (FREE_BYTES, None));
+        let (bytes, told) = read(4 * FREE_BYTES);
+        assert!(bytes < FREE_BYTES + (1 << 20), "{bytes}");
+        assert_eq!(told.as_deref(), Some("it expands to more than 200 times its size"));
+    }
+}

@@ -30,28 +30,59 @@ pub(super) struct Positions {
     next: HashMap<String, u32>,
     /// Conversation of the latest turn, and the keys in it.
     latest: (String, HashSet<String>),
+    /// Number of unreadable turns before the first one that can be read.
+    passed: u32,
 }
 
 impl Positions {
     /// Gives a turn its position in its conversation, unless its format has given it one. Blank turns count too, so that
     /// a position depends only on the file. A key that an earlier turn of the conversation has is none, and is removed.
     pub(super) fn give(&mut self, conversation: &Conversation, turn: &mut NewTurn) {
-        let Conversation { scope, session, .. } = conversation;
+        let name = self.begin(conversation);
+        let keys = &mut self.latest.1;
+        turn.key = turn.key.take().filter(|key| keys.len() >= MAX_KEYS || keys.insert(key.clone()));
+        if turn.position.is_none() {
+            turn.position = self.take(&name);
+        }
+    }
+
+    /// Takes the position of a turn that cannot be read; without its conversation, in that of the latest turn.
+    pub(super) fn pass(&mut self, conversation: Option<&Conversation>) {
+        match conversation {
+            Some(conversation) => {
+                let name = self.begin(conversation);
+                self.take(&name);
+            }
+            None if self.latest.0.is_empty() => self.passed = self.passed.saturating_add(1),
+            None => {
+                let name = self.latest.0.clone();
+                self.take(&name);
+            }
+        }
+    }
+
+    /// Makes a conversation the latest; returns its name.
+    fn begin(&mut self, Conversation { scope, session, .. }: &Conversation) -> String {
         let name = digest("conversation", &(scope, session));
         if self.latest.0 != name {
             self.latest = (name.clone(), HashSet::new());
         }
-        let keys = &mut self.latest.1;
-        turn.key = turn.key.take().filter(|key| keys.len() >= MAX_KEYS || keys.insert(key.clone()));
-        if turn.position.is_some() {
-            return;
+        name
+    }
+
+    /// Next position in the conversation of this name; none beyond the maximum number of conversations.
+    fn take(&mut self, name: &str) -> Option<u32> {
+        if let Some(next) = self.next.get_mut(name) {
+            let position = *next;
+            *next = next.saturating_add(1);
+            return Some(position);
         }
-        if self.next.len() >= MAX_CONVERSATIONS && !self.next.contains_key(&name) {
-            return;
+        if self.next.len() >= MAX_CONVERSATIONS {
+            return None;
         }
-        let next = self.next.entry(name).or_default();
-        turn.position = Some(*next);
-        *next = next.saturating_add(1);
+        let position = std::mem::take(&mut self.passed);
+        self.next.insert(name.to_owned(), position.saturating_add(1));
+        Some(position)
     }
 }
 
@@ -84,18 +115,43 @@ mod tests {
     use super::*;
     use crate::wire::Role;
 
+    fn conversation(session: &str) -> Conversation {
+        Conversation { session: Some(session.to_owned()), ..Conversation::default() }
+    }
+
     #[test]
     fn a_key_that_two_turns_of_a_conversation_share_identifies_only_the_first() {
         let mut positions = Positions::default();
         let mut given = |session: &str, key: &str| {
-            let conversation = Conversation { session: Some(session.to_owned()), ..Conversation::default() };
             let mut turn = NewTurn { key: Some(key.to_owned()), ..NewTurn::new(Role::User, "a") };
-            positions.give(&conversation, &mut turn);
+            positions.give(&conversation(session), &mut turn);
             (turn.key, turn.position)
         };
         assert_eq!(given("s", "1"), (Some("1".to_owned()), Some(0)));
         assert_eq!(given("s", "1"), (None, Some(1)));
         assert_eq!(given("t", "1"), (Some("1".to_owned()), Some(0)));
         assert_eq!(given("s", "2"), (Some("2".to_owned()), Some(2)));
+    }
+
+    #[test]
+    fn a_turn_that_cannot_be_read_takes_its_position() {
+        let (one, other) = (conversation("s"), conversation("t"));
+        let mut positions = Positions::default();
+        let given = |positions: &mut Positions, conversation| {
+            let mut turn = NewTurn::new(Role::User, "a");
+            positions.give(conversation, &mut turn);
+            turn.position
+        };
+        positions.pass(None);
+        assert_eq!(
+            given(&mut positions, &one),
+            Some(1),
+            "nothing came before: it is of the first conversation"
+        );
+        positions.pass(None);
+        assert_eq!(given(&mut positions, &one), Some(3));
+        positions.pass(Some(&other));
+        assert_eq!(given(&mut positions, &other), Some(1));
+        assert_eq!(given(&mut positions, &one), Some(4));
     }
 }

@@ -1,61 +1,55 @@
-//! Import of batches into a server, each under its own idempotency key. Batches that the server has are not added
-//! again, so an interrupted import is resumed by running it again.
+//! Import of batches into a server. Turns and memories have identities, by which the server recognises those that it has:
+//! they are not added again, whatever batch they come in, so an interrupted import is resumed by running it again, and a
+//! file that has grown adds only what is new. What was erased since stays erased, unless requested ([`Import::again`]).
 //!
 //! Memories of an Engrain export refer to sources and link targets by the ids of the old store. Batches are sent in
 //! order, and the responses have the new ids, so references are replaced on the way. A source that was not imported
-//! before, or was erased since, is left out and counted. A link to a later target is deferred: an edit sets it once all targets of the
-//! memory are imported, or [`Import::finish`] sets those that are.
+//! before, or was erased since, is left out and counted. A link to a later target is deferred: an edit sets it once all
+//! targets of the memory are imported, or [`Import::finish`] sets those that are.
+//!
+//! A memory that was there before is edited and linked only if it never was edited: then an interrupted import did not
+//! get there. Otherwise it is as its owner wants it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::batch::digest;
 use super::deferred_links::{DeferredLinks, Linking};
+use super::identity::digest;
+use super::imported::{Imported, Item, aligned, items};
+use super::new_ids::{NewIds, joined, names};
 use super::refusal::{Divided, divided, is_about_data, refused};
 use super::{Batch, Edit, FormatError, ImportItem, Skipped};
 use crate::client::{Client, Error};
-use crate::wire::{AddMemories, EditMemory, Link, Problem};
+use crate::wire::{AddMemories, AddTurns, EditMemory, ItemOutcome, Link};
 
 /// Maximum number of refused items that are named between two calls of [`Import::take_skipped`].
 const MAX_SKIPPED_HELD: usize = 1_000;
 
-/// Position in its batch, all links, and number of set links of a memory some of whose link targets are not known.
-type Incomplete = (usize, Vec<Link>, usize);
-
-/// Ids of added memories, whether they were there before, and those with unknown link targets.
-type Added = (Vec<Uuid>, bool, Vec<Incomplete>);
+/// Memory of a batch some of whose link targets are not known.
+struct Incomplete {
+    /// Position in its batch.
+    index: usize,
+    links: Vec<Link>,
+    /// Number of links that are set.
+    set: usize,
+    /// True if the memory was in the store before, perhaps with its links.
+    was_there: bool,
+}
 
 /// Import in progress.
 #[derive(Debug)]
 pub struct Import<'a> {
     client: &'a Client,
-    /// New ids by old ids. Empty for formats without ids.
-    new_ids: HashMap<Uuid, Uuid>,
+    new_ids: NewIds,
     /// Memories with links to targets not imported yet.
     later: DeferredLinks,
     /// Key of a batch that was added but whose ready links could not be set.
     half_done: Option<String>,
     imported: Imported,
+    again: bool,
     strict: bool,
     skipped: Vec<Skipped>,
-}
-
-/// Progress of an import.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Imported {
-    /// Number of turns in the store.
-    pub turns: u64,
-    /// Number of finished memories in the store.
-    pub memories: u64,
-    /// Number of batches that an earlier import had added.
-    pub repeated_batches: u64,
-    /// Number of source references that could not be resolved.
-    pub sources_lost: u64,
-    /// Number of links whose target was not imported, or that exceeded the limit of deferred links.
-    pub links_lost: u64,
-    /// Number of edits left out because their memory was erased after an earlier import, or the server refuses them.
-    pub edits_lost: u64,
 }
 
 /// Cause of an incomplete import.
@@ -80,13 +74,20 @@ impl<'a> Import<'a> {
     pub fn new(client: &'a Client) -> Self {
         Self {
             client,
-            new_ids: HashMap::new(),
+            new_ids: NewIds::default(),
             later: DeferredLinks::default(),
             half_done: None,
             imported: Imported::default(),
+            again: false,
             strict: false,
             skipped: Vec::new(),
         }
+    }
+
+    /// True to add again what was erased since an earlier import.
+    #[must_use]
+    pub fn again(self, again: bool) -> Self {
+        Self { again, ..self }
     }
 
     /// Fails at the first item that the server refuses, instead of leaving it out.
@@ -107,10 +108,14 @@ impl<'a> Import<'a> {
     /// [`ImportError::Add`]; the batch can be sent again.
     pub async fn send(&mut self, item: ImportItem) -> Result<Imported, ImportError> {
         let (location, key) = (item.location.clone(), item.key.clone());
-        // A repetition would resolve ids that came with this batch, which would make it a different request under the
-        // same key.
+        // What was added is not sent again, or it would be counted twice.
         if self.half_done.as_ref() != Some(&key) {
-            self.add_accepted(item).await.map_err(|source| ImportError::Add { location, source })?;
+            let (before, skipped) = (self.imported, self.skipped.len());
+            if let Err(source) = self.add_accepted(item).await {
+                self.imported = before;
+                self.skipped.truncate(skipped);
+                return Err(ImportError::Add { location, source });
+            }
             self.half_done = Some(key);
         }
         while let Some(linking) = self.later.next_ready().cloned() {
@@ -134,7 +139,11 @@ impl<'a> Import<'a> {
     }
 
     /// Adds what the server accepts of a batch.
-    async fn add_accepted(&mut self, item: ImportItem) -> Result<(), Error> {
+    async fn add_accepted(&mut self, mut item: ImportItem) -> Result<(), Error> {
+        match &mut item.batch {
+            Batch::Turns(batch) => batch.again = self.again,
+            Batch::Memories(batch) => batch.again = self.again,
+        }
         let mut waiting = vec![item];
         while let Some(item) = waiting.pop() {
             match self.add(&item).await {
@@ -160,32 +169,23 @@ impl<'a> Import<'a> {
     }
 
     async fn add(&mut self, item: &ImportItem) -> Result<(), Error> {
-        let (memory_ids, repeated, mut incomplete) = match &item.batch {
-            Batch::Turns(batch) => {
-                let added = self.client.keyed(&item.key).add_turns(batch).await?;
-                self.learn(&item.old_turn_ids, &added.turn_ids);
-                self.imported.turns += batch.turns.len() as u64;
-                (added.memory_ids, added.repeated, Vec::new())
-            }
+        let (items, mut incomplete) = match &item.batch {
+            Batch::Turns(batch) => (self.add_turns(item, batch).await?, Vec::new()),
             Batch::Memories(batch) => self.add_memories(&item.key, batch).await?,
         };
+        let memory_ids: Vec<Option<Uuid>> = items.iter().map(|item| item.memory).collect();
         self.learn(&item.old_memory_ids, &memory_ids);
-        self.imported.repeated_batches += u64::from(repeated);
         for edit in &item.edits {
-            let Some(&id) = memory_ids.get(edit.index) else { continue };
-            incomplete.extend(self.edit(item, id, edit).await?);
+            let Some(&Item { outcome, memory: Some(id) }) = items.get(edit.index) else { continue };
+            if self.is_to_be_edited(id, outcome).await? {
+                incomplete.extend(self.edit(item, id, edit).await?);
+            }
         }
-        for (index, links, set) in incomplete {
-            let Some(&memory) = memory_ids.get(index) else { continue };
-            let missing: BTreeSet<Uuid> = self.missing(&links).collect();
-            let lost = self.missing(&links).count();
-            let linking = Linking {
-                location: item.location.clone(),
-                key: format!("{}-links-{index}", item.key),
-                memory,
-                links,
-                set,
-            };
+        for Incomplete { index, links, set, was_there } in incomplete {
+            let Some(memory) = memory_ids.get(index).copied().flatten() else { continue };
+            let missing: BTreeSet<Uuid> = self.new_ids.missing(&links).collect();
+            let lost = self.new_ids.missing(&links).count();
+            let linking = Linking { location: item.location.clone(), memory, links, set, was_there };
             if !self.later.keep(linking, missing) {
                 self.imported.links_lost += lost as u64;
             }
@@ -193,40 +193,78 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
+    async fn add_turns(&mut self, item: &ImportItem, batch: &AddTurns) -> Result<Vec<Item>, Error> {
+        let has_identity = batch.turns.iter().all(|turn| turn.key.is_some() || turn.position.is_some());
+        let added = if has_identity {
+            self.client.add_turns(batch).await?
+        } else {
+            self.client.keyed(key_of(&item.key, batch)).add_turns(batch).await?
+        };
+        let count = batch.turns.len();
+        self.learn(&item.old_turn_ids, &aligned(count, &added.turn_ids, &added.outcomes));
+        let items = items(count, &added.memory_ids, &added.outcomes, added.repeated);
+        self.imported.turns += self.imported.count(&items);
+        Ok(items)
+    }
+
     /// Adds memories with the sources and links that are known. Those that were erased after an earlier import are
     /// forgotten, and count as lost.
-    async fn add_memories(&mut self, key: &str, original: &AddMemories) -> Result<Added, Error> {
-        let (mut key, mut renamed) = (key.to_owned(), false);
+    async fn add_memories(
+        &mut self,
+        key: &str,
+        original: &AddMemories,
+    ) -> Result<(Vec<Item>, Vec<Incomplete>), Error> {
+        let has_identity = original.memories.iter().all(|memory| memory.key.is_some());
         loop {
             let mut batch = original.clone();
             let (mut lost, mut incomplete, mut sent) = (0, Vec::new(), BTreeSet::new());
             for (index, memory) in batch.memories.iter_mut().enumerate() {
-                lost += self.rename(&mut memory.sources);
-                let known = self.known(&memory.links);
+                lost += self.new_ids.rename(&mut memory.sources);
+                let known = self.new_ids.known(&memory.links);
                 let links = std::mem::replace(&mut memory.links, known);
-                if self.missing(&links).next().is_some() {
-                    incomplete.push((index, links, memory.links.len()));
+                if self.new_ids.missing(&links).next().is_some() {
+                    let set = memory.links.len();
+                    incomplete.push(Incomplete { index, links, set, was_there: false });
                 }
                 sent.extend(memory.sources.iter().chain(memory.links.iter().map(|link| &link.to)));
             }
-            match self.client.keyed(&key).add_memories(&batch).await {
-                Ok(added) => {
-                    self.imported.memories += batch.memories.len() as u64;
-                    self.imported.sources_lost += lost as u64;
-                    return Ok((added.memory_ids, added.repeated, incomplete));
-                }
+            let added = if has_identity {
+                self.client.add_memories(&batch).await
+            } else {
+                self.client.keyed(key_of(key, &batch)).add_memories(&batch).await
+            };
+            let added = match added {
                 Err(Error::Problem(problem)) if problem.code == "not_found" && !sent.is_empty() => {
-                    self.forget(&problem, &sent);
-                }
-                // An earlier import knew other sources or links, and so made another request under this key.
-                Err(Error::Problem(problem)) if problem.code == "idempotency_key_reused" && !renamed => {
-                    renamed = true;
-                    key = format!("import-{}", digest(&key, &batch));
+                    self.new_ids.forget(&problem, &sent);
                     continue;
                 }
-                Err(error) => return Err(error),
+                added => added?,
+            };
+            let items = items(batch.memories.len(), &added.memory_ids, &added.outcomes, added.repeated);
+            self.imported.memories += self.imported.count(&items);
+            self.imported.sources_lost += lost as u64;
+            let outcome = |index: usize| items.get(index).map(|item| item.outcome);
+            incomplete.retain(|one| outcome(one.index) != Some(ItemOutcome::Conflicting));
+            for one in &mut incomplete {
+                one.was_there = outcome(one.index) == Some(ItemOutcome::Existing);
             }
-            key = format!("import-{}", digest(&key, original));
+            return Ok((items, incomplete));
+        }
+    }
+
+    /// True for a memory that this import has added, or that was never edited.
+    async fn is_to_be_edited(&mut self, id: Uuid, outcome: ItemOutcome) -> Result<bool, Error> {
+        match outcome {
+            ItemOutcome::Created => Ok(true),
+            ItemOutcome::Existing => match self.client.memory(id).await {
+                Ok(memory) => Ok(memory.version == 1),
+                Err(Error::Problem(problem)) if problem.code == "not_found" => {
+                    self.imported.edits_lost += 1;
+                    Ok(false)
+                }
+                Err(error) => Err(error),
+            },
+            _ => Ok(false),
         }
     }
 
@@ -237,30 +275,30 @@ impl<'a> Import<'a> {
         id: Uuid,
         Edit { index, edit }: &Edit,
     ) -> Result<Option<Incomplete>, Error> {
-        let mut key = format!("{}-edit-{index}", item.key);
         loop {
             let mut edit = edit.clone();
             let (mut incomplete, mut sent) = (None, BTreeSet::new());
             if let Some(links) = edit.links.take() {
-                let known = self.known(&links);
+                let known = self.new_ids.known(&links);
                 sent.extend(known.iter().map(|link| link.to));
-                if self.missing(&links).next().is_some() {
-                    incomplete = Some((*index, links, known.len()));
+                if self.new_ids.missing(&links).next().is_some() {
+                    let set = known.len();
+                    incomplete = Some(Incomplete { index: *index, links, set, was_there: false });
                 }
                 edit.links = (!known.is_empty()).then_some(known);
             }
             if edit == EditMemory::default() {
                 return Ok(incomplete);
             }
-            match self.client.keyed(&key).edit_memory(id, &edit).await {
+            let key = format!("import-edit-{id}-{}", digest("edit", &edit));
+            match self.client.keyed(key).edit_memory(id, &edit).await {
                 Ok(_) => return Ok(incomplete),
                 Err(Error::Problem(problem)) if problem.code == "not_found" => {
-                    if sent.is_empty() || problem.detail.contains(&id.to_string()) {
+                    if sent.is_empty() || names(&problem, id) {
                         self.imported.edits_lost += 1;
                         return Ok(None);
                     }
-                    self.forget(&problem, &sent);
-                    key = format!("{}-edit-{index}-{}", item.key, digest("edit", &edit));
+                    self.new_ids.forget(&problem, &sent);
                 }
                 Err(Error::Problem(problem)) if !self.strict && is_about_data(&problem) => {
                     self.imported.edits_lost += 1;
@@ -272,30 +310,19 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// Forgets the ids of `sent` that the server says do not exist; all of them if it names none.
-    fn forget(&mut self, problem: &Problem, sent: &BTreeSet<Uuid>) {
-        let named: BTreeSet<Uuid> =
-            sent.iter().copied().filter(|id| problem.detail.contains(&id.to_string())).collect();
-        let gone = if named.is_empty() { sent } else { &named };
-        self.new_ids.retain(|_, new| !gone.contains(new));
-    }
-
     /// Sets the links of an imported memory whose targets are imported.
     async fn link(&mut self, linking: &Linking) -> Result<(), ImportError> {
         loop {
-            let known = self.known(&linking.links);
-            let mut lost = self.missing(&linking.links).count();
-            if known.len() > linking.set {
-                // Another file may bring more targets, so the key covers the set of links.
-                let key = format!("{}-{}", linking.key, digest("links", &known));
+            let known = self.new_ids.known(&linking.links);
+            let mut lost = self.new_ids.missing(&linking.links).count();
+            if known.len() > linking.set || linking.was_there {
                 let sent: BTreeSet<Uuid> = known.iter().map(|link| link.to).collect();
-                let edit = EditMemory { links: Some(known), ..EditMemory::default() };
-                match self.client.keyed(key).edit_memory(linking.memory, &edit).await {
-                    Ok(_) => {}
+                match self.set_links(linking, known).await {
+                    Ok(()) => {}
                     // An end of one of the links was erased after its import.
                     Err(Error::Problem(problem)) if problem.code == "not_found" => {
-                        if sent.iter().any(|id| problem.detail.contains(&id.to_string())) {
-                            self.forget(&problem, &sent);
+                        if sent.iter().any(|id| names(&problem, *id)) {
+                            self.new_ids.forget(&problem, &sent);
                             continue;
                         }
                         lost = linking.links.len().saturating_sub(linking.set);
@@ -310,36 +337,31 @@ impl<'a> Import<'a> {
         }
     }
 
-    fn learn(&mut self, old: &[Option<Uuid>], new: &[Uuid]) {
-        for (old, &new) in old.iter().zip(new) {
-            let Some(old) = *old else { continue };
+    async fn set_links(&self, linking: &Linking, mut links: Vec<Link>) -> Result<(), Error> {
+        if linking.was_there {
+            let memory = self.client.memory(linking.memory).await?;
+            links = joined(&memory.links, links);
+            if memory.version != 1 || links.len() == memory.links.len() {
+                return Ok(());
+            }
+        }
+        // Another file may bring more targets, so the key covers the set of links.
+        let key = format!("import-links-{}-{}", linking.memory, digest("links", &links));
+        let edit = EditMemory { links: Some(links), ..EditMemory::default() };
+        self.client.keyed(key).edit_memory(linking.memory, &edit).await.map(|_| ())
+    }
+
+    fn learn(&mut self, old: &[Option<Uuid>], new: &[Option<Uuid>]) {
+        for (old, new) in old.iter().zip(new) {
+            let (Some(old), Some(new)) = (*old, *new) else { continue };
             self.new_ids.insert(old, new);
             self.later.arrived(old);
         }
     }
+}
 
-    /// Replaces old ids by new ones; returns the number of unresolved ones.
-    fn rename(&self, ids: &mut Vec<Uuid>) -> usize {
-        let before = ids.len();
-        *ids = ids.iter().filter_map(|id| self.new_ids.get(id).copied()).collect();
-        before - ids.len()
-    }
-
-    /// Links whose targets are imported, with new ids. Documents of two stores may have become one, which is linked
-    /// once.
-    fn known(&self, links: &[Link]) -> Vec<Link> {
-        let mut known: Vec<Link> = Vec::with_capacity(links.len());
-        for link in links {
-            let Some(&to) = self.new_ids.get(&link.to) else { continue };
-            if !known.iter().any(|other| other.to == to && other.relation == link.relation) {
-                known.push(Link { to, ..link.clone() });
-            }
-        }
-        known
-    }
-
-    /// Targets not imported yet, once per link.
-    fn missing<'l>(&self, links: &'l [Link]) -> impl Iterator<Item = Uuid> + use<'_, 'l, 'a> {
-        links.iter().map(|link| link.to).filter(|to| !self.new_ids.contains_key(to))
-    }
+/// Idempotency key of a batch with items that the server would not recognise. It covers the ids in them, which depend on
+/// what was imported before.
+fn key_of(key: &str, batch: &impl serde::Serialize) -> String {
+    format!("import-{}", digest(key, batch))
 }

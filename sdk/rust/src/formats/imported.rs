@@ -25,6 +25,8 @@ pub struct Imported {
     pub sources_lost: u64,
     /// Number of links whose target was not imported, or that exceeded the limit of deferred links.
     pub links_lost: u64,
+    /// Number of edits left out because their memory was erased after an earlier import, or the server refuses them.
+    pub edits_lost: u64,
 }
 
 impl Imported {
@@ -41,6 +43,7 @@ impl Imported {
             repeated_batches: self.repeated_batches + other.repeated_batches,
             sources_lost: self.sources_lost + other.sources_lost,
             links_lost: self.links_lost + other.links_lost,
+            edits_lost: self.edits_lost + other.edits_lost,
         }
     }
 

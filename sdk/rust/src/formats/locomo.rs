@@ -128,6 +128,7 @@ impl Conversation {
                 };
                 let turn = NewTurn {
                     key: turn.dia_id.clone(),
+                    position: u32::try_from(seq).ok(),
                     author: turn.speaker.clone(),
                     said_at: said_at.clone(),
                     ..NewTurn::new(Role::User, with_caption(turn))

@@ -166,6 +166,7 @@ impl Question {
                 };
                 let turn = NewTurn {
                     key: Some(format!("{name}:{seq}")),
+                    position: u32::try_from(seq).ok(),
                     said_at: Some(said_at.clone()),
                     ..NewTurn::new(role, &turn.content)
                 };

@@ -116,6 +116,7 @@ fn memory_of(fields: &Fields, location: &SourceLocation) -> Result<NewMemory, Fo
     let categories = first(fields, &["categories"]).map(list_of).unwrap_or_default();
     let tags = categories.iter().filter_map(id_of_value).collect();
     Ok(NewMemory {
+        key: id_of(fields, &["id"]),
         text,
         kind: Some(Kind::Fact),
         tags,

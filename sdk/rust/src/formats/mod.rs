@@ -18,7 +18,8 @@
 //!
 //! Invariants: no file makes a reader panic; every error names file, record and line; an odd record never takes others
 //! along: it is one error ([`FormatError::is_of_one_record`]), and reading goes on; blank texts and tool traffic are left
-//! out and counted ([`LeftOut`]); labels of a benchmark never reach the memory system; times without a zone are UTC.
+//! out and counted ([`LeftOut`]); every turn has a key or its position in the file's conversation, and every memory a key,
+//! by which a server recognises them when the file is imported again; labels of a benchmark never reach the memory system; times without a zone are UTC.
 
 pub mod archive;
 mod batch;
@@ -32,13 +33,18 @@ mod engrain;
 mod error;
 mod expansion;
 mod fields;
+mod identity;
 #[cfg(feature = "client")]
 mod import;
+#[cfg(feature = "client")]
+mod imported;
 mod inputs;
 mod lenient;
 pub mod locomo;
 pub mod longmemeval;
 mod mem0;
+#[cfg(feature = "client")]
+mod new_ids;
 mod reader;
 mod record_reader;
 mod records;
@@ -57,7 +63,9 @@ use uuid::Uuid;
 pub use canonical::{CanonicalError, CanonicalExport};
 pub use error::{FormatError, SourceLocation};
 #[cfg(feature = "client")]
-pub use import::{Import, ImportError, Imported};
+pub use import::{Import, ImportError};
+#[cfg(feature = "client")]
+pub use imported::Imported;
 pub use inputs::{Input, Inputs, inputs};
 pub use reader::{ImportItems, open, read};
 pub use skipped::{LeftOut, Skipped};
@@ -70,7 +78,7 @@ pub const MAX_TEXT_BYTES: usize = 1 << 20;
 /// Batch to add in one call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImportItem {
-    /// Idempotency key of the batch: the same for the same content at the same position of a conversation.
+    /// Key of the batch: the same for the same content at the same position of a conversation.
     pub key: String,
     /// Beginning of the batch in the file.
     pub location: SourceLocation,
@@ -167,8 +175,7 @@ pub struct ImportOptions {
     pub user_prefix: String,
     /// Neutral names for LongMemEval's sessions and users, so that ids do not reveal the evidence. Default: true.
     pub hide_labels: bool,
-    /// Maximum number of turns or memories in a batch, 1 to 1,000. With 1, a conversation that has grown since its
-    /// import can be imported again without duplicates; that is slower. Default: 100.
+    /// Maximum number of turns or memories in a batch, 1 to 1,000. Default: 100.
     pub batch_items: usize,
     /// Maximum length of the texts of a batch, in bytes; one longer text is a batch of its own. Default: 256 KiB.
     pub batch_bytes: usize,

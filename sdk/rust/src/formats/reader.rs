@@ -158,7 +158,7 @@ impl ImportItems {
     /// Converts the next record.
     fn advance(&mut self) -> Result<(), FormatError> {
         if self.state == State::Reading {
-            if self.read().inspect_err(|_| self.reader.lost())? {
+            if self.read().inspect_err(|_| self.reader.lost(&mut self.batcher))? {
                 return self.reader.record(&self.record, &self.location, &mut self.batcher);
             }
             self.state = State::Finishing;

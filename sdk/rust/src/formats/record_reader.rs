@@ -15,7 +15,7 @@ pub(super) trait RecordReader {
     ) -> Result<(), FormatError>;
 
     /// Takes note of a record that is not JSON, and so did not reach [`RecordReader::record`].
-    fn lost(&mut self) {}
+    fn lost(&mut self, _batcher: &mut Batcher) {}
 
     /// Checks the end of the file, after the record at `_location`.
     fn finish(&mut self, _location: &SourceLocation) -> Result<(), FormatError> {

@@ -1,9 +1,8 @@
 //! Division of a batch that the server refuses into what it may accept and what it does not.
 //!
-//! Invariant: a division depends only on the batch and the answer, and the keys of its parts only on their content. So
-//! a repeated import divides alike, and adds nothing twice.
+//! Invariant: the items keep their positions and keys, so a repeated import adds nothing twice, however it is divided.
 
-use super::batch::digest;
+use super::identity::digest;
 use super::skipped::Skipped;
 use super::{Batch, ImportItem};
 use crate::wire::Problem;

@@ -7,9 +7,10 @@
 //! then day, month, year. With dots they are day, month, year. Years of two digits are 1970 to 2069. A text with
 //! anything else in it is no time.
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
+
+use super::timestamp::Instant;
 
 /// Maximum length of a time, in bytes.
 const MAX_TEXT_BYTES: usize = 128;
@@ -77,7 +78,7 @@ struct Parts {
 }
 
 /// Time of a text; without a zone in UTC.
-pub(super) fn parse(text: &str) -> Option<Timestamp> {
+pub(super) fn parse(text: &str) -> Option<Instant> {
     if text.len() > MAX_TEXT_BYTES {
         return None;
     }
@@ -227,7 +228,7 @@ impl Parts {
         (minutes < 60 && self.offset_seconds.replace(seconds).is_none()).then_some(rest)
     }
 
-    fn finish(self) -> Option<Timestamp> {
+    fn finish(self) -> Option<Instant> {
         let (year, month, day) = self.date()?;
         let hour = match (self.hour, self.afternoon) {
             (None, None) => 0,
@@ -249,7 +250,8 @@ impl Parts {
             return None;
         }
         let offset = Offset::from_seconds(self.offset_seconds.unwrap_or_default()).ok()?;
-        TimeZone::fixed(offset).to_timestamp(civil.ok()?).ok()
+        let at = TimeZone::fixed(offset).to_timestamp(civil.ok()?).ok()?;
+        Some(Instant { at, offset: Some(offset) })
     }
 
     /// Year, month and day.

@@ -32,6 +32,9 @@ pub enum ExportLine {
         /// The owner's own profile of thinking. Absent if the owner has that of the server, and in format 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         thinking: Option<ThinkingProfile>,
+        /// The owner's own time zone. Absent if the owner has that of the server, and in format 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timezone: Option<String>,
     },
     /// Turn with its memory.
     Turn {
@@ -57,6 +60,9 @@ pub enum ExportLine {
     End {
         /// Number of turns and memories in the export.
         records: u64,
+        /// Number of memories that were left out because they cannot be decoded; see `engrain doctor`.
+        #[serde(default, skip_serializing_if = "is_default")]
+        unreadable: u64,
     },
 }
 
@@ -121,6 +127,9 @@ pub struct ImportRecords {
     /// Profile of thinking to give to the owner. Default: unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thinking: Option<ThinkingProfile>,
+    /// Time zone to give to the owner: a name in the IANA time-zone database, or an offset from UTC. Default: unchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
     /// Records to write, 1 to 1,000.
     pub records: Vec<ImportRecord>,
     /// Write records again that were erased. Default: false; then they are left out.

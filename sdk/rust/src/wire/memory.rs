@@ -222,6 +222,10 @@ pub struct Memory {
     /// End of the event (RFC 3339), if it had a duration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub happened_until: Option<String>,
+    /// Offset from UTC, in minutes, of the local time of the event, if it is known: `happened_at` plus the offset is the
+    /// time on the clock there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub utc_offset_minutes: Option<i16>,
     /// Time at which this version was recorded (RFC 3339).
     pub recorded_at: String,
     /// Time at which the first version was recorded (RFC 3339).

@@ -18,6 +18,7 @@ mod recall;
 mod remember;
 mod server;
 mod thinking;
+mod timezone;
 mod undo;
 
 pub use archive::*;
@@ -32,6 +33,7 @@ pub use recall::*;
 pub use remember::*;
 pub use server::*;
 pub use thinking::*;
+pub use timezone::*;
 pub use undo::*;
 
 /// Reads `null` as the default of a field that is not an `Option`.

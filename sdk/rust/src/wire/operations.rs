@@ -53,6 +53,15 @@ pub struct MemoryPage {
     /// Cursor of the next page; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+    /// Number of memories that were left out because they cannot be decoded; absent if there is none. They are those of
+    /// the page, and with a filter that the database does not evaluate those of the whole scope.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreadable: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Body of `PATCH /v1/memories/{id}`: create a new version of a memory. An absent field keeps its value; `null` clears
@@ -87,7 +96,7 @@ pub struct EditMemory {
     /// New metadata; it replaces the whole object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
-    /// Time of the event (RFC 3339).
+    /// Time of the event (RFC 3339). An offset other than `Z` tells the local day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub happened_at: Option<String>,
     /// Start of the period in which the statement holds (RFC 3339).
@@ -255,6 +264,9 @@ pub struct Turn {
     pub text: String,
     /// Time at which the turn was said (RFC 3339).
     pub said_at: String,
+    /// Offset from UTC, in minutes, of the speaker's local time at `said_at`, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub utc_offset_minutes: Option<i16>,
     /// Time at which the turn was recorded (RFC 3339).
     pub recorded_at: String,
     /// Names of the other people present.

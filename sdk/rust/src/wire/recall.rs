@@ -50,6 +50,12 @@ pub struct RecallRequest {
     /// `as_of.valid_at`. Default: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<String>,
+    /// Time zone in which the days of the query and of the context block are counted: a name in the IANA time-zone
+    /// database (`Asia/Shanghai`), or an offset from UTC (`+08:00`). A memory whose time was given with an offset keeps
+    /// its own day. Default: that of the owner (`PUT /v1/timezone`), else the offset of `now` unless it is `Z`, else the
+    /// server's setting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
     /// State of the memory to recall, by the time at which statements held and by the time at which they were known.
     /// Default: the present state.
     #[serde(default, skip_serializing_if = "Option::is_none")]

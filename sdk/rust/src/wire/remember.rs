@@ -8,7 +8,8 @@ use super::memory::{DocumentName, Kind, Link, Role, Scope, Statement, Visibility
 use super::null_as_default;
 use super::thinking::ThinkingProgress;
 
-/// Body of `POST /v1/turns`: append turns to a session. They are durable and searchable when the call returns. With an
+/// Body of `POST /v1/turns`: append turns to a session. They are durable and found by their words when the call returns, and by their
+/// meaning unless `indexing` says `lexical`. With an
 /// `Idempotency-Key` header, a repetition returns the response of the first call.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -28,8 +29,8 @@ pub struct AddTurns {
     /// repeated import does not bring back what was erased. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
-    /// True to answer after thinking about the turns: when their facts are stored, or when half of the server's request
-    /// timeout is over. Default: false.
+    /// True to answer after the vectors of the turns are made and they were thought about, or when half of the server's
+    /// request timeout is over. Default: false.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "std::ops::Not::not")]
     pub wait: bool,
 }
@@ -55,7 +56,8 @@ pub struct NewTurn {
     /// Name of the speaker, for conversations of more than two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// Time at which the turn was said (RFC 3339). Default: now.
+    /// Time at which the turn was said (RFC 3339). An offset other than `Z` tells the local day of the speaker and is kept.
+    /// Default: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_at: Option<String>,
     /// Names of the other people present, at most 64.
@@ -123,6 +125,24 @@ pub enum ItemOutcome {
     Erased,
 }
 
+/// How memories are found. An answer without it is from a server that makes all vectors before it answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Indexing {
+    /// By their words and by their meaning.
+    #[default]
+    Complete,
+    /// Some of them by their words alone: a background job makes their vectors, because the texts are large or the embedder
+    /// is not available.
+    Lexical,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// Response to [`AddTurns`], in the order of the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -138,6 +158,12 @@ pub struct AddedTurns {
     pub outcomes: Vec<ItemOutcome>,
     /// True if an earlier call with this idempotency key added them.
     pub repeated: bool,
+    /// How the memories are found so far.
+    #[serde(default)]
+    pub indexing: Indexing,
+    /// Number of the memories that are found by their words alone, because vectors of theirs are made later.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub memories_without_vectors: u64,
     /// Progress of thinking about the turns, for a request with `wait`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thinking: Option<ThinkingProgress>,
@@ -197,7 +223,7 @@ pub struct NewMemory {
     /// Links to stored memories, at most 64. The erasure of a target removes only the link.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
-    /// Time of the event (RFC 3339). Default: now.
+    /// Time of the event (RFC 3339). An offset other than `Z` tells the local day and is kept. Default: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub happened_at: Option<String>,
     /// End of the event (RFC 3339), if it had a duration. Requires `happened_at`.
@@ -235,4 +261,10 @@ pub struct AddedMemories {
     pub outcomes: Vec<ItemOutcome>,
     /// True if an earlier call with this idempotency key added them.
     pub repeated: bool,
+    /// How the memories are found so far.
+    #[serde(default)]
+    pub indexing: Indexing,
+    /// Number of the memories that are found by their words alone, because vectors of theirs are made later.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub memories_without_vectors: u64,
 }

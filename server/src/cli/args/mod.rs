@@ -1,5 +1,6 @@
 //! Command-line arguments, as clap definitions. Their doc comments are the help texts.
 
+mod query;
 mod scope;
 mod thinking;
 mod undo;
@@ -11,8 +12,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use engrain::wire;
 use uuid::Uuid;
 
+pub(super) use query::{FilterArg, ListArgs, RecallArgs, ShowArgs};
 pub(super) use scope::ScopeArgs;
-pub(super) use thinking::{AuditArgs, ProfileArgs};
+pub(super) use thinking::{AuditArgs, ProfileArgs, TimezoneArgs};
 pub(super) use undo::{UndoArgs, UndoCommand};
 
 /// Long-term memory for LLM agents and chatbots.
@@ -22,7 +24,7 @@ pub(super) use undo::{UndoArgs, UndoCommand};
     version,
     after_help = "Exit status: 0 success; 1 failure; 2 invalid arguments or configuration; 3 server or hub unreachable, or \
                   store in use or busy; 4 memory, session, job or model not found; 5 import done, but records were \
-                  skipped."
+                  skipped; 6 store damaged, incomplete or of a newer version."
 )]
 pub(super) struct Cli {
     #[command(flatten)]
@@ -46,6 +48,9 @@ pub(super) struct Global {
     /// Print results as JSON
     #[arg(long, global = true)]
     pub(super) json: bool,
+    /// Print times in UTC. Default: in the time zone of this machine
+    #[arg(long, global = true)]
+    pub(super) utc: bool,
     /// Log level: error, warn, info, debug or trace. Default: `log.level` for serve, warn for other commands
     #[arg(long, global = true, value_name = "LEVEL")]
     pub(super) log_level: Option<String>,
@@ -71,6 +76,8 @@ pub(super) enum Command {
     Profile(ProfileArgs),
     /// Count junk, duplicate, looping and unsupported facts
     Audit(AuditArgs),
+    /// Show or set the time zone in which the days of an owner are counted
+    Timezone(TimezoneArgs),
     /// Erase memories
     Delete(DeleteArgs),
     /// Take back what a job made, or a change of a memory
@@ -156,61 +163,6 @@ impl From<RoleArg> for wire::Role {
             RoleArg::Tool => wire::Role::Tool,
         }
     }
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RecallArgs {
-    #[command(flatten)]
-    pub(super) scope: ScopeArgs,
-    /// Query text; `-` reads it from standard input
-    pub(super) query: String,
-    /// Maximum number of memories
-    #[arg(long, short = 'n')]
-    pub(super) limit: Option<u32>,
-    /// Print the context block for a prompt instead of the memories
-    #[arg(long)]
-    pub(super) context: bool,
-    /// Maximum length of the context block, in tokens
-    #[arg(long, value_name = "TOKENS")]
-    pub(super) budget: Option<u32>,
-    /// Rerank the best candidates with the cross-encoder
-    #[arg(long)]
-    pub(super) rerank: bool,
-    #[command(flatten)]
-    pub(super) filter: FilterArg,
-}
-
-#[derive(Clone, Debug, Default, Args)]
-pub(super) struct FilterArg {
-    /// Filter as JSON, such as '{"field": "tags", "contains": "travel"}'
-    #[arg(long, value_name = "JSON")]
-    pub(super) filter: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ListArgs {
-    #[command(flatten)]
-    pub(super) scope: ScopeArgs,
-    #[command(flatten)]
-    pub(super) filter: FilterArg,
-    /// Maximum number of memories
-    #[arg(long, short = 'n', default_value_t = 20)]
-    pub(super) limit: u32,
-    /// Cursor of the page, printed at the end of the previous one
-    #[arg(long)]
-    pub(super) cursor: Option<String>,
-    /// List the oldest first
-    #[arg(long)]
-    pub(super) oldest_first: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ShowArgs {
-    /// Id of the memory
-    pub(super) id: Uuid,
-    /// Show all versions
-    #[arg(long)]
-    pub(super) history: bool,
 }
 
 #[derive(Debug, Args)]
@@ -361,6 +313,10 @@ mod tests {
             "engrain undo memory 01890a5d-ac96-774b-bcce-b30209900003 --version 2 --with-dependents",
             "engrain backup f --force",
             "engrain doctor --repair",
+            "engrain timezone --user u Asia/Shanghai",
+            "engrain timezone --user u --reset",
+            "engrain list --user u --utc",
+            "engrain recall --user u --timezone +08:00 yesterday",
             "engrain models list --json",
             "engrain models fetch intfloat/multilingual-e5-small BAAI/bge-m3",
             "engrain openapi",
@@ -383,6 +339,7 @@ mod tests {
             ("engrain delete", ErrorKind::MissingRequiredArgument),
             ("engrain delete --all --filter {}", ErrorKind::ArgumentConflict),
             ("engrain delete --all --owner", ErrorKind::ArgumentConflict),
+            ("engrain timezone UTC --reset", ErrorKind::ArgumentConflict),
             ("engrain import", ErrorKind::MissingRequiredArgument),
             ("engrain models fetch", ErrorKind::MissingRequiredArgument),
             ("engrain models", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),

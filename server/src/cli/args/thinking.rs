@@ -1,4 +1,4 @@
-//! Arguments of the commands on derived facts.
+//! Arguments of the commands on derived facts and on the settings of an owner.
 
 use clap::Args;
 
@@ -29,4 +29,16 @@ pub(in crate::cli) struct AuditArgs {
     /// Maximum number of examples per defect
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(in crate::cli) examples: u32,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TimezoneArgs {
+    #[command(flatten)]
+    pub(in crate::cli) scope: ScopeArgs,
+    /// Time zone to set, such as Asia/Shanghai or +08:00. Default: show the present one
+    #[arg(value_name = "ZONE")]
+    pub(in crate::cli) zone: Option<String>,
+    /// Return to the time zone of the configuration
+    #[arg(long, conflicts_with = "zone")]
+    pub(in crate::cli) reset: bool,
 }

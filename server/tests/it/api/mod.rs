@@ -4,6 +4,7 @@
 mod erasure;
 mod jobs;
 mod numbers;
+mod objects;
 mod openapi;
 mod recall_results;
 mod refusals;
@@ -12,4 +13,7 @@ mod story;
 mod support;
 mod texts_and_names;
 mod thinking;
+mod timezone;
 mod undo;
+mod vectors_later;
+mod web_pages;

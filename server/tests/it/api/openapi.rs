@@ -46,6 +46,7 @@ fn every_operation_is_documented() {
         "GET /v1/sessions",
         "GET /v1/sessions/{id}/turns",
         "GET /v1/owners",
+        "POST /v1/owners/delete",
         "GET /v1/jobs",
         "GET /v1/jobs/{id}",
         "POST /v1/jobs/{id}/cancel",

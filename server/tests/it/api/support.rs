@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
 use engrain_server::config::{Config, Overrides, load};
 use engrain_server::{App, router};
 use memory_core::testing::TestEngine;
@@ -63,8 +63,13 @@ impl TestServer {
 
     /// Server with an engine that needs no model files.
     pub(crate) async fn working() -> Self {
+        Self::working_with(&[]).await
+    }
+
+    /// The same with settings changed.
+    pub(crate) async fn working_with(settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let app = App::new(config(&directory, &[]));
+        let app = App::new(config(&directory, settings));
         let test_engine = TestEngine::open(directory.path()).await.expect("an engine");
         app.attach(Arc::clone(&test_engine.engine));
         Self { router: router(app), directory, test_engine: Some(test_engine) }
@@ -85,8 +90,13 @@ impl TestServer {
         self.directory.path()
     }
 
+    /// Response whose body is not read yet.
+    pub(crate) async fn begin(&self, request: Request<Body>) -> Response<Body> {
+        self.router.clone().oneshot(request).await.expect("the router answers")
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.expect("the router answers");
+        let response = self.begin(request).await;
         let (head, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body").to_vec();
         Answer { status: head.status, headers: head.headers, body }

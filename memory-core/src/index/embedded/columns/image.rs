@@ -34,6 +34,7 @@ impl Columns {
         for column in &self.times {
             write_column(column, live, out, |time| *time)?;
         }
+        write_column(&self.offsets, live, out, |offset| *offset)?;
         write_column(&self.importance, live, out, |importance| *importance)?;
         write_column(&self.version, live, out, |version| *version)?;
         self.write_positions(live, out)?;
@@ -61,6 +62,7 @@ impl Columns {
         for index in 0..TIME_FIELDS.len() {
             *columns.times.get_mut(index).ok_or_else(damaged)? = input.vec(len)?;
         }
+        columns.offsets = input.vec(len)?;
         columns.importance = input.vec(len)?;
         columns.version = input.vec(len)?;
         columns.read_positions(len, input)?;

@@ -25,18 +25,39 @@ pub(super) const CREATE_PARTITION: &str = "
     ON CONFLICT (tenant_id, owner_kind, owner_id) DO NOTHING
     RETURNING id";
 
-/// Claims a job of one of the kinds in a JSON list. Concurrent workers skip a row that another one has locked.
+/// Tenant of partitions that are taken from their owners, as a literal. SQLite writes it as a blob.
+macro_rules! erased_tenant {
+    () => {
+        "CAST('ffffffff-ffff-ffff-ffff-ffffffffffff' AS UUID)"
+    };
+}
+pub(super) use erased_tenant;
+
+/// Claims a job of one of the kinds in a JSON list. Concurrent workers skip a row that another one has locked. The index
+/// gives the first job of each kind and state; only those are locked and compared.
 pub(super) const CLAIM_JOB: &str = "
     UPDATE durable_jobs
     SET state = 'running', attempts = attempts + 1, lease_until_us = $2, updated_us = $1,
         unique_key = CASE WHEN releases_key THEN NULL ELSE unique_key END
     WHERE id = (
-        SELECT id FROM durable_jobs
-        WHERE kind IN (SELECT json_array_elements_text(CAST($3 AS JSON)))
-            AND ((state = 'waiting' AND run_after_us <= $1) OR (state = 'running' AND lease_until_us < $1))
-        ORDER BY run_after_us, id
+        SELECT due.id FROM json_array_elements_text(CAST($3 AS JSON)) AS kinds (value)
+        CROSS JOIN LATERAL (
+            SELECT * FROM (
+                SELECT w.id, w.run_after_us FROM durable_jobs w
+                WHERE w.kind = kinds.value AND w.state = 'waiting' AND w.run_after_us <= $1
+                ORDER BY w.run_after_us, w.id LIMIT 1
+                FOR UPDATE SKIP LOCKED
+            ) AS waiting
+            UNION ALL
+            SELECT * FROM (
+                SELECT r.id, r.run_after_us FROM durable_jobs r
+                WHERE r.kind = kinds.value AND r.state = 'running' AND r.lease_until_us < $1
+                ORDER BY r.run_after_us, r.id LIMIT 1
+                FOR UPDATE SKIP LOCKED
+            ) AS left_by_the_dead
+        ) AS due
+        ORDER BY due.run_after_us, due.id
         LIMIT 1
-        FOR UPDATE SKIP LOCKED
     )
     RETURNING id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total, position, error,
               created_us, updated_us, releases_key, owner_kind, owner_id";

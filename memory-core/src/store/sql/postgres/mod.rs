@@ -20,7 +20,7 @@ use store::unavailable;
 
 use crate::domain::keyed_digest::KeyedDigest;
 use crate::domain::time::Timestamp;
-use crate::store::{PurgeDebt, PurgeWait, StoreError};
+use crate::store::{FailureKind, PurgeDebt, PurgeWait, StoreError};
 
 /// Database that [`store`] is compiled for here.
 type Db = sqlx::Postgres;
@@ -96,6 +96,24 @@ async fn key_in_database(writer: &sqlx::Pool<Db>) -> Result<KeyedDigest, StoreEr
     Ok(KeyedDigest::new(key))
 }
 
+/// Does nothing: a server keeps its own files together.
+async fn count_commit(_: &Ownership, _: &mut Connection) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// Does nothing, like [`count_commit`].
+fn note_commit(_: &Ownership) {}
+
+/// Kind of failure that an SQLSTATE means.
+fn failure_kind(code: &str) -> FailureKind {
+    match code {
+        "53100" => FailureKind::Full,               // disk_full
+        "XX001" | "XX002" => FailureKind::Damaged,  // data_corrupted, index_corrupted
+        "25006" | "42501" => FailureKind::ReadOnly, // read_only_sql_transaction, insufficient_privilege
+        _ => FailureKind::Unavailable,
+    }
+}
+
 fn refuses_data(code: &str) -> bool {
     DATA_CLASSES.iter().any(|class| code.starts_with(class))
 }
@@ -110,6 +128,7 @@ async fn integrity_complaints(_: &sqlx::Pool<Db>) -> Result<Vec<String>, StoreEr
 struct Copying;
 
 impl Copying {
+    #[expect(clippy::unused_async, reason = "the counterpart for SQLite waits")]
     async fn copy_to(&self, _: &sqlx::Pool<Db>, _: &Purging, _: &Path) -> Result<(), StoreError> {
         Err(StoreError::Unavailable("a PostgreSQL database is copied with pg_dump".into()))
     }
@@ -130,9 +149,11 @@ impl Purging {
         std::future::pending().await
     }
 
+    #[expect(clippy::unused_async, reason = "the counterpart for SQLite waits")]
     async fn purge(&self, _: &sqlx::Pool<Db>, _: PurgeWait) -> Result<PurgeDebt, StoreError> {
         Ok(self.debt())
     }
 
+    #[expect(clippy::unused_async, reason = "the counterpart for SQLite waits")]
     async fn after_erasures(&self, _: &sqlx::Pool<Db>, _: &[Timestamp]) {}
 }

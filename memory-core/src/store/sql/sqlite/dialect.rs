@@ -28,17 +28,34 @@ pub(super) const CREATE_PARTITION: &str = "
     ON CONFLICT (tenant_id, owner_kind, owner_id) DO NOTHING
     RETURNING id";
 
+/// Tenant of partitions that are taken from their owners, as a literal. PostgreSQL writes it as a UUID.
+macro_rules! erased_tenant {
+    () => {
+        "X'FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF'"
+    };
+}
+pub(super) use erased_tenant;
+
 /// Claims a job of one of the kinds in a JSON list. SQLite has one writer, so no other claim can come between the read
-/// and the write. PostgreSQL skips locked rows, and reads the JSON list with another function.
+/// and the write. The index gives the first job of each kind and state; only those are compared. PostgreSQL skips locked
+/// rows, and reads the JSON list with another function.
 pub(super) const CLAIM_JOB: &str = "
     UPDATE durable_jobs
     SET state = 'running', attempts = attempts + 1, lease_until_us = $2, updated_us = $1,
         unique_key = CASE WHEN releases_key THEN NULL ELSE unique_key END
     WHERE id = (
-        SELECT id FROM durable_jobs
-        WHERE kind IN (SELECT value FROM json_each($3))
-            AND ((state = 'waiting' AND run_after_us <= $1) OR (state = 'running' AND lease_until_us < $1))
-        ORDER BY run_after_us, id
+        SELECT j.id FROM (
+            SELECT (SELECT w.id FROM durable_jobs w
+                    WHERE w.kind = kinds.value AND w.state = 'waiting' AND w.run_after_us <= $1
+                    ORDER BY w.run_after_us, w.id LIMIT 1) AS id
+            FROM json_each($3) AS kinds
+            UNION ALL
+            SELECT (SELECT r.id FROM durable_jobs r
+                    WHERE r.kind = kinds.value AND r.state = 'running' AND r.lease_until_us < $1
+                    ORDER BY r.run_after_us, r.id LIMIT 1)
+            FROM json_each($3) AS kinds
+        ) AS due JOIN durable_jobs j ON j.id = due.id
+        ORDER BY j.run_after_us, j.id
         LIMIT 1
     )
     RETURNING id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total, position, error,
@@ -63,6 +80,10 @@ pub(super) fn encode_text(text: &str) -> Cow<'_, str> {
 pub(super) fn decode_text(stored: String) -> String {
     stored
 }
+
+/// Drops the pages that the connection has in memory and that are not in use.
+pub(super) const DROP_PAGE_CACHE: &str = "PRAGMA shrink_memory";
+
 /// Integrity check of the database.
 pub(super) const INTEGRITY_CHECK: &str = "PRAGMA quick_check(10)";
 

@@ -49,7 +49,8 @@ pub fn of_store(directory: &Path) -> Vec<PathBuf> {
 
 /// True for a file or directory that only this program makes in a data directory.
 pub fn is_ours(name: &str) -> bool {
-    name.starts_with("engrain.") || name.starts_with(".engrain-") || name == "server.json"
+    ["engrain.", ".engrain-", "digest.key", "store.mark"].iter().any(|ours| name.starts_with(ours))
+        || ["server.json", "segments"].contains(&name)
 }
 
 /// Rolls an interrupted restore back, and deletes all leftovers of a data directory. Only for the holder of its lock,

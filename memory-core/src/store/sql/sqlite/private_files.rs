@@ -47,7 +47,7 @@ pub(super) fn narrow(directory: &Path, is_ours: impl Fn(&str) -> bool) -> Vec<St
         let name = entry.file_name().to_string_lossy().into_owned();
         if !is_ours(&name) {
             holds_others = true;
-        } else if entry.file_type().is_ok_and(|kind| kind.is_file()) && narrow_one(&entry.path()) {
+        } else if entry.file_type().is_ok_and(|kind| !kind.is_symlink()) && narrow_one(&entry.path()) {
             narrowed.push(name);
         }
     }

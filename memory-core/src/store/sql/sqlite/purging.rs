@@ -180,6 +180,8 @@ impl Purging {
         let lock = connection.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
         let scrubbed = self.on_file(|scrubber| scrubber.scrub().map(|()| scrubber.is_behind())).await;
         lock.rollback().await.map_err(unavailable)?;
+        // A page in the cache of this connection still has the bytes that were overwritten in the file.
+        sqlx::query(dialect::DROP_PAGE_CACHE).execute(&mut *connection).await.map_err(unavailable)?;
         Ok(if scrubbed? { Step::Behind } else { Step::Complete })
     }
 

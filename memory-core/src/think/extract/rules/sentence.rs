@@ -44,7 +44,7 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(super) fn new(turn: &'a SourceTurn, position: usize, sentence: &'a str) -> Self {
         let tokens = tokens(sentence);
-        let times = times(sentence, &tokens, turn.said_at);
+        let times = times(sentence, &tokens, turn.zone.date(turn.said_at));
         let speaker = Speaker { name: turn.author.as_ref().map(Name::as_str) };
         Self { turn, position, sentence, tokens, times, speaker }
     }
@@ -217,7 +217,11 @@ impl<'a> Reader<'a> {
     /// Time that belongs to the statement.
     fn time(&self, kind: Kind, span: Range<usize>) -> Option<Time> {
         let time = self.times.iter().find(|time| span.contains(&time.tokens.start))?;
-        Some(if kind == Kind::Plan { time.for_plan(self.turn.said_at) } else { time.clone() })
+        Some(if kind == Kind::Plan {
+            time.for_plan(self.turn.zone.date(self.turn.said_at))
+        } else {
+            time.clone()
+        })
     }
 
     fn note(&self, time: &Time) -> Option<Note> {
@@ -227,10 +231,12 @@ impl<'a> Reader<'a> {
 
     /// Times of the event and of validity.
     fn dates(&self, kind: Kind, time: Option<&Time>) -> (Happened, Interval) {
-        let said_at = Happened { at: self.turn.said_at, until: None };
-        let named = time.filter(|time| time.form == Form::Days).and_then(Time::happened);
+        let said_at = Happened { at: self.turn.said_at, until: None, offset: self.turn.utc_offset };
+        let named =
+            time.filter(|time| time.form == Form::Days).and_then(|time| time.happened(&self.turn.zone));
         let happened = named.unwrap_or(said_at);
-        let start = time.and_then(Time::start).filter(|start| *start <= self.turn.said_at);
+        let start =
+            time.and_then(|time| time.start(&self.turn.zone)).filter(|start| *start <= self.turn.said_at);
         let valid = match kind {
             Kind::State => Interval { start: Some(start.unwrap_or(self.turn.said_at)), end: None },
             Kind::Ended => Interval {

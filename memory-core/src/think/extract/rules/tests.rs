@@ -22,6 +22,8 @@ fn turn(role: Role, author: Option<&str>, text: &str) -> SourceTurn {
         participants: Vec::new(),
         text: text.to_owned(),
         said_at: Timestamp::parse(SAID).unwrap(),
+        utc_offset: None,
+        zone: crate::domain::zone::Zone::UTC,
         audience: Vec::new(),
     }
 }
@@ -202,6 +204,27 @@ fn times_are_resolved_at_the_utterance() {
     assert_eq!((Some(living.happened.at), living.valid.start), (day(SAID), day("2023-02-28")));
     let plan = &facts("I'm going to visit Rome in April.")[0];
     assert_eq!((Some(plan.happened.at), plan.valid.start), (day("2024-04-01"), None));
+}
+
+#[test]
+fn times_are_resolved_on_the_day_of_the_speaker() {
+    use crate::domain::zone::{UtcOffset, Zone};
+
+    let said = |zone: &str, offset: Option<i64>| {
+        let zone = Zone::parse(zone).unwrap();
+        let said_at = Timestamp::parse("2026-03-01T23:00:00Z").unwrap();
+        let utc_offset = offset.and_then(UtcOffset::from_minutes);
+        let turn = turn(Role::User, None, "I moved to Lisbon yesterday.");
+        let found = candidates(&[SourceTurn { said_at, utc_offset, zone, ..turn }]);
+        let happened = found[0].happened;
+        let until = happened.until.map(|until| until.plus_micros(1).to_string());
+        (happened.at.to_string(), until, happened.offset.map(UtcOffset::minutes))
+    };
+    let day = |first: &str, last: &str, minutes| (first.to_owned(), Some(last.to_owned()), Some(minutes));
+    assert_eq!(said("UTC", None), day("2026-02-28T00:00:00Z", "2026-03-01T00:00:00Z", 0));
+    assert_eq!(said("+08:00", Some(480)), day("2026-02-28T16:00:00Z", "2026-03-01T16:00:00Z", 480));
+    assert_eq!(said("-05:00", Some(-300)), day("2026-02-28T05:00:00Z", "2026-03-01T05:00:00Z", -300));
+    assert_eq!(said("Asia/Kathmandu", None), day("2026-02-28T18:15:00Z", "2026-03-01T18:15:00Z", 345));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::tokens::Token;
 use super::words::Words;
 use crate::domain::memory::Happened;
 use crate::domain::time::Timestamp;
+use crate::domain::zone::Zone;
 use crate::text::time_expressions;
 
 /// Largest count in a duration or distance.
@@ -38,11 +39,10 @@ pub(super) struct Time {
     words: String,
 }
 
-/// Times of a sentence, in its order.
-pub(super) fn times(sentence: &str, tokens: &[Token], said_at: Timestamp) -> Vec<Time> {
-    let Some(today) = said_at.date().parse::<Date>().ok() else { return Vec::new() };
+/// Times of a sentence that is said on the day `today` of its speaker, in its order.
+pub(super) fn times(sentence: &str, tokens: &[Token], today: Date) -> Vec<Time> {
     let mut found = added(tokens, today);
-    for mention in time_expressions::read(sentence, said_at) {
+    for mention in time_expressions::read(sentence, today) {
         let span = mention.span;
         let inside: Vec<usize> = (0..tokens.len())
             .filter(|at| {
@@ -148,14 +148,13 @@ fn count(word: &str) -> Option<i64> {
 
 impl Time {
     /// The same time of a plan: a day or month without a year is the next one.
-    pub(super) fn for_plan(&self, said_at: Timestamp) -> Self {
+    pub(super) fn for_plan(&self, today: Date) -> Self {
         const PAST: Words = Words("last ago past yesterday since after previous");
         const WEEKDAYS: Words = Words("monday tuesday wednesday thursday friday saturday sunday");
         let has_year = self.has_year() || PAST.iter().any(|word| self.words.contains(word));
-        let Some(today) = said_at.date().parse::<Date>().ok().filter(|today| self.last < *today && !has_year)
-        else {
+        if self.last >= today || has_year {
             return self.clone();
-        };
+        }
         let is_weekday = WEEKDAYS.iter().any(|day| self.words.contains(day));
         let step = if is_weekday { 7.days() } else { 1.year() };
         let (mut first, mut last) = (self.first, self.last);
@@ -176,15 +175,14 @@ impl Time {
     }
 
     /// First moment.
-    pub(super) fn start(&self) -> Option<Timestamp> {
-        Timestamp::parse(&self.first.to_string())
+    pub(super) fn start(&self, zone: &Zone) -> Option<Timestamp> {
+        zone.start_of(self.first)
     }
 
-    /// Time of the event, whole days.
-    pub(super) fn happened(&self) -> Option<Happened> {
-        let at = self.start()?;
-        let until = Timestamp::parse(&self.last.to_string())?.plus_days(1).plus_micros(-1);
-        Some(Happened { at, until: (until > at).then_some(until) })
+    /// Time of the event, whole days of the speaker. The offset keeps them the days that were meant.
+    pub(super) fn happened(&self, zone: &Zone) -> Option<Happened> {
+        let (at, until) = (self.start(zone)?, zone.end_of(self.last)?);
+        Some(Happened { at, until: (until > at).then_some(until), offset: Some(zone.offset(at)) })
     }
 
     /// Dates, to be written behind the expression; `None` where it names its year.

@@ -151,6 +151,10 @@ fn merged(
         said_by: if sources.iter().any(by_assistant) { Role::Assistant } else { Role::User },
     };
     let at = happened.first().copied().unwrap_or(first.happened.at);
+    let offset = sources
+        .iter()
+        .find(|fact| fact.memory.happened.at == at)
+        .and_then(|fact| fact.memory.happened.offset);
     let inputs = edited.members.iter().map(|fact| Input {
         source: Source::Memory(fact.memory.id),
         is_evidence: ids.contains(&fact.memory.id),
@@ -166,7 +170,7 @@ fn merged(
         audience: first.audience.clone(),
         tags: Vec::new(),
         links: Vec::new(),
-        happened: Happened { at, until: happened.last().copied().filter(|last| *last > at) },
+        happened: Happened { at, until: happened.last().copied().filter(|last| *last > at), offset },
         valid: Interval::default(),
         inputs: inputs.collect(),
     })

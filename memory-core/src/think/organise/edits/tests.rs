@@ -24,7 +24,7 @@ fn fact(number: u128, subject: &str, start: i64) -> KnownFact {
         said_by: Role::User,
     };
     let memory = plain(id(number), Kind::Fact, &format!("text {number}"));
-    let happened = Happened { at: Timestamp::from_micros(start), until: None };
+    let happened = Happened { at: Timestamp::from_micros(start), until: None, offset: None };
     let memory = Memory { statement: Some(statement), happened, ..memory };
     KnownFact { memory, inputs: Vec::new(), evidence: Vec::new() }
 }

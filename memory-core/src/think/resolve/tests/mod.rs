@@ -43,6 +43,8 @@ fn turn(id: u128, role: Role, said_on: i64, text: &str) -> SourceTurn {
         participants: Vec::new(),
         text: text.to_owned(),
         said_at: day(said_on),
+        utc_offset: None,
+        zone: crate::domain::zone::Zone::UTC,
         audience: Vec::new(),
     }
 }
@@ -60,7 +62,7 @@ fn fact(turn: &SourceTurn, text: &str, attribute: Option<&str>, object: Option<&
             said_by: turn.role,
         },
         is_ended: false,
-        happened: Happened { at: turn.said_at, until: None },
+        happened: Happened { at: turn.said_at, until: None, offset: None },
         valid: Interval::default(),
         evidence: vec![0],
         is_confidential: false,
@@ -211,7 +213,7 @@ pub(crate) fn plain(id: MemoryId, text: &str) -> Memory {
         document: None,
         origin: None,
         derivation: None,
-        happened: Happened { at: day(0), until: None },
+        happened: Happened { at: day(0), until: None, offset: None },
         recorded_at: day(0),
         created_at: day(0),
         valid: Interval::default(),

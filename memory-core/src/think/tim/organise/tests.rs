@@ -20,6 +20,7 @@ fn member(number: u128, head: &str, text: &str) -> Member {
         head: head.to_owned(),
         author: Role::User,
         happened_at,
+        zone: crate::domain::zone::Zone::UTC,
         recorded_at,
     }
 }

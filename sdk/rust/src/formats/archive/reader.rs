@@ -22,6 +22,8 @@ pub struct ArchiveRecord {
     pub scope: Scope,
     /// The owner's own profile of thinking, if it has one.
     pub thinking: Option<ThinkingProfile>,
+    /// The owner's own time zone, if it has one.
+    pub timezone: Option<String>,
     /// The record.
     pub record: ImportRecord,
 }
@@ -32,10 +34,18 @@ pub struct ArchiveRecord {
 pub struct ArchiveReader {
     records: Records<Source>,
     record: Vec<u8>,
-    owner: Option<(Scope, Option<ThinkingProfile>)>,
+    owner: Option<OwnerLine>,
     count: u64,
     announced: Option<u64>,
     ended: bool,
+}
+
+/// Owner of the records that follow, with its settings.
+#[derive(Clone)]
+struct OwnerLine {
+    scope: Scope,
+    thinking: Option<ThinkingProfile>,
+    timezone: Option<String>,
 }
 
 impl std::fmt::Debug for ArchiveReader {
@@ -91,11 +101,11 @@ impl ArchiveReader {
             let line = parse(&self.record, &location).inspect_err(|_| self.count += 1)?;
             let record = match line {
                 ExportLine::Header { .. } => continue,
-                ExportLine::Owner { scope, thinking } => {
-                    self.owner = Some((scope, thinking));
+                ExportLine::Owner { scope, thinking, timezone } => {
+                    self.owner = Some(OwnerLine { scope, thinking, timezone });
                     continue;
                 }
-                ExportLine::End { records } => {
+                ExportLine::End { records, .. } => {
                     self.announced = Some(records);
                     continue;
                 }
@@ -106,11 +116,11 @@ impl ArchiveReader {
             };
             let number = self.count;
             self.count += 1;
-            let Some((scope, thinking)) = self.owner.clone() else {
+            let Some(OwnerLine { scope, thinking, timezone }) = self.owner.clone() else {
                 let detail = "no owner line precedes the record".to_owned();
                 return Err(FormatError::Value { location, detail });
             };
-            return Ok(Some(ArchiveRecord { number, location, scope, thinking, record }));
+            return Ok(Some(ArchiveRecord { number, location, scope, thinking, timezone, record }));
         }
     }
 

@@ -164,9 +164,10 @@ impl<'a> ArchiveImport<'a> {
         self.batch_bytes = 0;
         while let Some(mut batch) = waiting.pop() {
             let Some(first) = batch.first() else { continue };
-            let (scope, thinking, location) = (first.scope.clone(), first.thinking, first.location.clone());
+            let (scope, location) = (first.scope.clone(), first.location.clone());
+            let (thinking, timezone) = (first.thinking, first.timezone.clone());
             let records = batch.iter().map(|record| self.with_new_ids(&record.record)).collect();
-            let request = ImportRecords { scope, thinking, records, again: self.again };
+            let request = ImportRecords { scope, thinking, timezone, records, again: self.again };
             match self.client.import_records(&request).await {
                 Ok(answer) => self.learn(&batch, &answer.records),
                 Err(Error::Problem(problem)) if !self.strict && is_about_data(&problem) => {

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod archive;
+mod archives;
+mod identities;
 mod own_export;
 mod tolerant;
 
@@ -177,11 +179,11 @@ fn a_conversation_per_line_is_one_session() {
     let (_, items) = items(&lines.map(|line| line.to_string()).join("\n"), &options());
     let first = turns(items[0].as_ref().unwrap());
     assert_eq!(first.session.as_deref(), Some("conversation-1"));
-    assert_eq!(first.scope, Scope { agent_id: Some("chef".into()), ..Scope::default() });
+    assert_eq!(first.scope, Scope { agent_id: Some("chef".into()), ..Scope::user("mara") });
     assert_eq!(first.turns[0].said_at.as_deref(), Some("2024-05-01T00:00:00Z"));
     let second = turns(items[1].as_ref().unwrap());
     assert_eq!(second.session.as_deref(), Some("second"));
-    assert_eq!(second.turns[0].said_at.as_deref(), Some("2024-05-02T08:00:00Z"));
+    assert_eq!(second.turns[0].said_at.as_deref(), Some("2024-05-02T10:00:00+02:00"));
     assert_eq!(texts(turns(items[2].as_ref().unwrap())), ["Three"], "one bad message is one message lost");
     let told = items[3].as_ref().unwrap_err().to_string();
     assert_eq!(told, "test, record 3 (line 3), messages[1].role: \"wizard\" is not a role");

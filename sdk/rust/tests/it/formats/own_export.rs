@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{items, options, sound, turns};
 use crate::script::{Script, ok};
 
-fn turn_line(seq: u32, edited: bool) -> Value {
+pub(super) fn turn_line(seq: u32, edited: bool) -> Value {
     let (id, moment) = (Uuid::from_u128(u128::from(seq)), "2024-01-01T10:00:00Z");
     let origin = json!({
         "turn_id": id, "turn_key": format!("k{seq}"), "session_id": Uuid::nil(), "session": "breakfast", "seq": seq,
@@ -27,7 +27,7 @@ fn turn_line(seq: u32, edited: bool) -> Value {
     json!({"record": "turn", "turn": turn, "memory": memory})
 }
 
-fn memory_line(id: u128, sources: &[u128]) -> Value {
+pub(super) fn memory_line(id: u128, sources: &[u128]) -> Value {
     let moment = "2024-01-02T10:00:00Z";
     let memory = json!({
         "id": Uuid::from_u128(id), "version": 3, "kind": "document", "text": "Prefers tea.", "tokens": 3,
@@ -58,6 +58,7 @@ fn an_engrain_export_is_imported_with_all_its_fields() {
     let batch = turns(&items[0]);
     let turn = NewTurn {
         key: Some("k1".into()),
+        position: Some(1),
         author: Some("Mara".into()),
         said_at: Some("2024-01-01T10:00:00Z".into()),
         place: Some("kitchen".into()),
@@ -96,7 +97,7 @@ fn an_incomplete_engrain_export_is_an_error() {
 async fn an_import_replaces_old_source_ids_by_new_ones() {
     let new = |id: u128| Uuid::from_u128(1000 + id);
     let added_turns = json!({"session_id": new(0), "turn_ids": [new(1), new(2)], "memory_ids": [new(101), new(102)],
-        "repeated": true});
+        "outcomes": ["existing", "created"], "repeated": false});
     let added = |id| json!({"memory_ids": [new(id)], "repeated": false});
     let edited = memory_line(102, &[])["memory"].clone();
     let (script, url) = Script::start([ok(added_turns), ok(edited), ok(added(200)), ok(added(201))]).await;
@@ -107,7 +108,8 @@ async fn an_import_replaces_old_source_ids_by_new_ones() {
         imported = import.send(item).await.unwrap();
     }
     assert_eq!((imported.turns, imported.memories), (2, 2));
-    assert_eq!((imported.repeated_batches, imported.sources_lost), (1, 1));
+    assert_eq!((imported.added, imported.existing), (3, 1));
+    assert_eq!((imported.repeated_batches, imported.sources_lost), (0, 1));
     let asked = script.asked();
     assert_eq!(
         (asked[1].method.as_str(), asked[1].uri.path()),
@@ -115,15 +117,20 @@ async fn an_import_replaces_old_source_ids_by_new_ones() {
     );
     assert_eq!(asked[2].body["memories"][0]["sources"], json!([new(1)]));
     assert_eq!(asked[3].body["memories"][0]["sources"], json!([new(200), new(102)]));
-    let key = asked[0].header("idempotency-key").unwrap();
-    assert_eq!(asked[1].header("idempotency-key").unwrap(), format!("{key}-edit-1"));
+    assert_eq!(
+        asked[3].body["memories"][0]["key"],
+        json!(Uuid::from_u128(201)),
+        "known by its id in the file"
+    );
+    let key = asked[1].header("idempotency-key").unwrap();
+    assert!(key.starts_with(&format!("import-edit-{}-", new(102))), "{key}");
 }
 
-fn new(id: u128) -> Uuid {
+pub(super) fn new(id: u128) -> Uuid {
     Uuid::from_u128(1000 + id)
 }
 
-fn linked(mut line: Value, targets: &[u128]) -> Value {
+pub(super) fn linked(mut line: Value, targets: &[u128]) -> Value {
     let links =
         targets.iter().map(|&to| json!({"to": Uuid::from_u128(to), "relation": "near", "weight": 0.5}));
     line["memory"]["links"] = links.collect();
@@ -155,7 +162,7 @@ async fn an_import_sets_links_once_their_targets_are_imported() {
         || json!({"session_id": new(0), "turn_ids": [new(1)], "memory_ids": [new(101)], "repeated": false});
     let added = |id| ok(json!({"memory_ids": [new(id)], "repeated": false}));
     let edited = || ok(memory_line(0, &[])["memory"].clone());
-    let mut keys = Vec::new();
+    let (mut keys, mut identities) = (Vec::new(), Vec::new());
     for _ in 0..2 {
         let answers =
             [ok(added_turn()), edited(), added(200), edited(), added(201), added(202), edited(), edited()];
@@ -177,12 +184,16 @@ async fn an_import_sets_links_once_their_targets_are_imported() {
         assert_eq!(asked[6].body, json!({"links": links(&[101, 202])}));
         assert_eq!(asked[7].uri.path(), format!("/v1/memories/{}", new(201)), "at the end at the latest");
         assert_eq!(asked[7].body, json!({"links": links(&[200, 202])}));
-        let of_run = asked.iter().map(|asked| asked.header("idempotency-key").unwrap().to_owned());
+        let edits = asked.iter().filter(|asked| asked.method == "PATCH");
+        let of_run = edits.map(|asked| asked.header("idempotency-key").unwrap().to_owned());
         keys.push(of_run.collect::<Vec<_>>());
+        let bodies = asked.iter().filter(|asked| asked.method == "POST").map(|asked| asked.body.clone());
+        identities.push(bodies.collect::<Vec<_>>());
     }
-    assert_eq!(keys[0], keys[1], "a repetition makes nothing anew");
+    assert_eq!((&keys[0], &identities[0]), (&keys[1], &identities[1]), "a repetition makes nothing anew");
     let different: std::collections::BTreeSet<_> = keys[0].iter().collect();
-    assert_eq!(different.len(), 8);
+    assert_eq!(different.len(), 4);
+    assert_eq!(identities[0][1]["memories"][0]["key"], json!(Uuid::from_u128(200)));
 }
 
 #[tokio::test]

@@ -3,6 +3,9 @@
 //! Invariant: the committed `server/openapi.json` is what this build serves, as a test checks. Problems are not
 //! annotated at each handler but derived from the table of codes ([`Code`]) and the inputs of the operation.
 
+mod bounds;
+mod filter;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -23,7 +26,10 @@ use crate::problem::Code;
 pub fn document() -> OpenApi {
     let described = OpenApiRouter::with_openapi(<Base as utoipa::OpenApi>::openapi());
     let every = described.merge(crate::work()).merge(crate::whole_store()).merge(crate::meta_routes());
-    with_problems(every.into_openapi())
+    let mut document = with_problems(every.into_openapi());
+    filter::replace(&mut document);
+    bounds::add(&mut document);
+    document
 }
 
 /// The document as JSON, as `engrain openapi` prints it and `server/openapi.json` holds it.
@@ -123,10 +129,12 @@ fn can_happen(code: Code, path: &str, operation: &Operation) -> bool {
         Code::UnknownRoute | Code::MethodNotAllowed | Code::LeaseLost => false, // not specific to an operation
         Code::WrongHost => path != "/health" && path != "/ready",
         Code::Starting => path != "/health" && path != "/metrics",
-        Code::Internal => true,
+        Code::StoreDamaged => asks_engine || path == "/ready",
+        Code::Internal | Code::ForeignOrigin => true,
         Code::Forbidden
         | Code::Busy
-        | Code::StoreDamaged
+        | Code::StorageFull
+        | Code::StoreReadOnly
         | Code::StoreUnavailable
         | Code::IndexUnavailable
         | Code::EmbedderUnavailable

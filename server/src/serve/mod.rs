@@ -1,22 +1,32 @@
 //! Lifecycle of a server: listen, start the engine, announce, serve, stop.
 //!
 //! The same code runs `engrain serve` and, on a free port for the duration of a command, the commands that find no
-//! server. Invariants: a data directory has one server at a time (the store's lock); requests in progress at a stop
-//! signal are finished, within a bound; the store is closed last.
+//! server. Invariants: a data directory has one server at a time (the store's lock); requests that are worked on at a stop
+//! signal are finished, within a bound; the store is closed last. With the default bounds a stop takes less than the 10 s
+//! that Docker gives it.
+
+mod activity;
+pub(crate) mod descriptors;
+mod listen;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use memory_core::Engine;
+use memory_core::store::FailureKind;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::Config;
+use self::listen::Bounds;
+use crate::config::{Config, Limits};
 use crate::discovery::{Announced, Announcement};
+use crate::routes::meta::is_writable_again;
 use crate::wiring::{self, StartError};
 use crate::{App, router};
 
@@ -25,7 +35,7 @@ const FOLD_METRICS_EVERY: Duration = Duration::from_secs(5);
 /// Interval of deleting expired idempotency records.
 const FORGET_REQUESTS_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Maximum time to close the store.
-const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Error that prevented the start of a server or ended it.
 #[derive(Debug, thiserror::Error)]
@@ -71,11 +81,12 @@ pub async fn start(config: Config, announce: bool) -> Result<Running, ServeError
     let url = format!("http://{}", reachable(address));
     tracing::info!(%address, "listening");
 
+    let bounds = bounds(&config.limits);
     let drain_timeout = config.limits.drain_timeout();
     let data_dir = config.store.data_dir.clone();
     let app = App::new(config);
     let (stop, stopped) = watch::channel(false);
-    let serving = tokio::spawn(answer(listener, Arc::clone(&app), stopped));
+    let serving = tokio::spawn(listen::listen(listener, router(Arc::clone(&app)), bounds, stopped));
     let folding = tokio::spawn(fold_metrics(Arc::clone(&app)));
 
     // From here on a failure must also stop the listener.
@@ -100,10 +111,19 @@ async fn begin(
     announce: Option<&str>,
 ) -> Result<(Arc<Engine>, Option<Announced>), ServeError> {
     let engine = wiring::engine(app.config()).await?;
+    if !is_writable_again(app, &engine).await {
+        tracing::error!("the store can only be read: `/ready` says why");
+    }
     match announce.map(|url| Announcement::here(url.to_owned(), app.instance()).write(data_dir)).transpose() {
         Ok(announced) => {
             app.attach(Arc::clone(&engine));
             Ok((engine, announced))
+        }
+        // A store on a full disk is served for reads; other commands do not find this server then.
+        Err(error) if matches!(FailureKind::of_io(&error), FailureKind::Full) => {
+            tracing::error!(%error, "the server could not be announced");
+            app.attach(Arc::clone(&engine));
+            Ok((engine, None))
         }
         Err(error) => {
             engine.stop().await;
@@ -118,7 +138,8 @@ impl Running {
         &self.url
     }
 
-    /// Stops listening, waits for requests in progress up to the configured time, and closes the store.
+    /// Stops listening, ends connections without a whole request, waits for the other requests up to the configured time,
+    /// and closes the store.
     pub async fn stop(self) {
         let Self { engine, announced, stop, mut serving, folding, forgetting, drain_timeout, .. } = self;
         tracing::info!("stopping");
@@ -171,27 +192,42 @@ pub async fn told_to_stop() {
     }
 }
 
-async fn answer(listener: TcpListener, app: Arc<App>, mut stopped: watch::Receiver<bool>) {
-    let stop = async move {
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-    };
-    if let Err(error) = axum::serve(listener, router(app)).with_graceful_shutdown(stop).await {
-        tracing::error!(%error, "the server cannot go on");
+fn bounds(limits: &Limits) -> Bounds {
+    let descriptors = descriptors::raise_limit();
+    let connections = descriptors::connections_within(descriptors, limits.connections);
+    if connections < limits.connections {
+        tracing::warn!(
+            connections,
+            "fewer connections than limits.connections are taken: the limit on open files (ulimit -n) is low"
+        );
     }
+    Bounds { connections, idle_timeout: limits.idle_timeout() }
 }
 
 async fn fold_metrics(app: Arc<App>) {
     let mut ticks = tokio::time::interval(FOLD_METRICS_EVERY);
     loop {
         ticks.tick().await;
-        if let Ok(engine) = app.engine() {
-            publish_jobs(engine).await;
-            publish_thinking(engine).await;
-            let (erasures, age) = engine.purge_debt();
-            crate::metrics::purge(erasures, age);
+        if AssertUnwindSafe(publish(&app)).catch_unwind().await.is_err() {
+            tracing::error!("publishing metrics panicked: it is tried again");
         }
-        app.metrics().fold();
     }
+}
+
+/// Publishes what is measured from time to time, and looks whether a store that could only be read can be written to.
+async fn publish(app: &App) {
+    if let Ok(engine) = app.engine() {
+        if app.condition().fault().is_some() {
+            is_writable_again(app, engine).await;
+        }
+        publish_jobs(engine).await;
+        publish_thinking(engine).await;
+        publish_embedding(engine).await;
+        let (erasures, age) = engine.purge_debt();
+        crate::metrics::purge(erasures, age);
+    }
+    crate::metrics::unreadable_rows();
+    app.metrics().fold();
 }
 
 /// Publishes the status and the number of jobs as metrics.
@@ -200,6 +236,16 @@ async fn publish_jobs(engine: &Engine) {
     match engine.count_jobs().await {
         Ok(counts) => crate::metrics::jobs(&runner, &counts),
         Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the jobs were not counted"),
+    }
+}
+
+/// Publishes the vectors that are yet to be made as metrics.
+async fn publish_embedding(engine: &Engine) {
+    match engine.count_rows_to_embed().await {
+        Ok(rows) => crate::metrics::embedding(rows, engine.embedder_fault().is_some()),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "rows without vectors were not counted");
+        }
     }
 }
 
@@ -217,8 +263,12 @@ async fn forget_old_requests(engine: Arc<Engine>) {
     let mut ticks = tokio::time::interval(FORGET_REQUESTS_EVERY);
     loop {
         ticks.tick().await;
-        if let Err(error) = engine.forget_old_requests().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "old requests were not forgotten");
+        match AssertUnwindSafe(engine.forget_old_requests()).catch_unwind().await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "old requests were not forgotten");
+            }
+            Err(_panic) => tracing::error!("forgetting old requests panicked: it is tried again"),
         }
     }
 }

@@ -1,0 +1,37 @@
+//! Access log of the store port: which memories a recall returned.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::id::{MemoryId, PartitionId, RecallId};
+use crate::domain::time::Timestamp;
+
+/// Access-log record of one recall in one partition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecallRecord {
+    /// Recall.
+    pub id: RecallId,
+    /// Partition.
+    pub partition: PartitionId,
+    /// Time of the recall.
+    pub recalled_at: Timestamp,
+    /// Returned memories with their scores, best first.
+    pub hits: Vec<(MemoryId, f32)>,
+}
+
+/// Access log of recalls.
+#[async_trait]
+pub trait AccessLog: Send + Sync + Debug {
+    /// Writes records, omitting hits erased in the meantime, and deletes the oldest records of each partition over
+    /// `keep_per_partition`.
+    async fn record_recalls(
+        &self,
+        records: &[RecallRecord],
+        keep_per_partition: u32,
+    ) -> Result<(), StoreError>;
+
+    /// Records of a partition, newest first, at most `limit`.
+    async fn recalls(&self, partition: PartitionId, limit: u32) -> Result<Vec<RecallRecord>, StoreError>;
+}

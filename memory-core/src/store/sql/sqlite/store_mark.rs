@@ -1,0 +1,208 @@
+//! Mark of a store beside its database: the id of the store, and the number of its commits. A store whose files were
+//! lost would open as a new, empty one, or as it was at its last checkpoint; the mark tells the two apart (ADR 0032).
+//!
+//! The mark is made with the first memory and overwritten in place after each commit, without a sync: a process that is
+//! killed loses nothing of it, and after a power cut it is at worst older than the database, which is never refused.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::{Connection, DATABASE_FILE, DirectoryLock, StoreError, unavailable};
+
+/// Name of the mark in a data directory.
+pub const MARK_FILE: &str = "store.mark";
+/// First word of a mark.
+const MAGIC: &str = "engrain-store-1";
+/// Name of the write-ahead log in a data directory.
+const LOG_FILE: &str = "engrain.db-wal";
+/// Advice on an incomplete store.
+const WHAT_TO_DO: &str = "put the missing file back, or restore a backup (`engrain restore FILE --force`); to go on \
+     with what is there, even if that is nothing, remove store.mark and engrain.db-wal from the directory";
+
+const READ_SETTINGS: &str = "SELECT
+    (SELECT value FROM settings WHERE name = 'store_id'), (SELECT value FROM settings WHERE name = 'commits')";
+const MAKE_ID: &str = "INSERT INTO settings (name, value) VALUES ('store_id', lower(hex(randomblob(16))))
+     ON CONFLICT (name) DO NOTHING";
+const PUT_COMMITS: &str = "INSERT INTO settings (name, value) VALUES ('commits', $1)
+     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
+/// Content of a mark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mark {
+    id: String,
+    commits: u64,
+    is_closed: bool,
+}
+
+impl Mark {
+    /// Content in a fixed number of bytes, so that it can be overwritten in place.
+    fn text(&self) -> String {
+        let state = if self.is_closed { "closed" } else { "opened" };
+        format!("{MAGIC} {} {:020} {state}\n", self.id, self.commits)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_ascii_whitespace();
+        let (magic, id, commits, state) = (words.next()?, words.next()?, words.next()?, words.next()?);
+        (magic == MAGIC).then_some(())?;
+        Some(Self { id: id.to_owned(), commits: commits.parse().ok()?, is_closed: state == "closed" })
+    }
+}
+
+/// Data directory that belongs to this process, with the mark of its store.
+#[derive(Debug)]
+pub(super) struct MarkedDirectory {
+    _lock: DirectoryLock,
+    directory: PathBuf,
+    /// Number of commits of the store.
+    commits: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Id of the store; none before its first commit.
+    id: Option<String>,
+    /// Id in a transaction that is not committed yet.
+    made: Option<String>,
+    file: Option<File>,
+}
+
+impl MarkedDirectory {
+    /// Looks at the files before any of them is opened as a database, since that may create or delete them.
+    ///
+    /// Errors: [`StoreError::Incomplete`] if a file of the store is missing, or is not its own.
+    pub(super) fn inspect(lock: DirectoryLock, directory: &Path) -> Result<Self, StoreError> {
+        let size = |name: &str| fs::metadata(directory.join(name)).map_or(0, |metadata| metadata.len());
+        let (database, log) = (size(DATABASE_FILE), size(LOG_FILE));
+        let path = directory.join(MARK_FILE);
+        let mark = fs::read_to_string(&path).ok();
+        if database == 0 && (path.exists() || log > 0) {
+            let what = "engrain.db is missing or empty, but there was a store in this directory";
+            return Err(incomplete(directory, what));
+        }
+        let mark = mark.as_deref().and_then(Mark::parse);
+        if log > 0 && mark.as_ref().is_some_and(|mark| mark.is_closed) {
+            let what = "engrain.db-wal is not of this store, which was closed without one";
+            return Err(incomplete(directory, what));
+        }
+        let found = Self {
+            _lock: lock,
+            directory: directory.to_owned(),
+            commits: AtomicU64::new(mark.as_ref().map_or(0, |mark| mark.commits)),
+            state: Mutex::new(State { id: mark.map(|mark| mark.id), made: None, file: None }),
+        };
+        found.write(false); // from here on, a log may come into being
+        Ok(found)
+    }
+
+    /// Compares the mark with the database once it is open.
+    ///
+    /// Errors: [`StoreError::Incomplete`] if the database is another store's, or lacks commits that were acknowledged.
+    pub(super) async fn compare(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        let (id, commits): (Option<String>, Option<String>) =
+            sqlx::query_as(READ_SETTINGS).fetch_one(connection).await.map_err(unavailable)?;
+        let commits = commits.and_then(|commits| commits.parse().ok()).unwrap_or(0);
+        let marked = self.commits.load(Ordering::Acquire);
+        let known = self.state.lock().id.clone();
+        if let Some(known) = known {
+            if id.as_ref() != Some(&known) {
+                let what = "engrain.db or engrain.db-wal is of another store";
+                return Err(incomplete(&self.directory, what));
+            }
+            if commits < marked {
+                let what = format!(
+                    "engrain.db-wal is missing or was emptied: the last {} commits are not there",
+                    marked - commits
+                );
+                return Err(incomplete(&self.directory, &what));
+            }
+        }
+        self.state.lock().id = id;
+        self.commits.store(commits, Ordering::Release);
+        Ok(())
+    }
+
+    /// Counts a commit within its transaction.
+    pub(super) async fn count_commit(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        let has_id = self.state.lock().id.is_some();
+        if !has_id {
+            sqlx::query(MAKE_ID).execute(&mut *connection).await.map_err(unavailable)?;
+            let (id, _): (Option<String>, Option<String>) =
+                sqlx::query_as(READ_SETTINGS).fetch_one(&mut *connection).await.map_err(unavailable)?;
+            self.state.lock().made = id;
+        }
+        let next = self.commits.load(Ordering::Acquire).saturating_add(1);
+        sqlx::query(PUT_COMMITS).bind(next.to_string()).execute(connection).await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// Marks a commit that [`Self::count_commit`] counted and that is durable.
+    pub(super) fn note_commit(&self) {
+        self.commits.fetch_add(1, Ordering::AcqRel);
+        let mut state = self.state.lock();
+        if let Some(made) = state.made.take() {
+            state.id = Some(made);
+        }
+        drop(state);
+        self.write(false);
+    }
+
+    /// Marks a store whose log was checkpointed and removed.
+    pub(super) fn note_closed(&self) {
+        let log = fs::metadata(self.directory.join(LOG_FILE)).map_or(0, |metadata| metadata.len());
+        if log == 0 {
+            self.write(true);
+        }
+    }
+
+    /// Writes the mark, if the store has one. Best effort: an older mark refuses nothing that is whole.
+    fn write(&self, is_closed: bool) {
+        let mut state = self.state.lock();
+        let State { id: Some(id), file, .. } = &mut *state else { return };
+        let mark = Mark { id: id.clone(), commits: self.commits.load(Ordering::Acquire), is_closed };
+        let written = (|| {
+            let file = match file {
+                Some(file) => file,
+                None => file.insert(open(&self.directory.join(MARK_FILE))?),
+            };
+            file.seek(SeekFrom::Start(0))?;
+            file.write_all(mark.text().as_bytes())
+        })();
+        if let Err(error) = written {
+            tracing::warn!(%error, "the mark of the store could not be written");
+        }
+    }
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn incomplete(directory: &Path, what: &str) -> StoreError {
+    StoreError::Incomplete { what: format!("{what} ({}): {WHAT_TO_DO}", directory.display()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_read_as_it_was_written_and_keeps_its_length() {
+        let mark = |commits, is_closed| Mark { id: "ab".repeat(16), commits, is_closed };
+        for one in [mark(0, false), mark(u64::MAX, true)] {
+            assert_eq!(Mark::parse(&one.text()), Some(one.clone()));
+            assert_eq!(one.text().len(), mark(7, false).text().len());
+        }
+        assert_eq!(Mark::parse(""), None);
+        assert_eq!(Mark::parse("another file altogether 1"), None);
+    }
+}
