@@ -93,7 +93,8 @@ pub async fn an_archive_is_restored_with_its_ids_and_its_history(store: &dyn Sto
     // The last comes first, alone: it refers to what is not there yet.
     let mut missing = 0;
     for one in archived.iter().rev() {
-        let restored = commit(store, &restoring(&fixtures, &ann, vec![one.clone()])).await.restored;
+        let set = ChangeSet { again: true, ..restoring(&fixtures, &ann, vec![one.clone()]) };
+        let restored = commit(store, &set).await.restored;
         assert_eq!(restored[0].outcome, ItemOutcome::Created);
         assert_eq!(restored[0].memory, Some(one.present.memory.id));
         missing += restored[0].missing;
