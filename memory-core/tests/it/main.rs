@@ -38,6 +38,7 @@ mod jobs;
 mod keyed_records;
 #[cfg(all(feature = "openai", feature = "sqlite", feature = "testing"))]
 mod language_models;
+mod limits_document;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod links;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
