@@ -195,6 +195,9 @@ pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
 pub(super) const TURN_COLUMNS: &str = "id, seq, key, role, author, text, said_us, recorded_us, participants, place, \
      metadata, position, utc_offset_minutes";
 
+/// Number of columns in [`TURN_COLUMNS`]; further columns of a statement come after them.
+pub(super) const TURN_COLUMN_COUNT: usize = 13;
+
 /// Decodes a turn from [`TURN_COLUMNS`].
 pub(super) fn turn(row: &Row) -> Result<Turn, StoreError> {
     let at = Reader { row, table: "turns" };
