@@ -256,6 +256,13 @@ async fn writes_are_taken_while_the_embedder_is_down_and_get_their_vectors_after
             at.engine.remember_memories(&CALLER, memories(&scope, vec![fact("one more")])).await.unwrap();
         }
         all_have_vectors(&at).await;
+        // The index takes the vectors right after their commit.
+        for _ in 0..500 {
+            if is_found_by_meaning(&at, "heron in the reeds", turn).await {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         assert!(is_found_by_meaning(&at, "heron in the reeds", turn).await, "{mode:?}");
         assert_eq!(at.engine.embedder_fault(), None);
         assert_eq!(say(&at, "it flew away").await.unwrap().1, 0, "embedded at once again");
