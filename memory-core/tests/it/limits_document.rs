@@ -7,7 +7,7 @@ use memory_core::limits::Limits;
 fn grouped(number: &str) -> String {
     let mut grouped = String::new();
     for (at, digit) in number.chars().enumerate() {
-        if at > 0 && (number.len() - at) % 3 == 0 {
+        if at > 0 && (number.len() - at).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);

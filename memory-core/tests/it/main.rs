@@ -55,8 +55,9 @@ mod model_hub;
 mod module_graph;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod owner_migration;
-#[cfg(all(feature = "postgres", feature = "sqlite", feature = "testing"))]
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod pages;
+#[cfg(all(feature = "postgres", feature = "sqlite", feature = "testing"))]
 mod postgres_store;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod purging;
