@@ -38,6 +38,7 @@ mod restored_ids;
 mod retract;
 mod rows;
 mod stored_items;
+mod stored_links;
 mod stored_statement;
 mod thinking;
 mod thinking_queue;
