@@ -137,7 +137,7 @@ impl ImportItems {
         self.format
     }
 
-    /// What was left out on purpose so far.
+    /// Parts left out on purpose so far.
     pub fn left_out(&self) -> LeftOut {
         self.batcher.left_out()
     }
