@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Word that the poisoned embedder refuses.
 const POISON: &str = "arsenic";
 
-/// How the embedder behaves.
+/// Behaviour of the embedder.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Mode {
     #[default]

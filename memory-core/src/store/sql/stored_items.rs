@@ -13,7 +13,7 @@ use crate::domain::id::{MemoryId, PartitionId, SessionId, TurnId};
 use crate::domain::name::Name;
 use crate::domain::turn::Turn;
 
-/// What is known of an item of a set.
+/// State of an item of a set in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Item {
     New,
