@@ -1,5 +1,7 @@
 //! Checks of memories of an archive, pure. The first violation is named by its path in the request.
 
+use std::collections::HashSet;
+
 use super::request::{MemoryToRestore, RestoreMemories};
 use crate::domain::memory::{Kind, Memory};
 use crate::domain::scope::Owner;
@@ -75,11 +77,11 @@ fn version(path: &str, version: &Memory, limits: &Limits) -> Result<usize, Error
 fn derivations(path: &str, one: &MemoryToRestore) -> Result<(), Error> {
     let most = VERSIONS_PER_MEMORY;
     over(path.to_owned(), one.derivations.len(), "the number of derivations of a memory", most)?;
+    let mut ids = HashSet::with_capacity(most.min(one.derivations.len()));
     for (index, derivation) in one.derivations.iter().enumerate() {
         let at = format!("{path}[{index}].record.inputs");
         over(at, derivation.inputs.len(), "the number of inputs of a derivation", INPUTS_PER_DERIVATION)?;
-        let is_twice = one.derivations.iter().take(index).any(|other| other.id == derivation.id);
-        if is_twice {
+        if !ids.insert(derivation.id) {
             return Err(Error::invalid(format!("{path}[{index}].id"), "must not occur twice"));
         }
     }

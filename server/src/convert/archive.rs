@@ -56,12 +56,11 @@ pub(crate) fn line(archived: Archived) -> ExportLine {
     }
 }
 
-/// Evidence of the newest version that was derived. A text that a person edited has no derivation of its own, and is still
-/// based on what the version before was.
+/// Evidence of the present version. A text that a person edited, or that an undo brought back, has none: what its earlier
+/// versions are based on is in the history.
 fn sources(archived: &Archived) -> Vec<Uuid> {
-    let versions = archived.earlier.iter().chain([&archived.memory]).rev();
-    let Some(newest) = versions.filter_map(|version| version.derivation).next() else { return Vec::new() };
-    let derivation = archived.derivations.iter().find(|derivation| derivation.id == newest);
+    let Some(present) = archived.memory.derivation else { return Vec::new() };
+    let derivation = archived.derivations.iter().find(|derivation| derivation.id == present);
     let inputs = derivation.into_iter().flat_map(|derivation| &derivation.inputs);
     let evidence = inputs.filter(|input| input.is_evidence).map(|input| match input.source {
         Source::Turn(id) => id.0,

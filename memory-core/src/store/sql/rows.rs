@@ -112,67 +112,59 @@ pub(super) const VERSION_COLUMN_COUNT: usize = 19;
 
 /// Decodes an earlier version from [`VERSION_COLUMNS`] and the fields that do not change.
 pub(super) fn version(row: &Row, present: &Memory, turn_text: Option<&str>) -> Result<Memory, StoreError> {
-    version_of(row, present.clone(), turn_text)
+    Ok(decode_version(row, turn_text)?(present.clone()))
 }
 
 /// Decodes the columns of [`VERSION_COLUMNS`] for a check of the store.
 pub(super) fn check_version(row: &Row) -> Result<(), StoreError> {
-    let blank = Memory {
-        id: MemoryId(Uuid::nil()),
-        version: 1,
-        kind: Kind::Fact,
-        text: String::new(),
-        tokens: 0,
-        agent: None,
-        app: None,
-        run: None,
-        visibility: Visibility::Owner,
-        subjects: Vec::new(),
-        audience: Vec::new(),
-        statement: None,
-        tags: Vec::new(),
-        links: Vec::new(),
-        metadata: Metadata::default(),
-        document: None,
-        origin: None,
-        derivation: None,
-        happened: Happened { at: Timestamp::from_micros(0), until: None, offset: None },
-        recorded_at: Timestamp::from_micros(0),
-        created_at: Timestamp::from_micros(0),
-        valid: Interval { start: None, end: None },
-        expires_at: None,
-        strength: Strength { importance: 0.0, strength: 1.0, refreshed_at: Timestamp::from_micros(0) },
-    };
-    version_of(row, blank, None).map(drop)
+    decode_version(row, None).map(drop)
 }
 
-fn version_of(row: &Row, mut memory: Memory, turn_text: Option<&str>) -> Result<Memory, StoreError> {
+/// Decodes the columns of [`VERSION_COLUMNS`]. The function that it returns puts them into a present version.
+fn decode_version(
+    row: &Row,
+    turn_text: Option<&str>,
+) -> Result<impl FnOnce(Memory) -> Memory + use<>, StoreError> {
     let at = Reader { row, table: "memory_versions" };
-    memory.version = at.number(0, "version")?;
-    memory.text = match at.text(1)? {
-        Some(text) => text,
-        None => turn_text.unwrap_or_default().to_owned(),
-    };
-    memory.tokens = at.number(2, "tokens")?;
-    memory.visibility = at.parsed(3, "visibility", Visibility::parse)?;
-    memory.subjects = at.names(4, "subjects")?;
-    memory.tags = at.names(5, "tags")?;
-    memory.metadata = at.metadata(6)?;
-    memory.derivation = at.get::<Option<Uuid>>(7, "derivation_id")?.map(DerivationId);
-    memory.happened = Happened {
+    let version = at.number(0, "version")?;
+    let text = at.text(1)?.unwrap_or_else(|| turn_text.unwrap_or_default().to_owned());
+    let tokens = at.number(2, "tokens")?;
+    let visibility = at.parsed(3, "visibility", Visibility::parse)?;
+    let (subjects, tags) = (at.names(4, "subjects")?, at.names(5, "tags")?);
+    let metadata = at.metadata(6)?;
+    let derivation = at.get::<Option<Uuid>>(7, "derivation_id")?.map(DerivationId);
+    let happened = Happened {
         at: at.time(8, "happened_us")?,
         until: at.maybe_time(9, "happened_until_us")?,
         offset: at.utc_offset(18)?,
     };
-    memory.recorded_at = at.time(10, "recorded_us")?;
-    memory.valid =
+    let recorded_at = at.time(10, "recorded_us")?;
+    let valid =
         Interval { start: at.maybe_time(11, "valid_from_us")?, end: at.maybe_time(12, "valid_to_us")? };
-    memory.expires_at = at.maybe_time(13, "expires_us")?;
-    memory.strength.importance = at.get(14, "importance")?;
-    memory.links = at.links(15)?;
-    memory.statement = at.statement(16)?;
-    memory.audience = at.names(17, "audience")?;
-    Ok(memory)
+    let expires_at = at.maybe_time(13, "expires_us")?;
+    let importance = at.get(14, "importance")?;
+    let links = at.links(15)?;
+    let statement = at.statement(16)?;
+    let audience = at.names(17, "audience")?;
+    Ok(move |present: Memory| Memory {
+        version,
+        text,
+        tokens,
+        visibility,
+        subjects,
+        tags,
+        metadata,
+        derivation,
+        happened,
+        recorded_at,
+        valid,
+        expires_at,
+        strength: Strength { importance, ..present.strength },
+        links,
+        statement,
+        audience,
+        ..present
+    })
 }
 
 /// The column `turn_count` is the place of the next turn: it counts erased turns as well, so the turns are counted.

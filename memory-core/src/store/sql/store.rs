@@ -37,6 +37,7 @@ mod restore;
 mod restored_ids;
 mod retract;
 mod rows;
+mod stored_derivations;
 mod stored_items;
 mod stored_links;
 mod stored_statement;

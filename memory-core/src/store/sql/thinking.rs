@@ -7,13 +7,13 @@ use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
-use super::dialect::decode_text;
 use super::readable::{FullPage, readable, readable_tuples};
 use super::rows::{self, MEMORY_COLUMNS, Reader, VERSION_COLUMNS, memory_columns};
+use super::stored_derivations::Undecodable;
 use super::{Db, Row, SqlStore, StoreError, unavailable};
-use crate::domain::derivation::{Derivation, Input, Maker, Source};
+use crate::domain::derivation::Derivation;
 use crate::domain::group::GroupKey;
-use crate::domain::id::{DerivationId, JobId, MemoryId, PartitionId, TenantId, TurnId};
+use crate::domain::id::{MemoryId, PartitionId, TenantId, TurnId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
@@ -234,7 +234,7 @@ impl SqlStore {
         partition: PartitionId,
         ids: &[MemoryId],
     ) -> Result<HashMap<MemoryId, Derivation>, StoreError> {
-        type Head = (Uuid, Uuid, String, Option<String>, Option<String>, Option<Uuid>, i64);
+        type Row = (Uuid, Uuid, String, Option<String>, Option<String>, Option<Uuid>, i64);
         let mut statement = QueryBuilder::<Db>::new(
             "SELECT m.id, d.id, d.maker, d.model, d.prompt, d.job_id, d.made_us FROM memories m
              JOIN derivations d ON d.id = m.derivation_id WHERE m.partition_id = ",
@@ -242,39 +242,13 @@ impl SqlStore {
         statement.push_bind(partition.0).push(" AND m.id IN (");
         push_ids(&mut statement, ids.iter().map(|id| id.0));
         let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
-        let heads: Vec<Head> = readable_tuples(&rows, "derivations")?;
-        if heads.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let mut statement = QueryBuilder::<Db>::new(
-            "SELECT derivation_id, source_id, source_kind, is_evidence FROM derivation_inputs
-             WHERE derivation_id IN (",
-        );
-        push_ids(&mut statement, heads.iter().map(|head| head.1));
-        statement.push(" ORDER BY derivation_id, source_id");
-        let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
-        let read: Vec<(Uuid, Uuid, String, bool)> = readable_tuples(&rows, "derivation_inputs")?;
-        let mut inputs: HashMap<Uuid, Vec<Input>> = HashMap::new();
-        for (derivation, id, kind, is_evidence) in read {
-            let source = if kind == "turn" { Source::Turn(TurnId(id)) } else { Source::Memory(MemoryId(id)) };
-            inputs.entry(derivation).or_default().push(Input { source, is_evidence });
-        }
-        let records = heads.into_iter().map(|(memory, id, name, model, prompt, job, made_us)| {
-            let maker = Maker {
-                name: decode_text(name),
-                model: model.map(decode_text),
-                prompt: prompt.map(decode_text),
-            };
-            let derivation = Derivation {
-                id: DerivationId(id),
-                maker,
-                job: job.map(JobId),
-                inputs: inputs.remove(&id).unwrap_or_default(),
-                made_at: Timestamp::from_micros(made_us),
-            };
-            (MemoryId(memory), derivation)
-        });
-        Ok(records.collect())
+        let rows: Vec<Row> = readable_tuples(&rows, "derivations")?;
+        let memories: Vec<MemoryId> = rows.iter().map(|row| MemoryId(row.0)).collect();
+        let records = rows
+            .into_iter()
+            .map(|(_, id, name, model, prompt, job, made_us)| (id, name, model, prompt, job, made_us));
+        let derivations = self.with_inputs(records.collect(), Undecodable::LeftOut).await?;
+        Ok(memories.into_iter().zip(derivations).collect())
     }
 
     /// Newest versions before the present one that were recorded by `at`, of at most [`IDS_PER_STATEMENT`] memories.

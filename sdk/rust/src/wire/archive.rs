@@ -50,7 +50,7 @@ pub enum ExportLine {
     Memory {
         /// Current version of the memory.
         memory: Memory,
-        /// Ids of the turns and memories that it is based on: the evidence of the newest version that was derived.
+        /// Ids of the turns and memories that it is based on: the evidence of its current version.
         sources: Vec<Uuid>,
         /// What else belongs to the memory; empty in format 1.
         #[serde(default, skip_serializing_if = "is_default")]

@@ -61,6 +61,7 @@ fn every_operation_is_documented() {
         "POST /v1/thoughts/recall",
         "POST /v1/audit",
         "GET /v1/export",
+        "POST /v1/import",
         "POST /v1/admin/reindex",
         "POST /v1/admin/check",
         "GET /v1/admin/purge",

@@ -89,8 +89,8 @@ fn an_incomplete_engrain_export_is_an_error() {
         assert!(matches!(error, FormatError::CutShort { detail, .. } if detail == told), "{error}");
         assert!(items.len() > 3, "what came before is sound");
     }
-    let header = json!({"record": "header", "format": 2, "engrain": "9"}).to_string();
-    assert!(matches!(items(&header, &options()).1[0], Err(FormatError::Version { found: 2, known: 1, .. })));
+    let header = json!({"record": "header", "format": 3, "engrain": "9"}).to_string();
+    assert!(matches!(items(&header, &options()).1[0], Err(FormatError::Version { found: 3, known: 2, .. })));
 }
 
 #[tokio::test]
