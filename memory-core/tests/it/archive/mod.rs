@@ -1,6 +1,5 @@
 //! Exports and their import: a store that is made from the archive of another is the same store. Random stores with turns,
 //! facts of facts, versions, links and erasures are compared with their copies: content, history, and what an erasure takes.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bench;
 
