@@ -19,7 +19,7 @@ pub(super) enum Failure {
     /// Exit status 3: no server answers, or the store is in use or busy.
     #[error("{0}")]
     Unreachable(String),
-    /// Exit status 5: the store is damaged, incomplete or of a newer version; `engrain doctor` says more.
+    /// Exit status 6: the store is damaged, incomplete or of a newer version; `engrain doctor` says more.
     #[error("{0}")]
     Damaged(String),
     /// Exit status 4: the object does not exist.
