@@ -1,0 +1,328 @@
+//! Damaged, cut, emptied and missing files of a store. The server serves what it can with the documented codes, or refuses
+//! to start with the documented exit status and a message that names the file. It never comes up empty without a word.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use engrain::wire::{AddMemories, ListMemories, NewMemory, Scope};
+use engrain::{Client, Error};
+use memory_core::testing::rng::Rng;
+use memory_core::testing::seeds::{first_seed, is_long_form};
+use tempfile::TempDir;
+
+use super::ledger::{Ledger, by_word, files, word_of};
+use super::watched::{Started, Watched};
+use crate::commands::{engrain, said};
+
+const DATABASE: &str = "engrain.db";
+const LOG: &str = "engrain.db-wal";
+const MARK: &str = "store.mark";
+const KEY: &str = "digest.key";
+const SEGMENTS: &str = "segments";
+
+/// Exit status of a store that is damaged, incomplete or of a newer version.
+const DAMAGED: i32 = 6;
+/// Page of the database, in bytes.
+const PAGE: usize = 8_192;
+/// Memories of the store that is damaged.
+const MEMORIES: usize = 200;
+const USERS: [&str; 2] = ["mara", "tom"];
+
+/// A store as a killed server leaves it, or as a stopped one does.
+struct Template {
+    folder: TempDir,
+    ledger: Ledger,
+}
+
+impl Template {
+    async fn new(is_closed: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::default();
+        let server = Watched::start(folder.path(), "hashing").await;
+        for user in USERS {
+            ledger.write(&server.client, user, MEMORIES / USERS.len()).await;
+            server.client.recall(&by_word(user, "says")).await.unwrap();
+        }
+        // Segment files come with a load from the database.
+        server.kill();
+        let server = Watched::start(folder.path(), "auto").await;
+        ledger.verify(&server, folder.path(), "undamaged").await;
+        ledger.write(&server.client, USERS[0], 5).await;
+        if is_closed {
+            assert!(server.stop().await.0.success());
+            let log = fs::metadata(folder.path().join(LOG)).map_or(0, |log| log.len());
+            assert_eq!(log, 0, "the log was folded");
+        } else {
+            server.kill();
+        }
+        Self { folder, ledger }
+    }
+
+    /// A copy of it to be damaged.
+    fn copy(&self) -> TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        for file in files(self.folder.path()) {
+            let target = copy.path().join(file.strip_prefix(self.folder.path()).unwrap());
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            fs::copy(&file, target).unwrap();
+        }
+        copy
+    }
+
+    /// Number of acknowledged memories that a server lists with their texts, and whether all requests were served.
+    ///
+    /// Every refusal must have the code of a damaged store.
+    async fn served(&self, client: &Client, context: &str) -> (usize, bool) {
+        let mut there = BTreeMap::new();
+        let mut is_complete = true;
+        for user in USERS {
+            let list =
+                ListMemories { scope: Scope::user(user), limit: Some(1_000), ..ListMemories::default() };
+            match client.list_memories(&list).await {
+                Ok(page) => there.extend(page.memories.into_iter().map(|memory| (memory.id, memory.text))),
+                Err(error) => is_complete &= refused(&error, context),
+            }
+            let (_, text) = self.ledger.kept.values().find(|(of, _)| of == user).unwrap();
+            match client.recall(&by_word(user, word_of(text))).await {
+                Ok(answer) => is_complete &= answer.memories.iter().any(|one| one.memory.text == *text),
+                Err(error) => is_complete &= refused(&error, context),
+            }
+        }
+        let is_same = |(id, (_, text)): &(&uuid::Uuid, &(String, String))| there.get(id) == Some(text);
+        let count = self.ledger.kept.iter().filter(is_same).count();
+        (count, is_complete && count == self.ledger.kept.len())
+    }
+
+    /// Requests that change a damaged store: each succeeds or is refused with the documented code.
+    async fn change(&self, client: &Client, context: &str) {
+        let (id, _) = self.ledger.kept.first_key_value().unwrap();
+        let memory = NewMemory { text: "a new one".to_owned(), ..NewMemory::default() };
+        let request = AddMemories { scope: Scope::user("mara"), memories: vec![memory], again: false };
+        for result in
+            [client.add_memories(&request).await.map(drop), client.delete_memory(*id).await.map(drop)]
+        {
+            if let Err(error) = result {
+                assert!(
+                    error.code() == Some("not_found") || !refused(&error, context),
+                    "{context}: {error:?}"
+                );
+            }
+        }
+    }
+}
+
+/// False, for a refusal with the code of a damaged store; any other one fails.
+fn refused(error: &Error, context: &str) -> bool {
+    assert_eq!((error.code(), error.status()), (Some("store_damaged"), Some(500)), "{context}: {error:?}");
+    false
+}
+
+fn doctor(data: &Path) -> (Option<i32>, String) {
+    said(&engrain(data, &["doctor"]))
+}
+
+/// Complaints of the doctor about the store. Models that are not there are no concern of these tests.
+fn complains(data: &Path) -> bool {
+    let (status, told) = doctor(data);
+    let about_store = told.lines().any(|line| line.starts_with("PROBLEM  store"));
+    assert!(!about_store || status != Some(0), "{told}");
+    about_store
+}
+
+/// Asserts that the server refuses a store with status 6 and the name of a file, and that the doctor says so, too.
+async fn assert_refused(data: &Path, file: &str, context: &str) {
+    match Watched::try_start(data, "auto").await {
+        Started::Ready(server) => panic!("{context}: it was served\n{}", server.log()),
+        Started::Refused { status, log } => {
+            assert_eq!(status, Some(DAMAGED), "{context}: {log}");
+            assert!(log.contains(file), "{context}: {file} is not named in {log}");
+            assert!(complains(data), "{context}: {:?}", doctor(data));
+        }
+    }
+}
+
+/// A store that may be served in part: it never lacks something without a complaint of the doctor.
+async fn assert_not_silent(template: &Template, data: &Path, file: &str, must_complain: bool, context: &str) {
+    match Watched::try_start(data, "auto").await {
+        Started::Refused { status, log } => {
+            assert_eq!(status, Some(DAMAGED), "{context}: {log}");
+            assert!(log.contains(file), "{context}: {file} is not named in {log}");
+            assert!(complains(data), "{context}: {:?}", doctor(data));
+        }
+        Started::Ready(server) => {
+            let (count, is_complete) = template.served(&server.client, context).await;
+            if must_complain || !is_complete {
+                assert!(complains(data), "{context}: {count} are served, but {:?}", doctor(data));
+            }
+            template.change(&server.client, context).await;
+        }
+    }
+}
+
+/// Asserts that a store is served whole.
+async fn assert_whole(template: &Template, data: &Path, context: &str) -> String {
+    let server = Watched::start(data, "auto").await;
+    let (count, is_complete) = template.served(&server.client, context).await;
+    assert!(is_complete, "{context}: {count} of {} are served", template.ledger.kept.len());
+    assert!(!complains(data), "{context}: {:?}", doctor(data));
+    server.log()
+}
+
+fn rounds() -> usize {
+    if is_long_form() { 60 } else { 6 }
+}
+
+/// Random bytes that are never the beginning of a page of a tree.
+fn noise(rng: &mut Rng, length: usize) -> Vec<u8> {
+    let mut bytes: Vec<u8> = (0..length).map(|_| rng.bits().to_le_bytes()[0]).collect();
+    if let Some(first) = bytes.first_mut() {
+        *first = 0xa5;
+    }
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn overwritten_pages_are_refused_or_reported_and_the_rest_is_served() {
+    let template = Template::new(true).await;
+    let seed = first_seed().wrapping_add(201);
+    println!("faults: seed {seed}");
+    let mut rng = Rng::new(seed);
+    for round in 0..rounds() {
+        let copy = template.copy();
+        let path = copy.path().join(DATABASE);
+        let mut bytes = fs::read(&path).unwrap();
+        let free_pages = u32::from_be_bytes(bytes[36..40].try_into().unwrap());
+        let pages = bytes.len() / PAGE;
+        let hurt: Vec<usize> = (0..=rng.below(3)).map(|_| rng.below(pages)).collect();
+        for page in &hurt {
+            let place = page * PAGE..(page + 1) * PAGE;
+            bytes[place].copy_from_slice(&noise(&mut rng, PAGE));
+        }
+        fs::write(&path, bytes).unwrap();
+        let context = format!("seed {seed}, round {round}, pages {hurt:?} of {pages}");
+        assert_not_silent(&template, copy.path(), DATABASE, free_pages == 0, &context).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_database_is_refused_or_reported() {
+    let template = Template::new(true).await;
+    let seed = first_seed().wrapping_add(202);
+    println!("faults: seed {seed}");
+    let mut rng = Rng::new(seed);
+    for round in 0..rounds() {
+        let copy = template.copy();
+        let path = copy.path().join(DATABASE);
+        let bytes = fs::read(&path).unwrap();
+        let mut length = 1 + rng.below(bytes.len() - 1);
+        if round % 2 == 0 {
+            length = (length / PAGE).max(1) * PAGE;
+        }
+        fs::write(&path, &bytes[..length]).unwrap();
+        let context = format!("seed {seed}, round {round}, {length} of {} bytes", bytes.len());
+        assert_not_silent(&template, copy.path(), DATABASE, true, &context).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emptied_or_missing_database_or_log_is_refused_by_name() {
+    for (is_closed, file) in [(true, DATABASE), (false, DATABASE), (false, LOG)] {
+        let template = Template::new(is_closed).await;
+        for is_emptied in [false, true] {
+            let copy = template.copy();
+            let path = copy.path().join(file);
+            if is_emptied {
+                fs::write(&path, "").unwrap()
+            } else {
+                fs::remove_file(&path).unwrap()
+            }
+            let context = format!("{file}, closed: {is_closed}, emptied: {is_emptied}");
+            assert_refused(copy.path(), file, &context).await;
+            assert_refused(copy.path(), file, &format!("{context}, once more")).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_or_overwritten_log_never_loses_acknowledged_writes_without_a_word() {
+    let template = Template::new(false).await;
+    let seed = first_seed().wrapping_add(203);
+    println!("faults: seed {seed}");
+    let mut rng = Rng::new(seed);
+    for round in 0..rounds() {
+        let copy = template.copy();
+        let path = copy.path().join(LOG);
+        let mut bytes = fs::read(&path).unwrap();
+        let at = rng.below(bytes.len());
+        if round % 2 == 0 {
+            bytes.truncate(at);
+        } else {
+            let end = bytes.len().min(at + PAGE);
+            let noise = noise(&mut rng, end - at);
+            bytes[at..end].copy_from_slice(&noise);
+        }
+        fs::write(&path, &bytes).unwrap();
+        let context = format!("seed {seed}, round {round}, at {at} of {}", bytes.len());
+        assert_not_silent(&template, copy.path(), DATABASE, false, &context).await;
+    }
+}
+
+/// Damages one file in turn: missing, emptied, cut, overwritten.
+fn damage(path: &Path, kind: usize, rng: &mut Rng) {
+    let bytes = fs::read(path).unwrap();
+    match kind {
+        0 => fs::remove_file(path).unwrap(),
+        1 => fs::write(path, "").unwrap(),
+        2 => fs::write(path, &bytes[..rng.below(bytes.len())]).unwrap(),
+        _ => fs::write(path, noise(rng, bytes.len())).unwrap(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_or_missing_mark_costs_nothing() {
+    let mut rng = Rng::new(first_seed().wrapping_add(204));
+    for is_closed in [true, false] {
+        let template = Template::new(is_closed).await;
+        for kind in 0..4 {
+            let copy = template.copy();
+            damage(&copy.path().join(MARK), kind, &mut rng);
+            assert_whole(&template, copy.path(), &format!("mark, closed: {is_closed}, kind {kind}")).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_or_missing_segment_files_cost_nothing() {
+    let template = Template::new(false).await;
+    let mut rng = Rng::new(first_seed().wrapping_add(205));
+    let folder = template.folder.path().join(SEGMENTS);
+    let names: Vec<PathBuf> = files(&folder)
+        .into_iter()
+        .map(|file| file.strip_prefix(template.folder.path()).unwrap().into())
+        .collect();
+    assert!(!names.is_empty(), "there are segments to damage");
+    for kind in 0..rounds().max(4) {
+        let copy = template.copy();
+        for name in &names {
+            damage(&copy.path().join(name), kind, &mut rng);
+        }
+        assert_whole(&template, copy.path(), &format!("segments, kind {kind}")).await;
+    }
+    let copy = template.copy();
+    fs::remove_dir_all(copy.path().join(SEGMENTS)).unwrap();
+    assert_whole(&template, copy.path(), "the folder of the segments").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_or_missing_digest_key_is_made_anew_with_a_word_in_the_log() {
+    let template = Template::new(true).await;
+    let mut rng = Rng::new(first_seed().wrapping_add(206));
+    for kind in 0..3 {
+        let copy = template.copy();
+        damage(&copy.path().join(KEY), kind, &mut rng);
+        let log = assert_whole(&template, copy.path(), &format!("key, kind {kind}")).await;
+        assert!(log.contains(KEY), "kind {kind}: {log}");
+        assert_eq!(fs::read(copy.path().join(KEY)).unwrap().len(), 32);
+    }
+}
