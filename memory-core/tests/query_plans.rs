@@ -53,6 +53,12 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "the inputs of at most 512 derivations",
     ),
     ("SELECT memory_id, version, MIN(seq)", "USE TEMP B-TREE", "the changes of at most 512 memories"),
+    ("AND vector IS NULL LIMIT", "SCAN listed", "the rows of a list that is bounded by its limit"),
+    (
+        "SELECT DISTINCT p.tenant_id",
+        "USE TEMP B-TREE",
+        "at the start: tenants of the rows whose vectors are missing",
+    ),
     (
         "FROM recalls WHERE partition_id",
         "SEARCH recalls USING PRIMARY KEY (partition_id=?)",

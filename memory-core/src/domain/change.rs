@@ -55,7 +55,7 @@ pub struct ChangeSet {
     pub touches: Vec<Touch>,
     /// Memories to erase, with everything derived from them. Links to them from the remaining memories are removed.
     pub erasures: Vec<MemoryId>,
-    /// What the erasures may take; `None` for erasures that were not announced to anybody.
+    /// Bounds of the erasures; `None` for erasures that were not announced to anybody.
     pub erasure_bounds: Option<ErasureBounds>,
     /// Erasure of the owner itself, with everything of it. The set has no other writes then.
     pub erases_owner: Option<OwnerErasure>,

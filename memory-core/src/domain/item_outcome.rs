@@ -1,6 +1,6 @@
 //! Outcome of an item of a request: written, there already, or left out.
 
-/// What became of an item of a request.
+/// Outcome of an item of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ItemOutcome {
     /// It was written.

@@ -17,7 +17,7 @@ pub struct StoreCopy {
     alive: Arc<()>,
 }
 
-/// Whether the bytes of erased memories are still in files.
+/// State of the bytes of erased memories in files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PurgeStatus {
     /// State of all erasures acknowledged so far.

@@ -142,7 +142,7 @@ impl Engine {
     }
 }
 
-/// What an erasure by filter finds.
+/// Memories that an erasure by filter finds.
 #[derive(Debug, Default)]
 struct Found {
     /// Partition of the scope; `None` if the scope has remembered nothing.

@@ -75,7 +75,7 @@ impl Recall {
     }
 }
 
-/// What a request says of its zone (ADR 0040). A zone that it names goes before the owner's; the offset of its reference
+/// Zone of a request (ADR 0040). A zone that it names goes before the owner's; the offset of its reference
 /// time comes after it, and the engine's setting last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestedZone {

@@ -74,6 +74,6 @@ pub trait Embedders: Send + Sync + Debug {
 pub struct DroppedRows {
     /// Number of rows.
     pub rows: u64,
-    /// Where the next call begins; `None` if there was nothing left to delete.
+    /// Beginning of the next call; `None` if there was nothing left to delete.
     pub next: Option<PartitionId>,
 }

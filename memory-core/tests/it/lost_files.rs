@@ -29,7 +29,7 @@ async fn add(store: &SqlStore, facts: usize) {
     }
 }
 
-/// What a killed process leaves: a copy of the files of a store that is open.
+/// Leftovers of a killed process: a copy of the files of a store that is open.
 async fn killed(directory: &Path, facts: usize) {
     let alive = tempfile::tempdir().unwrap();
     let store = open(alive.path()).await.unwrap();

@@ -38,6 +38,7 @@ mod jobs;
 mod keyed_records;
 #[cfg(all(feature = "openai", feature = "sqlite", feature = "testing"))]
 mod language_models;
+mod limits_document;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod links;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
@@ -54,8 +55,9 @@ mod model_hub;
 mod module_graph;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod owner_migration;
-#[cfg(all(feature = "postgres", feature = "sqlite", feature = "testing"))]
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod pages;
+#[cfg(all(feature = "postgres", feature = "sqlite", feature = "testing"))]
 mod postgres_store;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod purging;

@@ -328,7 +328,9 @@ async fn rows_of_earlier_stores_are_kept_under_an_unknown_recipe() {
     let (store, _) = filled(directory.path()).await;
     let mut before = everything(&store).await;
     for one in before.iter_mut().flat_map(|(_, memories)| memories) {
-        (one.memory.statement, one.memory.audience) = (None, Vec::new()); // such a store had none
+        // Such a store had none.
+        (one.memory.statement, one.memory.audience) = (None, Vec::new());
+        one.memory.happened.offset = None;
     }
     let (number, recipe) = store.embedder_in_use().await.unwrap().unwrap();
     let other = RowRecipe { embedder: "other".to_owned(), ..recipe.clone() };

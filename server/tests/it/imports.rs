@@ -44,7 +44,7 @@ impl Place {
         (output.status.code(), report, String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
-    /// What the store has of `ann`.
+    /// Content of the store of `ann`.
     fn listed(&self) -> String {
         self.run(&["list", "--user", "ann"]).1
     }

@@ -1,4 +1,4 @@
-//! What killed commands and servers leave behind: no file of theirs outlives the next start or the next command, other
+//! Leftovers of killed commands and servers: no file of theirs outlives the next start or the next command, other
 //! users of the machine can read nothing, and an interrupted restore loses nothing.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 

@@ -120,7 +120,14 @@ async fn a_change_of_embedder_survives_kill_9() {
         server = start("auto").await;
     }
     assert!(interrupted > 0, "no job was interrupted");
-    let jobs = server.client.jobs(&JobQuery { state: Some(JobState::Done), ..JobQuery::default() }).await;
+    let jobs = server
+        .client
+        .jobs(&JobQuery {
+            state: Some(JobState::Done),
+            kind: Some("reindex".to_owned()),
+            ..JobQuery::default()
+        })
+        .await;
     assert_eq!(jobs.unwrap().jobs.len(), rounds + 1);
 }
 

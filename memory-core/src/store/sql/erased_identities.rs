@@ -10,7 +10,7 @@ use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, insert_missing};
-use super::rows::{self, Reader, TURN_COLUMNS};
+use super::rows::{self, Reader, TURN_COLUMN_COUNT, TURN_COLUMNS};
 use super::write_transaction::WriteTransaction;
 use super::{Connection, Db, StoreError, unavailable};
 use crate::domain::change::ChangeSet;
@@ -134,7 +134,7 @@ impl WriteTransaction<'_, '_> {
                 .push_bind(turn);
             let row = statement.build().fetch_optional(&mut *self.connection).await.map_err(unavailable)?;
             if let Some(row) = row {
-                let session = Reader { row: &row, table: "turns" }.name(12, "session")?;
+                let session = Reader { row: &row, table: "turns" }.name(TURN_COLUMN_COUNT, "session")?;
                 let turn = rows::turn(&row)?;
                 traces
                     .extend(session.iter().flat_map(|session| traces_of_turn(self.digests, session, &turn)));

@@ -17,7 +17,7 @@ use crate::domain::item_outcome::ItemOutcome;
 use crate::domain::keyed_digest::KeyedDigest;
 use crate::domain::name::Name;
 
-/// What is known of the turns of a set, followed by its added memories. Without entries, all are new.
+/// State of the turns of a set, followed by its added memories. Without entries, all are new.
 #[derive(Debug, Default)]
 pub(super) struct Recognised {
     items: Vec<Item>,

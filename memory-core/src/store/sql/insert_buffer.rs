@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::bulk::{insert, insert_missing};
 use super::dialect::encode_text;
-use super::rows::{links_json, metadata_json, minutes, names_json, vector_bytes};
+use super::rows::{metadata_json, minutes, names_json, vector_bytes};
+use super::stored_links::links_json;
 use super::stored_statement::statement_json;
 use super::{Connection, StoreError};
 use crate::domain::change::{IndexRow, NewMemory};

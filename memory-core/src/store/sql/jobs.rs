@@ -15,7 +15,7 @@ use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
 use crate::store::Jobs;
 
-/// Conditions after the columns that [`read`] reads by position; `dialect::CLAIM_JOB` returns the same columns.
+/// Conditions after the columns that [`read_job`] reads by position; `dialect::CLAIM_JOB` returns the same columns.
 macro_rules! select_job {
     ($condition:literal) => {
         concat!(

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
 use super::insert_buffer::link_targets;
-use super::rows::{links_from_json, links_json};
+use super::stored_links::{links_from_json, links_json};
 use super::write_transaction::WriteTransaction;
 use super::{Db, StoreError, unavailable};
 use crate::domain::change::{ChangeSet, NewMemory, Refusal};

@@ -2,11 +2,11 @@
 //! them by position.
 
 use half::f16;
-use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::dialect::decode_text;
+use super::stored_links::links_from_json;
 use super::stored_statement::statement_from_json;
 use super::{Db, Row, StoreError};
 use crate::domain::id::{DerivationId, MemoryId, SessionId, TurnId};
@@ -195,6 +195,9 @@ pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
 pub(super) const TURN_COLUMNS: &str = "id, seq, key, role, author, text, said_us, recorded_us, participants, place, \
      metadata, position, utc_offset_minutes";
 
+/// Number of columns in [`TURN_COLUMNS`]; further columns of a statement come after them.
+pub(super) const TURN_COLUMN_COUNT: usize = 13;
+
 /// Decodes a turn from [`TURN_COLUMNS`].
 pub(super) fn turn(row: &Row) -> Result<Turn, StoreError> {
     let at = Reader { row, table: "turns" };
@@ -232,40 +235,6 @@ pub(super) fn minutes(offset: Option<UtcOffset>) -> Option<i64> {
 /// Stored form of metadata: a JSON object, or NULL if it is empty.
 pub(super) fn metadata_json(metadata: &Metadata) -> Option<String> {
     (!metadata.is_empty()).then(|| metadata.to_json())
-}
-
-/// Stored form of a link. The weight is a double, so that it is restored exactly.
-#[derive(Serialize, Deserialize)]
-struct StoredLink<'a> {
-    to: Uuid,
-    #[serde(borrow)]
-    relation: std::borrow::Cow<'a, str>,
-    weight: f64,
-}
-
-/// Stored form of a list of links: a JSON array, or NULL if it is empty.
-pub(super) fn links_json(links: &[Link]) -> Option<String> {
-    if links.is_empty() {
-        return None;
-    }
-    let stored = links.iter().map(|link| StoredLink {
-        to: link.to.0,
-        relation: link.relation.as_str().into(),
-        weight: f64::from(link.weight),
-    });
-    serde_json::to_string(&stored.collect::<Vec<_>>()).ok()
-}
-
-/// Decodes the links that [`links_json`] wrote. Errors: a description of the damage, if the text is anything else.
-#[expect(clippy::cast_possible_truncation, reason = "was an f32 when it was written")]
-pub(super) fn links_from_json(json: &str) -> Result<Vec<Link>, String> {
-    let stored: Vec<StoredLink<'_>> =
-        serde_json::from_str(json).map_err(|_| "is no list of links".to_owned())?;
-    let link = |stored: StoredLink<'_>| {
-        let relation = Name::stored(&stored.relation).map_err(|error| error.to_string())?;
-        Ok(Link { to: MemoryId(stored.to), relation, weight: stored.weight as f32 })
-    };
-    stored.into_iter().map(link).collect()
 }
 
 /// Stored form of a vector: little-endian half-precision floats.
@@ -377,29 +346,5 @@ impl Reader<'_> {
         let id =
             self.row.try_get::<Uuid, _>(0).map_or_else(|_| "an unknown row".to_owned(), |id| id.to_string());
         StoreError::Corrupt { table: self.table, column, row: format!("{id}: {why}") }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn links_return_to_the_last_bit(
-            given in proptest::collection::vec((any::<u128>(), "[^\\pC]{1,20}", 0.0..=1.0f32), 0..5)
-        ) {
-            let links: Vec<Link> = given
-                .into_iter()
-                .filter_map(|(to, relation, weight)| {
-                    let relation = Name::new(&relation).ok()?;
-                    Some(Link { to: MemoryId(Uuid::from_u128(to)), relation, weight })
-                })
-                .collect();
-            let back = links_json(&links).map_or_else(|| Ok(Vec::new()), |json| links_from_json(&json));
-            prop_assert_eq!(back, Ok(links));
-        }
     }
 }

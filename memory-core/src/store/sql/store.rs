@@ -33,6 +33,7 @@ mod readable;
 mod retract;
 mod rows;
 mod stored_items;
+mod stored_links;
 mod stored_statement;
 mod thinking;
 mod thinking_queue;

@@ -6,14 +6,14 @@ use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::bulk::IDS_PER_STATEMENT;
-use super::rows::{self, Reader, TURN_COLUMNS};
+use super::rows::{self, Reader, TURN_COLUMN_COUNT, TURN_COLUMNS};
 use super::{Connection, Db, StoreError, unavailable};
 use crate::domain::change::{NewMemory, NewTurns};
 use crate::domain::id::{MemoryId, PartitionId, SessionId, TurnId};
 use crate::domain::name::Name;
 use crate::domain::turn::Turn;
 
-/// What is known of an item of a set.
+/// State of an item of a set in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Item {
     New,
@@ -119,9 +119,6 @@ where
     found.sort_unstable_by_key(|(turn, _): &(Turn, MemoryId)| turn.seq);
     Ok(found)
 }
-
-/// Number of columns in [`TURN_COLUMNS`].
-const TURN_COLUMN_COUNT: usize = 12;
 
 /// Pushes `values)`, with the last one repeated up to a power of two, so that few statements stay prepared.
 fn push_values<'v, T>(statement: &mut QueryBuilder<Db>, values: impl ExactSizeIterator<Item = T> + Clone)

@@ -31,7 +31,8 @@ async fn waiting(store: &dyn Store) -> Vec<RowToEmbed> {
 }
 
 async fn made(store: &dyn Store, rows: &[RowToEmbed], attempt: JobAttempt) -> VectorsToPut {
-    let vector: Arc<[f16]> = vec![f16::ONE; DIMENSION].into();
+    let unit = std::iter::once(f16::ONE).chain(std::iter::repeat(f16::ZERO));
+    let vector: Arc<[f16]> = unit.take(DIMENSION).collect();
     let mut vectors = Vec::new();
     for row in rows {
         let version = present(store, row.memory).await.version;

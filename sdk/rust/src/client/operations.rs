@@ -47,7 +47,7 @@ impl Client {
         self.json(Request::get(format!("v1/jobs/{id}"))).await
     }
 
-    /// Whether the bytes of erased memories are still in files of the store.
+    /// State of the bytes of erased memories in the files of the store.
     pub async fn purge(&self) -> Result<PurgeStatus, Error> {
         self.json(Request::get("v1/admin/purge")).await
     }

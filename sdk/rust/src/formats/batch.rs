@@ -78,7 +78,7 @@ impl Batcher {
         self.ready.pop_front()
     }
 
-    /// What was left out on purpose so far.
+    /// Parts left out on purpose so far.
     pub(super) fn left_out(&self) -> LeftOut {
         self.left_out
     }

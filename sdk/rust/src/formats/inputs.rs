@@ -42,7 +42,7 @@ enum Place {
     Member { archive: PathBuf, start: u64, packed: u64, crc: u32, deflated: bool },
 }
 
-/// What is found below a path.
+/// Inputs below a path.
 #[derive(Debug, Default)]
 pub struct Inputs {
     /// Files and members to read, in the order of their names.

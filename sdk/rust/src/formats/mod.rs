@@ -14,7 +14,7 @@
 //!
 //! Each file is one JSON array or a sequence of JSON values (JSON lines), plain or gzip.
 //!
-//! [`inputs`] lists what is to be read below a path: a file, the files of a folder, the members of a ZIP archive.
+//! [`inputs()`] lists what is to be read below a path: a file, the files of a folder, the members of a ZIP archive.
 //!
 //! Invariants: no file makes a reader panic; every error names file, record and line; an odd record never takes others
 //! along: it is one error ([`FormatError::is_of_one_record`]), and reading goes on; blank texts and tool traffic are left

@@ -38,7 +38,7 @@ pub fn open(path: &Path, options: &ImportOptions) -> Result<ImportItems, FormatE
 ///
 /// # Errors
 /// [`FormatError::Empty`], [`FormatError::UnknownFormat`], [`FormatError::Archive`] for a ZIP archive (see
-/// [`super::inputs`]), and the error of the first record if no record tells the format.
+/// [`super::inputs()`]), and the error of the first record if no record tells the format.
 pub fn read(
     source: impl Read + Send + 'static,
     name: &str,
@@ -137,7 +137,7 @@ impl ImportItems {
         self.format
     }
 
-    /// What was left out on purpose so far.
+    /// Parts left out on purpose so far.
     pub fn left_out(&self) -> LeftOut {
         self.batcher.left_out()
     }

@@ -14,7 +14,7 @@ const CODES_OF_DATA: [&str; 4] = ["invalid_request", "over_limit", "malformed_js
 pub(super) struct Divided {
     /// Smaller batches, in order.
     pub(super) rest: Vec<ImportItem>,
-    /// What is left out.
+    /// Part that is left out.
     pub(super) skipped: Option<Skipped>,
 }
 

@@ -109,7 +109,7 @@ impl NewTurn {
     }
 }
 
-/// What became of a turn or memory of a request.
+/// Outcome of a turn or memory of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -125,7 +125,7 @@ pub enum ItemOutcome {
     Erased,
 }
 
-/// How memories are found. An answer without it is from a server that makes all vectors before it answers.
+/// Signals by which memories are found. An answer without it is from a server that makes all vectors before it answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -158,7 +158,7 @@ pub struct AddedTurns {
     pub outcomes: Vec<ItemOutcome>,
     /// True if an earlier call with this idempotency key added them.
     pub repeated: bool,
-    /// How the memories are found so far.
+    /// Signals by which the memories are found so far.
     #[serde(default)]
     pub indexing: Indexing,
     /// Number of the memories that are found by their words alone, because vectors of theirs are made later.
@@ -261,7 +261,7 @@ pub struct AddedMemories {
     pub outcomes: Vec<ItemOutcome>,
     /// True if an earlier call with this idempotency key added them.
     pub repeated: bool,
-    /// How the memories are found so far.
+    /// Signals by which the memories are found so far.
     #[serde(default)]
     pub indexing: Indexing,
     /// Number of the memories that are found by their words alone, because vectors of theirs are made later.

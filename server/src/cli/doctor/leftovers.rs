@@ -50,7 +50,7 @@ pub(super) fn modes(_: &Path) -> Vec<Finding> {
     Vec::new()
 }
 
-/// Whether erased bytes are still in files.
+/// State of erased bytes in files.
 pub(super) fn purge(status: &PurgeStatus) -> Finding {
     let subject = "erased data";
     let (grade, detail) = match status.state {

@@ -55,6 +55,8 @@ fn every_operation_is_documented() {
         "GET /v1/profile",
         "GET /v1/thinking",
         "PUT /v1/thinking",
+        "GET /v1/timezone",
+        "PUT /v1/timezone",
         "POST /v1/facts/preview",
         "POST /v1/thoughts/recall",
         "POST /v1/audit",

@@ -89,6 +89,10 @@ async fn offsets_survive_an_export_and_an_import() {
 
     let export = first.get("/v1/export").await.body;
     let second = TestServer::working().await;
+    // The ids of both test servers are counted: the second store must not give those of the first again.
+    let others: Vec<Value> = (0..40).map(|at| json!({"text": format!("filler {at}")})).collect();
+    let others = json!({"scope": {"user_id": "somebody else"}, "memories": others});
+    assert_eq!(second.post("/v1/memories", &others).await.status, 201);
     for item in read(Cursor::new(export), "export", &ImportOptions::default()).expect("a format") {
         let item = item.expect("an item");
         assert!(item.edits.is_empty(), "{:?}", item.edits);

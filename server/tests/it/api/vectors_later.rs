@@ -30,7 +30,7 @@ async fn the_answer_to_a_large_text_says_that_its_words_alone_find_it_yet() {
     assert_eq!(ready["status"], "ok");
     assert!(ready["rows_without_vectors"].as_u64().is_some_and(|rows| rows > 2), "{ready}");
     let found = posted(&server, "/v1/recall", &json!({"scope": scope, "query": "word14999"})).await;
-    assert_eq!(found["memories"][0]["memory"]["id"], added["memory_ids"][0]);
+    assert_eq!(found["memories"][0]["id"], added["memory_ids"][0]);
 }
 
 #[tokio::test]

@@ -125,10 +125,10 @@ async fn the_command_line_shows_the_profile_and_the_audit() {
     for exchange in MONTH.iter().filter(|one| ["introduction", "birthday", "move"].contains(&one.session)) {
         send(&server.client, exchange, true).await.unwrap();
     }
-    let profile = run(directory.path(), &["profile", "--user", "mara"]);
+    let profile = run(directory.path(), &["profile", "--user", "mara", "--utc"]);
     for line in [
         "home: Lisbon\n",
-        "home, until 2024-03-14T00:00:00Z: Paris\n",
+        "home, until 2024-03-14 (Thu) 00:00: Paris\n",
         "birthday: 3 June (contradictory)\n",
         "birthday: 4 June (contradictory)\n",
     ] {

@@ -79,7 +79,7 @@ impl Default for StoreOptions {
 impl SqlStore {
     /// Opens the store in `directory`, which is created if it is missing, and applies pending migrations.
     ///
-    /// On a full disk the [reserve](reserve) is given up, so that the store can be read.
+    /// On a full disk the reserve (`reserve.rs`) is given up, so that the store can be read.
     ///
     /// Errors: [`StoreError::InUse`] if another process has it open, [`StoreError::NewerVersion`] and
     /// [`StoreError::Damaged`] for what the file is, [`StoreError::Full`] and [`StoreError::ReadOnly`] for what the file

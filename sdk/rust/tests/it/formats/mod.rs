@@ -217,7 +217,7 @@ fn mem0_becomes_facts_with_their_own_times() {
     let Batch::Memories(batch) = &listed[0].batch else { panic!("not memories") };
     let memory = &batch.memories[0];
     assert_eq!((memory.kind, memory.text.as_str()), (Some(Kind::Fact), "Prefers tea"));
-    assert_eq!(memory.happened_at.as_deref(), Some("2024-07-20T08:30:36.275141Z"));
+    assert_eq!(memory.happened_at.as_deref(), Some("2024-07-20T01:30:36.275141-07:00"));
     assert_eq!(memory.expires_at.as_deref(), Some("2030-01-01T00:00:00Z"));
     assert_eq!(memory.tags, ["drinks"]);
     assert_eq!(Value::from(memory.metadata.clone()), json!({"source": "app", "mem0_id": "m-1"}));
