@@ -2,7 +2,7 @@
 //! and a stop does not wait for them.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use engrain::wire::{RecallRequest, Scope};
 use tempfile::TempDir;
