@@ -25,8 +25,12 @@ const SEGMENTS: &str = "segments";
 const DAMAGED: i32 = 6;
 /// Page of the database, in bytes.
 const PAGE: usize = 8_192;
-/// Memories of the store that is damaged.
-const MEMORIES: usize = 200;
+/// Message about pages that contradict each other; it goes with the documented code of a damaged store.
+const IS_DAMAGED: &str = "the database is damaged";
+/// Memories of each user of the store that is damaged.
+const MEMORIES: usize = 100;
+/// The same where index segments are wanted: more than the 1,024 rows from which an owner has one.
+const MEMORIES_OF_SEGMENT: usize = 1_100;
 const USERS: [&str; 2] = ["mara", "tom"];
 
 /// A store as a killed server leaves it, or as a stopped one does.
@@ -37,11 +41,15 @@ struct Template {
 
 impl Template {
     async fn new(is_closed: bool) -> Self {
+        Self::with(is_closed, MEMORIES).await
+    }
+
+    async fn with(is_closed: bool, memories: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut ledger = Ledger::default();
         let server = Watched::start(folder.path(), "hashing").await;
         for user in USERS {
-            ledger.write(&server.client, user, MEMORIES / USERS.len()).await;
+            ledger.write(&server.client, user, memories).await;
             server.client.recall(&by_word(user, "says")).await.unwrap();
         }
         // Segment files come with a load from the database.
@@ -70,28 +78,37 @@ impl Template {
         copy
     }
 
-    /// Number of acknowledged memories that a server lists with their texts, and whether all requests were served.
-    ///
-    /// Every refusal must have the code of a damaged store.
-    async fn served(&self, client: &Client, context: &str) -> (usize, bool) {
+    /// Acknowledged memories that a server still gives. Every refusal must have the code of a damaged store.
+    async fn served(&self, client: &Client, context: &str) -> Served {
         let mut there = BTreeMap::new();
-        let mut is_complete = true;
+        let mut served = Served { memories: 0, is_complete: true, is_refused: false };
         for user in USERS {
-            let list =
+            let mut list =
                 ListMemories { scope: Scope::user(user), limit: Some(1_000), ..ListMemories::default() };
-            match client.list_memories(&list).await {
-                Ok(page) => there.extend(page.memories.into_iter().map(|memory| (memory.id, memory.text))),
-                Err(error) => is_complete &= refused(&error, context),
+            loop {
+                match client.list_memories(&list).await {
+                    Ok(page) => {
+                        there.extend(page.memories.into_iter().map(|memory| (memory.id, memory.text)));
+                        list.cursor = page.next_cursor;
+                    }
+                    Err(error) => served.note(&error, context),
+                }
+                if served.is_refused || list.cursor.is_none() {
+                    break;
+                }
             }
             let (_, text) = self.ledger.kept.values().find(|(of, _)| of == user).unwrap();
             match client.recall(&by_word(user, word_of(text))).await {
-                Ok(answer) => is_complete &= answer.memories.iter().any(|one| one.memory.text == *text),
-                Err(error) => is_complete &= refused(&error, context),
+                Ok(answer) => {
+                    served.is_complete &= answer.memories.iter().any(|one| one.memory.text == *text);
+                }
+                Err(error) => served.note(&error, context),
             }
         }
         let is_same = |(id, (_, text)): &(&uuid::Uuid, &(String, String))| there.get(id) == Some(text);
-        let count = self.ledger.kept.iter().filter(is_same).count();
-        (count, is_complete && count == self.ledger.kept.len())
+        served.memories = self.ledger.kept.iter().filter(is_same).count();
+        served.is_complete &= served.memories == self.ledger.kept.len();
+        served
     }
 
     /// Requests that change a damaged store: each succeeds or is refused with the documented code.
@@ -102,20 +119,36 @@ impl Template {
         for result in
             [client.add_memories(&request).await.map(drop), client.delete_memory(*id).await.map(drop)]
         {
-            if let Err(error) = result {
-                assert!(
-                    error.code() == Some("not_found") || !refused(&error, context),
-                    "{context}: {error:?}"
-                );
+            if let Err(error) = result
+                && error.code() != Some("not_found")
+            {
+                assert_is_about_damage(&error, context);
             }
         }
     }
 }
 
-/// False, for a refusal with the code of a damaged store; any other one fails.
-fn refused(error: &Error, context: &str) -> bool {
+/// What a server gives of a damaged store.
+#[derive(Debug)]
+struct Served {
+    /// Acknowledged memories that it lists with their texts.
+    memories: usize,
+    /// False if something acknowledged was not given, or a request was refused.
+    is_complete: bool,
+    is_refused: bool,
+}
+
+impl Served {
+    fn note(&mut self, error: &Error, context: &str) {
+        assert_is_about_damage(error, context);
+        self.is_complete = false;
+        self.is_refused = true;
+    }
+}
+
+/// Asserts the documented code: 503 would ask the client to try again.
+fn assert_is_about_damage(error: &Error, context: &str) {
     assert_eq!((error.code(), error.status()), (Some("store_damaged"), Some(500)), "{context}: {error:?}");
-    false
 }
 
 fn doctor(data: &Path) -> (Option<i32>, String) {
@@ -130,30 +163,36 @@ fn complains(data: &Path) -> bool {
     about_store
 }
 
+/// Asserts that a start was refused with status 6 and one of these words, and that the doctor says so, too.
+fn assert_refusal(data: &Path, status: Option<i32>, log: &str, words: &[&str], context: &str) {
+    assert_eq!(status, Some(DAMAGED), "{context}: {log}");
+    assert!(words.iter().any(|word| log.contains(word)), "{context}: none of {words:?} is in {log}");
+    assert!(complains(data), "{context}: {:?}", doctor(data));
+}
+
 /// Asserts that the server refuses a store with status 6 and the name of a file, and that the doctor says so, too.
 async fn assert_refused(data: &Path, file: &str, context: &str) {
     match Watched::try_start(data, "auto").await {
         Started::Ready(server) => panic!("{context}: it was served\n{}", server.log()),
-        Started::Refused { status, log } => {
-            assert_eq!(status, Some(DAMAGED), "{context}: {log}");
-            assert!(log.contains(file), "{context}: {file} is not named in {log}");
-            assert!(complains(data), "{context}: {:?}", doctor(data));
-        }
+        Started::Refused { status, log } => assert_refusal(data, status, &log, &[file], context),
     }
 }
 
-/// A store that may be served in part: it never lacks something without a complaint of the doctor.
-async fn assert_not_silent(template: &Template, data: &Path, file: &str, must_complain: bool, context: &str) {
+/// A store that may be served in part: it never lacks something without a complaint of the doctor, and `/ready` tells of
+/// damage that a request met.
+async fn assert_not_silent(template: &Template, data: &Path, must_complain: bool, context: &str) {
     match Watched::try_start(data, "auto").await {
         Started::Refused { status, log } => {
-            assert_eq!(status, Some(DAMAGED), "{context}: {log}");
-            assert!(log.contains(file), "{context}: {file} is not named in {log}");
-            assert!(complains(data), "{context}: {:?}", doctor(data));
+            assert_refusal(data, status, &log, &[DATABASE, IS_DAMAGED], context);
         }
         Started::Ready(server) => {
-            let (count, is_complete) = template.served(&server.client, context).await;
-            if must_complain || !is_complete {
-                assert!(complains(data), "{context}: {count} are served, but {:?}", doctor(data));
+            let served = template.served(&server.client, context).await;
+            if must_complain || !served.is_complete {
+                assert!(complains(data), "{context}: {served:?}, but {:?}", doctor(data));
+            }
+            if served.is_refused {
+                let error = server.client.ready().await.expect_err(context);
+                assert_is_about_damage(&error, context);
             }
             template.change(&server.client, context).await;
         }
@@ -163,8 +202,8 @@ async fn assert_not_silent(template: &Template, data: &Path, file: &str, must_co
 /// Asserts that a store is served whole.
 async fn assert_whole(template: &Template, data: &Path, context: &str) -> String {
     let server = Watched::start(data, "auto").await;
-    let (count, is_complete) = template.served(&server.client, context).await;
-    assert!(is_complete, "{context}: {count} of {} are served", template.ledger.kept.len());
+    let served = template.served(&server.client, context).await;
+    assert!(served.is_complete, "{context}: {served:?} of {}", template.ledger.kept.len());
     assert!(!complains(data), "{context}: {:?}", doctor(data));
     server.log()
 }
@@ -201,7 +240,7 @@ async fn overwritten_pages_are_refused_or_reported_and_the_rest_is_served() {
         }
         fs::write(&path, bytes).unwrap();
         let context = format!("seed {seed}, round {round}, pages {hurt:?} of {pages}");
-        assert_not_silent(&template, copy.path(), DATABASE, free_pages == 0, &context).await;
+        assert_not_silent(&template, copy.path(), free_pages == 0, &context).await;
     }
 }
 
@@ -221,7 +260,7 @@ async fn a_cut_database_is_refused_or_reported() {
         }
         fs::write(&path, &bytes[..length]).unwrap();
         let context = format!("seed {seed}, round {round}, {length} of {} bytes", bytes.len());
-        assert_not_silent(&template, copy.path(), DATABASE, true, &context).await;
+        assert_not_silent(&template, copy.path(), true, &context).await;
     }
 }
 
@@ -264,7 +303,7 @@ async fn a_cut_or_overwritten_log_never_loses_acknowledged_writes_without_a_word
         }
         fs::write(&path, &bytes).unwrap();
         let context = format!("seed {seed}, round {round}, at {at} of {}", bytes.len());
-        assert_not_silent(&template, copy.path(), DATABASE, false, &context).await;
+        assert_not_silent(&template, copy.path(), false, &context).await;
     }
 }
 
@@ -294,7 +333,7 @@ async fn a_damaged_or_missing_mark_costs_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_or_missing_segment_files_cost_nothing() {
-    let template = Template::new(false).await;
+    let template = Template::with(false, MEMORIES_OF_SEGMENT).await;
     let mut rng = Rng::new(first_seed().wrapping_add(205));
     let folder = template.folder.path().join(SEGMENTS);
     let names: Vec<PathBuf> = files(&folder)
