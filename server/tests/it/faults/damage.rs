@@ -27,9 +27,9 @@ const DAMAGED: i32 = 6;
 const PAGE: usize = 8_192;
 /// Message about pages that contradict each other; it goes with the documented code of a damaged store.
 const IS_DAMAGED: &str = "the database is damaged";
-/// Memories of each user of the store that is damaged.
+/// Memories of a user of the store that is damaged.
 const MEMORIES: usize = 100;
-/// The same where index segments are wanted: more than the 1,024 rows from which an owner has one.
+/// The same for the first user where index segments are wanted: more than the 1,024 rows from which an owner has one.
 const MEMORIES_OF_SEGMENT: usize = 1_100;
 const USERS: [&str; 2] = ["mara", "tom"];
 
@@ -48,7 +48,7 @@ impl Template {
         let folder = tempfile::tempdir().unwrap();
         let mut ledger = Ledger::default();
         let server = Watched::start(folder.path(), "hashing").await;
-        for user in USERS {
+        for (user, memories) in USERS.into_iter().zip([memories, MEMORIES]) {
             ledger.write(&server.client, user, memories).await;
             server.client.recall(&by_word(user, "says")).await.unwrap();
         }
@@ -266,8 +266,10 @@ async fn a_cut_database_is_refused_or_reported() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_emptied_or_missing_database_or_log_is_refused_by_name() {
-    for (is_closed, file) in [(true, DATABASE), (false, DATABASE), (false, LOG)] {
-        let template = Template::new(is_closed).await;
+    let closed = Template::new(true).await;
+    let killed = Template::new(false).await;
+    for (template, file) in [(&closed, DATABASE), (&killed, DATABASE), (&killed, LOG)] {
+        let is_closed = std::ptr::eq(template, &closed);
         for is_emptied in [false, true] {
             let copy = template.copy();
             let path = copy.path().join(file);

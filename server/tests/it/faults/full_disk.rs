@@ -14,9 +14,9 @@ use super::watched::Watched;
 use crate::commands::{engrain, said};
 
 /// Size of the disk.
-const DISK: &str = "size=24m";
+const DISK: &str = "size=14m";
 /// Bytes that something else takes on it at first.
-const BALLAST: usize = 6 << 20;
+const BALLAST: usize = 3 << 20;
 /// Length of the texts that fill it. Each is embedded within its request.
 const LENGTH: usize = 20_000;
 /// Maximum number of requests that fill it.

@@ -319,9 +319,10 @@ async fn a_kill_in_the_erasure_of_an_owner_leaves_it_whole_or_erases_it_to_the_l
 /// Waits until no file holds the name of an owner or a word of it.
 async fn no_trace_of(campaign: &Campaign, server: &Watched, user: &str, context: &str) {
     let began = Instant::now();
+    let name = user.as_bytes();
+    let is_name = |bytes: &[u8]| bytes[0] == name[0] && bytes == name;
     let traces = || {
-        let holds =
-            |path: &PathBuf| fs::read(path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(user));
+        let holds = |path: &PathBuf| fs::read(path).is_ok_and(|all| all.windows(name.len()).any(is_name));
         files(&campaign.data()).into_iter().filter(holds).collect::<Vec<_>>()
     };
     loop {

@@ -1,6 +1,6 @@
 //! What a server acknowledged, and the comparison of a store with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -19,6 +19,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 const BATCH: usize = 100;
 /// Memories that are looked for by their words after each restart.
 const SAMPLE: usize = 4;
+
+/// Length of the word of a text: `word`, five digits, `q`.
+const WORD: usize = 10;
 
 /// Acknowledged state of a store.
 #[derive(Clone, Debug, Default)]
@@ -120,14 +123,23 @@ impl Ledger {
 
     /// Searches all files of a data directory for erased words.
     pub(super) fn assert_no_erased_bytes(&self, data: &Path, context: &str) {
-        let words: Vec<&str> = self.erased.iter().map(|(_, word)| word.as_str()).collect();
+        let erased: BTreeSet<&[u8]> = self.erased.iter().map(|(_, word)| word.as_bytes()).collect();
+        assert!(erased.iter().all(|word| words_in(word).eq([*word])), "the search finds all words of texts");
         for file in files(data) {
             let Ok(bytes) = fs::read(&file) else { continue }; // replaced meanwhile
-            let text = String::from_utf8_lossy(&bytes);
-            let left: Vec<_> = words.iter().filter(|word| text.contains(**word)).collect();
+            let left: BTreeSet<_> = words_in(&bytes).filter(|word| erased.contains(word)).collect();
+            let left: Vec<_> = left.into_iter().map(String::from_utf8_lossy).collect();
             assert!(left.is_empty(), "{context}: {left:?} in {}", file.display());
         }
     }
+}
+
+/// Words of texts among bytes. One pass for all words, since files are large and this is not optimised.
+fn words_in(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_word = |bytes: &&[u8]| {
+        bytes[0] == b'w' && bytes.starts_with(b"word") && bytes.ends_with(b"q") && bytes.len() == WORD
+    };
+    bytes.windows(WORD).filter(is_word)
 }
 
 /// All memories of a user.
