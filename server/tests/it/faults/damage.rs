@@ -255,7 +255,8 @@ async fn requests_that_meet_damaged_pages_are_told_so_and_so_is_readiness() {
     let mut bytes = fs::read(&path).unwrap();
     let mut rng = Rng::new(first_seed().wrapping_add(207));
     for page in bytes.chunks_exact_mut(PAGE).skip(1) {
-        if page.windows(10).any(|window| window == b" mara says") {
+        let holds = |user: &str| page.windows(user.len()).any(|window| window == user.as_bytes());
+        if holds(" mara says") && !holds(" tom says") {
             page.copy_from_slice(&noise(&mut rng, PAGE));
         }
     }
