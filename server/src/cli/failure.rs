@@ -99,7 +99,10 @@ impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         let in_use = matches!(&error, ServeError::Start(StartError::Store(StoreError::InUse { .. })));
         let sentence = causes(&error);
-        if let ServeError::Start(StartError::Store(error)) = &error
+        // Damage is met when the store is opened, or when the engine first reads from it.
+        if let ServeError::Start(
+            StartError::Store(error) | StartError::Engine(memory_core::Error::Store(error)),
+        ) = &error
             && is_damage(error)
         {
             return Failure::Damaged(sentence);
@@ -176,5 +179,10 @@ mod tests {
         assert_eq!((refused.exit_status(), refused.to_string().as_str()), (1, "scope.user_id: because"));
         let in_use = StoreError::InUse { path: "d".to_owned() };
         assert_eq!(Failure::from(ServeError::Start(StartError::Store(in_use))).exit_status(), 3);
+        let damaged = || StoreError::Damaged("x".into());
+        for start in [StartError::Store(damaged()), StartError::Engine(memory_core::Error::Store(damaged()))]
+        {
+            assert_eq!(Failure::from(ServeError::Start(start)).exit_status(), 6);
+        }
     }
 }

@@ -57,7 +57,8 @@ struct Kept {
 enum Stage {
     Running,
     Ready(Complete),
-    Failed,
+    /// With the code of the error.
+    Failed(&'static str),
 }
 
 /// Complete file with its guard. Dropping it deletes the file first.
@@ -77,9 +78,13 @@ impl Kept {
                 (BackupState::Running, bytes, self.expected_bytes.max(bytes))
             }
             Stage::Ready(Complete { bytes, .. }) => (BackupState::Ready, *bytes, *bytes),
-            Stage::Failed => (BackupState::Failed, 0, self.expected_bytes),
+            Stage::Failed(_) => (BackupState::Failed, 0, self.expected_bytes),
         };
-        Backup { id: self.id, state, bytes, total_bytes, started_at: self.started.to_string() }
+        let error = match &self.state {
+            Stage::Failed(code) => Some((*code).to_owned()),
+            Stage::Running | Stage::Ready(_) => None,
+        };
+        Backup { id: self.id, state, error, bytes, total_bytes, started_at: self.started.to_string() }
     }
 }
 
@@ -96,7 +101,7 @@ impl Backups {
             slot.as_ref().is_some_and(|kept| kept.id == id && matches!(kept.state, Stage::Ready(_)));
         match slot.take_if(|_| is_ready)?.state {
             Stage::Ready(complete) => Some(complete),
-            Stage::Running | Stage::Failed => None,
+            Stage::Running | Stage::Failed(_) => None,
         }
     }
 
@@ -169,7 +174,7 @@ async fn make(
         }
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "the store could not be copied");
-            Stage::Failed
+            Stage::Failed(error.code())
         }
     };
     app.backups().finish(id, state);

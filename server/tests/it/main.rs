@@ -15,6 +15,8 @@ mod end_to_end;
 #[path = "../../../memory-core/tests/it/fake_hub.rs"]
 mod fake_hub;
 #[cfg(feature = "testing")]
+mod faults;
+#[cfg(feature = "testing")]
 mod imports;
 #[cfg(feature = "testing")]
 mod leftovers;

@@ -81,7 +81,7 @@ impl ServerProcess {
 }
 
 /// A client of the server that announced itself in the directory, if it is process `pid`.
-fn announced(directory: &Path, pid: u32) -> Option<Client> {
+pub(crate) fn announced(directory: &Path, pid: u32) -> Option<Client> {
     let text = std::fs::read(directory.join("server.json")).ok()?;
     let announcement: serde_json::Value = serde_json::from_slice(&text).ok()?;
     (announcement["pid"].as_u64() == Some(u64::from(pid))).then_some(())?;

@@ -53,7 +53,8 @@ impl Client {
         }
         let operation = format!("POST /v1/admin/backup/{}/file", backup.id);
         if backup.state == BackupState::Failed {
-            let detail = "the server could not make the backup".to_owned();
+            let code = backup.error.as_deref().unwrap_or("see its log");
+            let detail = format!("the server could not make the backup: {code}");
             return Err(Error::CutShort { operation, detail });
         }
         let fetch = Request::new(Method::POST, format!("v1/admin/backup/{}/file", backup.id));

@@ -40,6 +40,9 @@ pub struct Backup {
     pub id: Uuid,
     /// State.
     pub state: BackupState,
+    /// Code of the error once `state` is `failed`: a code of problems, such as `storage_full`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// Number of bytes written so far.
     pub bytes: u64,
     /// Expected number of bytes; the size of the file once `state` is `ready`.

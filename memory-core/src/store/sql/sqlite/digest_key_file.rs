@@ -15,8 +15,9 @@ pub const DIGEST_KEY_FILE: &str = "digest.key";
 /// Name of a key file that is being written. A process that died left it, and the next one writes it anew.
 const UNFINISHED_KEY_FILE: &str = "digest.key.new";
 
-/// Reads the key of the directory, or makes one. The caller holds the lock of the directory.
-pub(super) fn read_or_create(directory: &Path) -> Result<KeyedDigest, StoreError> {
+/// Reads the key of the directory, or makes one. The caller holds the lock of the directory. A store that is not new and
+/// has none has lost it, or is of a version without keys: the log says so.
+pub(super) fn read_or_create(directory: &Path, is_new: bool) -> Result<KeyedDigest, StoreError> {
     match std::fs::read(directory.join(DIGEST_KEY_FILE)) {
         Ok(bytes) => match <[u8; KeyedDigest::KEY_BYTES]>::try_from(bytes) {
             Ok(key) => Ok(KeyedDigest::new(key)),
@@ -26,7 +27,15 @@ pub(super) fn read_or_create(directory: &Path) -> Result<KeyedDigest, StoreError
                 create(directory)
             }
         },
-        Err(error) if error.kind() == ErrorKind::NotFound => create(directory),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            if !is_new {
+                tracing::warn!(
+                    "{DIGEST_KEY_FILE} is missing, and is made anew: repeated requests, and items that were erased, are \
+                     no longer recognised"
+                );
+            }
+            create(directory)
+        }
         Err(error) => Err(unavailable(error)),
     }
 }

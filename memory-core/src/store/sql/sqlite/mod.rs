@@ -111,6 +111,7 @@ impl SqlStore {
             );
         }
         let file = directory.join(DATABASE_FILE);
+        let is_new = std::fs::metadata(&file).map_or(0, |metadata| metadata.len()) == 0;
         recognise::check_before_opening(&file).await.map_err(not_a_store)?;
         let purging = Purging::open(&file)?;
         let connect = SqliteConnectOptions::new()
@@ -165,7 +166,7 @@ impl SqlStore {
             .connect_with(connect.pragma("query_only", "ON"))
             .await
             .map_err(unavailable)?;
-        let digests = digest_key_file::read_or_create(directory)?;
+        let digests = digest_key_file::read_or_create(directory, is_new)?;
         Self::over(writer, readers, digests, (owned, purging, copying)).await
     }
 

@@ -1,0 +1,21 @@
+//! Fault campaign over real processes: kills at moments of a seed, damaged and missing files, a full disk, connections that
+//! hold on. `make test` runs a sample of fixed seeds, `make test-long` many of a random one.
+//!
+//! `kills.rs` has kills of servers and commands in restores, backups, exports, imports, changes of embedder, erasures and
+//! background vectors; `damage.rs` damaged, cut, emptied and missing files of a store; `full_disk.rs` a disk that is full
+//! and is not any more, skipped aloud where no tmpfs can be mounted; `connections.rs` idle and slow connections. Beside it,
+//! `crash.rs` has kills in concurrent writes, `reindex.rs` kills in changes of embedder with their rows looked at,
+//! `leftovers.rs` many kills of commands alone, and `reimport.rs` killed imports whose idempotency keys have expired.
+//! Schemathesis is `make fuzz-api`.
+//!
+//! Every server here has its log kept, and a panic in one fails the test whatever else it looks at.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+#[cfg(unix)]
+mod connections;
+mod damage;
+#[cfg(target_os = "linux")]
+mod full_disk;
+mod kills;
+mod ledger;
+mod watched;
