@@ -64,8 +64,8 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// Body of `PATCH /v1/memories/{id}`: create a new version of a memory. An absent field keeps its value; `null` clears
-/// `valid_from`, `valid_to`, `expires_at` and `statement`.
+/// Body of `PATCH /v1/memories/{id}`: create a new version of a memory. An absent field keeps its value, and at least one
+/// besides `if_version` is required; `null` clears `valid_from`, `valid_to`, `expires_at` and `statement`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -74,7 +74,7 @@ pub struct EditMemory {
     /// `version_conflict`. Default: the current version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_version: Option<u32>,
-    /// New text.
+    /// New text, 1 byte to 1 MiB, with a visible character and without U+0000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// New list of tags.
@@ -93,7 +93,7 @@ pub struct EditMemory {
     /// New list of links; it replaces the whole list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<Vec<Link>>,
-    /// New metadata; it replaces the whole object.
+    /// New metadata, at most 16 KiB and 8 levels deep, without U+0000 in keys and texts; it replaces the whole object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
     /// Time of the event (RFC 3339). An offset other than `Z` tells the local day.

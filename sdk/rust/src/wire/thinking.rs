@@ -186,7 +186,7 @@ pub enum FactOutcome {
 pub struct RecallThoughts {
     /// Scope.
     pub scope: Scope,
-    /// Query.
+    /// Query text, 1 byte to 32 KiB, with a visible character.
     pub query: String,
     /// Maximum number of thoughts, 1 to 100. Default: 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
