@@ -137,12 +137,15 @@ mod clearable {
     }
 }
 
-/// Response of `GET /v1/memories/{id}/history`.
+/// Response of `GET /v1/memories/{id}/history`: a page of the versions of a memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct History {
-    /// Versions, oldest first; the last is the current one.
+    /// Versions, oldest first; the last one of the last page is the current one.
     pub versions: Vec<Memory>,
+    /// Cursor of the next page; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
 /// Response of `DELETE /v1/memories/{id}`.
@@ -181,7 +184,8 @@ pub struct DeletedMatching {
     /// Number of memories that the erasure takes: those that match, and all that are derived from them.
     #[serde(default)]
     pub with_derived: u64,
-    /// Sample of the memories that the erasure takes, derived ones included, newest first, at most 20; only in a preview.
+    /// Sample of the memories that the erasure takes, derived ones included, newest first, at most 20; only in a preview. Of
+    /// each text at most the first 500 bytes are given; `tokens` counts all of it, and `GET /v1/memories/{id}` has all of it.
     pub sample: Vec<Memory>,
     /// Confirmation for the erasure of exactly these memories, derived ones included; only in a preview.
     #[serde(default, skip_serializing_if = "Option::is_none")]

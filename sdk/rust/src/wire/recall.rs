@@ -75,7 +75,8 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// Times of a recall as of the past, on the axes of valid time and record time.
+/// Times of a recall as of the past, on the axes of valid time and record time. A date is its midnight in UTC, whatever the
+/// time zone of the request or owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

@@ -182,6 +182,10 @@ pub struct AddMemories {
     /// True to add memories again that were erased. Otherwise those with a `key` are left out. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
+    /// True to answer after the vectors of the memories are made, or when half of the server's request timeout is over.
+    /// Default: false.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "std::ops::Not::not")]
+    pub wait: bool,
 }
 
 /// Finished memory to add.
