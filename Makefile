@@ -6,6 +6,8 @@ CARGO  ?= cargo
 FEATURES := --workspace --all-features
 # What `make test-long` tries: cases of each property, and the seed, which a call can set to repeat a failure.
 LONG_CASES ?= 4096
+# Requests to each operation of the API.
+LONG_REQUESTS ?= 20
 SEED       ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
 # The test features of `make test-core`: everything that needs no models.
@@ -43,9 +45,10 @@ test-long: setup ## The same, with the full form of what `make test` samples, fr
 	@echo "test-long: the seed is $(SEED); make test-long SEED=$(SEED) repeats this run"
 	@ENGRAIN_TEST_LONG=1 PROPTEST_RNG_SEED=$(SEED) PROPTEST_CASES=$(LONG_CASES) $(CARGO) test --locked $(FEATURES) \
 		|| { echo "test-long: failed with SEED=$(SEED)"; exit 1; }
+	@$(PYTHON) scripts/fuzz_api.py --seed $(SEED) --examples $(LONG_REQUESTS)
 
 fuzz-api: SEED := $(SEED)
-fuzz-api: ## A running server against its OpenAPI document (schemathesis); some refusals are not documented yet
+fuzz-api: ## A running server against its OpenAPI document, with many requests (schemathesis)
 	$(PYTHON) scripts/fuzz_api.py --seed $(SEED)
 
 check: lint docs deny unused ## All that CI checks besides the tests

@@ -28,5 +28,5 @@ pub mod statement;
 pub mod time;
 pub mod turn;
 pub mod undo;
-pub(crate) mod visible;
+pub mod visible;
 pub mod zone;

@@ -3,7 +3,7 @@
 
 /// Ranges of characters that show nothing, beside white space and controls: Default_Ignorable_Code_Point of Unicode 16
 /// (DerivedCoreProperties.txt), and the blank Braille pattern.
-const SHOW_NOTHING: [(u32, u32); 18] = [
+pub const SHOW_NOTHING: [(u32, u32); 18] = [
     (0x00AD, 0x00AD),
     (0x034F, 0x034F),
     (0x061C, 0x061C),

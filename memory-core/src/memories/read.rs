@@ -84,6 +84,31 @@ impl Engine {
         Ok(versions)
     }
 
+    /// Versions of a memory from a number on, oldest first, and true if more follow. A page ends early when its texts reach
+    /// [`crate::limits::Limits::page_text_bytes`].
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], and [`Error::OverLimit`] or [`Error::Invalid`] for a `limit` outside its range.
+    pub async fn history_page(
+        &self,
+        caller: &Caller,
+        id: MemoryId,
+        from_version: u32,
+        limit: u32,
+    ) -> Result<(Vec<Memory>, bool), Error> {
+        let limit = field_checks::page(limit, &self.limits)? as usize;
+        let (mut page, mut text_bytes) = (Vec::new(), 0);
+        let versions = self.history(caller, id).await?;
+        for version in versions.into_iter().filter(|version| version.version >= from_version) {
+            if page.len() == limit || text_bytes >= self.limits.page_text_bytes {
+                return Ok((page, true));
+            }
+            text_bytes += version.text.len();
+            page.push(version);
+        }
+        Ok((page, false))
+    }
+
     /// The derivation of a memory, if it was derived.
     pub async fn derivation(&self, caller: &Caller, id: MemoryId) -> Result<Option<Derivation>, Error> {
         needs_read(caller)?;

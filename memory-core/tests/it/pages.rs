@@ -4,7 +4,7 @@ use memory_core::domain::filter::Filter;
 use memory_core::domain::time::Timestamp;
 use memory_core::domain::turn::Role;
 use memory_core::limits::Limits;
-use memory_core::memories::request::ListMemories;
+use memory_core::memories::request::{Edit, ListMemories};
 use memory_core::testing::{CALLER, TestEngine, turn, turns, user};
 
 #[tokio::test]
@@ -48,4 +48,35 @@ async fn a_page_ends_early_when_its_texts_reach_the_bound() {
     assert_eq!(listed, (0..20).map(text).collect::<Vec<_>>());
     let (_, page, has_more) = engine.session_turns(&CALLER, session, 0, 2).await.unwrap();
     assert_eq!((page.len(), has_more), (2, true));
+}
+
+#[tokio::test]
+async fn a_page_of_a_history_ends_early_when_its_texts_reach_the_bound() {
+    let directory = tempfile::tempdir().unwrap();
+    let limits = Limits { page_text_bytes: 100, ..Limits::default() };
+    let engine = TestEngine::limited(directory.path(), limits).await.unwrap().engine;
+    let ann = user("ann").unwrap();
+    let text = |at: usize| format!("{at:02} {}", "tea ".repeat(if at == 7 { 60 } else { 6 }));
+    let said = vec![turn(Role::User, &text(0), Timestamp::from_micros(0))];
+    let id = engine.remember_turns(&CALLER, turns(&ann, "s", said).unwrap()).await.unwrap().memories[0];
+    for at in 1..12 {
+        let edit = Edit { text: Some(text(at)), ..Edit::default() };
+        engine.edit(&CALLER, id, edit, None).await.unwrap();
+    }
+    let (mut from, mut listed, mut pages) = (0, Vec::new(), 0);
+    loop {
+        let (page, has_more) = engine.history_page(&CALLER, id, from, 1_000).await.unwrap();
+        assert!(page.len() <= 4, "{} versions", page.len());
+        from = page.last().unwrap().version + 1;
+        listed.extend(page.into_iter().map(|version| version.text));
+        pages += 1;
+        if !has_more {
+            break;
+        }
+    }
+    assert_eq!(listed, (0..12).map(text).collect::<Vec<_>>());
+    assert!(pages >= 3, "{pages} pages");
+    let (page, has_more) = engine.history_page(&CALLER, id, 3, 2).await.unwrap();
+    assert_eq!((page[0].version, page.len(), has_more), (3, 2, true));
+    assert!(engine.history_page(&CALLER, id, 0, 1_001).await.is_err());
 }

@@ -150,17 +150,27 @@ pub(crate) fn added_memories(remembered: Remembered) -> wire::AddedMemories {
     }
 }
 
+/// Length of each text of a sample, in bytes.
+const SAMPLE_TEXT_BYTES: usize = 500;
+
 /// Preview of an erasure by filter.
 pub(crate) fn preview(preview: ErasurePreview) -> wire::DeletedMatching {
     wire::DeletedMatching {
         done: false,
         matched: preview.matched,
-        sample: preview.sample.into_iter().map(memory).collect(),
+        sample: preview.sample.into_iter().map(shown_in_sample).collect(),
         confirmation: Some(preview.confirmation),
         with_derived: preview.with_derived,
         erased: 0,
         purge: None,
     }
+}
+
+/// Memory of a sample, with the beginning of its text.
+fn shown_in_sample(of: Memory) -> wire::Memory {
+    let mut shown = memory(of);
+    shown.text.truncate(shown.text.floor_char_boundary(SAMPLE_TEXT_BYTES));
+    shown
 }
 
 /// Place of erased bytes on the wire.

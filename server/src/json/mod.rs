@@ -158,6 +158,45 @@ mod tests {
     }
 
     #[test]
+    fn an_integer_may_be_written_with_a_fraction_of_zero_or_an_exponent() {
+        let limit = |number: &str| {
+            let body = format!(r#"{{"scope":{{}},"query":"q","limit":{number}}}"#);
+            parse::<wire::RecallRequest>(body.as_bytes())
+                .map(|request| request.limit)
+                .map_err(|problem| problem.code)
+        };
+        let cases = [
+            ("197", 197),
+            ("197.0", 197),
+            ("1e2", 100),
+            ("1.5E1", 15),
+            ("-0.0", 0),
+            ("4294967295.0", u32::MAX),
+        ];
+        for (written, number) in cases {
+            assert_eq!(limit(written), Ok(Some(number)), "{written}");
+        }
+        for written in ["1.5", "-1", "-1.0", "4294967296", "4294967296.0", "9007199254740993.0", "1e20"] {
+            assert_eq!(limit(written), Err(Code::WrongType), "{written}");
+        }
+        assert_eq!(limit("1e999"), Err(Code::InvalidRequest));
+    }
+
+    #[test]
+    fn every_integer_of_a_request_may_be_written_with_a_fraction_of_zero() {
+        let edit: wire::EditMemory = parse(br#"{"if_version":2.0}"#).expect("a version");
+        assert_eq!(edit.if_version, Some(2));
+        let undo: wire::UndoChange = parse(br#"{"version":3.0}"#).expect("a version");
+        assert_eq!(undo.version, Some(3));
+        let turns: wire::AddTurns =
+            parse(br#"{"scope":{},"turns":[{"role":"user","text":"a","position":65330882.0}]}"#)
+                .expect("a position");
+        assert_eq!(turns.turns[0].position, Some(65_330_882));
+        let filter: wire::Filter = parse(br#"{"field":"version","eq":2.0}"#).expect("a filter");
+        assert_eq!(filter.eq, Some(serde_json::json!(2.0)), "a number of a filter stays as it is written");
+    }
+
+    #[test]
     fn a_large_body_of_the_usual_kind_is_read() {
         let numbers = vec!["0.123456"; 1_024].join(",");
         let memory =

@@ -3,6 +3,8 @@
 //! Strict: a struct is read from an object alone (the derive also takes an array of its fields), and an enum from its name
 //! alone. Enums of requests have no content.
 //!
+//! Not strict: an integer may be written as `197.0`, because a client cannot always choose how its numbers are written.
+//!
 //! Bounded: every value is charged to a [`Budget`] before it is made, by the size of its type. A body of `{"and":[]}` would
 //! otherwise take some hundred times its bytes. Strings are not charged: they take as many bytes as the body gives them.
 
@@ -25,6 +27,8 @@ const ENTRY_BYTES: usize = 128;
 /// Capacity of a vector with one element, in elements; after that it doubles.
 const FIRST_CAPACITY: usize = 4;
 const GROWTH: usize = 2;
+/// Magnitude below which every integer is a double and no other integer rounds to it: 2^53.
+const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
 
 /// Memory that the values of one body may still take.
 #[derive(Debug)]
@@ -88,6 +92,15 @@ macro_rules! scalars {
     };
 }
 
+/// Methods that ask for an integer.
+macro_rules! integers {
+    ($($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            self.inner.$method(IntegerVisitor(visitor))
+        })*
+    };
+}
+
 /// Methods whose visitor may be given other values.
 macro_rules! containers {
     ($($method:ident($($name:ident: $kind:ty),*))*) => {
@@ -101,9 +114,13 @@ macro_rules! containers {
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
     type Error = D::Error;
 
-    scalars! {
-        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+    integers! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+    }
+
+    scalars! {
+        deserialize_bool
         deserialize_f32 deserialize_f64 deserialize_char deserialize_str deserialize_string
         deserialize_bytes deserialize_byte_buf deserialize_unit deserialize_identifier
     }
@@ -154,6 +171,40 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for NameOfVariant<V> {
     fn visit_str<E: Error>(self, name: &str) -> Result<V::Value, E> {
         self.0.visit_enum(StrDeserializer::new(name))
     }
+}
+
+/// Visitor of an integer, which JSON may write with a fraction of zero or an exponent: `197.0`, `1e2` (JSON Schema, Core,
+/// 2020-12, section 4.2.3).
+struct IntegerVisitor<V>(V);
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for IntegerVisitor<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<V::Value, E> {
+        self.0.visit_i64(number)
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<V::Value, E> {
+        self.0.visit_u64(number)
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<V::Value, E> {
+        match whole(number) {
+            Some(number) => self.0.visit_i64(number),
+            None => self.0.visit_f64(number),
+        }
+    }
+}
+
+/// Value of a double that is an integer; `None` from 2^53 on, where a double may be another number than the one written.
+fn whole(number: f64) -> Option<i64> {
+    #[expect(clippy::cast_possible_truncation, reason = "an integer below 2^53 is exact in both types")]
+    let integer = (number.fract() == 0.0 && number.abs() < EXACT_BELOW).then_some(number as i64);
+    integer
 }
 
 /// Shape of what a visitor takes.

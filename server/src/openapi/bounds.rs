@@ -5,14 +5,15 @@
 //! characters where the engine counts bytes of UTF-8: a text of other letters than ASCII may be refused for its length
 //! although it is within `maxLength`.
 
+use super::patterns::Pattern;
 use engrain::wire;
 use memory_core::domain::name::Name;
 use memory_core::domain::statement::Attribute;
 use memory_core::limits::Limits;
 use serde_json::json;
 use utoipa::Number;
-use utoipa::openapi::path::Parameter;
-use utoipa::openapi::schema::{ArrayItems, Schema};
+use utoipa::openapi::path::{Operation, Parameter};
+use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, OpenApi, RefOr, SchemaFormat};
 
 /// Schemas of requests and their parts. Responses have no bounds.
@@ -39,15 +40,10 @@ const REQUESTS: [&str; 20] = [
     "Weights",
 ];
 
-/// Names: no control characters, separators or controls of direction, and something visible.
-const NAME: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\
-                    \\u2028-\\u202e\\u2066-\\u2069][^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]*$";
-/// Names in a header.
-const VISIBLE_ASCII: &str = "^[ -~]*[!-~][ -~]*$";
-/// Texts: something visible.
-const TEXT: &str = "\\S";
-/// Slots, see [`Attribute`].
-const ATTRIBUTE: &str = "^[a-z][a-z0-9_]*$";
+/// Schemas of which at least one member must be given, with the members of which `null` is a value. `null` in another one is
+/// read as its absence, which the document leaves out: an object of nothing else is refused.
+const AT_LEAST_ONE: [(&str, &[&str]); 2] =
+    [("EditMemory", &["valid_from", "valid_to", "expires_at", "statement"]), ("Scope", &[])];
 /// Elements of a vector; `gpu_retrieval` has no more.
 const VECTOR_ELEMENTS: usize = 4_096;
 /// Turns of a preview.
@@ -62,7 +58,7 @@ const WEIGHT: f64 = 100.0;
 /// Bound of a field.
 enum Bound {
     Texts {
-        pattern: &'static str,
+        pattern: Pattern,
         longest: usize,
     },
     Time,
@@ -80,6 +76,8 @@ enum Bound {
     Numbers {
         most: f64,
     },
+    /// An object of the application's: its keys.
+    Metadata,
     /// A kind that an application may add.
     AddableKind,
 }
@@ -95,13 +93,19 @@ pub(super) fn add(document: &mut OpenApi) {
                 set(property, &bound);
             }
         }
-        if name == "Scope" {
+        if let Some((_, fields)) = AT_LEAST_ONE.iter().find(|(of, _)| of == name) {
             object.min_properties = Some(1);
+            for (field, property) in &mut object.properties {
+                if !fields.contains(&field.as_str()) {
+                    refuse_null(property);
+                }
+            }
         }
     }
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
+            describe_scope(operation);
             for parameter in operation.parameters.iter_mut().flatten() {
                 if let RefOr::T(parameter) = parameter {
                     add_to_parameter(parameter, &limits);
@@ -111,9 +115,38 @@ pub(super) fn add(document: &mut OpenApi) {
     }
 }
 
+/// Says that the scope of a query string needs an id: OpenAPI has no word for parameters of which one is required.
+fn describe_scope(operation: &mut Operation) {
+    let names = |name: &str| {
+        operation.parameters.iter().flatten().any(|one| matches!(one, RefOr::T(one) if one.name == name))
+    };
+    if names("user_id") && operation.operation_id.as_deref() != Some("export") {
+        let description = operation.description.get_or_insert_default();
+        description.push_str("\n\nAt least one of `user_id`, `agent_id`, `app_id` and `run_id` is required.");
+    }
+}
+
+fn refuse_null(schema: &mut RefOr<Schema>) {
+    let types = match schema {
+        RefOr::T(Schema::Object(object)) => &mut object.schema_type,
+        RefOr::T(Schema::Array(array)) => &mut array.schema_type,
+        RefOr::T(Schema::OneOf(choice)) => {
+            choice.items.retain(|item| !matches!(item, RefOr::T(Schema::Object(object)) if object.schema_type == SchemaType::Type(Type::Null)));
+            return;
+        }
+        _ => return,
+    };
+    if let SchemaType::Array(several) = types {
+        several.retain(|one| *one != Type::Null);
+        if let [one] = &**several {
+            *types = SchemaType::Type(one.clone());
+        }
+    }
+}
+
 fn add_to_parameter(parameter: &mut Parameter, limits: &Limits) {
     let bound = match parameter.name.as_str() {
-        "Idempotency-Key" => Bound::Texts { pattern: VISIBLE_ASCII, longest: Name::MAX_BYTES },
+        "Idempotency-Key" => Bound::Texts { pattern: Pattern::Header, longest: Name::MAX_BYTES },
         "limit" => Bound::Integers { least: 1, most: Some(limits.page_size) },
         "kind" => return,
         name => match bound_of("", name, limits) {
@@ -127,7 +160,7 @@ fn add_to_parameter(parameter: &mut Parameter, limits: &Limits) {
 }
 
 fn bound_of(schema: &str, field: &str, limits: &Limits) -> Option<Bound> {
-    let text = |longest| Bound::Texts { pattern: TEXT, longest };
+    let text = |longest| Bound::Texts { pattern: Pattern::Text, longest };
     let whole = |least, most| Bound::Integers { least, most: Some(most) };
     let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
     Some(match (schema, field) {
@@ -135,7 +168,8 @@ fn bound_of(schema: &str, field: &str, limits: &Limits) -> Option<Bound> {
         ("Weights", _) => Bound::Numbers { most: WEIGHT },
         (_, "importance" | "weight" | "confidence") => Bound::Numbers { most: 1.0 },
         (_, "text") => text(limits.text_bytes),
-        (_, "query") => text(limits.query_bytes),
+        (_, "query") => Bound::Texts { pattern: Pattern::Query, longest: limits.query_bytes },
+        (_, "metadata") => Bound::Metadata,
         ("PreviewFacts", "turns") => Bound::Items { least: 1, most: PREVIEWED_TURNS },
         (_, "turns") => Bound::Items { least: 1, most: limits.turns_per_call },
         (_, "memories") => Bound::Items { least: 1, most: limits.memories_per_call },
@@ -154,12 +188,12 @@ fn bound_of(schema: &str, field: &str, limits: &Limits) -> Option<Bound> {
         (_, "deadline_ms") => whole(1, limits.deadline_ms),
         (_, "examples") => whole(0, EXAMPLES),
         (_, "if_version" | "version") => Bound::Integers { least: 1, most: None },
-        (_, "attribute") => Bound::Texts { pattern: ATTRIBUTE, longest: Attribute::MAX_BYTES },
+        (_, "attribute") => Bound::Texts { pattern: Pattern::Attribute, longest: Attribute::MAX_BYTES },
         (
             _,
             "user_id" | "agent_id" | "app_id" | "run_id" | "session" | "key" | "author" | "place" | "partner"
             | "namespace" | "subject" | "object" | "relation",
-        ) => Bound::Texts { pattern: NAME, longest: Name::MAX_BYTES },
+        ) => Bound::Texts { pattern: Pattern::Name, longest: Name::MAX_BYTES },
         (
             _,
             "said_at" | "expires_at" | "happened_at" | "happened_until" | "valid_from" | "valid_to"
@@ -172,7 +206,7 @@ fn bound_of(schema: &str, field: &str, limits: &Limits) -> Option<Bound> {
 fn set(schema: &mut RefOr<Schema>, bound: &Bound) {
     match (schema, bound) {
         (RefOr::T(Schema::Object(object)), Bound::Texts { pattern, longest }) => {
-            object.pattern = Some((*pattern).to_owned());
+            object.pattern = Some(pattern.expression());
             (object.min_length, object.max_length) = (Some(1), Some(*longest));
         }
         (RefOr::T(Schema::Object(object)), Bound::Time) => {
@@ -191,8 +225,13 @@ fn set(schema: &mut RefOr<Schema>, bound: &Bound) {
         (RefOr::T(Schema::Array(array)), Bound::Names { most }) => {
             array.max_items = Some(*most);
             if let ArrayItems::RefOrSchema(items) = &mut array.items {
-                set(items, &Bound::Texts { pattern: NAME, longest: Name::MAX_BYTES });
+                set(items, &Bound::Texts { pattern: Pattern::Name, longest: Name::MAX_BYTES });
             }
+        }
+        (RefOr::T(Schema::Object(object)), Bound::Metadata) => {
+            let keys =
+                ObjectBuilder::new().schema_type(Type::String).pattern(Some(Pattern::Stored.expression()));
+            object.property_names = Some(Box::new(Schema::Object(keys.build())));
         }
         (schema, Bound::AddableKind) => {
             let kinds = wire::ADDABLE_KINDS.iter().map(|kind| json!(kind)).chain([json!(null)]);

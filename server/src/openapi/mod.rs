@@ -5,6 +5,7 @@
 
 mod bounds;
 mod filter;
+mod patterns;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -12,11 +12,13 @@ use engrain::wire::{
 use memory_core::domain::change::Operation;
 use memory_core::domain::id::MemoryId;
 use memory_core::memories::request::Confirmed;
+use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::created;
 use crate::auth::Authenticated;
-use crate::convert::{memories, provenance, remember, responses};
-use crate::extract::{IdempotencyKey, JsonBody, PathId};
+use crate::convert::{cursor, memories, provenance, remember, responses};
+use crate::extract::{IdempotencyKey, JsonBody, PathId, QueryString};
 use crate::problem::Problem;
 use crate::{App, metrics};
 
@@ -48,13 +50,21 @@ pub(crate) async fn add_memories(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     key: IdempotencyKey,
-    JsonBody(request): JsonBody<AddMemories>,
+    JsonBody(mut request): JsonBody<AddMemories>,
 ) -> Result<(StatusCode, Json<AddedMemories>), Problem> {
+    let until = Instant::now() + app.config().limits.request_timeout() / 2;
+    // Not in the hash of the key, as for turns.
+    let wait = std::mem::take(&mut request.wait);
     let idempotency = key.of(&caller, Operation::AddMemories, &request);
     let request = remember::memories(request, idempotency)?;
-    let remembered = app.engine()?.remember_memories(&caller, request).await?;
+    let (engine, scope) = (app.engine()?, request.scope.clone());
+    let mut remembered = engine.remember_memories(&caller, request).await?;
     let written = remembered.written();
     metrics::memories_remembered(written);
+    if wait && remembered.without_vectors > 0 {
+        remembered.without_vectors =
+            engine.wait_for_vectors(&caller, &scope, &remembered.memories, until).await?;
+    }
     Ok(created(responses::added_memories(remembered), written == 0))
 }
 
@@ -117,23 +127,44 @@ pub(crate) async fn show_memory(
     Ok(Json(responses::memory(kept.memory)))
 }
 
-/// List all versions of a memory
+/// Versions on a page by default: as many as a page may have, because programs written before there were pages ask for one.
+const VERSIONS_PER_PAGE: u32 = 1_000;
+
+/// Query string of [`memory_history`].
+#[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HistoryQuery {
+    /// Maximum number of items on the page, 1 to 1,000. Default: 1,000.
+    limit: Option<u32>,
+    /// Cursor of the page: the `next_cursor` of the previous page. Default: the first page.
+    cursor: Option<String>,
+}
+
+/// List the versions of a memory
 ///
-/// Returns the versions oldest first; the last one is current.
+/// Returns the versions oldest first; the last one of the last page is current. A page ends early when its texts are long.
 #[utoipa::path(
     get,
     path = "/v1/memories/{id}/history",
     tag = "memories",
-    params(("id" = uuid::Uuid, Path, description = "Id of the memory")),
-    responses((status = 200, description = "Versions of the memory", body = History, example = json!({"versions": []})))
+    params(("id" = uuid::Uuid, Path, description = "Id of the memory"), HistoryQuery),
+    responses((status = 200, description = "Page of the versions of the memory", body = History, example = json!({"versions": []})))
 )]
 pub(crate) async fn memory_history(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     PathId(id): PathId,
+    QueryString(query): QueryString<HistoryQuery>,
 ) -> Result<Json<History>, Problem> {
-    let versions = app.engine()?.history(&caller, MemoryId(id)).await?;
-    Ok(Json(History { versions: versions.into_iter().map(responses::memory).collect() }))
+    let limit = query.limit.unwrap_or(VERSIONS_PER_PAGE);
+    let from = cursor::read(query.cursor.as_deref(), cursor::place)?.unwrap_or(0);
+    let (versions, has_more) = app.engine()?.history_page(&caller, MemoryId(id), from, limit).await?;
+    let next = versions.last().map_or(from, |last| last.version.saturating_add(1));
+    Ok(Json(History {
+        versions: versions.into_iter().map(responses::memory).collect(),
+        next_cursor: has_more.then(|| cursor::of_place(next)),
+    }))
 }
 
 /// Edit a memory

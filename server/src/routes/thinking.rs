@@ -46,7 +46,7 @@ pub(crate) struct ProfileQuery {
     run_id: Option<String>,
     /// Subject: `user`, `assistant`, or a name. Default: `user`.
     subject: Option<String>,
-    /// Time at which the values hold (RFC 3339). Default: now.
+    /// Time at which the values hold (RFC 3339; a date is its midnight in UTC). Default: now.
     valid_at: Option<String>,
     /// Time of knowledge (RFC 3339): the answer is what was recorded by then. Default: now.
     known_at: Option<String>,

@@ -31,7 +31,7 @@ pub(crate) fn said(output: &Output) -> (Option<i32>, String) {
 
 async fn remember(client: &Client, text: &str) {
     let memory = NewMemory { text: text.to_owned(), ..NewMemory::default() };
-    let request = AddMemories { scope: Scope::user("u1"), memories: vec![memory], again: false };
+    let request = AddMemories { scope: Scope::user("u1"), memories: vec![memory], ..AddMemories::default() };
     client.add_memories(&request).await.unwrap();
 }
 

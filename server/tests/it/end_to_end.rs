@@ -98,7 +98,10 @@ async fn finished_memories_and_documents_are_filtered_and_erased_by_filter() {
         fact("Ann skis", "sport"),
         settings,
     ];
-    client.add_memories(&AddMemories { scope: scope.clone(), memories, again: false }).await.unwrap();
+    client
+        .add_memories(&AddMemories { scope: scope.clone(), memories, ..AddMemories::default() })
+        .await
+        .unwrap();
 
     let mut asked = ask(&scope, "What does Ann like?");
     asked.filter = Some(Filter::contains("tags", "sport"));
@@ -193,12 +196,12 @@ async fn links_survive_export_and_import_in_both_directions() {
     let link = |to, weight| Link { to, relation: "near".to_owned(), weight };
     let fact = |text: &str, links| NewMemory { text: text.to_owned(), links, ..NewMemory::default() };
     let memories = vec![fact("first", vec![link(turns[0], 0.1)]), fact("second", vec![])];
-    let request = AddMemories { scope: scope.clone(), memories, again: false };
+    let request = AddMemories { scope: scope.clone(), memories, ..AddMemories::default() };
     let made = from.client.add_memories(&request).await.unwrap().memory_ids;
     let last = vec![fact("last", vec![link(made[0], 0.5), link(made[1], 1.0)])];
     let last = from
         .client
-        .add_memories(&AddMemories { scope, memories: last, again: false })
+        .add_memories(&AddMemories { scope, memories: last, ..AddMemories::default() })
         .await
         .unwrap()
         .memory_ids[0];
@@ -241,7 +244,7 @@ async fn recall_answers_as_of_two_times_and_for_a_partner() {
     let secret = NewMemory { audience: vec!["bob".to_owned()], ..lives("secret with Carol") };
     let memories =
         vec![porto, NewMemory { valid_from: Some("2024-01-01".to_owned()), ..lives("Lisbon") }, secret];
-    let request = AddMemories { scope: scope.clone(), memories, again: false };
+    let request = AddMemories { scope: scope.clone(), memories, ..AddMemories::default() };
     let made = client.add_memories(&request).await.unwrap().memory_ids;
     let returned = async |request: RecallRequest| {
         let answer = client.recall(&request).await.unwrap();

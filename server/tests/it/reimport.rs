@@ -140,7 +140,11 @@ async fn an_own_export_changes_nothing_in_the_store_that_it_came_from() {
     };
     client.add_turns(&live).await.unwrap();
     let memory = engrain::wire::NewMemory { text: "a fact".to_owned(), ..Default::default() };
-    let request = engrain::wire::AddMemories { scope: scope(), memories: vec![memory], again: false };
+    let request = engrain::wire::AddMemories {
+        scope: scope(),
+        memories: vec![memory],
+        ..engrain::wire::AddMemories::default()
+    };
     client.add_memories(&request).await.unwrap();
     let lines: Vec<ExportLine> = client.export(&Scope::default()).try_collect().await.unwrap();
     let lines: Vec<String> = lines.iter().map(|line| serde_json::to_string(line).unwrap()).collect();

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 async fn add(client: &Client, text: &str, sources: Vec<Uuid>) -> Uuid {
     let memory = NewMemory { text: text.to_owned(), sources, ..NewMemory::default() };
-    let request = AddMemories { scope: Scope::user("ann"), memories: vec![memory], again: false };
+    let request = AddMemories { scope: Scope::user("ann"), memories: vec![memory], ..AddMemories::default() };
     client.add_memories(&request).await.unwrap().memory_ids[0]
 }
 

@@ -76,7 +76,8 @@ async fn fill(client: &Client) {
         ..NewMemory::default()
     };
     let memories = vec![fact, of_the_secret, document];
-    let made = client.add_memories(&AddMemories { scope: ann(), memories, again: false }).await.unwrap();
+    let made =
+        client.add_memories(&AddMemories { scope: ann(), memories, ..AddMemories::default() }).await.unwrap();
     let edit = EditMemory {
         text: Some("Ann has a beagle".to_owned()),
         links: Some(vec![

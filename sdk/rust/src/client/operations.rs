@@ -1,5 +1,6 @@
 //! Read operations. See [`writes`](super::writes) for the others.
 
+use futures::TryStreamExt;
 use uuid::Uuid;
 
 use super::transport::Request;
@@ -32,9 +33,21 @@ impl Client {
         self.json(Request::get(format!("v1/memories/{id}"))).await
     }
 
-    /// Returns all versions of a memory, oldest first.
+    /// Returns all versions of a memory, oldest first, from as many pages as they take. [`Client::all_versions`] holds one
+    /// page at a time.
     pub async fn history(&self, id: Uuid) -> Result<History, Error> {
-        self.json(Request::get(format!("v1/memories/{id}/history"))).await
+        Ok(History { versions: self.all_versions(id).try_collect().await?, next_cursor: None })
+    }
+
+    /// Returns a page of the versions of a memory, oldest first: at most `limit`, from `cursor` on.
+    pub async fn history_page(
+        &self,
+        id: Uuid,
+        limit: Option<u32>,
+        cursor: Option<&str>,
+    ) -> Result<History, Error> {
+        let request = Request::get(format!("v1/memories/{id}/history"));
+        self.json(request.query("limit", limit).query("cursor", cursor)).await
     }
 
     /// Returns how the present version of a memory came to be: maker, job and inputs.

@@ -48,6 +48,20 @@ impl Client {
         })
     }
 
+    /// Streams all versions of a memory, oldest first; the last is the current one.
+    pub fn all_versions(&self, id: Uuid) -> impl Stream<Item = Result<Memory, Error>> + use<> {
+        let client = self.clone();
+        all("GET /v1/memories/{id}/history", None, move |cursor| {
+            let client = client.clone();
+            async move {
+                client
+                    .history_page(id, None, cursor.as_deref())
+                    .await
+                    .map(|page| (page.versions, page.next_cursor))
+            }
+        })
+    }
+
     /// Returns a page of a scope's sessions, in the order of their creation.
     pub async fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, Error> {
         let request = Request::get("v1/sessions").query("limit", query.limit);

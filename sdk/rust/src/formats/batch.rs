@@ -237,7 +237,7 @@ impl Open {
                 Batch::Turns(AddTurns { scope, session, turns, visibility, wait: false, again: false })
             }
             Content::Memories(scope, memories) => {
-                Batch::Memories(AddMemories { scope, memories, again: false })
+                Batch::Memories(AddMemories { scope, memories, ..AddMemories::default() })
             }
         };
         let digest = match &batch {

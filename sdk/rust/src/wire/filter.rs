@@ -11,6 +11,8 @@ use serde_json::Value;
 /// `audience`, and `metadata.PATH` for any path inside the metadata. A test of a field that a memory lacks is false, so
 /// its negation is true.
 ///
+/// Times are RFC 3339, or dates, which are their midnight in UTC whatever the time zone of the request or owner.
+///
 /// Numbers are compared by their exact value: 1 equals 1.0, and integers from -2^63 to 2^64 - 1 are never rounded. Any
 /// other number, in metadata as in a filter, is the nearest double.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

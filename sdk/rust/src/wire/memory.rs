@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::null_as_default;
 
-/// Owner of memories, with the other ids they belong to. The first given id of user, agent, app and run names the
+/// Owner of memories, with the other ids they belong to. Ids have 1 to 256 bytes, something visible, and no line breaks or
+/// other control characters. The first given id of user, agent, app and run names the
 /// owner; the others are stored with the memory. At least one is required. A recall whose scope names an agent, app or
 /// run but no user also searches the shared memories of all users that carry that id.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -64,8 +64,8 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// Body of `PATCH /v1/memories/{id}`: create a new version of a memory. An absent field keeps its value; `null` clears
-/// `valid_from`, `valid_to`, `expires_at` and `statement`.
+/// Body of `PATCH /v1/memories/{id}`: create a new version of a memory. An absent field keeps its value, and at least one
+/// besides `if_version` is required; `null` clears `valid_from`, `valid_to`, `expires_at` and `statement`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -74,7 +74,7 @@ pub struct EditMemory {
     /// `version_conflict`. Default: the current version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_version: Option<u32>,
-    /// New text.
+    /// New text, 1 byte to 1 MiB, with a visible character and without U+0000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// New list of tags.
@@ -93,7 +93,7 @@ pub struct EditMemory {
     /// New list of links; it replaces the whole list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<Vec<Link>>,
-    /// New metadata; it replaces the whole object.
+    /// New metadata, at most 16 KiB and 8 levels deep, without U+0000 in keys and texts; it replaces the whole object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
     /// Time of the event (RFC 3339). An offset other than `Z` tells the local day.
@@ -137,12 +137,15 @@ mod clearable {
     }
 }
 
-/// Response of `GET /v1/memories/{id}/history`.
+/// Response of `GET /v1/memories/{id}/history`: a page of the versions of a memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct History {
-    /// Versions, oldest first; the last is the current one.
+    /// Versions, oldest first; the last one of the last page is the current one.
     pub versions: Vec<Memory>,
+    /// Cursor of the next page; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
 /// Response of `DELETE /v1/memories/{id}`.
@@ -181,7 +184,8 @@ pub struct DeletedMatching {
     /// Number of memories that the erasure takes: those that match, and all that are derived from them.
     #[serde(default)]
     pub with_derived: u64,
-    /// Sample of the memories that the erasure takes, derived ones included, newest first, at most 20; only in a preview.
+    /// Sample of the memories that the erasure takes, derived ones included, newest first, at most 20; only in a preview. Of
+    /// each text at most the first 500 bytes are given; `tokens` counts all of it, and `GET /v1/memories/{id}` has all of it.
     pub sample: Vec<Memory>,
     /// Confirmation for the erasure of exactly these memories, derived ones included; only in a preview.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -14,7 +14,7 @@ use super::null_as_default;
 pub struct RecallRequest {
     /// Scope of the memories to search.
     pub scope: Scope,
-    /// Query text, 1 byte to 32 KiB: a question, or the latest message of a conversation.
+    /// Query text, 1 byte to 32 KiB, with a visible character: a question, or the latest message of a conversation.
     pub query: String,
     /// Maximum number of memories to return, 1 to 200. Default: 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,7 +75,8 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// Times of a recall as of the past, on the axes of valid time and record time.
+/// Times of a recall as of the past, on the axes of valid time and record time. A date is its midnight in UTC, whatever the
+/// time zone of the request or owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

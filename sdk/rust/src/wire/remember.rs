@@ -42,7 +42,7 @@ pub struct AddTurns {
 pub struct NewTurn {
     /// Role of the speaker.
     pub role: Role,
-    /// Text of the turn, 1 byte to 1 MiB, not only white space.
+    /// Text of the turn, 1 byte to 1 MiB, with a visible character and without U+0000.
     pub text: String,
     /// Key of the turn, an id of your choice, unique in its session; returned with its memory. A turn whose key is there
     /// already is not added again.
@@ -72,7 +72,7 @@ pub struct NewTurn {
     /// Tags of the turn's memory, at most 64.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// Application data to store with the memory, at most 16 KiB.
+    /// Application data to store with the memory, at most 16 KiB and 8 levels deep, without U+0000 in keys and texts.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
     /// Importance, 0 to 1. Default: 0.5.
@@ -182,6 +182,10 @@ pub struct AddMemories {
     /// True to add memories again that were erased. Otherwise those with a `key` are left out. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
+    /// True to answer after the vectors of the memories are made, or when half of the server's request timeout is over.
+    /// Default: false.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "std::ops::Not::not")]
+    pub wait: bool,
 }
 
 /// Finished memory to add.
@@ -189,7 +193,7 @@ pub struct AddMemories {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewMemory {
-    /// Text of the memory, 1 byte to 1 MiB, not only white space.
+    /// Text of the memory, 1 byte to 1 MiB, with a visible character and without U+0000.
     pub text: String,
     /// Kind of the memory, any but `turn`. Default: `document` with a document name, otherwise `fact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -213,7 +217,7 @@ pub struct NewMemory {
     /// Tags, at most 64.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// Application data to store with the memory, at most 16 KiB.
+    /// Application data to store with the memory, at most 16 KiB and 8 levels deep, without U+0000 in keys and texts.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
     /// Ids of the turns and memories that this one was derived from, at most 256. The erasure of a source erases this

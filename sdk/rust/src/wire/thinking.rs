@@ -42,7 +42,7 @@ pub struct ProfileQuery {
     pub scope: Scope,
     /// Subject: `user`, `assistant`, or a name. Default: `user`.
     pub subject: Option<String>,
-    /// Time at which the values hold (RFC 3339). Default: now.
+    /// Time at which the values hold (RFC 3339; a date is its midnight in UTC). Default: now.
     pub valid_at: Option<String>,
     /// Time of knowledge (RFC 3339): the answer is what was recorded by then. Default: now.
     pub known_at: Option<String>,
@@ -186,7 +186,7 @@ pub enum FactOutcome {
 pub struct RecallThoughts {
     /// Scope.
     pub scope: Scope,
-    /// Query.
+    /// Query text, 1 byte to 32 KiB, with a visible character.
     pub query: String,
     /// Maximum number of thoughts, 1 to 100. Default: 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]

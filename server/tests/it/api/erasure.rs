@@ -86,3 +86,18 @@ async fn a_session_counts_the_turns_that_are_left() {
     let sessions = server.get("/v1/sessions?user_id=ann").await.json();
     assert_eq!(sessions["sessions"][0]["turns"], 1);
 }
+
+#[tokio::test]
+async fn the_sample_of_a_preview_has_the_beginning_of_each_text() {
+    let server = TestServer::working().await;
+    let long = format!("x{}", "é".repeat(10_000));
+    remember(&server, &long, "long", &[]).await;
+    let request = json!({"scope": {"user_id": "ann"}, "filter": {"and": []}});
+    let preview = posted(&server, "/v1/memories/delete", &request).await;
+    let shown = preview["sample"][0]["text"].as_str().unwrap();
+    assert_eq!(
+        (shown.len(), long.starts_with(shown)),
+        (499, true),
+        "whole characters of the first 500 bytes"
+    );
+}

@@ -41,5 +41,8 @@ async fn a_request_that_waits_is_answered_with_its_vectors_made() {
     });
     let added = posted(&server, "/v1/turns", &turns).await;
     assert_eq!(added["indexing"], "complete");
+    let memories = json!({"scope": {"user_id": "ann"}, "memories": [{"text": large()}], "wait": true});
+    let added = posted(&server, "/v1/memories", &memories).await;
+    assert_eq!((&added["indexing"], added.get("memories_without_vectors")), (&json!("complete"), None));
     assert_eq!(server.get("/ready").await.json()["rows_without_vectors"], 0);
 }
