@@ -27,8 +27,9 @@ SHOWN = 400
 OF_THE_STORE = {"vector", "sources", "links", "cursor", "confirmation", "if_version", "version"}
 # What the document cannot say, because it depends on other fields: the order of two times, the document of a kind.
 OF_OTHER_FIELDS = {"happened_until", "valid_to", "kind", "document", "statement"}
-# Changes of the whole store that would take its time, and an owner that is named by exactly one id.
-LEFT_OUT = {"/v1/admin/reindex", "/v1/admin/backup", "/v1/admin/backup/{id}/file", "/v1/owners/delete"}
+# Changes of the whole store that would take its time, an owner that is named by exactly one id, and records of an export, whose
+# memories are described as in answers.
+LEFT_OUT = {"/v1/import", "/v1/admin/reindex", "/v1/admin/backup", "/v1/admin/backup/{id}/file", "/v1/owners/delete"}
 # What the document cannot say: the names of time zones that the server knows.
 TIMEZONES = {"enum": [None, "UTC", "Asia/Shanghai", "America/St_Johns", "+08:00", "-03:30"]}
 # What the document cannot say: values of metadata are any JSON, but without U+0000, and not deep.

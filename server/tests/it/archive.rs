@@ -60,7 +60,7 @@ async fn fill(client: &Client) -> Uuid {
         ..NewMemory::default()
     };
     let add = async |memory: NewMemory| {
-        let request = AddMemories { scope: scope.clone(), memories: vec![memory], again: false };
+        let request = AddMemories { scope: scope.clone(), memories: vec![memory], ..AddMemories::default() };
         client.add_memories(&request).await.unwrap().memory_ids[0]
     };
     let first = add(fact("a fact of a turn", said.turn_ids[0])).await;
@@ -78,7 +78,7 @@ async fn fill(client: &Client) -> Uuid {
     let other = AddMemories {
         scope: Scope { agent_id: Some("chef".to_owned()), ..Scope::default() },
         memories: vec![NewMemory { text: "of an agent".to_owned(), ..NewMemory::default() }],
-        again: false,
+        ..AddMemories::default()
     };
     client.add_memories(&other).await.unwrap();
     said.memory_ids[0]

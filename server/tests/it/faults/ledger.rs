@@ -65,7 +65,7 @@ impl Ledger {
             let request = AddMemories {
                 scope: Scope::user(user),
                 memories: texts.iter().map(new).collect(),
-                again: false,
+                ..AddMemories::default()
             };
             let added = client.add_memories(&request).await.unwrap();
             for (id, text) in added.memory_ids.iter().zip(texts) {
