@@ -7,6 +7,8 @@
 //!
 //! Invariant: every response is one documented by the API or a problem with a stable code.
 
+#![warn(clippy::print_stderr)] // it panics when the output is closed: see `cli::print`
+
 mod admission;
 mod auth;
 mod bodies;

@@ -1,4 +1,5 @@
-//! Log output on standard error, as text or JSON. Standard output belongs to the command line.
+//! Log output on standard error, as text or JSON. Standard output belongs to the command line. An event that cannot be
+//! written, for a full disk or a closed pipe, is lost: the service goes on.
 
 use std::io::IsTerminal;
 
@@ -22,7 +23,8 @@ pub(crate) enum BadLog {
 pub(crate) fn init(log: &Log) -> Result<(), BadLog> {
     let filter = EnvFilter::builder().parse(&log.level)?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let subscriber = subscriber.with_ansi(std::io::stderr().is_terminal());
+    // Errors of the log would be printed where the log itself cannot be written, which panics.
+    let subscriber = subscriber.with_ansi(std::io::stderr().is_terminal()).log_internal_errors(false);
     match log.format {
         LogFormat::Text => subscriber.with_target(false).finish().try_init()?,
         LogFormat::Json => subscriber.json().flatten_event(true).finish().try_init()?,

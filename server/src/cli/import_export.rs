@@ -186,7 +186,7 @@ pub(super) async fn export(global: &Global, args: ExportArgs) -> Result<(), Fail
                 records
             }
         };
-        eprintln!("{records} records");
+        print::note(&format!("{records} records"));
         Ok(())
     })
     .await
@@ -206,9 +206,9 @@ async fn write_lines(
         if let ExportLine::End { records: all, unreadable } = line {
             records = all;
             if unreadable > 0 {
-                eprintln!(
+                print::note(&format!(
                     "engrain: {unreadable} memories cannot be decoded and are left out (see `engrain doctor`)"
-                );
+                ));
             }
         }
         bar.inc(u64::from(matches!(line, ExportLine::Turn { .. } | ExportLine::Memory { .. })));
@@ -216,7 +216,7 @@ async fn write_lines(
             canonical.push(line).map_err(|error| Failure::Failed(crate::problem::causes(&error)))?;
             continue;
         }
-        serde_json::to_writer(&mut *out, &line).map_err(|error| cannot(error.into()))?;
+        print::write_json(&mut *out, &line).map_err(|error| cannot(error.into()))?;
         out.write_all(b"\n").map_err(cannot)?;
     }
     if let Some(canonical) = canonical {

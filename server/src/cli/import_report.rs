@@ -96,11 +96,11 @@ impl ImportReport {
             print::text(&self.lines(took))?
         }
         for skipped in &self.shown {
-            eprintln!("skipped: {}", print::printable(&skipped.to_string()).replace('\n', " "));
+            print::note(&format!("skipped: {}", skipped.to_string().replace('\n', " ")));
         }
         let shown: u64 = self.shown.iter().map(|skipped| skipped.count).sum();
         if self.skipped > shown {
-            eprintln!("skipped: {} more; --report FILE lists all", self.skipped - shown);
+            print::note(&format!("skipped: {} more; --report FILE lists all", self.skipped - shown));
         }
         match (self.skipped, self.inputs) {
             (0, _) => Ok(()),

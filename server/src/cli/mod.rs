@@ -31,7 +31,10 @@ use self::failure::Failure;
 
 /// Runs the command of the process's arguments. Usage errors exit with status 2.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::Failed(format!("cannot start threads: {error}"))),
@@ -42,8 +45,18 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Prints a usage error, or the help that was asked for, in colours; an argument that would control the terminal without.
+fn usage(error: &clap::Error) -> ExitCode {
+    let plain = error.render().to_string();
+    match print::printable(&plain) == plain {
+        true => drop(error.print()),
+        false => print::note(plain.trim_end()),
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
 fn report(failure: &Failure) -> ExitCode {
-    eprintln!("engrain: {failure}");
+    print::note(&format!("engrain: {failure}"));
     ExitCode::from(failure.exit_status())
 }
 

@@ -22,7 +22,7 @@ impl PartFile {
     pub(super) fn beside(target: &Path) -> io::Result<Self> {
         let folder = folder_of(target);
         for left in clear_parts(folder) {
-            eprintln!("engrain: deleted the unfinished file {}", left.display());
+            print::note(&format!("engrain: deleted the unfinished file {}", left.display()));
         }
         for _ in 0..TRIES {
             let part = tempfile::Builder::new().prefix(PART_PREFIX).tempfile_in(folder)?;

@@ -1,6 +1,7 @@
-//! Output of results: JSON for programs, lines for people.
+//! Output of results: JSON for programs, lines for people; and of notes, on standard error.
 //!
-//! Control characters are removed from memory texts shown to people: a memory must not control the reader's terminal.
+//! Invariants: a text from elsewhere does not control the reader's terminal: lines have replacement characters in the place
+//! of such characters, and JSON escapes them. Nothing panics when an output is closed or its disk is full.
 
 use std::io::{self, Write};
 
@@ -13,8 +14,32 @@ use super::failure::Failure;
 
 /// Prints one line of JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let line = serde_json::to_string(value).map_err(|error| Failure::Failed(error.to_string()))?;
-    text(&format!("{line}\n"))
+    let mut line = Vec::new();
+    write_json(&mut line, value).map_err(|error| Failure::Failed(error.to_string()))?;
+    line.push(b'\n');
+    text(&String::from_utf8_lossy(&line))
+}
+
+/// Writes JSON in which the characters are escaped that [`printable`] replaces.
+pub(super) fn write_json(out: impl Write, value: &impl Serialize) -> serde_json::Result<()> {
+    value.serialize(&mut serde_json::Serializer::with_formatter(out, Escaping))
+}
+
+/// Formatter of [`write_json`].
+struct Escaping;
+
+impl serde_json::ser::Formatter for Escaping {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        for piece in fragment.split_inclusive(controls) {
+            match piece.char_indices().next_back().filter(|(_, last)| controls(*last)) {
+                Some((at, last)) => {
+                    write!(out, "{}\\u{:04x}", piece.get(..at).unwrap_or_default(), u32::from(last))?;
+                }
+                None => out.write_all(piece.as_bytes())?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Prints a text verbatim. A closed pipe (`| head`) is not a failure.
@@ -26,6 +51,17 @@ pub(super) fn text(text: &str) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Prints a line on standard error. Its failure is ignored: there is nowhere left to tell it.
+pub(super) fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{}", printable(line));
+}
+
+/// Prints a question on standard error, without a line break. Its failure is ignored as that of [`note`] is.
+pub(super) fn question(question: &str) {
+    let mut out = io::stderr();
+    let _ = write!(out, "{} ", printable(question)).and_then(|()| out.flush());
 }
 
 /// Prints a memory: a line with its time in a zone, speaker and id, then its text indented.
@@ -73,13 +109,12 @@ pub(super) fn when(moment: &str, zone: &Zone) -> String {
 /// Replaces control characters except line breaks and tabs, and the characters that break a line or turn the direction of
 /// writing: a memory must neither control the terminal nor look like another one.
 pub(super) fn printable(text: &str) -> String {
-    let shown = |c: char| match c {
-        '\n' | '\t' => c,
-        '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        c if c.is_control() => '\u{fffd}',
-        c => c,
-    };
-    text.chars().map(shown).collect()
+    text.chars().map(|c| if controls(c) && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect()
+}
+
+/// True for a character that controls the terminal, breaks a line, or turns the direction of writing.
+fn controls(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -90,7 +125,25 @@ mod tests {
     fn control_characters_of_a_text_are_not_printed() {
         assert_eq!(printable("a\u{1b}[2Jb\n\tc\u{9b}"), "a\u{fffd}[2Jb\n\tc\u{fffd}");
         assert_eq!(printable("a\u{202e}b\u{2066}c\u{2028}d"), "a\u{fffd}b\u{fffd}c\u{fffd}d");
+        assert_eq!(printable("a\r\u{85}\u{7f}b"), "a\u{fffd}\u{fffd}\u{fffd}b");
         assert_eq!(printable("שלום \u{200f}!"), "שלום \u{200f}!");
+    }
+
+    #[test]
+    fn json_has_escapes_for_control_characters_and_stays_the_same_value() {
+        for text in [
+            "",
+            "\u{9b}",
+            "a\u{9b}2J\u{202e}\u{2028}",
+            "\u{7f}b\u{85}\n\t\"\\\u{1b}",
+            "שלום \u{200f}\u{10ffff}",
+        ] {
+            let mut line = Vec::new();
+            write_json(&mut line, &text).unwrap();
+            let line = String::from_utf8(line).unwrap();
+            assert!(!line.chars().any(controls), "{line:?}");
+            assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
+        }
     }
 
     #[test]

@@ -27,13 +27,13 @@ pub(super) async fn recall(global: &Global, args: RecallArgs) -> Result<(), Fail
             return print::json(&answer);
         }
         for part in &answer.degraded {
-            eprintln!("engrain: the recall went without something: {part}");
+            print::note(&format!("engrain: the recall went without something: {part}"));
         }
         if args.context {
             return print::text(&format!("{}\n", print::printable(&answer.context.text)));
         }
         if answer.memories.is_empty() {
-            eprintln!("nothing is remembered that bears on it");
+            print::note("nothing is remembered that bears on it");
         }
         for (at, found) in answer.memories.iter().enumerate() {
             let lead = format!("{:>3}. {:.3}  ", at + 1, found.score);
@@ -63,9 +63,9 @@ pub(super) async fn list(global: &Global, args: ListArgs) -> Result<(), Failure>
         for memory in &page.memories {
             print::text(&print::memory(memory, "", &zone))?;
         }
-        eprintln!("{} of {}", page.memories.len(), page.total);
+        print::note(&format!("{} of {}", page.memories.len(), page.total));
         if let Some(cursor) = &page.next_cursor {
-            eprintln!("more with --cursor {cursor}");
+            print::note(&format!("more with --cursor {cursor}"));
         }
         Ok(())
     })

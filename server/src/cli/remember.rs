@@ -50,7 +50,7 @@ fn local_time(now: &jiff::ZonedDateTime) -> Option<String> {
 /// Says on standard error that the text is found by its words alone so far.
 fn tell_indexing(indexing: Indexing) {
     if indexing == Indexing::Lexical {
-        eprintln!("engrain: found by its words alone so far: its vectors are made in the background");
+        print::note("engrain: found by its words alone so far: its vectors are made in the background");
     }
 }
 

@@ -71,7 +71,7 @@ async fn delete_matching(
     let preview = server.client.delete_matching(&request).await?;
     if preview.matched > 0 && !args.yes {
         for memory in &preview.sample {
-            eprint!("{}", print::memory(memory, "", &print::zone(global.utc)));
+            print::note(print::memory(memory, "", &print::zone(global.utc)).trim_end());
         }
         let derived = preview.with_derived.saturating_sub(preview.matched);
         confirm(&format!(
@@ -94,9 +94,9 @@ async fn delete_matching(
 /// Says so if erased bytes are still in files.
 pub(super) fn note_purge(purge: Option<Purge>) {
     if purge == Some(Purge::Pending) {
-        eprintln!(
+        print::note(
             "engrain: reads or a backup in progress keep the erased bytes in the store's files; the server removes them \
-             after that (`engrain doctor` tells)"
+             after that (`engrain doctor` tells)",
         );
     }
 }
@@ -134,7 +134,7 @@ fn confirm(question: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::Usage("give --yes to erase without being asked".to_owned()));
     }
-    eprint!("{question} [y/N] ");
+    print::question(&format!("{question} [y/N]"));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(|error| Failure::io("cannot read the answer", &error))?;
     match answer.trim() {

@@ -47,13 +47,22 @@ pub(super) fn of_turn(digests: &KeyedDigest, session: &Name, turn: &Turn) -> Opt
 }
 
 /// Digests of all identities under which a stored turn may be sent again: its key, or else its content at its position,
-/// with or without its time. A turn without a position of its own may come back with its ordinal as the position.
+/// with or without its time. A turn that has neither comes back only with an archive, by its id: no trace of its content
+/// is kept, which could be guessed by whoever has the key of the store.
 pub(super) fn traces_of_turn(digests: &KeyedDigest, session: &Name, turn: &Turn) -> Vec<Digest> {
-    if let Some(key) = &turn.key {
-        return vec![of_turn_key(digests, session, key)];
+    match (&turn.key, turn.position) {
+        (Some(key), _) => vec![of_turn_key(digests, session, key)],
+        (None, Some(position)) => {
+            let with_time = |with_time| of_content(digests, (session, position), turn, with_time);
+            [true, false].map(with_time).to_vec()
+        }
+        (None, None) => vec![of_id(digests, turn.id.0)],
     }
-    let place = (session, turn.position.unwrap_or(turn.seq));
-    [true, false].map(|with_time| of_content(digests, place, turn, with_time)).to_vec()
+}
+
+/// Digest of the id of a turn, or of a memory that belongs to none.
+pub(super) fn of_id(digests: &KeyedDigest, id: Uuid) -> Digest {
+    of_memory_key(digests, &id.to_string())
 }
 
 fn of_turn_key(digests: &KeyedDigest, session: &Name, key: &Name) -> Digest {
@@ -140,7 +149,7 @@ impl WriteTransaction<'_, '_> {
                     .extend(session.iter().flat_map(|session| traces_of_turn(self.digests, session, &turn)));
             }
         } else {
-            traces.push(of_memory_key(self.digests, &id.0.to_string()));
+            traces.push(of_id(self.digests, id.0));
         }
         let head = "INSERT INTO erased_identities (owner, digest) ";
         insert_missing(&mut *self.connection, head, &traces, &|values, digest| {

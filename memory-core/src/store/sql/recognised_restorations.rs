@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::StoreError;
-use super::erased_identities::{Digest, erased_among, of_memory_key, of_owner, traces_of_turn};
+use super::erased_identities::{Digest, erased_among, of_id, of_owner};
 use super::identities::{Recognised, recognise};
 use super::restored_ids::RestoredIds;
 use super::write_transaction::WriteTransaction;
 use crate::domain::change::{ChangeSet, NewMemory, NewTurns};
 use crate::domain::id::{MemoryId, PartitionId, TurnId};
 use crate::domain::item_outcome::ItemOutcome;
-use crate::domain::restoration::{Restoration, RestoredTurn};
+use crate::domain::restoration::{Restoration, RestoredTurn, renamed};
 
 /// What is known of a restoration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +123,8 @@ impl<'a> WriteTransaction<'_, 'a> {
         Ok(())
     }
 
-    /// Items that were erased under an identity that is not asked for above: memories by their ids, turns by their place.
+    /// Items that were erased under an identity that is not asked for above: memories, and turns without an identity, by
+    /// their ids.
     async fn recognise_erased(
         &mut self,
         set: &ChangeSet,
@@ -131,17 +132,14 @@ impl<'a> WriteTransaction<'_, 'a> {
     ) -> Result<(), StoreError> {
         let mut wanted: Vec<(usize, Digest)> = Vec::new();
         for (index, one) in set.restorations.iter().enumerate().filter(|(index, _)| found.is_new(*index)) {
-            match &one.turn {
-                Some(restored) if !restored.turn.has_identity() => {
-                    let traces = traces_of_turn(self.digests, &restored.session_key, &restored.turn);
-                    wanted.extend(traces.into_iter().map(|digest| (index, digest)));
-                }
-                Some(_) => {}
-                None => {
-                    let id = one.present.memory.id.to_string();
-                    wanted.push((index, of_memory_key(self.digests, &id)));
-                }
-            }
+            let (what, id) = match &one.turn {
+                Some(restored) if restored.turn.has_identity() => continue,
+                Some(restored) => ("turn", restored.turn.id.0),
+                None => ("memory", one.present.memory.id.0),
+            };
+            // An earlier import may have given it another id.
+            let ids = [id, renamed(set.tenant, &set.owner, what, id)];
+            wanted.extend(ids.map(|id| (index, of_id(self.digests, id))));
         }
         let digests = wanted.iter().map(|(_, digest)| *digest);
         let erased = erased_among(&mut *self.connection, &of_owner(self.digests, set), digests).await?;

@@ -118,7 +118,8 @@ impl Template {
     async fn change(&self, client: &Client, context: &str) {
         let (id, _) = self.ledger.kept.first_key_value().unwrap();
         let memory = NewMemory { text: "a new one".to_owned(), ..NewMemory::default() };
-        let request = AddMemories { scope: Scope::user("mara"), memories: vec![memory], ..AddMemories::default() };
+        let request =
+            AddMemories { scope: Scope::user("mara"), memories: vec![memory], ..AddMemories::default() };
         for result in
             [client.add_memories(&request).await.map(drop), client.delete_memory(*id).await.map(drop)]
         {

@@ -59,7 +59,11 @@ async fn add(client: &Client, number: usize) -> Result<AddedMemories, engrain::E
     let text = format!("filler{number}q {}", "takes place ".repeat(LENGTH / 12));
     let memory = NewMemory { text, ..NewMemory::default() };
     client
-        .add_memories(&AddMemories { scope: Scope::user("filler"), memories: vec![memory], ..AddMemories::default() })
+        .add_memories(&AddMemories {
+            scope: Scope::user("filler"),
+            memories: vec![memory],
+            ..AddMemories::default()
+        })
         .await
 }
 

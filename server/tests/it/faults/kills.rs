@@ -345,7 +345,8 @@ async fn a_kill_while_vectors_are_made_in_the_background_leaves_them_to_the_next
         let word = format!("large{round}q");
         let body: String = (0..15_000).map(|number| format!("{word} w{number} ")).collect();
         let memory = NewMemory { text: body.clone(), ..NewMemory::default() };
-        let request = AddMemories { scope: Scope::user("mara"), memories: vec![memory], ..AddMemories::default() };
+        let request =
+            AddMemories { scope: Scope::user("mara"), memories: vec![memory], ..AddMemories::default() };
         let id = server.client.add_memories(&request).await.unwrap().memory_ids[0];
         campaign.ledger.kept.insert(id, ("mara".to_owned(), body));
         campaign.moment().await;
