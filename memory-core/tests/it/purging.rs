@@ -105,6 +105,33 @@ async fn erased_rows_leave_no_copy_of_themselves_in_pages_that_were_split() {
     assert_eq!(found_in(directory.path(), &words), Vec::<String>::new());
 }
 
+fn log_bytes(directory: &Path) -> u64 {
+    fs::metadata(directory.join(format!("{DATABASE_FILE}-wal"))).map_or(0, |log| log.len())
+}
+
+#[tokio::test]
+async fn writes_begin_a_long_log_anew_and_a_later_erasure_leaves_no_byte_of_what_it_had() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let (mut told_all, mut lengths) = (Vec::new(), Vec::new());
+    for round in 0..12 {
+        let who = format!("owner{}", round % 3);
+        told_all
+            .extend(told(&store, &format!("{who}x{round}"), 40).await.into_iter().map(|one| (round, one)));
+        lengths.push(log_bytes(directory.path()));
+    }
+    assert!(lengths.is_sorted(), "without an erasure, the log is never truncated: {lengths:?}");
+    assert_eq!(lengths[10], lengths[11], "and it is used again: {lengths:?}");
+    assert!(lengths[11] < 24 << 20, "{lengths:?}");
+    let mut words = Vec::new();
+    for (round, (id, word)) in told_all.into_iter().step_by(5) {
+        erase(&store, &format!("owner{}x{round}", round % 3), id).await;
+        words.push(word);
+    }
+    assert_eq!(store.purge_debt(), PurgeDebt::NONE);
+    assert_eq!(found_in(directory.path(), &words), Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn erasures_under_readers_are_pending_until_the_readers_end() {
     let directory = tempfile::tempdir().unwrap();

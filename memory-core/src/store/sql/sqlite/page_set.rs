@@ -43,8 +43,9 @@ impl PageSet {
     /// The first pages, in ascending order, at most so many.
     pub(super) fn first(&self, at_most: usize) -> Vec<u32> {
         let words = (0_u32..).step_by(BITS).zip(&self.words).filter(|(_, word)| **word != 0);
-        let pages = words
-            .flat_map(|(start, word)| (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| start + bit));
+        let pages = words.flat_map(|(start, word)| {
+            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| start + bit)
+        });
         pages.take(at_most).collect()
     }
 }

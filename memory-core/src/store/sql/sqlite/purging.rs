@@ -269,10 +269,14 @@ impl Worker {
         let begun = self.connection.begin_with(dialect::BEGIN_WRITE);
         let lock = self.runtime.block_on(begun).map_err(unavailable)?;
         let scrubbed = scrubber.scrub();
-        self.runtime.block_on(lock.rollback()).map_err(unavailable)?;
-        // A page in the cache of this connection still has the bytes that were overwritten in the file.
+        let ended = self.runtime.block_on(lock.rollback());
+        // A page in the cache of this connection still has the bytes that were overwritten in the file, and would bring
+        // them back with its next change.
         let dropped = sqlx::query(dialect::DROP_PAGE_CACHE).execute(&mut *self.connection);
-        self.runtime.block_on(dropped).map_err(unavailable)?;
+        let dropped = self.runtime.block_on(dropped);
+        if ended.is_err() || dropped.is_err() {
+            self.connection.close_on_drop();
+        }
         scrubbed.map_err(unavailable)?;
         Ok(if scrubber.is_behind() { Step::Behind } else { Step::Complete })
     }
@@ -314,4 +318,37 @@ async fn delete_samples(connection: &mut Connection) -> Result<(), StoreError> {
         sqlx::query(dialect::DELETE_SAMPLES).execute(&mut *connection).await.map_err(unavailable)?;
     }
     Ok(())
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::super::{SqlStore, StoreOptions};
+    use super::*;
+    use crate::store::Commit;
+    use crate::testing::fixtures::{Fixtures, owner};
+
+    #[tokio::test]
+    async fn a_purge_whose_caller_goes_away_keeps_the_writer_until_it_ends() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = SqlStore::open(directory.path(), StoreOptions::default()).await.expect("a store");
+        let fixtures = Fixtures::for_store(&store).await.expect("fixtures");
+        let add = || async {
+            let set = fixtures.adding(&owner("ann"), vec![fixtures.fact("a fact")]);
+            store.commit(&[set]).await.expect("committed");
+        };
+        add().await;
+        let held = Arc::clone(&store.purging.scrubber);
+        let held = held.lock();
+        let soon = Duration::from_millis(100);
+        let purge = store.purging.purge(&store.writer, PurgeWait::None);
+        assert!(tokio::time::timeout(soon, purge).await.is_err(), "it is held, and its caller goes away");
+        assert!(tokio::time::timeout(soon, add()).await.is_err(), "no write comes between");
+        assert!(store.purging.log.bytes() > 0);
+        drop(held);
+        add().await;
+        let mut scrubber = store.purging.scrubber.lock();
+        assert!(!scrubber.is_behind(), "it went on to its end");
+        let (_, frames) = scrubber.note_log().expect("read").expect("a log");
+        assert!((1..40).contains(&frames), "only the last commit is in the log: {frames}");
+    }
 }

@@ -126,7 +126,8 @@ impl Scrubber {
         self.file.seek(SeekFrom::Start(start))?;
         self.file.read_exact(page)?;
         for (from, to) in unused(page, if number == 1 { FILE_HEADER } else { 0 }, layout.usable) {
-            let Some(bytes) = page.get_mut(from..to).filter(|bytes| bytes.iter().any(|byte| *byte != 0)) else {
+            let Some(bytes) = page.get_mut(from..to).filter(|bytes| bytes.iter().any(|byte| *byte != 0))
+            else {
                 continue;
             };
             bytes.fill(0);
@@ -148,7 +149,10 @@ impl Scrubber {
         self.file.read_exact(&mut header)?;
         let layout = Layout::of(&header, length);
         if layout.is_none() {
-            tracing::warn!(length, "the unused bytes of the database file are not overwritten: it is too large, or of another kind");
+            tracing::warn!(
+                length,
+                "the unused bytes of the database file are not overwritten: it is too large, or of another kind"
+            );
         }
         Ok(layout)
     }
@@ -256,6 +260,95 @@ mod tests {
         }
         assert_eq!(unused(&page(), 0, 65), [], "longer than the page");
         assert_eq!(unused(&[], 0, 0), []);
+    }
+
+    fn header(page_bytes: u16, largest_root: u32) -> [u8; FILE_HEADER] {
+        let mut header = [0; FILE_HEADER];
+        header[16..18].copy_from_slice(&page_bytes.to_be_bytes());
+        header[52..56].copy_from_slice(&largest_root.to_be_bytes());
+        header
+    }
+
+    #[test]
+    fn files_whose_pages_can_be_mistaken_are_not_scrubbed() {
+        let pages = |header, length| Layout::of(&header, length).map(|layout| layout.pages);
+        assert_eq!(pages(header(8_192, 0), 3 * 8_192 + 1), Some(3));
+        assert_eq!(pages(header(1, 0), 1 << 20), Some(16));
+        assert_eq!(pages(header(8_192, 4), 3 * 8_192), None, "pointer maps");
+        assert_eq!(pages(header(8_192, 0), 256 << 30), None, "too large");
+        assert_eq!(pages(header(0, 0), 8_192), None, "no database");
+    }
+
+    #[test]
+    fn the_page_of_the_lock_and_pages_outside_of_the_file_are_not_touched() {
+        let layout = Layout::of(&header(8_192, 0), 2 << 30).expect("a layout");
+        let outside = [0, 131_073, (2 << 30) / 8_192 + 1, u32::MAX];
+        assert_eq!(outside.map(|page| layout.has(page)), [false; 4]);
+        assert_eq!([1, 131_072, 131_074, 262_144].map(|page| layout.has(page)), [true; 4]);
+    }
+
+    /// Scrubber of a database of three pages of 512 bytes, the second of which has an old byte in its gap.
+    fn scrubber(folder: &Path) -> Scrubber {
+        let mut bytes = vec![0; 3 * 512];
+        bytes[..FILE_HEADER].copy_from_slice(&header(512, 0));
+        bytes[512..520].copy_from_slice(&[13, 0, 0, 0, 0, 2, 0, 0]);
+        bytes[900] = 7;
+        std::fs::write(folder.join("a.db"), bytes).expect("written");
+        let lock = DirectoryLock::take(folder).expect("free");
+        Scrubber::open(&folder.join("a.db"), Arc::new(lock)).expect("opened")
+    }
+
+    fn write_log(folder: &Path, number: u32, salt: u32, page: u32) {
+        let header = [0, 0, 512, number, salt, 9, 0, 0, page, 0, salt, 9, 0, 0];
+        let mut bytes: Vec<u8> = header.into_iter().flat_map(u32::to_be_bytes).collect();
+        bytes.extend([0; 512]);
+        std::fs::write(folder.join("a.db-wal"), bytes).expect("written");
+    }
+
+    #[test]
+    fn nothing_is_overwritten_while_the_log_holds_pages() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let mut scrubber = scrubber(folder.path());
+        let old = || std::fs::read(folder.path().join("a.db")).expect("read")[900];
+        write_log(folder.path(), 0, 5, 2);
+        scrubber.scrub().expect("scrubbed");
+        assert!(scrubber.is_behind() && old() == 7);
+        std::fs::write(folder.path().join("a.db-wal"), "").expect("truncated");
+        scrubber.scrub().expect("scrubbed");
+        assert!(!scrubber.is_behind() && old() == 0);
+    }
+
+    #[test]
+    fn pages_that_could_not_be_written_stay_to_be_scrubbed() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let mut scrubber = scrubber(folder.path());
+        let read_only = File::open(folder.path().join("a.db")).expect("opened");
+        let file = std::mem::replace(&mut scrubber.file, read_only);
+        assert!(scrubber.scrub().is_err() && scrubber.is_behind());
+        scrubber.file = file;
+        scrubber.scrub().expect("scrubbed");
+        assert!(!scrubber.is_behind());
+    }
+
+    #[test]
+    fn a_generation_of_the_log_that_was_missed_leaves_all_pages_to_be_scrubbed() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let mut scrubber = scrubber(folder.path());
+        scrubber.scrub().expect("scrubbed");
+        let mut note = |number, salt, is_complete| {
+            write_log(folder.path(), number, salt, 2);
+            scrubber.note_log().expect("read");
+            if is_complete {
+                scrubber.note_complete_checkpoint();
+            }
+            std::mem::take(&mut scrubber.is_all_changed)
+        };
+        assert!(!note(0, u32::MAX, false), "the first one");
+        assert!(!note(0, u32::MAX, true), "the same one");
+        assert!(!note(1, 0, false), "the next one");
+        assert!(note(2, 1, true), "the one after an incomplete checkpoint");
+        assert!(note(4, 3, true), "one between was missed");
+        assert!(note(0, 77, true), "another writer");
     }
 
     proptest::proptest! {
