@@ -113,19 +113,26 @@ fn log_bytes(directory: &Path) -> u64 {
 async fn writes_begin_a_long_log_anew_and_a_later_erasure_leaves_no_byte_of_what_it_had() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path()).await;
-    let (mut told_all, mut lengths) = (Vec::new(), Vec::new());
-    for round in 0..12 {
-        let who = format!("owner{}", round % 3);
-        told_all
-            .extend(told(&store, &format!("{who}x{round}"), 40).await.into_iter().map(|one| (round, one)));
+    let fixtures = Fixtures::for_store(&store).await.unwrap();
+    let (mut all, mut lengths) = (Vec::new(), Vec::new());
+    for number in 0..960_usize {
+        let (who, word) = (format!("owner{}", number % 7), format!("secret-{number}-end"));
+        let text = format!("{word} {}", "and so on ".repeat(number * 37 % 211 * (1 + number % 7)));
+        let set = fixtures.adding(&owner(&who), vec![fixtures.fact(&text)]);
+        let id = set.memories[0].memory.id;
+        let outcomes = store.commit(&[set]).await.unwrap();
+        assert!(matches!(outcomes[0], Ok(Outcome::Committed(_))), "{outcomes:?}");
+        all.push((who, id, word));
         lengths.push(log_bytes(directory.path()));
     }
-    assert!(lengths.is_sorted(), "without an erasure, the log is never truncated: {lengths:?}");
-    assert_eq!(lengths[10], lengths[11], "and it is used again: {lengths:?}");
-    assert!(lengths[11] < 24 << 20, "{lengths:?}");
+    assert!(lengths.is_sorted(), "without an erasure, the log is never truncated");
+    assert!(lengths[959] > 16 << 20, "it has become long: {}", lengths[959]);
+    assert!(lengths[959] < 24 << 20, "and is used again: {}", lengths[959]);
+    assert_eq!(lengths[950], lengths[959]);
     let mut words = Vec::new();
-    for (round, (id, word)) in told_all.into_iter().step_by(5) {
-        erase(&store, &format!("owner{}x{round}", round % 3), id).await;
+    for (who, id, word) in all.into_iter().step_by(5) {
+        let erased = store.commit(&[fixtures.erasing(&owner(&who), vec![id])]).await.unwrap();
+        assert!(matches!(erased[0], Ok(Outcome::Committed(_))), "{erased:?}");
         words.push(word);
     }
     assert_eq!(store.purge_debt(), PurgeDebt::NONE);
