@@ -337,14 +337,22 @@ mod tests {
             store.commit(&[set]).await.expect("committed");
         };
         add().await;
-        let held = Arc::clone(&store.purging.scrubber);
-        let held = held.lock();
+        let scrubber = Arc::clone(&store.purging.scrubber);
+        let (held, is_held) = std::sync::mpsc::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let holder = std::thread::spawn(move || {
+            let _guard = scrubber.lock();
+            let _ = held.send(());
+            let _ = released.recv();
+        });
+        is_held.recv().expect("held");
         let soon = Duration::from_millis(100);
         let purge = store.purging.purge(&store.writer, PurgeWait::None);
         assert!(tokio::time::timeout(soon, purge).await.is_err(), "it is held, and its caller goes away");
         assert!(tokio::time::timeout(soon, add()).await.is_err(), "no write comes between");
         assert!(store.purging.log.bytes() > 0);
-        drop(held);
+        drop(release);
+        holder.join().expect("released");
         add().await;
         let mut scrubber = store.purging.scrubber.lock();
         assert!(!scrubber.is_behind(), "it went on to its end");
