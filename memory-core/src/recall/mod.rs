@@ -22,6 +22,7 @@ mod scores;
 pub mod settings;
 pub mod signals;
 mod supersession;
+pub(crate) mod tables;
 mod validity_note;
 mod why_not;
 
@@ -54,11 +55,6 @@ use validity_note::Reader;
 
 /// Maximum number of candidates from one signal.
 const MAX_CANDIDATES: u32 = 1_024;
-
-/// Builds what the first recall of the process would wait for.
-pub(crate) fn build_tables_in_background() {
-    tokio::task::spawn_blocking(crate::text::load_tables);
-}
 
 impl Engine {
     /// Returns the memories relevant to a query, best first, with a context block.
