@@ -1,12 +1,13 @@
 //! First recall of a cold process against the warm ones that follow, over a store that the same tool fills:
-//! `measure_loads fill DIR MEMORIES`, then, each in a process of its own, `measure_loads recall DIR [segments]`.
+//! `measure_loads fill DIR MEMORIES`, then, each in a process of its own, `measure_loads recall DIR [segments [rested]]`. `rested` waits after the
+//! start for what the engine builds in the background, as a server has done when the first question comes.
 
 #![expect(clippy::print_stdout, reason = "a command line tool")]
 
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use memory_core::domain::clock::SystemClock;
 use memory_core::domain::id::RandomIds;
@@ -26,6 +27,8 @@ const DIMENSION: usize = 384;
 const MEMORIES_PER_CALL: usize = 200;
 const WORDS: usize = 30_000;
 const WORDS_PER_MEMORY: usize = 14;
+/// Longer than what the engine builds at its start takes.
+const REST: Duration = Duration::from_secs(1);
 const WARM_RECALLS: u32 = 20;
 
 #[tokio::main]
@@ -34,9 +37,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         ["fill", directory, count] => fill(Path::new(directory), count.parse()?).await,
-        ["recall", directory] => recall(Path::new(directory), false).await,
-        ["recall", directory, "segments"] => recall(Path::new(directory), true).await,
-        _ => Err("measure_loads fill DIR MEMORIES | measure_loads recall DIR [segments]".into()),
+        ["recall", directory] => recall(Path::new(directory), false, false).await,
+        ["recall", directory, "segments"] => recall(Path::new(directory), true, false).await,
+        ["recall", directory, "segments", "rested"] => recall(Path::new(directory), true, true).await,
+        _ => Err("measure_loads fill DIR MEMORIES | measure_loads recall DIR [segments [rested]]".into()),
     }
 }
 
@@ -96,10 +100,13 @@ async fn fill(directory: &Path, count: usize) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn recall(directory: &Path, with_segments: bool) -> Result<(), Box<dyn Error>> {
+async fn recall(directory: &Path, with_segments: bool, is_rested: bool) -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
     let engine = open(directory, with_segments).await?;
     let opened = began.elapsed();
+    if is_rested {
+        tokio::time::sleep(REST).await;
+    }
     let ask = || question_of_ann();
     let began = Instant::now();
     let recalled = engine.recall(&CALLER, ask()?).await?;

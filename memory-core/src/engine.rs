@@ -100,6 +100,7 @@ impl Engine {
     /// job that rebuilds them.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
         let Parts { store, index, embedder, reranker, curve, clock, ids, limits, recall, thinking } = parts;
+        crate::recall::tables::build_in_background();
         let configured = embedder.identity().vector_space();
         let id = match store.embedder_in_use().await? {
             Some((id, stored)) if stored.embedder == configured => id,

@@ -22,6 +22,7 @@ mod scores;
 pub mod settings;
 pub mod signals;
 mod supersession;
+pub(crate) mod tables;
 mod validity_note;
 mod why_not;
 

@@ -42,3 +42,9 @@ pub use term_vector::{Term, TermVector};
 pub use tokenizer::Tokenizer;
 pub use tokens::TokenCounter;
 pub(crate) use tokens::{count_tokens, has_single_blanks_only};
+
+/// Builds what the first text of a process would build: the vocabulary of tokens and the function words.
+pub(crate) fn load_tables() {
+    let text = "what did we see in the morning";
+    let _ = (TokenCounter.count(text), Tokenizer.document(text));
+}

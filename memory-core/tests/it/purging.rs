@@ -105,6 +105,40 @@ async fn erased_rows_leave_no_copy_of_themselves_in_pages_that_were_split() {
     assert_eq!(found_in(directory.path(), &words), Vec::<String>::new());
 }
 
+fn log_bytes(directory: &Path) -> u64 {
+    fs::metadata(directory.join(format!("{DATABASE_FILE}-wal"))).map_or(0, |log| log.len())
+}
+
+#[tokio::test]
+async fn writes_begin_a_long_log_anew_and_a_later_erasure_leaves_no_byte_of_what_it_had() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let fixtures = Fixtures::for_store(&store).await.unwrap();
+    let (mut all, mut lengths) = (Vec::new(), Vec::new());
+    for number in 0..960_usize {
+        let (who, word) = (format!("owner{}", number % 7), format!("secret-{number}-end"));
+        let text = format!("{word} {}", "and so on ".repeat(number * 37 % 211 * (1 + number % 7)));
+        let set = fixtures.adding(&owner(&who), vec![fixtures.fact(&text)]);
+        let id = set.memories[0].memory.id;
+        let outcomes = store.commit(&[set]).await.unwrap();
+        assert!(matches!(outcomes[0], Ok(Outcome::Committed(_))), "{outcomes:?}");
+        all.push((who, id, word));
+        lengths.push(log_bytes(directory.path()));
+    }
+    assert!(lengths.is_sorted(), "without an erasure, the log is never truncated");
+    assert!(lengths[959] > 16 << 20, "it has become long: {}", lengths[959]);
+    assert!(lengths[959] < 24 << 20, "and is used again: {}", lengths[959]);
+    assert_eq!(lengths[950], lengths[959]);
+    let mut words = Vec::new();
+    for (who, id, word) in all.into_iter().step_by(5) {
+        let erased = store.commit(&[fixtures.erasing(&owner(&who), vec![id])]).await.unwrap();
+        assert!(matches!(erased[0], Ok(Outcome::Committed(_))), "{erased:?}");
+        words.push(word);
+    }
+    assert_eq!(store.purge_debt(), PurgeDebt::NONE);
+    assert_eq!(found_in(directory.path(), &words), Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn erasures_under_readers_are_pending_until_the_readers_end() {
     let directory = tempfile::tempdir().unwrap();

@@ -51,7 +51,7 @@ impl Commit for SqlStore {
             erases && matches!(outcome, Ok(Outcome::Committed(_)))
         });
         let times: Vec<Timestamp> = erasing.map(|(set, _)| set.now).collect();
-        self.purging.after_erasures(&self.writer, &times).await;
+        self.purging.after_commit(&self.writer, &times).await;
         Ok(outcomes)
     }
 

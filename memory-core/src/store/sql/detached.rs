@@ -95,7 +95,7 @@ impl Erasures for SqlStore {
         }
         let step = delete_some(&mut transaction, partition).await?;
         transaction.commit().await.map_err(unavailable)?;
-        self.purging.after_erasures(&self.writer, &[now]).await;
+        self.purging.after_commit(&self.writer, &[now]).await;
         Ok(step)
     }
 }

@@ -41,7 +41,7 @@ impl Maintenance for SqlStore {
     }
 
     async fn purge_due(&self) {
-        self.purging.due().await;
+        self.purging.due(&self.writer).await;
     }
 
     async fn purge(&self, wait: PurgeWait) -> Result<PurgeDebt, StoreError> {

@@ -145,7 +145,7 @@ impl Purging {
         PurgeDebt::LEFT_TO_DATABASE
     }
 
-    async fn due(&self) {
+    async fn due(&self, _: &sqlx::Pool<Db>) {
         std::future::pending().await
     }
 
@@ -155,5 +155,5 @@ impl Purging {
     }
 
     #[expect(clippy::unused_async, reason = "the counterpart for SQLite waits")]
-    async fn after_erasures(&self, _: &sqlx::Pool<Db>, _: &[Timestamp]) {}
+    async fn after_commit(&self, _: &sqlx::Pool<Db>, _: &[Timestamp]) {}
 }

@@ -97,6 +97,10 @@ pub(super) const COPY_TO: &str = "VACUUM INTO $1";
 /// 1 if a reader prevented it, else 0; two numbers of frames.
 pub(super) const TRUNCATE_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
+/// Copies the write-ahead log into the database file as far as readers allow. The result is one row: 1 if another checkpoint
+/// prevented it, else 0; the numbers of frames in the log and of those that were copied.
+pub(super) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
 /// Wait for a lock of another process, in ms, as the connections are opened with.
 pub(super) const USUAL_PATIENCE: &str = "PRAGMA busy_timeout = 5000";
 

@@ -7,6 +7,8 @@ mod dialect;
 mod digest_key_file;
 mod dir_lock;
 pub mod leftovers;
+mod log_file;
+mod page_set;
 pub mod private_files;
 mod purging;
 mod recognise;
@@ -17,6 +19,7 @@ mod store;
 mod store_mark;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -48,9 +51,6 @@ pub const DATABASE_FILE: &str = "engrain.db";
 /// Number of rows that the database thread may buffer ahead of the reader: with few, the two threads wake each other
 /// for every other row of a partition.
 const ROW_BUFFER: usize = 4_096;
-
-/// Length of the write-ahead log at which SQLite checkpoints it by itself, in pages: 128 MiB. `purging` does it before.
-const LONGEST_LOG_PAGES: &str = "16384";
 
 /// Result code for a text or blob over SQLite's own bound.
 const SQLITE_TOOBIG: &str = "18";
@@ -100,9 +100,9 @@ impl SqlStore {
     }
 
     async fn open_once(directory: &Path, options: StoreOptions) -> Result<Self, StoreError> {
-        let lock = DirectoryLock::take(directory)?;
+        let lock = Arc::new(DirectoryLock::take(directory)?);
         leftovers::recover(directory).map_err(unavailable)?;
-        let owned = MarkedDirectory::inspect(lock, directory)?;
+        let owned = MarkedDirectory::inspect(Arc::clone(&lock), directory)?;
         let narrowed = private_files::narrow(directory, leftovers::is_ours);
         if !narrowed.is_empty() {
             tracing::info!(
@@ -113,7 +113,7 @@ impl SqlStore {
         let file = directory.join(DATABASE_FILE);
         let is_new = std::fs::metadata(&file).map_or(0, |metadata| metadata.len()) == 0;
         recognise::check_before_opening(&file).await.map_err(not_a_store)?;
-        let purging = Purging::open(&file)?;
+        let purging = Purging::open(&file, lock)?;
         let connect = SqliteConnectOptions::new()
             .filename(&file)
             .create_if_missing(true)
@@ -126,7 +126,7 @@ impl SqlStore {
             .pragma("secure_delete", "ON") // what is erased is gone from the file
             .pragma("cache_size", format!("-{}", options.cache_kib))
             .pragma("mmap_size", options.mmap_bytes.to_string())
-            .pragma("wal_autocheckpoint", LONGEST_LOG_PAGES)
+            .pragma("wal_autocheckpoint", "0") // `purging` notes what is in the log before
             .pragma("temp_store", "MEMORY")
             .optimize_on_close(false, None); // it keeps samples of keys: see `close`
         let writer = SqlitePoolOptions::new()

@@ -6,26 +6,34 @@
 //! reader of an earlier state prevents it, so that erasures become a debt. The debt needs no durable record: a killed
 //! process leaves the log itself, and the next opening truncates it before the first reader.
 //!
-//! After each truncation the unused bytes of the changed pages are overwritten (`scrub`). So that they are known, the
-//! checkpoints are made here, and SQLite makes one of its own only if the log grows far beyond what is usual.
+//! Before a debt counts as paid, the unused bytes of the changed pages are overwritten as well (`scrub`). So that those
+//! pages are known, all checkpoints are made here, and SQLite makes none of its own. Without a debt, a long log is only
+//! copied into the database file and begun anew: neither truncated, which would make its next syncs slower, nor scrubbed.
+//! The pages that gather in this way are scrubbed with the next erasure, or when nobody writes.
+//!
+//! Each step runs to its end on a thread of its own, with the connection that writes: a caller that goes away must not
+//! release the write lock under it.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use sqlx::Connection as _;
+use sqlx::pool::PoolConnection;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use super::scrub::{Scrubber, log_bytes};
-use super::{Connection, Db, dialect, unavailable};
+use super::log_file::{Generation, LogFile};
+use super::scrub::Scrubber;
+use super::{Connection, Db, DirectoryLock, dialect, unavailable};
 use crate::domain::time::Timestamp;
 use crate::store::{Purge, PurgeDebt, PurgeWait, StoreError};
 
-/// Length of the log from which on it is checkpointed without an erasure, in bytes.
-const FOLD_LOG_AT_BYTES: u64 = 8 << 20;
-/// Interval of the look at the length of the log.
+/// Number of frames of the log after which it is checkpointed without an erasure: 16 MiB with pages of 8 KiB.
+const FRAMES_PER_CHECKPOINT: u64 = 2_048;
+/// Interval of the look at the log, and shortest time without a commit after which changed pages are scrubbed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Maximum number of steps of one purge: 512 MiB of the database with pages of 8 KiB. The rest of a larger file follows
 /// in the background.
@@ -37,7 +45,11 @@ pub(super) struct Purging {
     owed: Mutex<Owed>,
     due: Notify,
     scrubber: Arc<Mutex<Scrubber>>,
-    log: PathBuf,
+    log: LogFile,
+    /// Generation of the log that was checkpointed last, and its number of frames then.
+    checkpointed: Mutex<Option<(Generation, u64)>>,
+    /// Number of commits since the store was opened.
+    commits: AtomicU64,
 }
 
 /// Result of a step of a purge.
@@ -62,12 +74,16 @@ struct Owed {
 
 impl Purging {
     /// Debt of a store over this file, which is created if it is missing.
-    pub(super) fn open(database: &Path) -> Result<Self, StoreError> {
-        let mut log = database.as_os_str().to_owned();
-        log.push("-wal");
-        let log = PathBuf::from(log);
-        let scrubber = Scrubber::open(database, log.clone()).map_err(unavailable)?;
-        Ok(Self { owed: Mutex::default(), due: Notify::new(), scrubber: Arc::new(Mutex::new(scrubber)), log })
+    pub(super) fn open(database: &Path, lock: Arc<DirectoryLock>) -> Result<Self, StoreError> {
+        let scrubber = Scrubber::open(database, lock).map_err(unavailable)?;
+        Ok(Self {
+            owed: Mutex::default(),
+            due: Notify::new(),
+            scrubber: Arc::new(Mutex::new(scrubber)),
+            log: LogFile::of(database),
+            checkpointed: Mutex::default(),
+            commits: AtomicU64::new(0),
+        })
     }
 
     /// Debt at this moment.
@@ -84,40 +100,74 @@ impl Purging {
         self.owed.lock().all
     }
 
-    /// Completes when there is a debt, or the log is long.
-    pub(super) async fn due(&self) {
+    /// Completes when there is a debt, or pages are to be scrubbed and nobody writes. Checkpoints a long log meanwhile.
+    pub(super) async fn due(&self, writer: &sqlx::Pool<Db>) {
+        let mut commits = None;
         loop {
             let notified = self.due.notified();
             if self.debt().state == Purge::Pending {
                 return;
             }
             // Not at once after a try: readers may hold a long log without a debt.
-            if tokio::time::timeout(LOOK_EVERY, notified).await.is_err() && self.is_log_long() {
+            if tokio::time::timeout(LOOK_EVERY, notified).await.is_ok() {
+                continue;
+            }
+            let before = commits.replace(self.commits.load(Ordering::Acquire));
+            let is_quiet = before == commits;
+            if is_quiet && self.scrubber.try_lock().is_some_and(|scrubber| scrubber.is_behind()) {
                 return;
             }
+            self.checkpoint_long_log(writer).await;
         }
     }
 
+    /// True if the log has grown by much since its last checkpoint.
     fn is_log_long(&self) -> bool {
-        log_bytes(&self.log) > FOLD_LOG_AT_BYTES
+        let checkpointed = *self.checkpointed.lock();
+        let has = |frames| self.log.generation_of(frames).ok().flatten();
+        match (has(FRAMES_PER_CHECKPOINT), checkpointed) {
+            (Some(generation), Some((known, frames))) if known == generation => {
+                has(frames.saturating_add(FRAMES_PER_CHECKPOINT)).is_some()
+            }
+            (generation, _) => generation.is_some(),
+        }
     }
 
-    /// Records erasures that were just committed, and tries to purge them. While earlier ones are owed, a reader is in
-    /// the way: this one waits for no reader then, and leaves the rest to the background.
-    pub(super) async fn after_erasures(&self, writer: &sqlx::Pool<Db>, times: &[Timestamp]) {
-        let Some(first) = times.iter().min() else {
-            if self.is_log_long()
-                && let Err(error) = self.purge(writer, PurgeWait::None).await
-            {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the log could not be truncated");
-            }
+    /// Copies a long log into the database file, after which the next write begins it anew. Best effort.
+    async fn checkpoint_long_log(&self, writer: &sqlx::Pool<Db>) {
+        if !self.is_log_long() {
             return;
+        }
+        let checkpointed = async {
+            let worker = self.worker(writer).await?;
+            // Another caller may have done it meanwhile.
+            let is_long = self.is_log_long();
+            let noted = match is_long {
+                true => on_thread(move || worker.checkpoint()).await?,
+                false => None,
+            };
+            if noted.is_some() {
+                *self.checkpointed.lock() = noted;
+            }
+            Ok::<(), StoreError>(())
+        };
+        if let Err(error) = checkpointed.await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the log could not be checkpointed");
+        }
+    }
+
+    /// Records a commit with the times of its erasures, which it tries to purge. While earlier ones are owed, a reader is
+    /// in the way: this one waits for no reader then, and leaves the rest to the background.
+    pub(super) async fn after_commit(&self, writer: &sqlx::Pool<Db>, erasures: &[Timestamp]) {
+        self.commits.fetch_add(1, Ordering::AcqRel);
+        let Some(first) = erasures.iter().min() else {
+            return self.checkpoint_long_log(writer).await;
         };
         let wait = match self.debt().state {
             Purge::Pending => PurgeWait::None,
             _ => PurgeWait::Brief,
         };
-        self.owe(times.len() as u64, Some(*first));
+        self.owe(erasures.len() as u64, Some(*first));
         if let Err(error) = self.purge(writer, wait).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "the log could not be truncated");
         }
@@ -132,10 +182,10 @@ impl Purging {
         wait: PurgeWait,
     ) -> Result<PurgeDebt, StoreError> {
         for _ in 0..STEPS_PER_PURGE {
-            let mut connection = writer.acquire().await.map_err(unavailable)?;
+            let worker = self.worker(writer).await?;
             // The writer is held: every erasure counted by now is in the log or behind it.
             let covered = self.erasures();
-            match self.step(&mut connection, wait).await? {
+            match on_thread(move || worker.step(wait)).await? {
                 Step::Held => break,
                 Step::Behind if wait == PurgeWait::None => break,
                 Step::Behind => {}
@@ -170,28 +220,9 @@ impl Purging {
         Ok(())
     }
 
-    /// Truncates the log and overwrites unused bytes of some pages.
-    async fn step(&self, connection: &mut Connection, wait: PurgeWait) -> Result<Step, StoreError> {
-        self.on_file(|scrubber| scrubber.note_log().map(|()| false)).await?;
-        if !truncate_log(connection, wait).await? {
-            return Ok(Step::Held);
-        }
-        // The lock keeps writers of other processes away from the pages.
-        let lock = connection.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
-        let scrubbed = self.on_file(|scrubber| scrubber.scrub().map(|()| scrubber.is_behind())).await;
-        lock.rollback().await.map_err(unavailable)?;
-        // A page in the cache of this connection still has the bytes that were overwritten in the file.
-        sqlx::query(dialect::DROP_PAGE_CACHE).execute(&mut *connection).await.map_err(unavailable)?;
-        Ok(if scrubbed? { Step::Behind } else { Step::Complete })
-    }
-
-    async fn on_file(
-        &self,
-        work: impl FnOnce(&mut Scrubber) -> io::Result<bool> + Send + 'static,
-    ) -> Result<bool, StoreError> {
-        let scrubber = Arc::clone(&self.scrubber);
-        let worked = tokio::task::spawn_blocking(move || work(&mut scrubber.lock())).await;
-        worked.map_err(unavailable)?.map_err(unavailable)
+    async fn worker(&self, writer: &sqlx::Pool<Db>) -> Result<Worker, StoreError> {
+        let connection = writer.acquire().await.map_err(unavailable)?;
+        Ok(Worker { connection, scrubber: Arc::clone(&self.scrubber), runtime: Handle::current() })
     }
 
     fn owe(&self, erasures: u64, since: Option<Timestamp>) {
@@ -202,6 +233,66 @@ impl Purging {
             owed.since = since;
         }
     }
+}
+
+/// Step of a purge or a checkpoint, on a thread of its own. No other write runs beside it: it has the connection that
+/// writes.
+struct Worker {
+    connection: PoolConnection<Db>,
+    scrubber: Arc<Mutex<Scrubber>>,
+    runtime: Handle,
+}
+
+impl Worker {
+    /// Copies the log into the database file as far as readers allow; returns its generation and its number of frames.
+    fn checkpoint(mut self) -> Result<Option<(Generation, u64)>, StoreError> {
+        let mut scrubber = self.scrubber.lock();
+        let noted = scrubber.note_log().map_err(unavailable)?;
+        if self.runtime.block_on(checkpoint(&mut self.connection))? {
+            scrubber.note_complete_checkpoint();
+        }
+        Ok(noted)
+    }
+
+    /// Truncates the log and overwrites unused bytes of some pages.
+    fn step(mut self, wait: PurgeWait) -> Result<Step, StoreError> {
+        let mut scrubber = self.scrubber.lock();
+        scrubber.note_log().map_err(unavailable)?;
+        if !self.runtime.block_on(truncate_log(&mut self.connection, wait))? {
+            return Ok(Step::Held);
+        }
+        scrubber.note_complete_checkpoint();
+        if !scrubber.is_behind() {
+            return Ok(Step::Complete);
+        }
+        // The lock keeps writers of other processes away from the pages.
+        let begun = self.connection.begin_with(dialect::BEGIN_WRITE);
+        let lock = self.runtime.block_on(begun).map_err(unavailable)?;
+        let scrubbed = scrubber.scrub();
+        let ended = self.runtime.block_on(lock.rollback());
+        // A page in the cache of this connection still has the bytes that were overwritten in the file, and would bring
+        // them back with its next change.
+        let dropped = sqlx::query(dialect::DROP_PAGE_CACHE).execute(&mut *self.connection);
+        let dropped = self.runtime.block_on(dropped);
+        if ended.is_err() || dropped.is_err() {
+            self.connection.close_on_drop();
+        }
+        scrubbed.map_err(unavailable)?;
+        Ok(if scrubber.is_behind() { Step::Behind } else { Step::Complete })
+    }
+}
+
+async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(unavailable)?
+}
+
+/// Checkpoints the log as far as readers allow. True if all of it is in the database file.
+async fn checkpoint(connection: &mut Connection) -> Result<bool, StoreError> {
+    let (busy, frames, copied): (i64, i64, i64) =
+        sqlx::query_as(dialect::CHECKPOINT).fetch_one(connection).await.map_err(unavailable)?;
+    Ok(busy == 0 && frames == copied)
 }
 
 /// Checkpoints and truncates the log. False if a reader prevented it.
@@ -227,4 +318,45 @@ async fn delete_samples(connection: &mut Connection) -> Result<(), StoreError> {
         sqlx::query(dialect::DELETE_SAMPLES).execute(&mut *connection).await.map_err(unavailable)?;
     }
     Ok(())
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::super::{SqlStore, StoreOptions};
+    use super::*;
+    use crate::store::Commit;
+    use crate::testing::fixtures::{Fixtures, owner};
+
+    #[tokio::test]
+    async fn a_purge_whose_caller_goes_away_keeps_the_writer_until_it_ends() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = SqlStore::open(directory.path(), StoreOptions::default()).await.expect("a store");
+        let fixtures = Fixtures::for_store(&store).await.expect("fixtures");
+        let add = || async {
+            let set = fixtures.adding(&owner("ann"), vec![fixtures.fact("a fact")]);
+            store.commit(&[set]).await.expect("committed");
+        };
+        add().await;
+        let scrubber = Arc::clone(&store.purging.scrubber);
+        let (held, is_held) = std::sync::mpsc::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let holder = std::thread::spawn(move || {
+            let _guard = scrubber.lock();
+            let _ = held.send(());
+            let _ = released.recv();
+        });
+        is_held.recv().expect("held");
+        let soon = Duration::from_millis(100);
+        let purge = store.purging.purge(&store.writer, PurgeWait::None);
+        assert!(tokio::time::timeout(soon, purge).await.is_err(), "it is held, and its caller goes away");
+        assert!(tokio::time::timeout(soon, add()).await.is_err(), "no write comes between");
+        assert!(store.purging.log.bytes() > 0);
+        drop(release);
+        holder.join().expect("released");
+        add().await;
+        let mut scrubber = store.purging.scrubber.lock();
+        assert!(!scrubber.is_behind(), "it went on to its end");
+        let (_, frames) = scrubber.note_log().expect("read").expect("a log");
+        assert!((1..40).contains(&frames), "only the last commit is in the log: {frames}");
+    }
 }

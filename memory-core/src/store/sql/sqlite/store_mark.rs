@@ -7,6 +7,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
@@ -56,7 +57,7 @@ impl Mark {
 /// Data directory that belongs to this process, with the mark of its store.
 #[derive(Debug)]
 pub(super) struct MarkedDirectory {
-    _lock: DirectoryLock,
+    _lock: Arc<DirectoryLock>,
     directory: PathBuf,
     /// Number of commits of the store.
     commits: AtomicU64,
@@ -76,7 +77,7 @@ impl MarkedDirectory {
     /// Looks at the files before any of them is opened as a database, since that may create or delete them.
     ///
     /// Errors: [`StoreError::Incomplete`] if a file of the store is missing, or is not its own.
-    pub(super) fn inspect(lock: DirectoryLock, directory: &Path) -> Result<Self, StoreError> {
+    pub(super) fn inspect(lock: Arc<DirectoryLock>, directory: &Path) -> Result<Self, StoreError> {
         let size = |name: &str| fs::metadata(directory.join(name)).map_or(0, |metadata| metadata.len());
         let (database, log) = (size(DATABASE_FILE), size(LOG_FILE));
         let path = directory.join(MARK_FILE);
