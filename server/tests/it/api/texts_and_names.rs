@@ -39,18 +39,15 @@ async fn null_for_an_optional_field_is_its_absence() {
     assert_eq!(add(&server, fields).await.0, 201);
     let statement = json!({"subject": "user", "object": "tea", "confidence": null, "said_by": null});
     assert_eq!(add(&server, json!({"text": "a", "statement": statement})).await, (201, String::new()));
-    let first = server.post(
-        "/v1/memories",
-        &json!({"scope": {"user_id": "ann"}, "memories": [{"text": "b"}], "again": null, "wait": null}),
-    );
-    let first = first.await.json();
+    let others = json!({"scope": {"user_id": "ann"}, "memories": [{"text": "b"}], "again": null, "wait": null});
+    let first = server.post("/v1/memories", &others).await.json();
     let link = json!({"to": first["memory_ids"][0], "relation": "follows", "weight": null});
     assert_eq!(add(&server, json!({"text": "a", "links": [link]})).await, (201, String::new()));
     let turn = json!({"role": "user", "text": "a", "key": null, "author": null, "said_at": null, "participants": null,
         "place": null, "audience": null, "tags": null, "metadata": null, "importance": null, "expires_at": null,
         "vector": null});
-    let turns = json!({"scope": {"user_id": "ann", "agent_id": null}, "session": null, "visibility": null, "wait": null, "again": null,
-        "turns": [turn]});
+    let turns = json!({"scope": {"user_id": "ann", "agent_id": null}, "session": null, "visibility": null, "wait": null,
+        "again": null, "turns": [turn]});
     assert_eq!(server.post("/v1/turns", &turns).await.status, 201);
     let recall = json!({"scope": {"user_id": "ann"}, "query": "a", "limit": null, "filter": null, "as_of": null,
         "include_superseded": null, "weights": null, "now": null, "max_text_bytes": null});
