@@ -36,8 +36,8 @@ pub struct ArchiveReader {
     records: Records<Source>,
     record: Vec<u8>,
     owner: Option<OwnerLine>,
-    /// Number of the next record in the file.
-    number: u64,
+    /// Number of records of the exports before the present one.
+    before: u64,
     tally: Tally,
     ended: bool,
 }
@@ -52,7 +52,7 @@ struct OwnerLine {
 
 impl std::fmt::Debug for ArchiveReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ArchiveReader").field("number", &self.number).finish_non_exhaustive()
+        f.debug_struct("ArchiveReader").field("before", &self.before).finish_non_exhaustive()
     }
 }
 
@@ -84,7 +84,7 @@ impl ArchiveReader {
             let location = records.location().clone();
             return Err(FormatError::Version { location, found: format, known: EXPORT_FORMAT });
         }
-        Ok(Some(Self { records, record, owner: None, number: 0, tally: Tally::default(), ended: false }))
+        Ok(Some(Self { records, record, owner: None, before: 0, tally: Tally::default(), ended: false }))
     }
 
     fn advance(&mut self) -> Result<Option<ArchiveRecord>, FormatError> {
@@ -122,8 +122,7 @@ impl ArchiveReader {
                 }
                 ExportLine::Memory { memory, history, .. } => ImportRecord { turn: None, memory, history },
             };
-            let number = self.number;
-            self.number += 1;
+            let number = self.before + self.tally.count;
             self.tally.count += 1;
             let Some(OwnerLine { scope, thinking, timezone }) = self.owner.clone() else {
                 let detail = "no owner line precedes the record".to_owned();
@@ -142,6 +141,7 @@ impl ArchiveReader {
             return Err(of_other_format(location, format));
         }
         self.owner = None;
+        self.before += self.tally.count;
         std::mem::take(&mut self.tally).end_before_another(location)
     }
 }
