@@ -39,7 +39,9 @@ pub(super) fn refuse_input_as_report(report: &Path, inputs: &[PathBuf]) -> Resul
             let (report, input) = (report.display(), input.display());
             return Err(Failure::Usage(match is_same {
                 true => format!("--report {report} is the file to import"),
-                false => format!("--report {report} is in the folder to import, {input}, as one of its files"),
+                false => {
+                    format!("--report {report} is in the folder to import, {input}, as one of its files")
+                }
             }));
         }
     }

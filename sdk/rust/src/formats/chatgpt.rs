@@ -148,7 +148,11 @@ impl ChatGptReader {
         let author = message.get("author").unwrap_or(&Value::Null);
         let role = author.get("role").or_else(|| message.get("role")).unwrap_or(author);
         let Some(content) = ["content", "parts", "text"].iter().find_map(|name| message.get(*name)) else {
-            return Err(wrong(location, "content", "the message has no content, or has it in an unknown field"));
+            return Err(wrong(
+                location,
+                "content",
+                "the message has no content, or has it in an unknown field",
+            ));
         };
         let Some(role) = self.role(role, message, content, location)? else {
             return Ok(Reading::OfTool);
@@ -193,7 +197,8 @@ impl ChatGptReader {
 fn beginning(export: &Fields, branch: &Branch<'_>) -> Value {
     let first_message = branch.messages.first().map(|(_, message)| *message);
     let id = first_message.and_then(|message| id_of(message, &["id"]));
-    let text = first_message.and_then(|message| message.get("content")).map(|content| content_of(content).text);
+    let text =
+        first_message.and_then(|message| message.get("content")).map(|content| content_of(content).text);
     serde_json::json!([first(export, &["create_time"]), id, text])
 }
 

@@ -75,7 +75,9 @@ pub(super) fn branch<'a>(mapping: &'a Fields, current: Option<&str>) -> Branch<'
         has_message && !is_at(&is_on, node) && (is_at(&is_in_circle, node) || Some(tree.root(node)) != root)
     });
     let loose: Vec<usize> = loose.collect();
-    let ids = |nodes: Vec<usize>| nodes.iter().filter_map(|&node| tree.nodes.get(node).map(|node| node.id)).collect();
+    let ids = |nodes: Vec<usize>| {
+        nodes.iter().filter_map(|&node| tree.nodes.get(node).map(|node| node.id)).collect()
+    };
     path.reverse();
     let messages = path.iter().filter_map(|&node| {
         let node = tree.nodes.get(node)?;
@@ -145,7 +147,8 @@ impl<'a> Tree<'a> {
             tree.link(node, parent);
         }
         for (node, parent) in stated() {
-            let is_younger = matches!((tree.time(node), tree.time(parent)), (Some(own), Some(other)) if own < other);
+            let is_younger =
+                matches!((tree.time(node), tree.time(parent)), (Some(own), Some(other)) if own < other);
             if !is_younger {
                 tree.link(node, parent);
             }

@@ -16,31 +16,13 @@ const TEXT_FIELDS: [&str; 6] = ["text", "value", "content", "parts", "message", 
 
 /// Words in the type of a part that is not made of words: media, files, calls and output of tools, reasoning.
 const WORDLESS_KINDS: [&str; 11] = [
-    "image",
-    "picture",
-    "photo",
-    "audio",
-    "video",
-    "file",
-    "document",
-    "tool",
-    "function",
-    "thinking",
+    "image", "picture", "photo", "audio", "video", "file", "document", "tool", "function", "thinking",
     "computer",
 ];
 
 /// Fields of a part that is not made of words.
-const WORDLESS_FIELDS: [&str; 9] = [
-    "asset_pointer",
-    "image_url",
-    "image",
-    "audio",
-    "input_audio",
-    "video",
-    "file",
-    "file_id",
-    "screenshot",
-];
+const WORDLESS_FIELDS: [&str; 9] =
+    ["asset_pointer", "image_url", "image", "audio", "input_audio", "video", "file", "file_id", "screenshot"];
 
 /// Fields of a message that calls tools instead of saying something.
 const CALL_FIELDS: [&str; 3] = ["tool_calls", "function_call", "tool_call_id"];
@@ -88,7 +70,8 @@ pub(super) fn read_text(
         };
     };
     let content = content_of(value);
-    let fault = || wrong(location, name, &format!("{} with a part that is no known form of text", shown(value)));
+    let fault =
+        || wrong(location, name, &format!("{} with a part that is no known form of text", shown(value)));
     match (content.has_unread, content.is_blank()) {
         (true, true) => Err(fault()),
         (true, false) => Ok((content.text, Some(fault()))),

@@ -109,7 +109,9 @@ pub enum FormatError {
         bytes: u64,
     },
     /// The rest of the file cannot be read. The number of records in it is not known.
-    #[error("{location}: the file is incomplete: {detail}; the {bytes} bytes from byte {from_byte} on cannot be read")]
+    #[error(
+        "{location}: the file is incomplete: {detail}; the {bytes} bytes from byte {from_byte} on cannot be read"
+    )]
     RestLost {
         /// Location of the record that has no end.
         location: SourceLocation,

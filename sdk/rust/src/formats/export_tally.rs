@@ -54,6 +54,8 @@ pub(super) fn follows_the_end(location: &SourceLocation) -> FormatError {
 
 /// Error for an export that has to be read in another way than those before it.
 pub(super) fn of_other_format(location: &SourceLocation, format: u32) -> FormatError {
-    let detail = format!("an export of format {format} follows one of another format, and is not read; divide the file");
+    let detail = format!(
+        "an export of format {format} follows one of another format, and is not read; divide the file"
+    );
     FormatError::CutShort { location: location.clone(), detail }
 }

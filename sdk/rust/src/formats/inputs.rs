@@ -220,10 +220,12 @@ impl Inputs {
         }
         if archive.has_duplicate_names() {
             let start = archive.central_directory_start();
-            let all = File::open(path).and_then(|file| repeated(io::BufReader::new(file), start, MAX_MEMBERS));
+            let all =
+                File::open(path).and_then(|file| repeated(io::BufReader::new(file), start, MAX_MEMBERS));
             for own_name in all.map_err(|source| unreadable(path, source))? {
                 if is_conversation(&own_name.to_lowercase()) {
-                    let detail = "more than one member has this name, and only one of them is read".to_owned();
+                    let detail =
+                        "more than one member has this name, and only one of them is read".to_owned();
                     self.skipped.push(FormatError::Archive { file: format!("{name}/{own_name}"), detail });
                 }
             }

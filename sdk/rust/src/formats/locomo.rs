@@ -125,7 +125,8 @@ impl Conversation {
             };
             for (seq, turn) in list_of(turns).iter().enumerate() {
                 let location = location.at(format!("{part}[{seq}]"));
-                let has_words = ["text", "blip_caption", "img_url"].iter().any(|name| turn.get(*name).is_some());
+                let has_words =
+                    ["text", "blip_caption", "img_url"].iter().any(|name| turn.get(*name).is_some());
                 if turn.is_object() && !has_words {
                     batcher.skip(wrong(&location, "text", "the turn has no text"))?;
                     continue;
@@ -154,9 +155,10 @@ impl Conversation {
 
     /// Sessions in the order of their numbers. Some files have dates without a session.
     fn sessions(&self) -> impl Iterator<Item = (&str, &Value)> {
-        let numbered = self.conversation.iter().filter_map(|(name, turns)| {
-            Some((session_number(name)?, (name.as_str(), turns)))
-        });
+        let numbered = self
+            .conversation
+            .iter()
+            .filter_map(|(name, turns)| Some((session_number(name)?, (name.as_str(), turns))));
         // `session_1` and `session_01` are two.
         let mut numbered: Vec<_> = numbered.collect();
         numbered.sort_by_key(|(number, (name, _))| (*number, *name));

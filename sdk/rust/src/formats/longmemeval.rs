@@ -73,7 +73,10 @@ fn sessions<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Vec<HaystackTurn>>
     let no_turn = || HaystackTurn { role: String::new(), content: String::new(), has_answer: None };
     let has_words = |value: &&Value| value.get("content").is_some();
     let turn = |value: &Value| {
-        Some(value).filter(has_words).and_then(|value| HaystackTurn::deserialize(value).ok()).unwrap_or_else(no_turn)
+        Some(value)
+            .filter(has_words)
+            .and_then(|value| HaystackTurn::deserialize(value).ok())
+            .unwrap_or_else(no_turn)
     };
     let sessions = Value::deserialize(from)?;
     Ok(list_of(&sessions).iter().map(|session| list_of(session).iter().map(turn).collect()).collect())

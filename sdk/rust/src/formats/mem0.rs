@@ -72,7 +72,8 @@ impl Mem0Reader {
         let is_list = |list: &Value| list.as_array().is_some_and(|list| list.iter().any(is_record));
         let text = first(fields, &["memory", "text"]);
         let is_memory = text.is_some_and(|text| !text.is_object() && !is_list(text));
-        let mut lists: Vec<_> = LISTS.into_iter().filter_map(|name| Some((name, fields.get(name)?))).collect();
+        let mut lists: Vec<_> =
+            LISTS.into_iter().filter_map(|name| Some((name, fields.get(name)?))).collect();
         // The one memory of a record is beside data of other kinds; only lists of records are more memories.
         lists.retain(|(_, list)| if is_memory { is_list(list) } else { list.is_array() || list.is_object() });
         lists.extend([("memory", text)].into_iter().filter_map(|(name, list)| {
@@ -173,9 +174,9 @@ fn memory_of(
 /// True for an expiration in the year 9999, as programs write it that need one.
 fn is_never(value: &Value) -> bool {
     match value {
-        Value::Number(number) => {
-            number.as_f64().is_some_and(|time| [1.0, 1e3].iter().any(|unit| YEAR_9999.contains(&(time / unit))))
-        }
+        Value::Number(number) => number
+            .as_f64()
+            .is_some_and(|time| [1.0, 1e3].iter().any(|unit| YEAR_9999.contains(&(time / unit)))),
         value if is_absent(value) => false,
         Value::String(text) => text.trim().starts_with("9999-"),
         _ => false,

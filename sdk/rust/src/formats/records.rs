@@ -279,7 +279,8 @@ impl<R: BufRead> Records<R> {
         })?;
         self.examinable = self.examinable.saturating_sub(before - budget);
         let next = found.unwrap_or(record.len());
-        let breaks = |bytes: Option<&[u8]>| bytes.unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
+        let breaks =
+            |bytes: Option<&[u8]>| bytes.unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
         self.line -= breaks(record.get(next..)) as u64;
         self.line += breaks(window.get(record.len()..next)) as u64;
         self.return_bytes(window.get(next..).unwrap_or_default());

@@ -27,7 +27,10 @@ pub(super) fn repeated(
         let [name_bytes, extra_bytes, comment_bytes] = lengths;
         let mut name = Vec::new();
         file.by_ref().take(u64::from(name_bytes)).read_to_end(&mut name)?;
-        io::copy(&mut file.by_ref().take(u64::from(extra_bytes) + u64::from(comment_bytes)), &mut io::sink())?;
+        io::copy(
+            &mut file.by_ref().take(u64::from(extra_bytes) + u64::from(comment_bytes)),
+            &mut io::sink(),
+        )?;
         let text = String::from_utf8_lossy(&name).into_owned();
         if contents.insert(name, content).is_some_and(|other| other != content) {
             repeated.push(text);

@@ -135,7 +135,11 @@ impl ArchiveReader {
     /// Begins the next export of the file.
     fn begin(&mut self, format: u32, location: &SourceLocation) -> Result<(), FormatError> {
         if format > EXPORT_FORMAT {
-            return Err(FormatError::Version { location: location.clone(), found: format, known: EXPORT_FORMAT });
+            return Err(FormatError::Version {
+                location: location.clone(),
+                found: format,
+                known: EXPORT_FORMAT,
+            });
         }
         if format < FIRST_FORMAT {
             return Err(of_other_format(location, format));

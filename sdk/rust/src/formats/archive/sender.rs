@@ -138,7 +138,8 @@ impl<'a> ArchiveImport<'a> {
         let bytes = serde_json::to_vec(&record.record).map_or(0, |json| json.len());
         // Two exports in one file may tell different settings of one owner.
         let is_of_another = self.batch.first().is_some_and(|first| {
-            (&first.scope, first.thinking, &first.timezone) != (&record.scope, record.thinking, &record.timezone)
+            (&first.scope, first.thinking, &first.timezone)
+                != (&record.scope, record.thinking, &record.timezone)
         });
         let is_full =
             self.batch.len() >= RECORDS_PER_BATCH || self.batch_bytes.saturating_add(bytes) > BYTES_PER_BATCH;

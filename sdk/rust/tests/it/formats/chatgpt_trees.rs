@@ -13,7 +13,8 @@ fn message(number: u32, parent: Value) -> Value {
 
 /// Chain of messages `m0` to `m5`, changed, read with the last in view.
 fn chain(change: impl FnOnce(&mut Map<String, Value>)) -> Outcome {
-    let parent = |number: u32| number.checked_sub(1).map_or(Value::Null, |parent| json!(format!("m{parent}")));
+    let parent =
+        |number: u32| number.checked_sub(1).map_or(Value::Null, |parent| json!(format!("m{parent}")));
     let mut mapping: Map<String, Value> =
         (0..6).map(|number| (format!("m{number}"), message(number, parent(number)))).collect();
     change(&mut mapping);
@@ -93,7 +94,8 @@ fn messages_that_hang_on_no_branch_are_named_and_counted() {
 #[test]
 fn a_circle_takes_no_message_along_silently() {
     let read = chain(|mapping| mapping["m1"]["parent"] = json!("m3"));
-    let found = read.texts().len() + read.skipped.iter().filter(|one| one.location.part.contains("m")).count();
+    let found =
+        read.texts().len() + read.skipped.iter().filter(|one| one.location.part.contains("m")).count();
     assert!(read.texts().contains(&"m5") && found >= 6, "{:?} {:?}", read.texts(), read.reasons());
 }
 
@@ -141,7 +143,12 @@ fn conversations_without_ids_keep_their_names_when_others_come_before_them() {
         named.collect::<Vec<_>>()
     };
     let before = names(json!([conversation("a", 2), conversation("b", 2), conversation("b", 2)]));
-    let after = names(json!([conversation("new", 1), conversation("a", 4), conversation("b", 3), conversation("b", 2)]));
+    let after = names(json!([
+        conversation("new", 1),
+        conversation("a", 4),
+        conversation("b", 3),
+        conversation("b", 2)
+    ]));
     assert_eq!(before, after[1..]);
     assert_eq!(after.iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
 }

@@ -53,7 +53,8 @@ fn a_text_in_an_unexpected_place_is_read_or_named_and_never_blank() {
 
 #[test]
 fn a_part_that_cannot_be_read_is_named_beside_those_that_can() {
-    let read = import(json!({"role": "user", "content": [{"text": "read"}, {"words": "not read"}]}).to_string());
+    let read =
+        import(json!({"role": "user", "content": [{"text": "read"}, {"words": "not read"}]}).to_string());
     assert_eq!((read.texts(), read.skipped.len()), (vec!["read"], 1));
 }
 
@@ -114,7 +115,8 @@ fn an_owner_of_a_wrong_type_is_never_somebody_else() {
 #[test]
 fn conversations_without_ids_are_named_by_their_beginnings() {
     let conversation = |texts: &[&str]| {
-        let messages: Vec<Value> = texts.iter().map(|text| json!({"role": "user", "content": text})).collect();
+        let messages: Vec<Value> =
+            texts.iter().map(|text| json!({"role": "user", "content": text})).collect();
         json!({"messages": messages}).to_string()
     };
     let names = |conversations: &[String]| {
@@ -147,8 +149,10 @@ fn a_cut_record_of_an_array_on_one_line_takes_no_other_along() {
 
 #[test]
 fn an_object_inside_of_a_cut_record_is_not_taken_for_one() {
-    let record = |text: &str| json!({"session": "s", "messages": [{"role": "user", "content": text}]}).to_string();
-    let cut = r#"{"session":"s","messages":[{"role":"user","content":"cut},{"role":"user","content":"inside"}]}"#;
+    let record =
+        |text: &str| json!({"session": "s", "messages": [{"role": "user", "content": text}]}).to_string();
+    let cut =
+        r#"{"session":"s","messages":[{"role":"user","content":"cut},{"role":"user","content":"inside"}]}"#;
     let read = import(format!("[{},{cut},{}]", record("a"), record("c")));
     assert_eq!((read.texts(), read.skipped.len()), (vec!["a", "c"], 1), "{:?}", read.reasons());
 }
@@ -160,7 +164,11 @@ fn the_length_of_a_rest_that_cannot_be_read_is_told() {
     assert_eq!((read.texts(), read.skipped.len()), (vec!["a"], 1));
     let start = line("a").len() + 2;
     assert_eq!(read.skipped[0].rest_bytes, Some((text.len() - start) as u64));
-    assert!(read.reasons()[0].contains(&format!("from byte {start} on cannot be read")), "{:?}", read.reasons());
+    assert!(
+        read.reasons()[0].contains(&format!("from byte {start} on cannot be read")),
+        "{:?}",
+        read.reasons()
+    );
 }
 
 #[test]
@@ -212,9 +220,11 @@ fn members_of_one_name_are_named() {
 
 #[tokio::test]
 async fn a_changed_record_is_named_with_its_place_and_key() {
-    let file = json!([{"id": "1", "memory": "lives in Rome"}, {"id": "2", "memory": "lives in Oslo"}]).to_string();
+    let file =
+        json!([{"id": "1", "memory": "lives in Rome"}, {"id": "2", "memory": "lives in Oslo"}]).to_string();
     let id = uuid::Uuid::nil();
-    let answer = || ok(json!({"memory_ids": [id], "outcomes": ["existing", "conflicting"], "repeated": false}));
+    let answer =
+        || ok(json!({"memory_ids": [id], "outcomes": ["existing", "conflicting"], "repeated": false}));
     for strict in [false, true] {
         let (_script, url) = Script::start([answer()]).await;
         let client = Client::new(url).unwrap();

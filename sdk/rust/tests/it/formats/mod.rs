@@ -180,7 +180,8 @@ fn a_conversation_per_line_is_one_session() {
     ];
     let (_, items) = items(&lines.map(|line| line.to_string()).join("\n"), &options());
     let first = turns(items[0].as_ref().unwrap());
-    let named: Vec<_> = [0, 2, 4].map(|at| turns(items[at].as_ref().unwrap()).session.clone().unwrap()).into();
+    let named: Vec<_> =
+        [0, 2, 4].map(|at| turns(items[at].as_ref().unwrap()).session.clone().unwrap()).into();
     assert!(named.iter().all(|name| name.starts_with("conversation-")), "{named:?}");
     assert!(named[0] != named[1] && named[1] != named[2] && named[0] != named[2], "{named:?}");
     assert_eq!(first.scope, Scope { agent_id: Some("chef".into()), ..Scope::user("mara") });
