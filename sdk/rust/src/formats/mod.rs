@@ -42,6 +42,7 @@ mod import;
 #[cfg(feature = "client")]
 mod imported;
 mod inputs;
+mod layout;
 mod lenient;
 pub mod locomo;
 pub mod longmemeval;

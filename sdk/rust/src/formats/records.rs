@@ -10,6 +10,7 @@
 use std::io::BufRead;
 
 use super::error::{FormatError, SourceLocation};
+use super::layout::{Expect, Layout};
 use super::recovery::{first_key, next_record};
 use super::scan::{Margin, Scan, Step};
 
@@ -31,31 +32,6 @@ pub(super) struct Records<R> {
     key: Option<Vec<u8>>,
     /// Rest of [`MAX_EXAMINED_BYTES`].
     examinable: usize,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Layout {
-    /// Nothing read yet.
-    Unknown,
-    /// Inside an array; `element` says what may follow.
-    Array {
-        element: Expect,
-    },
-    /// Sequence of values.
-    Sequence,
-    Ended,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Expect {
-    /// The first element or the end.
-    First,
-    /// A comma or the end.
-    Comma,
-    /// An element.
-    Another,
-    /// Any of them, after an error.
-    Any,
 }
 
 /// Maximum number of bytes of a file that are examined to find records behind damaged ones.
