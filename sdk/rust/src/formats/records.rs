@@ -37,6 +37,9 @@ pub(super) struct Records<R> {
 /// Maximum number of bytes of a file that are examined to find records behind damaged ones.
 const MAX_EXAMINED_BYTES: usize = 64 << 20;
 
+/// Number of bytes that are examined at a time, and at least for a damaged record.
+const EXAMINED_AT_A_TIME: usize = 1 << 10;
+
 /// UTF-8 byte order mark, with which some programs begin a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -164,7 +167,7 @@ impl<R: BufRead> Records<R> {
             if is_element && !too_long && !was_broken && scan.is_broken() {
                 was_broken = true;
                 if self.recover(record)? {
-                    return Err(self.syntax("the record is cut off"));
+                    return Err(self.damaged(start));
                 }
             }
             let ends_well = matches!(step, Step::Last | Step::Past) || (at_end && scan.is_bare());
@@ -186,7 +189,7 @@ impl<R: BufRead> Records<R> {
                 Step::More if !at_end => continue,
                 Step::More | Step::Last | Step::Past if at_end && !ends_well => {
                     if is_element && !too_long && self.recover(record)? {
-                        return Err(self.syntax("the record is cut off"));
+                        return Err(self.damaged(start));
                     }
                     return Err(self.rest_lost(start, "the record has no end"));
                 }
@@ -243,17 +246,20 @@ impl<R: BufRead> Records<R> {
 
     /// Goes back to the record behind the damaged `record`, as far as it is read; false if there is none.
     fn recover(&mut self, record: &[u8]) -> Result<bool, FormatError> {
+        if self.examinable == 0 {
+            return Ok(false);
+        }
         let keys: Vec<Vec<u8>> = first_key(record).into_iter().chain(self.key.clone()).collect();
         let (mut window, mut budget) = (record.to_vec(), self.examinable.min(self.limit_bytes));
         let before = budget;
         let found = next_record(&mut window, record.len(), &keys, &mut budget, &mut |window| {
             let available = self.fill()?;
-            window.extend_from_slice(available);
-            let count = available.len();
+            let count = available.len().min(EXAMINED_AT_A_TIME);
+            window.extend_from_slice(available.get(..count).unwrap_or_default());
             self.advance(count);
             Ok(count > 0)
         })?;
-        self.examinable = self.examinable.saturating_sub(before - budget);
+        self.examinable = self.examinable.saturating_sub((before - budget).max(EXAMINED_AT_A_TIME));
         let next = found.unwrap_or(record.len());
         let breaks =
             |bytes: Option<&[u8]>| bytes.unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
@@ -268,10 +274,15 @@ impl<R: BufRead> Records<R> {
 
     /// Makes `bytes` the next ones to be read, before those that would be.
     fn return_bytes(&mut self, bytes: &[u8]) {
+        self.offset = self.offset.saturating_sub(bytes.len() as u64);
+        // What was returned before is only rewound, or many damaged records would copy it as many times.
+        if bytes.len() <= self.returned.1 {
+            self.returned.1 -= bytes.len();
+            return;
+        }
         let mut returned = bytes.to_vec();
         returned.extend_from_slice(self.returned.0.get(self.returned.1..).unwrap_or_default());
         self.returned = (returned, 0);
-        self.offset = self.offset.saturating_sub(bytes.len() as u64);
     }
 
     /// Makes the first line of `record` the failed record, and gives back the rest. Records have one line each from

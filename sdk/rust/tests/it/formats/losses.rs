@@ -158,6 +158,17 @@ fn an_object_inside_of_a_cut_record_is_not_taken_for_one() {
 }
 
 #[test]
+fn many_damaged_records_are_examined_in_bounded_time() {
+    let damaged = r#"{"role" 1},"#.repeat(200_000);
+    let open = r#"{"role" 1,{"role":["#;
+    let read = import(format!("[{},{open}{}{damaged}{}]", line("a"), "1,".repeat(1 << 20), line("z")));
+    assert_eq!(read.texts(), ["a", "z"]);
+    assert!(read.reasons()[0].contains("bytes from byte"), "what it took in is told: {:?}", read.reasons());
+    let read = import(format!("[{},{damaged}{}]", line("a"), line("z")));
+    assert_eq!((read.texts(), read.skipped.len()), (vec!["a", "z"], 200_000));
+}
+
+#[test]
 fn the_length_of_a_rest_that_cannot_be_read_is_told() {
     let text = format!("[{},{{\"role\": \"user\", \"content\": [{{\"x\": {}", line("a"), "[".repeat(30));
     let read = import(&text);
