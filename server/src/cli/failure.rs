@@ -55,6 +55,7 @@ impl Failure {
     pub(super) fn of_import(error: ImportError) -> Self {
         match error {
             ImportError::Format(error) => Failure::Failed(causes(&error)),
+            conflict @ ImportError::Conflicting { .. } => Failure::Failed(causes(&conflict)),
             ImportError::Add { location, source } => match Failure::from(source) {
                 Failure::Unreachable(why) => {
                     Failure::Unreachable(format!("{location}: {why}; run it again to go on"))

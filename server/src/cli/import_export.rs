@@ -17,7 +17,7 @@ use super::args::{ExportArgs, Global, ImportArgs};
 use super::connect::with_server;
 use super::failure::Failure;
 use super::import_archive::import_archive;
-use super::import_report::ImportReport;
+use super::import_report::{ImportReport, refuse_input_as_report};
 use super::part_file::PartFile;
 use super::print;
 
@@ -36,6 +36,9 @@ pub(super) async fn import(global: &Global, args: ImportArgs) -> Result<(), Fail
         tool_messages: args.tool_messages,
         ..ImportOptions::default()
     };
+    if let Some(report) = &args.report {
+        refuse_input_as_report(report, &args.files)?;
+    }
     let report = ImportReport::create(args.report.as_deref())?;
     with_server(global, async |server| {
         let again = args.again;

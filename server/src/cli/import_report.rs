@@ -14,11 +14,65 @@ use super::print;
 /// Maximum number of skipped records that are named on the terminal. The report file has all of them.
 const MAX_SHOWN: usize = 20;
 
+/// Refuses a report in the place of a file to import, which it would overwrite. A folder to import reads all files that are
+/// named like JSON or ZIP, so no report of such a name may be in it.
+///
+/// # Errors
+/// [`Failure::Usage`].
+pub(super) fn refuse_input_as_report(report: &Path, inputs: &[PathBuf]) -> Result<(), Failure> {
+    let folder = match report.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // A report that does not exist yet is no file to import, but may become one.
+    let (present, folder) = (report.canonicalize().ok(), folder.canonicalize().ok());
+    let name = report.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let is_named_like_input = READ_EXTENSIONS.iter().any(|extension| name.ends_with(extension));
+    for input in inputs {
+        let Ok(path) = input.canonicalize() else { continue };
+        let is_same = present.as_ref().is_some_and(|report| *report == path || is_same_file(report, &path));
+        let real = present.as_deref().and_then(Path::parent);
+        let is_inside = path.is_dir()
+            && is_named_like_input
+            && [folder.as_deref(), real].into_iter().flatten().any(|folder| folder.starts_with(&path));
+        if is_same || is_inside {
+            let (report, input) = (report.display(), input.display());
+            return Err(Failure::Usage(match is_same {
+                true => format!("--report {report} is the file to import"),
+                false => {
+                    format!("--report {report} is in the folder to import, {input}, as one of its files")
+                }
+            }));
+        }
+    }
+    Ok(())
+}
+
+/// True for two names of one file.
+#[cfg(unix)]
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let identity = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+    identity(one).is_some_and(|one| Some(one) == identity(other))
+}
+
+/// True for two names of one file. Without inodes, only canonical paths tell.
+#[cfg(not(unix))]
+fn is_same_file(_one: &Path, _other: &Path) -> bool {
+    false
+}
+
+/// Extensions of the files of a folder that are read.
+const READ_EXTENSIONS: [&str; 6] = [".json", ".jsonl", ".ndjson", ".jsonlines", ".gz", ".zip"];
+
 /// Totals of an import, over all of its files.
 pub(super) struct ImportReport {
     file: Option<(PathBuf, BufWriter<File>)>,
     shown: Vec<Skipped>,
     skipped: u64,
+    /// Number of files whose rest cannot be read, with an unknown number of records.
+    cut_files: u64,
     total: Imported,
     archives: ArchiveImported,
     left_out: LeftOut,
@@ -37,6 +91,7 @@ impl ImportReport {
             file: file.transpose()?,
             shown: Vec::new(),
             skipped: 0,
+            cut_files: 0,
             total: Imported::default(),
             archives: ArchiveImported::default(),
             left_out: LeftOut::default(),
@@ -55,6 +110,7 @@ impl ImportReport {
 
     pub(super) fn skip(&mut self, skipped: Skipped) -> Result<(), Failure> {
         self.skipped += skipped.count;
+        self.cut_files += u64::from(skipped.rest_bytes.is_some());
         if let Some((path, file)) = &mut self.file {
             let line = serde_json::to_string(&skipped).map_err(|error| Failure::Failed(error.to_string()))?;
             writeln!(file, "{line}")
@@ -105,8 +161,7 @@ impl ImportReport {
         match (self.skipped, self.inputs) {
             (0, _) => Ok(()),
             (_, 0) => Err(Failure::Failed("no file could be imported".to_owned())),
-            (1, _) => Err(Failure::Incomplete("1 record was skipped".to_owned())),
-            (skipped, _) => Err(Failure::Incomplete(format!("{skipped} records were skipped"))),
+            (skipped, _) => Err(Failure::Incomplete(told(skipped - self.cut_files, self.cut_files))),
         }
     }
 
@@ -170,4 +225,19 @@ impl ImportReport {
         }
         lines
     }
+}
+
+/// Sentence on what was skipped: single records, and the rest of files.
+fn told(records: u64, cut_files: u64) -> String {
+    let records = match records {
+        0 => None,
+        1 => Some("1 record was skipped".to_owned()),
+        records => Some(format!("{records} records were skipped")),
+    };
+    let files = match cut_files {
+        0 => None,
+        1 => Some("the rest of a file could not be read".to_owned()),
+        files => Some(format!("the rest of {files} files could not be read")),
+    };
+    records.into_iter().chain(files).collect::<Vec<_>>().join(", and ")
 }

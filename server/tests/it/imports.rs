@@ -256,3 +256,101 @@ fn tool_traffic_is_left_out_unless_it_is_asked_for() {
     assert_eq!(counts(&report, &["added", "existing", "left_out/tool_messages"]), [1, 2, 0]);
     assert!(place.listed().contains("print(1)"));
 }
+
+fn report_lines(path: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_changed_record_with_a_known_key_is_named_and_the_exit_status_is_5() {
+    let turn = |text: &str| json!({"role": "user", "content": text, "session": "s", "id": "k"}).to_string();
+    let chatgpt = |text: &str| {
+        json!([{"id": "c", "mapping": {"1": {"message": {"id": "k", "author": {"role": "user"},
+            "create_time": 1_700_000_000, "content": {"parts": [text]}}}}}])
+        .to_string()
+    };
+    let memory = |text: &str| json!([{"id": "k", "memory": text}]).to_string();
+    for file in [&memory as &dyn Fn(&str) -> String, &turn, &chatgpt] {
+        let place = Place::new();
+        let (path, report) = (place.file("a.json", file("lives in Rome")), place.path("report.txt"));
+        assert_eq!(place.import(&[&path]).0, Some(0));
+        place.file("a.json", file("lives in Oslo"));
+        let (status, counted, told) = place.import(&[&path, "--report", &report]);
+        assert_eq!(status, Some(5), "{told}");
+        assert_eq!(counts(&counted, &["conflicting", "skipped"]), [1, 1]);
+        let lines = report_lines(&report);
+        assert_eq!((lines.len(), &lines[0]["record"]), (1, &json!(1)));
+        assert!(lines[0]["reason"].as_str().unwrap().contains("under its key `k`"), "{lines:?}");
+        let (status, _, told) = place.import(&[&path, "--strict"]);
+        assert!(status == Some(1) && told.contains("under its key `k`"), "{told}");
+        assert!(place.listed().contains("Rome") && !place.listed().contains("Oslo"));
+    }
+}
+
+#[test]
+fn two_memories_of_one_file_with_one_id_are_not_one_silently() {
+    let place = Place::new();
+    let file =
+        place.file("a.json", json!([{"id": 1, "memory": "tea"}, {"id": 1, "memory": "coffee"}]).to_string());
+    let (status, counted, told) = place.import(&[&file]);
+    assert_eq!(
+        (status, counts(&counted, &["added", "conflicting", "skipped"])),
+        (Some(5), vec![1, 1, 1]),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_report_never_overwrites_what_is_imported() {
+    let place = Place::new();
+    let content = odd_lines();
+    let file = place.file("a.jsonl", &content);
+    let (link, folder) = (place.path("link"), place.files.path().to_str().unwrap().to_owned());
+    std::fs::hard_link(&file, &link).unwrap();
+    let new = place.path("new.jsonl");
+    let roundabout = place.path("../".to_owned().as_str());
+    let roundabout =
+        format!("{roundabout}{}/a.jsonl", place.files.path().file_name().unwrap().to_str().unwrap());
+    for (input, report) in
+        [(&file, &file), (&file, &link), (&file, &roundabout), (&folder, &file), (&folder, &new)]
+    {
+        let (status, _, told) = place.import(&[input, "--report", report]);
+        assert!(status == Some(2) && told.contains("--report"), "{input} {report}: {told}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), content);
+    }
+    assert!(!Path::new(&new).exists());
+    let report = place.path("report.txt");
+    assert_eq!(place.import(&[&folder, "--report", &report]).0, Some(5), "a name that is not read");
+}
+
+#[test]
+fn own_exports_one_after_another_are_imported_as_all_of_them() {
+    let place = Place::new();
+    let mut all = String::new();
+    for user in ["bob", "tom"] {
+        let file =
+            place.file("a.jsonl", json!({"role": "user", "content": user, "user_id": user}).to_string());
+        assert_eq!(place.import(&[&file]).0, Some(0));
+        let export = place.path("export.jsonl");
+        assert_eq!(place.run(&["export", "--user", user, "-o", &export]).0, Some(0));
+        all.push_str(&std::fs::read_to_string(&export).unwrap());
+    }
+    let other = Place::new();
+    let file = other.file("all.jsonl", all);
+    let (status, counted, told) = other.import(&[&file]);
+    assert_eq!((status, counts(&counted, &["added", "skipped"])), (Some(0), vec![2, 0]), "{told}");
+    assert!(other.run(&["list", "--user", "tom"]).1.contains("tom"));
+}
+
+#[test]
+fn the_rest_of_a_file_that_cannot_be_read_is_no_single_record() {
+    let place = Place::new();
+    let file = place.file("a.json", format!("[{}, {{\"role\": [[[", line("first tea")));
+    let (status, counted, told) = place.import(&[&file]);
+    assert_eq!((status, counts(&counted, &["added"])), (Some(5), vec![1]), "{told}");
+    assert!(
+        told.contains("the rest of a file could not be read") && !told.contains("1 record was"),
+        "{told}"
+    );
+}

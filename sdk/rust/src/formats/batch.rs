@@ -48,6 +48,7 @@ struct Open {
     salt: String,
     bytes: usize,
     content: Content,
+    locations: Vec<SourceLocation>,
     old_ids: Vec<OldIds>,
     edits: Vec<Edit>,
 }
@@ -173,6 +174,7 @@ impl Batcher {
         open.bytes += turn.text.len();
         open.edits.extend(edit.map(|edit| Edit { index: open.old_ids.len(), edit }));
         open.old_ids.push(old_ids);
+        open.locations.push(location.clone());
         if let Content::Turns(_, turns) = &mut open.content {
             turns.push(turn);
         }
@@ -205,6 +207,7 @@ impl Batcher {
             .get_or_insert_with(|| Open::new(location, salt(), Content::Memories(scope.clone(), Vec::new())));
         open.bytes += memory.text.len();
         open.old_ids.push(old_ids);
+        open.locations.push(location.clone());
         if let Content::Memories(_, memories) = &mut open.content {
             memories.push(memory);
         }
@@ -228,7 +231,15 @@ impl Batcher {
 
 impl Open {
     fn new(location: &SourceLocation, salt: String, content: Content) -> Self {
-        Self { location: location.at(""), salt, bytes: 0, content, old_ids: Vec::new(), edits: Vec::new() }
+        Self {
+            location: location.at(""),
+            salt,
+            bytes: 0,
+            content,
+            locations: Vec::new(),
+            old_ids: Vec::new(),
+            edits: Vec::new(),
+        }
     }
 
     fn finish(self, format: Format) -> ImportItem {
@@ -248,6 +259,7 @@ impl Open {
         ImportItem {
             key: format!("import-{}-{digest}", format.name()),
             location: self.location,
+            locations: self.locations,
             batch,
             old_turn_ids,
             old_memory_ids,

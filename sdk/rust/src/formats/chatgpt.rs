@@ -1,7 +1,8 @@
 //! Reader of ChatGPT's export, `conversations.json`. Every conversation is a tree of messages, with a branch for each
 //! edit of a prompt and each regenerated answer. The imported branch is the one last in view, from `current_node` up
-//! to the root. Without that field, or where it names no node, it is the branch of the newest leaf. A parent that does
-//! not exist is the end of the branch; so is a node that came before, which is reported as well.
+//! to the root. Without that field, or where it names no node, it is the branch of the newest leaf. Broken links are
+//! mended, as [`super::chatgpt_tree`] says; messages that hang on no branch are skipped and named. Those of other branches
+//! are left out on purpose.
 //!
 //! Hidden messages and messages without text (pictures) are left out. A message without a time has that of the previous
 //! one, or of the conversation. The session is the conversation's id; its title goes into every turn's metadata.
@@ -12,13 +13,14 @@
 //! `user_editable_context` and `model_editable_context`; the roles `critic` and `discriminator`. What a tool itself says
 //! as text, code or output is a turn with the role `tool`.
 
-use std::collections::{HashMap, HashSet};
-
 use serde_json::{Map, Value};
 
 use super::batch::{Batcher, Conversation};
+use super::chatgpt_tree::{Branch, branch};
+use super::content::content_of;
 use super::error::{FormatError, SourceLocation};
-use super::fields::{Fields, first, id_of, moment_of, role_of, shown, text_of, wrong};
+use super::fields::{Fields, first, id_of, is_absent, moment_of, role_of, shown, wrong};
+use super::identity::Names;
 use super::record_reader::RecordReader;
 use super::repair::parse;
 use super::{ImportOptions, timestamp};
@@ -26,9 +28,6 @@ use crate::wire::{NewTurn, Role, Scope};
 
 /// Maximum number of nodes of a conversation.
 const MAX_NODES: usize = 200_000;
-
-/// Maximum number of ancestors in which the time of a leaf is sought.
-const MAX_TIME_ANCESTORS: usize = 32;
 
 /// Content types of tool traffic, whoever is their author.
 const TOOL_CONTENT: [&str; 6] = [
@@ -46,11 +45,12 @@ const TOOL_CONTENT_OF_OTHERS: [&str; 2] = ["code", "execution_output"];
 pub(super) struct ChatGptReader {
     scope: Scope,
     tool_messages: bool,
+    names: Names,
 }
 
 impl ChatGptReader {
     pub(super) fn new(options: &ImportOptions) -> Self {
-        Self { scope: options.scope.clone(), tool_messages: options.tool_messages }
+        Self { scope: options.scope.clone(), tool_messages: options.tool_messages, names: Names::default() }
     }
 }
 
@@ -72,23 +72,32 @@ impl RecordReader for ChatGptReader {
             let detail = format!("{} nodes; a conversation has at most {MAX_NODES}", mapping.len());
             return Err(wrong(location, "mapping", &detail));
         }
+        let branch = branch(mapping, first(&export, &["current_node"]).and_then(Value::as_str));
         let session = id_of(&export, &["conversation_id", "id"]);
-        let session = session.unwrap_or_else(|| format!("conversation-{}", location.record));
+        let session = session.unwrap_or_else(|| self.names.next(&beginning(&export, &branch)));
         let conversation =
             Conversation { scope: self.scope.clone(), session: Some(session), visibility: None };
         let mut metadata = Map::new();
         metadata.extend(id_of(&export, &["title"]).map(|title| ("title".to_owned(), Value::from(title))));
 
-        let mut said_at = export.get("create_time").and_then(timestamp::of_value);
+        let created_at = export.get("create_time").filter(|time| !is_absent(time));
+        let mut said_at = created_at.and_then(timestamp::of_value);
+        // A message without a time would get that of the import in place of one that cannot be read.
+        let has_wrong_time = created_at.is_some() && said_at.is_none();
         batcher.close();
-        let branch = branch(mapping, first(&export, &["current_node"]).and_then(Value::as_str));
-        for (seq, (node_id, message)) in branch.messages.into_iter().enumerate() {
+        for (seq, (node_id, message)) in branch.messages.iter().enumerate() {
             let location = location.at(format!("mapping.{node_id}.message"));
             match self.turn(node_id, message, &location, &mut said_at) {
-                Ok(Reading::Turn(turn)) => {
+                Ok(Reading::Turn(turn, _)) if has_wrong_time && turn.said_at.is_none() => {
+                    let time = created_at.map(shown).unwrap_or_default();
+                    let detail = format!("no time, and {time} of the conversation is not a time");
+                    batcher.skip(wrong(&location, "create_time", &detail))?;
+                }
+                Ok(Reading::Turn(turn, unread)) => {
                     let position = u32::try_from(seq).ok();
                     let turn = NewTurn { metadata: metadata.clone(), position, ..*turn };
                     batcher.turn(&location, &conversation, || seq.to_string(), turn)?;
+                    unread.map_or(Ok(()), |fault| batcher.skip(fault))?;
                 }
                 Ok(Reading::Hidden) => batcher.leave_out_hidden(),
                 Ok(Reading::OfTool) => batcher.leave_out_tool(),
@@ -99,13 +108,22 @@ impl RecordReader for ChatGptReader {
         if branch.is_circle {
             batcher.skip(wrong(location, "mapping", "a node is its own ancestor"))?;
         }
+        for node_id in branch.loose {
+            let location = location.at(format!("mapping.{node_id}.message"));
+            batcher.skip(wrong(&location, "", "it hangs on no branch of the conversation"))?;
+        }
+        for node_id in branch.odd {
+            let location = location.at(format!("mapping.{node_id}.message"));
+            batcher.skip(wrong(&location, "", "must be an object"))?;
+        }
         Ok(())
     }
 }
 
 /// Message, read.
 enum Reading {
-    Turn(Box<NewTurn>),
+    /// Turn, with the fault of a part of its content that cannot be read.
+    Turn(Box<NewTurn>, Option<FormatError>),
     Hidden,
     OfTool,
 }
@@ -129,17 +147,24 @@ impl ChatGptReader {
         }
         let author = message.get("author").unwrap_or(&Value::Null);
         let role = author.get("role").or_else(|| message.get("role")).unwrap_or(author);
-        let content = message.get("content").unwrap_or(&Value::Null);
+        let Some(content) = ["content", "parts", "text"].iter().find_map(|name| message.get(*name)) else {
+            return Err(wrong(
+                location,
+                "content",
+                "the message has no content, or has it in an unknown field",
+            ));
+        };
         let Some(role) = self.role(role, message, content, location)? else {
             return Ok(Reading::OfTool);
         };
+        let (text, unread) = text_of_content(content, location)?;
         let turn = NewTurn {
             key: Some(id_of(message, &["id"]).unwrap_or_else(|| node_id.to_owned())),
             author: author.as_object().and_then(|author| id_of(author, &["name"])),
             said_at: said_at.clone(),
-            ..NewTurn::new(role, text_of_content(content))
+            ..NewTurn::new(role, text)
         };
-        Ok(Reading::Turn(Box::new(turn)))
+        Ok(Reading::Turn(Box::new(turn), unread))
     }
 
     /// Role of a message; none if it is to be left out as tool traffic.
@@ -168,83 +193,30 @@ impl ChatGptReader {
     }
 }
 
-/// Text of a content: a string, or `{content_type, parts}`, or `{content_type, text}` and its kin.
-fn text_of_content(content: &Value) -> String {
-    let Some(fields) = content.as_object() else { return text_of(Some(content)).unwrap_or_default() };
-    let inner = first(fields, &["parts", "text", "result", "content"]);
-    text_of(inner).unwrap_or_default()
+/// How a conversation begins: the time of its creation, and the id and text of its first message.
+fn beginning(export: &Fields, branch: &Branch<'_>) -> Value {
+    let first_message = branch.messages.first().map(|(_, message)| *message);
+    let id = first_message.and_then(|message| id_of(message, &["id"]));
+    let text =
+        first_message.and_then(|message| message.get("content")).map(|content| content_of(content).text);
+    serde_json::json!([first(export, &["create_time"]), id, text])
 }
 
-/// Messages of a branch, first to last, each with its node's id.
-struct Branch<'a> {
-    messages: Vec<(&'a str, &'a Fields)>,
-    /// True if a node of the branch is its own ancestor.
-    is_circle: bool,
-}
-
-fn branch<'a>(mapping: &'a Fields, current: Option<&'a str>) -> Branch<'a> {
-    let mut messages = Vec::new();
-    let mut next = current.filter(|id| mapping.contains_key(*id)).or_else(|| newest_leaf(mapping));
-    let mut seen = HashSet::new();
-    while let Some((id, node)) = next.and_then(|id| mapping.get_key_value(id)) {
-        if !seen.insert(id.as_str()) {
-            messages.reverse();
-            return Branch { messages, is_circle: true };
-        }
-        messages.extend(message_of(node).map(|message| (id.as_str(), message)));
-        next = parent_of(node);
+/// Text of a content: a string, or `{content_type, parts}`, or `{content_type, text}` and its kin; and the fault of a part
+/// of it that cannot be read.
+fn text_of_content(
+    content: &Value,
+    location: &SourceLocation,
+) -> Result<(String, Option<FormatError>), FormatError> {
+    let inner = content.as_object().and_then(|fields| first(fields, &["parts", "text", "result", "content"]));
+    let read = content_of(inner.unwrap_or(content));
+    let fault = || {
+        let detail = format!("{} with a part that is no known form of text", shown(content));
+        wrong(location, "content", &detail)
+    };
+    match (read.has_unread, read.text.trim().is_empty()) {
+        (true, true) => Err(fault()),
+        (true, false) => Ok((read.text, Some(fault()))),
+        (false, _) => Ok((read.text, None)),
     }
-    messages.reverse();
-    Branch { messages, is_circle: false }
-}
-
-fn parent_of(node: &Value) -> Option<&str> {
-    node.get("parent")?.as_str()
-}
-
-fn message_of(node: &Value) -> Option<&Fields> {
-    node.get("message")?.as_object()
-}
-
-/// Leaf with the newest message; ties go to the greatest id. A leaf without a time has that of its nearest ancestor.
-fn newest_leaf(mapping: &Fields) -> Option<&str> {
-    let parents: HashSet<&str> = mapping.values().filter_map(parent_of).collect();
-    let mut times: HashMap<&str, f64> = HashMap::new();
-    let mut newest: Option<(f64, &str)> = None;
-    // A leaf without a message is no branch. Without a leaf, all nodes are in circles, and any of them will do.
-    let is_leaf =
-        |(id, node): &(&String, &Value)| !parents.contains(id.as_str()) && message_of(node).is_some();
-    let has_leaf = mapping.iter().any(|entry| is_leaf(&entry));
-    for (id, _) in mapping.iter().filter(|entry| !has_leaf || is_leaf(entry)) {
-        let id = id.as_str();
-        let time = time_of(mapping, id, &mut times);
-        let is_newer = newest.is_none_or(|(newest_time, newest_id)| {
-            time.total_cmp(&newest_time).then_with(|| id.cmp(newest_id)).is_gt()
-        });
-        if is_newer {
-            newest = Some((time, id));
-        }
-    }
-    newest.map(|(_, id)| id)
-}
-
-/// Time of a node or of its nearest ancestor with one, in seconds since 1970; before all times without any.
-fn time_of<'a>(mapping: &'a Fields, id: &'a str, times: &mut HashMap<&'a str, f64>) -> f64 {
-    let (mut next, mut found) = (Some(id), f64::NEG_INFINITY);
-    for _ in 0..MAX_TIME_ANCESTORS {
-        let Some(node) = next.and_then(|id| mapping.get(id)) else { break };
-        if let Some(time) = next.and_then(|id| times.get(id)) {
-            found = *time;
-            break;
-        }
-        let time =
-            message_of(node).and_then(|message| timestamp::seconds_of_value(message.get("create_time")?));
-        if let Some(time) = time {
-            found = time;
-            break;
-        }
-        next = parent_of(node);
-    }
-    times.insert(id, found);
-    found
 }

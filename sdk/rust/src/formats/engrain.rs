@@ -4,10 +4,11 @@
 //! An import does not restore ids and times of recording, which the receiving store assigns, nor earlier versions and
 //! derivations, which format 1 does not have: `archive/` imports those of format 2. A turn whose memory was edited is added
 //! verbatim and then edited. An export without its end line, or with the wrong number of records, is an error; the records
-//! before it are valid.
+//! before it are valid. A header begins another export, as in files that were written one after another.
 
 use super::batch::{Batcher, Conversation, OldIds};
 use super::error::{FormatError, SourceLocation};
+use super::export_tally::{Tally, follows_the_end, of_other_format};
 use super::record_reader::RecordReader;
 use super::repair::parse;
 use super::timestamp;
@@ -16,8 +17,9 @@ use crate::wire::{EXPORT_FORMAT, EditMemory, ExportLine, Kind, Memory, NewMemory
 #[derive(Default)]
 pub(super) struct EngrainReader {
     owner: Option<Scope>,
-    records: u64,
-    announced: Option<u64>,
+    tally: Tally,
+    /// Format of the first export of the file.
+    format: Option<u32>,
 }
 
 impl RecordReader for EngrainReader {
@@ -27,22 +29,30 @@ impl RecordReader for EngrainReader {
         location: &SourceLocation,
         batcher: &mut Batcher,
     ) -> Result<(), FormatError> {
-        if self.announced.is_some() {
-            return Err(cut_short(location, "data follows the end line"));
-        }
         let line = parse(record, location);
+        if self.tally.has_ended() && !matches!(line, Ok(ExportLine::Header { .. })) {
+            return Err(follows_the_end(location));
+        }
         // An invalid line is counted too: its own error reports the loss, so the end line must not report it again.
-        match line.inspect_err(|_| self.records += 1)? {
+        match line.inspect_err(|_| self.tally.count += 1)? {
             ExportLine::Header { format, .. } if format > EXPORT_FORMAT => {
                 Err(FormatError::Version { location: location.clone(), found: format, known: EXPORT_FORMAT })
             }
-            ExportLine::Header { .. } => Ok(()),
+            ExportLine::Header { format, .. } => {
+                // Formats from 2 on have another reader, which is chosen by the first header.
+                let first = *self.format.get_or_insert(format);
+                if (first > 1) != (format > 1) {
+                    return Err(of_other_format(location, format));
+                }
+                self.owner = None;
+                std::mem::take(&mut self.tally).end_before_another(location)
+            }
             ExportLine::Owner { scope, .. } => {
                 self.owner = Some(scope);
                 Ok(())
             }
             ExportLine::Turn { turn, memory, .. } => {
-                self.records += 1;
+                self.tally.count += 1;
                 let conversation = Conversation {
                     scope: self.scope_of(&memory, location)?,
                     session: Some(turn.origin.session.clone()),
@@ -54,7 +64,7 @@ impl RecordReader for EngrainReader {
                 batcher.turn_with_history(location, &conversation, || salt.to_string(), (turn, old_ids, edit))
             }
             ExportLine::Memory { memory, sources, .. } => {
-                self.records += 1;
+                self.tally.count += 1;
                 let scope = self.scope_of(&memory, location)?;
                 let old_ids = OldIds { turn: None, memory: Some(memory.id) };
                 let salt = memory.id;
@@ -68,24 +78,18 @@ impl RecordReader for EngrainReader {
                 batcher.memory(location, &scope, || salt.to_string(), (memory, old_ids))
             }
             ExportLine::End { records, .. } => {
-                self.announced = Some(records);
+                self.tally.announced = Some(records);
                 Ok(())
             }
         }
     }
 
     fn lost(&mut self, _batcher: &mut Batcher) {
-        self.records += 1;
+        self.tally.count += 1;
     }
 
     fn finish(&mut self, location: &SourceLocation) -> Result<(), FormatError> {
-        match self.announced {
-            Some(records) if records == self.records => Ok(()),
-            Some(records) => {
-                Err(cut_short(location, &format!("it has {} records instead of {records}", self.records)))
-            }
-            None => Err(cut_short(location, "the end line is missing")),
-        }
+        self.tally.end(location)
     }
 }
 
@@ -166,8 +170,4 @@ fn memory_of(memory: Memory) -> NewMemory {
         visibility: Some(memory.visibility),
         vector: None,
     }
-}
-
-fn cut_short(location: &SourceLocation, detail: &str) -> FormatError {
-    FormatError::CutShort { location: location.clone(), detail: detail.to_owned() }
 }

@@ -98,6 +98,30 @@ pub enum FormatError {
         /// Description of the fault.
         detail: String,
     },
+    /// A record is damaged, and perhaps took others along.
+    #[error("{location}: not JSON: the {bytes} bytes from byte {from_byte} on are skipped")]
+    Damaged {
+        /// Location of the record.
+        location: SourceLocation,
+        /// Position of its first byte in the decompressed file, from 0.
+        from_byte: u64,
+        /// Number of bytes that are skipped.
+        bytes: u64,
+    },
+    /// The rest of the file cannot be read. The number of records in it is not known.
+    #[error(
+        "{location}: the file is incomplete: {detail}; the {bytes} bytes from byte {from_byte} on cannot be read"
+    )]
+    RestLost {
+        /// Location of the record that has no end.
+        location: SourceLocation,
+        /// Description of the fault.
+        detail: &'static str,
+        /// Position of the first lost byte in the decompressed file, from 0.
+        from_byte: u64,
+        /// Number of lost bytes.
+        bytes: u64,
+    },
     /// The file has an unsupported version of the format.
     #[error("{location}: the export has version {found}; this reader supports version {known}")]
     Version {
@@ -147,6 +171,7 @@ impl FormatError {
                 | Self::TextTooLong { .. }
                 | Self::Syntax { .. }
                 | Self::RecordTooLong { .. }
+                | Self::Damaged { .. }
                 | Self::Unnamed { .. }
         )
     }

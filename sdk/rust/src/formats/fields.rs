@@ -13,9 +13,6 @@ pub(super) type Fields = Map<String, Value>;
 /// Maximum length of a value in an error message, in characters.
 const MAX_SHOWN_CHARS: usize = 60;
 
-/// Maximum nesting of lists and objects around a text.
-const MAX_NESTING: u32 = 8;
-
 /// Role named by a word. The table is in [`super::chat`].
 pub(super) fn role_of(word: &str) -> Option<Role> {
     match word.trim().to_lowercase().as_str() {
@@ -28,17 +25,22 @@ pub(super) fn role_of(word: &str) -> Option<Role> {
     }
 }
 
-/// Scope of a record: its own ids, and for each absent one that of `default`.
+/// Scope of a record: its own ids, and for each absent one that of `default`. An id of a wrong type is not absent: what
+/// belongs to somebody else would become the default owner's.
+///
+/// # Errors
+/// [`FormatError::Value`] for such an id, and for a record without any.
 pub(super) fn scope_of(
     fields: &Fields,
     default: &Scope,
     location: &SourceLocation,
 ) -> Result<Scope, FormatError> {
+    let id = |name| stated_id(fields, &[name], location);
     let named = Scope {
-        user_id: id_of(fields, &["user_id"]),
-        agent_id: id_of(fields, &["agent_id"]),
-        app_id: id_of(fields, &["app_id"]),
-        run_id: id_of(fields, &["run_id"]),
+        user_id: id("user_id")?,
+        agent_id: id("agent_id")?,
+        app_id: id("app_id")?,
+        run_id: id("run_id")?,
     };
     let scope = filled(named, default);
     if scope == Scope::default() {
@@ -67,12 +69,29 @@ pub(super) fn id_of(fields: &Fields, names: &[&str]) -> Option<String> {
     names.iter().filter_map(|name| fields.get(*name)).find_map(id_of_value)
 }
 
+/// Id from the first of `names` that has a value; `None` if none of them has. Blank texts are none.
+///
+/// # Errors
+/// [`FormatError::Value`] if the value is no id.
+pub(super) fn stated_id(
+    fields: &Fields,
+    names: &[&str],
+    location: &SourceLocation,
+) -> Result<Option<String>, FormatError> {
+    let mut given = names.iter().filter_map(|name| Some((*name, fields.get(*name)?)));
+    let Some((name, value)) = given.find(|(_, value)| !is_absent(value)) else { return Ok(None) };
+    let id = id_of_value(value);
+    id.map(Some).ok_or_else(|| wrong(location, name, &format!("{} is not an id", shown(value))))
+}
+
 /// Id in a value: a string that is not blank, a number, or `$oid` of MongoDB.
 pub(super) fn id_of_value(value: &Value) -> Option<String> {
     match value {
         Value::String(id) if !id.trim().is_empty() => Some(id.clone()),
         Value::Number(id) => Some(id.to_string()),
-        Value::Object(fields) => fields.get("$oid")?.as_str().map(str::to_owned),
+        Value::Object(fields) => {
+            fields.get("$oid")?.as_str().filter(|id| !id.trim().is_empty()).map(str::to_owned)
+        }
         _ => None,
     }
 }
@@ -113,31 +132,6 @@ pub(super) fn list_of(value: &Value) -> &[Value] {
         Value::Null => &[],
         Value::Array(list) => list,
         one => std::slice::from_ref(one),
-    }
-}
-
-/// Text of a message content; empty for content without text (a picture, a tool call), none for what cannot be content.
-pub(super) fn text_of(content: Option<&Value>) -> Option<String> {
-    match content {
-        Some(Value::Bool(_)) => None,
-        content => Some(content.and_then(|content| text_at(content, 0)).unwrap_or_default()),
-    }
-}
-
-fn text_at(content: &Value, depth: u32) -> Option<String> {
-    match content {
-        _ if depth > MAX_NESTING => None,
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Array(parts) => {
-            let texts = parts.iter().filter_map(|part| text_at(part, depth + 1));
-            Some(texts.filter(|text| !text.trim().is_empty()).collect::<Vec<_>>().join("\n"))
-        }
-        Value::Object(fields) => {
-            let inner = first(fields, &["text", "value", "content", "parts"])?;
-            text_at(inner, depth + 1)
-        }
-        Value::Null | Value::Bool(_) => None,
     }
 }
 

@@ -86,6 +86,25 @@ impl Positions {
     }
 }
 
+/// Names of the conversations of a file that have no id. A name depends on how the conversation begins, which stays when it
+/// grows, and not on its place in the file, which changes when another one comes before it.
+#[derive(Debug, Default)]
+pub(super) struct Names(HashMap<String, u32>);
+
+impl Names {
+    /// Name of the next conversation with this beginning. The second of two equal beginnings has another name than the
+    /// first; beyond the maximum number of conversations it has the same.
+    pub(super) fn next(&mut self, beginning: &impl Serialize) -> String {
+        let name = format!("conversation-{}", digest("beginning", beginning));
+        if self.0.len() >= MAX_CONVERSATIONS && !self.0.contains_key(&name) {
+            return name;
+        }
+        let count = self.0.entry(name.clone()).or_default();
+        *count = count.saturating_add(1);
+        if *count == 1 { name } else { format!("{name}-{count}") }
+    }
+}
+
 /// Gives a memory a key, unless its format has given it one: the id that it had in the store it was exported from, or a
 /// digest of its content.
 pub(super) fn give_key(scope: &Scope, memory: &mut NewMemory, old_id: Option<Uuid>) {

@@ -18,7 +18,7 @@ use super::deferred_links::{DeferredLinks, Linking};
 use super::identity::digest;
 use super::imported::{Imported, Item, aligned, items};
 use super::new_ids::{NewIds, joined, names};
-use super::refusal::{Divided, divided, is_about_data, refused};
+use super::refusal::{Divided, conflicting, divided, is_about_data, refused};
 use super::{Batch, Edit, FormatError, ImportItem, Skipped};
 use crate::client::{Client, Error};
 use crate::wire::{AddMemories, AddTurns, EditMemory, ItemOutcome, Link};
@@ -50,6 +50,8 @@ pub struct Import<'a> {
     again: bool,
     strict: bool,
     skipped: Vec<Skipped>,
+    /// First conflict of a strict import.
+    conflict: Option<Skipped>,
 }
 
 /// Cause of an incomplete import.
@@ -67,6 +69,14 @@ pub enum ImportError {
         #[source]
         source: Error,
     },
+    /// The store has another content under the key of an item, and reading is strict.
+    #[error("{location}: {reason}")]
+    Conflicting {
+        /// Location of the item in the file.
+        location: super::SourceLocation,
+        /// Description with the key.
+        reason: String,
+    },
 }
 
 impl<'a> Import<'a> {
@@ -81,6 +91,7 @@ impl<'a> Import<'a> {
             again: false,
             strict: false,
             skipped: Vec::new(),
+            conflict: None,
         }
     }
 
@@ -90,13 +101,14 @@ impl<'a> Import<'a> {
         Self { again, ..self }
     }
 
-    /// Fails at the first item that the server refuses, instead of leaving it out.
+    /// Fails at the first item that the server refuses or whose key belongs to another content, instead of leaving it out.
     #[must_use]
     pub fn strict(self, strict: bool) -> Self {
         Self { strict, ..self }
     }
 
-    /// Takes the items that the server has refused since the last call. Beyond 1,000 they are only counted.
+    /// Takes the items that the server has refused since the last call, and those whose keys belong to another content in the
+    /// store. Beyond 1,000 they are only counted.
     pub fn take_skipped(&mut self) -> Vec<Skipped> {
         std::mem::take(&mut self.skipped)
     }
@@ -105,7 +117,8 @@ impl<'a> Import<'a> {
     /// (see [`Import::take_skipped`]).
     ///
     /// # Errors
-    /// [`ImportError::Add`]; the batch can be sent again.
+    /// [`ImportError::Add`]; the batch can be sent again. [`ImportError::Conflicting`] if the import is strict; the other
+    /// items of the batch are added.
     pub async fn send(&mut self, item: ImportItem) -> Result<Imported, ImportError> {
         let (location, key) = (item.location.clone(), item.key.clone());
         // What was added is not sent again, or it would be counted twice.
@@ -117,6 +130,9 @@ impl<'a> Import<'a> {
                 return Err(ImportError::Add { location, source });
             }
             self.half_done = Some(key);
+        }
+        if let Some(Skipped { location, reason, .. }) = self.conflict.take() {
+            return Err(ImportError::Conflicting { location, reason });
         }
         while let Some(linking) = self.later.next_ready().cloned() {
             self.link(&linking).await?;
@@ -173,6 +189,13 @@ impl<'a> Import<'a> {
             Batch::Turns(batch) => (self.add_turns(item, batch).await?, Vec::new()),
             Batch::Memories(batch) => self.add_memories(&item.key, batch).await?,
         };
+        let conflicts = items.iter().enumerate().filter(|(_, one)| one.outcome == ItemOutcome::Conflicting);
+        for conflict in conflicts.map(|(index, _)| conflicting(item, index)) {
+            match self.strict {
+                true => self.conflict = self.conflict.take().or(Some(conflict)),
+                false => self.skip(Some(conflict)),
+            }
+        }
         let memory_ids: Vec<Option<Uuid>> = items.iter().map(|item| item.memory).collect();
         self.learn(&item.old_memory_ids, &memory_ids);
         for edit in &item.edits {

@@ -17,7 +17,8 @@ pub struct Imported {
     pub existing: u64,
     /// Number of turns and memories left out because they were erased earlier; [`super::Import::again`] adds them.
     pub erased: u64,
-    /// Number of turns and memories left out because their keys belong to others, which stay as they are.
+    /// Number of turns and memories left out because their keys belong to others with another content, which stay as they
+    /// are. They are among [`super::Import::take_skipped`] too.
     pub conflicting: u64,
     /// Number of batches of which nothing was added.
     pub repeated_batches: u64,

@@ -16,6 +16,7 @@ use super::error::FormatError;
 use super::expansion::{Bounded, Counted};
 use super::reader::{ImportItems, open, read};
 use super::source::ZIP_MAGIC;
+use super::zip_names::repeated;
 use super::{Format, ImportOptions, LeftOut};
 
 /// Maximum number of inputs below a path.
@@ -216,6 +217,18 @@ impl Inputs {
             let (packed, crc) = (member.compressed_size(), member.crc32());
             packed_bytes = packed_bytes.saturating_add(packed);
             found.push((full_name, Place::Member { archive: path.to_owned(), start, packed, crc, deflated }));
+        }
+        if archive.has_duplicate_names() {
+            let start = archive.central_directory_start();
+            let all =
+                File::open(path).and_then(|file| repeated(io::BufReader::new(file), start, MAX_MEMBERS));
+            for own_name in all.map_err(|source| unreadable(path, source))? {
+                if is_conversation(&own_name.to_lowercase()) {
+                    let detail =
+                        "more than one member has this name, and only one of them is read".to_owned();
+                    self.skipped.push(FormatError::Archive { file: format!("{name}/{own_name}"), detail });
+                }
+            }
         }
         // Members that share their bytes are how a small archive becomes a large one.
         if packed_bytes > length {

@@ -4,11 +4,18 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::fields::{list_of, text_of};
+use super::content::text_of;
+use super::fields::list_of;
 
 /// Text; empty for null.
 pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     Ok(text_of(Some(&Value::deserialize(from)?)).unwrap_or_default())
+}
+
+/// Text of something that was said; empty for null. A text in an unknown form is an error, not a blank one.
+pub(super) fn words<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let value = Value::deserialize(from)?;
+    text_of(Some(&value)).ok_or_else(|| serde::de::Error::custom("the text is in no known form"))
 }
 
 /// Text that is not blank; none for null.

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::batch::{self, Batcher};
 use super::error::{FormatError, SourceLocation};
-use super::fields::{filled, is_absent, list_of, shown};
+use super::fields::{filled, is_absent, list_of, shown, wrong};
 use super::record_reader::RecordReader;
 use super::records::Records;
 use super::repair::parse;
@@ -56,7 +56,7 @@ struct DialogueTurn {
     speaker: Option<String>,
     #[serde(default, deserialize_with = "lenient::optional_text")]
     dia_id: Option<String>,
-    #[serde(default, deserialize_with = "lenient::text")]
+    #[serde(default, deserialize_with = "lenient::words")]
     text: String,
     #[serde(default, deserialize_with = "lenient::optional_text")]
     blip_caption: Option<String>,
@@ -94,6 +94,12 @@ impl Conversation {
             let detail = "a conversation needs an id".to_owned();
             return Err(FormatError::Value { location: location.at("sample_id"), detail });
         }
+        for (name, list) in &self.conversation {
+            if session_number(name).is_none() && (list.is_array() || list.is_object()) {
+                let detail = "a list that is no session: sessions are called `session_N`";
+                batcher.skip(wrong(&location.at("conversation"), name, detail))?;
+            }
+        }
         let scope = filled(self.scope(options), &options.scope);
         let mut earlier = None;
         for (name, turns) in self.sessions() {
@@ -119,6 +125,12 @@ impl Conversation {
             };
             for (seq, turn) in list_of(turns).iter().enumerate() {
                 let location = location.at(format!("{part}[{seq}]"));
+                let has_words =
+                    ["text", "blip_caption", "img_url"].iter().any(|name| turn.get(*name).is_some());
+                if turn.is_object() && !has_words {
+                    batcher.skip(wrong(&location, "text", "the turn has no text"))?;
+                    continue;
+                }
                 let turn = match DialogueTurn::deserialize(turn) {
                     Ok(turn) => turn,
                     Err(source) => {
@@ -143,12 +155,14 @@ impl Conversation {
 
     /// Sessions in the order of their numbers. Some files have dates without a session.
     fn sessions(&self) -> impl Iterator<Item = (&str, &Value)> {
-        let numbered = self.conversation.iter().filter_map(|(name, turns)| {
-            let number: u32 = name.strip_prefix("session_")?.parse().ok()?;
-            Some((number, (name.as_str(), turns)))
-        });
-        let numbered: BTreeMap<_, _> = numbered.collect();
-        numbered.into_values()
+        let numbered = self
+            .conversation
+            .iter()
+            .filter_map(|(name, turns)| Some((session_number(name)?, (name.as_str(), turns))));
+        // `session_1` and `session_01` are two.
+        let mut numbered: Vec<_> = numbered.collect();
+        numbered.sort_by_key(|(number, (name, _))| (*number, *name));
+        numbered.into_iter().map(|(_, session)| session)
     }
 
     /// Time of a session; none if it has none.
@@ -162,6 +176,10 @@ impl Conversation {
             detail: format!("{} is not a time", shown(date)),
         })
     }
+}
+
+fn session_number(name: &str) -> Option<u32> {
+    name.strip_prefix("session_")?.parse().ok()
 }
 
 fn with_caption(turn: DialogueTurn) -> String {

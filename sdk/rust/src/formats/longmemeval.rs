@@ -61,7 +61,7 @@ pub struct HaystackTurn {
     #[serde(default, deserialize_with = "lenient::text")]
     pub role: String,
     /// Text of the turn.
-    #[serde(default, deserialize_with = "lenient::text")]
+    #[serde(default, deserialize_with = "lenient::words")]
     pub content: String,
     /// Mark of a turn with evidence.
     #[serde(default, deserialize_with = "lenient::optional_bool")]
@@ -71,7 +71,13 @@ pub struct HaystackTurn {
 /// Sessions of a haystack. What is not a turn is kept as one without a role, so that it is named when it is skipped.
 fn sessions<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Vec<HaystackTurn>>, D::Error> {
     let no_turn = || HaystackTurn { role: String::new(), content: String::new(), has_answer: None };
-    let turn = |value: &Value| HaystackTurn::deserialize(value).unwrap_or_else(|_| no_turn());
+    let has_words = |value: &&Value| value.get("content").is_some();
+    let turn = |value: &Value| {
+        Some(value)
+            .filter(has_words)
+            .and_then(|value| HaystackTurn::deserialize(value).ok())
+            .unwrap_or_else(no_turn)
+    };
     let sessions = Value::deserialize(from)?;
     Ok(list_of(&sessions).iter().map(|session| list_of(session).iter().map(turn).collect()).collect())
 }
@@ -161,7 +167,8 @@ impl Question {
                 let part = format!("haystack_sessions[{index}][{seq}]");
                 let Some(role) = role_of(&turn.role) else {
                     let role = turn.role.chars().take(60).collect::<String>();
-                    batcher.skip(wrong(&location.at(part), "role", &format!("`{role}` is not a role")))?;
+                    let detail = format!("no turn with a role and a text: `{role}` is not a role");
+                    batcher.skip(wrong(&location.at(part), "role", &detail))?;
                     continue;
                 };
                 let turn = NewTurn {

@@ -26,12 +26,15 @@ mod batch;
 mod canonical;
 pub mod chat;
 mod chatgpt;
+mod chatgpt_tree;
+mod content;
 #[cfg(feature = "client")]
 mod deferred_links;
 mod detect;
 mod engrain;
 mod error;
 mod expansion;
+mod export_tally;
 mod fields;
 mod identity;
 #[cfg(feature = "client")]
@@ -39,6 +42,7 @@ mod import;
 #[cfg(feature = "client")]
 mod imported;
 mod inputs;
+mod layout;
 mod lenient;
 pub mod locomo;
 pub mod longmemeval;
@@ -48,6 +52,7 @@ mod new_ids;
 mod reader;
 mod record_reader;
 mod records;
+mod recovery;
 #[cfg(feature = "client")]
 mod refusal;
 mod repair;
@@ -57,6 +62,7 @@ mod source;
 mod timestamp;
 mod timestamp_text;
 mod utf16;
+mod zip_names;
 
 use uuid::Uuid;
 
@@ -82,6 +88,8 @@ pub struct ImportItem {
     pub key: String,
     /// Beginning of the batch in the file.
     pub location: SourceLocation,
+    /// Locations of the turns or memories in the file, in the order of the batch.
+    pub locations: Vec<SourceLocation>,
     /// Turns or memories to add.
     pub batch: Batch,
     /// Old ids of the turns, in the order of the batch; only for an Engrain export.

@@ -2,14 +2,16 @@
 //! sequence of values such as JSON lines. It tracks only brackets and strings; serde_json validates the records.
 //!
 //! A malformed or too long record is one error, after which the splitter goes on: in a sequence at the next line that
-//! begins a value, in an array at the next element.
+//! begins a value, in an array at the next element. Where it finds none, the error tells the number of bytes that are lost.
 //!
-//! Invariants: memory is bounded by twice the maximum record size for any input; every call makes progress, so a file
+//! Invariants: memory is bounded by three times the maximum record size for any input; every call makes progress, so a file
 //! of n bytes has at most n + 2 records and errors.
 
 use std::io::BufRead;
 
 use super::error::{FormatError, SourceLocation};
+use super::layout::{Expect, Layout};
+use super::recovery::{first_key, next_record};
 use super::scan::{Margin, Scan, Step};
 
 /// Records of a file.
@@ -24,32 +26,19 @@ pub(super) struct Records<R> {
     layout: Layout,
     margin: Margin,
     limit_bytes: usize,
+    /// Position in the file of the next byte.
+    offset: u64,
+    /// First key of the last sound record.
+    key: Option<Vec<u8>>,
+    /// Rest of [`MAX_EXAMINED_BYTES`].
+    examinable: usize,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Layout {
-    /// Nothing read yet.
-    Unknown,
-    /// Inside an array; `element` says what may follow.
-    Array {
-        element: Expect,
-    },
-    /// Sequence of values.
-    Sequence,
-    Ended,
-}
+/// Maximum number of bytes of a file that are examined to find records behind damaged ones.
+const MAX_EXAMINED_BYTES: usize = 64 << 20;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Expect {
-    /// The first element or the end.
-    First,
-    /// A comma or the end.
-    Comma,
-    /// An element.
-    Another,
-    /// Any of them, after an error.
-    Any,
-}
+/// Number of bytes that are examined at a time, and at least for a damaged record.
+const EXAMINED_AT_A_TIME: usize = 1 << 10;
 
 /// UTF-8 byte order mark, with which some programs begin a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -59,7 +48,19 @@ impl<R: BufRead> Records<R> {
         let location = SourceLocation { file: file.into(), ..SourceLocation::default() };
         let (layout, margin) = (Layout::Unknown, Margin::default());
         let returned = (Vec::new(), 0);
-        Self { source, returned, location, line: 1, column: Some(0), layout, margin, limit_bytes }
+        Self {
+            source,
+            returned,
+            location,
+            line: 1,
+            column: Some(0),
+            layout,
+            margin,
+            limit_bytes,
+            offset: 0,
+            key: None,
+            examinable: MAX_EXAMINED_BYTES,
+        }
     }
 
     /// Beginning of the last record read.
@@ -156,32 +157,19 @@ impl<R: BufRead> Records<R> {
 
     /// Reads one value, from its first byte to its last.
     fn value(&mut self, record: &mut Vec<u8>) -> Result<(), FormatError> {
-        let (mut scan, first_line) = (Scan::new(self.margin), self.line);
-        let mut too_long = false;
+        let (mut scan, first_line, start) = (Scan::new(self.margin), self.line, self.offset);
+        let (mut too_long, mut was_broken) = (false, false);
+        let is_element = matches!(self.layout, Layout::Array { .. });
         loop {
             let was_too_long = too_long;
-            let available = self.fill()?;
-            let (mut taken, mut breaks, mut step) = (0, 0, Step::More);
-            for &byte in available {
-                step = scan.step(byte);
-                if !matches!(step, Step::More | Step::Last) {
-                    break;
-                }
-                breaks += u64::from(byte == b'\n');
-                taken += 1;
-                if step == Step::Last {
-                    break;
+            let (taken, step) = self.scan_on(&mut scan, is_element && !was_broken, record, &mut too_long)?;
+            let at_end = taken == 0 && step == Step::More;
+            if is_element && !too_long && !was_broken && scan.is_broken() {
+                was_broken = true;
+                if self.recover(record)? {
+                    return Err(self.damaged(start));
                 }
             }
-            let at_end = available.is_empty();
-            // A record beyond the bound is scanned to its end, but not kept.
-            if !too_long {
-                record.extend_from_slice(&available[..taken]);
-                too_long = record.len() > self.limit_bytes;
-            }
-            self.line += breaks;
-            self.advance(taken);
-            self.column = None;
             let ends_well = matches!(step, Step::Last | Step::Past) || (at_end && scan.is_bare());
             let fails = too_long || at_end || !matches!(step, Step::More);
             let may_be_several = scan.is_ambiguous() && !was_too_long && self.layout == Layout::Sequence;
@@ -192,9 +180,19 @@ impl<R: BufRead> Records<R> {
                 _ if ends_well && !too_long => {
                     self.margin.one_line_records |=
                         self.layout == Layout::Sequence && !record.contains(&b'\n');
+                    if was_broken {
+                        return Err(self.damaged(start));
+                    }
+                    self.key = first_key(record);
                     return Ok(());
                 }
                 Step::More if !at_end => continue,
+                Step::More | Step::Last | Step::Past if at_end && !ends_well => {
+                    if is_element && !too_long && self.recover(record)? {
+                        return Err(self.damaged(start));
+                    }
+                    return Err(self.rest_lost(start, "the record has no end"));
+                }
                 _ if too_long => {
                     let (location, limit_bytes) = (self.location.clone(), self.limit_bytes);
                     FormatError::RecordTooLong { location, limit_bytes }
@@ -212,13 +210,86 @@ impl<R: BufRead> Records<R> {
         }
     }
 
+    /// Scans the bytes that are available; ends before one that is not of the value, after its last, and at the first one
+    /// that JSON forbids if `stops_at_fault`. Returns the number of bytes taken, and the last step.
+    fn scan_on(
+        &mut self,
+        scan: &mut Scan,
+        stops_at_fault: bool,
+        record: &mut Vec<u8>,
+        too_long: &mut bool,
+    ) -> Result<(usize, Step), FormatError> {
+        let limit_bytes = self.limit_bytes;
+        let available = self.fill()?;
+        let (mut taken, mut breaks, mut step) = (0, 0, Step::More);
+        for &byte in available {
+            step = scan.step(byte);
+            if !matches!(step, Step::More | Step::Last) {
+                break;
+            }
+            breaks += u64::from(byte == b'\n');
+            taken += 1;
+            if step == Step::Last || (stops_at_fault && scan.is_broken()) {
+                break;
+            }
+        }
+        // A record beyond the bound is scanned to its end, but not kept.
+        if !*too_long {
+            record.extend_from_slice(available.get(..taken).unwrap_or_default());
+            *too_long = record.len() > limit_bytes;
+        }
+        self.line += breaks;
+        self.advance(taken);
+        self.column = None;
+        Ok((taken, step))
+    }
+
+    /// Goes back to the record behind the damaged `record`, as far as it is read; false if there is none.
+    fn recover(&mut self, record: &[u8]) -> Result<bool, FormatError> {
+        if self.examinable == 0 {
+            return Ok(false);
+        }
+        let keys: Vec<Vec<u8>> = first_key(record).into_iter().chain(self.key.clone()).collect();
+        let (mut window, mut budget) = (record.to_vec(), self.examinable.min(self.limit_bytes));
+        let before = budget;
+        let found = next_record(&mut window, record.len(), &keys, &mut budget, &mut |window| {
+            let available = self.fill()?;
+            let count = available.len().min(EXAMINED_AT_A_TIME);
+            window.extend_from_slice(available.get(..count).unwrap_or_default());
+            self.advance(count);
+            Ok(count > 0)
+        })?;
+        self.examinable = self.examinable.saturating_sub((before - budget).max(EXAMINED_AT_A_TIME));
+        let next = found.unwrap_or(record.len());
+        let breaks =
+            |bytes: Option<&[u8]>| bytes.unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
+        self.line -= breaks(record.get(next..)) as u64;
+        self.line += breaks(window.get(record.len()..next)) as u64;
+        self.return_bytes(window.get(next..).unwrap_or_default());
+        if found.is_some() {
+            self.layout = Layout::Array { element: Expect::Another };
+        }
+        Ok(found.is_some())
+    }
+
+    /// Makes `bytes` the next ones to be read, before those that would be.
+    fn return_bytes(&mut self, bytes: &[u8]) {
+        self.offset = self.offset.saturating_sub(bytes.len() as u64);
+        // What was returned before is only rewound, or many damaged records would copy it as many times.
+        if bytes.len() <= self.returned.1 {
+            self.returned.1 -= bytes.len();
+            return;
+        }
+        let mut returned = bytes.to_vec();
+        returned.extend_from_slice(self.returned.0.get(self.returned.1..).unwrap_or_default());
+        self.returned = (returned, 0);
+    }
+
     /// Makes the first line of `record` the failed record, and gives back the rest. Records have one line each from
     /// then on, so this happens once in a file and reading stays linear.
     fn give_back(&mut self, record: &[u8], first_line: u64) -> FormatError {
         let rest = record.iter().position(|byte| *byte == b'\n').map_or(record.len(), |at| at + 1);
-        let mut returned = record.get(rest..).unwrap_or_default().to_vec();
-        returned.extend_from_slice(self.returned.0.get(self.returned.1..).unwrap_or_default());
-        self.returned = (returned, 0);
+        self.return_bytes(record.get(rest..).unwrap_or_default());
         (self.line, self.column) = (first_line + 1, Some(0));
         self.margin.one_line_records = true;
         FormatError::Syntax {
@@ -298,6 +369,7 @@ impl<R: BufRead> Records<R> {
     }
 
     fn advance(&mut self, count: usize) {
+        self.offset = self.offset.saturating_add(count as u64);
         if self.returned.1 < self.returned.0.len() {
             self.returned.1 += count;
         } else {
@@ -307,6 +379,16 @@ impl<R: BufRead> Records<R> {
 
     fn syntax(&self, detail: &'static str) -> FormatError {
         FormatError::Syntax { location: self.location.clone(), at_line: self.line, detail }
+    }
+
+    fn damaged(&self, start: u64) -> FormatError {
+        let bytes = self.offset.saturating_sub(start);
+        FormatError::Damaged { location: self.location.clone(), from_byte: start, bytes }
+    }
+
+    fn rest_lost(&self, start: u64, detail: &'static str) -> FormatError {
+        let bytes = self.offset.saturating_sub(start);
+        FormatError::RestLost { location: self.location.clone(), detail, from_byte: start, bytes }
     }
 
     fn cut_short(&self, detail: &str) -> FormatError {

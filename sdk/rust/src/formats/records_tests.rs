@@ -36,7 +36,7 @@ fn an_error_names_its_location() {
     let wrong = |text: &str| records(text.as_bytes(), 4, 1000).unwrap_err().to_string();
     assert_eq!(
         wrong("[{},\n{\"a\": 1"),
-        "test, record 2 (line 2): the file is incomplete: the record has no end"
+        "test, record 2 (line 2): the file is incomplete: the record has no end; the 7 bytes from byte 5 on cannot be read"
     );
     assert_eq!(
         wrong("[{}\n{}]"),

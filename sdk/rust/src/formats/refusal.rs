@@ -10,6 +10,9 @@ use crate::wire::Problem;
 /// Codes of problems that are faults of the data. All others are faults of the server, the caller or the connection.
 const CODES_OF_DATA: [&str; 4] = ["invalid_request", "over_limit", "malformed_json", "body_too_large"];
 
+/// Maximum length of a key in a report, in characters.
+const MAX_KEY_CHARS: usize = 60;
+
 /// Parts of a refused batch.
 pub(super) struct Divided {
     /// Smaller batches, in order.
@@ -47,6 +50,22 @@ pub(super) fn refused(item: &ImportItem, problem: &Problem, count: u64) -> Skipp
     Skipped { count, ..Skipped::new(location, &reason) }
 }
 
+/// Report of an item whose key belongs to another one in the store.
+pub(super) fn conflicting(item: &ImportItem, index: usize) -> Skipped {
+    let location = item.locations.get(index).unwrap_or(&item.location).clone();
+    let key = match &item.batch {
+        Batch::Turns(batch) => batch.turns.get(index).and_then(|turn| turn.key.clone()),
+        Batch::Memories(batch) => batch.memories.get(index).and_then(|memory| memory.key.clone()),
+    };
+    let key = key.map(|key| format!(" under its key `{}`", shortened(&key))).unwrap_or_default();
+    Skipped::new(location, &format!("the store has another content{key}, which stays as it is"))
+}
+
+/// Beginning of a key.
+fn shortened(key: &str) -> String {
+    key.chars().take(MAX_KEY_CHARS).collect()
+}
+
 /// Position of the item in a field such as `turns[3].said_at`.
 fn index_of(field: &str) -> Option<usize> {
     let rest = field.strip_prefix("turns[").or_else(|| field.strip_prefix("memories["))?;
@@ -76,6 +95,7 @@ fn part(item: &ImportItem, keep: impl Fn(usize) -> bool) -> Option<ImportItem> {
     (!batch.is_empty()).then(|| ImportItem {
         key: format!("import-{digest}"),
         location: item.location.clone(),
+        locations: kept(&item.locations, &keep),
         old_turn_ids: kept(&item.old_turn_ids, &keep),
         old_memory_ids: kept(&item.old_memory_ids, &keep),
         edits: edits.collect(),

@@ -29,6 +29,8 @@ pub(super) struct Scan {
     /// Column in a line with only white space so far.
     indent: Option<usize>,
     ambiguous: bool,
+    /// True after a byte that JSON forbids at its place.
+    broken: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,11 @@ impl Scan {
         self.ambiguous
     }
 
+    /// True if the value has a byte that JSON forbids at its place, so that it cannot be parsed.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     pub(super) fn step(&mut self, byte: u8) -> Step {
         let first = !std::mem::replace(&mut self.begun, true);
         if byte == b'{' && self.indent.is_some() && self.indent == self.margin.column && self.is_cut() {
@@ -70,11 +77,35 @@ impl Scan {
             b'\r' => self.indent,
             _ => None,
         };
+        self.broken |= !first && !self.in_string && self.is_misplaced(byte);
         let step = if self.in_string { self.step_in_string(byte) } else { self.step_outside(byte, first) };
         if !self.in_string && !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
             self.last = byte;
         }
         step
+    }
+
+    /// True if JSON forbids `byte`, outside of texts, after what came before it. Beyond the nesting whose brackets are kept,
+    /// nothing is known to be forbidden.
+    fn is_misplaced(&self, byte: u8) -> bool {
+        if !(1..=128).contains(&self.depth) || matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
+            return false;
+        }
+        let in_array = self.arrays & 1 == 1;
+        let begins_value = if in_array { matches!(self.last, b'[' | b',') } else { self.last == b':' };
+        let begins_key = !in_array && matches!(self.last, b'{' | b',');
+        let follows_value = !matches!(self.last, b'{' | b'[' | b',' | b':');
+        let is_allowed = match byte {
+            b'"' => begins_value || begins_key,
+            b'{' | b'[' => begins_value,
+            b'}' => !in_array && (follows_value || self.last == b'{'),
+            b']' => in_array && (follows_value || self.last == b'['),
+            b',' => follows_value,
+            b':' => !in_array && self.last == b'"',
+            // A byte of a number or literal.
+            _ => begins_value || (follows_value && !matches!(self.last, b'"' | b'}' | b']')),
+        };
+        !is_allowed
     }
 
     /// True if `{` at the place of records is a new record.

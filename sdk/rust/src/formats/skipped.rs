@@ -17,11 +17,15 @@ pub struct Skipped {
     pub reason: String,
     /// Number of records or parts, at least 1.
     pub count: u64,
+    /// Length of the rest of the file in bytes, if it cannot be read: then `count` is 1, and nobody knows the number of
+    /// records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rest_bytes: Option<u64>,
 }
 
 impl Skipped {
     pub(super) fn new(location: SourceLocation, reason: &str) -> Self {
-        Self { location, reason: reason.chars().take(MAX_REASON_CHARS).collect(), count: 1 }
+        Self { location, reason: reason.chars().take(MAX_REASON_CHARS).collect(), count: 1, rest_bytes: None }
     }
 }
 
@@ -37,6 +41,8 @@ impl From<&FormatError> for Skipped {
             | FormatError::Syntax { location, .. }
             | FormatError::RecordTooLong { location, .. }
             | FormatError::CutShort { location, .. }
+            | FormatError::Damaged { location, .. }
+            | FormatError::RestLost { location, .. }
             | FormatError::Version { location, .. }
             | FormatError::Shape { location, .. }
             | FormatError::Value { location, .. }
@@ -50,7 +56,11 @@ impl From<&FormatError> for Skipped {
             .map(|rest| rest.trim_start_matches([':', ',', ' ']).to_owned())
             .unwrap_or(told);
         let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        Self { count, ..Self::new(location, &format!("{told}{cause}")) }
+        let rest_bytes = match error {
+            FormatError::RestLost { bytes, .. } => Some(*bytes),
+            _ => None,
+        };
+        Self { count, rest_bytes, ..Self::new(location, &format!("{told}{cause}")) }
     }
 }
 

@@ -1,15 +1,19 @@
 //! Parser of the time formats of import files; the result is RFC 3339, as the API takes it: with the offset from UTC that
 //! the file tells, because it tells the local day, else in UTC.
 //!
-//! A time without a zone is read as UTC: files do not tell their zone, and a guess would differ between machines. A
-//! number, also written as a text, counts seconds since 1970; milliseconds if as seconds it would be after the year
-//! 5138; microseconds if as milliseconds it would be. Texts beyond RFC 3339 are read by
+//! A time without a zone is read as UTC: files do not tell their zone, and a guess would differ between machines. A zone by
+//! name (RFC 9557) decides; one that contradicts the offset makes the text no time. Texts beyond RFC 3339 are read by
 //! [`super::timestamp_text`], which states the rule for days and months written as numbers.
+//!
+//! A number, also written as a text, is a date `YYYYMMDD` or a time `YYYYMMDDhhmmss` if it is one of the years 1970 to
+//! 2100, else seconds, milliseconds, microseconds or nanoseconds since 1970 in the same years. The ranges do not overlap,
+//! since none begins before March 1973 (nanoseconds: September 2001). Smaller numbers are no times: they are years, days of a
+//! spreadsheet, or stand for a missing time. Neither are times before 1900, such as the year 1 of .NET and Go.
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::Pieces;
 use jiff::tz::{Offset, TimeZone};
+use jiff::{Timestamp, ZonedDateTime};
 use serde_json::Value;
 
 use super::timestamp_text;
@@ -23,14 +27,22 @@ pub(super) fn with_offset(moment: String, minutes: Option<i16>) -> String {
     local().unwrap_or(moment)
 }
 
-/// Smallest number read as milliseconds; as seconds it is in the year 5138.
-const FIRST_OF_MILLISECONDS: f64 = 1e11;
+/// Units of numbers since 1970: first and last number, and the number of nanoseconds.
+const UNITS: [(f64, f64, f64); 4] = [
+    (1e8, LAST_SECOND, 1e9),
+    (1e11, LAST_SECOND * 1e3, 1e6),
+    (1e14, LAST_SECOND * 1e6, 1e3),
+    (1.000_000_001e18, LAST_SECOND * 1e9, 1.0),
+];
 
-/// Smallest number read as microseconds; as milliseconds it is in the year 5138.
-const FIRST_OF_MICROSECONDS: f64 = 1e14;
+/// Last second of the year 2100.
+const LAST_SECOND: f64 = 4_133_980_799.0;
 
-/// Largest number read as a time, in microseconds.
-const LAST_OF_MICROSECONDS: f64 = 1e17;
+/// Years of numbers that are dates.
+const YEARS: std::ops::RangeInclusive<i16> = 1970..=2100;
+
+/// First year of a time in a text.
+const FIRST_YEAR: i16 = 1900;
 
 /// Time of a JSON value: a string in any format of [`parse`], a number, `$date` of MongoDB, or seconds of Firestore.
 pub(super) fn of_value(value: &Value) -> Option<String> {
@@ -74,7 +86,7 @@ impl From<Timestamp> for Instant {
 fn instant(value: &Value) -> Option<Instant> {
     match value {
         Value::String(text) => instant_of_text(text),
-        Value::Number(number) => from_number(number.as_f64()?).map(Instant::from),
+        Value::Number(number) => from_number(&number.to_string()).map(Instant::from),
         Value::Object(fields) => {
             let inner = ["$date", "$numberLong", "_seconds", "seconds"].into_iter();
             match inner.filter_map(|name| fields.get(name)).next()? {
@@ -89,34 +101,48 @@ fn instant(value: &Value) -> Option<Instant> {
 
 fn instant_of_text(text: &str) -> Option<Instant> {
     let text = text.trim();
+    if text.contains('[') {
+        let zoned: ZonedDateTime = text.parse().ok()?;
+        return plausible(Instant { at: zoned.timestamp(), offset: Some(zoned.offset()) });
+    }
+    if text.parse::<f64>().is_ok() {
+        return from_number(text).map(Instant::from);
+    }
     if let Ok(at) = text.parse::<Timestamp>() {
         let offset = Pieces::parse(text).ok().and_then(|pieces| pieces.to_numeric_offset());
-        return Some(Instant { at, offset });
+        return plausible(Instant { at, offset });
     }
     if let Ok(civil) = text.parse::<DateTime>() {
-        return TimeZone::UTC.to_timestamp(civil).ok().map(Instant::from);
+        return plausible(TimeZone::UTC.to_timestamp(civil).ok()?.into());
     }
-    if let Ok(number) = text.parse() {
-        return from_number(number).map(Instant::from);
-    }
-    timestamp_text::parse(text)
+    plausible(timestamp_text::parse(text)?)
 }
 
-/// Time of a number of seconds, milliseconds or microseconds since 1970, to the microsecond.
-fn from_number(number: f64) -> Option<Timestamp> {
-    let size = number.abs();
-    let micros = if size >= FIRST_OF_MICROSECONDS {
-        number
-    } else if size >= FIRST_OF_MILLISECONDS {
-        number * 1e3
-    } else {
-        number * 1e6
-    };
-    // NaN is refused as well. The checked conversion refuses times outside the calendar.
-    if !(micros.abs() <= LAST_OF_MICROSECONDS * 10.0 && size <= LAST_OF_MICROSECONDS) {
+fn plausible(moment: Instant) -> Option<Instant> {
+    let offset = moment.offset.unwrap_or(Offset::UTC);
+    (offset.to_datetime(moment.at).year() >= FIRST_YEAR).then_some(moment)
+}
+
+/// Time of a number, to the microsecond.
+fn from_number(text: &str) -> Option<Timestamp> {
+    if let Some(civil) = compact(text) {
+        return TimeZone::UTC.to_timestamp(civil).ok();
+    }
+    let number: f64 = text.parse().ok()?;
+    // NaN is in no range.
+    let (_, _, nanos) = UNITS.into_iter().find(|(first, last, _)| *first <= number && number <= *last)?;
+    Timestamp::from_microsecond((number * (nanos / 1e3)).round() as i64).ok()
+}
+
+/// Date and time of a number such as `20240501` or `20240501090000`.
+fn compact(text: &str) -> Option<DateTime> {
+    if !matches!(text.len(), 8 | 14) || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    Timestamp::from_microsecond(micros.round() as i64).ok()
+    let small = |at: usize| text.get(at..at + 2).map_or(Some(0), |digits| digits.parse::<i8>().ok());
+    let year: i16 = text.get(..4)?.parse().ok()?;
+    let civil = DateTime::new(year, small(4)?, small(6)?, small(8)?, small(10)?, small(12)?, 0).ok()?;
+    YEARS.contains(&civil.year()).then_some(civil)
 }
 
 #[cfg(test)]
@@ -171,7 +197,6 @@ mod tests {
             assert_eq!(in_utc(parse(text)).as_deref(), Some(expected), "{text}");
         }
         assert_eq!(of_value(&json!(1700000000.25)).as_deref(), Some("2023-11-14T22:13:20.25Z"));
-        assert_eq!(of_value(&json!(-1)).as_deref(), Some("1969-12-31T23:59:59Z"));
     }
 
     #[test]
@@ -210,6 +235,66 @@ mod tests {
         assert_eq!(of_value(&json!({"$date": "2024-05-01"})).as_deref(), Some("2024-05-01T00:00:00Z"));
         assert_eq!(of_value(&json!({"_seconds": 1714554000})).as_deref(), Some("2024-05-01T09:00:00Z"));
         assert_eq!(of_value(&json!(1714554000000000_i64)).as_deref(), Some("2024-05-01T09:00:00Z"));
+    }
+
+    #[test]
+    fn numbers_are_times_only_in_plausible_years() {
+        for (number, expected) in [
+            (json!(20240501), "2024-05-01T00:00:00Z"),
+            (json!("20240501"), "2024-05-01T00:00:00Z"),
+            (json!(20240501090000_i64), "2024-05-01T09:00:00Z"),
+            (json!("20240501090000"), "2024-05-01T09:00:00Z"),
+            (json!("20240501T090000Z"), "2024-05-01T09:00:00Z"),
+            (json!(1714554000), "2024-05-01T09:00:00Z"),
+            (json!(1714554000000_i64), "2024-05-01T09:00:00Z"),
+            (json!(1714554000000000_i64), "2024-05-01T09:00:00Z"),
+            (json!(1714554000000000000_i64), "2024-05-01T09:00:00Z"),
+        ] {
+            assert_eq!(of_value(&number).as_deref(), Some(expected), "{number}");
+        }
+        let none = [
+            json!(2024),
+            json!("2024"),
+            json!(45413.375),
+            json!(0),
+            json!(-1),
+            json!(-1714554000),
+            json!(20241301),
+            json!(21500101),
+            json!(5000000000_i64),
+            json!(99999999999999_i64),
+        ];
+        for number in none {
+            assert_eq!(of_value(&number), None, "{number}");
+        }
+    }
+
+    #[test]
+    fn a_zone_by_name_decides_and_a_wrong_one_makes_no_time() {
+        for (text, expected) in [
+            ("2024-05-01T09:00:00[Europe/Berlin]", Some("2024-05-01T09:00:00+02:00")),
+            ("2024-05-01T09:00:00+02:00[Europe/Berlin]", Some("2024-05-01T09:00:00+02:00")),
+            ("2024-05-01T07:00:00Z[Europe/Berlin]", Some("2024-05-01T09:00:00+02:00")),
+            ("2024-05-01T09:00:00+05:00[Europe/Berlin]", None),
+            ("2024-05-01T09:00:00[Nowhere/Else]", None),
+            ("2024-05-01T09:00:00[", None),
+        ] {
+            assert_eq!(parse(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_with_stray_signs_or_of_a_year_long_past_is_no_time() {
+        for text in [
+            "-2024-05-01",
+            "+2024-05-01",
+            "2024--05-01",
+            "2024-/05/01",
+            "0001-01-01T00:00:00Z",
+            "-000044-03-15",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -85,6 +85,9 @@ pub(super) fn parse(text: &str) -> Option<Instant> {
     let tokens = tokens(text)?;
     let mut parts = Parts::default();
     let mut rest = tokens.as_slice();
+    if let [Token::Sign(_), ..] = rest {
+        return None;
+    }
     while !rest.is_empty() {
         rest = parts.take(rest)?;
     }
@@ -158,6 +161,7 @@ impl Parts {
             {
                 self.offset(*sign == '-', *value, *digits, rest)
             }
+            [Token::Sign('.' | '/' | '-'), Token::Sign(_), ..] => None,
             [Token::Sign('.'), rest @ ..] => {
                 self.dots |= self.month.is_none();
                 Some(rest)

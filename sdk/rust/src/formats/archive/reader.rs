@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use crate::formats::error::{FormatError, SourceLocation};
+use crate::formats::export_tally::{Tally, follows_the_end, of_other_format};
 use crate::formats::records::Records;
 use crate::formats::repair::parse;
 use crate::formats::source::{Source, unpacked};
@@ -30,13 +31,14 @@ pub struct ArchiveRecord {
 
 /// Iterator of the records of an export. After an error [of one record](FormatError::is_of_one_record) it continues with
 /// what follows; after any other it ends. A file without its end line, or with another number of records than that says, is
-/// an error at the end.
+/// an error at the end. A header begins another export, as in files that were written one after another.
 pub struct ArchiveReader {
     records: Records<Source>,
     record: Vec<u8>,
     owner: Option<OwnerLine>,
-    count: u64,
-    announced: Option<u64>,
+    /// Number of records of the exports before the present one.
+    before: u64,
+    tally: Tally,
     ended: bool,
 }
 
@@ -50,7 +52,7 @@ struct OwnerLine {
 
 impl std::fmt::Debug for ArchiveReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ArchiveReader").field("count", &self.count).finish_non_exhaustive()
+        f.debug_struct("ArchiveReader").field("before", &self.before).finish_non_exhaustive()
     }
 }
 
@@ -82,31 +84,37 @@ impl ArchiveReader {
             let location = records.location().clone();
             return Err(FormatError::Version { location, found: format, known: EXPORT_FORMAT });
         }
-        Ok(Some(Self { records, record, owner: None, count: 0, announced: None, ended: false }))
+        Ok(Some(Self { records, record, owner: None, before: 0, tally: Tally::default(), ended: false }))
     }
 
     fn advance(&mut self) -> Result<Option<ArchiveRecord>, FormatError> {
         loop {
-            let more = self.records.next(&mut self.record).inspect_err(|_| self.count += 1)?;
+            let more = self.records.next(&mut self.record).inspect_err(|_| self.tally.count += 1)?;
             let location = self.records.location().clone();
             if !more {
                 self.ended = true;
-                return self.end(location).map(|()| None);
-            }
-            if self.announced.is_some() {
-                self.ended = true;
-                return Err(cut_short(location, "data follows the end line"));
+                return self.tally.end(&location).map(|()| None);
             }
             // An invalid line is counted too: its own error reports the loss, so the end line must not report it again.
-            let line = parse(&self.record, &location).inspect_err(|_| self.count += 1)?;
-            let record = match line {
+            let line = match parse(&self.record, &location) {
+                Ok(ExportLine::Header { format, .. }) => {
+                    self.begin(format, &location)?;
+                    continue;
+                }
+                line => line,
+            };
+            if self.tally.has_ended() {
+                self.ended = true;
+                return Err(follows_the_end(&location));
+            }
+            let record = match line.inspect_err(|_| self.tally.count += 1)? {
                 ExportLine::Header { .. } => continue,
                 ExportLine::Owner { scope, thinking, timezone } => {
                     self.owner = Some(OwnerLine { scope, thinking, timezone });
                     continue;
                 }
                 ExportLine::End { records, .. } => {
-                    self.announced = Some(records);
+                    self.tally.announced = Some(records);
                     continue;
                 }
                 ExportLine::Turn { turn, memory, history } => {
@@ -114,8 +122,8 @@ impl ArchiveReader {
                 }
                 ExportLine::Memory { memory, history, .. } => ImportRecord { turn: None, memory, history },
             };
-            let number = self.count;
-            self.count += 1;
+            let number = self.before + self.tally.count;
+            self.tally.count += 1;
             let Some(OwnerLine { scope, thinking, timezone }) = self.owner.clone() else {
                 let detail = "no owner line precedes the record".to_owned();
                 return Err(FormatError::Value { location, detail });
@@ -124,14 +132,21 @@ impl ArchiveReader {
         }
     }
 
-    fn end(&self, location: SourceLocation) -> Result<(), FormatError> {
-        match self.announced {
-            Some(records) if records == self.count => Ok(()),
-            Some(records) => {
-                Err(cut_short(location, &format!("it has {} records instead of {records}", self.count)))
-            }
-            None => Err(cut_short(location, "the end line is missing")),
+    /// Begins the next export of the file.
+    fn begin(&mut self, format: u32, location: &SourceLocation) -> Result<(), FormatError> {
+        if format > EXPORT_FORMAT {
+            return Err(FormatError::Version {
+                location: location.clone(),
+                found: format,
+                known: EXPORT_FORMAT,
+            });
         }
+        if format < FIRST_FORMAT {
+            return Err(of_other_format(location, format));
+        }
+        self.owner = None;
+        self.before += self.tally.count;
+        std::mem::take(&mut self.tally).end_before_another(location)
     }
 }
 
@@ -148,8 +163,4 @@ impl Iterator for ArchiveReader {
         }
         Some(next)
     }
-}
-
-fn cut_short(location: SourceLocation, detail: &str) -> FormatError {
-    FormatError::CutShort { location, detail: detail.to_owned() }
 }

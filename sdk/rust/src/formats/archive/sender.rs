@@ -74,6 +74,8 @@ pub struct ArchiveImport<'a> {
     is_second_pass: bool,
     imported: ArchiveImported,
     skipped: Vec<Skipped>,
+    /// First conflict of a strict import.
+    conflict: Option<Skipped>,
 }
 
 impl<'a> ArchiveImport<'a> {
@@ -91,6 +93,7 @@ impl<'a> ArchiveImport<'a> {
             is_second_pass: false,
             imported: ArchiveImported::default(),
             skipped: Vec::new(),
+            conflict: None,
         }
     }
 
@@ -100,7 +103,7 @@ impl<'a> ArchiveImport<'a> {
         Self { again, ..self }
     }
 
-    /// Fails at the first record that the server refuses, instead of leaving it out.
+    /// Fails at the first record that the server refuses or that conflicts with one of the store, instead of leaving it out.
     #[must_use]
     pub fn strict(self, strict: bool) -> Self {
         Self { strict, ..self }
@@ -113,7 +116,7 @@ impl<'a> ArchiveImport<'a> {
         Self { max_renamed, ..self }
     }
 
-    /// Takes the records that the server has refused since the last call.
+    /// Takes the records that the server has refused since the last call, and those in whose place the store has others.
     pub fn take_skipped(&mut self) -> Vec<Skipped> {
         std::mem::take(&mut self.skipped)
     }
@@ -126,14 +129,18 @@ impl<'a> ArchiveImport<'a> {
     /// Takes a record of the present pass, and sends the batch before it if that is full.
     ///
     /// # Errors
-    /// [`ImportError::Add`]; the import can be done again.
+    /// [`ImportError::Add`]; the import can be done again. [`ImportError::Conflicting`] if the import is strict.
     pub async fn add(&mut self, record: ArchiveRecord) -> Result<(), ImportError> {
         if self.is_second_pass && !self.is_incomplete(record.number) {
             return Ok(());
         }
         // The wire's types have string keys only: they can always be written.
         let bytes = serde_json::to_vec(&record.record).map_or(0, |json| json.len());
-        let is_of_another = self.batch.first().is_some_and(|first| first.scope != record.scope);
+        // Two exports in one file may tell different settings of one owner.
+        let is_of_another = self.batch.first().is_some_and(|first| {
+            (&first.scope, first.thinking, &first.timezone)
+                != (&record.scope, record.thinking, &record.timezone)
+        });
         let is_full =
             self.batch.len() >= RECORDS_PER_BATCH || self.batch_bytes.saturating_add(bytes) > BYTES_PER_BATCH;
         if !self.batch.is_empty() && (is_of_another || is_full) {
@@ -169,7 +176,12 @@ impl<'a> ArchiveImport<'a> {
             let records = batch.iter().map(|record| self.with_new_ids(&record.record)).collect();
             let request = ImportRecords { scope, thinking, timezone, records, again: self.again };
             match self.client.import_records(&request).await {
-                Ok(answer) => self.learn(&batch, &answer.records),
+                Ok(answer) => {
+                    self.learn(&batch, &answer.records);
+                    if let Some(Skipped { location, reason, .. }) = self.conflict.take() {
+                        return Err(ImportError::Conflicting { location, reason });
+                    }
+                }
                 Err(Error::Problem(problem)) if !self.strict && is_about_data(&problem) => {
                     let named = named_record(problem.field.as_deref().unwrap_or_default());
                     if let Some(index) = named.filter(|index| *index < batch.len()) {
@@ -215,7 +227,15 @@ impl<'a> ArchiveImport<'a> {
             match answer.outcome {
                 ItemOutcome::Created => self.imported.added += 1,
                 ItemOutcome::Existing => self.imported.existing += 1,
-                ItemOutcome::Conflicting => self.imported.conflicting += 1,
+                ItemOutcome::Conflicting => {
+                    self.imported.conflicting += 1;
+                    let reason = format!("the store has another record in place of {}", record.memory.id);
+                    let conflict = Skipped::new(sent.location.clone(), &reason);
+                    match self.strict {
+                        true => self.conflict = self.conflict.take().or(Some(conflict)),
+                        false => self.skipped.push(conflict),
+                    }
+                }
                 ItemOutcome::Erased => self.imported.erased += 1,
             }
             if matches!(answer.outcome, ItemOutcome::Created | ItemOutcome::Existing) {

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use engrain::Client;
 use engrain::formats::archive::{ArchiveImport, ArchiveReader, ArchiveRecord};
-use engrain::formats::{FormatError, ImportOptions};
+use engrain::formats::{FormatError, ImportError, ImportOptions};
 use engrain::wire::ImportRecords;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -98,6 +98,43 @@ fn an_odd_record_takes_no_other_along() {
     assert_eq!(read.len(), 2);
     assert!(matches!(&read[0], Err(error) if error.is_of_one_record()));
     assert!(matches!(&read[1], Ok(record) if record.number == 1));
+}
+
+#[test]
+fn a_header_begins_the_next_archive_of_a_file() {
+    let end = |records: u64| json!({"record": "end", "records": records});
+    let archive = |of: u64| [header(2), owner(), fact(1, &[]), end(of)];
+    let read = records(&file(&[archive(1), archive(1)].concat()));
+    let numbers: Vec<u64> = read.iter().map(|record| record.as_ref().unwrap().number).collect();
+    assert_eq!(numbers, [0, 1]);
+    let read = records(&file(&[archive(2), archive(1)].concat()));
+    assert_eq!((read.len(), read.iter().filter(|record| record.is_ok()).count()), (3, 2));
+    assert!(matches!(&read[1], Err(error) if error.is_of_one_record()), "{:?}", read[1]);
+    let other = file(&[&archive(1)[..], &[header(1), owner()]].concat());
+    let read = records(&other);
+    assert!(read[1].as_ref().unwrap_err().to_string().contains("is not read"), "{read:?}");
+}
+
+#[tokio::test]
+async fn a_record_in_whose_place_the_store_has_another_is_named() {
+    let text = file(&[header(2), owner(), fact(1, &[]), json!({"record": "end", "records": 1})]);
+    for strict in [false, true] {
+        let answer = ok(json!({"records": [{"outcome": "conflicting", "missing": 0}]}));
+        let (_script, url) = Script::start([answer]).await;
+        let client = Client::new(url).unwrap();
+        let mut import = ArchiveImport::new(&client).strict(strict);
+        for record in records(&text) {
+            import.add(record.unwrap()).await.unwrap();
+        }
+        let sent = import.finish_pass().await;
+        if strict {
+            assert!(matches!(sent, Err(ImportError::Conflicting { .. })), "{sent:?}");
+            continue;
+        }
+        let skipped = import.take_skipped();
+        assert_eq!((skipped.len(), skipped[0].location.record, import.imported().conflicting), (1, 3, 1));
+        assert!(skipped[0].reason.contains(&Uuid::from_u128(1).to_string()), "{skipped:?}");
+    }
 }
 
 fn answer(of: &[(u128, u32)]) -> axum::response::Response {

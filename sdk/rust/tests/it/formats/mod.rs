@@ -5,7 +5,9 @@
 
 mod archive;
 mod archives;
+mod chatgpt_trees;
 mod identities;
+mod losses;
 mod own_export;
 mod tolerant;
 
@@ -178,7 +180,10 @@ fn a_conversation_per_line_is_one_session() {
     ];
     let (_, items) = items(&lines.map(|line| line.to_string()).join("\n"), &options());
     let first = turns(items[0].as_ref().unwrap());
-    assert_eq!(first.session.as_deref(), Some("conversation-1"));
+    let named: Vec<_> =
+        [0, 2, 4].map(|at| turns(items[at].as_ref().unwrap()).session.clone().unwrap()).into();
+    assert!(named.iter().all(|name| name.starts_with("conversation-")), "{named:?}");
+    assert!(named[0] != named[1] && named[1] != named[2] && named[0] != named[2], "{named:?}");
     assert_eq!(first.scope, Scope { agent_id: Some("chef".into()), ..Scope::user("mara") });
     assert_eq!(first.turns[0].said_at.as_deref(), Some("2024-05-01T00:00:00Z"));
     let second = turns(items[1].as_ref().unwrap());

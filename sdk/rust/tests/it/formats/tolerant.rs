@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 use super::{LOCOMO, keeping_failures, options, texts, turns};
 use crate::script::{Script, ok};
 
-struct Outcome {
-    items: Vec<ImportItem>,
-    skipped: Vec<Skipped>,
-    left_out: engrain::formats::LeftOut,
+pub(super) struct Outcome {
+    pub(super) items: Vec<ImportItem>,
+    pub(super) skipped: Vec<Skipped>,
+    pub(super) left_out: engrain::formats::LeftOut,
 }
 
-fn outcome(mut items: ImportItems) -> Outcome {
+pub(super) fn outcome(mut items: ImportItems) -> Outcome {
     let (mut sound, mut skipped) = (Vec::new(), Vec::new());
     for item in items.by_ref() {
         match item {
@@ -30,12 +30,12 @@ fn outcome(mut items: ImportItems) -> Outcome {
     Outcome { items: sound, skipped, left_out: items.left_out() }
 }
 
-fn import(bytes: impl AsRef<[u8]>) -> Outcome {
+pub(super) fn import(bytes: impl AsRef<[u8]>) -> Outcome {
     outcome(read(Cursor::new(bytes.as_ref().to_vec()), "test", &options()).unwrap())
 }
 
 impl Outcome {
-    fn texts(&self) -> Vec<&str> {
+    pub(super) fn texts(&self) -> Vec<&str> {
         self.items
             .iter()
             .flat_map(|item| match &item.batch {
@@ -47,16 +47,16 @@ impl Outcome {
             .collect()
     }
 
-    fn reasons(&self) -> Vec<&str> {
+    pub(super) fn reasons(&self) -> Vec<&str> {
         self.skipped.iter().map(|skipped| skipped.reason.as_str()).collect()
     }
 }
 
-fn line(text: &str) -> String {
+pub(super) fn line(text: &str) -> String {
     json!({"role": "user", "content": text}).to_string()
 }
 
-fn node(parent: Value, role: &str, text: &str) -> Value {
+pub(super) fn node(parent: Value, role: &str, text: &str) -> Value {
     json!({"parent": parent, "message": {"author": {"role": role}, "content": {"content_type": "text", "parts": [text]}}})
 }
 
