@@ -13,6 +13,7 @@ mod story;
 mod support;
 mod texts_and_names;
 mod thinking;
+mod bare_dates;
 mod timezone;
 mod undo;
 mod vectors_later;
