@@ -20,6 +20,14 @@ pub(crate) fn text(field: String, text: &str, limits: &Limits) -> Result<usize, 
     Ok(text.len())
 }
 
+/// Checks the query of a recall. It is not stored, so U+0000 in it does no harm.
+pub(crate) fn query(query: &str, limits: &Limits) -> Result<(), Error> {
+    if !is_visible(query) {
+        return Err(Error::invalid("query", "must not be empty"));
+    }
+    over("query".to_owned(), query.len(), "the length of a query in bytes", limits.query_bytes)
+}
+
 /// Checks the length of a list of names.
 pub(crate) fn names(field: String, found: usize, limits: &Limits) -> Result<(), Error> {
     over(field, found, "the number of names in a list", limits.names_per_list)

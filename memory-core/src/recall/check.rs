@@ -1,7 +1,6 @@
 //! Request checks of recall, pure. The first violation is named by its path in the request.
 
 use super::request::Recall;
-use crate::domain::visible::is_visible;
 use crate::error::Error;
 use crate::field_checks;
 use crate::limits::Limits;
@@ -11,9 +10,7 @@ const MAX_WEIGHT: f32 = 100.0;
 
 /// Checks a recall request: empty texts, weights, the vector, the filter, and every bound of [`Limits`].
 pub(super) fn recall(request: &Recall, limits: &Limits) -> Result<(), Error> {
-    if !is_visible(&request.query) {
-        return Err(Error::invalid("query", "must not be empty"));
-    }
+    field_checks::query(&request.query, limits)?;
     for (name, weight) in request.weights.iter() {
         if weight.is_some_and(|weight| !(0.0..=MAX_WEIGHT).contains(&weight)) {
             return Err(Error::invalid(
@@ -25,7 +22,6 @@ pub(super) fn recall(request: &Recall, limits: &Limits) -> Result<(), Error> {
     field_checks::vector("vector".to_owned(), request.vector.as_deref())?;
     request.filter.check().map_err(|error| Error::invalid("filter", error))?;
     let bounded = [
-        ("query", "the length of a query in bytes", request.query.len() as u64, limits.query_bytes as u64),
         (
             "limit",
             "the number of memories to return",

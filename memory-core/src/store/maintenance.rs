@@ -27,7 +27,8 @@ pub enum Purge {
     Done,
     /// They may still be in a file of the store, and are removed in the background.
     Pending,
-    /// The database server removes them at a time of its own, which it does not report.
+    /// The database overwrites them at a time of its own, which it does not report: a server, or SQLite with a file that
+    /// is too large for its unused bytes to be overwritten.
     LeftToDatabase,
 }
 
@@ -45,7 +46,7 @@ pub struct PurgeDebt {
 impl PurgeDebt {
     /// No debt.
     pub const NONE: Self = Self { state: Purge::Done, erasures: 0, since: None };
-    /// No debt of the store itself, over a server that removes erased bytes by itself.
+    /// No debt of the store itself, over a database that overwrites erased bytes by itself.
     pub const LEFT_TO_DATABASE: Self = Self { state: Purge::LeftToDatabase, ..Self::NONE };
 }
 

@@ -19,6 +19,7 @@ use super::failure::Failure;
 use super::import_archive::import_archive;
 use super::import_report::ImportReport;
 use super::part_file::PartFile;
+use super::print;
 
 /// Number of batches read ahead of the server.
 const BATCHES_AHEAD: usize = 4;

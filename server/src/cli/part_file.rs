@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use memory_core::store::sql::leftovers::{PART_PREFIX, clear_parts};
 use tempfile::NamedTempFile;
 
+use super::print;
+
 /// Maximum number of names tried. Another command deletes the new file only in the moment before it is locked.
 const TRIES: usize = 8;
 

@@ -41,15 +41,27 @@ impl ServerProcess {
 
     /// The same with an embedder; `auto` is the one that the store was made with.
     pub(crate) async fn start_with(directory: &Path, listen: &str, embedder: &str) -> Self {
-        Self::spawn(directory, &["--listen", listen, "--embedder", embedder], &[]).await
+        Self::spawn(directory, &["--listen", listen, "--embedder", embedder], &[], Stdio::null()).await
     }
 
     /// Starts a server with the embedder that needs no files and these variables in its environment.
     pub(crate) async fn start_in(directory: &Path, variables: &[(String, String)]) -> Self {
-        Self::spawn(directory, &["--listen", "127.0.0.1:0", "--embedder", "hashing"], variables).await
+        Self::spawn(
+            directory,
+            &["--listen", "127.0.0.1:0", "--embedder", "hashing"],
+            variables,
+            Stdio::null(),
+        )
+        .await
     }
 
-    async fn spawn(directory: &Path, arguments: &[&str], variables: &[(String, String)]) -> Self {
+    /// Starts a server with the embedder that needs no files and this output of its log.
+    #[cfg(unix)]
+    pub(crate) async fn start_logging_to(directory: &Path, log: Stdio) -> Self {
+        Self::spawn(directory, &["--listen", "127.0.0.1:0", "--embedder", "hashing"], &[], log).await
+    }
+
+    async fn spawn(directory: &Path, arguments: &[&str], variables: &[(String, String)], log: Stdio) -> Self {
         let spawned = Command::new(env!("CARGO_BIN_EXE_engrain"))
             .arg("serve")
             .args(arguments)
@@ -57,7 +69,7 @@ impl ServerProcess {
             .arg(directory)
             .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .expect("the server's binary starts");
         let process = Process(spawned);

@@ -181,7 +181,7 @@ impl Jobs for SqlStore {
             ))
             .bind(tenant.0)
             .bind(filter.state.map(JobState::as_str))
-            .bind(filter.kind.as_deref())
+            .bind(filter.kind.as_deref().map(dialect::encode_text))
             .bind(after.map_or(Uuid::max(), |id| id.0))
             .bind(page.asked())
             .fetch_all(&self.readers)

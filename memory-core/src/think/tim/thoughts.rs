@@ -129,7 +129,7 @@ impl Engine {
     ) -> Result<Vec<RecalledThought>, Error> {
         needs_read(caller)?;
         let owner = owner(scope)?;
-        field_checks::text("query".to_owned(), query, &self.limits)?;
+        field_checks::query(query, &self.limits)?;
         if !(1..=THOUGHTS_PER_RECALL).contains(&k) {
             return Err(Error::invalid("limit", format!("must be between 1 and {THOUGHTS_PER_RECALL}")));
         }

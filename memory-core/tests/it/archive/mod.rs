@@ -90,6 +90,8 @@ async fn ids_that_another_owner_has_are_replaced_and_references_follow() {
     let before = bench.archive().await;
     assert_eq!(bench.test.engine.erase(&CALLER, ids[0], None).await.unwrap().len(), 3);
     assert_eq!(bench.archive().await, before, "the other owner loses nothing");
+    let erased = bench.restore(&bob, &archived, 10, false).await;
+    assert!(erased.iter().all(|it| it.outcome == ItemOutcome::Erased), "{erased:?}");
     bench.is_sound().await;
 }
 

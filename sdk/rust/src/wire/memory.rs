@@ -1,6 +1,6 @@
 //! Memories and their scopes.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -100,7 +100,7 @@ pub struct Link {
     /// Relation of this memory to the target, as a name of your choice: `supports`, `contradicts`, `follows`.
     pub relation: String,
     /// Strength of the link, 0 to 1. Default: 1.
-    #[serde(default = "Link::default_weight")]
+    #[serde(default = "Link::default_weight", deserialize_with = "Link::read_weight")]
     #[cfg_attr(feature = "schema", schema(default = 1.0))]
     pub weight: f32,
 }
@@ -108,6 +108,10 @@ pub struct Link {
 impl Link {
     fn default_weight() -> f32 {
         1.0
+    }
+
+    fn read_weight<'de, D: Deserializer<'de>>(reader: D) -> Result<f32, D::Error> {
+        Ok(Option::deserialize(reader)?.unwrap_or_else(Self::default_weight))
     }
 }
 
@@ -128,11 +132,11 @@ pub struct Statement {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attribute: Option<String>,
     /// Confidence of the maker, 0 to 1. Default: 1.
-    #[serde(default = "Statement::default_confidence")]
+    #[serde(default = "Statement::default_confidence", deserialize_with = "Statement::read_confidence")]
     #[cfg_attr(feature = "schema", schema(default = 1.0))]
     pub confidence: f64,
     /// Role of the speaker whose words are the evidence. Default: `user`.
-    #[serde(default = "Statement::default_said_by")]
+    #[serde(default = "Statement::default_said_by", deserialize_with = "Statement::read_said_by")]
     #[cfg_attr(feature = "schema", schema(default = "user"))]
     pub said_by: Role,
 }
@@ -142,8 +146,16 @@ impl Statement {
         1.0
     }
 
+    fn read_confidence<'de, D: Deserializer<'de>>(reader: D) -> Result<f64, D::Error> {
+        Ok(Option::deserialize(reader)?.unwrap_or_else(Self::default_confidence))
+    }
+
     fn default_said_by() -> Role {
         Role::User
+    }
+
+    fn read_said_by<'de, D: Deserializer<'de>>(reader: D) -> Result<Role, D::Error> {
+        Ok(Option::deserialize(reader)?.unwrap_or_else(Self::default_said_by))
     }
 }
 

@@ -13,7 +13,8 @@ pub enum Purge {
     /// They may still be in a file of the store, because of reads or a backup in progress. The server removes them after
     /// that by itself; `GET /v1/admin/purge` tells when it is done.
     Pending,
-    /// The database server removes them at a time of its own, which it does not report.
+    /// The database overwrites them at a time of its own, which it does not report: a database server, or an embedded
+    /// file of more than 256 GiB.
     LeftToDatabase,
 }
 

@@ -27,7 +27,7 @@ pub struct AddTurns {
     pub visibility: Option<Visibility>,
     /// True to add turns again that were erased. Otherwise those with a `key` or a `position` are left out, so that a
     /// repeated import does not bring back what was erased. Default: false.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
     /// True to answer after the vectors of the turns are made and they were thought about, or when half of the server's
     /// request timeout is over. Default: false.
@@ -180,7 +180,7 @@ pub struct AddMemories {
     /// Memories to add, 1 to 1,000.
     pub memories: Vec<NewMemory>,
     /// True to add memories again that were erased. Otherwise those with a `key` are left out. Default: false.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
     /// True to answer after the vectors of the memories are made, or when half of the server's request timeout is over.
     /// Default: false.

@@ -56,7 +56,7 @@ pub(super) fn purge(status: &PurgeStatus) -> Finding {
     let (grade, detail) = match status.state {
         Purge::Done => (Grade::Ok, "is in no file of the store".to_owned()),
         Purge::LeftToDatabase => {
-            (Grade::Ok, "is removed by the database server at a time of its own".to_owned())
+            (Grade::Ok, "is overwritten by the database at a time of its own".to_owned())
         }
         Purge::Pending => {
             let since = status.since.as_deref().map(|since| format!(", since {since}")).unwrap_or_default();

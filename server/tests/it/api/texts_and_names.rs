@@ -37,10 +37,19 @@ async fn null_for_an_optional_field_is_its_absence() {
         assert_eq!(add(&server, one).await, (201, String::new()), "{field}");
     }
     assert_eq!(add(&server, fields).await.0, 201);
+    let statement = json!({"subject": "user", "object": "tea", "confidence": null, "said_by": null});
+    assert_eq!(add(&server, json!({"text": "a", "statement": statement})).await, (201, String::new()));
+    let first = server.post(
+        "/v1/memories",
+        &json!({"scope": {"user_id": "ann"}, "memories": [{"text": "b"}], "again": null, "wait": null}),
+    );
+    let first = first.await.json();
+    let link = json!({"to": first["memory_ids"][0], "relation": "follows", "weight": null});
+    assert_eq!(add(&server, json!({"text": "a", "links": [link]})).await, (201, String::new()));
     let turn = json!({"role": "user", "text": "a", "key": null, "author": null, "said_at": null, "participants": null,
         "place": null, "audience": null, "tags": null, "metadata": null, "importance": null, "expires_at": null,
         "vector": null});
-    let turns = json!({"scope": {"user_id": "ann", "agent_id": null}, "session": null, "visibility": null, "wait": null,
+    let turns = json!({"scope": {"user_id": "ann", "agent_id": null}, "session": null, "visibility": null, "wait": null, "again": null,
         "turns": [turn]});
     assert_eq!(server.post("/v1/turns", &turns).await.status, 201);
     let recall = json!({"scope": {"user_id": "ann"}, "query": "a", "limit": null, "filter": null, "as_of": null,
@@ -50,6 +59,24 @@ async fn null_for_an_optional_field_is_its_absence() {
     let refused =
         server.post("/v1/turns", &json!({"scope": {"user_id": "ann"}, "turns": [without_text]})).await;
     assert_eq!(refused.problem(), (422, "wrong_type".to_owned(), "turns[0].text".to_owned()));
+}
+
+#[tokio::test]
+async fn a_query_or_a_filter_with_a_nul_finds_nothing() {
+    let server = TestServer::working().await;
+    assert_eq!(add(&server, json!({"text": "a"})).await.0, 201);
+    let scope = json!({"user_id": "ann"});
+    for path in ["/v1/recall", "/v1/thoughts/recall"] {
+        let answer = server.post(path, &json!({"scope": scope, "query": "a\u{0}"})).await;
+        assert_eq!(answer.status, 200, "{path}");
+    }
+    for (field, test) in [("tags", "eq"), ("session", "contains"), ("metadata.a\u{0}", "eq")] {
+        let filter = json!({"field": field, test: "a\u{0}"});
+        let answer = server.post("/v1/memories/list", &json!({"scope": scope, "filter": filter})).await;
+        assert_eq!((answer.status.as_u16(), answer.json()["total"].clone()), (200, json!(0)), "{field}");
+    }
+    let jobs = server.get("/v1/jobs?kind=%00").await;
+    assert_eq!((jobs.status.as_u16(), jobs.json()["jobs"].clone()), (200, json!([])));
 }
 
 #[tokio::test]

@@ -3,12 +3,13 @@
 //!
 //! `kills.rs` has kills of servers and commands in restores, backups, exports, imports, changes of embedder, erasures and
 //! background vectors; `damage.rs` damaged, cut, emptied and missing files of a store; `full_disk.rs` a disk that is full
-//! and is not any more, skipped aloud where no tmpfs can be mounted; `connections.rs` idle and slow connections. Beside it,
+//! and is not any more, skipped aloud where no tmpfs can be mounted; `connections.rs` idle and slow connections;
+//! `outputs.rs` a log and notes that cannot be written. Beside it,
 //! `crash.rs` has kills in concurrent writes, `reindex.rs` kills in changes of embedder with their rows looked at,
 //! `leftovers.rs` many kills of commands alone, and `reimport.rs` killed imports whose idempotency keys have expired.
 //! Schemathesis is `make fuzz-api`.
 //!
-//! Every server here has its log kept, and a panic in one fails the test whatever else it looks at.
+//! Every server but those of `outputs.rs` has its log kept, and a panic in one fails the test whatever else it looks at.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 #[cfg(unix)]
@@ -18,4 +19,6 @@ mod damage;
 mod full_disk;
 mod kills;
 mod ledger;
+#[cfg(unix)]
+mod outputs;
 mod watched;

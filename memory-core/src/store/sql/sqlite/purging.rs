@@ -16,7 +16,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -50,6 +50,8 @@ pub(super) struct Purging {
     checkpointed: Mutex<Option<(Generation, u64)>>,
     /// Number of commits since the store was opened.
     commits: AtomicU64,
+    /// True if unused bytes of pages are left as they are, since the file is too large or of another kind.
+    leaves_gaps: AtomicBool,
 }
 
 /// Result of a step of a purge.
@@ -83,6 +85,7 @@ impl Purging {
             log: LogFile::of(database),
             checkpointed: Mutex::default(),
             commits: AtomicU64::new(0),
+            leaves_gaps: AtomicBool::new(false),
         })
     }
 
@@ -90,6 +93,7 @@ impl Purging {
     pub(super) fn debt(&self) -> PurgeDebt {
         let owed = *self.owed.lock();
         match owed.all.saturating_sub(owed.purged) {
+            0 if self.leaves_gaps.load(Ordering::Acquire) => PurgeDebt::LEFT_TO_DATABASE,
             0 => PurgeDebt::NONE,
             erasures => PurgeDebt { state: Purge::Pending, erasures, since: owed.since },
         }
@@ -190,6 +194,7 @@ impl Purging {
                 Step::Behind if wait == PurgeWait::None => break,
                 Step::Behind => {}
                 Step::Complete => {
+                    self.leaves_gaps.store(self.scrubber.lock().leaves_gaps(), Ordering::Release);
                     let mut owed = self.owed.lock();
                     owed.purged = owed.purged.max(covered);
                     if owed.purged >= owed.all {

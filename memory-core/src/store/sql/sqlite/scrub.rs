@@ -44,6 +44,8 @@ pub(super) struct Scrubber {
     noted: Option<(Generation, bool)>,
     /// True if bytes were overwritten that may not be on the disk.
     is_unsynced: bool,
+    /// True if the file is one whose gaps are not overwritten.
+    leaves_gaps: bool,
     /// Released after the file is closed: nobody else of this process has the database open then.
     _lock: Arc<DirectoryLock>,
 }
@@ -60,8 +62,14 @@ impl Scrubber {
             is_all_changed: true,
             noted: None,
             is_unsynced: false,
+            leaves_gaps: false,
             _lock: lock,
         })
+    }
+
+    /// True if the file is one whose gaps are not overwritten: see [`MAX_PAGES`].
+    pub(super) fn leaves_gaps(&self) -> bool {
+        self.leaves_gaps
     }
 
     /// True if pages are left to be scrubbed.
@@ -148,6 +156,7 @@ impl Scrubber {
         self.file.seek(SeekFrom::Start(0))?;
         self.file.read_exact(&mut header)?;
         let layout = Layout::of(&header, length);
+        self.leaves_gaps = layout.is_none();
         if layout.is_none() {
             tracing::warn!(
                 length,
@@ -303,6 +312,22 @@ mod tests {
         let mut bytes: Vec<u8> = header.into_iter().flat_map(u32::to_be_bytes).collect();
         bytes.extend([0; 512]);
         std::fs::write(folder.join("a.db-wal"), bytes).expect("written");
+    }
+
+    #[test]
+    fn a_file_that_is_not_scrubbed_says_that_it_keeps_its_gaps() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let mut ours = scrubber(folder.path());
+        ours.scrub().expect("scrubbed");
+        assert!(!ours.leaves_gaps() && !ours.is_behind());
+        let mut bytes = std::fs::read(folder.path().join("a.db")).expect("read");
+        bytes[..FILE_HEADER].copy_from_slice(&header(512, 4));
+        bytes[900] = 7;
+        std::fs::write(folder.path().join("a.db"), &bytes).expect("written");
+        ours.is_all_changed = true;
+        ours.scrub().expect("left alone");
+        assert!(ours.leaves_gaps() && !ours.is_behind());
+        assert_eq!(std::fs::read(folder.path().join("a.db")).expect("read"), bytes);
     }
 
     #[test]
