@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::contradictions::{is_undecided, paired, together};
 use super::fuse::Fused;
-use super::load::{Loaded, TEXTS_PER_READ, TextNeeds};
+use super::load::TEXTS_PER_READ;
+use super::loaded::{Loaded, TextNeeds};
 use super::response::Explanation;
 use super::text_room::TextRoom;
 use crate::domain::id::MemoryId;

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::fuse::Fused;
-use super::load::Loaded;
+use super::loaded::Loaded;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::memory::Memory;
 use crate::engine::Engine;

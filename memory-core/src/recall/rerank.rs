@@ -3,7 +3,7 @@
 
 use super::deadline::Deadline;
 use super::fuse::Fused;
-use super::load::Loaded;
+use super::loaded::Loaded;
 use super::request::Recall;
 use super::response::{Degraded, SignalScore};
 use super::signals::SignalName;

@@ -94,12 +94,8 @@ async fn the_texts_of_a_recall_share_a_bound_and_later_ones_are_shorter_excerpts
     engine.remember_turns(&CALLER, turns(&ann, "s", said).unwrap()).await.unwrap();
 
     for budget_tokens in [0, 2_000, 100_000] {
-        let request = Recall {
-            limit: 200,
-            max_text_bytes: Some(1_048_576),
-            budget_tokens,
-            ..question(&ann, "tea")
-        };
+        let request =
+            Recall { limit: 200, max_text_bytes: Some(1_048_576), budget_tokens, ..question(&ann, "tea") };
         let recalled = engine.recall(&CALLER, request).await.unwrap();
         assert_eq!(recalled.memories.len(), 40);
         let together: usize = recalled.memories.iter().map(|one| one.memory.text.len()).sum();
