@@ -158,7 +158,7 @@ impl Error {
             Error::JobNotOver { .. } => "job_not_over",
             Error::UndoHasDependents { .. } => "undo_has_dependents",
             Error::ScopeChanged => "scope_changed",
-            Error::Busy => "busy",
+            Error::Busy | Error::Store(StoreError::Busy) => "busy",
             Error::Store(
                 StoreError::Unavailable(_)
                 | StoreError::InUse { .. }

@@ -23,7 +23,8 @@ pub struct Limits {
     pub recall_limit: u32,
     /// Memories on one page of a list.
     pub page_size: u32,
-    /// Bytes of the texts of a page of memories or turns, after which the page ends.
+    /// Bytes of the texts of a page of memories or turns, after which the page ends; of a recall, in which later texts are
+    /// shorter excerpts.
     pub page_text_bytes: usize,
     /// LLM tokens of a context block.
     pub budget_tokens: u32,

@@ -24,19 +24,26 @@ pub(crate) struct Admission {
     _permit: Arc<OwnedSemaphorePermit>,
 }
 
-/// Slots for concurrent requests.
+/// Slots for concurrent requests of a kind.
 #[derive(Clone, Debug)]
-pub(crate) struct Places(Arc<Semaphore>);
+pub(crate) struct Places {
+    slots: Arc<Semaphore>,
+    /// The requests, in words.
+    what: &'static str,
+}
 
 impl Places {
-    pub(crate) fn new(requests: usize) -> Self {
-        Self(Arc::new(Semaphore::new(requests.min(Semaphore::MAX_PERMITS))))
+    pub(crate) fn new(requests: usize, what: &'static str) -> Self {
+        Self { slots: Arc::new(Semaphore::new(requests.min(Semaphore::MAX_PERMITS))), what }
     }
 
-    fn take(&self) -> Result<Admission, Problem> {
-        match Arc::clone(&self.0).try_acquire_owned() {
+    pub(crate) fn take(&self) -> Result<Admission, Problem> {
+        match Arc::clone(&self.slots).try_acquire_owned() {
             Ok(permit) => Ok(Admission { _permit: Arc::new(permit) }),
-            Err(_) => Err(Problem::new(Code::Busy, "the server is at work on as many requests as it may")),
+            Err(_) => Err(Problem::new(
+                Code::Busy,
+                format!("the server is at work on as many {} as it may", self.what),
+            )),
         }
     }
 }
@@ -66,7 +73,7 @@ async fn within(app: &App, time_out: Duration, request: Request, next: Next) -> 
     };
     request.extensions_mut().insert(admission.clone());
     match tokio::time::timeout(time_out, next.run(request)).await {
-        Ok(response) => response,
+        Ok(response) => app.unsent().hold(response, admission),
         Err(_) => {
             let detail = format!("it was given up after {} ms", time_out.as_millis());
             Problem::new(Code::TimedOut, detail).into_response()
@@ -80,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_released_when_its_last_holder_is_dropped() {
-        let places = Places::new(1);
+        let places = Places::new(1, "requests");
         let held = places.take().expect("the only place");
         let streaming = held.clone();
         drop(held);

@@ -26,6 +26,7 @@ mod problem;
 mod routes;
 pub mod serve;
 mod telemetry;
+mod unsent;
 pub mod wiring;
 
 use std::sync::{Arc, OnceLock};
@@ -50,6 +51,7 @@ use crate::routes::{
     admin, backup, export, import, jobs, memories, meta, owners, recall, sessions, thinking, timezone, turns,
     undo,
 };
+use crate::unsent::Unsent;
 
 /// Router of all routes. The server listens with it before the engine is ready: see [`App::attach`].
 pub fn router(app: Arc<App>) -> Router {
@@ -131,6 +133,8 @@ pub struct App {
     config: Config,
     engine: OnceLock<Arc<Engine>>,
     places: Places,
+    exports: Places,
+    unsent: Unsent,
     bodies: Bodies,
     backups: backup::Backups,
     metrics: Metrics,
@@ -146,7 +150,9 @@ impl App {
         let (clock, ids) = (SystemClock, RandomIds::default());
         Arc::new(Self {
             instance: ids.next(clock.now()),
-            places: Places::new(config.limits.concurrent_requests),
+            places: Places::new(config.limits.concurrent_requests, "requests"),
+            exports: Places::new(config.limits.concurrent_exports, "exports"),
+            unsent: Unsent::default(),
             bodies: Bodies::new(&config.limits),
             backups: backup::Backups::default(),
             engine: OnceLock::new(),
@@ -175,6 +181,15 @@ impl App {
 
     fn places(&self) -> &Places {
         &self.places
+    }
+
+    /// Slots of exports, which hold theirs until they are sent.
+    fn exports(&self) -> &Places {
+        &self.exports
+    }
+
+    fn unsent(&self) -> &Unsent {
+        &self.unsent
     }
 
     fn bodies(&self) -> &Bodies {

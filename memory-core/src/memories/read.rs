@@ -18,6 +18,8 @@ use crate::store::{IdPage, MatchingIds, OwnerEntry, StoredMemory};
 
 /// Texts that are read at a time: a text may be a megabyte long.
 const TEXTS_PER_READ: usize = 64;
+/// Earlier versions that are read at a time.
+const VERSIONS_PER_READ: u32 = 16;
 
 impl Engine {
     /// A page of a scope's own memories, in the order in which they were first recorded. It ends early when its texts reach
@@ -97,17 +99,36 @@ impl Engine {
         from_version: u32,
         limit: u32,
     ) -> Result<(Vec<Memory>, bool), Error> {
+        needs_read(caller)?;
         let limit = field_checks::page(limit, &self.limits)? as usize;
-        let (mut page, mut text_bytes) = (Vec::new(), 0);
-        let versions = self.history(caller, id).await?;
-        for version in versions.into_iter().filter(|version| version.version >= from_version) {
-            if page.len() == limit || text_bytes >= self.limits.page_text_bytes {
-                return Ok((page, true));
+        let stored = self.stored_memory(caller, id).await?;
+        let (partition, present) = (stored.partition, stored.memory);
+        let (mut page, mut text_bytes, mut from) = (Vec::new(), 0, from_version);
+        loop {
+            let some = self.store.earlier_versions_from(partition, id, from, VERSIONS_PER_READ).await?;
+            let is_end = some.len() < VERSIONS_PER_READ as usize;
+            from = some.last().map_or(from, |last| last.version.saturating_add(1));
+            // An edit may have come after the first look: what was the present version is then among the earlier ones.
+            let some = some.into_iter().filter(|version| version.version < present.version);
+            for version in some {
+                if page.len() == limit || text_bytes >= self.limits.page_text_bytes {
+                    return Ok((page, true));
+                }
+                text_bytes += version.text.len();
+                page.push(version);
             }
-            text_bytes += version.text.len();
-            page.push(version);
+            if is_end || from >= present.version {
+                break;
+            }
         }
-        Ok((page, false))
+        if present.version < from_version {
+            return Ok((page, false));
+        }
+        let is_full = page.len() == limit || text_bytes >= self.limits.page_text_bytes;
+        if !is_full {
+            page.push(present);
+        }
+        Ok((page, is_full))
     }
 
     /// The derivation of a memory, if it was derived.

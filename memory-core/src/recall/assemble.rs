@@ -25,6 +25,8 @@ pub(super) struct Piece<'a> {
     pub(super) best_span: Option<(u32, u32)>,
     /// True to show a date in its line in any case, because it contradicts another memory of the block.
     pub(super) is_dated: bool,
+    /// True if the text is an excerpt, of which only the span is shown.
+    pub(super) is_excerpt: bool,
 }
 
 /// Builds the block for a reader. `neighbours` are adjacent turns in order of priority.
@@ -48,12 +50,13 @@ pub(super) fn assemble(
     };
     let mut left_out = 0;
     for piece in recalled {
-        if !block.take(piece, piece.memory.text.as_str()) && !block.take_part(piece) {
+        let is_taken = !piece.is_excerpt && block.take(piece, piece.memory.text.as_str());
+        if !is_taken && !block.take_part(piece) {
             left_out += 1;
         }
     }
     for neighbour in neighbours {
-        let piece = Piece { memory: neighbour, best_span: None, is_dated: false };
+        let piece = Piece { memory: neighbour, best_span: None, is_dated: false, is_excerpt: false };
         block.take(&piece, neighbour.text.as_str());
     }
     block.finish(left_out)
@@ -283,7 +286,10 @@ mod tests {
     }
 
     fn pieces(memories: &[Memory]) -> Vec<Piece<'_>> {
-        memories.iter().map(|memory| Piece { memory, best_span: None, is_dated: false }).collect()
+        memories
+            .iter()
+            .map(|memory| Piece { memory, best_span: None, is_dated: false, is_excerpt: false })
+            .collect()
     }
 
     #[test]
@@ -319,7 +325,12 @@ mod tests {
         let long = format!("{} The key is under the mat. {}", "before ".repeat(300), "after ".repeat(300));
         let start = u32::try_from(long.find("The key").unwrap()).unwrap();
         let memory = fact(1, 0, &long);
-        let piece = Piece { memory: &memory, best_span: Some((start, start + 25)), is_dated: false };
+        let piece = Piece {
+            memory: &memory,
+            best_span: Some((start, start + 25)),
+            is_dated: false,
+            is_excerpt: false,
+        };
         let block = assemble(&[piece], &[], &UTC, 40);
         assert!(block.text.ends_with("- The key is under the mat.\n"), "{}", block.text);
         assert_eq!(assemble(&[piece], &[], &UTC, 5).left_out, 1);
@@ -334,7 +345,7 @@ mod tests {
         let mut lives = fact(2, 1, "Ann lives in Lisbon");
         lives.valid.start = Some(lives.happened.at);
         let (cat, dog) = (fact(3, 1, "Ann has a cat"), fact(4, 1, "Ann has a dog only"));
-        let piece = |memory, is_dated| Piece { memory, best_span: None, is_dated };
+        let piece = |memory, is_dated| Piece { memory, best_span: None, is_dated, is_excerpt: false };
         let pieces = [piece(&lived, false), piece(&lives, false), piece(&cat, true), piece(&dog, true)];
         let block = assemble(&pieces, &[], &UTC, 1_000);
         let expected = "## 2023-05-07 (Sun)\n- (from 2023-02-08 until 2023-05-09, superseded) Ann lives in Porto\n\n\

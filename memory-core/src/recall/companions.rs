@@ -5,9 +5,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::contradictions::{is_undecided, paired, together};
 use super::fuse::Fused;
+use super::load::TEXTS_PER_READ;
+use super::loaded::{Loaded, TextNeeds};
 use super::response::Explanation;
+use super::text_room::TextRoom;
 use crate::domain::id::MemoryId;
-use crate::domain::memory::Memory;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::index::{ValidTime, View};
@@ -16,7 +18,7 @@ use crate::scope::SearchTargets;
 /// Contradictions among ranked memories, with the memories of the other sides.
 pub(super) struct Companions {
     pairs: Vec<(MemoryId, MemoryId)>,
-    others: HashMap<MemoryId, Memory>,
+    others: Loaded,
 }
 
 impl Engine {
@@ -26,9 +28,11 @@ impl Engine {
         targets: &SearchTargets,
         limit: usize,
         fused: &[Fused],
-        loaded: &HashMap<MemoryId, Memory>,
+        loaded: &Loaded,
+        needs: &TextNeeds,
     ) -> Result<Companions, Error> {
-        let mut companions = Companions { pairs: Vec::new(), others: HashMap::new() };
+        let mut companions = Companions { pairs: Vec::new(), others: Loaded::default() };
+        let mut room = TextRoom::new(self.limits.page_text_bytes, limit);
         for (partition, view) in &targets.partitions {
             let ranked = fused.iter().take(limit).filter(|one| one.partition == *partition);
             let ranked: Vec<MemoryId> = ranked.map(|one| one.memory).collect();
@@ -39,9 +43,10 @@ impl Engine {
             let missing: HashSet<MemoryId> =
                 found.iter().map(|(_, other)| *other).filter(|other| !loaded.contains_key(other)).collect();
             let missing: Vec<MemoryId> = missing.into_iter().take(limit).collect();
-            if !missing.is_empty() {
-                let others = self.load_visible(*partition, &missing, &view, HashMap::new()).await?;
-                companions.others.extend(others.into_iter().map(|(memory, _)| (memory.id, memory)));
+            for some in missing.chunks(TEXTS_PER_READ) {
+                let others = self.load_visible(*partition, some, &view, HashMap::new()).await?;
+                let others = others.into_iter().map(|(memory, _)| memory);
+                others.for_each(|memory| companions.others.add(memory, None, &mut room, needs));
             }
             let text_of = |id: &MemoryId| loaded.get(id).or_else(|| companions.others.get(id));
             companions.pairs.extend(found.into_iter().filter(|(one, other)| {
@@ -60,7 +65,7 @@ impl Companions {
         self,
         limit: usize,
         fused: &mut Vec<Fused>,
-        loaded: &mut HashMap<MemoryId, Memory>,
+        loaded: &mut Loaded,
     ) -> HashSet<MemoryId> {
         let Self { pairs, others } = self;
         loaded.extend(others);

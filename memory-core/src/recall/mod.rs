@@ -13,6 +13,7 @@ mod deadline;
 pub(crate) mod excerpt;
 mod fuse;
 mod load;
+mod loaded;
 mod neighbours;
 mod prepare;
 pub mod request;
@@ -23,6 +24,7 @@ pub mod settings;
 pub mod signals;
 mod supersession;
 pub(crate) mod tables;
+mod text_room;
 mod validity_note;
 mod why_not;
 
@@ -47,10 +49,12 @@ use crate::text::time_expressions;
 use assemble::Piece;
 use deadline::Deadline;
 use fuse::{Fused, ScoringContext};
+use loaded::{Loaded, TextNeeds};
 use neighbours::Neighbour;
 use prepare::ReadyTargets;
 use request::{Recall, RequestedZone};
 use response::{Context, Degraded, NamedTime, Recalled, RecalledMemory, Timings};
+use text_room::TextRoom;
 use validity_note::Reader;
 
 /// Maximum number of candidates from one signal.
@@ -86,7 +90,8 @@ impl Engine {
         let view = request.view(now, &zone);
         let Found { targets, searched, scoring, mut fused } =
             self.find(caller, &request, &view, &deadline, (&mut timings, &mut degraded)).await?;
-        let texts = self.texts(&targets, &request, &mut fused, searched.versions, &deadline).await?;
+        let needs = self.text_needs(&request);
+        let texts = self.texts(&targets, &needs, &mut fused, searched.versions, &deadline).await?;
         if texts.is_none() {
             degraded.push(Degraded::TextsDeadline);
             fused.clear();
@@ -99,7 +104,7 @@ impl Engine {
         timings.rerank = began.elapsed().saturating_sub(before_rerank);
 
         let limit = request.limit as usize;
-        let companions = self.companions(&targets, limit, &fused, &loaded);
+        let companions = self.companions(&targets, limit, &fused, &loaded, &needs);
         let paired = match deadline.step(companions).await.transpose()? {
             Some(companions) => companions.add_to(limit, &mut fused, &mut loaded),
             None => {
@@ -112,16 +117,7 @@ impl Engine {
         let shown = Shown { neighbours: &neighbours, loaded: &loaded, paired: &paired, reader: &reader };
         let context =
             debug_span!("assemble").in_scope(|| self.context(request.budget_tokens, &fused, &shown));
-        let max_text_bytes = request.max_text_bytes.unwrap_or(self.recall_settings.max_text_bytes) as usize;
-        let memories = fused
-            .into_iter()
-            .filter_map(|one| {
-                let mut memory = loaded.remove(&one.memory)?;
-                let Fused { partition, score, explain, .. } = one;
-                let excerpt = excerpt::cut(&mut memory.text, explain.best_span, max_text_bytes);
-                Some(RecalledMemory { partition, memory, excerpt, score, explain })
-            })
-            .collect();
+        let memories = self.fitted(fused, loaded, &needs);
         timings.total = began.elapsed();
         timings.assemble = timings.total.saturating_sub(timings.embed + timings.search + timings.rerank);
         Ok(Recalled {
@@ -239,16 +235,18 @@ impl Engine {
     async fn texts(
         &self,
         targets: &SearchTargets,
-        request: &Recall,
+        needs: &TextNeeds,
         fused: &mut Vec<Fused>,
         versions: HashMap<MemoryId, Memory>,
         deadline: &Deadline,
-    ) -> Result<Option<(Vec<Neighbour>, HashMap<MemoryId, Memory>)>, Error> {
+    ) -> Result<Option<(Vec<Neighbour>, Loaded)>, Error> {
         let reading = async {
             let neighbours =
-                if request.budget_tokens > 0 { self.neighbours(targets, fused).await? } else { Vec::new() };
-            let loaded =
-                self.load(targets, fused, &neighbours, versions).instrument(debug_span!("load")).await?;
+                if needs.budget_tokens > 0 { self.neighbours(targets, fused).await? } else { Vec::new() };
+            let loaded = self
+                .load(targets, fused, &neighbours, versions, needs)
+                .instrument(debug_span!("load"))
+                .await?;
             Ok::<_, Error>((neighbours, loaded))
         };
         deadline.step(reading).await.transpose()
@@ -260,6 +258,23 @@ impl Engine {
         request.limit.max(reranked) as usize
     }
 
+    fn text_needs(&self, request: &Recall) -> TextNeeds {
+        let max_text_bytes = request.max_text_bytes.unwrap_or(self.recall_settings.max_text_bytes) as usize;
+        TextNeeds { budget_tokens: request.budget_tokens, max_text_bytes }
+    }
+
+    /// The memories of the answer, their texts cut to the room that one answer has for texts.
+    fn fitted(&self, fused: Vec<Fused>, mut loaded: Loaded, needs: &TextNeeds) -> Vec<RecalledMemory> {
+        let mut room = TextRoom::new(self.limits.page_text_bytes, fused.len());
+        let memories = fused.into_iter().filter_map(|one| {
+            let (mut memory, before) = loaded.remove(&one.memory)?;
+            let Fused { partition, score, explain, .. } = one;
+            let excerpt = room.fit(&mut memory.text, before, explain.best_span, needs.max_text_bytes);
+            Some(RecalledMemory { partition, memory, excerpt, score, explain })
+        });
+        memories.collect()
+    }
+
     /// Step 6: the context block for a prompt.
     fn context(&self, budget_tokens: u32, fused: &[Fused], shown: &Shown<'_>) -> Context {
         let pieces: Vec<Piece<'_>> = fused
@@ -267,7 +282,8 @@ impl Engine {
             .filter_map(|one| {
                 let memory = shown.loaded.get(&one.memory)?;
                 let is_paired = shown.paired.contains(&one.memory);
-                Some(Piece { memory, best_span: one.explain.best_span, is_dated: is_paired })
+                let (best_span, is_excerpt) = (shown.loaded.span(one), shown.loaded.is_excerpt(&one.memory));
+                Some(Piece { memory, best_span, is_dated: is_paired, is_excerpt })
             })
             .collect();
         let radius = self.recall_settings.neighbouring_turns;
@@ -298,7 +314,7 @@ fn named_times(query: &str, scoring: &ScoringContext) -> Vec<NamedTime> {
 /// Parts of the context block besides the ranked memories.
 struct Shown<'a> {
     neighbours: &'a [Neighbour],
-    loaded: &'a HashMap<MemoryId, Memory>,
+    loaded: &'a Loaded,
     /// Memories that contradict another one of the result.
     paired: &'a HashSet<MemoryId>,
     reader: &'a Reader,

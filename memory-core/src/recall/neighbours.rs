@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::fuse::Fused;
+use super::loaded::Loaded;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::memory::Memory;
 use crate::engine::Engine;
@@ -52,7 +53,7 @@ pub(super) fn by_rank<'a>(
     fused: &[Fused],
     neighbours: &[Neighbour],
     radius: u32,
-    loaded: &'a HashMap<MemoryId, Memory>,
+    loaded: &'a Loaded,
 ) -> Vec<&'a Memory> {
     let by_position: HashMap<(PartitionId, TurnPosition), MemoryId> =
         neighbours.iter().map(|one| ((one.partition, one.position), one.memory)).collect();

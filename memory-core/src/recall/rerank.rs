@@ -1,15 +1,12 @@
 //! Reranking (step 5 of recall, optional): a cross-encoder scores query and memory together. Candidates are read in
 //! rank order, so that a deadline cuts off the least relevant ones.
 
-use std::collections::HashMap;
-
 use super::deadline::Deadline;
 use super::fuse::Fused;
+use super::loaded::Loaded;
 use super::request::Recall;
 use super::response::{Degraded, SignalScore};
 use super::signals::SignalName;
-use crate::domain::id::MemoryId;
-use crate::domain::memory::Memory;
 use crate::engine::Engine;
 
 impl Engine {
@@ -31,7 +28,7 @@ impl Engine {
         &self,
         request: &Recall,
         fused: &mut Vec<Fused>,
-        loaded: &HashMap<MemoryId, Memory>,
+        loaded: &Loaded,
         deadline: &Deadline,
         degraded: &mut Vec<Degraded>,
     ) {
@@ -65,9 +62,9 @@ impl Engine {
 }
 
 /// Text given to the cross-encoder: the best-matching span, after the speaker's name.
-fn passage(one: &Fused, loaded: &HashMap<MemoryId, Memory>) -> String {
+fn passage(one: &Fused, loaded: &Loaded) -> String {
     let Some(memory) = loaded.get(&one.memory) else { return String::new() };
-    let part = one.explain.best_span.and_then(|(from, to)| memory.text.get(from as usize..to as usize));
+    let part = loaded.span(one).and_then(|(from, to)| memory.text.get(from as usize..to as usize));
     let part = part.unwrap_or(&memory.text);
     memory.author().map_or_else(|| part.to_owned(), |author| author.heading() + part)
 }
@@ -99,6 +96,7 @@ fn reorder(fused: &mut Vec<Fused>, scores: &[f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::MemoryId;
     use crate::domain::id::PartitionId;
     use crate::recall::response::Explanation;
 

@@ -47,7 +47,7 @@ pub struct RecalledMemory {
     /// Partition of the memory.
     pub partition: PartitionId,
     /// The memory, in its version at the record time. A text over [`super::request::Recall::max_text_bytes`] is cut to an
-    /// excerpt.
+    /// excerpt, and later texts are cut to the room that [`crate::limits::Limits::page_text_bytes`] has left for them.
     pub memory: Memory,
     /// Place of the excerpt in the whole text; `None` if the text is whole.
     pub excerpt: Option<Excerpt>,

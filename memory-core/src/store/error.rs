@@ -9,6 +9,9 @@ pub enum StoreError {
     /// The database does not answer, or not in time.
     #[error("the store is not available")]
     Unavailable(#[source] Cause),
+    /// As many reads through filters are at work as may be. The read may be repeated.
+    #[error("too many reads through filters are at work")]
+    Busy,
     /// A stored value cannot be decoded. The rest of the store works.
     #[error("the store is damaged: {table}.{column} of {row}")]
     Corrupt {
@@ -101,6 +104,7 @@ impl StoreError {
             StoreError::Corrupt { table, column, row } => {
                 StoreError::Corrupt { table, column, row: row.clone() }
             }
+            StoreError::Busy => StoreError::Busy,
             _ => StoreError::Unavailable(cause),
         }
     }

@@ -188,8 +188,24 @@ pub trait Memories: Send + Sync + Debug {
     /// Versions of a memory before the present one, oldest first.
     ///
     /// Errors: [`StoreError::Corrupt`] if one of them cannot be decoded.
-    async fn earlier_versions(&self, partition: PartitionId, id: MemoryId)
-    -> Result<Vec<Memory>, StoreError>;
+    async fn earlier_versions(
+        &self,
+        partition: PartitionId,
+        id: MemoryId,
+    ) -> Result<Vec<Memory>, StoreError> {
+        self.earlier_versions_from(partition, id, 0, u32::MAX).await
+    }
+
+    /// At most `limit` versions of a memory before the present one, oldest first, from the version `from` on.
+    ///
+    /// Errors: [`StoreError::Corrupt`] if one of them cannot be decoded.
+    async fn earlier_versions_from(
+        &self,
+        partition: PartitionId,
+        id: MemoryId,
+        from: u32,
+        limit: u32,
+    ) -> Result<Vec<Memory>, StoreError>;
 
     /// Derivation of a memory; `None` if it is not a derived one.
     async fn derivation(
@@ -255,8 +271,11 @@ pub struct MatchingIds {
 /// Selection by filter, without an index.
 #[async_trait]
 pub trait FilteredIds: Send + Sync + Debug {
-    /// A page of the memories of a partition that [`Filter::matches`] selects, all at one moment. Expired memories are
-    /// included unless the filter excludes them. Memory is bounded by the page, not by the partition.
+    /// A page of the memories of a partition that [`Filter::matches`] selects. Expired memories are included
+    /// unless the filter excludes them. A change made meanwhile may be seen or not. Memory is bounded by the page, not by the
+    /// partition.
+    ///
+    /// Errors: [`StoreError::Busy`] if too many reads through filters are at work.
     async fn matching_ids(
         &self,
         partition: PartitionId,

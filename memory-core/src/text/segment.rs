@@ -33,13 +33,32 @@ pub(super) enum Token<'a> {
     Verbatim(&'a str),
 }
 
+/// Times by which a text may grow in its normal form.
+const MAX_GROWTH: usize = 2;
+/// Bytes by which a text may grow in any case. Names and usual queries are shorter than what it takes to reach them.
+const GROWTH_ALLOWED: usize = 8 * 1024;
+
 /// Normal form of `text`, on which all matching is done.
+///
+/// NFKC turns one letter into up to 18 (U+FDFA). A text that would grow beyond [`MAX_GROWTH`] is of such letters, and no
+/// language's: it is normalised by NFC, which keeps them, so that the cost of a text follows from its length. The identity of
+/// the tokenizer does not depend on it: whatever the normal form of such a text, queries in usual length find its other words.
 pub(super) fn normalize(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
-    let mut normalized = String::with_capacity(text.len());
-    for c in text.nfkc() {
+    let most = text.len().saturating_mul(MAX_GROWTH).saturating_add(GROWTH_ALLOWED);
+    match lower_case(text.nfkc(), text.len(), most) {
+        Some(normalized) => normalized,
+        // NFC makes at most 3 times as many bytes.
+        None => lower_case(text.nfc(), text.len(), usize::MAX).unwrap_or_default(),
+    }
+}
+
+/// Lower case of normalised letters, with one apostrophe and one hyphen; `None` beyond `most` bytes.
+fn lower_case(letters: impl Iterator<Item = char>, length: usize, most: usize) -> Option<String> {
+    let mut normalized = String::with_capacity(length);
+    for c in letters {
         match c {
             // Soft hyphen, zero-width space and joiners, word joiner, byte order mark: invisible characters.
             '\u{AD}' | '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}' => {}
@@ -49,8 +68,11 @@ pub(super) fn normalize(text: &str) -> String {
             'İ' => normalized.push('i'),
             _ => normalized.extend(c.to_lowercase()),
         }
+        if normalized.len() > most {
+            return None;
+        }
     }
-    normalized
+    Some(normalized)
 }
 
 /// Passes every token of `normalized` text to `emit`, in the order of the text.
@@ -284,6 +306,18 @@ mod tests {
     fn unspaced_scripts_are_indexed_by_character_bigrams() {
         assert_eq!(tokens("東京都に3日"), "[東京] [京都] [都に] [3] [日]");
         assert_eq!(tokens("한국어 ﾃｽﾄ"), "[한국] [국어] [テス] [スト]");
+    }
+
+    #[test]
+    fn a_text_of_letters_that_stand_for_many_keeps_them() {
+        assert_eq!(tokens("\u{FDFA}"), "صلى الله عليه وسلم", "one of them is spelt out");
+        let many = "\u{FDFA} ".repeat(8_000);
+        assert_eq!(normalize(&many), many);
+        for text in ["\u{FDFA}".repeat(100_000), "\u{FDFA} Ⅷ ½ ㎏ ".repeat(9_000), "İ\u{1E9E}".repeat(9_000)]
+        {
+            let normalized = normalize(&text);
+            assert!(normalized.len() <= 3 * text.len(), "{} of {}", normalized.len(), text.len());
+        }
     }
 
     proptest! {

@@ -5,6 +5,8 @@
 //! German query and kept in an English one. Invariant: whenever the output for any text could change, so does
 //! [`Tokenizer::IDENTITY`], because stored vectors would no longer match.
 
+use std::collections::HashSet;
+
 use super::{
     Language, QueryTerms, TermVector,
     detect::{Detected, detect},
@@ -35,23 +37,41 @@ impl Tokenizer {
     /// default language of its script.
     pub fn query(&self, text: &str, languages: &[Language]) -> QueryTerms {
         let scope: LanguageSet = languages.iter().copied().collect();
+        let normalized = normalize(text);
         let mut votes = FunctionWordVotes::default();
-        let mut query_words: Vec<(Vec<u32>, LanguageSet)> = Vec::new();
-        for_each_token(&normalize(text), |token| {
-            let (alternatives, stop_word_in) = match token {
-                Token::Verbatim(term) => (vec![term_hash(term)], LanguageSet::default()),
-                Token::Word(word) => (alternatives(word, scope), languages_of(word)),
+        let mut stop_words_in: Vec<LanguageSet> = Vec::new();
+        for_each_token(&normalized, |token| {
+            let stop_word_in = match token {
+                Token::Verbatim(_) => LanguageSet::default(),
+                Token::Word(word) => languages_of(word),
             };
             votes.count(stop_word_in);
-            query_words.push((alternatives, stop_word_in));
+            stop_words_in.push(stop_word_in);
         });
         let possible = with_defaults(scope);
         let (language, _) = votes.winners(possible);
         let is_stop_word =
             |stop_word_in: LanguageSet| !language.is_empty() && stop_word_in.contains_all(language);
-        let only_stop_words = query_words.iter().all(|(_, stop_word_in)| is_stop_word(*stop_word_in));
-        query_words.retain(|(_, stop_word_in)| only_stop_words || !is_stop_word(*stop_word_in));
-        QueryTerms::from_words(query_words.into_iter().map(|(alternatives, _)| alternatives))
+        let only_stop_words = stop_words_in.iter().all(|stop_word_in| is_stop_word(*stop_word_in));
+        // A word is stemmed in many languages, which takes most of the time: once, and none that is dropped.
+        let (mut known, mut query_words) = (HashSet::new(), Vec::new());
+        let mut stop_words_in = stop_words_in.into_iter();
+        for_each_token(&normalized, |token| {
+            let stop_word_in = stop_words_in.next().unwrap_or_default();
+            let is_asked = only_stop_words || !is_stop_word(stop_word_in);
+            let (Token::Verbatim(term) | Token::Word(term)) = token;
+            if !is_asked
+                || known.len() >= MAX_DISTINCT_WORDS
+                || !known.insert((matches!(token, Token::Word(_)), term.to_owned()))
+            {
+                return;
+            }
+            query_words.push(match token {
+                Token::Verbatim(term) => vec![term_hash(term)],
+                Token::Word(word) => alternatives(word, scope),
+            });
+        });
+        QueryTerms::from_words(query_words)
     }
 
     /// Terms of a document in the order of the text, before hashing: for diagnosis and tests.
@@ -61,6 +81,10 @@ impl Tokenizer {
         (language, terms)
     }
 }
+
+/// Maximum number of distinct words of a query that are stemmed. Several of them may be one word of [`QueryTerms`], which has a
+/// lower maximum.
+const MAX_DISTINCT_WORDS: usize = 4 * QueryTerms::MAX_WORDS;
 
 /// True if a question mark is so near the end that hardly any text follows it ("right? :)").
 fn ends_with_question(text: &str) -> bool {
@@ -169,6 +193,14 @@ mod tests {
         let query = Tokenizer.query("meetings", &[Language::Russian]);
         assert!(is_asked(&query, "meet"));
         assert!(document.terms().iter().any(|term| term.hash == hash_of("meet")));
+    }
+
+    #[test]
+    fn the_words_of_a_long_query_are_stemmed_once() {
+        let once = Tokenizer.query("the dogs of Paris", ENGLISH);
+        assert_eq!(Tokenizer.query(&"the dogs of Paris ".repeat(1_000), ENGLISH), once);
+        let distinct: String = (0..4_000).map(|number| format!("w{number} ")).collect();
+        assert_eq!(Tokenizer.query(&distinct, ENGLISH).words().len(), QueryTerms::MAX_WORDS);
     }
 
     #[test]

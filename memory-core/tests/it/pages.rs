@@ -1,11 +1,13 @@
-//! Pages of memories and turns: they end early when their texts reach the bound, and together they have everything.
+//! Pages of memories and turns: they end early when their texts reach the bound, and together they have everything. The texts of a
+//! recall share the same bound.
 
 use memory_core::domain::filter::Filter;
 use memory_core::domain::time::Timestamp;
 use memory_core::domain::turn::Role;
 use memory_core::limits::Limits;
 use memory_core::memories::request::{Edit, ListMemories};
-use memory_core::testing::{CALLER, TestEngine, turn, turns, user};
+use memory_core::recall::request::Recall;
+use memory_core::testing::{CALLER, TestEngine, question, turn, turns, user};
 
 #[tokio::test]
 async fn a_page_ends_early_when_its_texts_reach_the_bound() {
@@ -79,4 +81,34 @@ async fn a_page_of_a_history_ends_early_when_its_texts_reach_the_bound() {
     let (page, has_more) = engine.history_page(&CALLER, id, 3, 2).await.unwrap();
     assert_eq!((page[0].version, page.len(), has_more), (3, 2, true));
     assert!(engine.history_page(&CALLER, id, 0, 1_001).await.is_err());
+}
+
+#[tokio::test]
+async fn the_texts_of_a_recall_share_a_bound_and_later_ones_are_shorter_excerpts() {
+    let directory = tempfile::tempdir().unwrap();
+    let limits = Limits { page_text_bytes: 100_000, ..Limits::default() };
+    let engine = TestEngine::limited(directory.path(), limits).await.unwrap().engine;
+    let ann = user("ann").unwrap();
+    let text = |at: usize| format!("{at:02} {}", "green tea leaves ".repeat(2_500));
+    let said = (0..40).map(|at| turn(Role::User, &text(at), Timestamp::from_micros(at as i64))).collect();
+    engine.remember_turns(&CALLER, turns(&ann, "s", said).unwrap()).await.unwrap();
+
+    for budget_tokens in [0, 2_000, 100_000] {
+        let request =
+            Recall { limit: 200, max_text_bytes: Some(1_048_576), budget_tokens, ..question(&ann, "tea") };
+        let recalled = engine.recall(&CALLER, request).await.unwrap();
+        assert_eq!(recalled.memories.len(), 40);
+        let together: usize = recalled.memories.iter().map(|one| one.memory.text.len()).sum();
+        assert!((50_000..=100_000).contains(&together), "{together} bytes");
+        for one in &recalled.memories {
+            let at: usize = one.memory.origin.as_ref().unwrap().seq as usize;
+            let excerpt = one.excerpt.expect("all are too long");
+            let (from, to) = excerpt.span;
+            assert_eq!(&text(at)[from as usize..to as usize], one.memory.text);
+            assert_eq!(excerpt.of_bytes as usize, text(at).len());
+        }
+    }
+    let few = Recall { limit: 2, max_text_bytes: Some(1_048_576), ..question(&ann, "tea") };
+    let recalled = engine.recall(&CALLER, few).await.unwrap();
+    assert!(recalled.memories.iter().all(|one| one.excerpt.is_none()), "two fit the bound");
 }

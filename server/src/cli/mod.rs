@@ -23,11 +23,15 @@ mod thinking;
 mod undo;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
 use self::args::{Cli, Command};
 use self::failure::Failure;
+
+/// Maximum time to wait for threads at the end.
+const THREADS_END_WITHIN: Duration = Duration::from_secs(1);
 
 /// Runs the command of the process's arguments. Usage errors exit with status 2.
 pub fn run() -> ExitCode {
@@ -39,7 +43,10 @@ pub fn run() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::Failed(format!("cannot start threads: {error}"))),
     };
-    match runtime.block_on(dispatch(cli)) {
+    let ended = runtime.block_on(dispatch(cli));
+    // What still runs on threads of its own then is of requests that were given up.
+    runtime.shutdown_timeout(THREADS_END_WITHIN);
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => report(&failure),
     }

@@ -178,10 +178,12 @@ impl Config {
         within("limits.connections", limits.connections, 1..=65_536)?;
         within("limits.idle_timeout_ms", limits.idle_timeout_ms, 100..=HOUR_MS)?;
         within("limits.body_timeout_ms", limits.body_timeout_ms, 100..=HOUR_MS)?;
+        within("limits.send_timeout_ms", limits.send_timeout_ms, 100..=HOUR_MS)?;
         within("limits.request_timeout_ms", limits.request_timeout_ms, 100..=HOUR_MS)?;
         within("limits.admin_timeout_ms", limits.admin_timeout_ms, 100..=24 * HOUR_MS)?;
         within("limits.drain_timeout_ms", limits.drain_timeout_ms, 0..=HOUR_MS)?;
         within("limits.concurrent_requests", limits.concurrent_requests, 1..=65_536)?;
+        within("limits.concurrent_exports", limits.concurrent_exports, 1..=64)?;
         within("limits.fan_out_partitions", limits.fan_out_partitions, 1..=4_096)?;
         within("limits.commits_waiting", limits.commits_waiting, 1..=65_536)?;
         within("limits.recalls_kept", limits.recalls_kept, 0..=1_000_000)?;

@@ -160,12 +160,16 @@ pub struct Limits {
     pub idle_timeout_ms: u64,
     /// See [`Limits::body_timeout`].
     pub body_timeout_ms: u64,
+    /// See [`Limits::send_timeout`].
+    pub send_timeout_ms: u64,
     /// See [`Limits::request_timeout`].
     pub request_timeout_ms: u64,
     /// See [`Limits::admin_timeout`].
     pub admin_timeout_ms: u64,
     /// Maximum number of concurrent requests.
     pub concurrent_requests: usize,
+    /// Maximum number of concurrent exports.
+    pub concurrent_exports: usize,
     /// See [`Limits::drain_timeout`].
     pub drain_timeout_ms: u64,
     /// Maximum number of partitions that a recall without a user id searches.
@@ -207,6 +211,11 @@ impl Limits {
     /// Timeout for the arrival of a request body.
     pub fn body_timeout(&self) -> Duration {
         Duration::from_millis(self.body_timeout_ms)
+    }
+
+    /// Timeout for the client to take the next byte of a response.
+    pub fn send_timeout(&self) -> Duration {
+        Duration::from_millis(self.send_timeout_ms)
     }
 
     /// Timeout of a request until its response begins.

@@ -337,6 +337,7 @@ const fn store_code(error: &StoreError) -> Code {
         StoreError::Corrupt { .. } | StoreError::Damaged(_) => Code::StoreDamaged,
         StoreError::Full(_) => Code::StorageFull,
         StoreError::ReadOnly(_) => Code::StoreReadOnly,
+        StoreError::Busy => Code::Busy,
         StoreError::Unavailable(_)
         | StoreError::InUse { .. }
         | StoreError::NewerVersion(_)

@@ -77,13 +77,14 @@ pub(crate) async fn export(
     let ExportQuery { user_id, agent_id, app_id, run_id } = query;
     let ids = WireScope { user_id, agent_id, app_id, run_id };
     let whose = if ids == WireScope::default() { None } else { Some(scope(&ids, "scope")?) };
+    let slot = app.exports().take()?;
     let engine = Arc::clone(app.engine()?);
     let first = engine.owners(&caller, None, OWNERS_PER_PAGE).await?; // also asks whether the caller may read
 
     let (lines, mut taken) = mpsc::channel(PIECES_WAITING);
     let time_out = app.config().limits.admin_timeout();
     let work = async move {
-        let _place = admission;
+        let _places = (admission, slot);
         let mut export = Export { engine, caller, lines, records: 0, unreadable: 0, unsent: Vec::new() };
         let ended = tokio::time::timeout(time_out, export.run(whose, first)).await;
         let error = match ended {

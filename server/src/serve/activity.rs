@@ -1,18 +1,23 @@
 //! Activity of connections, and the connection that makes room for a new one.
 //!
 //! A connection is idle between requests, which includes the time in which the head of a request arrives; it receives while a
-//! body arrives; and it works until its response is sent. Only a working one is never closed for another.
+//! body arrives; and it works until its response is sent. It is stalled while its client takes no byte of a response. Only a
+//! working one is never closed for another.
 
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hyper::body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+/// Time without a byte taken after which a client does not read its response.
+const STALLED_AFTER: Duration = Duration::from_secs(1);
 
 /// Activities of a connection, in the order in which connections are closed for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +26,8 @@ pub(super) enum Activity {
     Idle,
     /// The body of a request arrives.
     Receiving,
+    /// The client has taken no byte of a response for [`STALLED_AFTER`].
+    Stalled,
     /// A request is worked on, or its response is sent.
     Working,
 }
@@ -30,17 +37,38 @@ pub(super) enum Activity {
 pub(super) struct Connection {
     /// Activity, and when it began.
     activity: Mutex<(Activity, Instant)>,
+    /// Begin of a wait for the client to take bytes of a response.
+    waiting_since: Mutex<Option<Instant>>,
     close: Notify,
 }
 
 impl Connection {
     fn new() -> Self {
-        Self { activity: Mutex::new((Activity::Idle, Instant::now())), close: Notify::new() }
+        Self {
+            activity: Mutex::new((Activity::Idle, Instant::now())),
+            waiting_since: Mutex::new(None),
+            close: Notify::new(),
+        }
     }
 
     /// Activity, and when it began.
     pub(super) fn activity(&self) -> (Activity, Instant) {
-        *self.activity.lock()
+        match *self.waiting_since.lock() {
+            Some(since) if since.elapsed() >= STALLED_AFTER => (Activity::Stalled, since),
+            // Bytes of a response are unsent, even if the next request is waited for already.
+            Some(since) => (Activity::Working, since),
+            None => *self.activity.lock(),
+        }
+    }
+
+    /// Notes that bytes of a response wait for the client.
+    pub(super) fn waits_for_client(&self) {
+        *self.waiting_since.lock() = Some(Instant::now());
+    }
+
+    /// Notes that the client takes bytes again.
+    pub(super) fn sends(&self) {
+        *self.waiting_since.lock() = None;
     }
 
     pub(super) fn enter(&self, activity: Activity) {
@@ -83,7 +111,7 @@ impl OpenConnections {
     }
 
     /// Asks the connection that has been idle longest to close; without an idle one, the one that has been receiving
-    /// longest. Nothing if all work.
+    /// longest; without one of these, the one that has been stalled longest. Nothing if all work.
     pub(super) fn close_one(&self) {
         let by_number = self.by_number.lock();
         let waiting = by_number.values().map(|connection| (connection.activity(), connection));
@@ -202,6 +230,22 @@ mod tests {
         all.close_one();
         assert!(entries.iter().all(|entry| !is_asked_to_close(entry)), "all work");
         assert_eq!(all.count(), entries.len());
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_client_does_not_read_is_closed_after_idle_ones() {
+        let all = Arc::new(OpenConnections::default());
+        let (stalled, slow, idle) = (all.enter(), all.enter(), all.enter());
+        stalled.connection.enter(Activity::Working);
+        *stalled.connection.waiting_since.lock() = Instant::now().checked_sub(STALLED_AFTER);
+        slow.connection.waits_for_client();
+        all.close_one();
+        assert!(is_asked_to_close(&idle) && !is_asked_to_close(&stalled));
+        drop(idle);
+        all.close_one();
+        assert!(is_asked_to_close(&stalled) && !is_asked_to_close(&slow));
+        stalled.connection.sends();
+        assert_eq!(stalled.connection.activity().0, Activity::Working);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The listener: accepts connections within a bound, gives each its time-outs, and ends them at a stop.
 //!
 //! HTTP/1.1 by hyper, one task per connection. Beyond the bound the longest idle connection makes room, so that idle ones
-//! shut nobody out. At a stop, idle connections and those that still send a request end at once; the others end after their
-//! response.
+//! shut nobody out, nor those whose clients do not read. At a stop, idle connections, those that still send a request, and
+//! those that do not read end at once; the others end after their response.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 use super::activity::{Activity, Connection, Entry, Noted, OpenConnections};
+use super::sending::Sending;
 
 /// Time after a response in which its last bytes may still be on their way to the operating system.
 const FLUSHED_WITHIN: Duration = Duration::from_millis(200);
@@ -34,6 +35,8 @@ pub(super) struct Bounds {
     pub(super) connections: usize,
     /// Timeout for the head of the next request, from the accept or the last response on.
     pub(super) idle_timeout: Duration,
+    /// Timeout for the client to take the next byte of a response.
+    pub(super) send_timeout: Duration,
 }
 
 /// Serves until `stopped` is true and all connections have ended.
@@ -55,7 +58,7 @@ pub(super) async fn listen(
                 let _ = tokio::time::timeout(ACCEPT_AGAIN_AFTER, open.one_closed()).await;
             }
             while tasks.try_join_next().is_some() {}
-            tasks.spawn(converse(stream, router.clone(), open.enter(), bounds.idle_timeout, stop.clone()));
+            tasks.spawn(converse(stream, router.clone(), open.enter(), bounds, stop.clone()));
         }
     };
     tokio::select! {
@@ -88,12 +91,12 @@ fn is_of_the_client(error: &std::io::Error) -> bool {
     kinds.contains(&error.kind())
 }
 
-/// Serves one connection until it ends, idles too long, makes room for another, or the server stops.
+/// Serves one connection until it ends, idles too long, does not read, makes room for another, or the server stops.
 async fn converse(
     stream: TcpStream,
     router: Router,
     entry: Entry,
-    idle_timeout: Duration,
+    bounds: Bounds,
     mut stopped: watch::Receiver<bool>,
 ) {
     let connection = Arc::clone(&entry.connection);
@@ -101,7 +104,8 @@ async fn converse(
     let answering = Arc::clone(&connection);
     let service = service_fn(move |request| answer(request, router.clone(), Arc::clone(&answering)));
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(idle_timeout);
+    builder.timer(TokioTimer::new()).header_read_timeout(bounds.idle_timeout);
+    let stream = Sending::new(stream, Arc::clone(&connection), bounds.send_timeout);
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         ended = serving.as_mut() => {

@@ -8,6 +8,7 @@
 mod activity;
 pub(crate) mod descriptors;
 mod listen;
+mod sending;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -201,7 +202,7 @@ fn bounds(limits: &Limits) -> Bounds {
             "fewer connections than limits.connections are taken: the limit on open files (ulimit -n) is low"
         );
     }
-    Bounds { connections, idle_timeout: limits.idle_timeout() }
+    Bounds { connections, idle_timeout: limits.idle_timeout(), send_timeout: limits.send_timeout() }
 }
 
 async fn fold_metrics(app: Arc<App>) {

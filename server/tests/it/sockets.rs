@@ -14,13 +14,13 @@ use tokio::net::TcpStream;
 /// Timeout of everything that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Listening {
-    running: Running,
-    address: SocketAddr,
+pub(crate) struct Listening {
+    pub(crate) running: Running,
+    pub(crate) address: SocketAddr,
     _directory: TempDir,
 }
 
-async fn listening(settings: &[(&str, &str)]) -> Listening {
+pub(crate) async fn listening(settings: &[(&str, &str)]) -> Listening {
     let directory = tempfile::tempdir().expect("a directory");
     let overrides = Overrides {
         listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
@@ -43,7 +43,7 @@ impl Listening {
     }
 
     /// Connection that has sent these bytes.
-    async fn send(&self, bytes: &str) -> TcpStream {
+    pub(crate) async fn send(&self, bytes: &str) -> TcpStream {
         let mut stream = self.connect().await;
         stream.write_all(bytes.as_bytes()).await.expect("sent");
         stream
@@ -56,13 +56,13 @@ impl Listening {
         text.lines().next().unwrap_or_default().to_owned()
     }
 
-    async fn is_well(&self) -> bool {
+    pub(crate) async fn is_well(&self) -> bool {
         self.status("GET /health HTTP/1.1\r\nHost: localhost").await.contains("200")
     }
 }
 
 /// All that a server sends until it closes the connection.
-async fn rest_of(stream: &mut TcpStream) -> String {
+pub(crate) async fn rest_of(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let read = stream.read_to_end(&mut bytes);
     // A connection that is reset is closed, too.

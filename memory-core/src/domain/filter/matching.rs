@@ -4,9 +4,11 @@
 //! memory lacks is false, whatever the test, and its negation is true; only `IsNull(true)` holds without a value.
 //! Values of another type than the test's never satisfy it.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::cmp::Ordering;
 
+use memchr::memmem;
 use serde_json::Value;
 
 use super::{Field, Filter, Range, Scalar, Test};
@@ -27,6 +29,11 @@ impl Filter {
             Filter::Or(parts) => parts.iter().any(|part| part.selects(values)),
             Filter::Not(part) => !part.selects(values),
             Filter::Field(field, Test::IsNull(true)) => !field.any_value(values, &|_| true),
+            Filter::Field(Field::Metadata(path), Test::Contains(part)) => {
+                let part = lower_case(part);
+                let mut texts = values.metadata_at(path).iter().filter_map(MetadataScalar::lower_case);
+                texts.any(|text| has_part(text, &part))
+            }
             Filter::Field(field, test) => field.any_value(values, &|value| test.holds(value)),
         }
     }
@@ -35,21 +42,54 @@ impl Filter {
 /// Values of a memory that tests look at.
 struct Values<'a> {
     memory: &'a Memory,
-    /// Scalars of the metadata with their paths, in the order of paths: found once for all tests of a filter.
-    metadata: OnceCell<Vec<(String, &'a Value)>>,
+    /// Scalars of the metadata, in the order of their paths: found once for all tests of a filter.
+    metadata: OnceCell<Vec<MetadataScalar<'a>>>,
+}
+
+/// Scalar of the metadata with its path.
+struct MetadataScalar<'a> {
+    path: String,
+    value: &'a Value,
+    /// The text in lower case: converted once for all tests of a filter.
+    lower_case: OnceCell<Cow<'a, str>>,
+}
+
+impl MetadataScalar<'_> {
+    fn lower_case(&self) -> Option<&str> {
+        let Value::String(text) = self.value else { return None };
+        Some(self.lower_case.get_or_init(|| lower_case(text)))
+    }
 }
 
 impl<'a> Values<'a> {
-    fn metadata_at(&self, path: &str) -> &[(String, &'a Value)] {
+    fn metadata_at(&self, path: &str) -> &[MetadataScalar<'a>] {
         let all = self.metadata.get_or_init(|| {
-            let mut scalars = self.memory.metadata.scalars();
-            scalars.sort_by(|one, other| one.0.cmp(&other.0));
+            let found = self.memory.metadata.scalars().into_iter();
+            let scalar = |(path, value)| MetadataScalar { path, value, lower_case: OnceCell::new() };
+            let mut scalars: Vec<_> = found.map(scalar).collect();
+            scalars.sort_by(|one, other| one.path.cmp(&other.path));
             scalars
         });
-        let from = all.partition_point(|(found, _)| found.as_str() < path);
+        let from = all.partition_point(|scalar| scalar.path.as_str() < path);
         let rest = all.get(from..).unwrap_or_default();
-        rest.get(..rest.partition_point(|(found, _)| found == path)).unwrap_or_default()
+        rest.get(..rest.partition_point(|scalar| scalar.path == path)).unwrap_or_default()
     }
+}
+
+/// A text in lower case, by Unicode's rules. It is borrowed if it is ASCII and in lower case already, as most texts in
+/// filters and metadata are.
+pub(crate) fn lower_case(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.to_lowercase())
+    }
+}
+
+/// True if a text contains another one. A search in short texts needs no preparation, in contrast to [`str::contains`],
+/// whose preparation takes longer than the search.
+pub(crate) fn has_part(text: &str, part: &str) -> bool {
+    memmem::find(text.as_bytes(), part.as_bytes()).is_some()
 }
 
 /// One value of a memory's field.
@@ -97,7 +137,7 @@ impl Field {
             Field::Subjects => set(&memory.subjects),
             Field::Audience => set(&memory.audience),
             Field::Metadata(path) => {
-                values.metadata_at(path).iter().any(|(_, value)| scalar(value).is_some_and(holds))
+                values.metadata_at(path).iter().any(|found| scalar(found.value).is_some_and(holds))
             }
         }
     }
@@ -127,7 +167,7 @@ impl Test {
     /// True if the test holds for a text. `Contains` ignores case.
     pub(crate) fn holds_for_text(&self, text: &str) -> bool {
         match self {
-            Test::Contains(part) => text.to_lowercase().contains(&part.to_lowercase()),
+            Test::Contains(part) => has_part(&lower_case(text), &lower_case(part)),
             _ => self.holds_for_member(text),
         }
     }

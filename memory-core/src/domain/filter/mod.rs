@@ -9,6 +9,7 @@ mod matching;
 mod members;
 
 pub use field::{Field, FieldType};
+pub(crate) use matching::{has_part, lower_case};
 pub use members::Members;
 
 use super::number::Number;

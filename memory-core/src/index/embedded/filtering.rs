@@ -4,7 +4,7 @@
 use super::bitmap::Bitmap;
 use super::columns::{Columns, Datum, NEVER};
 use super::interner::SymbolSet;
-use crate::domain::filter::{Field, FieldType, Filter, Scalar, Test};
+use crate::domain::filter::{Field, FieldType, Filter, Scalar, Test, has_part, lower_case};
 use crate::domain::number::Number;
 use crate::domain::time::Timestamp;
 
@@ -106,7 +106,7 @@ fn matching_symbols(test: &Test, columns: &Columns, is_set: bool) -> SymbolSet {
         Test::Contains(part) if is_set => interner.set_of(interner.find(part)),
         Test::Contains(part) => {
             let part = part.to_lowercase();
-            interner.matching(|text| text.to_lowercase().contains(&part))
+            interner.matching(|text| has_part(&lower_case(text), &part))
         }
         Test::Range(_) | Test::IsNull(_) => interner.matching(|text| test.holds_for_text(text)),
     }

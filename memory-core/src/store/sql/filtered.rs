@@ -1,11 +1,15 @@
-//! Filtered pages of memory ids: a keyset scan of one partition in the order of ids, in one read snapshot.
+//! Filtered pages of memory ids: a keyset scan of one partition in the order of ids.
 //!
 //! Equality of kind, agent, app and run in the top conjunction becomes SQL, since SQL compares these bytewise as well.
-//! If nothing else is left of the filter, SQL alone reads ids and counts rows. Otherwise the scan decodes the memories
-//! that pass the SQL conditions, without their texts, and evaluates [`Filter::matches`] on each. At most
+//! If nothing else is left of the filter, SQL alone reads ids and counts rows, in one read snapshot. Otherwise the scan
+//! decodes the memories that pass the SQL conditions, without their texts, and evaluates [`Filter::matches`] on each. At most
 //! [`MEMORIES_PER_STEP`] memories are in memory at a time, and at most `limit` ids.
+//!
+//! Scans take turns in [`super::scan_slots::ScanSlots`], and hold a connection only while a step is read: all other reads of all owners share
+//! these connections. A scan that nobody waits for any more ends within [`ROWS_PER_LOOK`] memories.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use sqlx::QueryBuilder;
@@ -14,15 +18,16 @@ use uuid::Uuid;
 use super::load::last_id;
 use super::readable::readable;
 use super::rows::{self, memory_columns};
-use super::{Connection, Db, SqlStore, StoreError, dialect, unavailable};
+use super::{Connection, Db, Row, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::filter::{Field, Filter, Scalar, Test};
 use crate::domain::id::{MemoryId, PartitionId};
-use crate::domain::memory::Memory;
 use crate::domain::name::Name;
 use crate::store::{FilteredIds, IdPage, MatchingIds};
 
 /// Maximum number of memories decoded at a time. With the largest metadata they take about 8 MiB.
 const MEMORIES_PER_STEP: usize = 512;
+/// Memories that are evaluated between two looks whether the scan is still wanted.
+const ROWS_PER_LOOK: usize = 16;
 
 #[async_trait]
 impl FilteredIds for SqlStore {
@@ -33,13 +38,14 @@ impl FilteredIds for SqlStore {
         page: IdPage,
     ) -> Result<MatchingIds, StoreError> {
         let prefilter = Prefilter::of(filter);
-        let mut snapshot = self.readers.begin_with(dialect::BEGIN_READ).await.map_err(unavailable)?;
         let scan = Scan { partition, prefilter: &prefilter, newest_first: page.newest_first };
-        let matching = if prefilter.is_whole {
-            scan.page_by_sql(&mut snapshot, page).await?
-        } else {
-            scan.page_by_evaluation(&mut snapshot, filter, page).await?
-        };
+        // The ids of all memories are read along the key, and their number is stored.
+        let _slot = if filter.is_everything() { None } else { Some(self.scan_slots.take().await?) };
+        if !prefilter.is_whole {
+            return scan.page_by_evaluation(&self.readers, filter, page).await;
+        }
+        let mut snapshot = self.readers.begin_with(dialect::BEGIN_READ).await.map_err(unavailable)?;
+        let matching = scan.page_by_sql(&mut snapshot, page).await?;
         snapshot.commit().await.map_err(unavailable)?;
         Ok(matching)
     }
@@ -81,14 +87,43 @@ impl<'a> Prefilter<'a> {
     }
 }
 
-/// The memories of a step that the filter selects. On a blocking thread: the largest filter takes long on large metadata.
-async fn selected(filter: &Arc<Filter>, step: Vec<Memory>) -> Result<Vec<MemoryId>, StoreError> {
-    let filter = Arc::clone(filter);
-    let evaluation = move || {
-        let selected = step.iter().filter(|memory| filter.matches(memory));
-        selected.map(|memory| memory.id).collect()
-    };
-    tokio::task::spawn_blocking(evaluation).await.map_err(|error| StoreError::Unavailable(Box::new(error)))
+/// Evaluation of a filter, which ends early once this is dropped.
+struct Evaluation {
+    filter: Arc<Filter>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Drop for Evaluation {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Evaluation {
+    fn of(filter: &Filter) -> Self {
+        Self { filter: Arc::new(filter.clone()), is_over: Arc::default() }
+    }
+
+    /// The memories of a step that the filter selects. On a blocking thread, because decoding and the largest filter take
+    /// long on large metadata.
+    async fn step(&self, rows: Vec<Row>) -> Result<Step, StoreError> {
+        let (filter, is_over) = (Arc::clone(&self.filter), Arc::clone(&self.is_over));
+        let evaluation = move || {
+            let mut step = Step::default();
+            for some in rows.chunks(ROWS_PER_LOOK) {
+                if is_over.load(Ordering::Relaxed) {
+                    break; // nobody reads the result
+                }
+                let memories = readable(some, rows::memory)?;
+                step.unreadable += (some.len() - memories.len()) as u64;
+                let selected = memories.iter().filter(|memory| filter.matches(memory));
+                step.selected.extend(selected.map(|memory| memory.id));
+            }
+            Ok(step)
+        };
+        let evaluated = tokio::task::spawn_blocking(evaluation).await;
+        evaluated.map_err(|error| StoreError::Unavailable(Box::new(error)))?
+    }
 }
 
 fn equality_column(field: &Field) -> Option<&'static str> {
@@ -101,14 +136,13 @@ fn equality_column(field: &Field) -> Option<&'static str> {
     }
 }
 
-/// Some memories of a scan, in its order.
+/// Result for some memories of a scan.
+#[derive(Default)]
 struct Step {
-    /// Those that can be decoded.
-    memories: Vec<Memory>,
-    /// Number of rows read.
-    read: usize,
-    /// Last id read.
-    last: Option<Uuid>,
+    /// Those that the filter selects, in the order of the scan.
+    selected: Vec<MemoryId>,
+    /// Number of those that cannot be decoded.
+    unreadable: u64,
 }
 
 /// Scan of the memories of a partition that pass the prefilter, in ascending or descending order of ids.
@@ -147,21 +181,24 @@ impl Scan<'_> {
         Ok(count.unwrap_or(0).unsigned_abs())
     }
 
-    /// The whole partition is scanned, since all matches are counted.
+    /// The whole partition is scanned, since all matches are counted. A change made meanwhile is seen if the scan has not
+    /// passed its memory.
     async fn page_by_evaluation(
         &self,
-        snapshot: &mut Connection,
+        readers: &sqlx::Pool<Db>,
         filter: &Filter,
         page: IdPage,
     ) -> Result<MatchingIds, StoreError> {
         let mut matching = MatchingIds::default();
-        let filter = Arc::new(filter.clone());
+        let evaluation = Evaluation::of(filter);
         let mut after = None;
         loop {
-            let Step { memories: step, read, last } = self.next_memories(snapshot, after).await?;
-            after = last.map(MemoryId);
-            matching.unreadable += (read - step.len()) as u64;
-            for id in selected(&filter, step).await? {
+            let rows = self.next_rows(readers, after).await?;
+            let read = rows.len();
+            after = last_id(&rows).map(MemoryId);
+            let Step { selected, unreadable } = evaluation.step(rows).await?;
+            matching.unreadable += unreadable;
+            for id in selected {
                 matching.total += 1;
                 if !page.is_past_cursor(id) {
                     continue;
@@ -178,16 +215,16 @@ impl Scan<'_> {
         }
     }
 
-    async fn next_memories(
+    /// Rows of the next step. The connection is given back before they are evaluated.
+    async fn next_rows(
         &self,
-        snapshot: &mut Connection,
+        readers: &sqlx::Pool<Db>,
         after: Option<MemoryId>,
-    ) -> Result<Step, StoreError> {
+    ) -> Result<Vec<Row>, StoreError> {
         let mut statement = QueryBuilder::<Db>::new(concat!("SELECT ", memory_columns!("NULL")));
         let limit = u32::try_from(MEMORIES_PER_STEP).unwrap_or(u32::MAX);
         self.push_conditions(&mut statement, after, limit);
-        let rows = statement.build().fetch_all(snapshot).await.map_err(unavailable)?;
-        Ok(Step { memories: readable(&rows, rows::memory)?, read: rows.len(), last: last_id(&rows) })
+        statement.build().fetch_all(readers).await.map_err(unavailable)
     }
 
     fn push_conditions(&self, statement: &mut QueryBuilder<Db>, after: Option<MemoryId>, limit: u32) {

@@ -19,6 +19,9 @@ use crate::store::{
     Memories, OwnerEntry, SHARED_PARTITIONS_COUNTED, SharedPartitions, StoredMemory, Thinking as _,
 };
 
+/// Versions that are read at a time: the text of each may be a megabyte long.
+const VERSIONS_PER_READ: usize = 16;
+
 #[async_trait]
 impl Memories for SqlStore {
     async fn partition_of(&self, tenant: TenantId, owner: &Owner) -> Result<Option<PartitionId>, StoreError> {
@@ -148,25 +151,42 @@ impl Memories for SqlStore {
         }))
     }
 
-    async fn earlier_versions(
+    async fn earlier_versions_from(
         &self,
         partition: PartitionId,
         id: MemoryId,
+        from: u32,
+        limit: u32,
     ) -> Result<Vec<Memory>, StoreError> {
         let Some(present) = self.present(partition, id).await? else { return Ok(Vec::new()) };
-        let versions = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {VERSION_COLUMNS} FROM memory_versions v WHERE v.partition_id = $1 AND v.id = $2 ORDER BY v.version"
-        )))
-        .bind(partition.0)
-        .bind(id.0)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(unavailable)?;
         let turn_text = match &present.origin {
             Some(origin) => self.turns_by_id(partition, &[origin.turn]).await?.pop().map(|turn| turn.text),
             None => None,
         };
-        versions.iter().map(|row| rows::version(row, &present, turn_text.as_deref())).collect()
+        let (mut versions, mut from) = (Vec::new(), i64::from(from));
+        while versions.len() < limit as usize {
+            let asked = VERSIONS_PER_READ.min(limit as usize - versions.len());
+            let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+                "SELECT {VERSION_COLUMNS} FROM memory_versions v
+                 WHERE v.partition_id = $1 AND v.id = $2 AND v.version >= $3 ORDER BY v.version LIMIT $4"
+            )))
+            .bind(partition.0)
+            .bind(id.0)
+            .bind(from)
+            .bind(i64::try_from(asked).unwrap_or(i64::MAX))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+            for row in &rows {
+                let version = rows::version(row, &present, turn_text.as_deref())?;
+                from = i64::from(version.version) + 1;
+                versions.push(version);
+            }
+            if rows.len() < asked {
+                break;
+            }
+        }
+        Ok(versions)
     }
 
     async fn derivation(

@@ -37,6 +37,7 @@ mod restore;
 mod restored_ids;
 mod retract;
 mod rows;
+mod scan_slots;
 mod stored_derivations;
 mod stored_items;
 mod stored_links;
@@ -53,6 +54,7 @@ mod write_transaction;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use known_partitions::KnownPartitions;
+use scan_slots::ScanSlots;
 
 use super::{
     Connection, Copying, Db, Ownership, Purging, Row, count_commit, dialect, failure_kind,
@@ -73,6 +75,7 @@ pub struct SqlStore {
     digests: KeyedDigest,
     embedder: AtomicI64,
     known_partitions: KnownPartitions,
+    scan_slots: ScanSlots,
     pub(super) purging: Purging,
     pub(super) copying: Copying,
     pub(super) ownership: Ownership,
@@ -94,12 +97,14 @@ impl SqlStore {
             // The plain hashes go from the file as well.
             purging.purge(&writer, PurgeWait::Long).await?;
         }
+        let scan_slots = ScanSlots::for_connections(readers.options().get_max_connections());
         let store = Self {
             writer,
             readers,
             digests,
             embedder: AtomicI64::new(NO_EMBEDDER),
             known_partitions: KnownPartitions::default(),
+            scan_slots,
             purging,
             copying,
             ownership,

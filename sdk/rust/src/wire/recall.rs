@@ -26,7 +26,8 @@ pub struct RecallRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_tokens: Option<u32>,
     /// Maximum length of the text of each returned memory in bytes, 1 to 1,048,576. A longer text is cut at words to an
-    /// excerpt around the part that matched best. Default: 16,384.
+    /// excerpt around the part that matched best. The texts of one response have 8 MiB together: the best matches are cut last.
+    /// Default: 16,384.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_text_bytes: Option<u32>,
     /// Query vector, made by the store's embedder. Default: the embedding of the query text.
@@ -190,7 +191,8 @@ pub struct Recalled {
     /// The memory in its current version, or in the version of `as_of.known_at`.
     #[serde(flatten)]
     pub memory: Memory,
-    /// Place of the text in the whole one, if it is longer than `max_text_bytes`. `GET /v1/memories/{id}` has all of it.
+    /// Place of the text in the whole one, if that is longer than `max_text_bytes`, or than the room that is left in the
+    /// response. `GET /v1/memories/{id}` has all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excerpt: Option<Excerpt>,
     /// Fused score; higher is better. Comparable only within one response. A memory that comes back only because it
