@@ -132,7 +132,11 @@ impl Scan<'_> {
 
     async fn count(&self, snapshot: &mut Connection) -> Result<u64, StoreError> {
         let mut statement = if self.prefilter.equalities.is_empty() {
-            let mut statement = QueryBuilder::<Db>::new("SELECT memory_count FROM partitions WHERE id = ");
+            let mut statement = QueryBuilder::<Db>::new(concat!(
+                "SELECT ",
+                dialect::counter!(memory_count),
+                " FROM partitions WHERE id = "
+            ));
             statement.push_bind(self.partition.0);
             statement
         } else {

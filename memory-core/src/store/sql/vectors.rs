@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
 use super::counters::lock_partition;
 use super::jobs::holds;
+use super::readable::FullPage;
 use super::rows::{Reader, vector_bytes};
 use super::{Connection, Db, Row, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::KeyKind;
@@ -26,6 +27,8 @@ impl Vectors for SqlStore {
         let (partition, memory, key, chunk) = after.map_or((0, Uuid::nil(), 0, 0), |after| {
             (after.partition.0, after.memory.0, after.key.code(), i64::from(after.chunk))
         });
+        let mut page = FullPage::new(limit);
+        loop {
         let rows = sqlx::query(
             "SELECT r.memory_id, r.partition_id, r.key_kind, r.chunk, r.span_start, r.span_end
              FROM index_rows r
@@ -41,11 +44,14 @@ impl Vectors for SqlStore {
         .bind(key)
         .bind(chunk)
         .bind(tenant.0)
-        .bind(i64::from(limit))
+        .bind(page.asked())
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;
-        rows.iter().map(read).collect()
+        if let Some(found) = page.take(&rows, read)? {
+            return Ok(found);
+        }
+        }
     }
 
     async fn count_rows_to_embed(&self, at_most: u32) -> Result<u64, StoreError> {
