@@ -99,6 +99,10 @@ pub(super) const HOLD_ATTEMPT: &str = "
 pub(super) const RELEASE_LEFT_JOBS: &str = "
     UPDATE durable_jobs SET updated_us = CAST($1 AS BIGINT) WHERE FALSE";
 
+/// Ids of the memories of a partition. SQLite names the index to read.
+pub(super) const IDS_OF_INDEX: &str = "
+    SELECT id FROM memories WHERE id > $2 AND partition_id = $1 ORDER BY id LIMIT $3";
+
 /// Keeps a digest key unless there is one. SQLite has its key in a file of its own.
 pub(super) const OFFER_DIGEST_KEY: &str =
     "INSERT INTO settings (name, value) VALUES ('digest_key', $1) ON CONFLICT (name) DO NOTHING";

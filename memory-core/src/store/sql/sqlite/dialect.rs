@@ -123,6 +123,11 @@ pub(super) fn decode_text(stored: String) -> String {
 /// Drops the pages that the connection has in memory and that are not in use.
 pub(super) const DROP_PAGE_CACHE: &str = "PRAGMA shrink_memory";
 
+/// Ids of the memories of a partition from an index alone, which has the columns of the primary key, so that no page of
+/// the table is read. PostgreSQL names no index in a statement.
+pub(super) const IDS_OF_INDEX: &str = "
+    SELECT id FROM memories INDEXED BY memories_by_id WHERE id > $2 AND +partition_id = $1 ORDER BY id LIMIT $3";
+
 /// Integrity check of the database, which also compares all indexes with their tables: takes as long as sorting them. At
 /// most ten complaints.
 pub(super) const INTEGRITY_CHECK: &str = "PRAGMA integrity_check(10)";

@@ -196,7 +196,7 @@ impl MarkedDirectory {
         let mark = Mark { id: id.clone(), commits: self.commits.load(Ordering::Acquire), is_closed };
         let written = match file {
             Some(file) => overwrite(file, &mark),
-            None => open_or_make(&self.directory, &mark).map(|made| drop(file.insert(made))),
+            None => open_or_make(&self.directory, &mark).map(|made| *file = Some(made)),
         };
         if let Err(error) = written {
             tracing::warn!(%error, "the mark of the store could not be written");

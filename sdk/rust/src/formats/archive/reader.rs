@@ -105,8 +105,12 @@ impl ArchiveReader {
                     self.owner = Some(OwnerLine { scope, thinking, timezone });
                     continue;
                 }
-                ExportLine::End { records, .. } => {
+                ExportLine::End { records, incomplete, .. } => {
                     self.announced = Some(records);
+                    if let Some(code) = incomplete {
+                        // What came before is whole, and is imported.
+                        return Err(cut_short(location, &format!("the export was not complete: {code}")));
+                    }
                     continue;
                 }
                 ExportLine::Turn { turn, memory, history } => {
