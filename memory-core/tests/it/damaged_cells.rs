@@ -60,6 +60,16 @@ async fn closed(test: TestEngine) {
     drop(test);
 }
 
+async fn opened(directory: &Path) -> Result<SqlStore, StoreError> {
+    loop {
+        match SqlStore::open(directory, StoreOptions::default()).await {
+            // Tasks of the former engine still hold the lock.
+            Err(StoreError::InUse { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
+            opened => return opened,
+        }
+    }
+}
+
 async fn reopened(directory: &Path) -> TestEngine {
     loop {
         match TestEngine::open(directory).await {
@@ -91,7 +101,7 @@ async fn a_check_finds_a_damaged_value_in_any_column_of_any_table_with_rows() {
     test.engine.recall(&CALLER, question(&scope, "goats")).await.unwrap();
     closed(test).await;
 
-    let store = SqlStore::open(directory.path(), StoreOptions::default()).await.unwrap();
+    let store = opened(directory.path()).await.unwrap();
     assert_eq!(store.check(false).await.unwrap(), []);
     let mut raw = raw(directory.path()).await;
     let columns: Vec<(String, String, String)> = sqlx::query_as(
@@ -134,7 +144,7 @@ async fn values_that_are_of_their_type_but_mean_nothing_are_found() {
     test.engine.remember_memories(&CALLER, memories(&scope, vec![derived])).await.unwrap();
     test.engine.recall(&CALLER, question(&scope, "bees")).await.unwrap();
     closed(test).await;
-    let store = SqlStore::open(directory.path(), StoreOptions::default()).await.unwrap();
+    let store = opened(directory.path()).await.unwrap();
     for (table, change, code) in [
         ("changes", "op = 9", "unreadable_change"),
         ("changes", "version = -1", "unreadable_change"),
@@ -318,7 +328,7 @@ async fn a_setting_that_cannot_be_decoded_is_named() {
         let (test, ..) = with_facts(directory.path(), &texts(1)).await;
         closed(test).await;
         alter(directory.path(), &format!("UPDATE settings SET value = {value} WHERE name = '{name}'")).await;
-        let error = SqlStore::open(directory.path(), StoreOptions::default()).await.map(drop).unwrap_err();
+        let error = opened(directory.path()).await.map(drop).unwrap_err();
         let told = error.to_string();
         assert!(told.contains(&format!("settings.value of {name}")), "{name} = {value}: {told}");
     }

@@ -60,7 +60,9 @@ impl Mark {
         let mut words = text.split_ascii_whitespace();
         let (magic, id, commits, state) = (words.next()?, words.next()?, words.next()?, words.next()?);
         (magic == MAGIC).then_some(())?;
-        Some(Self { id: id.to_owned(), commits: commits.parse().ok()?, is_closed: state == "closed" })
+        let mark = Self { id: id.to_owned(), commits: commits.parse().ok()?, is_closed: state == "closed" };
+        // A mark that was cut is none.
+        (mark.text() == text).then_some(mark)
     }
 }
 
@@ -272,7 +274,10 @@ mod tests {
             assert_eq!(Mark::parse(&one.text()), Some(one.clone()));
             assert_eq!(one.text().len(), mark(7, false).text().len());
         }
-        assert_eq!(Mark::parse(""), None);
+        let whole = mark(7, true).text();
+        for length in 0..whole.len() {
+            assert_eq!(whole.get(..length).and_then(Mark::parse), None, "{length}");
+        }
         assert_eq!(Mark::parse("another file altogether 1"), None);
     }
 }
