@@ -38,7 +38,10 @@ impl Engine {
                 Ok(ArchivePage { ids, last, has_more, unreadable, met_damage: false })
             }
             Err(StoreError::Damaged(cause)) => {
-                tracing::error!(error = &*cause, "damaged pages: the memories are listed by what is beside them");
+                tracing::error!(
+                    error = &*cause,
+                    "damaged pages: the memories are listed by what is beside them"
+                );
                 self.page_beside_damage(partition, &filter, after, limit).await
             }
             Err(error) => Err(error.into()),

@@ -83,9 +83,7 @@ impl Engine {
                     leave_out(1, &error);
                     Ok::<_, Error>(Load::Undecodable)
                 }
-                loaded => {
-                    Ok(loaded?.map_or(Load::Late, |()| Load::Ready(Box::new((partition, view)))))
-                }
+                loaded => Ok(loaded?.map_or(Load::Late, |()| Load::Ready(Box::new((partition, view))))),
             }
         });
         let (mut ready, mut loading) =

@@ -187,7 +187,10 @@ pub(super) async fn export(global: &Global, args: ExportArgs) -> Result<(), Fail
             }
         };
         eprintln!("{} records", written.records);
-        let place = args.output.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
+        let place = args
+            .output
+            .as_ref()
+            .map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
         written.complete(&place)
     })
     .await
@@ -232,8 +235,7 @@ async fn write_lines(
     while let Some(line) = lines.next().await {
         let line = line?;
         if let ExportLine::End { records, unreadable, incomplete } = &line {
-            written =
-                Written { records: *records, unreadable: *unreadable, incomplete: incomplete.clone() };
+            written = Written { records: *records, unreadable: *unreadable, incomplete: incomplete.clone() };
         }
         bar.inc(u64::from(matches!(line, ExportLine::Turn { .. } | ExportLine::Memory { .. })));
         if let Some(canonical) = &mut canonical {

@@ -260,8 +260,9 @@ pub(super) async fn restore(global: &Global, args: RestoreArgs) -> Result<(), Fa
     replace(&database, beside.path())
         .map_err(|error| Failure::io("cannot put the copy in place; the store is as it was", &error))?;
     // The check has opened and closed the copy as a store, which made its mark.
-    take_over_mark(beside.path(), data_dir)
-        .map_err(|error| Failure::io("the copy is in place, but has no store.mark before its next start", &error))?;
+    take_over_mark(beside.path(), data_dir).map_err(|error| {
+        Failure::io("the copy is in place, but has no store.mark before its next start", &error)
+    })?;
     sync_directory(data_dir)
         .map_err(|error| Failure::io("the copy is in place, but may be lost in a power cut", &error))?;
     drop(lock);

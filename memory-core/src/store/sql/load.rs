@@ -62,12 +62,11 @@ impl IndexSource for SqlStore {
     }
 
     async fn extent(&self, partition: PartitionId) -> Result<Extent, StoreError> {
-        let found: Option<(i64, i64)> =
-            sqlx::query_as(SELECT_EXTENT)
-                .bind(partition.0)
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(unavailable)?;
+        let found: Option<(i64, i64)> = sqlx::query_as(SELECT_EXTENT)
+            .bind(partition.0)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)?;
         let (last_seq, memories) = found.unwrap_or_default();
         Ok(Extent { last_seq: last_seq.unsigned_abs(), memories: memories.unsigned_abs() })
     }

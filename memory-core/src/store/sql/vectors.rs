@@ -29,28 +29,28 @@ impl Vectors for SqlStore {
         });
         let mut page = FullPage::new(limit);
         loop {
-        let rows = sqlx::query(
-            "SELECT r.memory_id, r.partition_id, r.key_kind, r.chunk, r.span_start, r.span_end
+            let rows = sqlx::query(
+                "SELECT r.memory_id, r.partition_id, r.key_kind, r.chunk, r.span_start, r.span_end
              FROM index_rows r
              WHERE r.embedder_id = $1 AND r.vector IS NULL
                  AND (r.partition_id, r.memory_id, r.key_kind, r.chunk) > ($2, $3, $4, $5)
                  AND EXISTS (SELECT 1 FROM partitions p WHERE p.id = r.partition_id AND p.tenant_id = $6)
              ORDER BY r.partition_id, r.memory_id, r.key_kind, r.chunk
              LIMIT $7",
-        )
-        .bind(self.embedder().0)
-        .bind(partition)
-        .bind(memory)
-        .bind(key)
-        .bind(chunk)
-        .bind(tenant.0)
-        .bind(page.asked())
-        .fetch_all(&self.readers)
-        .await
-        .map_err(unavailable)?;
-        if let Some(found) = page.take(&rows, read)? {
-            return Ok(found);
-        }
+            )
+            .bind(self.embedder().0)
+            .bind(partition)
+            .bind(memory)
+            .bind(key)
+            .bind(chunk)
+            .bind(tenant.0)
+            .bind(page.asked())
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+            if let Some(found) = page.take(&rows, read)? {
+                return Ok(found);
+            }
         }
     }
 

@@ -62,7 +62,10 @@ async fn an_export_beside_damaged_pages_keeps_what_it_read_and_exits_with_6() {
     let count = records(&exported);
     assert!((MEMORIES / 2..MEMORIES).contains(&count), "{count}");
     let end = exported.lines().last().unwrap();
-    assert!(end.contains("\"end\"") && end.contains(&format!("\"unreadable\":{}", MEMORIES - count)), "{end}");
+    assert!(
+        end.contains("\"end\"") && end.contains(&format!("\"unreadable\":{}", MEMORIES - count)),
+        "{end}"
+    );
     let output = engrain(&data, &["export"]);
     assert_eq!(output.status.code(), Some(DAMAGED));
     assert_eq!(records(&String::from_utf8_lossy(&output.stdout)), count + 20, "the other user is whole");

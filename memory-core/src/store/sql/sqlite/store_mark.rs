@@ -144,7 +144,8 @@ impl MarkedDirectory {
                 return Err(incomplete(&self.directory, &what));
             }
         }
-        if id.is_none() && sqlx::query_scalar(HAS_MEMORIES).fetch_one(&mut *connection).await.map_err(unavailable)?
+        if id.is_none()
+            && sqlx::query_scalar(HAS_MEMORIES).fetch_one(&mut *connection).await.map_err(unavailable)?
         {
             // It was last written to by a version without marks.
             match sqlx::query(MAKE_ID).execute(&mut *connection).await.map_err(unavailable) {
