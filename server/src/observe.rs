@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -40,6 +40,8 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
 
     if let Some(fault) = response.extensions().get::<Problem>().and_then(|problem| problem.fault) {
         app.condition().note(fault);
+    } else if app.condition().fault().is_some() && has_written(&method, response.status()) {
+        app.condition().note_written();
     }
     let (mut response, code) = problem::finish(response, &request_id);
     if let Ok(value) = HeaderValue::from_str(&request_id) {
@@ -55,6 +57,11 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
         }
     });
     response
+}
+
+/// True if the answer tells that something new was written. Erasures may succeed on a full disk.
+fn has_written(method: &Method, status: StatusCode) -> bool {
+    status == StatusCode::CREATED || (*method == Method::PATCH && status == StatusCode::OK)
 }
 
 /// Request id given by the caller, if it is safe in a log line.

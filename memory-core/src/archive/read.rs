@@ -12,7 +12,7 @@ use crate::domain::turn::Session;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
 use crate::scope::{narrowed, owner};
-use crate::store::{IdPage, StoreError, leave_out};
+use crate::store::{IdPage, MatchingIds, StoreError, leave_out};
 
 impl Engine {
     /// Ids of the memories that a scope owns, after an id, in ascending order, which is that of their creation.
@@ -32,8 +32,47 @@ impl Engine {
         };
         let filter = narrowed(&Filter::everything(), scope, scope.owner().map(|owner| owner.kind));
         let page = IdPage { after, newest_first: false, limit };
-        let found = self.store.matching_ids(partition, &filter, page).await?;
-        Ok(ArchivePage { ids: found.ids, has_more: found.has_more, unreadable: found.unreadable })
+        match self.store.matching_ids(partition, &filter, page).await {
+            Ok(MatchingIds { ids, has_more, unreadable, .. }) => {
+                let last = ids.last().copied();
+                Ok(ArchivePage { ids, last, has_more, unreadable, met_damage: false })
+            }
+            Err(StoreError::Damaged(cause)) => {
+                tracing::error!(
+                    error = &*cause,
+                    "damaged pages: the memories are listed by what is beside them"
+                );
+                self.page_beside_damage(partition, &filter, after, limit).await
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Page of an owner whose memories are partly on damaged pages. Memories that cannot be read are among the ids.
+    async fn page_beside_damage(
+        &self,
+        partition: PartitionId,
+        filter: &Filter,
+        after: Option<MemoryId>,
+        limit: u32,
+    ) -> Result<ArchivePage, Error> {
+        let mut page = ArchivePage { met_damage: true, ..ArchivePage::default() };
+        let listed = self.store.ids_beside_memories(partition, after, limit).await?;
+        page.has_more = listed.len() as u64 >= u64::from(limit);
+        // The last one is kept, since the next page begins after it.
+        let last = listed.last().copied();
+        for id in listed {
+            let is_other = match self.store.memories(partition, &[id]).await {
+                Ok(found) => found.iter().any(|memory| !filter.matches(memory)),
+                Err(StoreError::Damaged(_)) => false,
+                Err(error) => return Err(error.into()),
+            };
+            if !is_other {
+                page.ids.push(id);
+            }
+        }
+        page.last = last;
+        Ok(page)
     }
 
     /// Memories of a scope with all that belongs to them, those of `ids` that are there and can be decoded.
@@ -52,6 +91,35 @@ impl Engine {
         let Some(partition) = self.store.partition_of(caller.tenant, &owner(scope)?).await? else {
             return Ok(ArchivedMemories::default());
         };
+        let together = self.archived_together(caller, partition, ids, sessions).await;
+        if !is_of_pages(&together) {
+            return together;
+        }
+        let mut read = ArchivedMemories { met_damage: true, ..ArchivedMemories::default() };
+        for id in ids {
+            match self.archived_together(caller, partition, &[*id], sessions).await {
+                Ok(one) => {
+                    read.memories.extend(one.memories);
+                    read.unreadable += one.unreadable;
+                }
+                Err(Error::Store(error @ StoreError::Damaged(_))) => {
+                    leave_out(1, &error);
+                    read.unreadable += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(read)
+    }
+
+    /// Memories that are read together: one damaged page fails them all.
+    async fn archived_together(
+        &self,
+        caller: &Caller,
+        partition: PartitionId,
+        ids: &[MemoryId],
+        sessions: &mut Vec<Session>,
+    ) -> Result<ArchivedMemories, Error> {
         let memories = self.store.memories(partition, ids).await?;
         let turn_ids: Vec<_> =
             memories.iter().filter_map(|memory| Some(memory.origin.as_ref()?.turn)).collect();
@@ -93,7 +161,7 @@ impl Engine {
         }
         let read: Vec<MemoryId> = archived.iter().map(|one| one.memory.id).collect();
         let unreadable = self.unreadable_among(caller, ids, &read).await?;
-        Ok(ArchivedMemories { memories: archived, unreadable })
+        Ok(ArchivedMemories { memories: archived, unreadable, met_damage: false })
     }
 
     /// Earlier versions of a memory and the derivations of all of its versions; `None` if one of them cannot be decoded: a
@@ -141,6 +209,11 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// True for a failure that is about pages of the database, of which others may be whole.
+fn is_of_pages<T>(read: &Result<T, Error>) -> bool {
+    matches!(read, Err(Error::Store(StoreError::Damaged(_))))
 }
 
 /// What was read; `None` if it cannot be decoded, which is counted and logged.

@@ -30,10 +30,14 @@ pub struct Archived {
 pub struct ArchivePage {
     /// Ids of the memories, in ascending order.
     pub ids: Vec<MemoryId>,
+    /// Last memory that was looked at, after which the next page begins; none at the end.
+    pub last: Option<MemoryId>,
     /// True if more follow.
     pub has_more: bool,
     /// Number of memories that cannot be decoded and were left out.
     pub unreadable: u64,
+    /// True if damaged pages were met.
+    pub met_damage: bool,
 }
 
 /// Memories of an export, read together.
@@ -42,8 +46,10 @@ pub struct ArchivedMemories {
     /// The memories.
     pub memories: Vec<Archived>,
     /// Number of memories that cannot be decoded, or a version, a derivation, the turn or the session of which cannot. They
-    /// are left out.
+    /// are left out, like those on damaged pages.
     pub unreadable: u64,
+    /// True if damaged pages were met.
+    pub met_damage: bool,
 }
 
 /// Memories of an archive to write.

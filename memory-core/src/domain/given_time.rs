@@ -173,7 +173,9 @@ mod tests {
         let names: Vec<String> = names.filter(|name| Zone::parse(name).is_some()).collect();
         assert!(names.len() > 300, "the database is there");
         let fixed = (-UtcOffset::MAX_MINUTES..=UtcOffset::MAX_MINUTES)
-            .prop_filter_map("an offset", |minutes| Some(UtcOffset::from_minutes(minutes.into())?.to_string()));
+            .prop_filter_map("an offset", |minutes| {
+                Some(UtcOffset::from_minutes(minutes.into())?.to_string())
+            });
         prop_oneof![3 => prop::sample::select(names), 1 => fixed]
     }
 }

@@ -168,7 +168,8 @@ impl Zone {
             },
         };
         let start = Timestamp::from_micros(micros);
-        (start.as_micros() == micros).then(|| if date >= LAST_DATE { start.min(Timestamp::LAST_DAY) } else { start })
+        (start.as_micros() == micros)
+            .then(|| if date >= LAST_DATE { start.min(Timestamp::LAST_DAY) } else { start })
     }
 
     /// Moment that a bare date means: the first of its day, at least [`Timestamp::MIN`], and [`Timestamp::LAST_DAY`] for

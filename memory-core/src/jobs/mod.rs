@@ -66,7 +66,8 @@ pub enum Retries {
     /// Those of the settings.
     Bounded,
     /// None, for work that must not be given up because a service is away for long: no number of failures or attempts ends the
-    /// job, and the pause between two attempts is at most this long.
+    /// job, and the pause between two attempts is at most this long. Failures that are about stored rows, and not about a
+    /// service, are bounded all the same.
     Endless {
         /// Upper bound of the pause; that of the settings counts if it is shorter.
         longest_pause: Duration,
@@ -81,6 +82,11 @@ pub enum JobOutcome {
     /// The job was ended by the change set that holds its result (`ChangeSet::finishes`).
     Committed,
 }
+
+/// Codes of failures that are about stored rows: those of [`StoreError::Corrupt`], and of memories without a text.
+const OF_STORED_ROWS: [&str; 2] = [STORE_DAMAGED, "no_text"];
+/// Code of [`JobFailure::Damaged`], which [`Error::code`] gives as well.
+const STORE_DAMAGED: &str = "store_damaged";
 
 /// Failure of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -97,6 +103,10 @@ pub enum JobFailure {
         /// Error code.
         code: String,
     },
+    /// Pages of the database are damaged: the job has failed, with the code `store_damaged`, since no repetition mends
+    /// them.
+    #[error("the database is damaged")]
+    Damaged,
     /// This worker no longer holds the job's lease; nothing more is written for the job.
     #[error("the job is no longer this worker's")]
     LeaseLost,
@@ -107,6 +117,7 @@ impl From<Error> for JobFailure {
         let code = error.code().to_owned();
         match error {
             Error::LeaseLost { .. } => JobFailure::LeaseLost,
+            Error::Store(StoreError::Damaged(_)) => JobFailure::Damaged,
             Error::Invalid { .. } | Error::OverLimit { .. } | Error::NotFound { .. } => {
                 JobFailure::Final { code }
             }

@@ -60,6 +60,8 @@ impl Kind {
 pub struct RunnerStatus {
     /// True if every worker is alive.
     pub is_alive: bool,
+    /// True once a job has met damaged pages of the database.
+    pub met_damage: bool,
     /// The workers by kind, in the order of kinds.
     pub kinds: Vec<KindStatus>,
 }
@@ -140,7 +142,9 @@ impl JobRunner {
     /// Status of the workers.
     pub fn status(&self) -> RunnerStatus {
         let kinds: Vec<KindStatus> = self.kinds.iter().map(Kind::status).collect();
-        RunnerStatus { is_alive: kinds.iter().all(|kind| kind.is_alive), kinds }
+        let mut workers = self.kinds.iter().flat_map(|kind| &kind.workers);
+        let met_damage = workers.any(|worker| worker.met_damage.load(Ordering::Relaxed));
+        RunnerStatus { is_alive: kinds.iter().all(|kind| kind.is_alive), met_damage, kinds }
     }
 
     /// Stops the workers, and returns when they have stopped. Running jobs are released.

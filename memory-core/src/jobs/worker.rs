@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use super::settings::{JobSettings, micros};
-use super::{JobContext, JobFailure, JobHandler, JobOutcome, Retries};
+use super::{JobContext, JobFailure, JobHandler, JobOutcome, OF_STORED_ROWS, Retries, STORE_DAMAGED};
 use crate::domain::clock::Clock;
 use crate::domain::job::{Job, JobState};
 use crate::store::Jobs;
@@ -28,6 +28,8 @@ const INTERRUPTED: &str = "interrupted_too_often";
 pub(super) struct Counters {
     pub(super) is_alive: AtomicBool,
     pub(super) is_working: AtomicBool,
+    /// True once an attempt has met damaged pages.
+    pub(super) met_damage: AtomicBool,
     pub(super) attempts: AtomicU64,
     pub(super) failures: AtomicU64,
     pub(super) restarts: AtomicU64,
@@ -166,8 +168,9 @@ impl Worker {
         }
     }
 
-    fn may_repeat(&self, failures: u32) -> bool {
-        self.handler.retries() != Retries::Bounded || failures < self.settings.failures_at_most
+    fn may_repeat(&self, failures: u32, code: &str) -> bool {
+        let is_endless = self.handler.retries() != Retries::Bounded && !OF_STORED_ROWS.contains(&code);
+        is_endless || failures < self.settings.failures_at_most
     }
 
     fn pause_after(&self, failures: u32) -> Duration {
@@ -194,7 +197,14 @@ impl Worker {
                 self.counters.failures.fetch_add(1, Ordering::Relaxed);
                 job.failures = job.failures.saturating_add(1);
                 let (code, may_repeat) = match failure {
-                    JobFailure::Retry { code } => (code, self.may_repeat(job.failures)),
+                    JobFailure::Retry { code } => {
+                        let may_repeat = self.may_repeat(job.failures, &code);
+                        (code, may_repeat)
+                    }
+                    JobFailure::Damaged => {
+                        self.counters.met_damage.store(true, Ordering::Relaxed);
+                        (STORE_DAMAGED.to_owned(), false)
+                    }
                     JobFailure::Final { code } => (code, false),
                     JobFailure::LeaseLost => return,
                 };

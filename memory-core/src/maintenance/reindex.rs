@@ -3,6 +3,7 @@
 //! queue switches over between two commits, if this worker still holds the job's lease. The job can be stopped at any
 //! moment and resumes where it stopped: rows that were made are stored.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -63,6 +64,15 @@ struct Target {
     keeps_vectors: bool,
 }
 
+/// Failure of a job whose rows do not become fewer: the pages of their table contradict each other.
+fn no_progress(context: &JobContext) -> JobFailure {
+    tracing::error!(
+        job = %context.job().id,
+        "embedding anew ends: memories are not at the place of their ids, see `engrain doctor`"
+    );
+    JobFailure::Damaged
+}
+
 /// Handler of the jobs of [`KIND`].
 pub(crate) struct ReindexHandler {
     pub(crate) store: Arc<dyn Store>,
@@ -99,22 +109,31 @@ impl JobHandler for ReindexHandler {
         progress.total = self.count_memories(context.job().tenant).await.map_err(failed)?;
         // A memory whose rows cannot be decoded counts as one without rows.
         self.store.drop_unreadable_rows().await?;
+        let mut before = None;
         loop {
-            self.make_rows(&context, &mut progress, &target).await?;
+            let wanting = self.make_rows(&context, &mut progress, &target).await?;
             if self.change_over(&context, &target).await.map_err(failed)? {
                 break;
             }
+            // Memories that are listed and not found by their ids would be embedded for ever.
+            if wanting.is_some() && wanting == before {
+                return Err(no_progress(&context));
+            }
+            before = wanting;
         }
         progress.done = progress.total;
         context.note(progress).await?;
         let mut from = None;
         loop {
-            from = self.store.drop_other_rows(from, ROWS_PER_DROP).await?.next;
-            if from.is_none() {
-                break;
+            let dropped = self.store.drop_other_rows(from, ROWS_PER_DROP).await?;
+            if dropped.next.is_none() {
+                return Ok(JobOutcome::Done);
             }
+            if dropped.rows == 0 && dropped.next == from {
+                return Err(no_progress(&context));
+            }
+            from = dropped.next;
         }
-        Ok(JobOutcome::Done)
     }
 }
 
@@ -136,18 +155,29 @@ impl ReindexHandler {
         Ok(Target { active: ActiveEmbedder { id, embedder }, keeps_vectors })
     }
 
-    /// Makes the rows of all memories that have none of this recipe yet.
+    /// Makes the rows of all memories that have none of this recipe yet; returns a digest of these memories and their
+    /// versions, if there were any.
     async fn make_rows(
         &self,
         context: &JobContext,
         progress: &mut Progress,
         target: &Target,
-    ) -> Result<(), JobFailure> {
-        let mut after = None;
+    ) -> Result<Option<u64>, JobFailure> {
+        let (mut after, mut digest) = (None, DefaultHasher::new());
         loop {
             let wanting = self.store.unembedded(target.active.id, after, MEMORIES_PER_STEP).await?;
-            let Some(last) = wanting.last() else { return Ok(()) };
-            after = Some((last.partition, last.memory.id));
+            if wanting.is_empty() {
+                return Ok(after.map(|_| digest.finish()));
+            }
+            for one in &wanting {
+                let key = (one.partition, one.memory.id);
+                // A key that is out of order would take the listing back to where it was.
+                if after.is_some_and(|after| key <= after) {
+                    return Err(no_progress(context));
+                }
+                after = Some(key);
+                (key, one.memory.version).hash(&mut digest);
+            }
             let texts: Vec<TextToIndex> =
                 wanting.iter().map(|one| TextToIndex::of_memory(&one.memory)).collect();
             let in_use = if target.keeps_vectors { self.rows_in_use(&wanting).await? } else { Vec::new() };

@@ -9,11 +9,13 @@ use tracing::{Instrument, debug_span};
 use super::deadline::Deadline;
 use super::request::Recall;
 use super::response::Degraded;
+use crate::domain::id::PartitionId;
 use crate::domain::scope::Caller;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::index::View;
 use crate::scope::SearchTargets;
+use crate::store::{StoreError, leave_out};
 
 /// Targets whose partitions are in memory, and the query vector.
 pub(super) struct ReadyTargets {
@@ -22,6 +24,14 @@ pub(super) struct ReadyTargets {
     pub(super) vector: Option<Arc<[f32]>>,
     /// Time until the vector was there.
     pub(super) embed: Duration,
+}
+
+/// Outcome of the load of a target.
+enum Load {
+    Ready(Box<(PartitionId, View)>),
+    /// It goes on after the deadline.
+    Late,
+    Undecodable,
 }
 
 impl Engine {
@@ -40,9 +50,6 @@ impl Engine {
             degraded.push(Degraded::SearchDeadline);
             SearchTargets::default()
         });
-        if targets.left_out > 0 {
-            degraded.push(Degraded::PartitionsLeftOut);
-        }
         let query = async {
             let vector = self.query_vector(request, deadline).instrument(debug_span!("query")).await?;
             Ok((vector, began.elapsed()))
@@ -53,6 +60,9 @@ impl Engine {
             degraded.push(reason);
             None
         });
+        if ready.left_out > 0 {
+            degraded.push(Degraded::PartitionsLeftOut);
+        }
         if loading > 0 {
             degraded.push(Degraded::IndexLoading);
         }
@@ -60,19 +70,32 @@ impl Engine {
     }
 
     /// The targets whose partitions are loaded by the deadline, and the number of the others. Their loads go on.
+    /// Partitions of other owners that cannot be decoded are left out.
     async fn ready(
         &self,
         targets: SearchTargets,
         deadline: &Deadline,
     ) -> Result<(SearchTargets, usize), Error> {
         let loads = targets.partitions.into_iter().map(|(partition, view)| async move {
-            let loaded = deadline.wait(self.index.ready(partition)).await.transpose()?;
-            Ok::<_, Error>(loaded.map(|()| (partition, view)))
+            let loaded = deadline.wait(self.index.ready(partition)).await.transpose().map_err(Error::from);
+            match loaded {
+                Err(Error::Store(error @ StoreError::Corrupt { .. })) if view.shared_only => {
+                    leave_out(1, &error);
+                    Ok::<_, Error>(Load::Undecodable)
+                }
+                loaded => Ok(loaded?.map_or(Load::Late, |()| Load::Ready(Box::new((partition, view))))),
+            }
         });
-        let found = try_join_all(loads).await?;
-        let loading = found.iter().filter(|one| one.is_none()).count();
-        let partitions = found.into_iter().flatten().collect();
-        Ok((SearchTargets { partitions, left_out: targets.left_out }, loading))
+        let (mut ready, mut loading) =
+            (SearchTargets { left_out: targets.left_out, ..SearchTargets::default() }, 0);
+        for load in try_join_all(loads).await? {
+            match load {
+                Load::Ready(target) => ready.partitions.push(*target),
+                Load::Late => loading += 1,
+                Load::Undecodable => ready.left_out = ready.left_out.saturating_add(1),
+            }
+        }
+        Ok((ready, loading))
     }
 
     /// Step 2: the query vector. The inner error says why there is none: the recall is then lexical only.

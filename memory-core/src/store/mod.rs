@@ -282,6 +282,15 @@ pub trait FilteredIds: Send + Sync + Debug {
         filter: &Filter,
         page: IdPage,
     ) -> Result<MatchingIds, StoreError>;
+
+    /// Ids of the memories of a partition after an id, in ascending order, from what the database has beside the memories
+    /// themselves: for a listing that damaged pages of the memories stop. Ids of erased memories may be among them.
+    async fn ids_beside_memories(
+        &self,
+        partition: PartitionId,
+        after: Option<MemoryId>,
+        limit: u32,
+    ) -> Result<Vec<MemoryId>, StoreError>;
 }
 
 /// Memory as the index needs it: its columns without the text, and its rows.

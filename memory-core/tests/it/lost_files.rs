@@ -142,3 +142,46 @@ async fn a_store_from_before_the_mark_is_opened_and_marked_with_its_next_commit(
     assert_eq!(count(&store).await, 3);
     assert!(directory.path().join(MARK_FILE).exists());
 }
+
+#[tokio::test]
+async fn a_store_without_a_mark_gets_one_when_it_is_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await.unwrap();
+    assert!(!directory.path().join(MARK_FILE).exists(), "a new store has nothing to lose");
+    add(&store, 2).await;
+    store.close().await;
+    drop(store);
+    for has_id in [true, false] {
+        fs::remove_file(directory.path().join(MARK_FILE)).unwrap();
+        if !has_id {
+            // As a version without marks has left it.
+            let url = format!("sqlite://{}", directory.path().join(DATABASE_FILE).display());
+            let mut raw = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
+            let forget = "DELETE FROM settings WHERE name IN ('store_id', 'commits')";
+            sqlx::raw_sql(forget).execute(&mut raw).await.unwrap();
+            sqlx::Connection::close(raw).await.unwrap();
+        }
+        let store = open(directory.path()).await.unwrap();
+        assert!(directory.path().join(MARK_FILE).exists(), "has an id: {has_id}");
+        store.close().await;
+        drop(store);
+    }
+    fs::remove_file(directory.path().join(DATABASE_FILE)).unwrap();
+    refusal(directory.path()).await;
+}
+
+#[tokio::test]
+async fn a_mark_that_cannot_be_read_is_refused_until_it_is_removed() {
+    for content in [&b""[..], b"garbage", b"\xff\xfe", b"engrain-store-1 ab"] {
+        let directory = tempfile::tempdir().unwrap();
+        killed(directory.path(), 3).await;
+        fs::write(directory.path().join(MARK_FILE), content).unwrap();
+        let what = refusal(directory.path()).await;
+        assert!(what.contains(MARK_FILE), "{what}");
+        assert_eq!(refusal(directory.path()).await, what, "the same when it is tried again");
+        fs::remove_file(directory.path().join(MARK_FILE)).unwrap();
+        let store = open(directory.path()).await.unwrap();
+        assert_eq!(count(&store).await, 3);
+        store.close().await;
+    }
+}

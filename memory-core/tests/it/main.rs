@@ -17,6 +17,8 @@ mod concurrency;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod contracts;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod damaged_cells;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod damaged_rows;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod earlier_schemas;

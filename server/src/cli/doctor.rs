@@ -53,14 +53,19 @@ pub(super) async fn doctor(global: &Global, args: DoctorArgs) -> Result<(), Fail
     let request = CheckRequest { repair: args.repair };
     let checked = with_server(global, async |server| {
         let purge = server.client.purge().await?;
-        let ready = server.client.ready().await?;
-        Ok((server.client.check(&request).await?, purge, ready))
+        let report = server.client.check(&request).await?;
+        let ready = match server.client.ready().await {
+            // The report says what is damaged.
+            Err(error) if error.code() == Some("store_damaged") => None,
+            ready => Some(ready?),
+        };
+        Ok((report, purge, ready))
     })
     .await;
     match checked {
         Ok((report, purge, ready)) => {
             findings.extend(store_findings(report));
-            findings.push(vectors(&ready));
+            findings.extend(ready.as_ref().map(vectors));
             findings.push(leftovers::purge(&purge));
         }
         Err(failure) => {

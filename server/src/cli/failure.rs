@@ -78,6 +78,7 @@ impl From<engrain::Error> for Failure {
         };
         match (error.code(), error.status()) {
             (Some("not_found"), _) => Failure::NotFound(sentence),
+            (Some("store_damaged"), _) => Failure::Damaged(sentence),
             (_, Some(429 | 503)) => Failure::Unreachable(sentence),
             (_, Some(_)) => Failure::Failed(sentence),
             (_, None) if error.is_temporary() => Failure::Unreachable(sentence),
@@ -116,9 +117,15 @@ impl From<ServeError> for Failure {
     }
 }
 
-/// True if the store itself must be replaced or completed before it can be used.
+/// True if the store itself must be repaired, replaced or completed before it can be used.
 const fn is_damage(error: &StoreError) -> bool {
-    matches!(error, StoreError::Damaged(_) | StoreError::Incomplete { .. } | StoreError::NewerVersion(_))
+    matches!(
+        error,
+        StoreError::Damaged(_)
+            | StoreError::Corrupt { .. }
+            | StoreError::Incomplete { .. }
+            | StoreError::NewerVersion(_)
+    )
 }
 
 impl From<StoreError> for Failure {
@@ -180,6 +187,12 @@ mod tests {
         assert_eq!((refused.exit_status(), refused.to_string().as_str()), (1, "scope.user_id: because"));
         let in_use = StoreError::InUse { path: "d".to_owned() };
         assert_eq!(Failure::from(ServeError::Start(StartError::Store(in_use))).exit_status(), 3);
+        assert_eq!(problem(500, "store_damaged", None).exit_status(), 6);
+        let setting =
+            StoreError::Corrupt { table: "settings", column: "value", row: "embedder_in_use".to_owned() };
+        let undecodable = Failure::from(ServeError::Start(StartError::Store(setting)));
+        assert_eq!(undecodable.exit_status(), 6);
+        assert!(undecodable.to_string().contains("settings.value of embedder_in_use"), "{undecodable}");
         let damaged = || StoreError::Damaged("x".into());
         for start in [StartError::Store(damaged()), StartError::Engine(memory_core::Error::Store(damaged()))]
         {

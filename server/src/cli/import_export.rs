@@ -179,41 +179,67 @@ pub(super) async fn export(global: &Global, args: ExportArgs) -> Result<(), Fail
             false => CanonicalExport::default(),
         });
         let lines = server.client.export(&scope);
-        let records = match &args.output {
+        let written = match &args.output {
             None => write_lines(lines, &mut BufWriter::new(io::stdout().lock()), canonical).await?,
             Some(path) => {
                 let cannot =
                     |error: io::Error| Failure::io(&format!("cannot write {}", path.display()), &error);
                 let part = PartFile::beside(path).map_err(cannot)?;
-                let records = write_lines(lines, &mut BufWriter::new(part.file()), canonical).await?;
+                let written = write_lines(lines, &mut BufWriter::new(part.file()), canonical).await?;
                 part.persist().map_err(cannot)?;
-                records
+                written
             }
         };
-        print::note(&format!("{records} records"));
-        Ok(())
+        print::note(&format!("{} records", written.records));
+        let place = args
+            .output
+            .as_ref()
+            .map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
+        written.complete(&place)
     })
     .await
+}
+
+/// End of an export.
+struct Written {
+    records: u64,
+    /// Number of memories that cannot be read.
+    unreadable: u64,
+    /// Code of the failure that left out more.
+    incomplete: Option<String>,
+}
+
+impl Written {
+    /// Failure of an export that lacks something. What could be read is kept at `place`.
+    fn complete(&self, place: &str) -> Result<(), Failure> {
+        let mut missing = Vec::new();
+        if self.unreadable > 0 {
+            missing.push(format!("{} memories cannot be read and are left out", self.unreadable));
+        }
+        if let Some(code) = &self.incomplete {
+            missing.push(format!("others could not be listed ({code})"));
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let missing = missing.join(", and ");
+        Err(Failure::Damaged(format!("{missing}: the rest is in {place} (`engrain doctor` says more)")))
+    }
 }
 
 async fn write_lines(
     lines: impl futures::Stream<Item = Result<ExportLine, engrain::Error>>,
     out: &mut impl Write,
     mut canonical: Option<CanonicalExport>,
-) -> Result<u64, Failure> {
+) -> Result<Written, Failure> {
     let cannot = |error: io::Error| Failure::io("cannot write the export", &error);
     let mut lines = std::pin::pin!(lines);
     let bar = spinner();
-    let mut records = 0;
+    let mut written = Written { records: 0, unreadable: 0, incomplete: None };
     while let Some(line) = lines.next().await {
         let line = line?;
-        if let ExportLine::End { records: all, unreadable } = line {
-            records = all;
-            if unreadable > 0 {
-                print::note(&format!(
-                    "engrain: {unreadable} memories cannot be decoded and are left out (see `engrain doctor`)"
-                ));
-            }
+        if let ExportLine::End { records, unreadable, incomplete } = &line {
+            written = Written { records: *records, unreadable: *unreadable, incomplete: incomplete.clone() };
         }
         bar.inc(u64::from(matches!(line, ExportLine::Turn { .. } | ExportLine::Memory { .. })));
         if let Some(canonical) = &mut canonical {
@@ -228,7 +254,7 @@ async fn write_lines(
     }
     out.flush().map_err(cannot)?;
     bar.finish_and_clear();
-    Ok(records)
+    Ok(written)
 }
 
 /// Progress of unknown length. Hidden without a terminal.

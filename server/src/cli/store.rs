@@ -11,7 +11,7 @@ use engrain::wire::{
 use memory_core::store::Maintenance;
 use memory_core::store::sql::{
     DATABASE_FILE, DirectoryLock, MARK_FILE, NotAStore, SqlStore, StoreOptions, check_database, check_file,
-    leftovers, private_files,
+    leftovers, private_files, take_over_mark,
 };
 
 use super::args::{BackupArgs, DeleteArgs, Global, ReindexArgs, RestoreArgs};
@@ -259,6 +259,10 @@ pub(super) async fn restore(global: &Global, args: RestoreArgs) -> Result<(), Fa
         .map_err(|error| Failure::io("cannot remove the segment files of the old store", &error))?;
     replace(&database, beside.path())
         .map_err(|error| Failure::io("cannot put the copy in place; the store is as it was", &error))?;
+    // The check has opened and closed the copy as a store, which made its mark.
+    take_over_mark(beside.path(), data_dir).map_err(|error| {
+        Failure::io("the copy is in place, but has no store.mark before its next start", &error)
+    })?;
     sync_directory(data_dir)
         .map_err(|error| Failure::io("the copy is in place, but may be lost in a power cut", &error))?;
     drop(lock);
@@ -284,7 +288,7 @@ fn copy_privately(from: &Path, to: &Path) -> io::Result<u64> {
 fn replace(database: &Path, beside: &Path) -> io::Result<()> {
     let copy = beside.join(DATABASE_FILE);
     fs::File::open(&copy)?.sync_all()?;
-    // The mark is of the old store; the new one gets its own with its next commit.
+    // The mark is of the old store; the new one gets its own afterwards.
     match fs::remove_file(database.with_file_name(MARK_FILE)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

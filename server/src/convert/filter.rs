@@ -83,10 +83,13 @@ fn field(filter: &wire::Filter, path: &str, room: &mut Room<'_>) -> Result<Filte
             let what = "the number of values in all `in` of a filter";
             take(&mut room.values, values.len(), &path_of("in"), what, Filter::MAX_TOTAL_VALUES)?;
             let values = values.iter().enumerate();
-            let scalars = values.map(|(index, value)| member(&field, value, zone, &format!("{path}.in[{index}]")));
+            let scalars =
+                values.map(|(index, value)| member(&field, value, zone, &format!("{path}.in[{index}]")));
             Test::In(scalars.collect::<Result<_, _>>()?)
         }
-        (None, None, Some(bounds), None, None) => Test::Range(range_of(&field, bounds, zone, &path_of("range"))?),
+        (None, None, Some(bounds), None, None) => {
+            Test::Range(range_of(&field, bounds, zone, &path_of("range"))?)
+        }
         (None, None, None, Some(text), None) if field.value_type() == FieldType::Text => {
             Test::Contains(normalized(text).into_owned())
         }

@@ -46,8 +46,7 @@ pub(crate) fn edit(edit: wire::EditMemory, zone: &Zone) -> Result<Edit, Error> {
     }
     let names =
         |given: Option<Vec<String>>, path: &str| given.map(|given| fields::names(&given, path)).transpose();
-    let (happened_at, utc_offset) =
-        fields::local_time(edit.happened_at.as_deref(), zone, "happened_at")?;
+    let (happened_at, utc_offset) = fields::local_time(edit.happened_at.as_deref(), zone, "happened_at")?;
     Ok(Edit {
         if_version: edit.if_version,
         text: edit.text,
@@ -80,10 +79,7 @@ fn clearable(
 }
 
 /// Conversion of `POST /v1/memories/delete`: scope and filter of the memories to erase.
-pub(crate) fn delete(
-    request: &wire::DeleteMatching,
-    zone_of: &ZoneOf<'_>,
-) -> Result<(Scope, Filter), Error> {
+pub(crate) fn delete(request: &wire::DeleteMatching, zone_of: &ZoneOf<'_>) -> Result<(Scope, Filter), Error> {
     let scope = scope(&request.scope, "scope")?;
     let filter = filter(Some(&request.filter), &zone_of(&scope), "filter")?;
     Ok((scope, filter))

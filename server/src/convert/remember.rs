@@ -62,7 +62,8 @@ pub(crate) fn memories(
     let scope = scope(&request.scope, "scope")?;
     let zone = zone_of(&scope);
     let memories = request.memories.into_iter().enumerate();
-    let memories = memories.map(|(index, memory)| self::memory(memory, &zone, index)).collect::<Result<_, _>>()?;
+    let memories =
+        memories.map(|(index, memory)| self::memory(memory, &zone, index)).collect::<Result<_, _>>()?;
     Ok(RememberMemories { scope, memories, again: request.again, idempotency })
 }
 

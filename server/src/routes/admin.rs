@@ -9,6 +9,7 @@ use engrain::wire::{CheckReport, CheckRequest, Job, PurgeStatus, ReindexRequest}
 
 use crate::App;
 use crate::auth::Authenticated;
+use crate::condition::StoreFault;
 use crate::convert::responses;
 use crate::extract::JsonBody;
 use crate::problem::Problem;
@@ -58,6 +59,9 @@ pub(crate) async fn check(
     JsonBody(request): JsonBody<CheckRequest>,
 ) -> Result<Json<CheckReport>, Problem> {
     let report = app.engine()?.check(&caller, request.repair).await?;
+    if report.damage.iter().any(|damage| damage.code == "database") {
+        app.condition().note(StoreFault::Damaged);
+    }
     Ok(Json(responses::check_report(report)))
 }
 

@@ -14,7 +14,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use engrain::wire::{EXPORT_FORMAT, ExportLine, Scope as WireScope};
 use memory_core::domain::scope::{Caller, Owner, OwnerKind, Scope};
-use memory_core::store::OwnerEntry;
+use memory_core::store::{OwnerEntry, StoreError};
 use memory_core::{Engine, Error};
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -22,10 +22,11 @@ use tokio::sync::mpsc;
 use crate::App;
 use crate::admission::Admission;
 use crate::auth::Authenticated;
+use crate::condition::StoreFault;
 use crate::convert::thinking::profile_name;
 use crate::convert::{archive, responses, scope};
 use crate::extract::QueryString;
-use crate::problem::{Problem, causes};
+use crate::problem::{Code, Problem, causes};
 
 /// Ids of memories per page.
 const MEMORIES_PER_PAGE: u32 = 1_000;
@@ -57,8 +58,9 @@ pub(crate) struct ExportQuery {
 ///
 /// Returns one JSON object per line, for the scope of the given ids, or for all owners without ids: turns, memories with
 /// all their versions, derivations and links, and the owners' profiles of thinking and time zones. The last line is
-/// `{"record": "end", …}`; an export without it is incomplete. `engrain import` reads the file back. A change made
-/// during the export may or may not be included.
+/// `{"record": "end", …}`; an export without it is incomplete. It counts memories that are left out because they cannot be
+/// read (`unreadable`), and `incomplete` has the code of a failure that left out more. `engrain import` reads the file
+/// back. A change made during the export may or may not be included.
 #[utoipa::path(
     get,
     path = "/v1/export",
@@ -85,8 +87,20 @@ pub(crate) async fn export(
     let time_out = app.config().limits.admin_timeout();
     let work = async move {
         let _places = (admission, slot);
-        let mut export = Export { engine, caller, lines, records: 0, unreadable: 0, unsent: Vec::new() };
+        let mut export = Export {
+            engine,
+            caller,
+            lines,
+            records: 0,
+            unreadable: 0,
+            met_damage: false,
+            incomplete: None,
+            unsent: Vec::new(),
+        };
         let ended = tokio::time::timeout(time_out, export.run(whose, first)).await;
+        if export.met_damage {
+            app.condition().note(StoreFault::Damaged);
+        }
         let error = match ended {
             Ok(Ok(()) | Err(Cut::ClientGone)) => return,
             Ok(Err(Cut::Engine(error))) => causes(&error),
@@ -118,6 +132,10 @@ struct Export {
     lines: mpsc::Sender<io::Result<Bytes>>,
     records: u64,
     unreadable: u64,
+    /// True once damaged pages were met.
+    met_damage: bool,
+    /// Code of the failure because of which something is missing that is not counted.
+    incomplete: Option<String>,
     /// Lines that are not sent yet.
     unsent: Vec<u8>,
 }
@@ -126,18 +144,34 @@ impl Export {
     async fn run(&mut self, whose: Option<Scope>, first: Vec<OwnerEntry>) -> Result<(), Cut> {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         self.send(&ExportLine::Header { format: EXPORT_FORMAT, engrain: version }).await?;
-        match whose {
-            Some(scope) => self.memories_of(&scope).await?,
-            None => self.everyone(first).await?,
+        let went = match whose {
+            Some(scope) => self.memories_of(&scope).await,
+            None => self.everyone(first).await,
+        };
+        self.go_on(went)?;
+        let (records, unreadable, incomplete) = (self.records, self.unreadable, self.incomplete.take());
+        self.send(&ExportLine::End { records, unreadable, incomplete }).await
+    }
+
+    /// Goes on after damage, which the end line tells: what can be read is worth having.
+    fn go_on(&mut self, went: Result<(), Cut>) -> Result<(), Cut> {
+        match went {
+            Err(Cut::Engine(Error::Store(error @ (StoreError::Damaged(_) | StoreError::Corrupt { .. })))) => {
+                tracing::error!(error = causes(&error), "a part of an export cannot be read");
+                self.met_damage |= matches!(error, StoreError::Damaged(_));
+                self.incomplete = Some(Code::StoreDamaged.as_str().to_owned());
+                Ok(())
+            }
+            went => went,
         }
-        self.send(&ExportLine::End { records: self.records, unreadable: self.unreadable }).await
     }
 
     async fn everyone(&mut self, first: Vec<OwnerEntry>) -> Result<(), Cut> {
         let mut page = first;
         while let Some(last) = page.last().map(|entry| entry.partition) {
             for entry in &page {
-                self.memories_of(&scope_of(&entry.owner)).await?;
+                let went = self.memories_of(&scope_of(&entry.owner)).await;
+                self.go_on(went)?;
             }
             page = self.engine.owners(&self.caller, Some(last), OWNERS_PER_PAGE).await?;
         }
@@ -158,11 +192,13 @@ impl Export {
         loop {
             // What is derived comes after what it is derived from.
             let page = self.engine.archive_page(&self.caller, scope, after, MEMORIES_PER_PAGE).await?;
-            after = page.ids.last().copied();
+            after = page.last;
             self.unreadable += page.unreadable;
+            self.met_damage |= page.met_damage;
             for some in page.ids.chunks(MEMORIES_PER_READ) {
                 let read = self.engine.archived(&self.caller, scope, some, &mut sessions).await?;
                 self.unreadable += read.unreadable;
+                self.met_damage |= read.met_damage;
                 for archived in read.memories {
                     self.records += 1;
                     self.send(&archive::line(archived)).await?;

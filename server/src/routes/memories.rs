@@ -58,8 +58,7 @@ pub(crate) async fn add_memories(
     let wait = std::mem::take(&mut request.wait);
     let idempotency = key.of(&caller, Operation::AddMemories, &request);
     let engine = app.engine()?;
-    let request =
-        remember::memories(request, idempotency, &|scope| engine.zone_of_dates(&caller, scope))?;
+    let request = remember::memories(request, idempotency, &|scope| engine.zone_of_dates(&caller, scope))?;
     let scope = request.scope.clone();
     let mut remembered = engine.remember_memories(&caller, request).await?;
     let written = remembered.written();

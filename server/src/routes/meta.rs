@@ -32,10 +32,11 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
 
 /// Check readiness
 ///
-/// Answers 503 while the models are loading, and 500 with `store_damaged` once a request met a damaged database.
+/// Answers 503 while the models are loading, and 500 with `store_damaged` once a request, a job or a check met a damaged
+/// database.
 /// `jobs_running` is false if background jobs are not worked on; everything else works all the same. `read_only` is the
-/// reason why writes are refused, such as `storage_full`, while reads work; `status` is `read_only` then. It passes by
-/// itself.
+/// reason why writes are refused, such as `storage_full`, while reads work; `status` is `read_only` then. It passes with
+/// the next write that succeeds, or once 64 MiB are free.
 /// `embedder_fault` names a failure of the embedder, and `rows_without_vectors` is the work that it left: both are notes,
 /// and the server is ready.
 #[utoipa::path(
@@ -55,6 +56,10 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, P
             "the task that commits writes has ended: restart the server",
         ));
     }
+    let runner = engine.job_runner();
+    if runner.as_ref().is_some_and(|runner| runner.met_damage) {
+        app.condition().note(StoreFault::Damaged);
+    }
     let reason = match app.condition().fault() {
         None => None,
         Some(StoreFault::Damaged) => {
@@ -66,7 +71,6 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, P
             (!is_writable_again(&app, engine).await).then(|| code.as_str().to_owned())
         }
     };
-    let runner = engine.job_runner();
     let jobs_running = Some(runner.is_some_and(|runner| runner.is_alive));
     let status = if reason.is_some() { "read_only" } else { "ok" }.to_owned();
     let embedder_fault = engine.embedder_fault().map(|fault| fault.code.to_owned());
@@ -75,9 +79,16 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, P
     Ok(Json(Health { jobs_running, status, read_only: reason, ..notes }))
 }
 
-/// Tries a write, and notes its outcome.
+/// Free space in bytes from which a disk that was full is taken for free again without the write of a request: more than
+/// any request writes, while the write of a probe fits into what larger ones do not.
+const ROOM_AFTER_FULL: u64 = 64 << 20;
+
+/// Tries a write, and notes its outcome. A full disk counts as such until the write of a request succeeds, or
+/// [`ROOM_AFTER_FULL`] is free.
 pub(crate) async fn is_writable_again(app: &App, engine: &Engine) -> bool {
+    let was_full = app.condition().fault() == Some(StoreFault::Full);
     match engine.probe_write().await {
+        Ok(()) if was_full && !has_room(&app.config().store.data_dir) => false,
         Ok(()) => {
             app.condition().note_written();
             true
@@ -91,6 +102,18 @@ pub(crate) async fn is_writable_again(app: &App, engine: &Engine) -> bool {
             false
         }
     }
+}
+
+#[cfg(unix)]
+fn has_room(directory: &std::path::Path) -> bool {
+    let free = rustix::fs::statvfs(directory).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    free.is_ok_and(|free| free >= ROOM_AFTER_FULL)
+}
+
+/// Not looked at on this system: the probe alone counts.
+#[cfg(not(unix))]
+fn has_room(_: &std::path::Path) -> bool {
+    true
 }
 
 fn ok(app: &App) -> Health {

@@ -48,13 +48,16 @@ impl Erasures for SqlStore {
     async fn owner_extent(&self, tenant: TenantId, owner: &Owner) -> Result<Option<OwnerExtent>, StoreError> {
         let Some(partition) = self.partition_of(tenant, owner).await? else { return Ok(None) };
         let mut snapshot = self.readers.begin_with(dialect::BEGIN_READ).await.map_err(unavailable)?;
-        let count: Option<i64> =
-            sqlx::query_scalar("SELECT memory_count FROM partitions WHERE id = $1 AND tenant_id = $2")
-                .bind(partition.0)
-                .bind(tenant.0)
-                .fetch_optional(&mut *snapshot)
-                .await
-                .map_err(unavailable)?;
+        let count: Option<i64> = sqlx::query_scalar(concat!(
+            "SELECT ",
+            dialect::counter!(memory_count),
+            " FROM partitions WHERE id = $1 AND tenant_id = $2"
+        ))
+        .bind(partition.0)
+        .bind(tenant.0)
+        .fetch_optional(&mut *snapshot)
+        .await
+        .map_err(unavailable)?;
         let newest = newest_memory(&mut snapshot, partition).await?;
         snapshot.commit().await.map_err(unavailable)?;
         Ok(count.map(|count| OwnerExtent { partition, memories: count.max(0).unsigned_abs(), newest }))
@@ -217,7 +220,11 @@ async fn delete_newest(connection: &mut Connection, partition: PartitionId) -> R
             statement.push(table).push(" WHERE partition_id = ").push_bind(partition.0);
             statement.push(" AND ").push(condition).push(" IN (");
             push_ids(&mut statement, some.iter().copied());
-            statement.build().execute(&mut *connection).await.map_err(unavailable)?;
+            let deleted = statement.build().execute(&mut *connection).await.map_err(unavailable)?;
+            if table == "memories" && deleted.rows_affected() == 0 {
+                // They are listed, and cannot be found by their ids: without an end here, they would be listed for ever.
+                return Err(StoreError::Damaged("memories are not at the place of their ids".into()));
+            }
         }
     }
     for session in sessions {

@@ -3,7 +3,7 @@
 //! The key itself is kept by the module of the database. A store remembers a digest under its key, so that a lost or
 //! foreign key is noticed: earlier records are then no longer recognised, and nothing else is wrong.
 
-use super::maintenance::put_setting;
+use super::maintenance::{put_setting, read_setting};
 use super::{Db, StoreError, unavailable};
 use crate::domain::keyed_digest::KeyedDigest;
 
@@ -20,11 +20,11 @@ pub(in super::super) fn random_key() -> Result<[u8; KeyedDigest::KEY_BYTES], Sto
 /// Compares the key with the one that the store was used with before, and remembers it.
 pub(super) async fn recognise_key(writer: &sqlx::Pool<Db>, digests: &KeyedDigest) -> Result<(), StoreError> {
     let fingerprint = hexadecimal(&digests.digest(FINGERPRINT, &[]));
-    let before: Option<String> = sqlx::query_scalar("SELECT value FROM settings WHERE name = $1")
-        .bind(FINGERPRINT)
-        .fetch_optional(writer)
-        .await
-        .map_err(unavailable)?;
+    let before = match read_setting(writer, FINGERPRINT).await {
+        // It is made anew like one of another key.
+        Err(StoreError::Corrupt { .. }) => Some(String::new()),
+        before => before?,
+    };
     if before.as_ref() == Some(&fingerprint) {
         return Ok(());
     }

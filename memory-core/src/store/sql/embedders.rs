@@ -28,18 +28,15 @@ impl Embedders for SqlStore {
         let damaged = || StoreError::Corrupt { table: "settings", column: "value", row: IN_USE.to_owned() };
         // Never `None` for a damaged value: the store would be taken for a new one, and all its rows for those of others.
         let id = value.parse::<i64>().map_err(|_| damaged())?;
-        let recipe: Option<(String, String, i64)> =
-            sqlx::query_as("SELECT embedder, tokenizer, key_recipe FROM row_recipes WHERE id = $1")
-                .bind(id)
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(unavailable)?;
-        let (embedder, tokenizer, key_recipe) = recipe.ok_or_else(damaged)?;
-        let key_recipe = u32::try_from(key_recipe).map_err(|_| StoreError::Corrupt {
-            table: "row_recipes",
-            column: "key_recipe",
-            row: id.to_string(),
-        })?;
+        let recipe = sqlx::query("SELECT embedder, tokenizer, key_recipe FROM row_recipes WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)?
+            .ok_or_else(damaged)?;
+        let at = Reader { row: &recipe, table: "row_recipes" };
+        let (embedder, tokenizer) = (at.get(0, "embedder")?, at.get(1, "tokenizer")?);
+        let key_recipe = at.number(2, "key_recipe")?;
         Ok(Some((EmbedderId(id), RowRecipe { embedder, tokenizer, key_recipe })))
     }
 

@@ -49,7 +49,35 @@ impl FilteredIds for SqlStore {
         snapshot.commit().await.map_err(unavailable)?;
         Ok(matching)
     }
+
+    async fn ids_beside_memories(
+        &self,
+        partition: PartitionId,
+        after: Option<MemoryId>,
+        limit: u32,
+    ) -> Result<Vec<MemoryId>, StoreError> {
+        let mut damaged = None;
+        for statement in [dialect::IDS_OF_INDEX, IDS_OF_LOG] {
+            let ids: Result<Vec<Uuid>, StoreError> = sqlx::query_scalar(statement)
+                .bind(partition.0)
+                .bind(after.map_or(Uuid::nil(), |id| id.0))
+                .bind(i64::from(limit))
+                .fetch_all(&self.readers)
+                .await
+                .map_err(unavailable);
+            match ids {
+                Ok(ids) => return Ok(ids.into_iter().map(MemoryId).collect()),
+                Err(error @ StoreError::Damaged(_)) => damaged = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(damaged.unwrap_or_else(|| StoreError::Unavailable("no ids were looked for".into())))
+    }
 }
+
+/// Ids in the change log of a partition.
+const IDS_OF_LOG: &str = "SELECT DISTINCT memory_id FROM changes WHERE +partition_id = $1 AND memory_id > $2
+     ORDER BY memory_id LIMIT $3";
 
 /// Part of a filter that SQL evaluates exactly: a conjunction of equalities.
 struct Prefilter<'a> {
@@ -166,7 +194,11 @@ impl Scan<'_> {
 
     async fn count(&self, snapshot: &mut Connection) -> Result<u64, StoreError> {
         let mut statement = if self.prefilter.equalities.is_empty() {
-            let mut statement = QueryBuilder::<Db>::new("SELECT memory_count FROM partitions WHERE id = ");
+            let mut statement = QueryBuilder::<Db>::new(concat!(
+                "SELECT ",
+                dialect::counter!(memory_count),
+                " FROM partitions WHERE id = "
+            ));
             statement.push_bind(self.partition.0);
             statement
         } else {

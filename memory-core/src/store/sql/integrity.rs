@@ -91,6 +91,56 @@ pub(super) const RULES: &[Rule] = &[
         repair: Some("DELETE FROM sessions WHERE NOT EXISTS (SELECT 1 FROM turns t WHERE t.session_id = sessions.id)"),
     },
     Rule {
+        code: "wrong_last_number",
+        detail: "partitions whose number of the last change is no number, or is lower than that of their last change",
+        count: concat!(
+            "SELECT count(*) FROM partitions p WHERE NOT (",
+            super::dialect::is_integer!("p.last_seq"),
+            " AND p.last_seq >= COALESCE((SELECT max(c.seq) FROM changes c WHERE c.partition_id = p.id), 0))"
+        ),
+        repair: Some(concat!(
+            "UPDATE partitions SET last_seq =
+                 COALESCE((SELECT max(c.seq) FROM changes c WHERE c.partition_id = partitions.id), 0)
+             WHERE NOT (",
+            super::dialect::is_integer!("last_seq"),
+            " AND last_seq >= COALESCE((SELECT max(c.seq) FROM changes c WHERE c.partition_id = partitions.id), 0))"
+        )),
+    },
+    Rule {
+        code: "wrong_session_count",
+        detail: "partitions whose number of sessions is no number, or was given to a session already",
+        count: concat!(
+            "SELECT count(*) FROM partitions p WHERE NOT (",
+            super::dialect::is_integer!("p.session_count"),
+            " AND p.session_count >=
+                COALESCE((SELECT max(s.ordinal) + 1 FROM sessions s WHERE s.partition_id = p.id), 0))"
+        ),
+        repair: Some(concat!(
+            "UPDATE partitions SET session_count =
+                 COALESCE((SELECT max(s.ordinal) + 1 FROM sessions s WHERE s.partition_id = partitions.id), 0)
+             WHERE NOT (",
+            super::dialect::is_integer!("session_count"),
+            " AND session_count >=
+                COALESCE((SELECT max(s.ordinal) + 1 FROM sessions s WHERE s.partition_id = partitions.id), 0))"
+        )),
+    },
+    Rule {
+        code: "wrong_next_turn",
+        detail: "sessions whose number of the next turn is no number, or was given to a turn already",
+        count: concat!(
+            "SELECT count(*) FROM sessions s WHERE NOT (",
+            super::dialect::is_integer!("s.next_seq"),
+            " AND s.next_seq >= COALESCE((SELECT max(t.seq) + 1 FROM turns t WHERE t.session_id = s.id), 0))"
+        ),
+        repair: Some(concat!(
+            "UPDATE sessions SET next_seq =
+                 COALESCE((SELECT max(t.seq) + 1 FROM turns t WHERE t.session_id = sessions.id), 0)
+             WHERE NOT (",
+            super::dialect::is_integer!("next_seq"),
+            " AND next_seq >= COALESCE((SELECT max(t.seq) + 1 FROM turns t WHERE t.session_id = sessions.id), 0))"
+        )),
+    },
+    Rule {
         code: "gap_in_log",
         detail: "partitions whose change log has gaps or does not end at the partition's number",
         count: "SELECT count(*) FROM partitions p WHERE p.last_seq <>
@@ -116,6 +166,25 @@ pub(super) const RULES: &[Rule] = &[
         repair: Some(
             "UPDATE sessions SET turn_count = (SELECT count(*) FROM turns t WHERE t.session_id = sessions.id)",
         ),
+    },
+    Rule {
+        code: "unreadable_shared_count",
+        detail: "counts of the shared memories of an agent, app or run that cannot be decoded",
+        count: concat!(
+            "SELECT count(*) FROM scope_partitions s WHERE NOT (",
+            super::dialect::is_integer!("s.last_shared_us"),
+            " AND ",
+            super::dialect::is_integer!("s.shared_count"),
+            ")"
+        ),
+        // Those that are missing then are counted anew by the next rule.
+        repair: Some(concat!(
+            "DELETE FROM scope_partitions WHERE NOT (",
+            super::dialect::is_integer!("last_shared_us"),
+            " AND ",
+            super::dialect::is_integer!("shared_count"),
+            ")"
+        )),
     },
     Rule {
         code: "wrong_shared_count",

@@ -18,6 +18,17 @@ use crate::store::{ChangeEntry, ChangeOp, Extent, IndexSource, Indexed};
 /// Maximum number of memories read at a time: it bounds the memory in use beside the index that is being built.
 const MEMORIES_PER_STEP: i64 = 2_048;
 
+/// Last number of the change log of a partition.
+pub(super) const SELECT_LAST_SEQ: &str =
+    concat!("SELECT ", dialect::counter!(last_seq), " FROM partitions WHERE id = $1");
+const SELECT_EXTENT: &str = concat!(
+    "SELECT ",
+    dialect::counter!(last_seq),
+    ", ",
+    dialect::counter!(memory_count),
+    " FROM partitions WHERE id = $1"
+);
+
 pub(super) const ROW_COLUMNS: &str = "memory_id, key_kind, chunk, span_start, span_end, terms, vector";
 
 #[async_trait]
@@ -33,7 +44,7 @@ impl IndexSource for SqlStore {
     ) -> Result<u64, StoreError> {
         let embedder = self.embedder().0;
         let mut snapshot = self.readers.begin_with(dialect::BEGIN_READ).await.map_err(unavailable)?;
-        let seq: Option<i64> = sqlx::query_scalar("SELECT last_seq FROM partitions WHERE id = $1")
+        let seq: Option<i64> = sqlx::query_scalar(SELECT_LAST_SEQ)
             .bind(partition.0)
             .fetch_optional(&mut *snapshot)
             .await
@@ -51,12 +62,11 @@ impl IndexSource for SqlStore {
     }
 
     async fn extent(&self, partition: PartitionId) -> Result<Extent, StoreError> {
-        let found: Option<(i64, i64)> =
-            sqlx::query_as("SELECT last_seq, memory_count FROM partitions WHERE id = $1")
-                .bind(partition.0)
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(unavailable)?;
+        let found: Option<(i64, i64)> = sqlx::query_as(SELECT_EXTENT)
+            .bind(partition.0)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)?;
         let (last_seq, memories) = found.unwrap_or_default();
         Ok(Extent { last_seq: last_seq.unsigned_abs(), memories: memories.unsigned_abs() })
     }

@@ -125,7 +125,7 @@ impl Derivations for SqlStore {
     }
 
     async fn last_change(&self, partition: PartitionId) -> Result<u64, StoreError> {
-        let last: Option<i64> = sqlx::query_scalar("SELECT last_seq FROM partitions WHERE id = $1")
+        let last: Option<i64> = sqlx::query_scalar(super::load::SELECT_LAST_SEQ)
             .bind(partition.0)
             .fetch_optional(&self.readers)
             .await

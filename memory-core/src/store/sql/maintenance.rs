@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use async_trait::async_trait;
+use sqlx::Row as _;
 
 use super::idempotency::forget_old_records;
 use super::integrity::RULES;
@@ -63,11 +64,7 @@ impl Maintenance for SqlStore {
     }
 
     async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
-        sqlx::query_scalar("SELECT value FROM settings WHERE name = $1")
-            .bind(name)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(unavailable)
+        read_setting(&self.readers, name).await
     }
 
     async fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
@@ -102,6 +99,20 @@ impl SqlStore {
         }
         Ok(())
     }
+}
+
+/// Reads a setting, inside or outside a transaction. Errors: [`StoreError::Corrupt`] with its name if it is no text.
+pub(super) async fn read_setting(
+    on: impl sqlx::Executor<'_, Database = Db>,
+    name: &str,
+) -> Result<Option<String>, StoreError> {
+    let row = sqlx::query("SELECT value FROM settings WHERE name = $1")
+        .bind(name)
+        .fetch_optional(on)
+        .await
+        .map_err(unavailable)?;
+    let damaged = |_| StoreError::Corrupt { table: "settings", column: "value", row: name.to_owned() };
+    row.map(|row| row.try_get(0).map_err(damaged)).transpose()
 }
 
 /// Writes a setting, inside or outside a transaction.

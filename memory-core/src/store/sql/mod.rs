@@ -13,6 +13,7 @@
 //! - `Purging`: removal of erased bytes from the files of the database.
 //! - `Copying`: writes a copy of the whole database.
 //! - `integrity_complaints`: a check that the databases do without shared statements.
+//! - `values_of_wrong_type`: values of another type than their column's, if the database stores such.
 
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -22,5 +23,5 @@ mod sqlite;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{
     DATABASE_FILE, DIGEST_KEY_FILE, DirectoryLock, MARK_FILE, NotAStore, SqlStore, StoreOptions,
-    check_database, check_file, leftovers, private_files,
+    check_database, check_file, leftovers, private_files, take_over_mark,
 };

@@ -17,6 +17,11 @@ pub(super) fn pack_hits(hits: &[(MemoryId, f32)]) -> Vec<u8> {
     packed
 }
 
+/// True for bytes of whole hits.
+pub(super) fn is_packed(packed: &[u8]) -> bool {
+    packed.len().is_multiple_of(HIT_BYTES)
+}
+
 /// Decodes the hits that [`pack_hits`] encoded.
 pub(super) fn unpack_hits(packed: &[u8]) -> Vec<(MemoryId, f32)> {
     packed

@@ -83,10 +83,15 @@ impl<'a> WriteTransaction<'_, 'a> {
         &mut self,
         set: &ChangeSet,
     ) -> Result<Option<(PartitionId, PartitionCounters)>, StoreError> {
-        let row: Option<(i64, i64, i64, i64)> = sqlx::query_as(
-            "SELECT id, last_seq, session_count, memory_count FROM partitions
-             WHERE tenant_id = $1 AND owner_kind = $2 AND owner_id = $3",
-        )
+        let row: Option<(i64, i64, i64, i64)> = sqlx::query_as(concat!(
+            "SELECT id, ",
+            dialect::counter!(last_seq),
+            ", ",
+            dialect::counter!(session_count),
+            ", ",
+            dialect::counter!(memory_count),
+            " FROM partitions WHERE tenant_id = $1 AND owner_kind = $2 AND owner_id = $3",
+        ))
         .bind(set.tenant.0)
         .bind(set.owner.kind.as_str())
         .bind(set.owner.id.as_str())
@@ -130,13 +135,16 @@ impl<'a> WriteTransaction<'_, 'a> {
         new: &NewTurns,
         started: Timestamp,
     ) -> Result<(SessionId, u32, u32), StoreError> {
-        let row: Option<(uuid::Uuid, i64, i64)> =
-            sqlx::query_as("SELECT id, ordinal, next_seq FROM sessions WHERE partition_id = $1 AND key = $2")
-                .bind(partition.0)
-                .bind(new.session_key.as_str())
-                .fetch_optional(&mut *self.connection)
-                .await
-                .map_err(unavailable)?;
+        let row: Option<(uuid::Uuid, i64, i64)> = sqlx::query_as(concat!(
+            "SELECT id, ordinal, ",
+            dialect::counter!(next_seq),
+            " FROM sessions WHERE partition_id = $1 AND key = $2"
+        ))
+        .bind(partition.0)
+        .bind(new.session_key.as_str())
+        .fetch_optional(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
         if let Some((id, ordinal, next_seq)) = row {
             let id = SessionId(id);
             let in_row = u32::try_from(next_seq).unwrap_or(u32::MAX);

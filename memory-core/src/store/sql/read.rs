@@ -8,7 +8,7 @@ use super::readable::{FullPage, readable};
 use super::rows::{
     self, MEMORY_COLUMNS, Reader, SESSION_COLUMNS, TURN_COLUMNS, VERSION_COLUMNS, memory_columns,
 };
-use super::{Db, Row, SqlStore, StoreError, unavailable};
+use super::{Db, Row, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::derivation::Derivation;
 use crate::domain::id::{MemoryId, PartitionId, SessionId, TenantId, TurnId};
 use crate::domain::memory::Memory;
@@ -83,10 +83,11 @@ impl Memories for SqlStore {
     ) -> Result<Vec<OwnerEntry>, StoreError> {
         let mut page = FullPage::new(limit);
         loop {
-            let rows = sqlx::query(
-                "SELECT id, owner_kind, owner_id, memory_count, created_us FROM partitions
-                 WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3",
-            )
+            let rows = sqlx::query(concat!(
+                "SELECT id, owner_kind, owner_id, ",
+                dialect::counter!(memory_count),
+                ", created_us FROM partitions WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+            ))
             .bind(tenant.0)
             .bind(after.map_or(0, |id| id.0))
             .bind(page.asked())
@@ -290,7 +291,7 @@ impl SqlStore {
     }
 }
 
-pub(super) fn owner_entry(row: &Row) -> Result<OwnerEntry, StoreError> {
+fn owner_entry(row: &Row) -> Result<OwnerEntry, StoreError> {
     let at = Reader { row, table: "partitions" };
     Ok(OwnerEntry {
         partition: PartitionId(at.get(0, "id")?),

@@ -7,6 +7,7 @@ mod bulk;
 mod commit;
 mod complete;
 mod counters;
+mod decoded_tables;
 mod detach;
 mod detached;
 pub(super) mod digest_key;
@@ -58,7 +59,7 @@ use scan_slots::ScanSlots;
 
 use super::{
     Connection, Copying, Db, Ownership, Purging, Row, count_commit, dialect, failure_kind,
-    integrity_complaints, note_commit, refuses_data,
+    integrity_complaints, note_commit, refuses_data, values_of_wrong_type,
 };
 use crate::domain::embedder::EmbedderId;
 use crate::domain::keyed_digest::KeyedDigest;

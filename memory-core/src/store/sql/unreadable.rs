@@ -8,113 +8,30 @@ use half::f16;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::idempotency::created_from_json;
-use super::jobs::{JOB_COLUMNS, read_job};
+use super::decoded_tables::{DECODED, Decoded};
 use super::load::{ROW_COLUMNS, index_row};
-use super::read::owner_entry;
-use super::rows::{self, Reader, SESSION_COLUMNS, TURN_COLUMNS, VERSION_COLUMNS, memory_columns};
-use super::{Row, SqlStore, StoreError, unavailable};
+use super::rows::Reader;
+use super::{Row, SqlStore, StoreError, unavailable, values_of_wrong_type};
 use crate::store::Damage;
 use crate::text::TermVector;
 
 /// Code of index rows that cannot be decoded.
 const ROW_CODE: &str = "unreadable_row";
+const INDEX_ROWS: &str = "index_rows";
+/// Columns that the rules between the tables compare with the rows that they count.
+const COUNTERS: [(&str, &str); 7] = [
+    ("partitions", "last_seq"),
+    ("partitions", "session_count"),
+    ("partitions", "memory_count"),
+    ("sessions", "next_seq"),
+    ("sessions", "turn_count"),
+    ("scope_partitions", "shared_count"),
+    ("scope_partitions", "last_shared_us"),
+];
 /// Maximum number of memories whose rows are deleted in one pass over the index rows.
 const MEMORIES_PER_PASS: usize = 10_000;
 /// Tolerance of the squared length of a vector, which is 1 but for the rounding to half precision: that of the scan.
 const UNIT_TOLERANCE: f64 = 0.02;
-
-/// Rows of one table, with their decoding.
-struct Decoded {
-    code: &'static str,
-    what: &'static str,
-    columns: &'static str,
-    from: &'static str,
-    read: fn(&Row) -> Result<(), StoreError>,
-}
-
-/// Tables apart from the index rows.
-const DECODED: &[Decoded] = &[
-    Decoded {
-        code: "unreadable_memory",
-        what: "memories",
-        columns: concat!(memory_columns!("COALESCE(m.text, t.text)")),
-        from: "",
-        read: |row| rows::memory(row).map(drop),
-    },
-    Decoded {
-        code: "unreadable_version",
-        what: "earlier versions of memories",
-        columns: VERSION_COLUMNS,
-        from: " FROM memory_versions v",
-        read: rows::check_version,
-    },
-    Decoded {
-        code: "unreadable_turn",
-        what: "turns",
-        columns: TURN_COLUMNS,
-        from: " FROM turns",
-        read: |row| rows::turn(row).map(drop),
-    },
-    Decoded {
-        code: "unreadable_session",
-        what: "sessions",
-        columns: SESSION_COLUMNS,
-        from: " FROM sessions",
-        read: |row| rows::session(row).map(drop),
-    },
-    Decoded {
-        code: "unreadable_owner",
-        what: "owners",
-        columns: "id, owner_kind, owner_id, memory_count, created_us",
-        from: " FROM partitions",
-        read: |row| owner_entry(row).map(drop),
-    },
-    Decoded {
-        code: "unreadable_derivation",
-        what: "derivations",
-        columns: "id, id, maker, model, prompt, job_id, made_us",
-        from: " FROM derivations",
-        read: |row| {
-            tuple::<(Uuid, Uuid, String, Option<String>, Option<String>, Option<Uuid>, i64)>(
-                row,
-                "derivations",
-            )
-        },
-    },
-    Decoded {
-        code: "unreadable_recall",
-        what: "entries of the access log",
-        columns: "id, recalled_us, hits",
-        from: " FROM recalls",
-        read: |row| tuple::<(Uuid, i64, Vec<u8>)>(row, "recalls"),
-    },
-    Decoded {
-        code: "unreadable_job",
-        what: "jobs",
-        columns: JOB_COLUMNS,
-        from: " FROM durable_jobs",
-        read: |row| read_job(row).map(drop),
-    },
-    Decoded {
-        code: "unreadable_usage",
-        what: "entries of the account of model calls",
-        columns: "day, task, model, calls, refused_replies, failures, prompt_tokens, reply_tokens, cost_micros",
-        from: " FROM model_usage",
-        read: |row| tuple::<(i64, String, String, i64, i64, i64, i64, i64, i64)>(row, "model_usage"),
-    },
-    Decoded {
-        code: "unreadable_request",
-        what: "records of idempotency keys",
-        columns: "made",
-        from: " FROM request_records",
-        read: |row| {
-            let at = Reader { row, table: "request_records" };
-            let made = created_from_json(at.get(0, "made")?);
-            made.map(drop).ok_or_else(|| at.corrupt("made", "is no list of ids"))
-        },
-    },
-];
 
 /// Rows that cannot be decoded.
 #[derive(Default)]
@@ -147,13 +64,16 @@ impl Found {
 impl SqlStore {
     /// Damage of the rows that cannot be decoded, by table. With `repair`, unreadable index rows are deleted.
     pub(super) async fn unreadable(&self, repair: bool) -> Result<Vec<Damage>, StoreError> {
-        let mut damage = Vec::new();
-        for Decoded { code, what, columns, from, read } in DECODED {
+        let (mut damage, mut told) = (Vec::new(), BTreeSet::new());
+        for Decoded { code, what, table, columns, from, read } in DECODED {
             let mut found = Found::default();
             let statement = sqlx::AssertSqlSafe(format!("SELECT {columns}{from}"));
             let mut rows = sqlx::query(statement).fetch(&self.readers);
             while let Some(row) = rows.try_next().await.map_err(unavailable)? {
                 found.note(read(&row))?;
+            }
+            if found.count > 0 {
+                told.insert(*table);
             }
             damage.extend(found.damage(code, what, false));
         }
@@ -161,7 +81,17 @@ impl SqlStore {
         if repair && found.count > 0 {
             self.drop_unreadable().await?;
         }
+        if found.count > 0 {
+            told.insert(INDEX_ROWS);
+        }
         damage.extend(found.damage(ROW_CODE, "index rows", repair));
+        // What no decoding above reads, in tables whose rows it could decode.
+        for (table, column, count) in values_of_wrong_type(&self.readers).await? {
+            if !told.contains(table.as_str()) && !COUNTERS.contains(&(table.as_str(), column.as_str())) {
+                let detail = format!("values of {table}.{column} that are not of the type of the column");
+                damage.push(Damage { code: "value_of_wrong_type", detail, count, repaired: false });
+            }
+        }
         Ok(damage)
     }
 
@@ -233,10 +163,33 @@ fn is_unit(vector: &[f16]) -> bool {
     (squared_norm - 1.0).abs() <= UNIT_TOLERANCE // false for a NaN
 }
 
-fn tuple<T>(row: &Row, table: &'static str) -> Result<(), StoreError>
-where
-    T: for<'r> sqlx::FromRow<'r, Row>,
-{
-    let read = T::from_row(row).map(drop);
-    read.map_err(|error| Reader { row, table }.corrupt("a column", &error.to_string()))
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::super::decoded_tables::EMPTIED;
+    use super::*;
+
+    #[test]
+    fn every_table_of_the_schema_is_decoded_by_a_check() {
+        let migrations = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/sqlite");
+        let mut tables = BTreeSet::new();
+        for file in std::fs::read_dir(migrations).expect("migrations").flatten() {
+            let text = std::fs::read_to_string(file.path()).expect("a migration");
+            for line in text.lines() {
+                if let Some(rest) = line.strip_prefix("CREATE TABLE ") {
+                    tables.insert(rest.split([' ', '(']).next().expect("a name").to_owned());
+                }
+                if let Some(rest) = line.strip_prefix("DROP TABLE ") {
+                    tables.remove(rest.trim_end_matches(';'));
+                }
+            }
+        }
+        let decoded: BTreeSet<String> = DECODED
+            .iter()
+            .map(|one| one.table)
+            .chain([INDEX_ROWS])
+            .chain(EMPTIED)
+            .map(ToOwned::to_owned)
+            .collect();
+        assert_eq!(tables, decoded, "a new table gets an entry in `decoded_tables`");
+    }
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
 use super::counters::lock_partition;
 use super::jobs::holds;
+use super::readable::FullPage;
 use super::rows::{Reader, vector_bytes};
 use super::{Connection, Db, Row, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::KeyKind;
@@ -26,26 +27,31 @@ impl Vectors for SqlStore {
         let (partition, memory, key, chunk) = after.map_or((0, Uuid::nil(), 0, 0), |after| {
             (after.partition.0, after.memory.0, after.key.code(), i64::from(after.chunk))
         });
-        let rows = sqlx::query(
-            "SELECT r.memory_id, r.partition_id, r.key_kind, r.chunk, r.span_start, r.span_end
+        let mut page = FullPage::new(limit);
+        loop {
+            let rows = sqlx::query(
+                "SELECT r.memory_id, r.partition_id, r.key_kind, r.chunk, r.span_start, r.span_end
              FROM index_rows r
              WHERE r.embedder_id = $1 AND r.vector IS NULL
                  AND (r.partition_id, r.memory_id, r.key_kind, r.chunk) > ($2, $3, $4, $5)
                  AND EXISTS (SELECT 1 FROM partitions p WHERE p.id = r.partition_id AND p.tenant_id = $6)
              ORDER BY r.partition_id, r.memory_id, r.key_kind, r.chunk
              LIMIT $7",
-        )
-        .bind(self.embedder().0)
-        .bind(partition)
-        .bind(memory)
-        .bind(key)
-        .bind(chunk)
-        .bind(tenant.0)
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(unavailable)?;
-        rows.iter().map(read).collect()
+            )
+            .bind(self.embedder().0)
+            .bind(partition)
+            .bind(memory)
+            .bind(key)
+            .bind(chunk)
+            .bind(tenant.0)
+            .bind(page.asked())
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+            if let Some(found) = page.take(&rows, read)? {
+                return Ok(found);
+            }
+        }
     }
 
     async fn count_rows_to_embed(&self, at_most: u32) -> Result<u64, StoreError> {

@@ -60,9 +60,13 @@ pub enum ExportLine {
     End {
         /// Number of turns and memories in the export.
         records: u64,
-        /// Number of memories that were left out because they cannot be decoded; see `engrain doctor`.
+        /// Number of memories that were left out because they cannot be read or decoded; see `engrain doctor`.
         #[serde(default, skip_serializing_if = "is_default")]
         unreadable: u64,
+        /// Code of the failure because of which further owners or memories are missing, such as `store_damaged`; none for
+        /// an export that went to its end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        incomplete: Option<String>,
     },
 }
 

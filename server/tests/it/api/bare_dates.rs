@@ -148,8 +148,18 @@ async fn validity_is_shown_by_the_days_that_were_given_also_across_a_change_of_t
             (Value::Null, json!("2026-03-01"), Value::Null, "2026-03-01)"),
             (Value::Null, Value::Null, json!("2126-12-24"), "(until 2126-12-24)"),
             (Value::Null, Value::Null, json!("9999-12-31"), "(until 9999-12-31)"),
-            (json!("2026-01-10"), json!("2026-07-01"), json!("2026-12-24"), "from 2026-07-01 until 2026-12-24"),
-            (json!("2026-07-10"), json!("2026-01-01"), json!("2026-07-24"), "from 2026-01-01 until 2026-07-24"),
+            (
+                json!("2026-01-10"),
+                json!("2026-07-01"),
+                json!("2026-12-24"),
+                "from 2026-07-01 until 2026-12-24",
+            ),
+            (
+                json!("2026-07-10"),
+                json!("2026-01-01"),
+                json!("2026-07-24"),
+                "from 2026-01-01 until 2026-07-24",
+            ),
             (json!("2026-01-10T09:00:00+08:00"), json!("2026-03-01"), Value::Null, "2026-03-01)"),
         ] {
             let memory = json!({"text": "tulips", "happened_at": happened_at, "valid_from": valid_from,

@@ -1,6 +1,7 @@
 //! Tests of the API, from the request to the answer.
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
+mod bare_dates;
 mod erasure;
 mod jobs;
 mod numbers;
@@ -13,7 +14,6 @@ mod story;
 mod support;
 mod texts_and_names;
 mod thinking;
-mod bare_dates;
 mod timezone;
 mod undo;
 mod vectors_later;

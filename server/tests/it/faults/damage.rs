@@ -348,14 +348,20 @@ fn damage(path: &Path, kind: usize, rng: &mut Rng) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_or_missing_mark_costs_nothing() {
+async fn a_missing_mark_costs_nothing_and_a_damaged_one_is_refused_by_name() {
     let mut rng = Rng::new(first_seed().wrapping_add(204));
     for is_closed in [true, false] {
         let template = Template::new(is_closed).await;
         for kind in 0..4 {
             let copy = template.copy();
             damage(&copy.path().join(MARK), kind, &mut rng);
-            assert_whole(&template, copy.path(), &format!("mark, closed: {is_closed}, kind {kind}")).await;
+            let context = format!("mark, closed: {is_closed}, kind {kind}");
+            if kind > 0 {
+                // Without the mark nobody can tell that the log is missing.
+                assert_refused(copy.path(), MARK, &context).await;
+                fs::remove_file(copy.path().join(MARK)).unwrap();
+            }
+            assert_whole(&template, copy.path(), &context).await;
         }
     }
 }

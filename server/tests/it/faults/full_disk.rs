@@ -138,6 +138,11 @@ async fn a_full_disk_refuses_writes_serves_reads_and_passes_without_a_restart() 
     ledger.write(&server.client, "mara", 50).await;
     let written = fill(&server.client).await;
     assert!(written > 10, "{written}");
+    for _ in 0..8 {
+        // A small write still fits: it does not make the disk writable.
+        assert_is_read_only(&server.client).await;
+        assert_is_full(&add(&server.client, REQUESTS).await.unwrap_err());
+    }
     assert_is_read_only(&server.client).await;
     assert_reads(&server.client, &ledger, "full").await;
     assert_erases_or_says_why(&server.client, &mut ledger, "full").await;

@@ -2,9 +2,9 @@
 //! hold on. `make test` runs a sample of fixed seeds, `make test-long` many of a random one.
 //!
 //! `kills.rs` has kills of servers and commands in restores, backups, exports, imports, changes of embedder, erasures and
-//! background vectors; `damage.rs` damaged, cut, emptied and missing files of a store; `full_disk.rs` a disk that is full
-//! and is not any more, skipped aloud where no tmpfs can be mounted; `connections.rs` idle and slow connections;
-//! `outputs.rs` a log and notes that cannot be written. Beside it,
+//! background vectors; `damage.rs` damaged, cut, emptied and missing files of a store; `rescue.rs` exports of damaged
+//! stores; `full_disk.rs` a disk that is full and is not any more, skipped aloud where no tmpfs can be mounted;
+//! `connections.rs` idle and slow connections; `outputs.rs` a log and notes that cannot be written. Beside it,
 //! `crash.rs` has kills in concurrent writes, `reindex.rs` kills in changes of embedder with their rows looked at,
 //! `leftovers.rs` many kills of commands alone, and `reimport.rs` killed imports whose idempotency keys have expired.
 //! Schemathesis is `make fuzz-api`.
@@ -21,4 +21,5 @@ mod kills;
 mod ledger;
 #[cfg(unix)]
 mod outputs;
+mod rescue;
 mod watched;

@@ -2,6 +2,31 @@
 
 use std::borrow::Cow;
 
+/// Counters of a partition. SQLite, which stores a value of any type, has those in place of damaged ones.
+macro_rules! counter {
+    (last_seq) => {
+        "partitions.last_seq"
+    };
+    (session_count) => {
+        "partitions.session_count"
+    };
+    (memory_count) => {
+        "partitions.memory_count"
+    };
+    (next_seq) => {
+        "sessions.next_seq"
+    };
+}
+pub(super) use counter;
+
+/// Condition for a column that holds an integer: it always does.
+macro_rules! is_integer {
+    ($column:literal) => {
+        "TRUE"
+    };
+}
+pub(super) use is_integer;
+
 /// Start of a write transaction. The isolation level is explicit, because the default of a server is configurable:
 /// under `READ COMMITTED`, a read after waiting for a row lock sees what the holder of the lock has committed.
 pub(super) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
@@ -73,6 +98,10 @@ pub(super) const HOLD_ATTEMPT: &str = "
 /// has one process, so the process that ran a job before is dead.
 pub(super) const RELEASE_LEFT_JOBS: &str = "
     UPDATE durable_jobs SET updated_us = CAST($1 AS BIGINT) WHERE FALSE";
+
+/// Ids of the memories of a partition. SQLite names the index to read.
+pub(super) const IDS_OF_INDEX: &str = "
+    SELECT id FROM memories WHERE id > $2 AND partition_id = $1 ORDER BY id LIMIT $3";
 
 /// Keeps a digest key unless there is one. SQLite has its key in a file of its own.
 pub(super) const OFFER_DIGEST_KEY: &str =

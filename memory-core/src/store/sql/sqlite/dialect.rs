@@ -3,6 +3,38 @@
 
 use std::borrow::Cow;
 
+/// Counters of a partition as they are stored or, where the stored value is no number, as they follow from the rows: a
+/// damaged counter stops nobody, and the next commit writes it anew. PostgreSQL stores nothing but numbers.
+macro_rules! counter {
+    (last_seq) => {
+        "CASE WHEN typeof(partitions.last_seq) = 'integer' AND partitions.last_seq >= 0 THEN partitions.last_seq
+             ELSE (SELECT COALESCE(MAX(c.seq), 0) FROM changes c WHERE c.partition_id = partitions.id) END"
+    };
+    (session_count) => {
+        "CASE WHEN typeof(partitions.session_count) = 'integer' AND partitions.session_count >= 0
+             THEN partitions.session_count
+             ELSE (SELECT COALESCE(MAX(s.ordinal) + 1, 0) FROM sessions s WHERE s.partition_id = partitions.id) END"
+    };
+    (memory_count) => {
+        "CASE WHEN typeof(partitions.memory_count) = 'integer' AND partitions.memory_count >= 0
+             THEN partitions.memory_count
+             ELSE (SELECT COUNT(*) FROM memories c WHERE c.partition_id = partitions.id) END"
+    };
+    (next_seq) => {
+        "CASE WHEN typeof(sessions.next_seq) = 'integer' AND sessions.next_seq >= 0 THEN sessions.next_seq
+             ELSE (SELECT COALESCE(MAX(t.seq) + 1, 0) FROM turns t WHERE t.session_id = sessions.id) END"
+    };
+}
+pub(super) use counter;
+
+/// Condition for a column that holds an integer, as a literal. PostgreSQL stores nothing else.
+macro_rules! is_integer {
+    ($column:literal) => {
+        concat!("typeof(", $column, ") = 'integer'")
+    };
+}
+pub(super) use is_integer;
+
 /// Start of a write transaction: SQLite takes the write lock at once, so that no transaction fails to upgrade a read
 /// lock.
 pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
@@ -15,8 +47,15 @@ pub(super) const BEGIN_READ: &str = "BEGIN DEFERRED";
 pub(super) const LOCKS_ROWS: bool = false;
 
 /// Counters of a partition. PostgreSQL also locks the row.
-pub(super) const LOCK_PARTITION: &str =
-    "SELECT last_seq, session_count, memory_count FROM partitions WHERE id = $1";
+pub(super) const LOCK_PARTITION: &str = concat!(
+    "SELECT ",
+    counter!(last_seq),
+    ", ",
+    counter!(session_count),
+    ", ",
+    counter!(memory_count),
+    " FROM partitions WHERE id = $1"
+);
 
 /// Creates a partition, under a number that none has had. PostgreSQL has a sequence for that; SQLite would give the number
 /// of a deleted partition again, and an index that still holds the old one would take it for the new one.
@@ -84,11 +123,14 @@ pub(super) fn decode_text(stored: String) -> String {
 /// Drops the pages that the connection has in memory and that are not in use.
 pub(super) const DROP_PAGE_CACHE: &str = "PRAGMA shrink_memory";
 
-/// Integrity check of the database.
-pub(super) const INTEGRITY_CHECK: &str = "PRAGMA quick_check(10)";
+/// Ids of the memories of a partition from an index alone, which has the columns of the primary key, so that no page of
+/// the table is read. PostgreSQL names no index in a statement.
+pub(super) const IDS_OF_INDEX: &str = "
+    SELECT id FROM memories INDEXED BY memories_by_id WHERE id > $2 AND +partition_id = $1 ORDER BY id LIMIT $3";
 
-/// Integrity check that also compares all indexes with their tables: takes as long as sorting them.
-pub(super) const FULL_INTEGRITY_CHECK: &str = "PRAGMA integrity_check(10)";
+/// Integrity check of the database, which also compares all indexes with their tables: takes as long as sorting them. At
+/// most ten complaints.
+pub(super) const INTEGRITY_CHECK: &str = "PRAGMA integrity_check(10)";
 
 /// Writes a consistent copy into a new or empty file.
 pub(super) const COPY_TO: &str = "VACUUM INTO $1";

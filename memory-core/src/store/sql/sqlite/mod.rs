@@ -17,6 +17,7 @@ mod scrub;
 #[path = "../store.rs"]
 mod store;
 mod store_mark;
+mod value_types;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,8 +32,9 @@ use purging::Purging;
 pub use recognise::{NotAStore, check_database, check_file};
 pub use store::SqlStore;
 use store::unavailable;
-pub use store_mark::MARK_FILE;
 use store_mark::MarkedDirectory;
+pub use store_mark::{MARK_FILE, take_over_mark};
+use value_types::values_of_wrong_type;
 
 use crate::store::{FailureKind, StoreError};
 

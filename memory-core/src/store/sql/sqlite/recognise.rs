@@ -146,8 +146,7 @@ pub async fn check_database(file: &Path) -> Result<(), NotAStore> {
 }
 
 async fn check_integrity(connection: &mut Connection) -> Result<(), NotAStore> {
-    let complaints: Vec<String> =
-        sqlx::query_scalar(dialect::FULL_INTEGRITY_CHECK).fetch_all(connection).await?;
+    let complaints: Vec<String> = sqlx::query_scalar(dialect::INTEGRITY_CHECK).fetch_all(connection).await?;
     if complaints == ["ok"] { Ok(()) } else { Err(NotAStore::Damaged(complaints.join("; "))) }
 }
 

@@ -1,21 +1,26 @@
 //! Mark of a store beside its database: the id of the store, and the number of its commits. A store whose files were
 //! lost would open as a new, empty one, or as it was at its last checkpoint; the mark tells the two apart (ADR 0032).
 //!
-//! The mark is made with the first memory and overwritten in place after each commit, without a sync: a process that is
-//! killed loses nothing of it, and after a power cut it is at worst older than the database, which is never refused.
+//! The mark is made with the first memory, or when a store that has one is opened or restored. It is made whole and synced,
+//! and then overwritten in place after each commit, without a sync: a process that is killed loses nothing of it, and after
+//! a power cut it is at worst older than the database, which is never refused. One that cannot be read is damaged, and
+//! refused: it tells nothing about what may be missing.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use sqlx::Row as _;
 
 use super::{Connection, DATABASE_FILE, DirectoryLock, StoreError, unavailable};
 
 /// Name of the mark in a data directory.
 pub const MARK_FILE: &str = "store.mark";
+/// Name of a mark that is not complete yet.
+const UNFINISHED_MARK_FILE: &str = "store.mark.new";
 /// First word of a mark.
 const MAGIC: &str = "engrain-store-1";
 /// Name of the write-ahead log in a data directory.
@@ -24,8 +29,14 @@ const LOG_FILE: &str = "engrain.db-wal";
 const WHAT_TO_DO: &str = "put the missing file back, or restore a backup (`engrain restore FILE --force`); to go on \
      with what is there, even if that is nothing, remove store.mark and engrain.db-wal from the directory";
 
-const READ_SETTINGS: &str = "SELECT
-    (SELECT value FROM settings WHERE name = 'store_id'), (SELECT value FROM settings WHERE name = 'commits')";
+/// Advice on a mark that cannot be read.
+const WITHOUT_MARK: &str = "if all other files of the directory are in place, remove store.mark, and the next start makes \
+     it anew; else restore a backup (`engrain restore FILE --force`)";
+
+const READ_SETTING: &str = "SELECT value FROM settings WHERE name = $1";
+const STORE_ID: &str = "store_id";
+const COMMITS: &str = "commits";
+const HAS_MEMORIES: &str = "SELECT EXISTS (SELECT 1 FROM partitions) OR EXISTS (SELECT 1 FROM memories)";
 const MAKE_ID: &str = "INSERT INTO settings (name, value) VALUES ('store_id', lower(hex(randomblob(16))))
      ON CONFLICT (name) DO NOTHING";
 const PUT_COMMITS: &str = "INSERT INTO settings (name, value) VALUES ('commits', $1)
@@ -50,7 +61,9 @@ impl Mark {
         let mut words = text.split_ascii_whitespace();
         let (magic, id, commits, state) = (words.next()?, words.next()?, words.next()?, words.next()?);
         (magic == MAGIC).then_some(())?;
-        Some(Self { id: id.to_owned(), commits: commits.parse().ok()?, is_closed: state == "closed" })
+        let mark = Self { id: id.to_owned(), commits: commits.parse().ok()?, is_closed: state == "closed" };
+        // A mark that was cut is none.
+        (mark.text() == text).then_some(mark)
     }
 }
 
@@ -81,12 +94,19 @@ impl MarkedDirectory {
         let size = |name: &str| fs::metadata(directory.join(name)).map_or(0, |metadata| metadata.len());
         let (database, log) = (size(DATABASE_FILE), size(LOG_FILE));
         let path = directory.join(MARK_FILE);
-        let mark = fs::read_to_string(&path).ok();
+        let mark = match fs::read(&path) {
+            Ok(bytes) => Some(String::from_utf8(bytes).ok().as_deref().and_then(Mark::parse)),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(unavailable(error)),
+        };
         if database == 0 && (path.exists() || log > 0) {
             let what = "engrain.db is missing or empty, but there was a store in this directory";
             return Err(incomplete(directory, what));
         }
-        let mark = mark.as_deref().and_then(Mark::parse);
+        let Some(mark) = mark.map_or(Some(None), |mark| mark.map(Some)) else {
+            let what = format!("store.mark cannot be read ({}): {WITHOUT_MARK}", directory.display());
+            return Err(StoreError::Incomplete { what });
+        };
         if log > 0 && mark.as_ref().is_some_and(|mark| mark.is_closed) {
             let what = "engrain.db-wal is not of this store, which was closed without one";
             return Err(incomplete(directory, what));
@@ -105,9 +125,11 @@ impl MarkedDirectory {
     ///
     /// Errors: [`StoreError::Incomplete`] if the database is another store's, or lacks commits that were acknowledged.
     pub(super) async fn compare(&self, connection: &mut Connection) -> Result<(), StoreError> {
-        let (id, commits): (Option<String>, Option<String>) =
-            sqlx::query_as(READ_SETTINGS).fetch_one(connection).await.map_err(unavailable)?;
-        let commits = commits.and_then(|commits| commits.parse().ok()).unwrap_or(0);
+        let mut id = setting(connection, STORE_ID).await?;
+        let commits = match setting(connection, COMMITS).await? {
+            Some(commits) => commits.parse().map_err(|_| damaged(COMMITS))?,
+            None => 0,
+        };
         let marked = self.commits.load(Ordering::Acquire);
         let known = self.state.lock().id.clone();
         if let Some(known) = known {
@@ -123,8 +145,19 @@ impl MarkedDirectory {
                 return Err(incomplete(&self.directory, &what));
             }
         }
+        if id.is_none()
+            && sqlx::query_scalar(HAS_MEMORIES).fetch_one(&mut *connection).await.map_err(unavailable)?
+        {
+            // It was last written to by a version without marks.
+            match sqlx::query(MAKE_ID).execute(&mut *connection).await.map_err(unavailable) {
+                Ok(_) => id = setting(connection, STORE_ID).await?,
+                Err(error) if error.is_about_writing() => {}
+                Err(error) => return Err(error),
+            }
+        }
         self.state.lock().id = id;
         self.commits.store(commits, Ordering::Release);
+        self.write(false); // a store that has something has a mark, before its next commit as well
         Ok(())
     }
 
@@ -133,8 +166,7 @@ impl MarkedDirectory {
         let has_id = self.state.lock().id.is_some();
         if !has_id {
             sqlx::query(MAKE_ID).execute(&mut *connection).await.map_err(unavailable)?;
-            let (id, _): (Option<String>, Option<String>) =
-                sqlx::query_as(READ_SETTINGS).fetch_one(&mut *connection).await.map_err(unavailable)?;
+            let id = setting(connection, STORE_ID).await?;
             self.state.lock().made = id;
         }
         let next = self.commits.load(Ordering::Acquire).saturating_add(1);
@@ -166,26 +198,67 @@ impl MarkedDirectory {
         let mut state = self.state.lock();
         let State { id: Some(id), file, .. } = &mut *state else { return };
         let mark = Mark { id: id.clone(), commits: self.commits.load(Ordering::Acquire), is_closed };
-        let written = (|| {
-            let file = match file {
-                Some(file) => file,
-                None => file.insert(open(&self.directory.join(MARK_FILE))?),
-            };
-            file.seek(SeekFrom::Start(0))?;
-            file.write_all(mark.text().as_bytes())
-        })();
+        let written = match file {
+            Some(file) => overwrite(file, &mark),
+            None => open_or_make(&self.directory, &mark).map(|made| *file = Some(made)),
+        };
         if let Err(error) = written {
             tracing::warn!(%error, "the mark of the store could not be written");
         }
     }
 }
 
-fn open(path: &Path) -> std::io::Result<File> {
+/// Makes the mark of a closed store whose files were just put in place, so that it has one before its next opening.
+///
+/// Errors: [`std::io::Error`] if the mark cannot be written.
+pub fn take_over_mark(from: &Path, to: &Path) -> std::io::Result<()> {
+    match fs::read_to_string(from.join(MARK_FILE)) {
+        Ok(text) => Mark::parse(&text).map_or(Ok(()), |mark| make(to, &mark).map(drop)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn overwrite(file: &mut File, mark: &Mark) -> std::io::Result<()> {
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(mark.text().as_bytes())
+}
+
+fn open_or_make(directory: &Path, mark: &Mark) -> std::io::Result<File> {
+    match OpenOptions::new().write(true).open(directory.join(MARK_FILE)) {
+        Ok(mut file) => overwrite(&mut file, mark).map(|()| file),
+        Err(error) if error.kind() == ErrorKind::NotFound => make(directory, mark),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a mark under another name first: a mark is there whole or not at all, after a kill and on a full disk as well.
+fn make(directory: &Path, mark: &Mark) -> std::io::Result<File> {
+    let unfinished = directory.join(UNFINISHED_MARK_FILE);
     let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
+    options.create(true).truncate(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    let mut file = options.open(&unfinished)?;
+    let made = file
+        .write_all(mark.text().as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&unfinished, directory.join(MARK_FILE)));
+    if let Err(error) = made {
+        let _ = fs::remove_file(&unfinished);
+        return Err(error);
+    }
+    Ok(file)
+}
+
+/// Setting of the store. Errors: [`StoreError::Corrupt`] with its name if it is no text.
+async fn setting(connection: &mut Connection, name: &'static str) -> Result<Option<String>, StoreError> {
+    let row = sqlx::query(READ_SETTING).bind(name).fetch_optional(connection).await.map_err(unavailable)?;
+    row.map(|row| row.try_get(0).map_err(|_| damaged(name))).transpose()
+}
+
+fn damaged(setting: &'static str) -> StoreError {
+    StoreError::Corrupt { table: "settings", column: "value", row: setting.to_owned() }
 }
 
 fn incomplete(directory: &Path, what: &str) -> StoreError {
@@ -203,7 +276,10 @@ mod tests {
             assert_eq!(Mark::parse(&one.text()), Some(one.clone()));
             assert_eq!(one.text().len(), mark(7, false).text().len());
         }
-        assert_eq!(Mark::parse(""), None);
+        let whole = mark(7, true).text();
+        for length in 0..whole.len() {
+            assert_eq!(whole.get(..length).and_then(Mark::parse), None, "{length}");
+        }
         assert_eq!(Mark::parse("another file altogether 1"), None);
     }
 }

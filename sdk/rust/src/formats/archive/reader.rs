@@ -113,8 +113,13 @@ impl ArchiveReader {
                     self.owner = Some(OwnerLine { scope, thinking, timezone });
                     continue;
                 }
-                ExportLine::End { records, .. } => {
+                ExportLine::End { records, incomplete, .. } => {
                     self.tally.announced = Some(records);
+                    if let Some(code) = incomplete {
+                        // What came before is whole, and is imported.
+                        let detail = format!("the export was not complete: {code}");
+                        return Err(FormatError::CutShort { location, detail });
+                    }
                     continue;
                 }
                 ExportLine::Turn { turn, memory, history } => {
