@@ -9,6 +9,7 @@ pub mod clock;
 pub mod derivation;
 pub mod embedder;
 pub mod filter;
+pub mod given_time;
 pub mod group;
 pub mod id;
 mod idempotency;

@@ -16,6 +16,9 @@ impl Timestamp {
     pub const MIN: Timestamp = Timestamp(-62_135_596_800_000_000);
     /// Latest moment: 9999-12-31T23:59:59.999999Z.
     pub const MAX: Timestamp = Timestamp(253_402_300_799_999_999);
+    /// First moment of the last day, 9999-12-31T00:00:00Z. That date stands for "for ever", and is this moment in every
+    /// zone; see [`super::zone::Zone::beginning`].
+    pub const LAST_DAY: Timestamp = Timestamp(253_402_214_400_000_000);
 
     /// From microseconds since 1970, clamped to [`Timestamp::MIN`] and [`Timestamp::MAX`].
     pub const fn from_micros(micros: i64) -> Self {
@@ -44,7 +47,8 @@ impl Timestamp {
     }
 
     /// Parses `2023-05-20T02:21:00Z` (RFC 3339, any offset, up to nanoseconds, truncated to microseconds), or a bare
-    /// date `2023-05-20`, which is its first moment in UTC. `None` for anything else, and for years outside 1 to 9999.
+    /// date `2023-05-20`, which is its first moment in UTC: a request means the day of its zone and is read by
+    /// [`super::given_time::GivenTime`]. `None` for anything else, and for years outside 1 to 9999.
     ///
     /// A moment of the year 9999 that lies after [`Timestamp::MAX`] in UTC, for its offset, is [`Timestamp::MAX`]: the
     /// end of that year stands for "for ever".

@@ -5,9 +5,9 @@
 
 use std::fmt;
 
-use jiff::civil::{Date, Time};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::temporal::{Pieces, PiecesOffset};
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 use super::time::Timestamp;
 
@@ -36,7 +36,8 @@ impl UtcOffset {
     ///
     /// `None` for `Z` and `-00:00`, which name a moment and no local time (RFC 3339, section 4.3; RFC 9557, section 2),
     /// and for a text that [`Timestamp::parse`] refuses. A bare date has the offset zero, in which [`Timestamp::parse`]
-    /// reads it, so that it remains the day that was given. Seconds of an offset are cut off.
+    /// reads it, so that it remains the day that was given; one of a request has the offset of its zone
+    /// ([`super::given_time::GivenTime`]). Seconds of an offset are cut off.
     pub fn of_text(text: &str) -> Option<Self> {
         Timestamp::parse(text)?;
         let pieces = Pieces::parse(text).ok()?;
@@ -157,17 +158,39 @@ impl Zone {
 
     /// First moment of a local date. `None` for a date that begins outside the range of [`Timestamp`].
     pub fn start_of(&self, date: Date) -> Option<Timestamp> {
-        let midnight = Timestamp::of_civil(date.to_datetime(Time::MIN))?;
+        let civil = date.to_datetime(Time::MIN);
+        let midnight = Timestamp::of_civil(civil)?;
         let micros = match &self.0 {
             Kind::Fixed(offset) => midnight.as_micros().checked_sub(offset.micros())?,
-            // Where a change of the clocks skips midnight, the day begins with the first moment after it.
-            Kind::Named(zone) => match zone.to_timestamp(date.to_datetime(Time::MIN)) {
-                Ok(start) => start.as_microsecond(),
-                Err(_) => midnight.as_micros().checked_sub(self.offset_us(midnight))?,
+            Kind::Named(zone) => match first_moment(zone, civil) {
+                Some(start) => start.as_microsecond(),
+                None => midnight.as_micros().checked_sub(self.offset_us(midnight))?,
             },
         };
         let start = Timestamp::from_micros(micros);
-        (start.as_micros() == micros).then_some(start)
+        (start.as_micros() == micros)
+            .then(|| if date >= LAST_DATE { start.min(Timestamp::LAST_DAY) } else { start })
+    }
+
+    /// Moment that a bare date means: the first of its day, at least [`Timestamp::MIN`], and [`Timestamp::LAST_DAY`] for
+    /// 9999-12-31 in every zone.
+    pub fn beginning(&self, date: Date) -> Timestamp {
+        if date >= LAST_DATE {
+            return Timestamp::LAST_DAY;
+        }
+        self.start_of(date).unwrap_or(Timestamp::MIN)
+    }
+
+    /// Offset in which the [`Zone::beginning`] of a date is on that date. It is that of the zone, in whole minutes rounded up,
+    /// because local mean times have seconds. A date that the zone skipped (30 December 2011 in Samoa) has the offset before.
+    pub fn offset_of(&self, date: Date) -> UtcOffset {
+        let start = self.beginning(date);
+        let offsets = [start, start.plus_micros(-1)].map(|at| {
+            let minutes = self.offset_us(at).saturating_neg().div_euclid(60_000_000).saturating_neg();
+            UtcOffset::from_minutes(minutes).unwrap_or(UtcOffset::ZERO)
+        });
+        let [first, _] = offsets;
+        offsets.into_iter().find(|offset| Self::from(*offset).date(start) == date).unwrap_or(first)
     }
 
     /// Last microsecond of a local date, whose days have 23 to 25 hours where clocks are changed.
@@ -182,9 +205,10 @@ impl Zone {
         self.local(at).civil().map_or_else(String::new, |civil| civil.strftime(form).to_string())
     }
 
-    /// The moment whose civil time in UTC is the local one of `at`.
+    /// The moment whose civil time in UTC is the local one of `at`. The last day is the last one in every zone.
     fn local(&self, at: Timestamp) -> Timestamp {
-        at.plus_micros(self.offset_us(at))
+        let local = at.plus_micros(self.offset_us(at));
+        if at >= Timestamp::LAST_DAY { local.max(Timestamp::LAST_DAY) } else { local }
     }
 
     fn offset_us(&self, at: Timestamp) -> i64 {
@@ -199,6 +223,22 @@ impl Zone {
             }
         }
     }
+}
+
+/// Last date of the calendar, which stands for "for ever".
+const LAST_DATE: Date = Date::constant(9999, 12, 31);
+
+/// First moment whose local time is not before `civil`. Where the clocks skip that time, it is the moment at which they do.
+fn first_moment(zone: &TimeZone, civil: DateTime) -> Option<jiff::Timestamp> {
+    let ambiguous = zone.to_ambiguous_timestamp(civil);
+    let is_skipped = matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. });
+    let earlier = ambiguous.compatible().ok()?;
+    if !is_skipped {
+        return Some(earlier);
+    }
+    // A skipped time is read with the offset before the change, and thus lies after it by what it is late.
+    let after = earlier.checked_add(jiff::SignedDuration::from_micros(1)).ok()?;
+    Some(zone.preceding(after).next().map_or(earlier, |change| change.timestamp()))
 }
 
 /// Offset of the form `+08:00`.

@@ -9,7 +9,8 @@ use crate::domain::id::{MemoryId, PartitionId, SessionId, TurnId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::{Caller, Scope};
 use crate::domain::turn::{Session, Turn};
-use crate::engine::{Engine, needs_read};
+use crate::domain::zone::Zone;
+use crate::engine::{Engine, needs_read, needs_write};
 use crate::error::Error;
 use crate::field_checks;
 use crate::scope::{narrowed, owner};
@@ -184,6 +185,16 @@ impl Engine {
         needs_read(caller)?;
         let limit = field_checks::page(limit, &self.limits)?;
         Ok(self.store.owners(caller.tenant, after, limit).await?)
+    }
+
+    /// Zone in which the bare dates of a change of a memory are read: that of its owner, else that of the settings.
+    ///
+    /// # Errors
+    /// [`Error`] when the caller lacks the right to write, the memory does not exist for the caller, or the store fails.
+    pub async fn zone_of_memory(&self, caller: &Caller, id: MemoryId) -> Result<Zone, Error> {
+        needs_write(caller)?;
+        let owner = self.stored_memory(caller, id).await?.owner;
+        Ok(self.zone_of_owner(caller.tenant, &owner))
     }
 
     pub(super) async fn stored_memory(&self, caller: &Caller, id: MemoryId) -> Result<StoredMemory, Error> {

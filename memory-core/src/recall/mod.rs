@@ -35,7 +35,7 @@ use tracing::{Instrument, debug_span};
 
 use crate::domain::id::{MemoryId, PartitionId, RecallId};
 use crate::domain::memory::Memory;
-use crate::domain::scope::Caller;
+use crate::domain::scope::{Caller, Scope};
 use crate::domain::time::Timestamp;
 use crate::domain::zone::Zone;
 use crate::engine::{Engine, needs_read};
@@ -192,8 +192,13 @@ impl Engine {
 
     /// Zone in which the days of a request are counted.
     fn zone_of_request(&self, caller: &Caller, request: &Recall) -> Zone {
-        let RequestedZone { named, of_now } = &request.zone;
-        let own = || self.zone_of_scope(caller, &request.scope);
+        self.zone_of_recall(caller, &request.scope, &request.zone)
+    }
+
+    /// Zone in which the days of a recall are counted and its bare dates are read.
+    pub fn zone_of_recall(&self, caller: &Caller, scope: &Scope, zone: &RequestedZone) -> Zone {
+        let RequestedZone { named, of_now } = zone;
+        let own = || self.zone_of_scope(caller, scope);
         let setting = || of_now.map_or_else(|| self.recall_settings.zone.clone(), Zone::from);
         named.clone().or_else(own).unwrap_or_else(setting)
     }

@@ -81,7 +81,7 @@ impl Recall {
 pub struct RequestedZone {
     /// Zone that the request names.
     pub named: Option<Zone>,
-    /// Offset that [`Recall::now`] is written with.
+    /// Offset that [`Recall::now`] is written with. A bare date has none.
     pub of_now: Option<UtcOffset>,
 }
 

@@ -67,6 +67,13 @@ impl Engine {
         Ok(ZoneState { zone: own.unwrap_or_else(|| self.recall_settings.zone.clone()), is_own })
     }
 
+    /// Zone in which the bare dates of a request on a scope are read, unless the request names one: that of the owner, else
+    /// that of the settings. It is in memory, and tells only what the operation of the request may use: it asks for no
+    /// right.
+    pub fn zone_of_dates(&self, caller: &Caller, scope: &Scope) -> Zone {
+        self.zone_of_scope(caller, scope).unwrap_or_else(|| self.recall_settings.zone.clone())
+    }
+
     /// Own zone of the owner of a scope.
     pub(crate) fn zone_of_scope(&self, caller: &Caller, scope: &Scope) -> Option<Zone> {
         self.zones.of(caller.tenant, &scope.owner()?)

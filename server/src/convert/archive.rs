@@ -12,7 +12,7 @@ use memory_core::domain::name::Name;
 use memory_core::domain::restoration::{Restored, RestoredTurn};
 use memory_core::domain::time::Timestamp;
 use memory_core::domain::turn::Turn;
-use memory_core::domain::zone::UtcOffset;
+use memory_core::domain::zone::{UtcOffset, Zone};
 use memory_core::error::Error;
 use uuid::Uuid;
 
@@ -97,7 +97,7 @@ fn record(record: ImportRecord, index: usize) -> Result<MemoryToRestore, Error> 
         Ok::<_, Error>(version)
     };
     let mut present = version(memory, "memory")?;
-    let refreshed = fields::optional_time(history.refreshed_at.as_deref(), &path("history.refreshed_at"))?;
+    let refreshed = optional_time(history.refreshed_at.as_deref(), &path("history.refreshed_at"))?;
     present.strength.refreshed_at = refreshed.unwrap_or(present.happened.at);
     let earlier = history.earlier.into_iter().enumerate();
     let earlier: Vec<Memory> = earlier
@@ -132,12 +132,12 @@ fn turn(
     history: &MemoryHistory,
     path: &dyn Fn(&str) -> String,
 ) -> Result<RestoredTurn, Error> {
-    let said_at = fields::time(&turn.said_at, &path("turn.said_at"))?;
-    let recorded_at = fields::time(&turn.recorded_at, &path("turn.recorded_at"))?;
+    let said_at = time(&turn.said_at, &path("turn.said_at"))?;
+    let recorded_at = time(&turn.recorded_at, &path("turn.recorded_at"))?;
     let (started_at, session_recorded_at) = match &history.session {
         Some(times) => (
-            fields::time(&times.started_at, &path("history.session.started_at"))?,
-            fields::time(&times.recorded_at, &path("history.session.recorded_at"))?,
+            time(&times.started_at, &path("history.session.started_at"))?,
+            time(&times.recorded_at, &path("history.session.recorded_at"))?,
         ),
         None => (said_at, recorded_at),
     };
@@ -188,11 +188,9 @@ fn memory(memory: wire::Memory, path: &dyn Fn(&str) -> String) -> Result<Memory,
             key: fields::name(&name.key, &path("document.key"))?,
         })
     });
-    let happened_at = fields::time(&memory.happened_at, &path("happened_at"))?;
+    let happened_at = time(&memory.happened_at, &path("happened_at"))?;
     let name = |text: Option<&str>, field: &str| fields::optional_name(text, &path(field));
-    let time = |text: Option<&str>, field: &str| -> Result<Option<Timestamp>, Error> {
-        fields::optional_time(text, &path(field))
-    };
+    let maybe_time = |text: Option<&str>, field: &str| optional_time(text, &path(field));
     Ok(Memory {
         id: MemoryId(memory.id),
         version: memory.version,
@@ -213,16 +211,27 @@ fn memory(memory: wire::Memory, path: &dyn Fn(&str) -> String) -> Result<Memory,
         derivation: None,
         happened: Happened {
             at: happened_at,
-            until: time(memory.happened_until.as_deref(), "happened_until")?,
+            until: maybe_time(memory.happened_until.as_deref(), "happened_until")?,
             offset: offset(memory.utc_offset_minutes, &path("utc_offset_minutes"))?,
         },
-        recorded_at: fields::time(&memory.recorded_at, &path("recorded_at"))?,
-        created_at: fields::time(&memory.created_at, &path("created_at"))?,
-        valid: fields::valid(memory.valid_from.as_deref(), memory.valid_to.as_deref(), path)?,
-        expires_at: time(memory.expires_at.as_deref(), "expires_at")?,
+        recorded_at: time(&memory.recorded_at, &path("recorded_at"))?,
+        created_at: time(&memory.created_at, &path("created_at"))?,
+        valid: fields::valid(memory.valid_from.as_deref(), memory.valid_to.as_deref(), &ARCHIVED, path)?,
+        expires_at: maybe_time(memory.expires_at.as_deref(), "expires_at")?,
         strength: Strength { importance: memory.importance, strength: 0.0, refreshed_at: happened_at },
         text: memory.text,
     })
+}
+
+/// Zone in which the bare dates of an archive would be read. An export writes times in UTC, whatever the owner's zone.
+const ARCHIVED: Zone = Zone::UTC;
+
+fn time(text: &str, path: &str) -> Result<Timestamp, Error> {
+    fields::time(text, &ARCHIVED, path)
+}
+
+fn optional_time(text: Option<&str>, path: &str) -> Result<Option<Timestamp>, Error> {
+    fields::optional_time(text, &ARCHIVED, path)
 }
 
 /// Offset of a local time.
@@ -261,7 +270,7 @@ fn derivation(derivation: VersionDerivation, path: &str) -> Result<Derivation, E
         maker: Maker { name: record.maker, model: record.model, prompt: record.prompt },
         job: record.job_id.map(JobId),
         inputs: inputs.collect::<Result<_, _>>()?,
-        made_at: fields::time(&record.made_at, &format!("{path}.record.made_at"))?,
+        made_at: time(&record.made_at, &format!("{path}.record.made_at"))?,
     })
 }
 

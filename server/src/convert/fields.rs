@@ -1,6 +1,7 @@
 //! Conversion of the field types that requests share: scopes, names, times, links, metadata.
 
 use engrain::wire;
+use memory_core::domain::given_time::GivenTime;
 use memory_core::domain::id::MemoryId;
 use memory_core::domain::link::Link;
 use memory_core::domain::metadata::Metadata;
@@ -64,20 +65,34 @@ pub(super) fn statement(statement: &wire::Statement, path: &str) -> Result<State
     })
 }
 
-pub(super) fn time(text: &str, path: &str) -> Result<Timestamp, Error> {
-    Timestamp::parse(text).ok_or_else(|| {
+/// Time of a request, before its bare date is read in a zone.
+pub(super) fn given_time(text: &str, path: &str) -> Result<GivenTime, Error> {
+    GivenTime::parse(text).ok_or_else(|| {
         Error::invalid(path, "must be an RFC 3339 time (2023-05-20T02:21:00Z) or a date (2023-05-20)")
     })
 }
 
-pub(super) fn optional_time(text: Option<&str>, path: &str) -> Result<Option<Timestamp>, Error> {
-    text.map(|text| time(text, path)).transpose()
+/// Time of a request, with a bare date read in a zone.
+pub(super) fn time(text: &str, zone: &Zone, path: &str) -> Result<Timestamp, Error> {
+    Ok(given_time(text, path)?.at(zone))
 }
 
-/// Offset from UTC that a time of a request is written with, if it tells a local time.
-pub(super) fn utc_offset(text: Option<&str>) -> Option<UtcOffset> {
-    UtcOffset::of_text(text?)
+pub(super) fn optional_time(text: Option<&str>, zone: &Zone, path: &str) -> Result<Option<Timestamp>, Error> {
+    text.map(|text| time(text, zone, path)).transpose()
 }
+
+/// Time of a request with the offset that keeps its local day, if it tells one.
+pub(super) fn local_time(
+    text: Option<&str>,
+    zone: &Zone,
+    path: &str,
+) -> Result<(Option<Timestamp>, Option<UtcOffset>), Error> {
+    let given = text.map(|text| given_time(text, path)).transpose()?;
+    Ok((given.map(|given| given.at(zone)), given.and_then(|given| given.offset(zone))))
+}
+
+/// Zone in which the bare dates of a request on a scope are read.
+pub(crate) type ZoneOf<'a> = dyn Fn(&Scope) -> Zone + 'a;
 
 /// Time zone of a request.
 pub(crate) fn zone(text: Option<&str>, path: &str) -> Result<Option<Zone>, Error> {
@@ -94,11 +109,12 @@ pub(crate) fn zone(text: Option<&str>, path: &str) -> Result<Option<Zone>, Error
 pub(super) fn valid(
     from: Option<&str>,
     to: Option<&str>,
+    zone: &Zone,
     path: &dyn Fn(&str) -> String,
 ) -> Result<Interval, Error> {
     Ok(Interval {
-        start: optional_time(from, &path("valid_from"))?,
-        end: optional_time(to, &path("valid_to"))?,
+        start: optional_time(from, zone, &path("valid_from"))?,
+        end: optional_time(to, zone, &path("valid_to"))?,
     })
 }
 

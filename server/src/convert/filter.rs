@@ -6,29 +6,26 @@ use memory_core::domain::memory::Kind;
 use memory_core::domain::name::normalized;
 use memory_core::domain::number::Number;
 use memory_core::domain::turn::Role;
+use memory_core::domain::zone::Zone;
 use memory_core::error::Error;
 use serde_json::Value;
 
 use super::fields;
 
-/// Filter tree at `path`; without a filter, the one that passes every memory.
-pub(crate) fn filter(filter: Option<&wire::Filter>, path: &str) -> Result<Filter, Error> {
+/// Filter tree at `path`, with bare dates read in `zone`; without a filter, the one that passes every memory.
+pub(crate) fn filter(filter: Option<&wire::Filter>, zone: &Zone, path: &str) -> Result<Filter, Error> {
     let Some(filter) = filter else {
         return Ok(Filter::everything());
     };
-    level(filter, path, Filter::MAX_DEPTH, &mut Room::default())
+    let mut room = Room { nodes: Filter::MAX_NODES, values: Filter::MAX_TOTAL_VALUES, zone };
+    level(filter, path, Filter::MAX_DEPTH, &mut room)
 }
 
-/// Conditions and values that a tree may still have.
-struct Room {
+/// Conditions and values that a tree may still have, and the zone of its dates.
+struct Room<'a> {
     nodes: usize,
     values: usize,
-}
-
-impl Default for Room {
-    fn default() -> Self {
-        Self { nodes: Filter::MAX_NODES, values: Filter::MAX_TOTAL_VALUES }
-    }
+    zone: &'a Zone,
 }
 
 fn take(room: &mut usize, count: usize, path: &str, what: &'static str, limit: usize) -> Result<(), Error> {
@@ -39,7 +36,7 @@ fn take(room: &mut usize, count: usize, path: &str, what: &'static str, limit: u
 
 /// Conversion of one level of the tree. Depth and size are bounded here too, because this recursion runs before the
 /// engine's check.
-fn level(filter: &wire::Filter, path: &str, levels: usize, room: &mut Room) -> Result<Filter, Error> {
+fn level(filter: &wire::Filter, path: &str, levels: usize, room: &mut Room<'_>) -> Result<Filter, Error> {
     if levels == 0 {
         return Err(Error::invalid(
             path,
@@ -70,13 +67,14 @@ fn has_test(filter: &wire::Filter) -> bool {
     eq.is_some() || one_of.is_some() || range.is_some() || contains.is_some() || is_null.is_some()
 }
 
-fn field(filter: &wire::Filter, path: &str, room: &mut Room) -> Result<Filter, Error> {
+fn field(filter: &wire::Filter, path: &str, room: &mut Room<'_>) -> Result<Filter, Error> {
     let name = filter.field.as_deref().unwrap_or_default();
     let field = Field::parse(name).ok_or_else(|| Error::invalid(format!("{path}.field"), known_fields()))?;
+    let zone = room.zone;
     let path_of = |test: &str| format!("{path}.{test}");
     let wire::Filter { eq, one_of, range, contains, is_null, .. } = filter;
     let test = match (eq, one_of, range, contains, is_null) {
-        (Some(value), None, None, None, None) => Test::Eq(member(&field, value, &path_of("eq"))?),
+        (Some(value), None, None, None, None) => Test::Eq(member(&field, value, zone, &path_of("eq"))?),
         (None, Some(values), None, None, None) => {
             if values.len() > Filter::MAX_VALUES {
                 let (what, limit) = ("the number of values of `in`", Filter::MAX_VALUES as u64);
@@ -85,10 +83,13 @@ fn field(filter: &wire::Filter, path: &str, room: &mut Room) -> Result<Filter, E
             let what = "the number of values in all `in` of a filter";
             take(&mut room.values, values.len(), &path_of("in"), what, Filter::MAX_TOTAL_VALUES)?;
             let values = values.iter().enumerate();
-            let scalars = values.map(|(index, value)| member(&field, value, &format!("{path}.in[{index}]")));
+            let scalars =
+                values.map(|(index, value)| member(&field, value, zone, &format!("{path}.in[{index}]")));
             Test::In(scalars.collect::<Result<_, _>>()?)
         }
-        (None, None, Some(bounds), None, None) => Test::Range(range_of(&field, bounds, &path_of("range"))?),
+        (None, None, Some(bounds), None, None) => {
+            Test::Range(range_of(&field, bounds, zone, &path_of("range"))?)
+        }
         (None, None, None, Some(text), None) if field.value_type() == FieldType::Text => {
             Test::Contains(normalized(text).into_owned())
         }
@@ -107,9 +108,9 @@ fn known_fields() -> String {
     format!("must be one of {}, or metadata.PATH", names.join(", "))
 }
 
-fn range_of(field: &Field, bounds: &wire::FilterRange, path: &str) -> Result<Range, Error> {
+fn range_of(field: &Field, bounds: &wire::FilterRange, zone: &Zone, path: &str) -> Result<Range, Error> {
     let bound = |value: &Option<Value>, name: &str| {
-        value.as_ref().map(|value| scalar(field, value, &format!("{path}.{name}"))).transpose()
+        value.as_ref().map(|value| scalar(field, value, zone, &format!("{path}.{name}"))).transpose()
     };
     let range = Range {
         gte: bound(&bounds.gte, "gte")?,
@@ -124,8 +125,8 @@ fn range_of(field: &Field, bounds: &wire::FilterRange, path: &str) -> Result<Ran
 }
 
 /// Operand of an equality test. Kinds and roles are closed sets: a misspelt one would silently match nothing.
-fn member(field: &Field, value: &Value, path: &str) -> Result<Scalar, Error> {
-    let scalar = scalar(field, value, path)?;
+fn member(field: &Field, value: &Value, zone: &Zone, path: &str) -> Result<Scalar, Error> {
+    let scalar = scalar(field, value, zone, path)?;
     let one_of = match (field, &scalar) {
         (Field::Kind, Scalar::Text(text)) if Kind::parse(text).is_none() => {
             Kind::ALL.map(Kind::as_str).to_vec()
@@ -139,9 +140,9 @@ fn member(field: &Field, value: &Value, path: &str) -> Result<Scalar, Error> {
 }
 
 /// Operand of the field's type.
-fn scalar(field: &Field, value: &Value, path: &str) -> Result<Scalar, Error> {
+fn scalar(field: &Field, value: &Value, zone: &Zone, path: &str) -> Result<Scalar, Error> {
     let wanted = match (field.value_type(), value) {
-        (FieldType::Time, Value::String(text)) => return Ok(Scalar::Time(fields::time(text, path)?)),
+        (FieldType::Time, Value::String(text)) => return Ok(Scalar::Time(fields::time(text, zone, path)?)),
         // Names are stored in this form; metadata as it was given.
         (FieldType::Text, Value::String(text)) => return Ok(Scalar::Text(normalized(text).into_owned())),
         (FieldType::Any, Value::String(text)) => return Ok(Scalar::Text(text.clone())),
@@ -166,7 +167,7 @@ mod tests {
 
     fn read(tree: Value) -> Result<Filter, Error> {
         let tree: wire::Filter = serde_json::from_value(tree).expect("of the wire's shape");
-        filter(Some(&tree), "filter")
+        filter(Some(&tree), &Zone::UTC, "filter")
     }
 
     #[test]
@@ -180,7 +181,7 @@ mod tests {
         .expect("a filter");
         let text = |text: &str| Scalar::Text(text.to_owned());
         let since = Range {
-            gte: Some(Scalar::Time(fields::time("2023-05-20", "").expect("a date"))),
+            gte: Some(Scalar::Time(fields::time("2023-05-20", &Zone::UTC, "").expect("a date"))),
             ..Range::default()
         };
         let expected = Filter::And(vec![
@@ -193,7 +194,7 @@ mod tests {
             Filter::Field(Field::Author, Test::IsNull(true)),
         ]);
         assert_eq!(tree, expected);
-        assert!(filter(None, "filter").expect("everything").is_everything());
+        assert!(filter(None, &Zone::UTC, "filter").expect("everything").is_everything());
     }
 
     #[test]

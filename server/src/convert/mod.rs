@@ -3,6 +3,8 @@
 //! Only what the domain's types cannot hold is refused here: unknown names, malformed times, contradicting fields. An
 //! error names the field by its path (`turns[3].said_at`). Counts, lengths and ranges are checked once, by the engine.
 //! Responses cannot fail.
+//!
+//! A bare date is read in the zone that the caller of the conversion gives: that of the request, else of the owner.
 
 pub(crate) mod archive;
 pub(crate) mod cursor;

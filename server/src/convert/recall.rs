@@ -1,6 +1,9 @@
 //! Conversion of recall requests and responses.
 
 use engrain::wire;
+use memory_core::domain::given_time::GivenTime;
+use memory_core::domain::scope::Scope;
+use memory_core::domain::zone::Zone;
 use memory_core::error::Error;
 use memory_core::index::Exactness;
 use memory_core::recall::request::{AsOf, Recall, RequestedZone};
@@ -15,13 +18,25 @@ use super::filter::filter;
 use super::responses::memory;
 use crate::config::RecallDefaults;
 
-/// Conversion of `POST /v1/recall`. The configuration's `defaults` stand in for absent fields.
-pub(crate) fn recall(request: wire::RecallRequest, defaults: &RecallDefaults) -> Result<Recall, Error> {
+/// Conversion of `POST /v1/recall`. The configuration's `defaults` stand in for absent fields. `zone_of` is asked once: the
+/// zone of the bare dates is also that in which the engine counts days.
+pub(crate) fn recall(
+    request: wire::RecallRequest,
+    defaults: &RecallDefaults,
+    zone_of: &dyn Fn(&Scope, &RequestedZone) -> Zone,
+) -> Result<Recall, Error> {
+    let scope = scope(&request.scope, "scope")?;
+    let now = request.now.as_deref().map(|text| fields::given_time(text, "now")).transpose()?;
+    let requested = RequestedZone {
+        named: fields::zone(request.timezone.as_deref(), "timezone")?,
+        of_now: now.and_then(GivenTime::own_offset),
+    };
+    let zone = zone_of(&scope, &requested);
     Ok(Recall {
-        scope: scope(&request.scope, "scope")?,
+        scope,
         query: request.query,
         limit: request.limit.unwrap_or(defaults.limit),
-        filter: filter(request.filter.as_ref(), "filter")?,
+        filter: filter(request.filter.as_ref(), &zone, "filter")?,
         budget_tokens: request.budget_tokens.unwrap_or(defaults.budget_tokens),
         max_text_bytes: request.max_text_bytes,
         vector: request.vector,
@@ -29,21 +44,18 @@ pub(crate) fn recall(request: wire::RecallRequest, defaults: &RecallDefaults) ->
         rerank: request.rerank,
         rerank_candidates: request.rerank_candidates,
         deadline_ms: request.deadline_ms,
-        now: fields::optional_time(request.now.as_deref(), "now")?,
-        zone: RequestedZone {
-            named: fields::zone(request.timezone.as_deref(), "timezone")?,
-            of_now: fields::utc_offset(request.now.as_deref()),
-        },
-        as_of: as_of(request.as_of.unwrap_or_default())?,
+        now: now.map(|now| now.at(&zone)),
+        as_of: as_of(request.as_of.unwrap_or_default(), &zone)?,
+        zone: RequestedZone { named: Some(zone), ..requested },
         include_superseded: request.include_superseded,
         partner: fields::optional_name(request.partner.as_deref(), "partner")?,
     })
 }
 
-fn as_of(as_of: wire::AsOf) -> Result<AsOf, Error> {
+fn as_of(as_of: wire::AsOf, zone: &Zone) -> Result<AsOf, Error> {
     Ok(AsOf {
-        valid_at: fields::optional_time(as_of.valid_at.as_deref(), "as_of.valid_at")?,
-        known_at: fields::optional_time(as_of.known_at.as_deref(), "as_of.known_at")?,
+        valid_at: fields::optional_time(as_of.valid_at.as_deref(), zone, "as_of.valid_at")?,
+        known_at: fields::optional_time(as_of.known_at.as_deref(), zone, "as_of.known_at")?,
     })
 }
 

@@ -3,10 +3,11 @@
 use engrain::wire;
 use memory_core::domain::change::Idempotency;
 use memory_core::domain::memory::{DocumentName, Happened, Kind};
+use memory_core::domain::zone::Zone;
 use memory_core::error::Error;
 use memory_core::remember::request::{MemoryToRemember, RememberMemories, RememberTurns, TurnToRemember};
 
-use super::fields::{self, scope};
+use super::fields::{self, ZoneOf, scope};
 
 /// Session of turns whose request names none.
 const DEFAULT_SESSION: &str = "default";
@@ -15,37 +16,39 @@ const DEFAULT_SESSION: &str = "default";
 pub(crate) fn turns(
     request: wire::AddTurns,
     idempotency: Option<Idempotency>,
+    zone_of: &ZoneOf<'_>,
 ) -> Result<RememberTurns, Error> {
     let scope = scope(&request.scope, "scope")?;
     let session = fields::name(request.session.as_deref().unwrap_or(DEFAULT_SESSION), "session")?;
-    let turns = new_turns(request.turns)?;
+    let turns = new_turns(request.turns, &zone_of(&scope))?;
     let visibility = fields::visibility(request.visibility.unwrap_or_default());
     let again = request.again;
     Ok(RememberTurns { scope, session, turns, visibility, again, idempotency })
 }
 
-/// Turns of a request, in order.
-pub(crate) fn new_turns(turns: Vec<wire::NewTurn>) -> Result<Vec<TurnToRemember>, Error> {
-    turns.into_iter().enumerate().map(|(index, turn)| self::turn(turn, index)).collect()
+/// Turns of a request, in order, with bare dates read in `zone`.
+pub(crate) fn new_turns(turns: Vec<wire::NewTurn>, zone: &Zone) -> Result<Vec<TurnToRemember>, Error> {
+    turns.into_iter().enumerate().map(|(index, turn)| self::turn(turn, zone, index)).collect()
 }
 
-fn turn(turn: wire::NewTurn, index: usize) -> Result<TurnToRemember, Error> {
+fn turn(turn: wire::NewTurn, zone: &Zone, index: usize) -> Result<TurnToRemember, Error> {
     let path = |field: &str| format!("turns[{index}].{field}");
+    let (said_at, utc_offset) = fields::local_time(turn.said_at.as_deref(), zone, &path("said_at"))?;
     Ok(TurnToRemember {
         role: fields::role(turn.role),
         text: turn.text,
         key: fields::optional_name(turn.key.as_deref(), &path("key"))?,
         position: turn.position,
         author: fields::optional_name(turn.author.as_deref(), &path("author"))?,
-        utc_offset: fields::utc_offset(turn.said_at.as_deref()),
-        said_at: fields::optional_time(turn.said_at.as_deref(), &path("said_at"))?,
+        utc_offset,
+        said_at,
         participants: fields::names(&turn.participants, &path("participants"))?,
         place: fields::optional_name(turn.place.as_deref(), &path("place"))?,
         audience: fields::names(&turn.audience, &path("audience"))?,
         tags: fields::names(&turn.tags, &path("tags"))?,
         metadata: fields::metadata(turn.metadata, &path("metadata"))?,
         importance: turn.importance,
-        expires_at: fields::optional_time(turn.expires_at.as_deref(), &path("expires_at"))?,
+        expires_at: fields::optional_time(turn.expires_at.as_deref(), zone, &path("expires_at"))?,
         vector: turn.vector,
     })
 }
@@ -54,21 +57,24 @@ fn turn(turn: wire::NewTurn, index: usize) -> Result<TurnToRemember, Error> {
 pub(crate) fn memories(
     request: wire::AddMemories,
     idempotency: Option<Idempotency>,
+    zone_of: &ZoneOf<'_>,
 ) -> Result<RememberMemories, Error> {
     let scope = scope(&request.scope, "scope")?;
+    let zone = zone_of(&scope);
     let memories = request.memories.into_iter().enumerate();
-    let memories = memories.map(|(index, memory)| self::memory(memory, index)).collect::<Result<_, _>>()?;
+    let memories =
+        memories.map(|(index, memory)| self::memory(memory, &zone, index)).collect::<Result<_, _>>()?;
     Ok(RememberMemories { scope, memories, again: request.again, idempotency })
 }
 
-fn memory(memory: wire::NewMemory, index: usize) -> Result<MemoryToRemember, Error> {
+fn memory(memory: wire::NewMemory, zone: &Zone, index: usize) -> Result<MemoryToRemember, Error> {
     let path = |field: &str| format!("memories[{index}].{field}");
     let document = memory.document.as_ref().map(|name| document(name, &path)).transpose()?;
     Ok(MemoryToRemember {
         key: fields::optional_name(memory.key.as_deref(), &path("key"))?,
         kind: kind(memory.kind, document.is_some()),
-        happened: happened(memory.happened_at.as_deref(), memory.happened_until.as_deref(), &path)?,
-        valid: fields::valid(memory.valid_from.as_deref(), memory.valid_to.as_deref(), &path)?,
+        happened: happened(memory.happened_at.as_deref(), memory.happened_until.as_deref(), zone, &path)?,
+        valid: fields::valid(memory.valid_from.as_deref(), memory.valid_to.as_deref(), zone, &path)?,
         text: memory.text,
         document,
         subjects: fields::names(&memory.subjects, &path("subjects"))?,
@@ -78,7 +84,7 @@ fn memory(memory: wire::NewMemory, index: usize) -> Result<MemoryToRemember, Err
         metadata: fields::metadata(memory.metadata, &path("metadata"))?,
         sources: memory.sources,
         links: fields::links(memory.links, &path("links"))?,
-        expires_at: fields::optional_time(memory.expires_at.as_deref(), &path("expires_at"))?,
+        expires_at: fields::optional_time(memory.expires_at.as_deref(), zone, &path("expires_at"))?,
         importance: memory.importance,
         visibility: fields::visibility(memory.visibility.unwrap_or_default()),
         vector: memory.vector,
@@ -108,11 +114,11 @@ fn kind(kind: Option<wire::Kind>, is_named: bool) -> Kind {
 fn happened(
     at: Option<&str>,
     until: Option<&str>,
+    zone: &Zone,
     path: &dyn Fn(&str) -> String,
 ) -> Result<Option<Happened>, Error> {
-    let offset = fields::utc_offset(at);
-    let at = fields::optional_time(at, &path("happened_at"))?;
-    let until = fields::optional_time(until, &path("happened_until"))?;
+    let (at, offset) = fields::local_time(at, zone, &path("happened_at"))?;
+    let until = fields::optional_time(until, zone, &path("happened_until"))?;
     match (at, until) {
         (None, None) => Ok(None),
         (None, Some(_)) => Err(Error::invalid(path("happened_at"), "is required with happened_until")),

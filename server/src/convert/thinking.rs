@@ -7,6 +7,7 @@ use memory_core::domain::id::{MemoryId, TurnId};
 use memory_core::domain::name::Name;
 use memory_core::domain::scope::Scope;
 use memory_core::domain::turn::Role;
+use memory_core::domain::zone::Zone;
 use memory_core::error::Error;
 use memory_core::remember::request::TurnToRemember;
 use memory_core::store::UsageEntry;
@@ -34,13 +35,17 @@ pub(crate) struct ProfileFields<'a> {
     pub(crate) partner: Option<&'a str>,
 }
 
-/// Conversion of the query of `GET /v1/profile`.
-pub(crate) fn profile_request(scope: Scope, query: ProfileFields<'_>) -> Result<ProfileRequest, Error> {
+/// Conversion of the query of `GET /v1/profile`, with bare dates read in `zone`.
+pub(crate) fn profile_request(
+    scope: Scope,
+    query: ProfileFields<'_>,
+    zone: &Zone,
+) -> Result<ProfileRequest, Error> {
     Ok(ProfileRequest {
         scope,
         subject: fields::optional_name(query.subject, "subject")?,
-        valid_at: fields::optional_time(query.valid_at, "valid_at")?,
-        known_at: fields::optional_time(query.known_at, "known_at")?,
+        valid_at: fields::optional_time(query.valid_at, zone, "valid_at")?,
+        known_at: fields::optional_time(query.known_at, zone, "known_at")?,
         partner: fields::optional_name(query.partner, "partner")?,
     })
 }

@@ -45,8 +45,10 @@ pub fn document_text() -> String {
     info(
         title = "Engrain",
         description = "Long-term memory for LLM agents and chatbots.\n\nTimes are RFC 3339 strings \
-                       (`2023-05-20T02:21:00Z`); a date alone means its midnight in UTC. A request with an unknown \
-                       field is refused; responses may gain fields. Errors are `application/problem+json` (RFC 9457) \
+                       (`2023-05-20T02:21:00Z`). In a request, a date alone means the beginning of that day in the time \
+                       zone that applies: the request's `timezone`, else that of the owner, else the server's \
+                       setting (UTC by default); 9999-12-31 is the same moment in all of them. A request with an \
+                       unknown field is refused; responses may gain fields. Errors are `application/problem+json` (RFC 9457) \
                        with a stable code.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),

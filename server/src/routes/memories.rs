@@ -11,6 +11,7 @@ use engrain::wire::{
 };
 use memory_core::domain::change::Operation;
 use memory_core::domain::id::MemoryId;
+use memory_core::domain::zone::Zone;
 use memory_core::memories::request::Confirmed;
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -56,8 +57,9 @@ pub(crate) async fn add_memories(
     // Not in the hash of the key, as for turns.
     let wait = std::mem::take(&mut request.wait);
     let idempotency = key.of(&caller, Operation::AddMemories, &request);
-    let request = remember::memories(request, idempotency)?;
-    let (engine, scope) = (app.engine()?, request.scope.clone());
+    let engine = app.engine()?;
+    let request = remember::memories(request, idempotency, &|scope| engine.zone_of_dates(&caller, scope))?;
+    let scope = request.scope.clone();
     let mut remembered = engine.remember_memories(&caller, request).await?;
     let written = remembered.written();
     metrics::memories_remembered(written);
@@ -96,8 +98,9 @@ pub(crate) async fn list_memories(
     Authenticated(caller): Authenticated,
     JsonBody(request): JsonBody<ListMemories>,
 ) -> Result<Json<MemoryPage>, Problem> {
-    let request = memories::list(&request)?;
-    let page = app.engine()?.list(&caller, request).await?;
+    let engine = app.engine()?;
+    let request = memories::list(&request, &|scope| engine.zone_of_dates(&caller, scope))?;
+    let page = engine.list(&caller, request).await?;
     let next_cursor = memories::next_cursor(page.last, page.has_more);
     let memories = page.memories.into_iter().map(responses::memory).collect();
     Ok(Json(MemoryPage { memories, total: page.total, next_cursor, unreadable: page.unreadable }))
@@ -195,8 +198,13 @@ pub(crate) async fn edit_memory(
     JsonBody(edit): JsonBody<EditMemory>,
 ) -> Result<Json<Memory>, Problem> {
     let idempotency = key.of(&caller, Operation::EditMemory, &(id, &edit));
-    let edit = memories::edit(edit)?;
-    let memory = app.engine()?.edit(&caller, MemoryId(id), edit, idempotency).await?;
+    let engine = app.engine()?;
+    let zone = match memories::has_bare_date(&edit) {
+        true => engine.zone_of_memory(&caller, MemoryId(id)).await?,
+        false => Zone::UTC,
+    };
+    let edit = memories::edit(edit, &zone)?;
+    let memory = engine.edit(&caller, MemoryId(id), edit, idempotency).await?;
     Ok(Json(responses::memory(memory)))
 }
 
@@ -251,8 +259,8 @@ pub(crate) async fn delete_matching(
     JsonBody(request): JsonBody<DeleteMatching>,
 ) -> Result<Json<DeletedMatching>, Problem> {
     let idempotency = key.of(&caller, Operation::DeleteMatching, &request);
-    let (scope, filter) = memories::delete(&request)?;
     let engine = app.engine()?;
+    let (scope, filter) = memories::delete(&request, &|scope| engine.zone_of_dates(&caller, scope))?;
     let Some(confirmation) = &request.confirmation else {
         return Ok(Json(responses::preview(engine.preview_erasure(&caller, &scope, filter).await?)));
     };

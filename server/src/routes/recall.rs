@@ -7,6 +7,8 @@ use axum::extract::State;
 use engrain::wire::{RecallRequest, RecallResponse, WhyNotRequest, WhyNotResponse};
 use memory_core::Error;
 use memory_core::domain::id::MemoryId;
+use memory_core::domain::scope::Scope;
+use memory_core::recall::request::RequestedZone;
 
 use crate::auth::Authenticated;
 use crate::convert::recall as wire;
@@ -52,8 +54,10 @@ pub(crate) async fn recall(
     Authenticated(caller): Authenticated,
     JsonBody(request): JsonBody<RecallRequest>,
 ) -> Result<Json<RecallResponse>, Problem> {
-    let request = wire::recall(request, &app.config().recall)?;
-    let recalled = app.engine()?.recall(&caller, request).await?;
+    let engine = app.engine()?;
+    let zone_of = |scope: &Scope, zone: &RequestedZone| engine.zone_of_recall(&caller, scope, zone);
+    let request = wire::recall(request, &app.config().recall, &zone_of)?;
+    let recalled = engine.recall(&caller, request).await?;
     metrics::recall(&recalled.timings);
     Ok(Json(wire::recalled(recalled)))
 }
@@ -81,7 +85,9 @@ pub(crate) async fn why_not(
     JsonBody(request): JsonBody<WhyNotRequest>,
 ) -> Result<Json<WhyNotResponse>, Problem> {
     let inside = |error: Error| Problem::from(error).inside("recall");
-    let recall = wire::recall(request.recall, &app.config().recall).map_err(inside)?;
-    let why = app.engine()?.why_not(&caller, MemoryId(request.memory_id), recall).await.map_err(inside)?;
+    let engine = app.engine()?;
+    let zone_of = |scope: &Scope, zone: &RequestedZone| engine.zone_of_recall(&caller, scope, zone);
+    let recall = wire::recall(request.recall, &app.config().recall, &zone_of).map_err(inside)?;
+    let why = engine.why_not(&caller, MemoryId(request.memory_id), recall).await.map_err(inside)?;
     Ok(Json(wire::why_not_answer(why)))
 }

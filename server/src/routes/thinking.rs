@@ -46,9 +46,11 @@ pub(crate) struct ProfileQuery {
     run_id: Option<String>,
     /// Subject: `user`, `assistant`, or a name. Default: `user`.
     subject: Option<String>,
-    /// Time at which the values hold (RFC 3339; a date is its midnight in UTC). Default: now.
+    /// Time at which the values hold (RFC 3339; a date is the beginning of that day in the time zone of the owner). Default:
+    /// now.
     valid_at: Option<String>,
-    /// Time of knowledge (RFC 3339): the answer is what was recorded by then. Default: now.
+    /// Time of knowledge (RFC 3339; a date is the beginning of that day in the time zone of the owner): the answer is what was
+    /// recorded by then. Default: now.
     known_at: Option<String>,
     /// Name of the person to whom it will be told: facts said in confidence to others are left out. Default: nobody, and
     /// nothing is left out.
@@ -89,6 +91,8 @@ pub(crate) async fn show_profile(
 ) -> Result<Json<StateProfile>, Problem> {
     let ProfileQuery { user_id, agent_id, app_id, run_id, subject, valid_at, known_at, partner } = query;
     let scope = scope(&Scope { user_id, agent_id, app_id, run_id }, "scope")?;
+    let engine = app.engine()?;
+    let zone = engine.zone_of_dates(&caller, &scope);
     let request = thinking::profile_request(
         scope,
         thinking::ProfileFields {
@@ -97,8 +101,9 @@ pub(crate) async fn show_profile(
             known_at: known_at.as_deref(),
             partner: partner.as_deref(),
         },
+        &zone,
     )?;
-    let profile = app.engine()?.profile(&caller, &request).await?;
+    let profile = engine.profile(&caller, &request).await?;
     Ok(Json(thinking::profile(profile)))
 }
 
@@ -130,8 +135,10 @@ pub(crate) async fn preview_facts(
     JsonBody(request): JsonBody<PreviewFacts>,
 ) -> Result<Json<PreviewedFacts>, Problem> {
     let scope = scope(&request.scope, "scope")?;
-    let turns = thinking::previewed_turns(remember::new_turns(request.turns)?);
-    let preview = app.engine()?.preview_facts(&caller, &scope, &turns).await?;
+    let engine = app.engine()?;
+    let zone = engine.zone_of_dates(&caller, &scope);
+    let turns = thinking::previewed_turns(remember::new_turns(request.turns, &zone)?);
+    let preview = engine.preview_facts(&caller, &scope, &turns).await?;
     Ok(Json(thinking::previewed(preview)))
 }
 

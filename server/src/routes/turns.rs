@@ -53,8 +53,9 @@ pub(crate) async fn add_turns(
     let wait = std::mem::take(&mut request.wait);
     // Waiting is no part of what the key stands for: a repetition may wait although the first call did not.
     let idempotency = key.of(&caller, Operation::AddTurns, &request);
-    let request = remember::turns(request, idempotency)?;
-    let (engine, scope) = (app.engine()?, request.scope.clone());
+    let engine = app.engine()?;
+    let request = remember::turns(request, idempotency, &|scope| engine.zone_of_dates(&caller, scope))?;
+    let scope = request.scope.clone();
     let mut remembered = engine.remember_turns(&caller, request).await?;
     let written = remembered.written();
     metrics::turns_remembered(written);

@@ -11,7 +11,8 @@ use serde_json::Value;
 /// `audience`, and `metadata.PATH` for any path inside the metadata. A test of a field that a memory lacks is false, so
 /// its negation is true.
 ///
-/// Times are RFC 3339, or dates, which are their midnight in UTC whatever the time zone of the request or owner.
+/// Times are RFC 3339, or dates, which are the beginning of that day in the time zone of the request (recall) or owner. They
+/// are compared as moments: a memory whose time was given with an offset may be on another day there.
 ///
 /// Numbers are compared by their exact value: 1 equals 1.0, and integers from -2^63 to 2^64 - 1 are never rounded. Any
 /// other number, in metadata as in a filter, is the nearest double.

@@ -1,8 +1,9 @@
 //! Request and response types of the REST API. A change here is a change of the API.
 //!
-//! Times are RFC 3339 strings (`2023-05-20T02:21:00Z`); a date alone means its midnight in UTC. A request with an
-//! unknown field is refused; `null` for an optional field is the same as its absence, except where a field says what
-//! `null` does. Responses may gain fields.
+//! Times are RFC 3339 strings (`2023-05-20T02:21:00Z`). In a request, a date alone means the beginning of that day in the
+//! time zone that applies: the request's `timezone`, else that of the owner, else the server's setting (UTC by default);
+//! 9999-12-31 is the same moment in all of them. A request with an unknown field is refused; `null` for an optional field
+//! is the same as its absence, except where a field says what `null` does. Responses may gain fields.
 
 use serde::{Deserialize, Deserializer};
 

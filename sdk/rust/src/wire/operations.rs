@@ -96,18 +96,21 @@ pub struct EditMemory {
     /// New metadata, at most 16 KiB and 8 levels deep, without U+0000 in keys and texts; it replaces the whole object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
-    /// Time of the event (RFC 3339). An offset other than `Z` tells the local day.
+    /// Time of the event (RFC 3339; a date is the beginning of that day in the owner's time zone). An offset other than
+    /// `Z`, or that of a date's zone, tells the local day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub happened_at: Option<String>,
-    /// Start of the period in which the statement holds (RFC 3339).
+    /// Start of the period in which the statement holds (RFC 3339; a date is the beginning of that day in the owner's time
+    /// zone).
     #[serde(default, with = "clearable", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub valid_from: Option<Option<String>>,
-    /// End of the period in which the statement holds (RFC 3339).
+    /// End of the period in which the statement holds, exclusive (RFC 3339; a date is the beginning of that day in the
+    /// owner's time zone).
     #[serde(default, with = "clearable", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub valid_to: Option<Option<String>>,
-    /// Time from which the memory is not recalled (RFC 3339).
+    /// Time from which the memory is not recalled (RFC 3339; a date is the beginning of that day in the owner's time zone).
     #[serde(default, with = "clearable", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub expires_at: Option<Option<String>>,

@@ -46,14 +46,14 @@ pub struct RecallRequest {
     /// Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u32>,
-    /// Reference time for expiry, retention and relative times in the query (RFC 3339), and the default of
-    /// `as_of.valid_at`. Default: now.
+    /// Reference time for expiry, retention and relative times in the query (RFC 3339; a date is the beginning of that day
+    /// in the time zone of the request), and the default of `as_of.valid_at`. Default: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<String>,
-    /// Time zone in which the days of the query and of the context block are counted: a name in the IANA time-zone
-    /// database (`Asia/Shanghai`), or an offset from UTC (`+08:00`). A memory whose time was given with an offset keeps
-    /// its own day. Default: that of the owner (`PUT /v1/timezone`), else the offset of `now` unless it is `Z`, else the
-    /// server's setting.
+    /// Time zone in which the days of the query and of the context block are counted and dates of the request are read: a
+    /// name in the IANA time-zone database (`Asia/Shanghai`), or an offset from UTC (`+08:00`). A memory whose time was given
+    /// with an offset keeps its own day. Default: that of the owner (`PUT /v1/timezone`), else the offset of `now` unless it
+    /// is `Z` or a date, else the server's setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
     /// State of the memory to recall, by the time at which statements held and by the time at which they were known.
@@ -75,8 +75,8 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// Times of a recall as of the past, on the axes of valid time and record time. A date is its midnight in UTC, whatever the
-/// time zone of the request or owner.
+/// Times of a recall as of the past, on the axes of valid time and record time. A date is the beginning of that day in the
+/// time zone of the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

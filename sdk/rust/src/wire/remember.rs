@@ -56,8 +56,8 @@ pub struct NewTurn {
     /// Name of the speaker, for conversations of more than two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// Time at which the turn was said (RFC 3339). An offset other than `Z` tells the local day of the speaker and is kept.
-    /// Default: now.
+    /// Time at which the turn was said (RFC 3339; a date is the beginning of that day in the owner's time zone). An offset
+    /// other than `Z`, or that of a date's zone, tells the local day of the speaker and is kept. Default: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_at: Option<String>,
     /// Names of the other people present, at most 64.
@@ -78,7 +78,8 @@ pub struct NewTurn {
     /// Importance, 0 to 1. Default: 0.5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importance: Option<f64>,
-    /// Time from which the memory is not recalled (RFC 3339). Default: never.
+    /// Time from which the memory is not recalled (RFC 3339; a date is the beginning of that day in the owner's time zone).
+    /// Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
     /// Vector of the text, made by the store's embedder. It need not be normalised. Only for texts that the embedder
@@ -227,19 +228,24 @@ pub struct NewMemory {
     /// Links to stored memories, at most 64. The erasure of a target removes only the link.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
-    /// Time of the event (RFC 3339). An offset other than `Z` tells the local day and is kept. Default: now.
+    /// Time of the event (RFC 3339; a date is the beginning of that day in the owner's time zone). An offset other than
+    /// `Z`, or that of a date's zone, tells the local day and is kept. Default: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub happened_at: Option<String>,
-    /// End of the event (RFC 3339), if it had a duration. Requires `happened_at`.
+    /// End of the event (RFC 3339; a date is the beginning of that day in the owner's time zone), if it had a duration.
+    /// Requires `happened_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub happened_until: Option<String>,
-    /// Start of the period in which the statement holds (RFC 3339), if known.
+    /// Start of the period in which the statement holds (RFC 3339; a date is the beginning of that day in the owner's time
+    /// zone), if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_from: Option<String>,
-    /// End of the period in which the statement holds (RFC 3339), if known.
+    /// End of the period in which the statement holds, exclusive (RFC 3339; a date is the beginning of that day in the
+    /// owner's time zone), if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_to: Option<String>,
-    /// Time from which the memory is not recalled (RFC 3339). Default: never.
+    /// Time from which the memory is not recalled (RFC 3339; a date is the beginning of that day in the owner's time zone).
+    /// Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
     /// Importance, 0 to 1. Default: 0.5.

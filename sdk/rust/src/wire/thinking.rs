@@ -42,9 +42,10 @@ pub struct ProfileQuery {
     pub scope: Scope,
     /// Subject: `user`, `assistant`, or a name. Default: `user`.
     pub subject: Option<String>,
-    /// Time at which the values hold (RFC 3339; a date is its midnight in UTC). Default: now.
+    /// Time at which the values hold (RFC 3339; a date is the beginning of that day in the owner's time zone). Default: now.
     pub valid_at: Option<String>,
-    /// Time of knowledge (RFC 3339): the answer is what was recorded by then. Default: now.
+    /// Time of knowledge (RFC 3339; a date is the beginning of that day in the owner's time zone): the answer is what was
+    /// recorded by then. Default: now.
     pub known_at: Option<String>,
     /// Name of the person to whom it will be told. Default: nobody, and nothing is left out.
     pub partner: Option<String>,

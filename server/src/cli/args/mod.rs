@@ -138,8 +138,8 @@ pub(super) struct RememberArgs {
     /// Tag; may be repeated
     #[arg(long = "tag", value_name = "TAG")]
     pub(super) tags: Vec<String>,
-    /// Time of the event or turn (RFC 3339), such as 2023-05-20T02:21:00Z; an offset other than Z tells the local day. Default:
-    /// now, with the offset of this machine unless it is zero
+    /// Time of the event or turn (RFC 3339), such as 2023-05-20T02:21:00Z; an offset other than Z tells the local day. A date
+    /// is the beginning of that day in the owner's time zone. Default: now, with the offset of this machine unless it is zero
     #[arg(long, value_name = "TIME")]
     pub(super) at: Option<String>,
     /// Importance, 0 to 1

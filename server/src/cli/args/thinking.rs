@@ -11,7 +11,7 @@ pub(in crate::cli) struct ProfileArgs {
     /// Subject: user, assistant, or a name. Default: user
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) subject: Option<String>,
-    /// Time at which the values hold (RFC 3339, or a date). Default: now
+    /// Time at which the values hold (RFC 3339, or a date: the beginning of that day in the owner's time zone). Default: now
     #[arg(long, value_name = "TIME")]
     pub(in crate::cli) at: Option<String>,
     /// Time of knowledge: only what was recorded by then. Default: now

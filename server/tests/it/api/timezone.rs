@@ -104,20 +104,3 @@ async fn offsets_survive_an_export_and_an_import() {
     }
     assert_eq!(offsets(&second).await, before);
 }
-
-#[tokio::test]
-async fn a_bare_date_of_a_filter_is_midnight_in_utc_whatever_the_zone_of_the_owner() {
-    let server = TestServer::working().await;
-    let set = json!({"scope": mara(), "timezone": "Asia/Shanghai"}).to_string();
-    assert_eq!(server.json(Method::PUT, "/v1/timezone", set).await.status, 200);
-    say(&server, "2026-03-01T23:59:59Z").await;
-    say(&server, "2026-03-02T00:00:00Z").await;
-    let from = |bound: &str| {
-        let filter = json!({"field": "happened_at", "range": {"gte": bound}});
-        json!({"scope": mara(), "filter": filter})
-    };
-    for (bound, found) in [("2026-03-02", 1), ("2026-03-02T00:00:00+08:00", 2)] {
-        let listed = server.post("/v1/memories/list", &from(bound)).await.json();
-        assert_eq!(listed["total"], found, "{bound}");
-    }
-}
