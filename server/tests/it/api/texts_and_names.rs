@@ -39,11 +39,9 @@ async fn null_for_an_optional_field_is_its_absence() {
     assert_eq!(add(&server, fields).await.0, 201);
     let statement = json!({"subject": "user", "object": "tea", "confidence": null, "said_by": null});
     assert_eq!(add(&server, json!({"text": "a", "statement": statement})).await, (201, String::new()));
-    let first = server.post(
-        "/v1/memories",
-        &json!({"scope": {"user_id": "ann"}, "memories": [{"text": "b"}], "again": null, "wait": null}),
-    );
-    let first = first.await.json();
+    let added =
+        json!({"scope": {"user_id": "ann"}, "memories": [{"text": "b"}], "again": null, "wait": null});
+    let first = server.post("/v1/memories", &added).await.json();
     let link = json!({"to": first["memory_ids"][0], "relation": "follows", "weight": null});
     assert_eq!(add(&server, json!({"text": "a", "links": [link]})).await, (201, String::new()));
     let turn = json!({"role": "user", "text": "a", "key": null, "author": null, "said_at": null, "participants": null,
