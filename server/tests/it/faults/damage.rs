@@ -357,7 +357,6 @@ async fn a_missing_mark_costs_nothing_and_a_damaged_one_is_refused_by_name() {
             damage(&copy.path().join(MARK), kind, &mut rng);
             let context = format!("mark, closed: {is_closed}, kind {kind}");
             if kind > 0 {
-                // Without the mark nobody can tell that the log is missing.
                 assert_refused(copy.path(), MARK, &context).await;
                 fs::remove_file(copy.path().join(MARK)).unwrap();
             }

@@ -124,7 +124,6 @@ async fn integrity_complaints(_: &sqlx::Pool<Db>) -> Result<Vec<String>, StoreEr
 }
 
 /// Reports nothing: a column holds no value of another type.
-#[expect(clippy::unused_async, reason = "the counterpart for SQLite reads")]
 async fn values_of_wrong_type(_: &sqlx::Pool<Db>) -> Result<Vec<(String, String, u64)>, StoreError> {
     Ok(Vec::new())
 }
