@@ -44,6 +44,7 @@ mod imported;
 mod inputs;
 mod layout;
 mod lenient;
+mod local_instant;
 pub mod locomo;
 pub mod longmemeval;
 mod mem0;

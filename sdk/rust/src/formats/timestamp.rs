@@ -16,6 +16,7 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ZonedDateTime};
 use serde_json::Value;
 
+use super::local_instant::LocalInstant;
 use super::timestamp_text;
 
 /// A time in UTC, written in the local time of an offset from UTC in minutes. One that cannot be so written stays as it is.
@@ -46,7 +47,7 @@ const FIRST_YEAR: i16 = 1900;
 
 /// Time of a JSON value: a string in any format of [`parse`], a number, `$date` of MongoDB, or seconds of Firestore.
 pub(super) fn of_value(value: &Value) -> Option<String> {
-    instant(value).map(Instant::to_text)
+    instant(value).map(LocalInstant::to_text)
 }
 
 /// Time of a JSON value in seconds since 1970.
@@ -57,36 +58,13 @@ pub(super) fn seconds_of_value(value: &Value) -> Option<f64> {
 /// Time of a string: RFC 3339 with or without a zone, RFC 2822, a date, a number, or a text such as `2023/05/20 (Sat)
 /// 02:21`, `1:56 pm on 8 May, 2023`, `May 1, 2024 at 9:00 AM`.
 pub(super) fn parse(text: &str) -> Option<String> {
-    instant_of_text(text).map(Instant::to_text)
+    instant_of_text(text).map(LocalInstant::to_text)
 }
 
-/// Moment, with the offset from UTC that it is written with.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Instant {
-    pub(super) at: Timestamp,
-    /// Zero is no place: programs write all their times so.
-    pub(super) offset: Option<Offset>,
-}
-
-impl Instant {
-    fn to_text(self) -> String {
-        match self.offset.filter(|offset| !offset.is_zero()) {
-            Some(offset) => self.at.display_with_offset(offset).to_string(),
-            None => self.at.to_string(),
-        }
-    }
-}
-
-impl From<Timestamp> for Instant {
-    fn from(at: Timestamp) -> Self {
-        Self { at, offset: None }
-    }
-}
-
-fn instant(value: &Value) -> Option<Instant> {
+fn instant(value: &Value) -> Option<LocalInstant> {
     match value {
         Value::String(text) => instant_of_text(text),
-        Value::Number(number) => from_number(&number.to_string()).map(Instant::from),
+        Value::Number(number) => from_number(&number.to_string()).map(LocalInstant::from),
         Value::Object(fields) => {
             let inner = ["$date", "$numberLong", "_seconds", "seconds"].into_iter();
             match inner.filter_map(|name| fields.get(name)).next()? {
@@ -99,18 +77,18 @@ fn instant(value: &Value) -> Option<Instant> {
     }
 }
 
-fn instant_of_text(text: &str) -> Option<Instant> {
+fn instant_of_text(text: &str) -> Option<LocalInstant> {
     let text = text.trim();
     if text.contains('[') {
         let zoned: ZonedDateTime = text.parse().ok()?;
-        return plausible(Instant { at: zoned.timestamp(), offset: Some(zoned.offset()) });
+        return plausible(LocalInstant { at: zoned.timestamp(), offset: Some(zoned.offset()) });
     }
     if text.parse::<f64>().is_ok() {
-        return from_number(text).map(Instant::from);
+        return from_number(text).map(LocalInstant::from);
     }
     if let Ok(at) = text.parse::<Timestamp>() {
         let offset = Pieces::parse(text).ok().and_then(|pieces| pieces.to_numeric_offset());
-        return plausible(Instant { at, offset });
+        return plausible(LocalInstant { at, offset });
     }
     if let Ok(civil) = text.parse::<DateTime>() {
         return plausible(TimeZone::UTC.to_timestamp(civil).ok()?.into());
@@ -118,7 +96,7 @@ fn instant_of_text(text: &str) -> Option<Instant> {
     plausible(timestamp_text::parse(text)?)
 }
 
-fn plausible(moment: Instant) -> Option<Instant> {
+fn plausible(moment: LocalInstant) -> Option<LocalInstant> {
     let offset = moment.offset.unwrap_or(Offset::UTC);
     (offset.to_datetime(moment.at).year() >= FIRST_YEAR).then_some(moment)
 }

@@ -10,7 +10,7 @@
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 
-use super::timestamp::Instant;
+use super::local_instant::LocalInstant;
 
 /// Maximum length of a time, in bytes.
 const MAX_TEXT_BYTES: usize = 128;
@@ -78,7 +78,7 @@ struct Parts {
 }
 
 /// Time of a text; without a zone in UTC.
-pub(super) fn parse(text: &str) -> Option<Instant> {
+pub(super) fn parse(text: &str) -> Option<LocalInstant> {
     if text.len() > MAX_TEXT_BYTES {
         return None;
     }
@@ -232,7 +232,7 @@ impl Parts {
         (minutes < 60 && self.offset_seconds.replace(seconds).is_none()).then_some(rest)
     }
 
-    fn finish(self) -> Option<Instant> {
+    fn finish(self) -> Option<LocalInstant> {
         let (year, month, day) = self.date()?;
         let hour = match (self.hour, self.afternoon) {
             (None, None) => 0,
@@ -255,7 +255,7 @@ impl Parts {
         }
         let offset = Offset::from_seconds(self.offset_seconds.unwrap_or_default()).ok()?;
         let at = TimeZone::fixed(offset).to_timestamp(civil.ok()?).ok()?;
-        Some(Instant { at, offset: Some(offset) })
+        Some(LocalInstant { at, offset: Some(offset) })
     }
 
     /// Year, month and day.

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Deserializer};
 
 mod archive;
+mod facts;
 mod filter;
 mod jobs;
 mod memory;
@@ -24,6 +25,7 @@ mod timezone;
 mod undo;
 
 pub use archive::*;
+pub use facts::*;
 pub use filter::*;
 pub use jobs::*;
 pub use memory::*;
