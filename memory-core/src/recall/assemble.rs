@@ -2,8 +2,7 @@
 //!
 //! Memories are taken in rank order while they fit the budget, then adjacent turns while there is room. The block
 //! itself is in chronological order: one line per memory, under one heading per day and session. Nothing in it depends
-//! on the query but its valid time, by which ended validity is marked, so that the same memories give the same block and
-//! prompt caches can hit.
+//! on the query but its valid time, which marks ended validity: for the same memories prompt caches hit.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;

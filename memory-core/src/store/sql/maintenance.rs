@@ -22,7 +22,7 @@ impl Maintenance for SqlStore {
         let is_damaged = !complaints.is_empty();
         if is_damaged {
             let count = complaints.len() as u64;
-            let detail = format!("{}; {WHAT_TO_DO}", complaints.join("; "));
+            let detail = format!("the database is damaged: {}; {WHAT_TO_DO}", complaints.join("; "));
             found.push(Damage { code: "database", detail, count, repaired: false });
         }
         match self.check_rows(repair && !is_damaged, &mut found).await {

@@ -36,10 +36,8 @@ pub(super) struct Records<R> {
 
 /// Maximum number of bytes of a file that are examined to find records behind damaged ones.
 const MAX_EXAMINED_BYTES: usize = 64 << 20;
-
 /// Number of bytes that are examined at a time, and at least for a damaged record.
 const EXAMINED_AT_A_TIME: usize = 1 << 10;
-
 /// UTF-8 byte order mark, with which some programs begin a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 

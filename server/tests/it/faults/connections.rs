@@ -47,7 +47,7 @@ impl Held {
         let mut limit = getrlimit(Resource::Nofile);
         if limit.current.is_some_and(|current| current < OPEN_FILES) {
             limit.current = Some(limit.maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES)));
-            let _ = setrlimit(Resource::Nofile, limit.clone());
+            let _ = setrlimit(Resource::Nofile, limit);
             if limit.current < Some(OPEN_FILES) {
                 println!(
                     "SKIPPED: {CONNECTIONS} connections are not tried, because of the limit on open files"

@@ -117,9 +117,8 @@ impl Template {
     /// Requests that change a damaged store: each succeeds or is refused with the documented code.
     async fn change(&self, client: &Client, context: &str) {
         let (id, _) = self.ledger.kept.first_key_value().unwrap();
-        let memory = NewMemory { text: "a new one".to_owned(), ..NewMemory::default() };
-        let request =
-            AddMemories { scope: Scope::user("mara"), memories: vec![memory], ..AddMemories::default() };
+        let memories = vec![NewMemory { text: "a new one".to_owned(), ..NewMemory::default() }];
+        let request = AddMemories { scope: Scope::user("mara"), memories, ..AddMemories::default() };
         for result in
             [client.add_memories(&request).await.map(drop), client.delete_memory(*id).await.map(drop)]
         {

@@ -10,7 +10,12 @@
 //! Schemathesis is `make fuzz-api`.
 //!
 //! Every server but those of `outputs.rs` has its log kept, and a panic in one fails the test whatever else it looks at.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "tests, which say what they skip"
+)]
 
 #[cfg(unix)]
 mod connections;

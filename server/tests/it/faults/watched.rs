@@ -20,6 +20,7 @@ pub(super) struct Watched {
 }
 
 /// Result of a start.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(super) enum Started {
     Ready(Watched),
     /// The process ended by itself.
