@@ -216,10 +216,6 @@ pub(super) const DECODED: &[Decoded] = &[
     }),
 ];
 
-/// Tables of earlier versions, which their migrations have emptied.
-#[cfg(test)]
-pub(super) const EMPTIED: [&str; 4] = ["embedders", "jobs", "idempotent_requests", "keyed_requests"];
-
 fn tuple<T>(row: &Row, table: &'static str) -> Result<(), StoreError>
 where
     T: for<'r> sqlx::FromRow<'r, Row>,
