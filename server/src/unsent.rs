@@ -4,11 +4,13 @@
 //! responses beyond a bound then: a response over the bound keeps the slot of its request until it is sent, so that
 //! admission control counts it.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::response::Response;
-use http_body_util::BodyExt;
+use hyper::body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::admission::Admission;
@@ -56,17 +58,42 @@ impl Unsent {
             .ok()
             .and_then(|bytes| Arc::clone(&self.0).try_acquire_many_owned(bytes).ok());
         let held = Arc::new(room.map_or(Held::Slot(admission), Held::Room));
-        response.map(|body| {
-            let body = body.map_frame(move |frame| {
-                frame.map_data(|bytes| Bytes::from_owner(Kept { bytes, _held: Arc::clone(&held) }))
-            });
-            Body::new(body)
-        })
+        response.map(|body| Body::new(HoldingBody { body, held }))
+    }
+}
+
+/// Body whose bytes hold the place of their response. It tells its length as the body within does, for `Content-Length`.
+struct HoldingBody {
+    body: Body,
+    held: Arc<Held>,
+}
+
+impl HttpBody for HoldingBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let hold = |bytes| Bytes::from_owner(Kept { bytes, _held: Arc::clone(&self.held) });
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(hold))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt as _;
+
     use super::*;
     use crate::admission::Places;
 

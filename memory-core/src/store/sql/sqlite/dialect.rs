@@ -8,21 +8,22 @@ use std::borrow::Cow;
 macro_rules! counter {
     (last_seq) => {
         "CASE WHEN typeof(partitions.last_seq) = 'integer' AND partitions.last_seq >= 0 THEN partitions.last_seq
-             ELSE (SELECT COALESCE(MAX(c.seq), 0) FROM changes c WHERE c.partition_id = partitions.id) END"
+             ELSE (SELECT COALESCE(MAX(counted.seq), 0) FROM changes counted WHERE counted.partition_id = partitions.id) END"
     };
     (session_count) => {
         "CASE WHEN typeof(partitions.session_count) = 'integer' AND partitions.session_count >= 0
              THEN partitions.session_count
-             ELSE (SELECT COALESCE(MAX(s.ordinal) + 1, 0) FROM sessions s WHERE s.partition_id = partitions.id) END"
+             ELSE (SELECT COALESCE(MAX(counted.ordinal) + 1, 0) FROM sessions counted
+                   WHERE counted.partition_id = partitions.id) END"
     };
     (memory_count) => {
         "CASE WHEN typeof(partitions.memory_count) = 'integer' AND partitions.memory_count >= 0
              THEN partitions.memory_count
-             ELSE (SELECT COUNT(*) FROM memories c WHERE c.partition_id = partitions.id) END"
+             ELSE (SELECT COUNT(*) FROM memories counted WHERE counted.partition_id = partitions.id) END"
     };
     (next_seq) => {
         "CASE WHEN typeof(sessions.next_seq) = 'integer' AND sessions.next_seq >= 0 THEN sessions.next_seq
-             ELSE (SELECT COALESCE(MAX(t.seq) + 1, 0) FROM turns t WHERE t.session_id = sessions.id) END"
+             ELSE (SELECT COALESCE(MAX(counted.seq) + 1, 0) FROM turns counted WHERE counted.session_id = sessions.id) END"
     };
 }
 pub(super) use counter;
