@@ -12,7 +12,7 @@ use crate::client::{Client, Error};
 use crate::formats::import::ImportError;
 use crate::formats::refusal::is_about_data;
 use crate::formats::skipped::Skipped;
-use crate::wire::{ImportRecord, ImportRecords, ItemOutcome};
+use crate::wire::{ImportRecord, ImportRecords, ItemOutcome, Scope, ThinkingProfile};
 
 /// Maximum number of records of a batch.
 const RECORDS_PER_BATCH: usize = 200;
@@ -23,7 +23,7 @@ const MAX_RENAMED: usize = 1_000_000;
 /// Maximum number of records of a file that can have unresolved references: a bit each.
 const MAX_INCOMPLETE: u64 = 1 << 32;
 
-/// What became of the records of an export.
+/// Numbers of the records of an export by their outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ArchiveImported {
     /// Number of turns that are in the store, added or there before.
@@ -66,6 +66,8 @@ pub struct ArchiveImport<'a> {
     strict: bool,
     batch: Vec<ArchiveRecord>,
     batch_bytes: usize,
+    /// Owner with the settings that it has been given last: each batch would write them anew.
+    settled: Option<(Scope, Option<ThinkingProfile>, Option<String>)>,
     /// Ids of items that the store has under others.
     renamed: HashMap<Uuid, Uuid>,
     max_renamed: usize,
@@ -87,6 +89,7 @@ impl<'a> ArchiveImport<'a> {
             strict: false,
             batch: Vec::new(),
             batch_bytes: 0,
+            settled: None,
             renamed: HashMap::new(),
             max_renamed: MAX_RENAMED,
             incomplete: Vec::new(),
@@ -172,11 +175,16 @@ impl<'a> ArchiveImport<'a> {
         while let Some(mut batch) = waiting.pop() {
             let Some(first) = batch.first() else { continue };
             let (scope, location) = (first.scope.clone(), first.location.clone());
-            let (thinking, timezone) = (first.thinking, first.timezone.clone());
+            let settings = (first.scope.clone(), first.thinking, first.timezone.clone());
+            let (thinking, timezone) = match self.settled.as_ref() == Some(&settings) {
+                true => (None, None),
+                false => (settings.1, settings.2.clone()),
+            };
             let records = batch.iter().map(|record| self.with_new_ids(&record.record)).collect();
             let request = ImportRecords { scope, thinking, timezone, records, again: self.again };
             match self.client.import_records(&request).await {
                 Ok(answer) => {
+                    self.settled = Some(settings);
                     self.learn(&batch, &answer.records);
                     if let Some(Skipped { location, reason, .. }) = self.conflict.take() {
                         return Err(ImportError::Conflicting { location, reason });

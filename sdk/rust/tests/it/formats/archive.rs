@@ -161,6 +161,8 @@ async fn records_with_references_that_led_nowhere_are_sent_a_second_time() {
     let sent: Vec<ImportRecords> =
         script.asked().into_iter().map(|asked| serde_json::from_value(asked.body).unwrap()).collect();
     assert_eq!(sent.iter().map(|request| request.records.len()).collect::<Vec<_>>(), [2, 1]);
+    let settings: Vec<bool> = sent.iter().map(|request| request.thinking.is_some()).collect();
+    assert_eq!(settings, [true, false], "an owner is given its settings once");
     assert_eq!(sent[1].records[0].memory.id, Uuid::from_u128(1));
     let imported = import.imported();
     assert_eq!((imported.added, imported.memories, imported.references_lost), (2, 2, 0));
