@@ -216,7 +216,7 @@ fn is_of_pages<T>(read: &Result<T, Error>) -> bool {
     matches!(read, Err(Error::Store(StoreError::Damaged(_))))
 }
 
-/// What was read; `None` if it cannot be decoded, which is counted and logged.
+/// Value that was read; `None` if it cannot be decoded, which is counted and logged.
 fn decoded<T>(read: Result<T, StoreError>) -> Result<Option<T>, Error> {
     match read {
         Ok(read) => Ok(Some(read)),

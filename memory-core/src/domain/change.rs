@@ -250,7 +250,7 @@ pub struct Committed {
     pub is_detached: bool,
     /// For each of `ChangeSet::memories`: the memory as written, if it replaced a document of the same name.
     pub replaced: Vec<Option<Memory>>,
-    /// What became of each of `ChangeSet::restorations`.
+    /// Result of each of `ChangeSet::restorations`.
     pub restored: Vec<Restored>,
 }
 

@@ -79,10 +79,10 @@ impl Restoration {
     }
 }
 
-/// What became of a restoration.
+/// Result of a restoration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// What became of it.
+    /// Outcome.
     pub outcome: ItemOutcome,
     /// Memory in the store; `None` for one that was left out.
     pub memory: Option<MemoryId>,

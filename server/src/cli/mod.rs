@@ -44,7 +44,7 @@ pub fn run() -> ExitCode {
         Err(error) => return report(&Failure::Failed(format!("cannot start threads: {error}"))),
     };
     let ended = runtime.block_on(dispatch(cli));
-    // What still runs on threads of its own then is of requests that were given up.
+    // Threads that still run then work for requests that were given up.
     runtime.shutdown_timeout(THREADS_END_WITHIN);
     match ended {
         Ok(()) => ExitCode::SUCCESS,

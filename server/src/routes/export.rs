@@ -190,7 +190,7 @@ impl Export {
         self.send(&ExportLine::Owner { scope: scope_of_owner, thinking, timezone }).await?;
         let (mut after, mut sessions) = (None, Vec::new());
         loop {
-            // What is derived comes after what it is derived from.
+            // Ids ascend in the order of creation: sources come before the memories derived from them.
             let page = self.engine.archive_page(&self.caller, scope, after, MEMORIES_PER_PAGE).await?;
             after = page.last;
             self.unreadable += page.unreadable;

@@ -13,7 +13,7 @@ use crate::domain::id::{MemoryId, PartitionId, TurnId};
 use crate::domain::item_outcome::ItemOutcome;
 use crate::domain::restoration::{Restoration, RestoredTurn, renamed};
 
-/// What is known of a restoration.
+/// Recognition of one restoration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Known {
     New,
@@ -24,7 +24,7 @@ pub(super) enum Known {
     Erased,
 }
 
-/// What is known of the restorations of a set, with their ids.
+/// Recognition of the restorations of a set, with their ids.
 pub(super) struct Recognition<'s> {
     pub(super) known: Vec<Known>,
     pub(super) ids: RestoredIds<'s>,

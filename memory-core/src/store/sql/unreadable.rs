@@ -85,7 +85,7 @@ impl SqlStore {
             told.insert(INDEX_ROWS);
         }
         damage.extend(found.damage(ROW_CODE, "index rows", repair));
-        // What no decoding above reads, in tables whose rows it could decode.
+        // Values that no decoding above reads, in tables whose rows it could decode.
         for (table, column, count) in values_of_wrong_type(&self.readers).await? {
             if !told.contains(table.as_str()) && !COUNTERS.contains(&(table.as_str(), column.as_str())) {
                 let detail = format!("values of {table}.{column} that are not of the type of the column");

@@ -69,7 +69,7 @@ fn restoring(fixtures: &Fixtures, owner: &Owner, restorations: Vec<Restoration>)
     ChangeSet { restorations, ..fixtures.set(owner) }
 }
 
-/// What is compared of an archive.
+/// Parts of an archive that are compared.
 fn told(archive: &[Restoration]) -> Vec<String> {
     let told = |one: &Restoration| {
         format!("{:?} {:?} {:?} {:?}", one.present.memory, one.turn, one.earlier, one.derivations)

@@ -134,7 +134,7 @@ impl RecordReader for ChatReader {
     }
 }
 
-/// How a conversation begins: role, text and time of its first message, and the time of its creation.
+/// Beginning of a conversation: role, text and time of its first message, and the time of its creation.
 fn beginning(fields: &Fields, messages: &Value) -> Value {
     let first_message = list_of(messages).iter().find(|message| !message.is_null());
     let created_at = first(fields, &["created_at", "create_time"]);

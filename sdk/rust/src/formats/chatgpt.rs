@@ -193,7 +193,7 @@ impl ChatGptReader {
     }
 }
 
-/// How a conversation begins: the time of its creation, and the id and text of its first message.
+/// Beginning of a conversation: the time of its creation, and the id and text of its first message.
 fn beginning(export: &Fields, branch: &Branch<'_>) -> Value {
     let first_message = branch.messages.first().map(|(_, message)| *message);
     let id = first_message.and_then(|message| id_of(message, &["id"]));

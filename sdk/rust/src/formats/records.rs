@@ -273,7 +273,7 @@ impl<R: BufRead> Records<R> {
     /// Makes `bytes` the next ones to be read, before those that would be.
     fn return_bytes(&mut self, bytes: &[u8]) {
         self.offset = self.offset.saturating_sub(bytes.len() as u64);
-        // What was returned before is only rewound, or many damaged records would copy it as many times.
+        // Bytes that were returned before are only rewound, or many damaged records would copy it as many times.
         if bytes.len() <= self.returned.1 {
             self.returned.1 -= bytes.len();
             return;

@@ -42,7 +42,7 @@ pub enum ExportLine {
         turn: Turn,
         /// Current version of the turn's memory.
         memory: Memory,
-        /// What else belongs to the memory; empty in format 1.
+        /// Other parts of the memory; empty in format 1.
         #[serde(default, skip_serializing_if = "is_default")]
         history: MemoryHistory,
     },
@@ -52,7 +52,7 @@ pub enum ExportLine {
         memory: Memory,
         /// Ids of the turns and memories that it is based on: the evidence of its current version.
         sources: Vec<Uuid>,
-        /// What else belongs to the memory; empty in format 1.
+        /// Other parts of the memory; empty in format 1.
         #[serde(default, skip_serializing_if = "is_default")]
         history: MemoryHistory,
     },
@@ -70,7 +70,7 @@ pub enum ExportLine {
     },
 }
 
-/// What belongs to a memory besides its current version.
+/// Parts of a memory besides its current version.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct MemoryHistory {
@@ -150,7 +150,7 @@ pub struct ImportRecord {
     pub turn: Option<Turn>,
     /// Current version of the memory.
     pub memory: Memory,
-    /// What else belongs to the memory.
+    /// Other parts of the memory.
     #[serde(default, deserialize_with = "null_as_default")]
     pub history: MemoryHistory,
 }
@@ -163,11 +163,11 @@ pub struct ImportedRecords {
     pub records: Vec<ImportedRecord>,
 }
 
-/// What became of a record.
+/// Result of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ImportedRecord {
-    /// What became of it.
+    /// Outcome.
     pub outcome: ItemOutcome,
     /// Id of the memory in this store; absent for one that was left out. It is another one than that of the record if
     /// the store had the item under another id, or the id belongs to another owner.

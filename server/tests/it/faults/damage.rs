@@ -131,7 +131,7 @@ impl Template {
     }
 }
 
-/// What a server gives of a damaged store.
+/// Answers of a server over a damaged store.
 #[derive(Debug)]
 struct Served {
     /// Acknowledged memories that it lists with their texts.

@@ -1,4 +1,4 @@
-//! What a server acknowledged, and the comparison of a store with it.
+//! Ledger of the operations that a server acknowledged, and the comparison of a store with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -70,7 +70,7 @@ async fn an_export_beside_damaged_pages_keeps_what_it_read_and_exits_with_6() {
     assert_eq!(output.status.code(), Some(DAMAGED));
     assert_eq!(records(&String::from_utf8_lossy(&output.stdout)), count + 20, "the other user is whole");
 
-    // What was kept can be imported.
+    // The file that was kept can be imported.
     let other = folder.path().join("other");
     let (status, told) = said(&engrain(&other, &["import", file.to_str().unwrap()]));
     assert_eq!(status, Some(0), "{told}");

@@ -116,7 +116,7 @@ impl ArchiveReader {
                 ExportLine::End { records, incomplete, .. } => {
                     self.tally.announced = Some(records);
                     if let Some(code) = incomplete {
-                        // What came before is whole, and is imported.
+                        // The records before it are whole, and are imported.
                         let detail = format!("the export was not complete: {code}");
                         return Err(FormatError::CutShort { location, detail });
                     }
