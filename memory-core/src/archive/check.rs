@@ -93,8 +93,11 @@ fn kind(at: &impl Fn(&str) -> String, one: &MemoryToRestore) -> Result<(), Error
     if (memory.kind == Kind::Turn) != one.turn.is_some() {
         return Err(Error::invalid(at("turn"), "is for a memory of kind turn, which requires it"));
     }
-    if (memory.kind == Kind::Document) != memory.document.is_some() {
-        let detail = "is for a memory of kind document, which requires it";
+    let may_be_named = matches!(memory.kind, Kind::Document | Kind::Digest);
+    if memory.kind == Kind::Document && memory.document.is_none()
+        || !may_be_named && memory.document.is_some()
+    {
+        let detail = "is for a memory of kind document, which requires it, or digest";
         return Err(Error::invalid(at("memory.document"), detail));
     }
     if memory.id.0.is_nil() || one.turn.as_ref().is_some_and(|turn| turn.turn.id.0.is_nil()) {

@@ -40,8 +40,8 @@ impl Engine {
         set.restorations = request.memories.into_iter().map(|one| self.restoration(one)).collect();
         let is_pending = |one: &Restoration| one.turn.as_ref().is_some_and(|turn| turn.is_pending);
         if set.restorations.iter().any(is_pending) {
-            let job = JobId(self.ids.next(set.now));
-            self.thinking.request(&mut set, job);
+            let now = set.now;
+            self.thinking.request(&mut set, || JobId(self.ids.next(now)));
         }
         for _ in 0..TRIES {
             let embedder = self.add_rows(&mut set).await?;

@@ -17,11 +17,15 @@ pub struct Link {
     pub relation: Name,
     /// Strength of the relation, 0 to 1.
     pub weight: f32,
+    /// Reason of the relation in words, at most [`Link::REASON_BYTES_AT_MOST`] bytes; `None` if none was given.
+    pub reason: Option<String>,
 }
 
 impl Link {
     /// Weight of a link when the request gives none.
     pub const DEFAULT_WEIGHT: f32 = 1.0;
+    /// Maximum length of a reason, in bytes.
+    pub const REASON_BYTES_AT_MOST: usize = 512;
 
     /// Relation of a memory to the one that replaced it, and by that ended its validity. When the last target of such a
     /// link is erased, the store removes the end of the validity in the same step, in the present version: what ended it
@@ -55,6 +59,9 @@ pub fn is_out_of_recall(links: &[Link]) -> bool {
 /// Violation in a list of links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadLink {
+    /// Reason that is too long.
+    #[error("has more than {} bytes", Link::REASON_BYTES_AT_MOST)]
+    Reason,
     /// Weight outside 0 to 1.
     #[error("must be between 0 and 1")]
     Weight,
@@ -70,6 +77,7 @@ impl BadLink {
     /// Field of the link in violation, as a suffix of the link's path; empty for the link as a whole.
     pub fn part(self) -> &'static str {
         match self {
+            Self::Reason => ".reason",
             Self::Weight => ".weight",
             Self::ToItself => ".to",
             Self::Twice => "",
@@ -96,6 +104,8 @@ pub fn first_bad(from: Option<MemoryId>, links: &[Link]) -> Option<(usize, BadLi
     links.iter().enumerate().find_map(|(at, link)| {
         if !(0.0..=1.0).contains(&link.weight) {
             Some((at, BadLink::Weight))
+        } else if link.reason.as_ref().is_some_and(|reason| reason.len() > Link::REASON_BYTES_AT_MOST) {
+            Some((at, BadLink::Reason))
         } else if from == Some(link.to) {
             Some((at, BadLink::ToItself))
         } else if !seen.insert((link.to, &link.relation)) {
@@ -115,6 +125,7 @@ mod tests {
             to: MemoryId(uuid::Uuid::from_u128(to)),
             relation: Name::new(relation).expect("a name"),
             weight,
+            reason: None,
         }
     }
 

@@ -18,15 +18,18 @@ pub enum Kind {
     Fact,
     /// Fact of the profile `tim.paper`, kept apart from the facts of the default profile.
     Thought,
-    /// Longer text with keywords and links.
+    /// Text of a turn with keywords, tags, a context and links (A-MEM, arXiv 2502.12110).
     Note,
+    /// Summary of turns or of other digests (MemoryBank, arXiv 2305.10250).
+    Digest,
     /// Named document: unique by namespace and key.
     Document,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 5] = [Kind::Turn, Kind::Fact, Kind::Thought, Kind::Note, Kind::Document];
+    pub const ALL: [Kind; 6] =
+        [Kind::Turn, Kind::Fact, Kind::Thought, Kind::Note, Kind::Digest, Kind::Document];
 
     /// Name in the store and on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -35,6 +38,7 @@ impl Kind {
             Kind::Fact => "fact",
             Kind::Thought => "thought",
             Kind::Note => "note",
+            Kind::Digest => "digest",
             Kind::Document => "document",
         }
     }

@@ -340,7 +340,12 @@ mod tests {
         let mut lived = fact(1, 0, "Ann lives in Porto");
         lived.valid = Interval { start: Some(NOW.plus_days(-90)), end: Some(NOW) };
         let superseded_by = Name::new(Link::SUPERSEDED_BY).unwrap();
-        lived.links = vec![Link { to: MemoryId(Uuid::from_u128(2)), relation: superseded_by, weight: 1.0 }];
+        lived.links = vec![Link {
+            to: MemoryId(Uuid::from_u128(2)),
+            relation: superseded_by,
+            weight: 1.0,
+            reason: None,
+        }];
         let mut lives = fact(2, 1, "Ann lives in Lisbon");
         lives.valid.start = Some(lives.happened.at);
         let (cat, dog) = (fact(3, 1, "Ann has a cat"), fact(4, 1, "Ann has a dog only"));

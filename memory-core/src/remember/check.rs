@@ -65,8 +65,9 @@ fn kind(index: usize, new: &MemoryToRemember) -> Result<(), Error> {
         (Kind::Document, None) => {
             Err(Error::invalid(field("document"), "is required for a memory of kind document"))
         }
-        (Kind::Thought, _) => {
-            Err(Error::invalid(field("kind"), "must not be thought: only thinking makes them"))
+        (kind @ (Kind::Thought | Kind::Digest), _) => {
+            let detail = format!("must not be {}: only thinking makes them", kind.as_str());
+            Err(Error::invalid(field("kind"), detail))
         }
         (Kind::Fact | Kind::Note, Some(_)) => {
             Err(Error::invalid(field("document"), "is allowed only for a memory of kind document"))

@@ -55,8 +55,8 @@ impl Engine {
             let indexed = self.index_texts_for_now(&without_known(&texts, &unprepared), "turns").await?;
             let (embedder, lacking) = (indexed.embedder, indexed.without_vectors());
             let mut set = self.set_of_turns(caller, &owner, &request, Some(indexed));
-            let job = JobId(self.ids.next(set.now));
-            self.thinking.request(&mut set, job);
+            let now = set.now;
+            self.thinking.request(&mut set, || JobId(self.ids.next(now)));
             self.embed_later(&mut set);
             let is_partial = !unprepared.is_empty();
             set.unprepared = unprepared;

@@ -299,7 +299,7 @@ fn memory_of_turn(id: MemoryId, turn: &Turn, session: &str, session_id: SessionI
 
 /// Link.
 pub fn link(to: MemoryId, relation: &str, weight: f32) -> Link {
-    Link { to, relation: name(relation), weight }
+    Link { to, relation: name(relation), weight, reason: None }
 }
 
 /// Touch at this many days after [`START`].

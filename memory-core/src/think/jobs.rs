@@ -135,9 +135,7 @@ impl Engine {
     /// jobs and changed settings leave turns without one.
     pub(crate) async fn resume_thinking(&self) -> Result<(), Error> {
         let settings = &self.thinking.settings;
-        let profiles =
-            [Profile::Default, Profile::TimPaper].into_iter().filter(|profile| settings.can_think(*profile));
-        for queue in profiles.filter_map(request::queue_of) {
+        for queue in Profile::ALL.into_iter().flat_map(|profile| request::queues_of(settings, profile)) {
             let mut after = None;
             loop {
                 let owners = self.store.partitions_with_pending(queue, after, OWNERS_PER_READ).await?;

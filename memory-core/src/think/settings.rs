@@ -16,11 +16,14 @@ pub enum Profile {
     /// Think-in-Memory as published (arXiv 2311.08719): thoughts of a kind of their own, organised within one bucket of
     /// one hash table, recalled from the bucket of the query. It needs a language model.
     TimPaper,
+    /// A-MEM as published (arXiv 2502.12110): one note per turn, linked and evolved in one call per note, recalled with the
+    /// notes that are linked to those found. It needs a language model.
+    AmemPaper,
 }
 
 impl Profile {
     /// All profiles.
-    pub const ALL: [Profile; 3] = [Profile::Off, Profile::Default, Profile::TimPaper];
+    pub const ALL: [Profile; 4] = [Profile::Off, Profile::Default, Profile::TimPaper, Profile::AmemPaper];
 
     /// Name in the configuration, in the store and on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -28,6 +31,7 @@ impl Profile {
             Profile::Off => "off",
             Profile::Default => "default",
             Profile::TimPaper => "tim.paper",
+            Profile::AmemPaper => "amem.paper",
         }
     }
 
@@ -95,6 +99,11 @@ pub struct ThinkingSettings {
     pub profile: Profile,
     /// True to extract facts by rules where no language model is given to [`Task::Extract`].
     pub use_rules: bool,
+    /// True to make notes under the profile `default`, where a language model is given to [`Task::Evolve`].
+    pub makes_notes: bool,
+    /// True to make digests of days and of closed sessions, and the portrait, under the profile `default`. Without a
+    /// language model for [`Task::Digest`] they are extractive.
+    pub makes_digests: bool,
     /// Models by task. A task without one has a deterministic counterpart or is left out.
     pub models: BTreeMap<Task, TaskModel>,
     /// Budget of each owner.
@@ -118,6 +127,8 @@ impl Default for ThinkingSettings {
         Self {
             profile: Profile::Default,
             use_rules: false,
+            makes_notes: false,
+            makes_digests: false,
             models: BTreeMap::new(),
             budget: Budget::default(),
             workers: 2,
@@ -136,13 +147,9 @@ impl ThinkingSettings {
         self.models.get(&task)
     }
 
-    /// True if some mechanism of this profile can think.
-    pub fn can_think(&self, profile: Profile) -> bool {
-        match profile {
-            Profile::Off => false,
-            Profile::Default => self.use_rules || self.model(Task::Extract).is_some(),
-            Profile::TimPaper => self.model(Task::Extract).is_some(),
-        }
+    /// True if facts can be extracted, by a model or by rules.
+    pub fn can_extract(&self) -> bool {
+        self.use_rules || self.model(Task::Extract).is_some()
     }
 }
 
@@ -156,13 +163,5 @@ mod tests {
             assert_eq!(Profile::parse(profile.as_str()), Some(profile));
         }
         assert_eq!(Profile::parse("tim"), None);
-    }
-
-    #[test]
-    fn without_rules_and_models_nothing_can_think() {
-        let settings = ThinkingSettings::default();
-        assert!(Profile::ALL.iter().all(|profile| !settings.can_think(*profile)));
-        let by_rules = ThinkingSettings { use_rules: true, ..settings };
-        assert!(by_rules.can_think(Profile::Default) && !by_rules.can_think(Profile::TimPaper));
     }
 }

@@ -90,6 +90,7 @@ fn who(memory: &wire::Memory) -> String {
             wire::Kind::Fact => "fact",
             wire::Kind::Thought => "thought",
             wire::Kind::Note => "note",
+            wire::Kind::Digest => "digest",
             wire::Kind::Document => "document",
         }
         .to_owned(),

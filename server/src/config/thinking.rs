@@ -12,6 +12,10 @@ pub struct Thinking {
     pub profile: String,
     /// Extraction by rules where no language model extracts.
     pub rules: bool,
+    /// Notes under the profile `default`.
+    pub notes: bool,
+    /// Digests and the portrait under the profile `default`.
+    pub digests: bool,
     /// Number of owners thought about at the same time.
     pub workers: usize,
     /// Maximum number of turns in one call of extraction.

@@ -248,6 +248,7 @@ fn kind(kind: wire::Kind) -> Kind {
         wire::Kind::Fact => Kind::Fact,
         wire::Kind::Thought => Kind::Thought,
         wire::Kind::Note => Kind::Note,
+        wire::Kind::Digest => Kind::Digest,
         wire::Kind::Document => Kind::Document,
     }
 }

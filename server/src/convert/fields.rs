@@ -41,7 +41,7 @@ pub(super) fn names(texts: &[String], path: &str) -> Result<Vec<Name>, Error> {
 pub(super) fn links(links: Vec<wire::Link>, path: &str) -> Result<Vec<Link>, Error> {
     let links = links.into_iter().enumerate().map(|(index, link)| {
         let relation = name(&link.relation, &format!("{path}[{index}].relation"))?;
-        Ok(Link { to: MemoryId(link.to), relation, weight: link.weight })
+        Ok(Link { to: MemoryId(link.to), relation, weight: link.weight, reason: link.reason })
     });
     links.collect()
 }

@@ -104,6 +104,7 @@ fn kind(kind: Option<wire::Kind>, is_named: bool) -> Kind {
         Some(wire::Kind::Turn) => Kind::Turn,
         Some(wire::Kind::Thought) => Kind::Thought,
         Some(wire::Kind::Note) => Kind::Note,
+        Some(wire::Kind::Digest) => Kind::Digest,
         Some(wire::Kind::Document) => Kind::Document,
         Some(wire::Kind::Fact) => Kind::Fact,
         None if is_named => Kind::Document,

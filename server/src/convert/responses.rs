@@ -65,7 +65,12 @@ pub(crate) fn statement(statement: &Statement) -> wire::Statement {
 }
 
 fn link(link: &Link) -> wire::Link {
-    wire::Link { to: link.to.0, relation: link.relation.to_string(), weight: link.weight }
+    wire::Link {
+        to: link.to.0,
+        relation: link.relation.to_string(),
+        weight: link.weight,
+        reason: link.reason.clone(),
+    }
 }
 
 fn texts(names: &[Name]) -> Vec<String> {
@@ -78,6 +83,7 @@ fn kind(kind: Kind) -> wire::Kind {
         Kind::Fact => wire::Kind::Fact,
         Kind::Thought => wire::Kind::Thought,
         Kind::Note => wire::Kind::Note,
+        Kind::Digest => wire::Kind::Digest,
         Kind::Document => wire::Kind::Document,
     }
 }

@@ -176,6 +176,7 @@ pub(crate) fn chosen(profile: wire::ThinkingProfile) -> Profile {
         wire::ThinkingProfile::Off => Profile::Off,
         wire::ThinkingProfile::Default => Profile::Default,
         wire::ThinkingProfile::TimPaper => Profile::TimPaper,
+        wire::ThinkingProfile::AmemPaper => Profile::AmemPaper,
     }
 }
 
@@ -185,6 +186,7 @@ pub(crate) fn profile_name(profile: Profile) -> wire::ThinkingProfile {
         Profile::Off => wire::ThinkingProfile::Off,
         Profile::Default => wire::ThinkingProfile::Default,
         Profile::TimPaper => wire::ThinkingProfile::TimPaper,
+        Profile::AmemPaper => wire::ThinkingProfile::AmemPaper,
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) fn thinking_settings(config: &Config) -> Result<ThinkingSettings, Sta
     Ok(ThinkingSettings {
         profile: Profile::parse(&thinking.profile).unwrap_or_default(),
         use_rules: thinking.rules,
+        makes_notes: thinking.notes,
+        makes_digests: thinking.digests,
         models: task_models(config)?,
         budget: budget(&thinking.budget),
         workers: thinking.workers,

@@ -68,7 +68,7 @@ async fn fill(client: &Client) -> Uuid {
     // The text is a person's now; what it was made of is kept by its first version.
     let edit = EditMemory { text: Some("an edited fact".to_owned()), ..EditMemory::default() };
     client.edit_memory(first, &edit).await.unwrap();
-    let links = Some(vec![Link { to: second, relation: "supports".to_owned(), weight: 0.3 }]);
+    let links = Some(vec![Link { to: second, relation: "supports".to_owned(), weight: 0.3, reason: None }]);
     client.edit_memory(said.memory_ids[3], &EditMemory { links, ..EditMemory::default() }).await.unwrap();
     client.delete_memory(said.memory_ids[7]).await.unwrap();
     let thinking = SetThinking { scope: scope.clone(), profile: Some(ThinkingProfile::Off) };

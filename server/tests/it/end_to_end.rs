@@ -193,7 +193,7 @@ async fn links_survive_export_and_import_in_both_directions() {
     let (from, to) = (ServerProcess::start(from.path()).await, ServerProcess::start(to.path()).await);
     let scope = Scope::user("ann");
     let turns = remember(&from.client, &scope).await;
-    let link = |to, weight| Link { to, relation: "near".to_owned(), weight };
+    let link = |to, weight| Link { to, relation: "near".to_owned(), weight, reason: None };
     let fact = |text: &str, links| NewMemory { text: text.to_owned(), links, ..NewMemory::default() };
     let memories = vec![fact("first", vec![link(turns[0], 0.1)]), fact("second", vec![])];
     let request = AddMemories { scope: scope.clone(), memories, ..AddMemories::default() };

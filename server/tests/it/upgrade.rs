@@ -31,7 +31,7 @@ fn ann() -> Scope {
 }
 
 fn link(to: Uuid, relation: &str, weight: f32) -> Link {
-    Link { to, relation: relation.to_owned(), weight }
+    Link { to, relation: relation.to_owned(), weight, reason: None }
 }
 
 fn turn(role: Role, text: &str, said_at: &str) -> NewTurn {

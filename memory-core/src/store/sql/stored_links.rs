@@ -14,6 +14,8 @@ struct StoredLink<'a> {
     #[serde(borrow)]
     relation: std::borrow::Cow<'a, str>,
     weight: f64,
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    reason: Option<std::borrow::Cow<'a, str>>,
 }
 
 /// Stored form of a list of links: a JSON array, or NULL if it is empty.
@@ -25,6 +27,7 @@ pub(super) fn links_json(links: &[Link]) -> Option<String> {
         to: link.to.0,
         relation: link.relation.as_str().into(),
         weight: f64::from(link.weight),
+        reason: link.reason.as_deref().map(Into::into),
     });
     serde_json::to_string(&stored.collect::<Vec<_>>()).ok()
 }
@@ -36,7 +39,8 @@ pub(super) fn links_from_json(json: &str) -> Result<Vec<Link>, String> {
         serde_json::from_str(json).map_err(|_| "is no list of links".to_owned())?;
     let link = |stored: StoredLink<'_>| {
         let relation = Name::stored(&stored.relation).map_err(|error| error.to_string())?;
-        Ok(Link { to: MemoryId(stored.to), relation, weight: stored.weight as f32 })
+        let reason = stored.reason.map(std::borrow::Cow::into_owned);
+        Ok(Link { to: MemoryId(stored.to), relation, weight: stored.weight as f32, reason })
     };
     stored.into_iter().map(link).collect()
 }
@@ -50,13 +54,13 @@ mod tests {
     proptest! {
         #[test]
         fn links_return_to_the_last_bit(
-            given in proptest::collection::vec((any::<u128>(), "[^\\pC]{1,20}", 0.0..=1.0f32), 0..5)
+            given in proptest::collection::vec((any::<u128>(), "[^\\pC]{1,20}", 0.0..=1.0f32, any::<Option<String>>()), 0..5)
         ) {
             let links: Vec<Link> = given
                 .into_iter()
-                .filter_map(|(to, relation, weight)| {
+                .filter_map(|(to, relation, weight, reason)| {
                     let relation = Name::new(&relation).ok()?;
-                    Some(Link { to: MemoryId(Uuid::from_u128(to)), relation, weight })
+                    Some(Link { to: MemoryId(Uuid::from_u128(to)), relation, weight, reason })
                 })
                 .collect();
             let back = links_json(&links).map_or_else(|| Ok(Vec::new()), |json| links_from_json(&json));

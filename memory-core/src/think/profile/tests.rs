@@ -91,7 +91,7 @@ fn ties_and_contradictions_are_shown_as_contested() {
     let same = [fact(1, "home", "Paris", 0, None), fact(2, "home", "the PARIS", 0, None)];
     assert_eq!(state(&same, 5, None), (texts(&["Paris"]), texts(&[]), false));
     let mut linked = [fact(1, "home", "Paris", 0, None), fact(2, "home", "Oslo", 3, None)];
-    linked[0].links.push(Link { to: linked[1].id, relation: name("contradicts"), weight: 1.0 });
+    linked[0].links.push(Link { to: linked[1].id, relation: name("contradicts"), weight: 1.0, reason: None });
     assert_eq!(state(&linked, 5, None), (texts(&["Oslo", "Paris"]), texts(&[]), true));
 }
 
@@ -136,6 +136,7 @@ fn replaced_facts_and_facts_of_others_are_not_shown() {
         to: MemoryId(Uuid::from_u128(9)),
         relation: name("superseded_by"),
         weight: 1.0,
+        reason: None,
     });
     assert_eq!(state(&[replaced], 5, None).0, texts(&[]));
     assert_eq!(profile(&[fact(1, "home", "Paris", 0, None)], &name("Ann"), at(5), None), Profile::default());

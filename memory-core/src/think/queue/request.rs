@@ -12,7 +12,7 @@ use crate::domain::job::Job;
 use crate::domain::name::Name;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
-use crate::think::settings::Profile;
+use crate::think::settings::{Profile, Task, ThinkingSettings};
 
 /// Kind of the jobs that make facts of turns, and the name of their queue.
 pub(in crate::think) const FACTS: &str = "facts";
@@ -20,6 +20,16 @@ pub(in crate::think) const FACTS: &str = "facts";
 pub(in crate::think) const ORGANISE: &str = "organise";
 /// Kind of the jobs that make and organise thoughts as published, and the name of their queue.
 pub(in crate::think) const TIM_PAPER: &str = "tim.paper";
+/// Kind of the jobs that make, link and evolve notes, and the name of their queue.
+pub(in crate::think) const NOTES: &str = "notes";
+/// Kind of the jobs that make, link and evolve notes as published, and the name of their queue.
+pub(in crate::think) const AMEM_PAPER: &str = "amem.paper";
+/// Kind of the jobs that make digests of days and the portrait, and the name of their queue.
+pub(in crate::think) const DIGESTS: &str = "digests";
+/// All queues.
+pub(in crate::think) const QUEUES: [&str; 5] = [FACTS, TIM_PAPER, NOTES, AMEM_PAPER, DIGESTS];
+/// Queues that empty while turns arrive. A caller can wait for them; a day has to end before its digest is made.
+pub(in crate::think) const PROMPT_QUEUES: [&str; 4] = [FACTS, TIM_PAPER, NOTES, AMEM_PAPER];
 
 /// Payload of thinking jobs: ids only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,21 +76,32 @@ impl Payload {
     }
 }
 
-/// Queue of the mechanism that thinks about turns under this profile.
-pub(in crate::think) const fn queue_of(profile: Profile) -> Option<&'static str> {
-    match profile {
-        Profile::Off => None,
-        Profile::Default => Some(FACTS),
-        Profile::TimPaper => Some(TIM_PAPER),
-    }
+/// Queues of the mechanisms that can think about turns under this profile, with these settings.
+pub(in crate::think) fn queues_of(settings: &ThinkingSettings, profile: Profile) -> Vec<&'static str> {
+    let has_model = |task| settings.model(task).is_some();
+    let queues: &[(&str, bool)] = match profile {
+        Profile::Off => &[],
+        Profile::Default => &[
+            (FACTS, settings.can_extract()),
+            (NOTES, settings.makes_notes && has_model(Task::Evolve)),
+            (DIGESTS, settings.makes_digests),
+        ],
+        Profile::TimPaper => &[(TIM_PAPER, has_model(Task::Extract))],
+        Profile::AmemPaper => &[(AMEM_PAPER, has_model(Task::Evolve))],
+    };
+    queues.iter().filter(|(_, can_think)| *can_think).map(|(queue, _)| *queue).collect()
 }
 
-/// Adds to a set of new turns the queue and the job of thinking about them.
-pub(in crate::think) fn request(set: &mut ChangeSet, profile: Profile, id: JobId) {
-    if let Some(queue) = queue_of(profile) {
+/// Adds to a set of new turns the queues and the jobs of thinking about them, with an id from `next_id` for each job.
+pub(in crate::think) fn request(
+    set: &mut ChangeSet,
+    queues: &[&'static str],
+    mut next_id: impl FnMut() -> JobId,
+) {
+    for queue in queues {
         set.queue_for.push(queue);
         let payload = Payload::new(&set.owner, &[]);
-        set.jobs.push(payload.job(id, set.tenant, queue, set.now, true));
+        set.jobs.push(payload.job(next_id(), set.tenant, queue, set.now, true));
     }
 }
 
@@ -95,6 +116,17 @@ mod tests {
     fn job(owner: &Owner) -> Job {
         let id = JobId(uuid::Uuid::from_u128(1));
         Payload::new(owner, &[]).job(id, TenantId::DEFAULT, FACTS, Timestamp::MIN, true)
+    }
+
+    #[test]
+    fn without_rules_and_models_nothing_can_think() {
+        let settings = ThinkingSettings::default();
+        assert!(Profile::ALL.iter().all(|profile| queues_of(&settings, *profile).is_empty()));
+        let by_rules =
+            ThinkingSettings { use_rules: true, makes_notes: true, makes_digests: true, ..settings };
+        assert_eq!(queues_of(&by_rules, Profile::Default), [FACTS, DIGESTS]);
+        assert!(queues_of(&by_rules, Profile::TimPaper).is_empty());
+        assert!(queues_of(&by_rules, Profile::Off).is_empty());
     }
 
     #[test]

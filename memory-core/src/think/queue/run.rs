@@ -12,7 +12,7 @@ use crate::think::calls::CallError;
 use crate::think::extract::step::{Extracted, by_rules, extract};
 use crate::think::mechanism::Run;
 use crate::think::queue::batch::{self, Batch};
-use crate::think::queue::request::{self, Payload};
+use crate::think::queue::request::{self, Payload, queues_of};
 use crate::think::resolve::FactToWrite;
 use crate::think::settings::{Profile, Task};
 
@@ -55,7 +55,7 @@ impl Engine {
             return Ok(JobOutcome::Done);
         };
         let settings = &self.thinking.settings;
-        if !settings.can_think(of.profile) {
+        if !queues_of(settings, of.profile).contains(&of.queue) {
             return Ok(JobOutcome::Done);
         }
         let zone = self.zone_of_owner(run.tenant, &run.owner);
@@ -77,7 +77,9 @@ impl Engine {
             };
             let mut set = match of.profile {
                 Profile::TimPaper => self.thoughts_of(run, &batch, extracted).await?,
-                Profile::Default | Profile::Off => self.facts_of(run, partition, &batch, extracted).await?,
+                Profile::Default | Profile::Off | Profile::AmemPaper => {
+                    self.facts_of(run, partition, &batch, extracted).await?
+                }
             };
             if refusal.is_some() {
                 // The runner ends it as failed. The queue keeps the set from being committed twice.

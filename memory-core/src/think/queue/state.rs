@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::scope::{OWNERS_WITH_SETTINGS_AT_MOST, owner};
 use crate::store::UsageEntry;
 use crate::think::calls::meter::MeteredCalls;
-use crate::think::queue::request::{FACTS, TIM_PAPER, queue_of};
+use crate::think::queue::request::{PROMPT_QUEUES, QUEUES, queues_of};
 use crate::think::settings::Profile;
 
 /// Maximum number of waiting turns that are counted.
@@ -28,7 +28,7 @@ pub struct ThinkingState {
     pub is_own: bool,
     /// True if a mechanism of the profile can think with the settings of the engine.
     pub is_active: bool,
-    /// Number of turns that wait, counted up to 1,000.
+    /// Number of turns that wait for the mechanism with the most of them, apart from digests; counted up to 1,000.
     pub pending_turns: u64,
     /// Usage of language models since the start of the day (UTC).
     pub usage_today: Vec<UsageEntry>,
@@ -41,7 +41,7 @@ pub enum Progress {
     Off,
     /// They wait, or a job is thinking about them.
     Pending,
-    /// Their facts are stored.
+    /// What is derived from them at once is stored; digests may be made later.
     Done,
 }
 
@@ -57,16 +57,16 @@ impl Engine {
         let profile = own.unwrap_or(self.thinking.settings.profile);
         let (mut pending_turns, mut usage_today) = (0, Vec::new());
         if let Some(partition) = self.store.partition_of(caller.tenant, &owner).await? {
-            if let Some(queue) = queue_of(profile) {
-                pending_turns =
-                    self.store.pending_turns(partition, queue, PENDING_COUNTED).await?.len() as u64;
+            for queue in self.prompt_queues(profile) {
+                let pending = self.store.pending_turns(partition, queue, PENDING_COUNTED).await?.len() as u64;
+                pending_turns = pending_turns.max(pending);
             }
             usage_today = self.store.usage(caller.tenant, Some(partition), self.now().day()).await?;
         }
         Ok(ThinkingState {
             profile,
             is_own: own.is_some(),
-            is_active: self.thinking.settings.can_think(profile),
+            is_active: !queues_of(&self.thinking.settings, profile).is_empty(),
             pending_turns,
             usage_today,
         })
@@ -108,15 +108,21 @@ impl Engine {
         needs_read(caller)?;
         let owner = owner(scope)?;
         let profile = self.thinking.profile(caller.tenant, &owner);
-        let queue = queue_of(profile).filter(|_| self.thinking.settings.can_think(profile));
-        let Some(queue) = queue else { return Ok(Progress::Off) };
+        let queues = self.prompt_queues(profile);
+        if queues.is_empty() {
+            return Ok(Progress::Off);
+        }
         let Some(partition) = self.store.partition_of(caller.tenant, &owner).await? else {
             return Ok(Progress::Done);
         };
         let mut ends = self.thinking.ends();
         loop {
             ends.mark_unchanged();
-            if !self.store.are_queued(partition, queue, memories).await? {
+            let mut is_queued = false;
+            for queue in &queues {
+                is_queued = is_queued || self.store.are_queued(partition, queue, memories).await?;
+            }
+            if !is_queued {
                 return Ok(Progress::Done);
             }
             if Instant::now() >= until {
@@ -124,6 +130,12 @@ impl Engine {
             }
             let _ = timeout_at(until.min(Instant::now() + CHECK_EVERY), ends.changed()).await;
         }
+    }
+
+    /// Queues of a profile that a caller can wait for.
+    fn prompt_queues(&self, profile: Profile) -> Vec<&'static str> {
+        let queues = queues_of(&self.thinking.settings, profile).into_iter();
+        queues.filter(|queue| PROMPT_QUEUES.contains(queue)).collect()
     }
 
     /// Usage of the language models since the start of the process, for each task that has one.
@@ -147,6 +159,6 @@ impl Engine {
                 counts.iter().find(|(mechanism, _)| mechanism == queue).map_or(0, |(_, count)| *count);
             (queue, count)
         };
-        Ok(vec![of(FACTS), of(TIM_PAPER)])
+        Ok(QUEUES.into_iter().map(of).collect())
     }
 }

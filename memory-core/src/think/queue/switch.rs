@@ -65,15 +65,13 @@ impl Switch {
         self.profiles.set(store, owner, profile).await
     }
 
-    /// Adds to a set of new turns the request to think about them, if a mechanism of the owner's profile can. True if it
-    /// was added.
-    pub(crate) fn request(&self, set: &mut ChangeSet, id: JobId) -> bool {
+    /// Adds to a set of new turns the requests to think about them, one for each mechanism of the owner's profile that can.
+    /// True if one was added.
+    pub(crate) fn request(&self, set: &mut ChangeSet, next_id: impl FnMut() -> JobId) -> bool {
         let profile = self.profile(set.tenant, &set.owner);
-        let can_think = self.settings.can_think(profile);
-        if can_think {
-            request::request(set, profile, id);
-        }
-        can_think
+        let queues = request::queues_of(&self.settings, profile);
+        request::request(set, &queues, next_id);
+        !queues.is_empty()
     }
 
     /// Drops the replies that language models keep, after an erasure.

@@ -117,7 +117,7 @@ impl Relation {
 
     /// Link of this relation.
     pub(super) fn link(to: MemoryId, relation: &str, weight: f32) -> Option<Link> {
-        Some(Link { to, relation: Name::new(relation).ok()?, weight })
+        Some(Link { to, relation: Name::new(relation).ok()?, weight, reason: None })
     }
 }
 

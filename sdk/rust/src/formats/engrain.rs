@@ -147,13 +147,13 @@ fn memory_of(memory: Memory) -> NewMemory {
     NewMemory {
         key: None,
         text: memory.text,
-        // The memory of a turn comes with its turn; one without a turn is kept as a note.
+        // The memory of a turn comes with its turn; one without a turn is kept as a note, like what thinking alone makes.
         kind: Some(match memory.kind {
-            Kind::Turn => Kind::Note,
+            Kind::Turn | Kind::Digest => Kind::Note,
             Kind::Thought => Kind::Fact,
             kind => kind,
         }),
-        document: memory.document,
+        document: memory.document.filter(|_| memory.kind == Kind::Document),
         subjects: memory.subjects,
         audience: memory.audience,
         statement: memory.statement,

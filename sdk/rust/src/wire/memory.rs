@@ -46,8 +46,10 @@ pub enum Kind {
     Fact,
     /// Statement of the thinking profile `tim.paper`. Only thinking makes them.
     Thought,
-    /// Longer text.
+    /// Longer text; of thinking, the text of a turn with keywords, tags, a context and links.
     Note,
+    /// Summary of turns or of other digests. Only thinking makes them.
+    Digest,
     /// Named document, unique by namespace and key.
     Document,
 }
@@ -103,6 +105,9 @@ pub struct Link {
     #[serde(default = "Link::default_weight", deserialize_with = "Link::read_weight")]
     #[cfg_attr(feature = "schema", schema(default = 1.0))]
     pub weight: f32,
+    /// Reason of the relation in words, at most 512 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl Link {

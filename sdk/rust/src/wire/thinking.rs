@@ -32,6 +32,9 @@ pub enum ThinkingProfile {
     /// Thoughts as published by Think-in-Memory (arXiv 2311.08719).
     #[serde(rename = "tim.paper")]
     TimPaper,
+    /// Notes as published by A-MEM (arXiv 2502.12110).
+    #[serde(rename = "amem.paper")]
+    AmemPaper,
 }
 
 /// Query of `GET /v1/profile`.

@@ -106,7 +106,7 @@ fn link(memory: &mut Memory, to: MemoryId, relation: &str) {
     let is_there = memory.links.iter().any(|link| link.to == to && link.relation.as_str() == relation);
     let Ok(relation) = Name::new(relation) else { return };
     if !is_there && memory.id != to && memory.links.len() < MAX_LINKS {
-        memory.links.push(Link { to, relation, weight: Link::DEFAULT_WEIGHT });
+        memory.links.push(Link { to, relation, weight: Link::DEFAULT_WEIGHT, reason: None });
     }
 }
 
