@@ -4,6 +4,7 @@
 //! files of their own.
 
 pub(crate) mod access_log;
+mod activation;
 mod as_of;
 mod assemble;
 mod check;
@@ -12,6 +13,7 @@ mod contradictions;
 mod deadline;
 pub(crate) mod excerpt;
 mod fuse;
+mod graph;
 mod load;
 mod loaded;
 mod neighbours;
@@ -155,7 +157,10 @@ impl Engine {
         if searched.versions_left_out {
             degraded.push(Degraded::VersionsLeftOut);
         }
-        let scoring = self.scoring(request, view.now, self.zone_of_request(caller, request));
+        let mut scoring = self.scoring(request, view.now, self.zone_of_request(caller, request));
+        if !self.activate(&searched, &mut scoring, deadline).instrument(debug_span!("graph")).await? {
+            degraded.push(Degraded::GraphDeadline);
+        }
         let limit = self.candidates_to_load(request);
         let fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &scoring, limit));
         timings.search = began.elapsed().saturating_sub(timings.embed);
@@ -183,7 +188,7 @@ impl Engine {
         if weights.time <= 0.0 {
             times.clear();
         }
-        ScoringContext { weights, times, asked_state, zone }
+        ScoringContext { weights, times, asked_state, zone, ..ScoringContext::default() }
     }
 
     /// Zone in which the days of a request are counted.

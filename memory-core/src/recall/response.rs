@@ -111,6 +111,8 @@ pub enum Degraded {
     IndexLoading,
     /// The deadline passed before all partitions were found and searched; the others were.
     SearchDeadline,
+    /// The deadline passed before the edges between the candidates were read: the signal `graph` is missing.
+    GraphDeadline,
     /// The deadline passed before the memories were read: none is returned.
     TextsDeadline,
     /// The deadline passed before the other sides of contradictions were read.
@@ -131,6 +133,7 @@ impl Degraded {
             Degraded::DenseDeadline => "dense_deadline",
             Degraded::IndexLoading => "index_loading",
             Degraded::SearchDeadline => "search_deadline",
+            Degraded::GraphDeadline => "graph_deadline",
             Degraded::TextsDeadline => "texts_deadline",
             Degraded::ContextDeadline => "context_deadline",
             Degraded::PartitionsLeftOut => "partitions_left_out",

@@ -192,7 +192,7 @@ impl Partition {
         }
     }
 
-    fn has_vector(&self, row: u32) -> bool {
+    pub(super) fn has_vector(&self, row: u32) -> bool {
         self.rows.get(row as usize).is_some_and(|entry| entry.has_vector)
             && self.row_alive.contains(row as usize)
     }
@@ -266,6 +266,6 @@ impl Partition {
     }
 }
 
-fn unscorable(error: gpu_retrieval::SearchError) -> IndexError {
+pub(super) fn unscorable(error: gpu_retrieval::SearchError) -> IndexError {
     IndexError::Unscorable(error.to_string())
 }

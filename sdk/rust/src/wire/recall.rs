@@ -129,6 +129,9 @@ pub struct Weights {
     /// Weight of superseding other matches, where the query asks for the present or an earlier state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersession: Option<f32>,
+    /// Weight of the activation by the best matches along similarity, shared rare terms and links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graph: Option<f32>,
 }
 
 /// Response of `POST /v1/recall`.
@@ -148,7 +151,8 @@ pub struct RecallResponse {
     pub exactness: Exactness,
     /// Steps that were skipped or incomplete: `rerank_deadline`, `rerank_unavailable`, `dense_deadline` (the query vector
     /// came too late), `dense_unavailable`, `index_loading` (owners whose memories are still being loaded were left out;
-    /// the load goes on), `search_deadline` (owners that were not searched in time were left out), `texts_deadline`
+    /// the load goes on), `search_deadline` (owners that were not searched in time were left out), `graph_deadline`
+    /// (edges between the memories found were left out), `texts_deadline`
     /// (the memories found could not be read in time: none is returned), `context_deadline` (other sides of
     /// contradictions were left out), `partitions_left_out`, `versions_left_out` (a recall with `as_of.known_at` met the bound on
     /// memories changed since). Empty for a complete recall.
