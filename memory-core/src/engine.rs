@@ -60,7 +60,7 @@ pub struct Parts {
 pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) index: Arc<dyn Index>,
-    pub(crate) graphs: Graphs,
+    pub(crate) graphs: Arc<Graphs>,
     /// Shared with the reindex job, which replaces it.
     pub(crate) embedder: Arc<RwLock<ActiveEmbedder>>,
     pub(crate) embedder_health: EmbedderHealth,
@@ -125,7 +125,7 @@ impl Engine {
         Ok(Arc::new(Self {
             copies: Arc::default(),
             _purger: Purger::start(Arc::clone(&store)),
-            graphs: Graphs::new(Arc::clone(&store), limits.graph_bytes),
+            graphs: Arc::new(Graphs::new(Arc::clone(&store), limits.graph_bytes)),
             store,
             index,
             embedder: Arc::new(RwLock::new(ActiveEmbedder { id, embedder })),

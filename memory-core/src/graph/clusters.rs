@@ -15,7 +15,7 @@ use super::spread::{WHOLE_WEIGHT, fixed};
 use crate::domain::id::MemoryId;
 
 /// Rounds of propagation at most.
-pub const ROUNDS_AT_MOST: usize = 20;
+const ROUNDS_AT_MOST: usize = 20;
 
 /// Memories that are linked more with each other than with others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +48,10 @@ pub fn clusters(seen: &Seen<'_>, limit: usize, members: usize) -> Clusters {
     let total = parts.len();
     let unclustered = near.ids.len() - parts.iter().map(Vec::len).sum::<usize>();
     let part_of = near.part_of(&parts);
-    let clusters = parts.iter().take(limit).map(|part| Cluster {
-        size: part.len(),
-        memories: near.most_connected(part, &part_of, members),
-    });
+    let clusters = parts
+        .iter()
+        .take(limit)
+        .map(|part| Cluster { size: part.len(), memories: near.most_connected(part, &part_of, members) });
     Clusters { clusters: clusters.collect(), total, unclustered }
 }
 
@@ -130,7 +130,8 @@ impl Adjacency {
     fn connected(&self, labels: &[u32]) -> Vec<Vec<u32>> {
         let mut is_taken = vec![false; self.ids.len()];
         let mut parts = Vec::new();
-        let mut take = |rank: u32| get_mut(&mut is_taken, rank).is_some_and(|taken| !std::mem::replace(taken, true));
+        let mut take =
+            |rank: u32| get_mut(&mut is_taken, rank).is_some_and(|taken| !std::mem::replace(taken, true));
         for first in self.ranks() {
             if !take(first) {
                 continue;

@@ -6,7 +6,6 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::request::{EdgeFound, GraphOptions, NodeFound};
-use super::operations::reason_of;
 use super::{DERIVED_FROM, EdgeType, GraphEdge};
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::scope::{Caller, Scope};
@@ -108,12 +107,12 @@ impl GraphExport {
             };
             let links = node.links.iter().map(|link| EdgeFound {
                 edge: edge(link.to, EdgeType::Link, link.relation.as_str(), link.weight),
-                reason: reason_of(link),
+                reason: link.reason.clone(),
             });
-            let evidence = node.evidence.iter().map(|to| EdgeFound {
-                edge: edge(*to, EdgeType::Evidence, DERIVED_FROM, 1.0),
-                reason: None,
-            });
+            let evidence = node
+                .evidence
+                .iter()
+                .map(|to| EdgeFound { edge: edge(*to, EdgeType::Evidence, DERIVED_FROM, 1.0), reason: None });
             edges.extend(links.chain(evidence).filter(|found| self.exported.contains(&found.edge.to)));
         }
         Ok(Some(edges))

@@ -97,7 +97,9 @@ impl Graphs {
             };
             Ok(graph)
         });
-        update.await.unwrap_or_else(|_| Err(Error::Store(StoreError::Unavailable("the load of a graph".into()))))
+        update
+            .await
+            .unwrap_or_else(|_| Err(Error::Store(StoreError::Unavailable("the load of a graph".into()))))
     }
 
     /// Drops the graph of a partition, whose owner was erased.
@@ -147,7 +149,8 @@ impl Cache {
         while slots.total_bytes > self.budget_bytes {
             let others = slots.by_id.iter().filter(|(id, _)| **id != partition);
             let loaded = others.filter(|(_, slot)| slot.bytes.load(Ordering::Relaxed) > 0);
-            let oldest = loaded.min_by_key(|(_, slot)| slot.last_used.load(Ordering::Relaxed)).map(|(id, _)| *id);
+            let oldest =
+                loaded.min_by_key(|(_, slot)| slot.last_used.load(Ordering::Relaxed)).map(|(id, _)| *id);
             let Some(oldest) = oldest else { break };
             evicted.extend(slots.remove(oldest));
         }

@@ -13,7 +13,7 @@ mod partition_graph;
 mod paths;
 pub mod request;
 mod spread;
-#[cfg(test)]
+#[cfg(all(test, feature = "testing", feature = "sqlite"))]
 mod tests;
 
 pub use clusters::{Cluster, Clusters, clusters};
@@ -21,7 +21,9 @@ pub use export::{ExportedEdge, ExportedNode, GraphExport};
 pub(crate) use graphs::Graphs;
 pub use node::GraphView;
 pub use pagerank::{PageRankSettings, personalised_pagerank};
-pub use partition_graph::{DERIVED_FROM, EDGE_BYTES, EdgeType, GraphEdge, PartitionGraph, Seen, VERTEX_BYTES};
+pub use partition_graph::{
+    DERIVED_FROM, EDGE_BYTES, EdgeType, GraphEdge, PartitionGraph, Seen, VERTEX_BYTES,
+};
 pub use paths::{
     EDGES_FOLLOWED_AT_MOST, Follow, Neighbour, NeighbourSearch, Neighbours, Path, neighbours, shortest_path,
 };

@@ -36,11 +36,7 @@ impl Engine {
     /// # Errors
     /// [`Error::NotFound`] if the memory does not exist for the caller or may not be told to the partner;
     /// [`Error::Invalid`] or [`Error::OverLimit`] for a number outside its range, and for a graph that is too large.
-    pub async fn near(
-        &self,
-        caller: &Caller,
-        request: NeighboursRequest,
-    ) -> Result<NeighboursFound, Error> {
+    pub async fn near(&self, caller: &Caller, request: NeighboursRequest) -> Result<NeighboursFound, Error> {
         needs_read(caller)?;
         hops("hops", request.hops, self.limits.graph_hops)?;
         let limit = field_checks::page(request.limit, &self.limits)? as usize;
@@ -63,11 +59,7 @@ impl Engine {
             let edge = with_reason(found.edge, &reasons);
             Some(NeighbourFound { node, hops: found.hops, weight: found.weight, edge })
         });
-        Ok(NeighboursFound {
-            neighbours: found.collect(),
-            total: near.total,
-            is_complete: near.is_complete,
-        })
+        Ok(NeighboursFound { neighbours: found.collect(), total: near.total, is_complete: near.is_complete })
     }
 
     /// Best path between two memories of one owner; empty if there is none.
@@ -207,17 +199,11 @@ impl Engine {
         for node in self.store.nodes(partition, &sources).await? {
             for link in node.links {
                 let key = (node.id, link.to, link.relation.as_str().to_owned());
-                reasons.extend(reason_of(&link).map(|reason| (key, reason)));
+                reasons.extend(link.reason.map(|reason| (key, reason)));
             }
         }
         Ok(reasons)
     }
-}
-
-/// Reason of a link.
-pub(super) fn reason_of(link: &crate::domain::link::Link) -> Option<String> {
-    let _ = link;
-    None
 }
 
 /// Memory of an answer; `None` if it became hidden meanwhile.

@@ -11,7 +11,7 @@ use super::spread::{WHOLE, WHOLE_WEIGHT, fixed, ranked, seeded, shares_of, stron
 use crate::domain::id::MemoryId;
 
 /// Rounds at most.
-pub const ROUNDS_AT_MOST: usize = 64;
+const ROUNDS_AT_MOST: usize = 64;
 
 /// Parameters of a personalised PageRank.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -19,7 +19,8 @@ use crate::domain::name::Name;
 use crate::store::NodeRecord;
 
 /// Bytes of a vertex: the vertex with the heads of its two lists of edges, and its entry in a table of ids.
-pub const VERTEX_BYTES: usize = size_of::<Option<Vertex>>() + 8 + (size_of::<(MemoryId, NodeIndex)>() + 1) * 8 / 7;
+pub const VERTEX_BYTES: usize =
+    size_of::<Option<Vertex>>() + 8 + (size_of::<(MemoryId, NodeIndex)>() + 1) * 8 / 7;
 /// Bytes of an edge: the edge with its ends and its places in two lists.
 pub const EDGE_BYTES: usize = size_of::<Option<Edge>>() + 16;
 /// Bytes of an interned value besides its text.
@@ -97,7 +98,8 @@ impl PartitionGraph {
 
     /// True if the graph holds many attributes of memories that are gone.
     pub(super) fn is_worn(&self) -> bool {
-        self.facets.len() + self.relations.len() > self.graph.node_count() + self.graph.edge_count() + DEAD_VALUES
+        self.facets.len() + self.relations.len()
+            > self.graph.node_count() + self.graph.edge_count() + DEAD_VALUES
     }
 
     /// True if the memory is in the graph.
@@ -295,7 +297,10 @@ impl PartitionGraph {
                 match self.graph.node_weight(edge.target()) {
                     Some(Vertex::Memory(MemoryVertex { id: to, known: Some(_) })) => {
                         let kind = edge.weight().kind == EdgeKind::Evidence;
-                        all.push(format!("{id} {} {kind} {to} {weight}", self.relation_of(edge.weight().kind)));
+                        all.push(format!(
+                            "{id} {} {kind} {to} {weight}",
+                            self.relation_of(edge.weight().kind)
+                        ));
                     }
                     Some(Vertex::Entity { key, members }) => {
                         all.push(format!("{id} in {} of {members}", key.as_str()));

@@ -176,7 +176,8 @@ impl<'a> Layers<'a> {
             Follow::In => !leaves,
             Follow::Both => true,
         };
-        let kind = self.kinds.as_ref().map_or(edge.kind != EdgeKind::About, |kinds| kinds.contains(&edge.kind));
+        let kind =
+            self.kinds.as_ref().map_or(edge.kind != EdgeKind::About, |kinds| kinds.contains(&edge.kind));
         direction && kind
     }
 
@@ -219,8 +220,11 @@ impl<'a> Layers<'a> {
             };
             self.edges_left = left;
             for (next, edge_index, edge, leaves) in &around {
-                let label =
-                    Label { cost: cost + 1.0 / f64::from(edge.weight), previous: index, edge: Some(*edge_index) };
+                let label = Label {
+                    cost: cost + 1.0 / f64::from(edge.weight),
+                    previous: index,
+                    edge: Some(*edge_index),
+                };
                 let is_better = best.get(next).is_none_or(|known| label.cost < *known);
                 if !is_better || !self.follows(edge, *leaves) {
                     continue;

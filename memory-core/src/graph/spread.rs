@@ -69,7 +69,12 @@ pub fn walk(seen: &Seen<'_>, seeds: &[(MemoryId, f32)], settings: &WalkSettings)
 }
 
 /// A number from 0 to 1 in units of `whole`.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "0 to 2^40")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "0 to 2^40"
+)]
 pub(super) fn fixed(number: f64, whole: u64) -> u64 {
     (number * whole as f64).round() as u64
 }
@@ -141,11 +146,16 @@ pub(super) fn shares_of(seen: &Seen<'_>, index: NodeIndex, shares: &mut Vec<(Nod
 }
 
 /// Amounts of memories as shares of 1, greatest first, then by id.
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a score of single precision")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "a score of single precision"
+)]
 pub(super) fn ranked(seen: &Seen<'_>, amounts: &HashMap<NodeIndex, u64>) -> Vec<(MemoryId, f32)> {
-    let memories = amounts.iter().filter(|(_, amount)| **amount > 0).filter_map(|(index, amount)| {
-        Some((seen.graph.memory_at(*index)?.id, *amount))
-    });
+    let memories = amounts
+        .iter()
+        .filter(|(_, amount)| **amount > 0)
+        .filter_map(|(index, amount)| Some((seen.graph.memory_at(*index)?.id, *amount)));
     let mut memories: Vec<(MemoryId, u64)> = memories.collect();
     memories.sort_unstable_by(|one, other| other.1.cmp(&one.1).then(one.0.cmp(&other.0)));
     memories.into_iter().map(|(id, amount)| (id, (amount as f64 / WHOLE as f64) as f32)).collect()

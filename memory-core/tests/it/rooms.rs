@@ -29,10 +29,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "remember",
         &["domain", "text", "limits", "store", "error", "field_checks", "scope", "indexing", "engine"],
     ),
-    (
-        "graph",
-        &["domain", "limits", "store", "index", "error", "field_checks", "scope", "engine"],
-    ),
+    ("graph", &["domain", "limits", "store", "index", "error", "field_checks", "scope", "engine"]),
     (
         "recall",
         &[
@@ -97,6 +94,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "scope",
             "jobs",
             "indexing",
+            "graph",
             "think",
             "engine",
         ],

@@ -128,9 +128,8 @@ impl SqlStore {
         partition: PartitionId,
         of: &[Undone],
     ) -> Result<HashMap<MemoryId, Vec<GroupKey>>, StoreError> {
-        let mut statement = QueryBuilder::<Db>::new(
-            "SELECT memory_id, group_key FROM memory_groups WHERE partition_id = ",
-        );
+        let mut statement =
+            QueryBuilder::<Db>::new("SELECT memory_id, group_key FROM memory_groups WHERE partition_id = ");
         statement.push_bind(partition.0).push(" AND memory_id IN (");
         push_ids(&mut statement, of.iter().map(|(node, _)| node.id.0));
         let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
@@ -156,10 +155,7 @@ fn node(row: &Row) -> Result<Undone, StoreError> {
         audience: at.names(6, "audience")?,
         links: at.links(7)?,
         happened_at: at.time(8, "happened_us")?,
-        valid: Interval {
-            start: at.maybe_time(9, "valid_from_us")?,
-            end: at.maybe_time(10, "valid_to_us")?,
-        },
+        valid: Interval { start: at.maybe_time(9, "valid_from_us")?, end: at.maybe_time(10, "valid_to_us")? },
         expires_at: at.maybe_time(11, "expires_us")?,
         evidence: Vec::new(),
         entities: Vec::new(),

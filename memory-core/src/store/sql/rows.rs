@@ -276,7 +276,11 @@ impl Reader<'_> {
         Ok(Timestamp::from_micros(self.get(index, column)?))
     }
 
-    pub(super) fn maybe_time(&self, index: usize, column: &'static str) -> Result<Option<Timestamp>, StoreError> {
+    pub(super) fn maybe_time(
+        &self,
+        index: usize,
+        column: &'static str,
+    ) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.get::<Option<i64>>(index, column)?.map(Timestamp::from_micros))
     }
 
