@@ -125,6 +125,11 @@ impl Engine {
         self.graphs.of(partition).await
     }
 
+    /// Drops the graph of a partition from memory: the next use loads it anew.
+    pub fn drop_graph(&self, partition: PartitionId) {
+        self.graphs.forget(partition);
+    }
+
     /// Bytes of all graphs in memory.
     pub fn graph_bytes(&self) -> usize {
         self.graphs.bytes()
