@@ -80,7 +80,7 @@ impl SqlStore {
             return Ok(Vec::new());
         }
         let derivations: Vec<Uuid> = undone.iter().filter_map(|(_, derivation)| *derivation).collect();
-        let mut evidence = self.evidence_by_derivation(partition, &derivations).await?;
+        let mut evidence = self.evidence_by_derivation(&derivations).await?;
         let mut entities = self.entities_by_memory(partition, &undone).await?;
         let nodes = undone.into_iter().map(|(mut node, derivation)| {
             if let Some(found) = derivation.and_then(|derivation| evidence.remove(&derivation)) {
@@ -99,7 +99,6 @@ impl SqlStore {
     /// Memories that are evidence, by derivation.
     async fn evidence_by_derivation(
         &self,
-        partition: PartitionId,
         derivations: &[Uuid],
     ) -> Result<HashMap<Uuid, Vec<MemoryId>>, StoreError> {
         let mut evidence: HashMap<Uuid, Vec<MemoryId>> = HashMap::new();
@@ -109,9 +108,8 @@ impl SqlStore {
         let mut statement = QueryBuilder::<Db>::new(
             "SELECT i.derivation_id, i.source_kind, i.source_id, m.id FROM derivation_inputs i
              LEFT JOIN memories m ON m.partition_id = i.partition_id AND m.turn_id = i.source_id
-             WHERE i.is_evidence AND i.partition_id = ",
+             WHERE i.is_evidence AND i.derivation_id IN (",
         );
-        statement.push_bind(partition.0).push(" AND i.derivation_id IN (");
         push_ids(&mut statement, derivations.iter().copied());
         let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
         let rows: Vec<(Uuid, String, Uuid, Option<Uuid>)> = readable_tuples(&rows, "derivation_inputs")?;
