@@ -176,7 +176,7 @@ async fn an_erasure_leaves_no_edge_and_no_memory_derived_from_it() {
     let bench = Bench::new().await;
     let first = bench.add("ann", vec![fact("one"), fact("two")]).await;
     let linked = MemoryToRemember { links: vec![link(first[0], "supports", 0.5)], ..fact("three") };
-    let derived = MemoryToRemember { sources: vec![Source::Memory(first[0])], ..fact("four") };
+    let derived = MemoryToRemember { sources: vec![first[0].0], ..fact("four") };
     let more = bench.add("ann", vec![linked, derived]).await;
     assert_eq!(
         bench.ids_near(first[0], 1, GraphOptions::default()).await,

@@ -26,7 +26,7 @@ async fn garden(server: &TestServer) -> Vec<String> {
         json!({"text": "Roses grow \u{1}<there>.\r\n", "links": [link(&garden[0], "elaborates", 0.5)]});
     let roses = add(server, "mara", json!([roses])).await;
     let water = json!({"text": "They need water.", "links": [link(&roses[0], "supports", 1.0)]});
-    let derived = json!({"text": "Mara likes roses.", "source_memory_ids": [&roses[0]]});
+    let derived = json!({"text": "Mara likes roses.", "sources": [&roses[0]]});
     let more = add(server, "mara", json!([water, derived])).await;
     [garden, roses, more].concat()
 }
