@@ -13,6 +13,7 @@ use crate::domain::scope::{Caller, Owner};
 use crate::domain::time::Timestamp;
 use crate::domain::zone::Zone;
 use crate::error::Error;
+use crate::graph::Graphs;
 use crate::index::Index;
 use crate::indexing::commit_queue::CommitQueue;
 use crate::indexing::embedder_health::EmbedderHealth;
@@ -59,6 +60,7 @@ pub struct Parts {
 pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) index: Arc<dyn Index>,
+    pub(crate) graphs: Arc<Graphs>,
     /// Shared with the reindex job, which replaces it.
     pub(crate) embedder: Arc<RwLock<ActiveEmbedder>>,
     pub(crate) embedder_health: EmbedderHealth,
@@ -123,6 +125,7 @@ impl Engine {
         Ok(Arc::new(Self {
             copies: Arc::default(),
             _purger: Purger::start(Arc::clone(&store)),
+            graphs: Arc::new(Graphs::new(Arc::clone(&store), limits.graph_bytes)),
             store,
             index,
             embedder: Arc::new(RwLock::new(ActiveEmbedder { id, embedder })),

@@ -19,6 +19,7 @@ pub mod domain;
 pub mod engine;
 pub mod error;
 mod field_checks;
+pub mod graph;
 pub mod index;
 mod indexing;
 pub mod jobs;

@@ -44,6 +44,14 @@ pub struct Limits {
     pub bytes_embedded_at_once: usize,
     /// Milliseconds that a request waits for the embedder; vectors that are missing by then are made later.
     pub embedding_wait_ms: u64,
+    /// Bytes of the graphs of partitions in memory together, and of one graph.
+    pub graph_bytes: usize,
+    /// Hops of a search for neighbours.
+    pub graph_hops: u8,
+    /// Edges of a path between two memories.
+    pub graph_path_hops: u8,
+    /// Memories of one cluster that an answer names.
+    pub graph_cluster_memories: usize,
     /// Change sets that wait to be committed; further ones are refused as busy.
     pub commits_waiting: usize,
     /// Change sets in one transaction.
@@ -77,6 +85,10 @@ impl Default for Limits {
             chunks_embedded_at_once: 256,
             bytes_embedded_at_once: 64 * 1024,
             embedding_wait_ms: 10_000,
+            graph_bytes: 256 * 1024 * 1024,
+            graph_hops: 3,
+            graph_path_hops: 6,
+            graph_cluster_memories: 100,
             commits_waiting: 1_024,
             sets_per_commit: 128,
             recalls_kept: 1_000,

@@ -48,8 +48,8 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::routes::{
-    admin, backup, export, import, jobs, memories, meta, owners, recall, sessions, thinking, timezone, turns,
-    undo,
+    admin, backup, export, graph, graph_export, import, jobs, memories, meta, owners, recall, sessions,
+    thinking, timezone, turns, undo,
 };
 use crate::unsent::Unsent;
 
@@ -80,6 +80,9 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(memories::show_memory, memories::edit_memory, memories::delete_memory)) // /v1/memories/{id}
         .routes(routes!(memories::memory_history)) // GET /v1/memories/{id}/history
         .routes(routes!(memories::memory_provenance)) // GET /v1/memories/{id}/provenance
+        .routes(routes!(graph::memory_neighbours)) // GET /v1/memories/{id}/neighbours
+        .routes(routes!(graph::graph_path)) // GET /v1/graph/path
+        .routes(routes!(graph::graph_clusters)) // GET /v1/graph/clusters
         .routes(routes!(recall::recall)) // POST /v1/recall
         .routes(routes!(recall::why_not)) // POST /v1/recall/why-not
         .routes(routes!(thinking::show_profile)) // GET /v1/profile
@@ -103,6 +106,7 @@ fn work() -> OpenApiRouter<Arc<App>> {
 fn whole_store() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(export::export)) // GET /v1/export
+        .routes(routes!(graph_export::export_graph)) // GET /v1/graph/export
         .routes(routes!(admin::reindex)) // POST /v1/admin/reindex
         .routes(routes!(admin::check)) // POST /v1/admin/check
         .routes(routes!(admin::purge)) // GET /v1/admin/purge

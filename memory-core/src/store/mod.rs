@@ -15,6 +15,7 @@ mod embedders;
 mod erasures;
 mod error;
 mod extent;
+mod graph;
 mod jobs;
 mod maintenance;
 pub(crate) mod purger;
@@ -36,6 +37,7 @@ pub use embedders::{DroppedRows, Embedders, Unembedded};
 pub use erasures::{DetachedStep, Erasures, OwnerExtent};
 pub use error::{FailureKind, StoreError};
 pub use extent::Extent;
+pub use graph::{GraphSource, NodePage, NodeRecord};
 pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance, Purge, PurgeDebt, PurgeWait};
 pub(crate) use quarantine::leave_out;
@@ -63,6 +65,7 @@ pub trait Store:
     + Erasures
     + FilteredIds
     + IndexSource
+    + GraphSource
     + Embedders
     + Vectors
     + Jobs
@@ -80,6 +83,7 @@ impl<T> Store for T where
         + Erasures
         + FilteredIds
         + IndexSource
+        + GraphSource
         + Embedders
         + Vectors
         + Jobs

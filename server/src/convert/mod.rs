@@ -10,6 +10,8 @@ pub(crate) mod archive;
 pub(crate) mod cursor;
 mod fields;
 pub(crate) mod filter;
+pub(crate) mod graph;
+pub(crate) mod graphml;
 pub(crate) mod memories;
 pub(crate) mod provenance;
 pub(crate) mod recall;

@@ -77,7 +77,7 @@ fn texts(names: &[Name]) -> Vec<String> {
     names.iter().map(Name::to_string).collect()
 }
 
-fn kind(kind: Kind) -> wire::Kind {
+pub(super) fn kind(kind: Kind) -> wire::Kind {
     match kind {
         Kind::Turn => wire::Kind::Turn,
         Kind::Fact => wire::Kind::Fact,

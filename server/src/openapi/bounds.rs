@@ -182,6 +182,8 @@ fn bound_of(schema: &str, field: &str, limits: &Limits) -> Option<Bound> {
         ("RecallRequest", "limit") => whole(1, limits.recall_limit),
         ("RecallThoughts", "limit") => whole(1, THOUGHTS),
         ("ListMemories", "limit") => whole(1, limits.page_size),
+        (_, "hops") => whole(1, limits.graph_hops.into()),
+        (_, "max_hops") => whole(1, limits.graph_path_hops.into()),
         (_, "budget_tokens") => whole(0, limits.budget_tokens),
         (_, "max_text_bytes") => whole(1, bytes(limits.text_bytes)),
         (_, "rerank_candidates") => whole(1, limits.rerank_candidates),

@@ -3,6 +3,8 @@
 pub(crate) mod admin;
 pub(crate) mod backup;
 pub(crate) mod export;
+pub(crate) mod graph;
+pub(crate) mod graph_export;
 pub(crate) mod import;
 pub(crate) mod jobs;
 pub(crate) mod memories;

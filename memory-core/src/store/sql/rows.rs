@@ -276,7 +276,11 @@ impl Reader<'_> {
         Ok(Timestamp::from_micros(self.get(index, column)?))
     }
 
-    fn maybe_time(&self, index: usize, column: &'static str) -> Result<Option<Timestamp>, StoreError> {
+    pub(super) fn maybe_time(
+        &self,
+        index: usize,
+        column: &'static str,
+    ) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.get::<Option<i64>>(index, column)?.map(Timestamp::from_micros))
     }
 
@@ -323,7 +327,7 @@ impl Reader<'_> {
         statement_from_json(json).map(Some).map_err(|why| self.corrupt("statement", why))
     }
 
-    fn links(&self, index: usize) -> Result<Vec<Link>, StoreError> {
+    pub(super) fn links(&self, index: usize) -> Result<Vec<Link>, StoreError> {
         let Some(json) = self.get::<Option<&str>>(index, "links")? else { return Ok(Vec::new()) };
         links_from_json(json).map_err(|why| self.corrupt("links", &why))
     }

@@ -18,6 +18,7 @@ mod erased_identities;
 mod erasure_closure;
 mod failure;
 mod filtered;
+mod graph;
 mod groups;
 mod idempotency;
 mod identities;

@@ -10,6 +10,7 @@ pub mod embedding_later;
 pub mod erasing;
 pub mod erasing_owners;
 pub mod filtering;
+pub mod graph;
 pub mod jobs;
 pub mod keyed;
 pub mod linking;
@@ -76,6 +77,7 @@ macro_rules! store_contract {
             linking: links_belong_to_their_version, unknown_targets_are_refused, links_are_removed_with_their_target,
                 a_revision_that_keeps_links_keeps_the_remaining_ones, new_memories_of_a_set_link_to_each_other,
                 links_to_a_replacing_document_lead_to_the_kept_one, links_and_erasures_of_one_set_agree;
+            graph: nodes_have_what_their_present_version_has, nodes_are_read_in_pages;
             reading: fields_are_returned_exactly, numbers_in_metadata_are_returned_exactly, loaded_indexed_and_committed_memories_are_equal,
                 changes_are_returned_in_order, tenants_are_isolated, owners_are_listed_in_pages,
                 sessions_and_turns_are_listed_in_pages, an_edit_of_a_turns_memory_keeps_the_turn;
