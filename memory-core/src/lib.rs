@@ -35,6 +35,7 @@ pub mod store;
 pub mod testing;
 pub mod text;
 pub mod think;
+pub mod working;
 
 pub use engine::{Engine, Parts};
 pub use error::Error;

@@ -118,7 +118,9 @@ fn can_happen(code: Code, path: &str, operation: &Operation) -> bool {
         }
         Code::MissingField => has_body,
         Code::WrongType | Code::UnknownField | Code::InvalidRequest | Code::OverLimit => takes_something,
-        Code::NotFound => path.contains("{id}") || id == "why_not" || id == "add_memories",
+        Code::NotFound => {
+            path.contains("{id}") || path.contains("{key}") || id == "why_not" || id == "add_memories"
+        }
         Code::VersionConflict => id == "edit_memory",
         Code::ConfirmationStale => id == "delete_matching" || id == "delete_owner",
         Code::JobNotOver => id == "undo_job",
