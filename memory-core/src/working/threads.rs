@@ -231,7 +231,7 @@ fn is_answered(by: &str, words: &BTreeSet<String>, later: &[Turn<'_>]) -> bool {
     let mut others = later.iter().filter(|turn| turn.by != by);
     let is_reply = |turn: &Turn<'_>| {
         let said: usize = turn.statements().map(|sentence| all_words(sentence).count()).sum();
-        let first = turn.statements().next().and_then(|sentence| all_words(sentence).next());
+        let first = turn.sentences.first().and_then(|sentence| all_words(sentence).next());
         said >= REPLY_WORDS || first.is_some_and(|first| SHORT_ANSWERS.contains(&first.as_str()))
     };
     let Some(next) = others.next() else { return false };

@@ -1,14 +1,17 @@
 //! Consolidation of sessions that are closed or have grown long into digests.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use memory_core::domain::id::JobId;
 use memory_core::domain::job::Job;
 use memory_core::domain::memory::Kind;
 use memory_core::domain::turn::Role;
+use memory_core::error::Error;
 use memory_core::memories::request::Edit;
 use memory_core::model::language_model::scripted::{ScriptedLanguageModel, ScriptedReply};
-use memory_core::store::Jobs;
+use memory_core::store::{Jobs, StoreError};
 use memory_core::testing::{CALLER, START, TestEngine, question, turn, turns};
 use memory_core::think::settings::{Profile, ThinkingSettings};
 use memory_core::working::request::ReadWorkingMemory;
@@ -47,6 +50,16 @@ async fn a_closed_session_gets_one_digest_by_the_model_and_a_new_turn_opens_it()
     );
 }
 
+/// Engine over the store of one that was dropped, whose tasks may still hold it.
+async fn reopened(folder: &Path, model: &Arc<ScriptedLanguageModel>) -> TestEngine {
+    loop {
+        match TestEngine::thinking(folder, digests(Some(Arc::clone(model)))).await {
+            Err(Error::Store(StoreError::InUse { .. })) => tokio::time::sleep(Duration::from_millis(5)).await,
+            opened => return opened.expect("an engine"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_repeated_job_and_one_after_a_restart_make_one_digest() {
     let model = ScriptedLanguageModel::new(retold);
@@ -63,7 +76,7 @@ async fn a_repeated_job_and_one_after_a_restart_make_one_digest() {
     let Story { engine, scope, folder } = story;
     drop(engine);
 
-    let engine = TestEngine::thinking(folder.path(), digests(Some(model.clone()))).await.expect("an engine");
+    let engine = reopened(folder.path(), &model).await;
     let story = Story { engine, scope, folder };
     for _ in 0..400 {
         if story.digest("chat").await.is_some() {
