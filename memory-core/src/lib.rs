@@ -36,6 +36,7 @@ pub mod store;
 pub mod testing;
 pub mod text;
 pub mod think;
+pub mod working;
 
 pub use engine::{Engine, Parts};
 pub use error::Error;

@@ -71,6 +71,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "bounded per owner",
     ),
     (
+        "UPDATE recalls SET session_key",
+        "SEARCH recalls USING PRIMARY KEY (partition_id=?)",
+        "bounded per owner",
+    ),
+    (
         "SELECT count(*) FROM memories m WHERE m.partition_id",
         "SEARCH m USING",
         "counts all matches of a filter",

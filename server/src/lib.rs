@@ -49,7 +49,7 @@ use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::routes::{
     admin, backup, export, graph, graph_export, import, jobs, memories, meta, owners, recall, sessions,
-    thinking, timezone, turns, undo,
+    thinking, timezone, turns, undo, working_memory,
 };
 use crate::unsent::Unsent;
 
@@ -93,6 +93,8 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(timezone::show_timezone, timezone::set_timezone)) // /v1/timezone
         .routes(routes!(sessions::list_sessions)) // GET /v1/sessions
         .routes(routes!(sessions::session_turns)) // GET /v1/sessions/{id}/turns
+        .routes(routes!(working_memory::working_memory)) // GET /v1/sessions/{key}/working-memory
+        .routes(routes!(working_memory::close_session)) // POST /v1/sessions/{key}/close
         .routes(routes!(owners::list_owners)) // GET /v1/owners
         .routes(routes!(owners::delete_owner)) // POST /v1/owners/delete
         .routes(routes!(jobs::list_jobs)) // GET /v1/jobs

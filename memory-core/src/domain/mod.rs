@@ -6,6 +6,7 @@
 
 pub mod change;
 pub mod clock;
+pub mod consolidation;
 pub mod derivation;
 pub mod embedder;
 pub mod filter;

@@ -17,19 +17,19 @@ use crate::text::{TokenCounter, has_single_blanks_only};
 
 /// Candidate for the block.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Piece<'a> {
+pub(crate) struct Piece<'a> {
     /// The memory.
-    pub(super) memory: &'a Memory,
+    pub(crate) memory: &'a Memory,
     /// Best-matching span, shown alone if the whole text does not fit.
-    pub(super) best_span: Option<(u32, u32)>,
+    pub(crate) best_span: Option<(u32, u32)>,
     /// True to show a date in its line in any case, because it contradicts another memory of the block.
-    pub(super) is_dated: bool,
+    pub(crate) is_dated: bool,
     /// True if the text is an excerpt, of which only the span is shown.
-    pub(super) is_excerpt: bool,
+    pub(crate) is_excerpt: bool,
 }
 
 /// Builds the block for a reader. `neighbours` are adjacent turns in order of priority.
-pub(super) fn assemble(
+pub(crate) fn assemble(
     recalled: &[Piece<'_>],
     neighbours: &[&Memory],
     reader: &Reader,

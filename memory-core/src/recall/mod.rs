@@ -6,7 +6,7 @@
 pub(crate) mod access_log;
 mod activation;
 mod as_of;
-mod assemble;
+pub(crate) mod assemble;
 mod check;
 mod companions;
 mod contradictions;
@@ -27,7 +27,7 @@ pub mod signals;
 mod supersession;
 pub(crate) mod tables;
 mod text_room;
-mod validity_note;
+pub(crate) mod validity_note;
 mod why_not;
 
 use std::collections::{HashMap, HashSet};
@@ -39,13 +39,14 @@ use tracing::{Instrument, debug_span};
 
 use crate::domain::id::{MemoryId, PartitionId, RecallId};
 use crate::domain::memory::Memory;
+use crate::domain::name::Name;
 use crate::domain::scope::{Caller, Scope};
 use crate::domain::time::Timestamp;
 use crate::domain::zone::Zone;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
 use crate::index::{Candidate, Exactness, IndexQuery, View};
-use crate::scope::SearchTargets;
+use crate::scope::{SearchTargets, owner};
 use crate::store::RecallRecord;
 use crate::text::time_expressions;
 use assemble::Piece;
@@ -70,9 +71,18 @@ impl Engine {
     /// index fails. A missing embedder or cross-encoder is no error: see [`Recalled::degraded`].
     pub async fn recall(&self, caller: &Caller, request: Recall) -> Result<Recalled, Error> {
         let now = request.now.unwrap_or_else(|| self.now());
+        let (scope, session) = (request.scope.clone(), request.session.clone());
         let recalled =
             self.recall_without_access_log(caller, request, now).instrument(debug_span!("recall")).await?;
-        debug_span!("access_log").in_scope(|| self.record_access(&recalled, now));
+        // Another owner may have a session of the same key.
+        let session = match session {
+            Some(key) => {
+                let own = self.store.partition_of(caller.tenant, &owner(&scope)?).await?;
+                own.map(|own| (own, key))
+            }
+            None => None,
+        };
+        debug_span!("access_log").in_scope(|| self.record_access(&recalled, now, session.as_ref()));
         Ok(recalled)
     }
 
@@ -296,14 +306,16 @@ impl Engine {
         assemble::assemble(&pieces, &adjacent, shown.reader, budget_tokens)
     }
 
-    /// Step 7: one access-log record per partition.
-    fn record_access(&self, recalled: &Recalled, now: Timestamp) {
+    /// Step 7: one access-log record per partition; that of the owner names the session.
+    fn record_access(&self, recalled: &Recalled, now: Timestamp, session: Option<&(PartitionId, Name)>) {
         let mut hits: HashMap<PartitionId, Vec<(MemoryId, f32)>> = HashMap::new();
         for one in &recalled.memories {
             hits.entry(one.partition).or_default().push((one.memory.id, one.score));
         }
         for (partition, hits) in hits {
-            self.access_log.record(RecallRecord { id: recalled.id, partition, recalled_at: now, hits });
+            let session = session.filter(|(own, _)| *own == partition).map(|(_, key)| key.clone());
+            let record = RecallRecord { id: recalled.id, partition, session, recalled_at: now, hits };
+            self.access_log.record(record);
         }
     }
 }

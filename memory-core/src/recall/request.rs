@@ -18,6 +18,9 @@ pub struct Recall {
     pub query: String,
     /// Maximum number of memories returned.
     pub limit: u32,
+    /// Key of the session for which the recall is made: the access log keeps it, and the working memory of the session
+    /// returns what was recalled. The ranking does not depend on it.
+    pub session: Option<Name>,
     /// Filter that every returned memory passes.
     pub filter: Filter,
     /// Maximum length of the context block in LLM tokens; 0 for no block.

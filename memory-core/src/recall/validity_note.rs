@@ -10,16 +10,16 @@ use crate::domain::zone::Zone;
 
 /// For whom the context block is written.
 #[derive(Clone, Debug)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     /// Valid time: what ended by then is marked.
-    pub(super) valid_at: Timestamp,
+    pub(crate) valid_at: Timestamp,
     /// Zone of the days of memories whose time has no offset of its own.
-    pub(super) zone: Zone,
+    pub(crate) zone: Zone,
 }
 
 impl Reader {
     /// Zone in which the days of a memory are counted.
-    pub(super) fn zone_of(&self, memory: &Memory) -> Zone {
+    pub(crate) fn zone_of(&self, memory: &Memory) -> Zone {
         self.zone.or_own(memory.happened.offset)
     }
 

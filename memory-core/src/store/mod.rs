@@ -20,6 +20,7 @@ mod jobs;
 mod maintenance;
 pub(crate) mod purger;
 mod quarantine;
+mod sessions;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
 mod thinking;
@@ -42,6 +43,7 @@ pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance, Purge, PurgeDebt, PurgeWait};
 pub(crate) use quarantine::leave_out;
 pub use quarantine::rows_left_out;
+pub use sessions::Sessions;
 pub use thinking::{PendingPartition, PendingTurn, Thinking};
 pub use usage::{USAGE_ENTRIES_AT_MOST, Usage, UsageEntry, UsageLedger};
 pub use vectors::{MadeVector, PutVectors, RowToEmbed, Vectors, VectorsPut, VectorsToPut};
@@ -70,6 +72,7 @@ pub trait Store:
     + Vectors
     + Jobs
     + Thinking
+    + Sessions
     + UsageLedger
     + AccessLog
     + Maintenance
@@ -88,6 +91,7 @@ impl<T> Store for T where
         + Vectors
         + Jobs
         + Thinking
+        + Sessions
         + UsageLedger
         + AccessLog
         + Maintenance

@@ -81,4 +81,6 @@ mod thinking;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod undo;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod working_memory;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod zones;

@@ -46,6 +46,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "engine",
         ],
     ),
+    ("working", &["domain", "text", "limits", "store", "error", "scope", "recall", "engine"]),
     (
         "memories",
         &[
@@ -153,11 +154,14 @@ const PURE: &[&str] = &[
     "scope/owner.rs",
     "think/calls/budget.rs",
     "think/candidate.rs",
+    "think/consolidate/contract.rs",
+    "think/consolidate/draft.rs",
     "think/extract/contract.rs",
     "think/extract/dates.rs",
     "think/extract/grounding.rs",
     "think/extract/prompt.rs",
     "think/extract/rules/",
+    "think/extractive.rs",
     "think/facts/confidential.rs",
     "think/organise/contract.rs",
     "think/organise/edits/",
@@ -171,6 +175,11 @@ const PURE: &[&str] = &[
     "think/tim/organise.rs",
     "think/tim/profile.rs",
     "think/tim/replies.rs",
+    "working/admission.rs",
+    "working/contents.rs",
+    "working/request.rs",
+    "working/response.rs",
+    "working/threads.rs",
 ];
 /// The one pure file that may read the machine's clock: it defines the injected one.
 const CLOCK: &str = "domain/clock.rs";

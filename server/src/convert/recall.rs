@@ -36,6 +36,7 @@ pub(crate) fn recall(
         scope,
         query: request.query,
         limit: request.limit.unwrap_or(defaults.limit),
+        session: fields::optional_name(request.session.as_deref(), "session")?,
         filter: filter(request.filter.as_ref(), &zone, "filter")?,
         budget_tokens: request.budget_tokens.unwrap_or(defaults.budget_tokens),
         max_text_bytes: request.max_text_bytes,
@@ -127,7 +128,7 @@ fn explain(explanation: Explanation) -> wire::Explain {
     }
 }
 
-fn context(context: Context) -> wire::Context {
+pub(super) fn context(context: Context) -> wire::Context {
     wire::Context {
         text: context.text,
         tokens: context.tokens,

@@ -206,6 +206,7 @@ pub(crate) fn session(session: Session) -> wire::Session {
         turns: session.turn_count,
         started_at: session.started_at.to_string(),
         recorded_at: session.recorded_at.to_string(),
+        closed_at: session.closed_at.map(|closed| closed.to_string()),
     }
 }
 

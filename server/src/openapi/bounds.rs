@@ -17,11 +17,12 @@ use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, Schema, SchemaType, Typ
 use utoipa::openapi::{KnownFormat, OpenApi, RefOr, SchemaFormat};
 
 /// Schemas of requests and their parts. Responses have no bounds.
-const REQUESTS: [&str; 20] = [
+const REQUESTS: [&str; 21] = [
     "AddMemories",
     "AddTurns",
     "AsOf",
     "AuditFacts",
+    "CloseSession",
     "DeleteMatching",
     "DeleteOwner",
     "DocumentName",

@@ -119,7 +119,11 @@ fn can_happen(code: Code, path: &str, operation: &Operation) -> bool {
         }
         Code::MissingField => has_body || id == "graph_path",
         Code::WrongType | Code::UnknownField | Code::InvalidRequest | Code::OverLimit => takes_something,
-        Code::NotFound => path.contains("{id}") || ["why_not", "add_memories", "graph_path"].contains(&id),
+        Code::NotFound => {
+            path.contains("{id}")
+                || path.contains("{key}")
+                || ["why_not", "add_memories", "graph_path"].contains(&id)
+        }
         Code::VersionConflict => id == "edit_memory",
         Code::ConfirmationStale => id == "delete_matching" || id == "delete_owner",
         Code::JobNotOver => id == "undo_job",

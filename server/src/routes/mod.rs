@@ -16,6 +16,7 @@ pub(crate) mod thinking;
 pub(crate) mod timezone;
 pub(crate) mod turns;
 pub(crate) mod undo;
+pub(crate) mod working_memory;
 
 use axum::Json;
 use axum::http::StatusCode;

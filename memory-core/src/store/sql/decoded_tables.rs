@@ -130,14 +130,15 @@ pub(super) const DECODED: &[Decoded] = &[
         "unreadable_recall",
         "entries of the access log",
         "recalls",
-        "hits, partition_id, id, recalled_us",
+        "hits, partition_id, id, recalled_us, session_key",
         |row| {
             let at = Reader { row, table: "recalls" };
             let hits: &[u8] = at.get(0, "hits")?;
             if !is_packed(hits) {
                 return Err(at.corrupt("hits", "has a part of a hit"));
             }
-            tuple::<(Vec<u8>, i64, Uuid, i64)>(row, "recalls")
+            at.name(4, "session_key")?;
+            tuple::<(Vec<u8>, i64, Uuid, i64, Option<String>)>(row, "recalls")
         }
     ),
     decoded!("unreadable_job", "jobs", "durable_jobs", JOB_COLUMNS, |row| read_job(row).map(drop)),

@@ -169,7 +169,8 @@ fn decode_version(
 
 /// The column `turn_count` is the place of the next turn: it counts erased turns as well, so the turns are counted.
 pub(super) const SESSION_COLUMNS: &str = "id, key, ordinal,
-    (SELECT COUNT(*) FROM turns WHERE turns.session_id = sessions.id), started_us, recorded_us";
+    (SELECT COUNT(*) FROM turns WHERE turns.session_id = sessions.id), started_us, recorded_us,
+    closed_us";
 
 /// Decodes a session from [`SESSION_COLUMNS`].
 pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
@@ -181,6 +182,7 @@ pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
         turn_count: at.number(3, "turn_count")?,
         started_at: at.time(4, "started_us")?,
         recorded_at: at.time(5, "recorded_us")?,
+        closed_at: at.maybe_time(6, "closed_us")?,
     })
 }
 

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken contract is a panic")]
 
+pub mod consolidating;
 pub mod deriving;
 pub mod embedding_later;
 pub mod erasing;
@@ -104,6 +105,8 @@ macro_rules! store_contract {
             reopening: erasure_reopens_what_was_superseded, erasure_recalls_what_was_merged_or_dropped;
             embedding_later: vectors_come_after_their_rows, vectors_of_another_text_are_not_written,
                 vectors_of_a_lost_lease_or_an_erased_owner_are_not_written, only_rows_in_use_wait_for_vectors;
+            consolidating: a_session_is_closed_until_its_next_turn, digests_are_asked_for_and_answered,
+                newest_turns_and_named_memories_are_read, recalls_of_a_session_go_with_it;
             working: recalls_are_bounded_per_partition, settings_are_stored,
                 rows_of_another_embedder_replace_those_in_use, rows_of_recipes_are_kept_apart, rows_of_a_stale_version_are_skipped,
                 a_lost_lease_changes_no_embedder;

@@ -14,6 +14,7 @@ mod retry;
 mod streams;
 mod thinking;
 mod transport;
+mod working_memory;
 mod writes;
 
 use std::fmt;

@@ -24,6 +24,7 @@ mod server;
 mod thinking;
 mod timezone;
 mod undo;
+mod working_memory;
 
 pub use archive::*;
 pub use facts::*;
@@ -42,6 +43,7 @@ pub use server::*;
 pub use thinking::*;
 pub use timezone::*;
 pub use undo::*;
+pub use working_memory::*;
 
 /// Reads `null` as the default of a field that is not an `Option`.
 fn null_as_default<'de, D, T>(reader: D) -> Result<T, D::Error>

@@ -19,6 +19,10 @@ pub struct RecallRequest {
     /// Maximum number of memories to return, 1 to 200. Default: 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+    /// Name of the session for which the recall is made. The memories returned are then in the working memory of that session
+    /// (`GET /v1/sessions/{key}/working-memory`); the ranking does not depend on it. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
     /// Filter that every returned memory passes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<Filter>,

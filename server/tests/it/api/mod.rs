@@ -19,3 +19,4 @@ mod timezone;
 mod undo;
 mod vectors_later;
 mod web_pages;
+mod working_memory;

@@ -49,6 +49,8 @@ fn every_operation_is_documented() {
         "POST /v1/recall/why-not",
         "GET /v1/sessions",
         "GET /v1/sessions/{id}/turns",
+        "GET /v1/sessions/{key}/working-memory",
+        "POST /v1/sessions/{key}/close",
         "GET /v1/owners",
         "POST /v1/owners/delete",
         "GET /v1/jobs",
