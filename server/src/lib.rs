@@ -48,7 +48,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::routes::{
-    admin, backup, export, import, jobs, memories, meta, owners, recall, sessions, thinking, timezone, turns,
+    admin, backup, export, grants, import, jobs, memories, meta, owners, recall, sessions, thinking, timezone, turns,
     undo,
 };
 use crate::unsent::Unsent;
@@ -88,6 +88,9 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(thinking::audit_facts)) // POST /v1/audit
         .routes(routes!(thinking::show_thinking, thinking::set_thinking)) // /v1/thinking
         .routes(routes!(timezone::show_timezone, timezone::set_timezone)) // /v1/timezone
+        .routes(routes!(grants::give_grant, grants::list_grants)) // /v1/grants
+        .routes(routes!(grants::show_grant, grants::revoke_grant)) // /v1/grants/{id}
+        .routes(routes!(grants::grant_events)) // GET /v1/grants/{id}/events
         .routes(routes!(sessions::list_sessions)) // GET /v1/sessions
         .routes(routes!(sessions::session_turns)) // GET /v1/sessions/{id}/turns
         .routes(routes!(owners::list_owners)) // GET /v1/owners

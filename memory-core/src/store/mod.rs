@@ -15,6 +15,7 @@ mod embedders;
 mod erasures;
 mod error;
 mod extent;
+mod grants;
 mod jobs;
 mod maintenance;
 pub(crate) mod purger;
@@ -36,6 +37,9 @@ pub use embedders::{DroppedRows, Embedders, Unembedded};
 pub use erasures::{DetachedStep, Erasures, OwnerExtent};
 pub use error::{FailureKind, StoreError};
 pub use extent::Extent;
+pub use grants::{
+    Given, GrantBounds, GrantPage, GrantParty, GrantRefusal, GrantUse, Grants, NewGrant, OpenGrant,
+};
 pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance, Purge, PurgeDebt, PurgeWait};
 pub(crate) use quarantine::leave_out;
@@ -67,6 +71,7 @@ pub trait Store:
     + Vectors
     + Jobs
     + Thinking
+    + Grants
     + UsageLedger
     + AccessLog
     + Maintenance
@@ -84,6 +89,7 @@ impl<T> Store for T where
         + Vectors
         + Jobs
         + Thinking
+        + Grants
         + UsageLedger
         + AccessLog
         + Maintenance

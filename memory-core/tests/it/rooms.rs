@@ -52,6 +52,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "archive",
         &["domain", "text", "limits", "store", "error", "field_checks", "scope", "indexing", "engine"],
     ),
+    ("grants", &["domain", "store", "error", "engine"]),
     (
         "think",
         &[
@@ -121,6 +122,7 @@ const PURE: &[&str] = &[
     "recall/check.rs",
     "recall/contradictions.rs",
     "recall/fuse.rs",
+    "recall/granted.rs",
     "recall/scores.rs",
     "recall/settings.rs",
     "recall/supersession.rs",

@@ -17,7 +17,7 @@ use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, Schema, SchemaType, Typ
 use utoipa::openapi::{KnownFormat, OpenApi, RefOr, SchemaFormat};
 
 /// Schemas of requests and their parts. Responses have no bounds.
-const REQUESTS: [&str; 20] = [
+const REQUESTS: [&str; 21] = [
     "AddMemories",
     "AddTurns",
     "AsOf",
@@ -26,6 +26,7 @@ const REQUESTS: [&str; 20] = [
     "DeleteOwner",
     "DocumentName",
     "EditMemory",
+    "GiveGrant",
     "Link",
     "ListMemories",
     "NewMemory",
@@ -173,6 +174,7 @@ fn bound_of(schema: &str, field: &str, limits: &Limits) -> Option<Bound> {
         ("PreviewFacts", "turns") => Bound::Items { least: 1, most: PREVIEWED_TURNS },
         (_, "turns") => Bound::Items { least: 1, most: limits.turns_per_call },
         (_, "memories") => Bound::Items { least: 1, most: limits.memories_per_call },
+        ("GiveGrant", "memory_ids") => Bound::Items { least: 1, most: limits.memories_per_grant },
         (_, "sources") => Bound::Items { least: 0, most: limits.sources_per_memory },
         (_, "links") => Bound::Items { least: 0, most: limits.links_per_memory },
         (_, "vector") => Bound::Items { least: 1, most: VECTOR_ELEMENTS },
@@ -191,7 +193,7 @@ fn bound_of(schema: &str, field: &str, limits: &Limits) -> Option<Bound> {
         (_, "attribute") => Bound::Texts { pattern: Pattern::Attribute, longest: Attribute::MAX_BYTES },
         (
             _,
-            "user_id" | "agent_id" | "app_id" | "run_id" | "session" | "key" | "author" | "place" | "partner"
+            "user_id" | "agent_id" | "app_id" | "run_id" | "session" | "key" | "tag" | "author" | "place" | "partner"
             | "namespace" | "subject" | "object" | "relation",
         ) => Bound::Texts { pattern: Pattern::Name, longest: Name::MAX_BYTES },
         (

@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod backup;
 pub(crate) mod export;
+pub(crate) mod grants;
 pub(crate) mod import;
 pub(crate) mod jobs;
 pub(crate) mod memories;

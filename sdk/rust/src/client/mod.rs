@@ -7,6 +7,7 @@
 
 mod builder;
 mod error;
+mod grants;
 mod operations;
 mod pages;
 mod retry;
@@ -22,6 +23,7 @@ use reqwest::Url;
 
 pub use builder::ClientBuilder;
 pub use error::Error;
+pub use grants::GrantQuery;
 pub use pages::{JobQuery, SessionQuery};
 pub use retry::RetryPolicy;
 pub use writes::KeyedWrite;
