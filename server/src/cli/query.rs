@@ -96,7 +96,7 @@ pub(super) async fn show(global: &Global, args: ShowArgs) -> Result<(), Failure>
 }
 
 /// Parses the filter, if one is given.
-pub(super) pub(super) fn filter(argument: &FilterArg) -> Result<Option<Filter>, Failure> {
+pub(super) fn filter(argument: &FilterArg) -> Result<Option<Filter>, Failure> {
     let read = |text: &String| {
         serde_json::from_str(text)
             .map_err(|error| Failure::Usage(format!("--filter cannot be read: {error}")))
