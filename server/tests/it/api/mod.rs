@@ -3,6 +3,7 @@
 
 mod bare_dates;
 mod erasure;
+mod grants;
 mod jobs;
 mod numbers;
 mod objects;
