@@ -1,7 +1,10 @@
 //! Statements that give a store the schema of an earlier release.
 
-/// Statements that undo migrations 12 to 14.
+/// Statements that undo migrations 12 to 16.
 pub(crate) const BEFORE_IDENTITIES: &str = "
+    DROP TABLE grants;
+    DROP TABLE grant_memories;
+    DROP TABLE grant_events;
     ALTER TABLE turns DROP COLUMN utc_offset_minutes;
     ALTER TABLE memories DROP COLUMN utc_offset_minutes;
     ALTER TABLE memory_versions DROP COLUMN utc_offset_minutes;

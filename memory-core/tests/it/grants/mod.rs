@@ -1,6 +1,7 @@
 //! Grants through the engine: what a grantee recalls, what no grant opens, and when a grant ends.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod cost;
 mod properties;
 
 use std::collections::BTreeSet;
@@ -272,7 +273,7 @@ async fn a_grant_goes_with_its_giver_its_grantee_and_what_it_names() {
     engine.erase(&CALLER, one, None).await.unwrap();
     let left = engine.grant(&CALLER, named.id).await.unwrap();
     assert_eq!(left.selection, Selection::Memories(vec![other]));
-    assert_eq!(ann.texts(&bob(), "beagle").await, set(&["the beagle sleeps"]));
+    assert_eq!(ann.texts(&bob(), "beagle").await, set(&["bob reads", "the beagle sleeps"]));
     ann.erase_owner(&bob()).await;
     let gone = engine.grant(&CALLER, named.id).await.unwrap_err();
     assert!(matches!(gone, Error::NotFound { .. }), "{gone}");
