@@ -48,8 +48,8 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::routes::{
-    admin, backup, export, grants, import, jobs, memories, meta, owners, recall, sessions, thinking, timezone, turns,
-    undo,
+    admin, backup, export, grants, import, jobs, memories, meta, owners, recall, sessions, thinking,
+    timezone, turns, undo,
 };
 use crate::unsent::Unsent;
 

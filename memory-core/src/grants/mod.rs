@@ -38,8 +38,10 @@ impl Engine {
         };
         let event = GrantEventId(self.ids.next(now));
         let new = NewGrant { grant, event, idempotency: request.idempotency };
-        let bounds =
-            GrantBounds { per_giver: self.limits.grants_per_owner, per_grantee: self.limits.grants_per_grantee };
+        let bounds = GrantBounds {
+            per_giver: self.limits.grants_per_owner,
+            per_grantee: self.limits.grants_per_grantee,
+        };
         match self.store.give(caller.tenant, &new, bounds).await? {
             Given::New(grant) => Ok((grant, false)),
             Given::Repeated(grant) => Ok((grant, true)),
@@ -80,8 +82,7 @@ impl Engine {
         self.check_page(request.limit)?;
         let open_at = request.only_open.then(|| self.now());
         let page = GrantPage { open_at, after: request.after, limit: request.limit };
-        let party =
-            if request.received { GrantParty::Grantee(owner) } else { GrantParty::Giver(owner) };
+        let party = if request.received { GrantParty::Grantee(owner) } else { GrantParty::Giver(owner) };
         Ok(self.store.grants(caller.tenant, &party, page).await?)
     }
 
@@ -174,6 +175,8 @@ fn refused(refusal: GrantRefusal, grant: &Grant, bounds: GrantBounds) -> Error {
         GrantRefusal::Over => Error::invalid("expires_at", "must lie in the future"),
         GrantRefusal::KeyReused => Error::IdempotencyKeyReused,
         GrantRefusal::GiverFull => over("scope", "the number of open grants of an owner", bounds.per_giver),
-        GrantRefusal::GranteeFull => over("to", "the number of open grants to one grantee", bounds.per_grantee),
+        GrantRefusal::GranteeFull => {
+            over("to", "the number of open grants to one grantee", bounds.per_grantee)
+        }
     }
 }

@@ -51,8 +51,7 @@ impl Granted {
         returned: impl IntoIterator<Item = MemoryId>,
         context: &Context,
     ) -> Vec<GrantRead> {
-        let read: BTreeSet<MemoryId> =
-            returned.into_iter().chain(context.memories.iter().copied()).collect();
+        let read: BTreeSet<MemoryId> = returned.into_iter().chain(context.memories.iter().copied()).collect();
         let mut reads: BTreeMap<(PartitionId, GrantId), u32> = BTreeMap::new();
         for (partition, granted) in read.iter().filter_map(|id| self.by_memory.get(id)) {
             *reads.entry((*partition, granted.grant)).or_default() += 1;

@@ -88,8 +88,10 @@ impl Engine {
                 loaded => Ok(loaded?.map_or(Load::Late, |()| Load::Ready(Box::new((partition, view))))),
             }
         });
-        let (mut ready, mut loading) =
-            (SearchTargets { left_out: targets.left_out, givers: targets.givers, ..SearchTargets::default() }, 0);
+        let (mut ready, mut loading) = (
+            SearchTargets { left_out: targets.left_out, givers: targets.givers, ..SearchTargets::default() },
+            0,
+        );
         for load in try_join_all(loads).await? {
             match load {
                 Load::Ready(target) => ready.partitions.push(*target),

@@ -117,12 +117,7 @@ pub struct GrantUse {
 pub trait Grants: Send + Sync + Debug {
     /// Gives a grant and notes it in the audit log, in one transaction. If the giver has as many grants as it may have, the
     /// oldest ended one is deleted with its audit log.
-    async fn give(
-        &self,
-        tenant: TenantId,
-        new: &NewGrant,
-        bounds: GrantBounds,
-    ) -> Result<Given, StoreError>;
+    async fn give(&self, tenant: TenantId, new: &NewGrant, bounds: GrantBounds) -> Result<Given, StoreError>;
 
     /// Revokes a grant and notes it in the audit log, in one transaction. When it returns, no read opens anything through the
     /// grant, in any process. A grant that was revoked before stays as it is. `None` if there is no such grant.

@@ -98,9 +98,9 @@ fn named(principal: &Principal) -> String {
 /// One line for an entry of the audit log.
 fn event_line(event: &GrantEvent, is_utc: bool) -> String {
     let at = print::when(&event.at, &print::zone(is_utc));
-    let recall = event.recall_id.map_or_else(String::new, |recall| {
-        format!("  {} memories by recall {recall}", event.memories)
-    });
+    let recall = event
+        .recall_id
+        .map_or_else(String::new, |recall| format!("  {} memories by recall {recall}", event.memories));
     format!("{at}  {:<7}  caller {}{recall}\n", event.kind, event.caller)
 }
 

@@ -156,9 +156,10 @@ pub(crate) fn why_not_answer(why: WhyNot) -> wire::WhyNotResponse {
         Verdict::Returned => (wire::WhyNot::Returned, "it does come back".to_owned()),
         Verdict::NotInScope => (wire::WhyNot::NotInScope, "the scope has no such memory".to_owned()),
         Verdict::Expired => (wire::WhyNot::Expired, "it had expired at the recall's moment".to_owned()),
-        Verdict::NotVisible => {
-            (wire::WhyNot::NotVisible, "it is its owner's alone: the scope does not name them, and no grant opens it".to_owned())
-        }
+        Verdict::NotVisible => (
+            wire::WhyNot::NotVisible,
+            "it is its owner's alone: the scope does not name them, and no grant opens it".to_owned(),
+        ),
         Verdict::NotValid => (
             wire::WhyNot::NotValid,
             "it does not hold at the recall's valid time, or was said later".to_owned(),

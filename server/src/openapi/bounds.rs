@@ -193,8 +193,8 @@ fn bound_of(schema: &str, field: &str, limits: &Limits) -> Option<Bound> {
         (_, "attribute") => Bound::Texts { pattern: Pattern::Attribute, longest: Attribute::MAX_BYTES },
         (
             _,
-            "user_id" | "agent_id" | "app_id" | "run_id" | "session" | "key" | "tag" | "author" | "place" | "partner"
-            | "namespace" | "subject" | "object" | "relation",
+            "user_id" | "agent_id" | "app_id" | "run_id" | "session" | "key" | "tag" | "author" | "place"
+            | "partner" | "namespace" | "subject" | "object" | "relation",
         ) => Bound::Texts { pattern: Pattern::Name, longest: Name::MAX_BYTES },
         (
             _,

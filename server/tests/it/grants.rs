@@ -18,12 +18,8 @@ async fn a_grant_is_given_and_revoked_through_the_sdk() {
     let ids = client.add_memories(&request).await.unwrap().memory_ids;
     let asked = RecallRequest { scope: bob.clone(), query: "beagle".to_owned(), ..RecallRequest::default() };
     assert!(client.recall(&asked).await.unwrap().memories.is_empty());
-    let given = GiveGrant {
-        scope: ann,
-        to: bob.clone(),
-        memory_ids: Some(vec![ids[1]]),
-        ..GiveGrant::default()
-    };
+    let given =
+        GiveGrant { scope: ann, to: bob.clone(), memory_ids: Some(vec![ids[1]]), ..GiveGrant::default() };
     let grant = client.give_grant(&given).await.unwrap();
     let recalled = client.recall(&asked).await.unwrap();
     assert_eq!(recalled.memories.len(), 1);

@@ -59,8 +59,7 @@ impl Test {
             Test::Contains(part) => ("contains", part.as_str().into()),
             Test::IsNull(is_null) => ("is_null", (*is_null).into()),
             Test::Range(range) => {
-                let bounds =
-                    [("gte", &range.gte), ("gt", &range.gt), ("lte", &range.lte), ("lt", &range.lt)];
+                let bounds = [("gte", &range.gte), ("gt", &range.gt), ("lte", &range.lte), ("lt", &range.lt)];
                 let set = bounds.into_iter().filter_map(|(name, bound)| {
                     bound.as_ref().map(|bound| (name.to_owned(), bound.to_json()))
                 });

@@ -34,12 +34,13 @@ pub(super) async fn give(
     let grant = &new.grant;
     // The giver may have been erased since it was looked up.
     lock_partition(&mut *connection, partition).await?;
-    let is_there: Option<i64> = sqlx::query_scalar("SELECT id FROM partitions WHERE id = $1 AND tenant_id = $2")
-        .bind(partition.0)
-        .bind(tenant.0)
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(unavailable)?;
+    let is_there: Option<i64> =
+        sqlx::query_scalar("SELECT id FROM partitions WHERE id = $1 AND tenant_id = $2")
+            .bind(partition.0)
+            .bind(tenant.0)
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(unavailable)?;
     if is_there.is_none() {
         return Ok(Given::Refused(GrantRefusal::NoGiver));
     }

@@ -33,12 +33,7 @@ const GRANTS_RECEIVED: &str = concat!(
 );
 #[async_trait]
 impl Grants for SqlStore {
-    async fn give(
-        &self,
-        tenant: TenantId,
-        new: &NewGrant,
-        bounds: GrantBounds,
-    ) -> Result<Given, StoreError> {
+    async fn give(&self, tenant: TenantId, new: &NewGrant, bounds: GrantBounds) -> Result<Given, StoreError> {
         let Some(partition) = self.partition_of(tenant, &new.grant.giver).await? else {
             return Ok(Given::Refused(GrantRefusal::NoGiver));
         };

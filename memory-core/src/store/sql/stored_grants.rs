@@ -47,7 +47,8 @@ pub(super) async fn decode(connection: &mut Connection, rows: &[Row]) -> Result<
     let partitions = partitions(rows)?;
     let mut grants = readable(rows, grant)?;
     for grant in &mut grants {
-        if let (Selection::Memories(ids), Some(partition)) = (&mut grant.selection, partitions.get(&grant.id)) {
+        if let (Selection::Memories(ids), Some(partition)) = (&mut grant.selection, partitions.get(&grant.id))
+        {
             let rows = sqlx::query(
                 "SELECT memory_id FROM grant_memories WHERE partition_id = $1 AND grant_id = $2 ORDER BY memory_id",
             )

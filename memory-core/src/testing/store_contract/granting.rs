@@ -197,7 +197,10 @@ pub async fn grants_go_with_what_they_name(store: &dyn Store) {
     let left = store.grant(TENANT, named.id).await.unwrap().unwrap();
     assert_eq!(left.selection, Selection::Memories(vec![ids[1]]));
     // Bob has no memories, and is erased all the same.
-    assert!(matches!(answer(store, &erasing(store, &fixtures, &owner("bob")).await).await, Ok(Outcome::Committed(_))));
+    assert!(matches!(
+        answer(store, &erasing(store, &fixtures, &owner("bob")).await).await,
+        Ok(Outcome::Committed(_))
+    ));
     assert_eq!(store.grant(TENANT, named.id).await.unwrap(), None);
     assert_eq!(store.grant(TENANT, from_eve.id).await.unwrap(), None);
     assert_eq!(store.grant(TENANT, to_eve.id).await.unwrap(), Some(to_eve.clone()));

@@ -134,7 +134,8 @@ async fn memories_that_no_grant_opens_take_no_place_among_the_best() {
     for at in 0..60 {
         ann.fact("ann", &format!("beagle beagle beagle {at}"), &[]).await;
     }
-    ann.fact("ann", "a long story in which, after many other things, somebody sees a beagle", &["told"]).await;
+    ann.fact("ann", "a long story in which, after many other things, somebody sees a beagle", &["told"])
+        .await;
     ann.give("ann", &bob(), tag("told")).await;
     let asked = Recall { limit: 1, ..question(&bob(), "beagle beagle beagle") };
     let recalled = ann.test.engine.recall(&CALLER, asked).await.unwrap();
@@ -200,13 +201,7 @@ async fn a_revoked_or_expired_grant_opens_nothing_whatever_time_is_asked_for() {
     assert_eq!(engine.recall(&CALLER, before).await.unwrap().memories.len(), 0, "the engine's clock counts");
     let over = engine.give_grant(&CALLER, until).await.unwrap_err();
     assert!(matches!(over, Error::Invalid { ref field, .. } if field == "expires_at"), "{over}");
-    let listed = |only_open| ListGrants {
-        scope: bob(),
-        received: true,
-        only_open,
-        after: None,
-        limit: 10,
-    };
+    let listed = |only_open| ListGrants { scope: bob(), received: true, only_open, after: None, limit: 10 };
     assert_eq!(engine.grants(&CALLER, &listed(true)).await.unwrap().len(), 0);
     assert_eq!(engine.grants(&CALLER, &listed(false)).await.unwrap().len(), 2);
 }
@@ -257,8 +252,7 @@ async fn what_is_shared_with_the_agent_comes_beside_what_is_granted_to_it() {
     let mut found: Vec<(String, bool)> =
         recalled.memories.into_iter().map(|one| (one.memory.text, one.granted.is_some())).collect();
     found.sort();
-    let expected =
-        [("the beagle is granted".to_owned(), true), ("the beagle is shared".to_owned(), false)];
+    let expected = [("the beagle is granted".to_owned(), true), ("the beagle is shared".to_owned(), false)];
     assert_eq!((found.as_slice(), recalled.partitions_left_out), (expected.as_slice(), 0));
 }
 
@@ -309,14 +303,19 @@ async fn the_audit_log_tells_who_gave_read_and_revoked() {
     ];
     assert_eq!(told, expected);
     let partition = recalled.memories[0].partition;
-    assert_eq!(ann.test.store.recalls(partition, 10).await.unwrap().len(), 2, "the giver's access log has it");
+    assert_eq!(
+        ann.test.store.recalls(partition, 10).await.unwrap().len(),
+        2,
+        "the giver's access log has it"
+    );
     let page = engine.grant_events(&CALLER, given.id, Some(events[1].id), 10).await.unwrap();
     assert_eq!(page.as_slice(), &events[2..]);
 }
 
 #[tokio::test]
 async fn grants_have_bounds_and_an_ended_one_gives_way() {
-    let limits = Limits { grants_per_owner: 2, grants_per_grantee: 3, memories_per_grant: 1, ..Limits::default() };
+    let limits =
+        Limits { grants_per_owner: 2, grants_per_grantee: 3, memories_per_grant: 1, ..Limits::default() };
     let ann = Ann::limited(limits).await;
     let engine = &ann.test.engine;
     let one = ann.fact("ann", "a", &[]).await;

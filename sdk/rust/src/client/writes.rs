@@ -8,8 +8,8 @@ use super::transport::Request;
 use super::{Client, Error};
 use crate::wire::{
     AddMemories, AddTurns, AddedMemories, AddedTurns, Backup, CheckReport, CheckRequest, DeleteMatching,
-    DeleteOwner, DeletedMatching, DeletedOwner, EditMemory, Erased, GiveGrant, Grant, ImportRecords, ImportedRecords, Job,
-    Memory, ReindexRequest, UndoChange, UndoJob, Undone,
+    DeleteOwner, DeletedMatching, DeletedOwner, EditMemory, Erased, GiveGrant, Grant, ImportRecords,
+    ImportedRecords, Job, Memory, ReindexRequest, UndoChange, UndoJob, Undone,
 };
 
 /// Write operations, each under a new idempotency key, so that a lost response can be requested again.
