@@ -10,6 +10,8 @@
 //! Invariant: a partition of a caller's tenant has a memory. What is in a detached one is deleted later, in steps
 //! (`detached`); one with a short log, at once.
 
+use uuid::Uuid;
+
 use super::detached::{DETACHED_NAME, delete_all, newest_memory};
 use super::dialect::encode_text;
 use super::write_transaction::WriteTransaction;
@@ -137,20 +139,28 @@ impl<'a> WriteTransaction<'_, 'a> {
 
     /// Deletes the grants that name the owner of a set as their grantee, with their audit logs.
     async fn delete_grants_to_owner(&mut self, set: &ChangeSet) -> Result<(), StoreError> {
-        for statement in [
-            "DELETE FROM grant_memories WHERE (partition_id, grant_id) IN (SELECT partition_id, id FROM grants
-                 WHERE tenant_id = $1 AND grantee_kind = $2 AND grantee_name = $3)",
-            "DELETE FROM grant_events WHERE (partition_id, grant_id) IN (SELECT partition_id, id FROM grants
-                 WHERE tenant_id = $1 AND grantee_kind = $2 AND grantee_name = $3)",
-            "DELETE FROM grants WHERE tenant_id = $1 AND grantee_kind = $2 AND grantee_name = $3",
-        ] {
-            sqlx::query(statement)
-                .bind(set.tenant.0)
-                .bind(set.owner.kind.as_str())
-                .bind(set.owner.id.as_str())
-                .execute(&mut *self.connection)
-                .await
-                .map_err(unavailable)?;
+        let grants: Vec<(i64, Uuid)> = sqlx::query_as(
+            "DELETE FROM grants WHERE tenant_id = $1 AND grantee_kind = $2 AND grantee_name = $3
+             RETURNING partition_id, id",
+        )
+        .bind(set.tenant.0)
+        .bind(set.owner.kind.as_str())
+        .bind(set.owner.id.as_str())
+        .fetch_all(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
+        for (partition, grant) in grants {
+            for statement in [
+                "DELETE FROM grant_memories WHERE partition_id = $1 AND grant_id = $2",
+                "DELETE FROM grant_events WHERE partition_id = $1 AND grant_id = $2",
+            ] {
+                sqlx::query(statement)
+                    .bind(partition)
+                    .bind(grant)
+                    .execute(&mut *self.connection)
+                    .await
+                    .map_err(unavailable)?;
+            }
         }
         Ok(())
     }
