@@ -23,7 +23,7 @@ use crate::limits::Limits;
 use crate::memories::EditLocks;
 use crate::model::source::EmbedderSource;
 use crate::model::{Embedder, Reranker};
-use crate::recall::access_log::AccessLogWriter;
+use crate::recall::access_log::{AccessLogWriter, Keep};
 use crate::recall::settings::RecallSettings;
 use crate::retention::Curve;
 use crate::scope::OwnerSettings;
@@ -121,7 +121,10 @@ impl Engine {
             CommitQueue::start(store.clone(), index.clone(), limits.commits_waiting, limits.sets_per_commit);
         let thinking = Switch::load(thinking, &*store).await?;
         let zones = OwnerSettings::load(&*store).await?;
-        let access_log = AccessLogWriter::start(store.clone(), limits.recalls_kept);
+        let access_log = AccessLogWriter::start(
+            store.clone(),
+            Keep { per_partition: limits.recalls_kept, per_grant: limits.grant_uses_kept },
+        );
         Ok(Arc::new(Self {
             copies: Arc::default(),
             _purger: Purger::start(Arc::clone(&store)),

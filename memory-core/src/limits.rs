@@ -32,6 +32,14 @@ pub struct Limits {
     pub rerank_candidates: u32,
     /// Partitions that a recall without an owner searches.
     pub fan_out_partitions: u32,
+    /// Memories that one grant names.
+    pub memories_per_grant: usize,
+    /// Grants of one owner that are kept, open and ended ones; the oldest ended one gives way to a new one.
+    pub grants_per_owner: u32,
+    /// Open grants to one user, agent, app or run.
+    pub grants_per_grantee: u32,
+    /// Reads that the audit log of one grant keeps.
+    pub grant_uses_kept: u32,
     /// Milliseconds that a recall may ask for.
     pub deadline_ms: u32,
     /// Memories that one deletion by filter erases.
@@ -79,6 +87,10 @@ impl Default for Limits {
             budget_tokens: 100_000,
             rerank_candidates: 200,
             fan_out_partitions: 64,
+            memories_per_grant: 256,
+            grants_per_owner: 256,
+            grants_per_grantee: 256,
+            grant_uses_kept: 1_000,
             deadline_ms: 60_000,
             erasures_per_call: 10_000,
             memories_per_undo: 2_000,

@@ -48,8 +48,8 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::routes::{
-    admin, backup, export, graph, graph_export, import, jobs, memories, meta, owners, recall, sessions,
-    thinking, timezone, turns, undo, working_memory,
+    admin, backup, export, grants, graph, graph_export, import, jobs, memories, meta, owners, recall,
+    sessions, thinking, timezone, turns, undo, working_memory,
 };
 use crate::unsent::Unsent;
 
@@ -91,6 +91,9 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(thinking::audit_facts)) // POST /v1/audit
         .routes(routes!(thinking::show_thinking, thinking::set_thinking)) // /v1/thinking
         .routes(routes!(timezone::show_timezone, timezone::set_timezone)) // /v1/timezone
+        .routes(routes!(grants::give_grant, grants::list_grants)) // /v1/grants
+        .routes(routes!(grants::show_grant, grants::revoke_grant)) // /v1/grants/{id}
+        .routes(routes!(grants::grant_events)) // GET /v1/grants/{id}/events
         .routes(routes!(sessions::list_sessions)) // GET /v1/sessions
         .routes(routes!(sessions::session_turns)) // GET /v1/sessions/{id}/turns
         .routes(routes!(working_memory::working_memory)) // GET /v1/sessions/{key}/working-memory

@@ -11,6 +11,7 @@ pub mod derivation;
 pub mod embedder;
 pub mod filter;
 pub mod given_time;
+pub mod grant;
 pub mod group;
 pub mod id;
 mod idempotency;

@@ -17,7 +17,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::zone::UtcOffset;
 use crate::store::{Indexed, StoreError};
 
-pub use view::{Hidden, ValidTime, View};
+pub use view::{Hidden, Opened, ValidTime, View};
 
 /// An index did not answer. All callers that wait for one load get its error.
 #[derive(Clone, Debug, thiserror::Error)]

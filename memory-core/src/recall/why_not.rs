@@ -29,6 +29,7 @@ impl Engine {
                 caller,
                 &request.scope,
                 &request.view(now, &self.zone_of_request(caller, &request)),
+                request.include_granted,
             )
             .await?;
         for (partition, view) in &targets.partitions {

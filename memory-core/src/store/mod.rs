@@ -15,6 +15,7 @@ mod embedders;
 mod erasures;
 mod error;
 mod extent;
+mod grants;
 mod graph;
 mod jobs;
 mod maintenance;
@@ -38,6 +39,9 @@ pub use embedders::{DroppedRows, Embedders, Unembedded};
 pub use erasures::{DetachedStep, Erasures, OwnerExtent};
 pub use error::{FailureKind, StoreError};
 pub use extent::Extent;
+pub use grants::{
+    Given, GrantBounds, GrantPage, GrantParty, GrantRefusal, GrantUse, Grants, NewGrant, OpenGrant,
+};
 pub use graph::{GraphSource, NodePage, NodeRecord};
 pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance, Purge, PurgeDebt, PurgeWait};
@@ -73,6 +77,7 @@ pub trait Store:
     + Jobs
     + Thinking
     + Sessions
+    + Grants
     + UsageLedger
     + AccessLog
     + Maintenance
@@ -92,6 +97,7 @@ impl<T> Store for T where
         + Jobs
         + Thinking
         + Sessions
+        + Grants
         + UsageLedger
         + AccessLog
         + Maintenance

@@ -233,6 +233,7 @@ pub fn question(scope: &Scope, query: &str) -> Recall {
         zone: RequestedZone::default(),
         as_of: AsOf::default(),
         include_superseded: false,
+        include_granted: true,
         partner: None,
     }
 }

@@ -5,6 +5,7 @@ use gpu_retrieval::Weights;
 use serde_json::Value;
 
 use crate::domain::filter::{Field, Filter, Range, Scalar, Test};
+use crate::domain::grant::Selection;
 use crate::domain::memory::{Kind, Memory, Visibility};
 use crate::domain::name::Name;
 use crate::domain::number::Number;
@@ -22,8 +23,22 @@ pub fn sees(view: &View, memory: &Memory) -> bool {
         return !since(memory.created_at);
     }
     let expired = memory.expires_at.is_some_and(|at| at <= view.now);
-    let visible = !view.shared_only || memory.visibility == Visibility::Shared;
+    let visible = !view.shared_only || is_open(view, memory);
     !expired && visible && valid(view, memory) && told(view, memory) && passes(&view.filter, memory)
+}
+
+/// True if a memory is visible to a query that does not name its owner.
+fn is_open(view: &View, memory: &Memory) -> bool {
+    let is_shared = memory.visibility == Visibility::Shared;
+    let Some(opened) = &view.opened else { return is_shared };
+    let confided = !memory.audience.is_empty();
+    let granted = opened.grants.iter().any(|(_, selection)| match selection {
+        Selection::Memories(ids) => ids.iter().any(|id| *id == memory.id),
+        Selection::Tag(_) | Selection::Filter(_) if confided => false,
+        Selection::Tag(tag) => memory.tags.iter().any(|one| one == tag),
+        Selection::Filter(filter) => passes(filter, memory),
+    });
+    granted || is_shared && opened.shared.as_ref().is_some_and(|filter| passes(filter, memory))
 }
 
 /// True if a memory is valid at the view's valid time.

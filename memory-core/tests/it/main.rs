@@ -35,6 +35,8 @@ mod fake_hub;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod fan_out;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod grants;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod graph;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod index_failures;

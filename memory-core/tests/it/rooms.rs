@@ -66,6 +66,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "archive",
         &["domain", "text", "limits", "store", "error", "field_checks", "scope", "indexing", "engine"],
     ),
+    ("grants", &["domain", "store", "error", "engine"]),
     (
         "think",
         &[
@@ -143,6 +144,7 @@ const PURE: &[&str] = &[
     "recall/check.rs",
     "recall/contradictions.rs",
     "recall/fuse.rs",
+    "recall/granted.rs",
     "recall/scores.rs",
     "recall/settings.rs",
     "recall/supersession.rs",

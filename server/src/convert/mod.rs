@@ -10,6 +10,7 @@ pub(crate) mod archive;
 pub(crate) mod cursor;
 mod fields;
 pub(crate) mod filter;
+pub(crate) mod grants;
 pub(crate) mod graph;
 pub(crate) mod graphml;
 pub(crate) mod memories;

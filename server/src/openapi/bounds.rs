@@ -27,6 +27,7 @@ const REQUESTS: [&str; 21] = [
     "DeleteOwner",
     "DocumentName",
     "EditMemory",
+    "GiveGrant",
     "Link",
     "ListMemories",
     "NewMemory",
@@ -174,6 +175,7 @@ fn bound_of(schema: &str, field: &str, limits: &Limits) -> Option<Bound> {
         ("PreviewFacts", "turns") => Bound::Items { least: 1, most: PREVIEWED_TURNS },
         (_, "turns") => Bound::Items { least: 1, most: limits.turns_per_call },
         (_, "memories") => Bound::Items { least: 1, most: limits.memories_per_call },
+        ("GiveGrant", "memory_ids") => Bound::Items { least: 1, most: limits.memories_per_grant },
         (_, "sources") => Bound::Items { least: 0, most: limits.sources_per_memory },
         (_, "links") => Bound::Items { least: 0, most: limits.links_per_memory },
         (_, "vector") => Bound::Items { least: 1, most: VECTOR_ELEMENTS },
@@ -194,8 +196,8 @@ fn bound_of(schema: &str, field: &str, limits: &Limits) -> Option<Bound> {
         (_, "attribute") => Bound::Texts { pattern: Pattern::Attribute, longest: Attribute::MAX_BYTES },
         (
             _,
-            "user_id" | "agent_id" | "app_id" | "run_id" | "session" | "key" | "author" | "place" | "partner"
-            | "namespace" | "subject" | "object" | "relation",
+            "user_id" | "agent_id" | "app_id" | "run_id" | "session" | "key" | "tag" | "author" | "place"
+            | "partner" | "namespace" | "subject" | "object" | "relation",
         ) => Bound::Texts { pattern: Pattern::Name, longest: Name::MAX_BYTES },
         (
             _,

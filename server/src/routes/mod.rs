@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod backup;
 pub(crate) mod export;
+pub(crate) mod grants;
 pub(crate) mod graph;
 pub(crate) mod graph_export;
 pub(crate) mod import;

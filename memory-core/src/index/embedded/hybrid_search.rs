@@ -255,7 +255,7 @@ impl Partition {
         let keeps = |rule: Option<Bitmap>| rule.is_none_or(|kept| kept.contains(at));
         Ok(Some(Inspection {
             expired: !keeps(columns.unexpired(view.now)),
-            visible: keeps(columns.shared(view.shared_only)),
+            visible: keeps(columns.shared(view)),
             passes_filter: filtering::evaluate(&view.filter, columns).contains(at),
             valid: keeps(columns.valid(&view.valid)),
             told: keeps(columns.told(view.partner.as_ref())),

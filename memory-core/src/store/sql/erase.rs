@@ -1,5 +1,5 @@
 //! Erasure of a memory. It deletes the memory's versions, its rows and vectors, its turn, its hits in the access log,
-//! its groups, its place in the queues of thinking, every memory derived from it, and every link to it, in all versions.
+//! its groups, its place in grants and in the queues of thinking, every memory derived from it, and every link to it, in all versions.
 //! Only numbers and ids in the change log remain.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -155,6 +155,8 @@ impl WriteTransaction<'_, '_> {
         self.remember_erased(partition, of_owner, id).await?;
         self.delete_rows(partition, id).await?;
         self.delete_groups(partition, id).await?;
+        self.delete("DELETE FROM grant_memories WHERE partition_id = $1 AND memory_id = $2", partition, id.0)
+            .await?;
         for statement in [
             "DELETE FROM derivation_inputs WHERE derivation_id IN
                  (SELECT derivation_id FROM memory_versions WHERE partition_id = $1 AND id = $2)",

@@ -164,7 +164,8 @@ fn any_query(rng: &mut Rng) -> IndexQuery {
         query.view.filter = corpus::filter(rng, 3);
     }
     query.view.now = corpus::moment(rng);
-    query.view.shared_only = rng.chance(25);
+    query.view.shared_only = rng.chance(40);
+    query.view.opened = rng.chance(50).then(|| Arc::new(corpus::opened(rng)));
     query.view.valid = corpus::valid_time(rng);
     query.view.known_at = rng.chance(25).then(|| corpus::moment(rng));
     query.view.partner = rng.chance(40).then(|| corpus::a_name(rng));

@@ -11,6 +11,7 @@ pub mod embedding_later;
 pub mod erasing;
 pub mod erasing_owners;
 pub mod filtering;
+pub mod granting;
 pub mod graph;
 pub mod jobs;
 pub mod keyed;
@@ -75,6 +76,9 @@ macro_rules! store_contract {
                 a_present_version_is_not_retracted, partitions_of_a_job_and_the_order_of_versions_are_found;
             filtering: a_filter_selects_what_the_reference_lets_pass, filtered_pages_cover_every_match_once,
                 a_partition_that_is_not_there_matches_nothing;
+            granting: a_grant_is_open_to_its_grantee_until_it_ends, a_revoked_grant_is_open_at_no_time,
+                a_grant_is_given_whole_or_not_at_all, reads_through_grants_are_noted_and_bounded,
+                grants_go_with_what_they_name;
             linking: links_belong_to_their_version, unknown_targets_are_refused, links_are_removed_with_their_target,
                 a_revision_that_keeps_links_keeps_the_remaining_ones, new_memories_of_a_set_link_to_each_other,
                 links_to_a_replacing_document_lead_to_the_kept_one, links_and_erasures_of_one_set_agree;

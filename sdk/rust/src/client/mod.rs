@@ -7,6 +7,7 @@
 
 mod builder;
 mod error;
+mod grants;
 mod graph;
 mod operations;
 mod pages;
@@ -24,6 +25,7 @@ use reqwest::Url;
 
 pub use builder::ClientBuilder;
 pub use error::Error;
+pub use grants::GrantQuery;
 pub use graph::{GraphOptions, NeighboursQuery};
 pub use pages::{JobQuery, SessionQuery};
 pub use retry::RetryPolicy;

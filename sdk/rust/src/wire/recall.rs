@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::filter::Filter;
+use super::grants::GrantedBy;
 use super::memory::{Memory, Scope};
 use super::null_as_default;
 
@@ -70,6 +71,10 @@ pub struct RecallRequest {
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "is_false")]
     #[cfg_attr(feature = "schema", schema(default = false))]
     pub include_superseded: bool,
+    /// True to return also memories of other owners that grants (`POST /v1/grants`) open to an id of the scope. A recall with
+    /// `as_of.known_at` returns none of them. Default: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub include_granted: Option<bool>,
     /// Conversation partner for whom the memories are recalled: memories whose `audience` is not empty and does not name
     /// the partner are hidden. Default: nobody, and nothing is hidden for its audience, which is the owner's own view.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -203,6 +208,9 @@ pub struct Recalled {
     /// response. `GET /v1/memories/{id}` has all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excerpt: Option<Excerpt>,
+    /// Grant through which it was read, with its owner; absent for a memory that the scope sees without a grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted_by: Option<GrantedBy>,
     /// Fused score; higher is better. Comparable only within one response. A memory that comes back only because it
     /// contradicts the one before it has that one's score and no signals.
     pub score: f32,

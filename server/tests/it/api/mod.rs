@@ -3,6 +3,7 @@
 
 mod bare_dates;
 mod erasure;
+mod grants;
 mod graph;
 mod jobs;
 mod numbers;
