@@ -12,7 +12,7 @@ pub mod threads;
 
 pub use contents::THREADS_AT_MOST;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::change::ChangeSet;
 use crate::domain::consolidation::SESSION_DIGESTS;
@@ -77,7 +77,7 @@ impl Engine {
         let mut recalled = self.store.memories(partition, &ids).await?;
         let has_ended = |memory: &Memory| memory.valid.end.is_some_and(|end| end <= now);
         recalled.retain(|memory| is_visible(memory) && !has_ended(memory));
-        let reader = Reader { valid_at: now, zone: request.zone };
+        let reader = Reader { valid_at: now, zone: request.zone, granted: BTreeMap::new() };
         let read = Read { session, turns, recalls, recalled, digest };
         Ok(contents(read, &reader, request.budget_tokens))
     }
