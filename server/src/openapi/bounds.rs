@@ -17,7 +17,7 @@ use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, Schema, SchemaType, Typ
 use utoipa::openapi::{KnownFormat, OpenApi, RefOr, SchemaFormat};
 
 /// Schemas of requests and their parts. Responses have no bounds.
-const REQUESTS: [&str; 21] = [
+const REQUESTS: [&str; 22] = [
     "AddMemories",
     "AddTurns",
     "AsOf",
