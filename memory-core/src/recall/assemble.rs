@@ -258,6 +258,7 @@ mod tests {
             tags: Vec::new(),
             links: Vec::new(),
             metadata: Metadata::default(),
+            annotation: None,
             document: None,
             origin: None,
             derivation: None,

@@ -1,7 +1,9 @@
 //! Statements that give a store the schema of an earlier release.
 
-/// Statements that undo migrations 12 to 14.
+/// Statements that undo migrations 12 to 15.
 pub(crate) const BEFORE_IDENTITIES: &str = "
+    ALTER TABLE memories DROP COLUMN annotation;
+    ALTER TABLE memory_versions DROP COLUMN annotation;
     ALTER TABLE turns DROP COLUMN utc_offset_minutes;
     ALTER TABLE memories DROP COLUMN utc_offset_minutes;
     ALTER TABLE memory_versions DROP COLUMN utc_offset_minutes;

@@ -39,6 +39,7 @@ mod restored_ids;
 mod retract;
 mod rows;
 mod scan_slots;
+mod stored_annotation;
 mod stored_derivations;
 mod stored_items;
 mod stored_links;
