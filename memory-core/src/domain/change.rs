@@ -49,7 +49,7 @@ pub struct ChangeSet {
     /// Items without index rows, because they were there when the set was prepared: positions among the turns, followed by
     /// the memories, followed by the restorations. The set is refused with [`Refusal::Outdated`] if one of them has to be written.
     pub unprepared: std::collections::BTreeSet<usize>,
-    /// New versions of existing memories.
+    /// New versions of existing memories, or second versions of memories that the set adds without a key.
     pub revisions: Vec<Revision>,
     /// Memories whose strength is refreshed, without a new version; of several touches of one memory, the last counts.
     /// A memory that is not there is skipped: a recall may name one that was erased meanwhile.

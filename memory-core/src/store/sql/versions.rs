@@ -68,6 +68,7 @@ impl<'a> WriteTransaction<'_, 'a> {
                 Some(version) => *version,
                 None => match self.present_version(partition, id).await? {
                     Some(version) => version.saturating_add(replacements(set, memory)),
+                    None if is_added(set, id) => 1,
                     None => return Ok(Some(Refusal::NotFound(id.0))),
                 },
             };
@@ -264,6 +265,14 @@ impl<'a> WriteTransaction<'_, 'a> {
         .map_err(unavailable)?;
         Ok(())
     }
+}
+
+/// True if the set adds the memory in its first version, as a new one that no key can recognise.
+fn is_added(set: &ChangeSet, id: MemoryId) -> bool {
+    let is_it = |new: &NewMemory| {
+        new.memory.id == id && new.memory.version == 1 && new.key.is_none() && new.memory.document.is_none()
+    };
+    set.memories.iter().any(is_it)
 }
 
 /// Number of versions that the set makes of a document by its name.

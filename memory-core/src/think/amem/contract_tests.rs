@@ -1,0 +1,1 @@
+//! Replies to the contracts of A-MEM, mutated.
