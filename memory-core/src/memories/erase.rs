@@ -41,7 +41,9 @@ impl Engine {
                     let set = self.erasure_of(caller, (&owner, id), idempotency.clone(), is_last).await?;
                     let spares = !set.revisions.is_empty();
                     match self.commit_erasure(set).await {
-                        Err(error @ (Error::VersionConflict { .. } | Error::ConfirmationStale)) => last = error,
+                        Err(error @ (Error::VersionConflict { .. } | Error::ConfirmationStale)) => {
+                            last = error
+                        }
                         Err(error @ (Error::NotFound { .. } | Error::Busy)) if spares => last = error,
                         outcome => return Ok(outcome?.erased),
                     }
@@ -73,8 +75,10 @@ impl Engine {
             let sparing = self.plan_sparing(partition, &set.erasures).await?;
             if !is_last {
                 // Whatever is derived meanwhile changes the closure, and the plan is made again.
-                let closure =
-                    self.store.erasure_closure(partition, &set.erasures, &sparing.retractions, at_most).await?;
+                let closure = self
+                    .store
+                    .erasure_closure(partition, &set.erasures, &sparing.retractions, at_most)
+                    .await?;
                 exactly = closure.map(|mut closure| {
                     closure.sort_unstable();
                     closure

@@ -42,7 +42,11 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::OverLimit`] if more notes or derivations are concerned than one erasure may touch.
-    pub(super) async fn plan_sparing(&self, partition: PartitionId, roots: &[MemoryId]) -> Result<Sparing, Error> {
+    pub(super) async fn plan_sparing(
+        &self,
+        partition: PartitionId,
+        roots: &[MemoryId],
+    ) -> Result<Sparing, Error> {
         let mut erased: BTreeSet<MemoryId> = roots.iter().copied().collect();
         let mut notes: BTreeMap<MemoryId, Traced> = BTreeMap::new();
         let mut level = roots.to_vec();
@@ -109,7 +113,11 @@ impl Engine {
         Ok(records.into_iter().map(|record| (record.id, record)).collect())
     }
 
-    async fn spared(&self, partition: PartitionId, notes: BTreeMap<MemoryId, Traced>) -> Result<Sparing, Error> {
+    async fn spared(
+        &self,
+        partition: PartitionId,
+        notes: BTreeMap<MemoryId, Traced>,
+    ) -> Result<Sparing, Error> {
         let mut sparing = Sparing::default();
         let now = self.now();
         let ids: Vec<MemoryId> = notes.keys().copied().collect();
@@ -121,7 +129,9 @@ impl Engine {
             let key = present.key_text().into_owned();
             versions.push(present);
             let next_id = || DerivationId(self.ids.next(now));
-            let Some(restored) = without_trace(&versions, derivations, (record, now), next_id) else { continue };
+            let Some(restored) = without_trace(&versions, derivations, (record, now), next_id) else {
+                continue;
+            };
             let retraction = |derivation: &DerivationId| {
                 let memory = versions.first()?.id;
                 Some(Retraction { memory, derivation: *derivation })
@@ -135,8 +145,10 @@ impl Engine {
     /// Adds the writes to the set of the erasure, with index rows.
     pub(super) async fn add_sparing(&self, sparing: Sparing, set: &mut ChangeSet) -> Result<(), Error> {
         set.retractions.extend(sparing.retractions);
-        let (described, others): (Vec<_>, Vec<_>) =
-            sparing.restored.into_iter().partition(|(revision, key)| revision.memory.key_text() != key.as_str());
+        let (described, others): (Vec<_>, Vec<_>) = sparing
+            .restored
+            .into_iter()
+            .partition(|(revision, key)| revision.memory.key_text() != key.as_str());
         let texts: Vec<TextToIndex> =
             described.iter().map(|(revision, _)| TextToIndex::of_memory(&revision.memory)).collect();
         if !texts.is_empty() {

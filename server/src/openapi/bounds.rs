@@ -17,7 +17,7 @@ use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, Schema, SchemaType, Typ
 use utoipa::openapi::{KnownFormat, OpenApi, RefOr, SchemaFormat};
 
 /// Schemas of requests and their parts. Responses have no bounds.
-const REQUESTS: [&str; 20] = [
+const REQUESTS: [&str; 21] = [
     "AddMemories",
     "AddTurns",
     "AsOf",
@@ -31,6 +31,7 @@ const REQUESTS: [&str; 20] = [
     "NewMemory",
     "NewTurn",
     "PreviewFacts",
+    "RecallNotes",
     "RecallRequest",
     "RecallThoughts",
     "ReindexRequest",
@@ -50,6 +51,7 @@ const VECTOR_ELEMENTS: usize = 4_096;
 const PREVIEWED_TURNS: usize = 64;
 /// Thoughts of a recall.
 const THOUGHTS: u32 = 100;
+const NOTES: u32 = memory_core::think::amem::recall::NOTES_PER_RECALL;
 /// Examples of an audit.
 const EXAMPLES: u32 = 100;
 /// Weight of a signal.
@@ -181,6 +183,8 @@ fn bound_of(schema: &str, field: &str, limits: &Limits) -> Option<Bound> {
         }
         ("RecallRequest", "limit") => whole(1, limits.recall_limit),
         ("RecallThoughts", "limit") => whole(1, THOUGHTS),
+        ("RecallNotes", "limit") => whole(1, NOTES),
+        ("RecallNotes", "linked") => whole(0, NOTES),
         ("ListMemories", "limit") => whole(1, limits.page_size),
         (_, "budget_tokens") => whole(0, limits.budget_tokens),
         (_, "max_text_bytes") => whole(1, bytes(limits.text_bytes)),

@@ -104,7 +104,11 @@ impl Lineage {
         let version = present.version.saturating_add(1);
         let memory = Memory { version, recorded_at: now, ..before.clone() };
         let has_other_statement = (&memory.statement, &memory.tags) != (&present.statement, &present.tags);
-        Some(Restored { has_other_text: memory.key_text() != present.key_text(), has_other_statement, memory })
+        Some(Restored {
+            has_other_text: memory.key_text() != present.key_text(),
+            has_other_statement,
+            memory,
+        })
     }
 }
 

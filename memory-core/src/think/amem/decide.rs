@@ -70,7 +70,10 @@ impl Decision {
         };
         let edit = |(at, ((context, tags), note)): (usize, ((String, Vec<Name>), &KnownNote))| {
             let keywords = note.memory.annotation.as_ref().map(|it| it.keywords.clone()).unwrap_or_default();
-            (at.saturating_add(1), NoteFields { annotation: Annotation { keywords, context: Some(context) }, tags })
+            (
+                at.saturating_add(1),
+                NoteFields { annotation: Annotation { keywords, context: Some(context) }, tags },
+            )
         };
         Self {
             links: reply.links.into_iter().map(link).collect(),
@@ -83,7 +86,9 @@ impl Decision {
 /// True if an edit of a known note is allowed and changes something.
 pub(super) fn is_allowed(note: &KnownNote, fields: &NoteFields, edits_per_day: usize) -> bool {
     let present = (note.memory.annotation.as_ref(), &note.memory.tags);
-    !note.is_by_hand && note.changed_today < edits_per_day && present != (Some(&fields.annotation), &fields.tags)
+    !note.is_by_hand
+        && note.changed_today < edits_per_day
+        && present != (Some(&fields.annotation), &fields.tags)
 }
 
 /// Union of inputs, in the order in which they come; evidence if they are among `evidence`.

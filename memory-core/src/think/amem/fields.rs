@@ -59,7 +59,10 @@ pub(super) fn sentence(field: &str, text: &str, most: usize) -> Result<String, B
         return Err(BadReply::new(BadReply::WRONG_TYPE, format!("{field}: must be a text of one line")));
     }
     if text.len() > most {
-        return Err(BadReply::new(BadReply::OVER_LIMIT, format!("{field}: at most {most} bytes are allowed")));
+        return Err(BadReply::new(
+            BadReply::OVER_LIMIT,
+            format!("{field}: at most {most} bytes are allowed"),
+        ));
     }
     Ok(text.to_owned())
 }
@@ -86,6 +89,7 @@ pub(super) fn names_schema() -> Value {
 
 /// JSON schema of an object of these properties, all of them required.
 pub(super) fn object_schema(properties: &Value) -> Value {
-    let required: Vec<&String> = properties.as_object().into_iter().flat_map(|object| object.keys()).collect();
+    let required: Vec<&String> =
+        properties.as_object().into_iter().flat_map(|object| object.keys()).collect();
     json!({ "type": "object", "additionalProperties": false, "required": required, "properties": properties })
 }

@@ -73,7 +73,8 @@ impl Reader<'_> {
             versions.push(present);
             histories.push(versions);
         }
-        let ids: Vec<DerivationId> = histories.iter().flatten().filter_map(|version| version.derivation).collect();
+        let ids: Vec<DerivationId> =
+            histories.iter().flatten().filter_map(|version| version.derivation).collect();
         let found = self.store.derivations_by_id(self.partition, &ids).await?;
         let inputs: HashMap<DerivationId, Vec<Input>> =
             found.into_iter().map(|derivation| (derivation.id, derivation.inputs)).collect();
@@ -92,7 +93,8 @@ fn known(
     let base = versions.iter().find(|version| version.derivation.is_some())?.clone();
     let linked = versions.iter().find(|version| version.links == present.links);
     let made = versions.iter().find(|version| version.derivation == present.derivation)?;
-    let description = |version: &Memory| (version.text.clone(), version.tags.clone(), version.annotation.clone());
+    let description =
+        |version: &Memory| (version.text.clone(), version.tags.clone(), version.annotation.clone());
     let is_by_hand = description(made) != description(&present) || base.text != present.text;
     let is_today = |version: &&Memory| version.version > 1 && version.recorded_at.day() == now.day();
     let changed_today = versions.iter().filter(is_today).count();

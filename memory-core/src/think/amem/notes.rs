@@ -115,7 +115,8 @@ impl Engine {
             return Ok(JobOutcome::Done);
         };
         let model = settings.model(Task::Evolve);
-        let Some(model) = model.filter(|_| queues_of(settings, manner.profile).contains(&manner.queue)) else {
+        let Some(model) = model.filter(|_| queues_of(settings, manner.profile).contains(&manner.queue))
+        else {
             return Ok(JobOutcome::Done);
         };
         let zone = self.zone_of_owner(run.tenant, &run.owner);
@@ -231,9 +232,13 @@ impl Work<'_> {
         let (made_by, decision) = self.evolved(&shown, replies).await?;
         let made = Made { maker: &made_by, job: self.run.job_id(), now: set.now };
         let edits_per_day = if self.manner.is_paper { usize::MAX } else { EDITS_PER_DAY };
-        let mut revisions =
-            shown.revisions(&decision, &made, (edits_per_day, || DerivationId(self.engine.ids.next(set.now))));
-        let described: Vec<&mut _> = revisions.iter_mut().filter(|revision| revision.rows.is_some()).collect();
+        let mut revisions = shown.revisions(
+            &decision,
+            &made,
+            (edits_per_day, || DerivationId(self.engine.ids.next(set.now))),
+        );
+        let described: Vec<&mut _> =
+            revisions.iter_mut().filter(|revision| revision.rows.is_some()).collect();
         let texts: Vec<TextToIndex> =
             described.iter().map(|revision| TextToIndex::of_memory(&revision.memory)).collect();
         let again = self.engine.index_texts(&texts, "notes").await?;
@@ -349,7 +354,8 @@ fn seen(note: &KnownNote, is_present: bool) -> &Memory {
 fn groups(turns: &[SourceTurn]) -> Vec<Vec<SourceTurn>> {
     let mut groups: Vec<Vec<SourceTurn>> = Vec::new();
     for turn in turns.iter().filter(|turn| !turn.text.trim().is_empty()) {
-        let same = |group: &&mut Vec<SourceTurn>| group.first().is_some_and(|one| one.audience == turn.audience);
+        let same =
+            |group: &&mut Vec<SourceTurn>| group.first().is_some_and(|one| one.audience == turn.audience);
         match groups.iter_mut().find(same) {
             Some(group) => group.push(turn.clone()),
             None => groups.push(vec![turn.clone()]),

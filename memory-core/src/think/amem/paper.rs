@@ -82,7 +82,8 @@ impl Contract for PaperContract {
         let updates = raw.actions.contains(&Action::UpdateNeighbor);
         let is_fit = |len: usize| len == self.neighbours || (!updates && len == 0);
         if !is_fit(raw.new_context_neighborhood.len()) || !is_fit(raw.new_tags_neighborhood.len()) {
-            let detail = format!("one context and one list of tags for each of the {} neighbors", self.neighbours);
+            let detail =
+                format!("one context and one list of tags for each of the {} neighbors", self.neighbours);
             return Err(BadReply::new("wrong_length", detail));
         }
         let mut links = Vec::new();

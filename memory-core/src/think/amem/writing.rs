@@ -61,11 +61,7 @@ pub(super) fn new_note(
         created_at: now,
         valid: Interval::default(),
         expires_at: of.expires_at,
-        strength: Strength {
-            importance: of.strength.importance,
-            strength,
-            refreshed_at: turn.said_at,
-        },
+        strength: Strength { importance: of.strength.importance, strength, refreshed_at: turn.said_at },
     }
 }
 
@@ -134,7 +130,13 @@ impl Shown<'_> {
                 ..memory.clone()
             };
             let rows = own_tags.map(|_| Vec::new());
-            revisions.push(Revision { memory, derivation: Some(derivation), rows, groups: None, keeps_links: false });
+            revisions.push(Revision {
+                memory,
+                derivation: Some(derivation),
+                rows,
+                groups: None,
+                keeps_links: false,
+            });
         }
         for (place, fields) in &decision.edits {
             let note = place.checked_sub(self.new.len()).and_then(|at| self.known.get(at));
@@ -151,7 +153,13 @@ impl Shown<'_> {
                 ..note.memory.clone()
             };
             let rows = Some(Vec::new());
-            revisions.push(Revision { memory, derivation: Some(derivation), rows, groups: None, keeps_links: true });
+            revisions.push(Revision {
+                memory,
+                derivation: Some(derivation),
+                rows,
+                groups: None,
+                keeps_links: true,
+            });
         }
         revisions
     }

@@ -58,6 +58,7 @@ fn every_operation_is_documented() {
         "GET /v1/timezone",
         "PUT /v1/timezone",
         "POST /v1/facts/preview",
+        "POST /v1/notes/recall",
         "POST /v1/thoughts/recall",
         "POST /v1/audit",
         "GET /v1/export",
