@@ -7,10 +7,12 @@
 pub mod annotation;
 pub mod change;
 pub mod clock;
+pub mod consolidation;
 pub mod derivation;
 pub mod embedder;
 pub mod filter;
 pub mod given_time;
+pub mod grant;
 pub mod group;
 pub mod id;
 mod idempotency;

@@ -35,6 +35,10 @@ mod fake_hub;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod fan_out;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod grants;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod graph;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod index_failures;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod jobs;
@@ -78,5 +82,7 @@ mod story;
 mod thinking;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod undo;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod working_memory;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod zones;

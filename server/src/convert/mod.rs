@@ -10,6 +10,9 @@ pub(crate) mod archive;
 pub(crate) mod cursor;
 mod fields;
 pub(crate) mod filter;
+pub(crate) mod grants;
+pub(crate) mod graph;
+pub(crate) mod graphml;
 pub(crate) mod memories;
 pub(crate) mod provenance;
 pub(crate) mod recall;
@@ -17,5 +20,6 @@ pub(crate) mod remember;
 pub(crate) mod responses;
 pub(crate) mod thinking;
 pub(crate) mod undo;
+pub(crate) mod working_memory;
 
 pub(crate) use fields::{scope, zone};

@@ -10,6 +10,8 @@ use serde::{Deserialize, Deserializer};
 mod archive;
 mod facts;
 mod filter;
+mod grants;
+mod graph;
 mod jobs;
 mod memory;
 mod operations;
@@ -23,10 +25,13 @@ mod server;
 mod thinking;
 mod timezone;
 mod undo;
+mod working_memory;
 
 pub use archive::*;
 pub use facts::*;
 pub use filter::*;
+pub use grants::*;
+pub use graph::*;
 pub use jobs::*;
 pub use memory::*;
 pub use operations::*;
@@ -40,6 +45,7 @@ pub use server::*;
 pub use thinking::*;
 pub use timezone::*;
 pub use undo::*;
+pub use working_memory::*;
 
 /// Reads `null` as the default of a field that is not an `Option`.
 fn null_as_default<'de, D, T>(reader: D) -> Result<T, D::Error>

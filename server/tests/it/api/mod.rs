@@ -3,6 +3,8 @@
 
 mod bare_dates;
 mod erasure;
+mod grants;
+mod graph;
 mod jobs;
 mod numbers;
 mod objects;
@@ -18,3 +20,4 @@ mod timezone;
 mod undo;
 mod vectors_later;
 mod web_pages;
+mod working_memory;
