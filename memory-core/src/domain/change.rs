@@ -74,6 +74,9 @@ pub struct ChangeSet {
     /// Turns that a mechanism has thought about: they leave its queue. The set is refused with
     /// [`Refusal::NotQueued`] if one of them is not in it, so that no turn is thought about twice.
     pub thought_about: Option<ThoughtAbout>,
+    /// Turns about which a mechanism is to think once more: they enter its queue as the last ones, after the erasures of the
+    /// set. Those that wait already, and memories that are no turns or not there, are skipped.
+    pub think_again: Option<ThoughtAbout>,
     /// Writes about the consolidation of sessions.
     pub sessions: SessionWrites,
     /// The attempt at a job of which this set is the whole work: the job is done if the set is committed, and not
@@ -105,6 +108,7 @@ impl ChangeSet {
             jobs: Vec::new(),
             queue_for: Vec::new(),
             thought_about: None,
+            think_again: None,
             sessions: SessionWrites::default(),
             finishes: None,
         }
@@ -135,7 +139,7 @@ pub struct OwnerErasure {
     pub settings: Vec<(String, String)>,
 }
 
-/// Turns that leave the queue of a mechanism.
+/// Turns that leave or enter the queue of a mechanism.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThoughtAbout {
     /// Mechanism.

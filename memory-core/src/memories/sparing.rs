@@ -1,14 +1,15 @@
 //! Notes that an erasure spares: what is erased was in view when some of their versions were made, but their own turn is not
 //! erased. These versions leave the history, and the note goes on with its newest version that has no trace.
 //!
-//! A note without such a version goes on as the bare text of its turn. It is erased like any other derived memory if its own
-//! turn is, or if a caller has rewritten it after a version with a trace: what the rewritten one kept of it is not known.
+//! A note without such a version goes on as the bare text of its turn, which waits for its analysis again. A note is erased
+//! like any other derived memory if its own turn is, if a caller has rewritten it after a version with a trace, or if
+//! something else was derived from it: what these kept of the trace is not known.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::domain::change::{ChangeSet, Retraction, Revision};
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
-use crate::domain::id::{DerivationId, MemoryId, PartitionId};
+use crate::domain::id::{DerivationId, JobId, MemoryId, PartitionId};
 use crate::domain::link::Link;
 use crate::domain::memory::{Kind, Memory};
 use crate::domain::time::Timestamp;
@@ -27,6 +28,8 @@ pub(super) struct Sparing {
     pub(super) retractions: Vec<Retraction>,
     /// Notes whose present version has a trace, as they go on; with their text as it was found by.
     restored: Vec<(Revision, String)>,
+    /// Turns of restored notes without a description.
+    bare: Vec<MemoryId>,
 }
 
 /// Note with versions that have a trace of what is erased.
@@ -66,6 +69,14 @@ impl Engine {
                         next.insert(one.memory);
                     }
                 }
+            }
+            let traced: Vec<MemoryId> = notes.keys().copied().collect();
+            if !traced.is_empty() {
+                let (_, users) = self.built_on(partition, &traced).await?;
+                next.extend(users.iter().filter_map(|user| match user.source {
+                    Source::Memory(note) => Some(note),
+                    Source::Turn(_) => None,
+                }));
             }
             notes.retain(|id, _| !next.contains(id));
             if notes.len() > self.limits.erasures_per_call {
@@ -137,6 +148,11 @@ impl Engine {
                 Some(Retraction { memory, derivation: *derivation })
             };
             sparing.retractions.extend(derivations.iter().filter_map(retraction));
+            let is_own = |link: &&Link| link.relation.as_str() == Link::ANNOTATES;
+            let bare = restored.iter().filter(|revision| revision.memory.annotation.is_none());
+            sparing
+                .bare
+                .extend(bare.flat_map(|it| it.memory.links.iter().filter(is_own)).map(|link| link.to));
             sparing.restored.extend(restored.map(|revision| (revision, key)));
         }
         Ok(sparing)
@@ -145,6 +161,8 @@ impl Engine {
     /// Adds the writes to the set of the erasure, with index rows.
     pub(super) async fn add_sparing(&self, sparing: Sparing, set: &mut ChangeSet) -> Result<(), Error> {
         set.retractions.extend(sparing.retractions);
+        let now = set.now;
+        self.thinking.request_notes(set, sparing.bare, || JobId(self.ids.next(now)));
         let (described, others): (Vec<_>, Vec<_>) = sparing
             .restored
             .into_iter()

@@ -1,18 +1,22 @@
 //! Known notes around new ones: the nearest by their vectors, with the version that the analysis made and its inputs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::decide::KnownNote;
 use crate::domain::derivation::Input;
 use crate::domain::filter::{Field, Filter, Scalar, Test};
 use crate::domain::id::{DerivationId, MemoryId, PartitionId};
+use crate::domain::link::Link;
 use crate::domain::memory::{Kind, Memory};
 use crate::domain::name::Name;
 use crate::domain::time::Timestamp;
 use crate::error::Error;
 use crate::index::{Index, MAX_NEAREST_VECTORS, ValidTime, View};
 use crate::store::Store;
+
+/// Maximum number of links to the turns of a batch that are read.
+const LINKS_TO_TURNS_AT_MOST: u32 = 4_096;
 
 /// View of all notes that are in force, for this conversation partner.
 pub(super) fn notes_at(now: Timestamp, partner: Option<Name>) -> View {
@@ -33,6 +37,23 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Notes of these turns that are there, by the memories of their turns: those that an erasure left without a description.
+    pub(super) async fn of_turns(&self, turns: &[MemoryId]) -> Result<HashMap<MemoryId, Memory>, Error> {
+        let linked = self.store.linked_from(self.partition, turns, LINKS_TO_TURNS_AT_MOST).await?;
+        let ids: BTreeSet<MemoryId> = linked.into_iter().map(|(_, from)| from).collect();
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let notes = self.store.memories(self.partition, &Vec::from_iter(ids)).await?;
+        let notes =
+            notes.into_iter().filter(|memory| memory.kind == Kind::Note && memory.derivation.is_some());
+        let of_turn = notes.filter_map(|note| {
+            let own = note.links.iter().find(|link| link.relation.as_str() == Link::ANNOTATES)?;
+            Some((own.to, note))
+        });
+        Ok(of_turn.collect())
+    }
+
     /// The `k` nearest notes of each vector, united, the nearest first. Notes of another audience or visibility than that
     /// of `like` are left out: their contexts would pass on what may not be told.
     pub(super) async fn nearest(
@@ -56,6 +77,7 @@ impl Reader<'_> {
         notes.retain(|note| {
             note.kind == Kind::Note
                 && note.derivation.is_some()
+                && note.annotation.is_some()
                 && (&note.audience, note.visibility) == (&like.audience, like.visibility)
         });
         self.known(notes).await
@@ -90,7 +112,8 @@ fn known(
 ) -> Option<KnownNote> {
     let of = |version: &Memory| version.derivation.and_then(|id| inputs.get(&id).cloned());
     let present = versions.last()?.clone();
-    let base = versions.iter().find(|version| version.derivation.is_some())?.clone();
+    let is_analysed = |version: &&Memory| version.derivation.is_some() && version.annotation.is_some();
+    let base = versions.iter().find(is_analysed)?.clone();
     let linked = versions.iter().find(|version| version.links == present.links);
     let made = versions.iter().find(|version| version.derivation == present.derivation)?;
     let description =

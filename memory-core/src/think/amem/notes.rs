@@ -17,8 +17,8 @@ use super::evolve::{self, EvolveContract};
 use super::fields::NoteFields;
 use super::known::Reader;
 use super::paper::{self, PaperContract};
-use super::writing::{Made, Shown, new_note};
-use crate::domain::change::{ChangeSet, NewMemory};
+use super::writing::{Made, Shown, described_note, new_note};
+use crate::domain::change::{ChangeSet, NewMemory, Revision};
 use crate::domain::derivation::{Input, Maker, Source};
 use crate::domain::id::{DerivationId, MemoryId, PartitionId};
 use crate::domain::memory::Memory;
@@ -161,9 +161,17 @@ impl Work<'_> {
     /// The change set of the batch; with the failure that the job ends in, if the analysis was given up.
     async fn set(&self, replies: &mut Replies) -> Result<(ChangeSet, Option<JobFailure>), Stop> {
         let mut set = self.engine.set_of_batch(self.run, self.batch, self.manner.queue);
-        for turns in groups(&self.batch.turns) {
+        let ids: Vec<MemoryId> = self.batch.turns.iter().map(|turn| turn.memory).collect();
+        let notes = self.reader(&set).of_turns(&ids).await?;
+        let has_content = |turn: &&SourceTurn| !turn.text.trim().is_empty();
+        let is_described = |turn: &&SourceTurn| notes.get(&turn.memory).is_some_and(|note| !is_bare(note));
+        let turns = self.batch.turns.iter().filter(has_content).filter(|turn| !is_described(turn));
+        for turns in groups(turns) {
             match self.analysed(&turns, replies).await? {
-                Ok(fields) => self.add_notes(&turns, fields, (&mut set, &mut *replies)).await?,
+                Ok(fields) => {
+                    let new = self.new_notes((&turns, &notes), fields, &set);
+                    self.add_notes(&turns, new, (&mut set, &mut *replies)).await?;
+                }
                 Err(failure) => {
                     // The runner ends it as failed. The queue keeps the set from being committed twice.
                     set.finishes = None;
@@ -212,10 +220,9 @@ impl Work<'_> {
     async fn add_notes(
         &self,
         turns: &[SourceTurn],
-        fields: Vec<Option<NoteFields>>,
+        new: Vec<(Memory, Vec<Input>)>,
         (set, replies): (&mut ChangeSet, &mut Replies),
     ) -> Result<(), Stop> {
-        let new = self.new_notes(turns, fields, set);
         let Some((first, _)) = new.first() else { return Ok(()) };
         let texts: Vec<TextToIndex> = new.iter().map(|(memory, _)| TextToIndex::of_memory(memory)).collect();
         let indexed = self.engine.index_texts(&texts, "notes").await?;
@@ -225,9 +232,9 @@ impl Work<'_> {
         set.embedder = Some(indexed.embedder);
         let vectors: Vec<Arc<[f32]>> =
             indexed.rows.iter().filter_map(|rows| rows.first()?.vector_f32()).collect();
-        let Engine { store, index, .. } = self.engine;
-        let reader = Reader { store, index, partition: self.partition, now: set.now };
-        let known = self.fitting(reader.nearest(&vectors, first, NEIGHBOURS).await?, &new);
+        let mut known = self.reader(set).nearest(&vectors, first, NEIGHBOURS).await?;
+        known.retain(|note| !new.iter().any(|(memory, _)| memory.id == note.memory.id));
+        let known = self.fitting(known, &new);
         let shown = Shown { new: &new, known: &known, is_present: self.manner.is_paper };
         let (made_by, decision) = self.evolved(&shown, replies).await?;
         let made = Made { maker: &made_by, job: self.run.job_id(), now: set.now };
@@ -253,16 +260,26 @@ impl Work<'_> {
         for ((memory, inputs), rows) in new.iter().zip(indexed.rows) {
             let derivation = memory.derivation.map(|id| made.of(id, inputs.clone()));
             let memory = memory.clone();
-            set.memories.push(NewMemory { key: None, memory, derivation, rows, groups: Vec::new() });
+            if memory.version == 1 {
+                set.memories.push(NewMemory { key: None, memory, derivation, rows, groups: Vec::new() });
+            } else {
+                let rows = Some(rows);
+                set.revisions.push(Revision { memory, derivation, rows, groups: None, keeps_links: true });
+            }
         }
         set.revisions.extend(revisions);
         Ok(())
     }
 
-    /// Notes of the turns that have fields, with the inputs of their analysis: all turns of the call, their own as evidence.
+    fn reader(&self, set: &ChangeSet) -> Reader<'_> {
+        let Engine { store, index, .. } = self.engine;
+        Reader { store, index, partition: self.partition, now: set.now }
+    }
+
+    /// Notes of the turns that have fields, new or described anew, with the inputs of their analysis: all turns of the call, their own as evidence.
     fn new_notes(
         &self,
-        turns: &[SourceTurn],
+        (turns, notes): (&[SourceTurn], &HashMap<MemoryId, Memory>),
         fields: Vec<Option<NoteFields>>,
         set: &ChangeSet,
     ) -> Vec<(Memory, Vec<Input>)> {
@@ -271,7 +288,10 @@ impl Work<'_> {
             let pending = self.batch.queued.iter().find(|pending| pending.memory.id == turn.memory)?;
             let (id, derivation) = (MemoryId(self.engine.ids.next(now)), self.engine.ids.next(now));
             let strength = self.engine.curve.initial_strength();
-            let memory = new_note(id, pending, fields?, (strength, now));
+            let memory = match notes.get(&turn.memory) {
+                Some(bare) => described_note(bare, fields?, now),
+                None => new_note(id, pending, fields?, (strength, now)),
+            };
             let input = |other: &SourceTurn| Input {
                 source: Source::Turn(other.turn),
                 is_evidence: other.turn == turn.turn,
@@ -350,10 +370,15 @@ fn seen(note: &KnownNote, is_present: bool) -> &Memory {
     if is_present { &note.memory } else { &note.base }
 }
 
-/// Turns with content that may be shown together: those of one audience, which a description would pass on to others.
-fn groups(turns: &[SourceTurn]) -> Vec<Vec<SourceTurn>> {
+/// True for a note that an erasure left without a description, and nobody has described since.
+fn is_bare(note: &Memory) -> bool {
+    note.annotation.is_none() && note.tags.is_empty()
+}
+
+/// Turns that may be shown together: those of one audience, which a description would pass on to others.
+fn groups<'t>(turns: impl Iterator<Item = &'t SourceTurn>) -> Vec<Vec<SourceTurn>> {
     let mut groups: Vec<Vec<SourceTurn>> = Vec::new();
-    for turn in turns.iter().filter(|turn| !turn.text.trim().is_empty()) {
+    for turn in turns {
         let same =
             |group: &&mut Vec<SourceTurn>| group.first().is_some_and(|one| one.audience == turn.audience);
         match groups.iter_mut().find(same) {

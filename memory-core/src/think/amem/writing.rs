@@ -65,6 +65,17 @@ pub(super) fn new_note(
     }
 }
 
+/// Next version of a note that an erasure left without a description.
+pub(super) fn described_note(bare: &Memory, fields: NoteFields, now: Timestamp) -> Memory {
+    Memory {
+        version: bare.version.saturating_add(1),
+        annotation: Some(fields.annotation),
+        tags: fields.tags,
+        recorded_at: now,
+        ..bare.clone()
+    }
+}
+
 /// Link of a note to its turn.
 fn annotates(turn: MemoryId) -> Option<Link> {
     link(turn, Link::ANNOTATES, None)
@@ -123,7 +134,7 @@ impl Shown<'_> {
             }
             let derivation = made.of(next_id(), self.inputs(&evidence(inputs), &[]));
             let memory = Memory {
-                version: 2,
+                version: memory.version.saturating_add(1),
                 tags: own_tags.unwrap_or(&memory.tags).clone(),
                 links: memory.links.iter().cloned().chain(links).collect(),
                 derivation: Some(derivation.id),

@@ -209,6 +209,14 @@ async fn an_evolution_touches_exactly_the_named_neighbours_among_a_thousand_note
     let after = story.notes().await;
     let changed: Vec<&Memory> =
         before.iter().filter(|(turn, note)| after[*turn] != **note).map(|(_, note)| note).collect();
+    let jobs = story.engine.store.jobs(CALLER.tenant, &Default::default(), None, 3).await.expect("jobs");
+    for j in jobs {
+        eprintln!("JOB {:?} {:?} {:?}", j.kind, j.state, j.error);
+    }
+    for r in model.requests().iter().rev().take(3) {
+        eprintln!("REQ {} {}", schema(r), &r.user[..r.user.len().min(1500)]);
+    }
+    eprintln!("AFTER {}", after.len());
     assert_eq!(changed.len(), 1);
     let last = model.requests().last().cloned().expect("a request");
     assert_eq!(
