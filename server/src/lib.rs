@@ -88,6 +88,7 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(thinking::show_profile)) // GET /v1/profile
         .routes(routes!(thinking::preview_facts)) // POST /v1/facts/preview
         .routes(routes!(thinking::recall_thoughts)) // POST /v1/thoughts/recall
+        .routes(routes!(thinking::recall_notes)) // POST /v1/notes/recall
         .routes(routes!(thinking::audit_facts)) // POST /v1/audit
         .routes(routes!(thinking::show_thinking, thinking::set_thinking)) // /v1/thinking
         .routes(routes!(timezone::show_timezone, timezone::set_timezone)) // /v1/timezone

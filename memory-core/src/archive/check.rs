@@ -62,6 +62,9 @@ fn version(path: &str, version: &Memory, limits: &Limits) -> Result<usize, Error
     names(at("tags"), version.tags.len(), limits)?;
     names(at("subjects"), version.subjects.len(), limits)?;
     names(at("audience"), version.audience.len(), limits)?;
+    if version.annotation.as_ref().is_some_and(|annotation| !annotation.is_bounded()) {
+        return Err(Error::invalid(at("context"), "is too long, or has too many keywords beside it"));
+    }
     confidence(at("statement.confidence"), version.statement.as_ref())?;
     links(&at("links"), Some(version.id), &version.links, limits)?;
     importance(at("importance"), Some(version.strength.importance))?;

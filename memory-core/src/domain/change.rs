@@ -50,7 +50,7 @@ pub struct ChangeSet {
     /// Items without index rows, because they were there when the set was prepared: positions among the turns, followed by
     /// the memories, followed by the restorations. The set is refused with [`Refusal::Outdated`] if one of them has to be written.
     pub unprepared: std::collections::BTreeSet<usize>,
-    /// New versions of existing memories.
+    /// New versions of existing memories, or second versions of memories that the set adds without a key.
     pub revisions: Vec<Revision>,
     /// Memories whose strength is refreshed, without a new version; of several touches of one memory, the last counts.
     /// A memory that is not there is skipped: a recall may name one that was erased meanwhile.
@@ -74,6 +74,9 @@ pub struct ChangeSet {
     /// Turns that a mechanism has thought about: they leave its queue. The set is refused with
     /// [`Refusal::NotQueued`] if one of them is not in it, so that no turn is thought about twice.
     pub thought_about: Option<ThoughtAbout>,
+    /// Turns about which a mechanism is to think once more: they enter its queue as the last ones, after the erasures of the
+    /// set. Those that wait already, and memories that are no turns or not there, are skipped.
+    pub think_again: Option<ThoughtAbout>,
     /// Writes about the consolidation of sessions.
     pub sessions: SessionWrites,
     /// The attempt at a job of which this set is the whole work: the job is done if the set is committed, and not
@@ -105,6 +108,7 @@ impl ChangeSet {
             jobs: Vec::new(),
             queue_for: Vec::new(),
             thought_about: None,
+            think_again: None,
             sessions: SessionWrites::default(),
             finishes: None,
         }
@@ -135,7 +139,7 @@ pub struct OwnerErasure {
     pub settings: Vec<(String, String)>,
 }
 
-/// Turns that leave the queue of a mechanism.
+/// Turns that leave or enter the queue of a mechanism.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThoughtAbout {
     /// Mechanism.

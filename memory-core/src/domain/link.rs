@@ -42,6 +42,8 @@ impl Link {
     /// Relation between two memories that cannot both be true, while it is undecided which one is. A link of either one
     /// is enough: recall returns them together.
     pub const CONTRADICTS: &str = "contradicts";
+    /// Relation of a note to the memory of the turn that it is made of. The two are one result of a recall.
+    pub const ANNOTATES: &str = "annotates";
     /// Relation of a memory to another that says the same.
     pub const SUPPORTED_BY: &str = "supported_by";
 }

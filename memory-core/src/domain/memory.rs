@@ -1,5 +1,8 @@
 //! Memory layer: typed, versioned records derived from turns or written by applications.
 
+use std::borrow::Cow;
+
+use super::annotation::{self, Annotation};
 use super::id::{DerivationId, MemoryId, SessionId, TurnId};
 use super::link::Link;
 use super::metadata::Metadata;
@@ -153,6 +156,8 @@ pub struct Memory {
     pub audience: Vec<Name>,
     /// Structured content, for a fact or thought that has one.
     pub statement: Option<Statement>,
+    /// Keywords and context, for a note that has them.
+    pub annotation: Option<Annotation>,
     /// Tags.
     pub tags: Vec<Name>,
     /// Links to other memories, of this version.
@@ -183,6 +188,11 @@ impl Memory {
     /// True if its text may be told to this conversation partner. Without a partner it is for the owner, who sees all.
     pub fn may_be_told_to(&self, partner: Option<&Name>) -> bool {
         partner.is_none_or(|partner| self.audience.is_empty() || self.audience.contains(partner))
+    }
+
+    /// Text that its index rows are made of, under the name of its author.
+    pub fn key_text(&self) -> Cow<'_, str> {
+        annotation::key_text(&self.text, &self.tags, self.annotation.as_ref())
     }
 
     /// Name of the speaker, for a turn whose speaker has one.

@@ -4,6 +4,7 @@
 //! *memory* layer ([`memory`]) contains versioned records; a derived memory names, through its [`derivation`],
 //! everything that was shown to its maker. The *scope* layer ([`scope`]) contains owners and callers.
 
+pub mod annotation;
 pub mod change;
 pub mod clock;
 pub mod consolidation;

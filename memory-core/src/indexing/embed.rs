@@ -37,9 +37,9 @@ impl TextToIndex {
         Self { text: text.into(), author: None, vector: None }
     }
 
-    /// The present text of a memory.
+    /// The text that a memory in this version is found by. All rows of memories that are stored already are made of it.
     pub(crate) fn of_memory(memory: &Memory) -> Self {
-        Self { text: memory.text.as_str().into(), author: memory.author().cloned(), vector: None }
+        Self { text: memory.key_text().into(), author: memory.author().cloned(), vector: None }
     }
 }
 

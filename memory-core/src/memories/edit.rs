@@ -67,12 +67,14 @@ impl Engine {
         memory.recorded_at = now;
         let mut set = ChangeSet::new(caller.tenant, stored.owner.clone(), now);
         set.idempotency = idempotency;
-        let rows = if memory.text == stored.memory.text {
-            None
-        } else {
+        if memory.text != stored.memory.text {
             // The text is the caller's now; the version before keeps the record of its maker.
             memory.derivation = None;
             memory.tokens = count_tokens(&memory.text);
+        }
+        let rows = if memory.key_text() == stored.memory.key_text() {
+            None
+        } else {
             let mut indexed = self.index_texts_for_now(&[TextToIndex::of_memory(&memory)], "text").await?;
             set.embedder = Some(indexed.embedder);
             indexed.rows.pop()
@@ -114,6 +116,8 @@ fn edited(present: &Memory, edit: &Edit) -> Result<Memory, Error> {
     memory.text = edit.text.unwrap_or(memory.text);
     let kept = present.statement.clone().filter(|_| memory.text == present.text);
     memory.statement = edit.statement.unwrap_or(kept);
+    // It describes the text that it was made with.
+    memory.annotation = memory.annotation.filter(|_| memory.text == present.text);
     memory.audience = edit.audience.unwrap_or(memory.audience);
     memory.tags = edit.tags.unwrap_or(memory.tags);
     memory.subjects = edit.subjects.unwrap_or(memory.subjects);

@@ -4,15 +4,18 @@
 use sha2::{Digest, Sha256};
 
 use super::request::{Confirmed, ErasurePreview};
+use super::sparing::Sparing;
 use crate::domain::change::{ChangeSet, CreatedIds, ErasureBounds, Idempotency, Outcome};
 use crate::domain::filter::Filter;
 use crate::domain::id::{JobId, MemoryId, PartitionId};
-use crate::domain::scope::{Caller, Scope};
+use crate::domain::scope::{Caller, Owner, Scope};
 use crate::engine::{Engine, needs_delete, needs_read};
 use crate::error::Error;
 use crate::scope::owner;
 use crate::store::IdPage;
 
+/// Maximum number of attempts when other writes change what the erasure takes.
+const TRIES: usize = 8;
 /// Memories shown in a preview.
 const SAMPLE: usize = 20;
 
@@ -32,12 +35,20 @@ impl Engine {
         // The memory itself is not read: one that cannot be decoded is erased like any other.
         match self.store.owner_of_memory(caller.tenant, id).await? {
             Some(owner) => {
-                let mut set = ChangeSet::new(caller.tenant, owner, self.now());
-                set.idempotency = idempotency;
-                set.erasures = vec![id];
-                let at_most = self.limits.erasures_per_call;
-                set.erasure_bounds = Some(ErasureBounds { exactly: None, at_most });
-                Ok(self.commit_erasure(set).await?.erased)
+                let mut last = Error::Busy;
+                for attempt in 1..=TRIES {
+                    let is_last = attempt == TRIES;
+                    let set = self.erasure_of(caller, (&owner, id), idempotency.clone(), is_last).await?;
+                    let spares = !set.revisions.is_empty();
+                    match self.commit_erasure(set).await {
+                        Err(error @ (Error::VersionConflict { .. } | Error::ConfirmationStale)) => {
+                            last = error
+                        }
+                        Err(error @ (Error::NotFound { .. } | Error::Busy)) if spares => last = error,
+                        outcome => return Ok(outcome?.erased),
+                    }
+                }
+                Err(last)
             }
             None => {
                 let gone = Error::NotFound { what: "memory", id: id.to_string() };
@@ -45,6 +56,38 @@ impl Engine {
                 created.map(|created| created.erased).ok_or(gone)
             }
         }
+    }
+
+    /// Set that erases one memory and spares notes. In the last attempt it takes whatever it finds.
+    async fn erasure_of(
+        &self,
+        caller: &Caller,
+        (owner, id): (&Owner, MemoryId),
+        idempotency: Option<Idempotency>,
+        is_last: bool,
+    ) -> Result<ChangeSet, Error> {
+        let mut set = ChangeSet::new(caller.tenant, owner.clone(), self.now());
+        set.idempotency = idempotency;
+        set.erasures = vec![id];
+        let at_most = self.limits.erasures_per_call;
+        let mut exactly = None;
+        if let Some(partition) = self.store.partition_of(caller.tenant, owner).await? {
+            let sparing = self.plan_sparing(partition, &set.erasures).await?;
+            if !is_last {
+                // Whatever is derived meanwhile changes the closure, and the plan is made again.
+                let closure = self
+                    .store
+                    .erasure_closure(partition, &set.erasures, &sparing.retractions, at_most)
+                    .await?;
+                exactly = closure.map(|mut closure| {
+                    closure.sort_unstable();
+                    closure
+                });
+            }
+            self.add_sparing(sparing, &mut set).await?;
+        }
+        set.erasure_bounds = Some(ErasureBounds { exactly, at_most });
+        Ok(set)
     }
 
     /// Previews a deletion by filter. It covers memories that the scope owns, and all that is derived from them.
@@ -87,16 +130,34 @@ impl Engine {
         if let Some(created) = self.earlier(caller, Some(&owner), idempotency.as_ref()).await? {
             return Ok((created.matched, created.erased));
         }
-        let found = self.all_matching(caller, scope, &filter).await?;
-        if found.confirmation() != confirmed {
-            return Err(Error::ConfirmationStale);
+        for _ in 0..TRIES {
+            let found = self.all_matching(caller, scope, &filter).await?;
+            if found.confirmation() != confirmed {
+                return Err(Error::ConfirmationStale);
+            }
+            match self.erase_found(caller, &owner, found, idempotency.clone()).await {
+                // A note that is spared got another version.
+                Err(Error::VersionConflict { .. }) => {}
+                outcome => return outcome,
+            }
         }
+        Err(Error::ConfirmationStale)
+    }
+
+    async fn erase_found(
+        &self,
+        caller: &Caller,
+        owner: &Owner,
+        found: Found,
+        idempotency: Option<Idempotency>,
+    ) -> Result<(u64, Vec<MemoryId>), Error> {
         // An erasure of nothing is written for its key alone, so that a repetition gets the same answer.
         if found.matched.is_empty() && idempotency.is_none() {
             return Ok((0, Vec::new()));
         }
-        let mut set = ChangeSet::new(caller.tenant, owner, self.now());
+        let mut set = ChangeSet::new(caller.tenant, owner.clone(), self.now());
         set.idempotency = idempotency;
+        self.add_sparing(found.sparing, &mut set).await?;
         set.erasures = found.matched;
         set.erasure_bounds =
             Some(ErasureBounds { exactly: Some(found.closure), at_most: self.limits.erasures_per_call });
@@ -137,10 +198,12 @@ impl Engine {
         if matching.has_more {
             return Err(over_limit());
         }
-        let closure = self.store.erasure_closure(partition, &matching.ids, &[], at_most).await?;
+        let sparing = self.plan_sparing(partition, &matching.ids).await?;
+        let closure =
+            self.store.erasure_closure(partition, &matching.ids, &sparing.retractions, at_most).await?;
         let mut closure = closure.ok_or_else(over_limit)?;
         closure.sort_unstable();
-        Ok(Found { partition: Some(partition), matched: matching.ids, closure })
+        Ok(Found { partition: Some(partition), matched: matching.ids, closure, sparing })
     }
 }
 
@@ -151,8 +214,10 @@ struct Found {
     partition: Option<PartitionId>,
     /// Memories that match, oldest first.
     matched: Vec<MemoryId>,
-    /// The same with all that is derived from them, in the order of ids.
+    /// The same with all that is derived from them and not spared, in the order of ids.
     closure: Vec<MemoryId>,
+    /// Notes that go on without a trace of them.
+    sparing: Sparing,
 }
 
 impl Found {

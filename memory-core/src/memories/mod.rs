@@ -6,6 +6,7 @@ mod edit_locks;
 mod erase;
 mod read;
 pub mod request;
+mod sparing;
 mod undo;
 mod undo_plan;
 

@@ -12,6 +12,7 @@ mod companions;
 mod contradictions;
 mod deadline;
 pub(crate) mod excerpt;
+mod faces;
 mod fuse;
 mod granted;
 mod graph;
@@ -93,10 +94,10 @@ impl Engine {
 
         let zone = self.zone_of_request(caller, &request);
         let view = request.view(now, &zone);
-        let Found { targets, searched, scoring, mut fused } =
+        let Found { targets, searched, scoring, mut fused, spare } =
             self.find(caller, &request, &view, &deadline, (&mut timings, &mut degraded)).await?;
         let needs = self.text_needs(&request);
-        let texts = self.texts(&targets, &needs, &mut fused, searched.versions, &deadline).await?;
+        let texts = self.texts(&targets, &needs, (&mut fused, spare), searched.versions, &deadline).await?;
         if texts.is_none() {
             degraded.push(Degraded::TextsDeadline);
             fused.clear();
@@ -168,9 +169,11 @@ impl Engine {
             degraded.push(Degraded::GraphDeadline);
         }
         let limit = self.candidates_to_load(request);
-        let fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &scoring, limit));
+        let wanted = limit.saturating_mul(2);
+        let mut fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &scoring, wanted));
+        let spare = fused.split_off(limit.min(fused.len()));
         timings.search = began.elapsed().saturating_sub(timings.embed);
-        Ok(Found { targets, searched, scoring, fused })
+        Ok(Found { targets, searched, scoring, fused, spare })
     }
 
     pub(crate) fn index_query(&self, request: &Recall, vector: Option<Arc<[f32]>>, view: View) -> IndexQuery {
@@ -247,17 +250,27 @@ impl Engine {
         &self,
         targets: &SearchTargets,
         needs: &TextNeeds,
-        fused: &mut Vec<Fused>,
+        (fused, mut spare): (&mut Vec<Fused>, Vec<Fused>),
         versions: HashMap<MemoryId, Memory>,
         deadline: &Deadline,
     ) -> Result<Option<(Vec<Neighbour>, Loaded)>, Error> {
         let reading = async {
             let neighbours =
                 if needs.budget_tokens > 0 { self.neighbours(targets, fused).await? } else { Vec::new() };
-            let loaded = self
+            let mut loaded = self
                 .load(targets, fused, &neighbours, versions, needs)
                 .instrument(debug_span!("load"))
                 .await?;
+            for _ in 0..faces::REFILLS_AT_MOST {
+                let dropped = faces::drop_worse(fused, &loaded);
+                let mut more: Vec<Fused> = spare.drain(..dropped.min(spare.len())).collect();
+                if more.is_empty() {
+                    break;
+                }
+                loaded.extend(self.load(targets, &mut more, &[], HashMap::new(), needs).await?);
+                fused.extend(more);
+            }
+            faces::drop_worse(fused, &loaded);
             Ok::<_, Error>((neighbours, loaded))
         };
         deadline.step(reading).await.transpose()
@@ -333,6 +346,8 @@ struct Found {
     searched: Searched,
     scoring: ScoringContext,
     fused: Vec<Fused>,
+    /// The next best ones, which take the places of those that are no result of their own.
+    spare: Vec<Fused>,
 }
 
 /// Candidates of all partitions together.

@@ -292,6 +292,7 @@ fn memory_of_turn(
         tags: requested.map(|requested| requested.tags.clone()).unwrap_or_default(),
         links: Vec::new(),
         metadata: turn.metadata.clone(),
+        annotation: None,
         document: None,
         origin: Some(Origin {
             turn: turn.id,
@@ -341,6 +342,7 @@ fn finished_memory(
         tags: new.tags.clone(),
         links: new.links.clone(),
         metadata: new.metadata.clone(),
+        annotation: None,
         document: new.document.clone(),
         origin: None,
         derivation: None,

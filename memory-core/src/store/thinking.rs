@@ -102,6 +102,15 @@ pub trait Thinking: Send + Sync + Debug {
         at: Timestamp,
     ) -> Result<Vec<Memory>, StoreError>;
 
+    /// Pairs of one of these memories and a memory that has a version with a link to it, in order, at most `limit` for every
+    /// 512 memories.
+    async fn linked_from(
+        &self,
+        partition: PartitionId,
+        to: &[MemoryId],
+        limit: u32,
+    ) -> Result<Vec<(MemoryId, MemoryId)>, StoreError>;
+
     /// Tenant and owner of a partition.
     async fn owner_of(&self, partition: PartitionId) -> Result<Option<(TenantId, Owner)>, StoreError>;
 }

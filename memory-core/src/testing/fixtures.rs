@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::domain::annotation::Annotation;
 use crate::domain::change::{
     ChangeSet, Idempotency, IndexRow, KeyKind, NewMemory, NewTurns, Operation, Revision, Touch,
 };
@@ -182,6 +183,10 @@ impl Fixtures {
             confidence: 0.1 + 0.2,
             said_by: Role::Assistant,
         });
+        memory.annotation = Some(Annotation {
+            keywords: vec![name("ключ"), name("\"k\"")],
+            context: Some("two\nlines 🦀".to_owned()),
+        });
         memory.tags = vec![name("b"), name("a"), name("b c")];
         memory.metadata = ornate_metadata();
         memory.happened = Happened {
@@ -269,6 +274,7 @@ pub fn plain(id: MemoryId, kind: Kind, text: &str) -> Memory {
         tags: Vec::new(),
         links: Vec::new(),
         metadata: Metadata::default(),
+        annotation: None,
         document: None,
         origin: None,
         derivation: None,

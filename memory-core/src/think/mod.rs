@@ -2,8 +2,10 @@
 //!
 //! Thinking never delays `remember`: the turns and the job that thinks about them are written in one transaction, and the
 //! job runner does the rest. Every decision is a pure function of its inputs, with or without a language model. A
-//! [`mechanism`] is the steps of one kind of job: [`facts`], [`organise`], [`tim::thoughts`], [`consolidate`].
+//! [`mechanism`] is the steps of one kind of job: [`facts`], [`organise`], [`tim::thoughts`], [`amem::notes`],
+//! [`consolidate`].
 
+pub mod amem;
 pub mod calls;
 pub mod candidate;
 mod consolidate;

@@ -10,6 +10,8 @@ pub(crate) const BEFORE_IDENTITIES: &str = "
     DROP TABLE grants;
     DROP TABLE grant_memories;
     DROP TABLE grant_events;
+    ALTER TABLE memories DROP COLUMN annotation;
+    ALTER TABLE memory_versions DROP COLUMN annotation;
     ALTER TABLE turns DROP COLUMN utc_offset_minutes;
     ALTER TABLE memories DROP COLUMN utc_offset_minutes;
     ALTER TABLE memory_versions DROP COLUMN utc_offset_minutes;

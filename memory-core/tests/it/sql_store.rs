@@ -330,7 +330,7 @@ async fn rows_of_earlier_stores_are_kept_under_an_unknown_recipe() {
     for one in before.iter_mut().flat_map(|(_, memories)| memories) {
         // Such a store had none.
         (one.memory.statement, one.memory.audience) = (None, Vec::new());
-        one.memory.happened.offset = None;
+        (one.memory.annotation, one.memory.happened.offset) = (None, None);
     }
     let (number, recipe) = store.embedder_in_use().await.unwrap().unwrap();
     let other = RowRecipe { embedder: "other".to_owned(), ..recipe.clone() };

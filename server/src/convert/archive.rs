@@ -5,6 +5,7 @@ use engrain::wire::{
     SessionTimes, VersionDerivation,
 };
 use memory_core::archive::request::{Archived, MemoryToRestore, RestoreMemories};
+use memory_core::domain::annotation::Annotation;
 use memory_core::domain::derivation::{Derivation, Input, Maker, Source};
 use memory_core::domain::id::{DerivationId, JobId, MemoryId, SessionId, TurnId};
 use memory_core::domain::memory::{DocumentName, Happened, Kind, Memory, Origin, Strength};
@@ -206,6 +207,7 @@ fn memory(memory: wire::Memory, path: &dyn Fn(&str) -> String) -> Result<Memory,
         tags: fields::names(&memory.tags, &path("tags"))?,
         links: fields::links(memory.links, &path("links"))?,
         metadata: fields::metadata(memory.metadata, &path("metadata"))?,
+        annotation: annotation(memory.keywords, memory.context, path)?,
         document: document.transpose()?,
         origin: None,
         derivation: None,
@@ -221,6 +223,17 @@ fn memory(memory: wire::Memory, path: &dyn Fn(&str) -> String) -> Result<Memory,
         strength: Strength { importance: memory.importance, strength: 0.0, refreshed_at: happened_at },
         text: memory.text,
     })
+}
+
+/// Annotation of a note; none without keywords and context.
+fn annotation(
+    keywords: Vec<String>,
+    context: Option<String>,
+    path: &dyn Fn(&str) -> String,
+) -> Result<Option<Annotation>, Error> {
+    let keywords = fields::names(&keywords, &path("keywords"))?;
+    let is_there = !keywords.is_empty() || context.is_some();
+    Ok(is_there.then_some(Annotation { keywords, context }))
 }
 
 /// Zone in which the bare dates of an archive would be read. An export writes times in UTC, whatever the owner's zone.

@@ -35,6 +35,8 @@ pub(crate) fn memory(memory: Memory) -> wire::Memory {
         subjects: texts(&memory.subjects),
         audience: texts(&memory.audience),
         statement: memory.statement.as_ref().map(statement),
+        keywords: memory.annotation.as_ref().map(|it| texts(&it.keywords)).unwrap_or_default(),
+        context: memory.annotation.and_then(|annotation| annotation.context),
         tags: texts(&memory.tags),
         links: memory.links.iter().map(link).collect(),
         metadata: memory.metadata.as_map().clone(),

@@ -11,6 +11,7 @@ use memory_core::domain::zone::Zone;
 use memory_core::error::Error;
 use memory_core::remember::request::TurnToRemember;
 use memory_core::store::UsageEntry;
+use memory_core::think::amem::recall::{RecalledNote, RecalledNotes};
 use memory_core::think::facts::audit::ScopeAudit;
 use memory_core::think::facts::preview::{Outcome, Preview, PreviewedFact, TurnToPreview};
 use memory_core::think::profile::read::{ProfileRequest, StateProfile};
@@ -233,6 +234,18 @@ pub(crate) fn progress(progress: Progress) -> wire::ThinkingProgress {
 /// Partner of a recall of thoughts.
 pub(crate) fn partner(name: Option<&str>) -> Result<Option<Name>, Error> {
     fields::optional_name(name, "partner")
+}
+
+/// Response of `POST /v1/notes/recall`.
+pub(crate) fn notes(recalled: RecalledNotes) -> wire::RecalledNotes {
+    let note = |note: RecalledNote| wire::RecalledNote {
+        memory: responses::memory(note.memory),
+        similarity: note.similarity,
+    };
+    wire::RecalledNotes {
+        notes: recalled.notes.into_iter().map(note).collect(),
+        linked: recalled.linked.into_iter().map(responses::memory).collect(),
+    }
 }
 
 /// Response of `POST /v1/thoughts/recall`.

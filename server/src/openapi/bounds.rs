@@ -17,7 +17,7 @@ use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, Schema, SchemaType, Typ
 use utoipa::openapi::{KnownFormat, OpenApi, RefOr, SchemaFormat};
 
 /// Schemas of requests and their parts. Responses have no bounds.
-const REQUESTS: [&str; 22] = [
+const REQUESTS: [&str; 23] = [
     "AddMemories",
     "AddTurns",
     "AsOf",
@@ -33,6 +33,7 @@ const REQUESTS: [&str; 22] = [
     "NewMemory",
     "NewTurn",
     "PreviewFacts",
+    "RecallNotes",
     "RecallRequest",
     "RecallThoughts",
     "ReindexRequest",
@@ -52,6 +53,7 @@ const VECTOR_ELEMENTS: usize = 4_096;
 const PREVIEWED_TURNS: usize = 64;
 /// Thoughts of a recall.
 const THOUGHTS: u32 = 100;
+const NOTES: u32 = memory_core::think::amem::recall::NOTES_PER_RECALL;
 /// Examples of an audit.
 const EXAMPLES: u32 = 100;
 /// Weight of a signal.
@@ -184,6 +186,8 @@ fn bound_of(schema: &str, field: &str, limits: &Limits) -> Option<Bound> {
         }
         ("RecallRequest", "limit") => whole(1, limits.recall_limit),
         ("RecallThoughts", "limit") => whole(1, THOUGHTS),
+        ("RecallNotes", "limit") => whole(1, NOTES),
+        ("RecallNotes", "linked") => whole(0, NOTES),
         ("ListMemories", "limit") => whole(1, limits.page_size),
         (_, "hops") => whole(1, limits.graph_hops.into()),
         (_, "max_hops") => whole(1, limits.graph_path_hops.into()),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use engrain::wire::{
-    AuditFacts, FactAudit, PreviewFacts, PreviewedFacts, RecallThoughts, RecalledThoughts, Scope,
-    SetThinking, StateProfile, ThinkingState,
+    AuditFacts, FactAudit, PreviewFacts, PreviewedFacts, RecallNotes, RecallThoughts, RecalledNotes,
+    RecalledThoughts, Scope, SetThinking, StateProfile, ThinkingState,
 };
+use memory_core::think::amem::recall::NotesAsked;
 use serde::Deserialize;
 
 use crate::App;
@@ -248,4 +249,36 @@ pub(crate) async fn recall_thoughts(
     let asked = (request.query.as_str(), limit);
     let thoughts = app.engine()?.recall_thoughts(&caller, &scope, asked, partner.as_ref()).await?;
     Ok(Json(thinking::thoughts(thoughts)))
+}
+
+/// Number of nearest and of linked notes when the request gives none: that of the paper.
+const DEFAULT_NOTES: u32 = 10;
+
+/// Recall notes as published
+///
+/// Returns the notes that are nearest to the query by cosine, and apart from them the notes that those have links to. For
+/// comparison with A-MEM as published; `POST /v1/recall` finds notes like all memories.
+#[utoipa::path(
+    post,
+    path = "/v1/notes/recall",
+    tag = "thinking",
+    request_body(content = RecallNotes, example = json!({
+        "scope": {"user_id": "mara"}, "query": "Where does Mara live?"
+    })),
+    responses((status = 200, description = "Notes", body = RecalledNotes, example = json!({"notes": [], "linked": []})))
+)]
+pub(crate) async fn recall_notes(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    JsonBody(request): JsonBody<RecallNotes>,
+) -> Result<Json<RecalledNotes>, Problem> {
+    let scope = scope(&request.scope, "scope")?;
+    let asked = NotesAsked {
+        limit: request.limit.unwrap_or(DEFAULT_NOTES),
+        linked: request.linked.unwrap_or(DEFAULT_NOTES),
+    };
+    let partner = thinking::partner(request.partner.as_deref())?;
+    let asked = (request.query.as_str(), asked);
+    let notes = app.engine()?.recall_notes(&caller, &scope, asked, partner.as_ref()).await?;
+    Ok(Json(thinking::notes(notes)))
 }

@@ -21,7 +21,7 @@ pub struct KnownHistory {
 pub struct Restored {
     /// The memory. Its derivation is the one of the earlier version.
     pub memory: Memory,
-    /// True if the text differs from the present one, so that it needs new index rows.
+    /// True if the text that it is found by differs from the present one, so that it needs new index rows.
     pub has_other_text: bool,
     /// True if the statement or the tags differ from the present ones, so that it needs new groups.
     pub has_other_statement: bool,
@@ -104,7 +104,11 @@ impl Lineage {
         let version = present.version.saturating_add(1);
         let memory = Memory { version, recorded_at: now, ..before.clone() };
         let has_other_statement = (&memory.statement, &memory.tags) != (&present.statement, &present.tags);
-        Some(Restored { has_other_text: memory.text != present.text, has_other_statement, memory })
+        Some(Restored {
+            has_other_text: memory.key_text() != present.key_text(),
+            has_other_statement,
+            memory,
+        })
     }
 }
 

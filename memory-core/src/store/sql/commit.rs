@@ -315,6 +315,7 @@ impl<'a> WriteTransaction<'_, 'a> {
             touched.retain(|id| !created.erased.contains(id));
             follow_erasure(&mut replaced, &created.erased, &reopened);
         }
+        self.queue_again(partition, set).await?;
         self.write_consolidation(partition, set).await?;
         self.write_jobs(set, appended.is_some()).await?;
         let seq_after = self.counters.of(partition).last_seq;

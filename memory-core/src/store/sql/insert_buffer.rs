@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::bulk::{insert, insert_missing};
 use super::dialect::encode_text;
 use super::rows::{metadata_json, minutes, names_json, vector_bytes};
+use super::stored_annotation::annotation_json;
 use super::stored_links::links_json;
 use super::stored_statement::statement_json;
 use super::{Connection, StoreError};
@@ -149,7 +150,8 @@ pub(super) async fn write_memories(
     let head = "INSERT INTO memories (partition_id, id, version, kind, text, tokens, agent_id, app_id, run_id, \
                 visibility, subjects, tags, metadata, namespace, key, turn_id, derivation_id, happened_us, \
                 happened_until_us, recorded_us, created_us, valid_from_us, valid_to_us, expires_us, importance, \
-                strength, refreshed_us, links, statement, audience, own_key, utc_offset_minutes) ";
+                strength, refreshed_us, links, statement, audience, own_key, utc_offset_minutes, \
+                annotation) ";
     insert(to, head, memories, &|values, (partition, memory, key)| {
         let document = memory.document.as_ref();
         values
@@ -184,7 +186,8 @@ pub(super) async fn write_memories(
             .push_bind(statement_json(memory.statement.as_ref()))
             .push_bind(names_json(&memory.audience))
             .push_bind(key.map(|name| name.as_str().to_owned()))
-            .push_bind(minutes(memory.happened.offset));
+            .push_bind(minutes(memory.happened.offset))
+            .push_bind(annotation_json(memory.annotation.as_ref()));
     })
     .await
 }

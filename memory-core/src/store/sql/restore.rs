@@ -12,6 +12,7 @@ use super::insert_buffer::{write_derivations, write_index, write_memories, write
 use super::recognised_restorations::{Known, Recognition};
 use super::restored_ids::RestoredIds;
 use super::rows::{metadata_json, minutes, names_json};
+use super::stored_annotation::annotation_json;
 use super::stored_links::links_json;
 use super::stored_statement::statement_json;
 use super::write_transaction::WriteTransaction;
@@ -311,7 +312,7 @@ async fn write_versions(
 ) -> Result<(), StoreError> {
     let head = "INSERT INTO memory_versions (partition_id, id, version, text, tokens, visibility, subjects, tags, \
                 metadata, derivation_id, happened_us, happened_until_us, recorded_us, valid_from_us, valid_to_us, \
-                expires_us, importance, links, statement, audience, utc_offset_minutes) ";
+                expires_us, importance, links, statement, audience, utc_offset_minutes, annotation) ";
     insert(to, head, versions, &|values, (partition, memory, of)| {
         values
             .push_bind(partition.0)
@@ -334,7 +335,8 @@ async fn write_versions(
             .push_bind(links_json(&memory.links))
             .push_bind(statement_json(memory.statement.as_ref()))
             .push_bind(names_json(&memory.audience))
-            .push_bind(minutes(memory.happened.offset));
+            .push_bind(minutes(memory.happened.offset))
+            .push_bind(annotation_json(memory.annotation.as_ref()));
     })
     .await
 }

@@ -6,9 +6,11 @@ use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::dialect::decode_text;
+use super::stored_annotation::annotation_from_json;
 use super::stored_links::links_from_json;
 use super::stored_statement::statement_from_json;
 use super::{Db, Row, StoreError};
+use crate::domain::annotation::Annotation;
 use crate::domain::id::{DerivationId, MemoryId, SessionId, TurnId};
 use crate::domain::link::Link;
 use crate::domain::memory::{DocumentName, Happened, Kind, Memory, Origin, Strength, Visibility};
@@ -28,7 +30,7 @@ macro_rules! memory_columns {
             "m.tags, m.metadata, m.namespace, m.key, m.derivation_id, m.happened_us, m.happened_until_us, ",
             "m.recorded_us, m.created_us, m.valid_from_us, m.valid_to_us, m.expires_us, m.importance, m.strength, ",
             "m.refreshed_us, t.id, t.session_id, s.key, s.ordinal, t.seq, t.role, t.author, t.key, m.links, ",
-            "m.statement, m.audience, m.utc_offset_minutes, ",
+            "m.statement, m.audience, m.utc_offset_minutes, m.annotation, ",
             $text,
             " FROM memories m ",
             "LEFT JOIN turns t ON t.partition_id = m.partition_id AND t.id = m.turn_id ",
@@ -39,7 +41,7 @@ macro_rules! memory_columns {
 pub(super) use memory_columns;
 
 /// Number of columns in [`memory_columns`]; further columns of a statement come after them.
-pub(super) const MEMORY_COLUMNS: usize = 37;
+pub(super) const MEMORY_COLUMNS: usize = 38;
 
 /// Decodes a memory from the columns of [`memory_columns`].
 pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
@@ -53,7 +55,7 @@ pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
         id: MemoryId(at.get(0, "id")?),
         version: at.number(1, "version")?,
         kind: at.parsed(2, "kind", Kind::parse)?,
-        text: at.text(36)?.unwrap_or_default(),
+        text: at.text(37)?.unwrap_or_default(),
         tokens: at.number(3, "tokens")?,
         agent: at.name(4, "agent_id")?,
         app: at.name(5, "app_id")?,
@@ -65,6 +67,7 @@ pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
         tags: at.names(9, "tags")?,
         links: at.links(32)?,
         metadata: at.metadata(10)?,
+        annotation: at.annotation(36)?,
         document,
         origin: origin(&Reader { row, table: "turns" }, 24)?,
         derivation: at.get::<Option<Uuid>>(13, "derivation_id")?.map(DerivationId),
@@ -105,10 +108,10 @@ fn origin(at: &Reader<'_>, first: usize) -> Result<Option<Origin>, StoreError> {
 /// Decodes an earlier version: the versioned columns replace those of the current memory.
 pub(super) const VERSION_COLUMNS: &str = "v.version, v.text, v.tokens, v.visibility, v.subjects, v.tags, v.metadata, \
      v.derivation_id, v.happened_us, v.happened_until_us, v.recorded_us, v.valid_from_us, v.valid_to_us, v.expires_us, \
-     v.importance, v.links, v.statement, v.audience, v.utc_offset_minutes";
+     v.importance, v.links, v.statement, v.audience, v.utc_offset_minutes, v.annotation";
 
 /// Number of columns in [`VERSION_COLUMNS`].
-pub(super) const VERSION_COLUMN_COUNT: usize = 19;
+pub(super) const VERSION_COLUMN_COUNT: usize = 20;
 
 /// Decodes an earlier version from [`VERSION_COLUMNS`] and the fields that do not change.
 pub(super) fn version(row: &Row, present: &Memory, turn_text: Option<&str>) -> Result<Memory, StoreError> {
@@ -146,6 +149,7 @@ fn decode_version(
     let links = at.links(15)?;
     let statement = at.statement(16)?;
     let audience = at.names(17, "audience")?;
+    let annotation = at.annotation(19)?;
     Ok(move |present: Memory| Memory {
         version,
         text,
@@ -163,6 +167,7 @@ fn decode_version(
         links,
         statement,
         audience,
+        annotation,
         ..present
     })
 }
@@ -327,6 +332,11 @@ impl Reader<'_> {
     fn statement(&self, index: usize) -> Result<Option<Statement>, StoreError> {
         let Some(json) = self.get::<Option<&str>>(index, "statement")? else { return Ok(None) };
         statement_from_json(json).map(Some).map_err(|why| self.corrupt("statement", why))
+    }
+
+    fn annotation(&self, index: usize) -> Result<Option<Annotation>, StoreError> {
+        let Some(json) = self.get::<Option<&str>>(index, "annotation")? else { return Ok(None) };
+        annotation_from_json(json).map(Some).map_err(|why| self.corrupt("annotation", why))
     }
 
     pub(super) fn links(&self, index: usize) -> Result<Vec<Link>, StoreError> {

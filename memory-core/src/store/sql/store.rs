@@ -45,6 +45,7 @@ mod retract;
 mod rows;
 mod scan_slots;
 mod sessions;
+mod stored_annotation;
 mod stored_derivations;
 mod stored_grants;
 mod stored_items;

@@ -195,6 +195,26 @@ impl Thinking for SqlStore {
         Ok(present.into_iter().filter_map(as_recorded).collect())
     }
 
+    async fn linked_from(
+        &self,
+        partition: PartitionId,
+        to: &[MemoryId],
+        limit: u32,
+    ) -> Result<Vec<(MemoryId, MemoryId)>, StoreError> {
+        let mut found = Vec::new();
+        for some in to.chunks(IDS_PER_STATEMENT) {
+            let mut statement =
+                QueryBuilder::<Db>::new("SELECT to_id, from_id FROM link_targets WHERE partition_id = ");
+            statement.push_bind(partition.0).push(" AND to_id IN (");
+            push_ids(&mut statement, some.iter().map(|id| id.0));
+            statement.push(" ORDER BY to_id, from_id LIMIT ").push_bind(i64::from(limit));
+            let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
+            let pairs: Vec<(Uuid, Uuid)> = readable_tuples(&rows, "link_targets")?;
+            found.extend(pairs.into_iter().map(|(to, from)| (MemoryId(to), MemoryId(from))));
+        }
+        Ok(found)
+    }
+
     async fn owner_of(&self, partition: PartitionId) -> Result<Option<(TenantId, Owner)>, StoreError> {
         let row = sqlx::query("SELECT tenant_id, owner_kind, owner_id FROM partitions WHERE id = $1")
             .bind(partition.0)

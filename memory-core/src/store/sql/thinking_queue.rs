@@ -1,5 +1,6 @@
 //! Queues of thinking: the turns of a partition that a mechanism has yet to think about. A turn enters a queue with its
-//! commit, and leaves it with the commit of what was made of it: each turn is thought about once.
+//! commit, and leaves it with the commit of what was made of it: each turn is thought about once. A turn enters a queue once
+//! more if an erasure has taken what was made of it.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -10,7 +11,8 @@ use super::bulk::{IDS_PER_STATEMENT, push_ids};
 use super::write_transaction::WriteTransaction;
 use super::{Db, StoreError, unavailable};
 use crate::domain::change::{ChangeSet, Refusal, ThoughtAbout};
-use crate::domain::id::PartitionId;
+use crate::domain::id::{MemoryId, PartitionId};
+use crate::store::ChangeOp;
 
 impl WriteTransaction<'_, '_> {
     /// Checks that all turns of the set that were thought about wait in the queue; returns the refusal otherwise.
@@ -51,8 +53,37 @@ impl WriteTransaction<'_, '_> {
         }
         Ok(())
     }
+
+    /// Puts turns back into the queue of a mechanism, each under a number of its own in the change log.
+    pub(super) async fn queue_again(
+        &mut self,
+        partition: PartitionId,
+        set: &ChangeSet,
+    ) -> Result<(), StoreError> {
+        let Some(ThoughtAbout { mechanism, turns }) = &set.think_again else { return Ok(()) };
+        self.flush().await?;
+        for turn in distinct(turns) {
+            let version: Option<i64> = sqlx::query_scalar(
+                "SELECT m.version FROM memories m
+                 WHERE m.partition_id = $1 AND m.id = $2 AND m.turn_id IS NOT NULL AND NOT EXISTS
+                     (SELECT 1 FROM thinking_queue q
+                      WHERE q.partition_id = $1 AND q.memory_id = $2 AND q.mechanism = $3)",
+            )
+            .bind(partition.0)
+            .bind(turn)
+            .bind(*mechanism)
+            .fetch_optional(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
+            let Some(version) = version else { continue };
+            let version = u32::try_from(version).unwrap_or(u32::MAX);
+            let seq = self.log_version(partition, ChangeOp::Put, (MemoryId(turn), version), set.now);
+            self.inserts.queued(partition, mechanism, seq, MemoryId(turn));
+        }
+        Ok(())
+    }
 }
 
-fn distinct(turns: &[crate::domain::id::MemoryId]) -> Vec<Uuid> {
+fn distinct(turns: &[MemoryId]) -> Vec<Uuid> {
     Vec::from_iter(turns.iter().map(|turn| turn.0).collect::<BTreeSet<Uuid>>())
 }

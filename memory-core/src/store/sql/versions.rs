@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::dialect::encode_text;
 use super::rows::{metadata_json, minutes, names_json};
+use super::stored_annotation::annotation_json;
 use super::stored_statement::statement_json;
 use super::write_transaction::WriteTransaction;
 use super::{StoreError, unavailable};
@@ -67,6 +68,7 @@ impl<'a> WriteTransaction<'_, 'a> {
                 Some(version) => *version,
                 None => match self.present_version(partition, id).await? {
                     Some(version) => version.saturating_add(replacements(set, memory)),
+                    None if is_added(set, id) => 1,
                     None => return Ok(Some(Refusal::NotFound(id.0))),
                 },
             };
@@ -187,10 +189,10 @@ impl<'a> WriteTransaction<'_, 'a> {
         sqlx::query(
             "INSERT INTO memory_versions (partition_id, id, version, text, tokens, visibility, subjects, tags,
                  metadata, derivation_id, happened_us, happened_until_us, recorded_us, valid_from_us, valid_to_us,
-                 expires_us, importance, links, statement, audience, utc_offset_minutes)
+                 expires_us, importance, links, statement, audience, utc_offset_minutes, annotation)
              SELECT partition_id, id, version, text, tokens, visibility, subjects, tags, metadata, derivation_id,
                  happened_us, happened_until_us, recorded_us, valid_from_us, valid_to_us, expires_us, importance,
-                 links, statement, audience, utc_offset_minutes
+                 links, statement, audience, utc_offset_minutes, annotation
              FROM memories WHERE partition_id = $1 AND id = $2",
         )
         .bind(partition.0)
@@ -209,7 +211,8 @@ impl<'a> WriteTransaction<'_, 'a> {
                  recorded_us = $12, valid_from_us = $13, valid_to_us = $14, expires_us = $15, importance = $16,
                  kind = $17, agent_id = $18, app_id = $19, run_id = $20, strength = COALESCE($21, strength),
                  refreshed_us = COALESCE($22, CASE WHEN refreshed_us = happened_us THEN $10 ELSE refreshed_us END),
-                 derivation_id = $23, statement = $24, audience = $25, utc_offset_minutes = $26
+                 derivation_id = $23, statement = $24, audience = $25, utc_offset_minutes = $26,
+                 annotation = $27
              WHERE partition_id = $1 AND id = $2",
         )
         .bind(partition.0)
@@ -238,6 +241,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         .bind(statement_json(memory.statement.as_ref()))
         .bind(names_json(&memory.audience))
         .bind(minutes(memory.happened.offset))
+        .bind(annotation_json(memory.annotation.as_ref()))
         .execute(&mut *self.connection)
         .await
         .map_err(unavailable)?;
@@ -261,6 +265,14 @@ impl<'a> WriteTransaction<'_, 'a> {
         .map_err(unavailable)?;
         Ok(())
     }
+}
+
+/// True if the set adds the memory in its first version, as a new one that no key can recognise.
+fn is_added(set: &ChangeSet, id: MemoryId) -> bool {
+    let is_it = |new: &NewMemory| {
+        new.memory.id == id && new.memory.version == 1 && new.key.is_none() && new.memory.document.is_none()
+    };
+    set.memories.iter().any(is_it)
 }
 
 /// Number of versions that the set makes of a document by its name.

@@ -54,7 +54,8 @@ macro_rules! store_contract {
     (@rules $how:ident $open:path) => {
         $crate::store_contract! { @$how $open;
             writing: a_set_is_committed_or_refused_as_a_whole, the_log_has_no_gaps, a_repeated_request_writes_nothing_twice,
-                a_new_version_keeps_the_earlier_ones, a_version_is_written_once, a_document_replaces_the_one_of_its_name,
+                a_new_version_keeps_the_earlier_ones, a_version_is_written_once,
+                a_set_may_revise_a_memory_that_it_adds, a_document_replaces_the_one_of_its_name,
                 the_answer_to_a_replacement_equals_the_stored_document, sessions_keep_their_order,
                 an_embedder_not_in_use_is_refused,
                 a_key_is_for_one_caller_owner_and_operation, idempotency_keys_are_deleted_by_age;
@@ -96,7 +97,7 @@ macro_rules! store_contract {
                 jobs_come_in_pages, a_key_may_be_released_by_the_claim, a_job_enqueues_its_successor_as_it_ends,
                 finished_jobs_without_results_are_dropped;
             thinking: statements_and_kinds_are_returned_with_their_version, new_turns_wait_for_each_mechanism,
-                a_turn_is_thought_about_once, groups_belong_to_the_present_version, erasure_empties_queues_and_groups,
+                a_turn_is_thought_about_once, a_turn_may_be_thought_about_again, groups_belong_to_the_present_version, erasure_empties_queues_and_groups,
                 turns_are_looked_up_in_queues_and_by_id, evidence_of_many_memories_is_read_together,
                 versions_are_read_as_of_a_time, usage_of_models_adds_up;
             recognising: a_grown_conversation_gets_only_its_new_turns, turns_without_an_identity_are_never_merged,

@@ -11,7 +11,7 @@ use crate::domain::memory::{Kind, Memory};
 use crate::domain::scope::Owner;
 use crate::store::{PendingPartition, PendingTurn, Store, Usage, UsageEntry};
 use crate::testing::START;
-use crate::testing::fixtures::{Fixtures, name, owner, revised};
+use crate::testing::fixtures::{Fixtures, link, name, owner, revised};
 
 /// Statement and audience belong to their version, and every kind is returned as it was written.
 pub async fn statements_and_kinds_are_returned_with_their_version(store: &dyn Store) {
@@ -143,6 +143,35 @@ pub async fn a_turn_is_thought_about_once(store: &dyn Store) {
     let edit = revised(&present(store, four).await, None);
     commit(store, &fixtures.revising(&ann, edit)).await;
     assert_eq!(pending_ids(store, partition, "a").await, [four], "a new version does not wait once more");
+    log_is_sound(store, partition).await;
+}
+
+/// A set may put turns back into a queue, behind those that wait: once each, turns that are there and are not erased by the
+/// set. The memories that have links to a turn are found by it.
+pub async fn a_turn_may_be_thought_about_again(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let said = commit(store, &saying(&fixtures, &ann, &["one", "two", "three"], &["a"])).await;
+    let partition = said.partition;
+    let [one, two, three] = said.created.memories[..] else { panic!("three turns") };
+    let mut note = fixtures.fact("no turn");
+    note.memory.links = vec![link(one, "annotates", 1.0)];
+    let note = commit(store, &fixtures.adding(&ann, vec![note])).await.created.memories[0];
+    assert_eq!(store.linked_from(partition, &[one, two], 10).await.unwrap(), [(one, note)]);
+    assert_eq!(store.linked_from(partition, &[one], 0).await.unwrap(), []);
+    commit(store, &thinking(&fixtures, &ann, "a", &[one, two])).await;
+    let again = |turns: Vec<MemoryId>| ChangeSet {
+        think_again: Some(ThoughtAbout { mechanism: "a", turns }),
+        ..fixtures.set(&ann)
+    };
+    let nobody = MemoryId(fixtures.id());
+    commit(store, &again(vec![one, three, one, note, nobody])).await;
+    assert_eq!(pending_ids(store, partition, "a").await, [three, one]);
+    let erases = ChangeSet { erasures: vec![two], ..again(vec![two]) };
+    commit(store, &erases).await;
+    assert_eq!(pending_ids(store, partition, "a").await, [three, one]);
+    commit(store, &thinking(&fixtures, &ann, "a", &[one])).await;
+    assert_eq!(pending_ids(store, partition, "a").await, [three]);
     log_is_sound(store, partition).await;
 }
 

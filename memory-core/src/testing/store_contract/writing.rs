@@ -8,7 +8,7 @@ use crate::domain::id::{CallerId, MemoryId, TenantId};
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::store::Store;
 use crate::testing::START;
-use crate::testing::fixtures::{Fixtures, keyed_request, name, owner, revised};
+use crate::testing::fixtures::{Fixtures, keyed_request, link, name, owner, revised};
 
 /// A set is committed or refused as a whole, and a refused one does not affect the others of the call.
 pub async fn a_set_is_committed_or_refused_as_a_whole(store: &dyn Store) {
@@ -221,6 +221,38 @@ pub async fn a_version_is_written_once(store: &dyn Store) {
     let unknown = plain_revision(&fixtures);
     assert!(matches!(answer(store, &fixtures.revising(&ann, unknown)).await, Err(Refusal::NotFound(_))));
     log_is_sound(store, created.partition).await;
+}
+
+/// A set may write a memory with its second version; both are in the history, each with its derivation and links. A revision
+/// that does not follow the first version, or of a memory that nobody adds, is refused with all of the set.
+pub async fn a_set_may_revise_a_memory_that_it_adds(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let source = commit(store, &fixtures.adding(&ann, vec![fixtures.fact("source")])).await;
+    let sources = [Source::Memory(source.created.memories[0])];
+    let new = fixtures.made_of(fixtures.fact("one"), &sources);
+    let mut second = fixtures.revised_from(revised(&new.memory, Some("two")), &sources);
+    second.memory.links = vec![link(source.created.memories[0], "supports", 0.5)];
+    let mut set = fixtures.adding(&ann, vec![new.clone()]);
+    set.revisions = vec![second.clone()];
+    let mut skips = set.clone();
+    skips.revisions[0].memory.version = 3;
+    let conflict = Refusal::VersionConflict { id: new.memory.id, expected: 2, present: 1 };
+    assert_eq!(answer(store, &skips).await, Err(conflict));
+    let alone = ChangeSet { memories: Vec::new(), ..set.clone() };
+    assert_eq!(answer(store, &alone).await, Err(Refusal::NotFound(new.memory.id.0)));
+    assert_eq!(loaded(store, source.partition).await.1.len(), 1, "what is refused leaves nothing");
+    commit(store, &set).await;
+    let stored = present(store, new.memory.id).await;
+    assert_eq!((stored.version, stored.text.as_str(), &stored.links), (2, "two", &second.memory.links));
+    let earlier = store.earlier_versions(source.partition, new.memory.id).await.unwrap();
+    assert_eq!(earlier.iter().map(|one| one.text.as_str()).collect::<Vec<_>>(), ["one"]);
+    let (_, all) = loaded(store, source.partition).await;
+    let found = all.iter().find(|one| one.memory.id == new.memory.id).unwrap();
+    assert_eq!(Some(&found.rows), second.rows.as_ref(), "found by the second text alone");
+    let erased = commit(store, &fixtures.erasing(&ann, source.created.memories)).await;
+    assert_eq!(erased.created.erased.len(), 2, "the source takes both versions along");
+    log_is_sound(store, source.partition).await;
 }
 
 fn plain_revision(fixtures: &Fixtures) -> crate::domain::change::Revision {

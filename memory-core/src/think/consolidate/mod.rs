@@ -273,6 +273,7 @@ impl Engine {
             subjects: Vec::new(),
             audience: draft::audience(shown),
             statement: None,
+            annotation: None,
             tags: tags.filter_map(|tag| Name::new(tag).ok()).collect(),
             links: Vec::new(),
             metadata: draft::metadata(&covered.covers),

@@ -97,6 +97,7 @@ impl Writing<'_> {
             tags: fact.tags,
             links: fact.links,
             metadata: Metadata::default(),
+            annotation: None,
             document: None,
             origin: None,
             derivation: Some(derivation.id),

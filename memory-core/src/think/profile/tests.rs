@@ -41,6 +41,7 @@ fn fact(id: u128, attribute: &str, object: &str, since: i64, until: Option<i64>)
         tags: Vec::new(),
         links: Vec::new(),
         metadata: Metadata::default(),
+        annotation: None,
         document: None,
         origin: None,
         derivation: None,

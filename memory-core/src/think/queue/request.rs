@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::domain::change::ChangeSet;
+use crate::domain::change::{ChangeSet, ThoughtAbout};
 use crate::domain::consolidation::Consolidation;
 use crate::domain::id::{JobId, MemoryId, TenantId};
 use crate::domain::job::Job;
@@ -106,6 +106,18 @@ pub(in crate::think) fn request(
         let payload = Payload::new(&set.owner, &[]);
         set.jobs.push(payload.job(next_id(), set.tenant, queue, set.now, true));
     }
+}
+
+/// Request of a set to think about turns that are there once more.
+pub(in crate::think) fn request_again(
+    set: &mut ChangeSet,
+    queue: &'static str,
+    turns: Vec<MemoryId>,
+    id: JobId,
+) {
+    let payload = Payload::new(&set.owner, &[]);
+    set.jobs.push(payload.job(id, set.tenant, queue, set.now, true));
+    set.think_again = Some(ThoughtAbout { mechanism: queue, turns });
 }
 
 /// Request of a set for the digests of the sessions that it closes, fills to a multiple of `turns`, or takes turns from.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::domain::change::ChangeSet;
-use crate::domain::id::{JobId, TenantId};
+use crate::domain::id::{JobId, MemoryId, TenantId};
 use crate::domain::scope::Owner;
 use crate::scope::{OwnerSettings, OwnerValue};
 use crate::store::{Store, StoreError};
@@ -73,6 +73,20 @@ impl Switch {
         request::request(set, &queues, &mut next_id);
         self.ask_digests(set, next_id);
         !queues.is_empty()
+    }
+
+    /// Adds to a set the request to describe the notes of these turns anew, if the owner's profile makes notes.
+    pub(crate) fn request_notes(
+        &self,
+        set: &mut ChangeSet,
+        turns: Vec<MemoryId>,
+        next_id: impl FnOnce() -> JobId,
+    ) {
+        let queues = request::queues_of(&self.settings, self.profile(set.tenant, &set.owner));
+        let queue = queues.into_iter().find(|queue| [request::NOTES, request::AMEM_PAPER].contains(queue));
+        if let Some(queue) = queue.filter(|_| !turns.is_empty()) {
+            request::request_again(set, queue, turns, next_id());
+        }
     }
 
     /// Adds to a set the request for the digests of the sessions that it closes, fills or takes turns from, if the owner's

@@ -1,5 +1,6 @@
 //! Thinking through the engine: turns become facts behind `remember`, by a scripted language model or by rules.
 
+mod notes;
 mod story;
 
 use std::sync::Arc;

@@ -87,6 +87,20 @@ impl Story {
         Self { engine, _folder: folder }
     }
 
+    /// The same store in a process of its own, as far as a test can tell.
+    pub(super) async fn restarted(self, settings: ThinkingSettings) -> Self {
+        let Self { engine, _folder } = self;
+        drop(engine);
+        // The tasks of an engine end a little later than it does.
+        for _ in 0..1_000 {
+            if let Ok(engine) = TestEngine::thinking(_folder.path(), settings.clone()).await {
+                return Self { engine, _folder };
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the store stays in use");
+    }
+
     /// Says a text on a day after the start, and waits for thinking.
     pub(super) async fn say(&self, day: i64, role: Role, text: &str) -> Progress {
         let scope = user("mara").expect("a scope");

@@ -6,8 +6,9 @@ use super::pages::scoped;
 use super::transport::Request;
 use super::{Client, Error};
 use crate::wire::{
-    AuditFacts, FactAudit, PreviewFacts, PreviewedFacts, ProfileQuery, RecallThoughts, RecalledThoughts,
-    Scope, SetThinking, SetTimezone, StateProfile, ThinkingState, TimezoneState,
+    AuditFacts, FactAudit, PreviewFacts, PreviewedFacts, ProfileQuery, RecallNotes, RecallThoughts,
+    RecalledNotes, RecalledThoughts, Scope, SetThinking, SetTimezone, StateProfile, ThinkingState,
+    TimezoneState,
 };
 
 /// Operations on thinking. Errors are those of the other operations.
@@ -30,6 +31,11 @@ impl Client {
     /// Recalls thoughts of the profile `tim.paper` as published: those in the bucket of the query.
     pub async fn recall_thoughts(&self, request: &RecallThoughts) -> Result<RecalledThoughts, Error> {
         self.json(Request::post("v1/thoughts/recall", request)?).await
+    }
+
+    /// Recalls notes as A-MEM publishes it: the nearest ones, and those that they are linked with.
+    pub async fn recall_notes(&self, request: &RecallNotes) -> Result<RecalledNotes, Error> {
+        self.json(Request::post("v1/notes/recall", request)?).await
     }
 
     /// Audits the facts of a scope.

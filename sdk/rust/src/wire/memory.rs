@@ -220,6 +220,12 @@ pub struct Memory {
     /// Structured content, for a fact that has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement: Option<Statement>,
+    /// Keywords of a note, the most important first.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub keywords: Vec<String>,
+    /// Sentence on what a note is about, made with the notes around it in view.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
     /// Tags.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,

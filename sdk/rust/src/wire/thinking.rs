@@ -125,6 +125,46 @@ pub struct RecallThoughts {
     pub partner: Option<String>,
 }
 
+/// Body of `POST /v1/notes/recall`: notes, recalled as A-MEM publishes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RecallNotes {
+    /// Scope.
+    pub scope: Scope,
+    /// Query text, 1 byte to 32 KiB, with a visible character.
+    pub query: String,
+    /// Maximum number of nearest notes, 1 to 100. Default: 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Maximum number of notes that those are linked with, 0 to 100. They take no place of a nearest one. Default: 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked: Option<u32>,
+    /// Name of the person to whom they will be told. Default: nobody, and nothing is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partner: Option<String>,
+}
+
+/// Response to [`RecallNotes`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct RecalledNotes {
+    /// Nearest notes, the nearest first.
+    pub notes: Vec<RecalledNote>,
+    /// Notes to which the nearest ones have links, in their order.
+    pub linked: Vec<Memory>,
+}
+
+/// Note with its similarity to the query.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct RecalledNote {
+    /// Note.
+    pub memory: Memory,
+    /// Cosine.
+    pub similarity: f32,
+}
+
 /// Response to [`RecallThoughts`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

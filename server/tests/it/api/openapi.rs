@@ -26,7 +26,7 @@ fn operations(document: &Value) -> Vec<(String, &Value)> {
 }
 
 /// Every operation of the API.
-const OPERATIONS: [&str; 51] = [
+const OPERATIONS: [&str; 52] = [
     "POST /v1/turns",
     "POST /v1/memories",
     "POST /v1/memories/list",
@@ -64,6 +64,7 @@ const OPERATIONS: [&str; 51] = [
     "GET /v1/timezone",
     "PUT /v1/timezone",
     "POST /v1/facts/preview",
+    "POST /v1/notes/recall",
     "POST /v1/thoughts/recall",
     "POST /v1/audit",
     "GET /v1/export",

@@ -64,7 +64,7 @@ async fn a_query_or_a_filter_with_a_nul_finds_nothing() {
     let server = TestServer::working().await;
     assert_eq!(add(&server, json!({"text": "a"})).await.0, 201);
     let scope = json!({"user_id": "ann"});
-    for path in ["/v1/recall", "/v1/thoughts/recall"] {
+    for path in ["/v1/recall", "/v1/thoughts/recall", "/v1/notes/recall"] {
         let answer = server.post(path, &json!({"scope": scope, "query": "a\u{0}"})).await;
         assert_eq!(answer.status, 200, "{path}");
     }

@@ -11,6 +11,7 @@ mod golden;
 mod kills;
 mod metrics;
 mod month;
+mod notes;
 mod operations;
 mod refusals;
 mod script;

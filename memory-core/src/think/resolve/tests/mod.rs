@@ -210,6 +210,7 @@ pub(crate) fn plain(id: MemoryId, text: &str) -> Memory {
         tags: Vec::new(),
         links: Vec::new(),
         metadata: Metadata::default(),
+        annotation: None,
         document: None,
         origin: None,
         derivation: None,
