@@ -147,6 +147,7 @@ async fn an_export_as_json_is_one_document() {
 fn elements(xml: &str) -> Vec<(String, Vec<(String, String)>, String)> {
     let mut reader = Reader::from_str(xml);
     let mut elements: Vec<(String, Vec<(String, String)>, String)> = Vec::new();
+    let mut is_open = false;
     loop {
         match reader.read_event().expect("well-formed XML") {
             Event::Start(start) | Event::Empty(start) => {
@@ -157,9 +158,12 @@ fn elements(xml: &str) -> Vec<(String, Vec<(String, String)>, String)> {
                 });
                 let name = start.name().as_ref().to_owned();
                 elements.push((name, attributes.collect(), String::new()));
+                is_open = true;
             }
+            Event::End(_) => is_open = false,
             Event::Text(text) => {
-                if let Some(last) = elements.last_mut() {
+                // Line ends between elements belong to none of those that have a text.
+                if let Some(last) = elements.last_mut().filter(|_| is_open) {
                     last.2.push_str(&text.xml10_content());
                 }
             }
