@@ -143,10 +143,13 @@ async fn an_export_as_json_is_one_document() {
     assert_eq!(empty, json!({"directed": true, "multigraph": true, "nodes": [], "edges": []}));
 }
 
+/// Name, attributes and text of an element.
+type Element = (String, Vec<(String, String)>, String);
+
 /// Elements of a document with their attributes and texts.
-fn elements(xml: &str) -> Vec<(String, Vec<(String, String)>, String)> {
+fn elements(xml: &str) -> Vec<Element> {
     let mut reader = Reader::from_str(xml);
-    let mut elements: Vec<(String, Vec<(String, String)>, String)> = Vec::new();
+    let mut elements: Vec<Element> = Vec::new();
     let mut is_open = false;
     loop {
         match reader.read_event().expect("well-formed XML") {
