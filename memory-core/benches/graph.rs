@@ -4,6 +4,8 @@
 //! weights, so that there is no locality and every search fans out as fast as it can; every memory is about one of 1,000
 //! entities. Invariant: the same seed, the same graph.
 
+#![expect(clippy::expect_used, reason = "a corpus that cannot be made ends the benchmark")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -25,7 +25,7 @@ fn id(number: usize) -> MemoryId {
 }
 
 fn name(text: &str) -> Name {
-    Name::new(text).unwrap()
+    Name::new(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 fn record(number: usize) -> NodeRecord {
@@ -60,46 +60,43 @@ fn graph_of<'a>(records: impl IntoIterator<Item = &'a NodeRecord>) -> PartitionG
     graph
 }
 
+/// Edges (target, relation, weight), entities, and what hides a record.
+type Drawn = (Vec<(usize, u8, u8)>, Vec<u8>, u8);
+
 /// Random records: links by two relations, evidence, entities, and some hidden ones.
 fn records(most: usize) -> impl Strategy<Value = Vec<NodeRecord>> {
     let edges = proptest::collection::vec((0..most, 0..3_u8, 0..9_u8), 0..4);
     let one = (edges, proptest::collection::vec(0..3_u8, 0..2), 0..8_u8);
     proptest::collection::vec(one, 2..most).prop_map(|all| {
         let count = all.len();
-        let record_of =
-            |(number, (edges, entities, hidden)): (usize, (Vec<(usize, u8, u8)>, Vec<u8>, u8))| {
-                let mut record = record(number);
-                for (to, relation, weight) in
-                    edges.into_iter().filter(|(to, ..)| *to < count && *to != number)
-                {
-                    match relation {
-                        0 => record.evidence.push(id(to)),
-                        relation => {
-                            let relation = if relation == 1 { "supports" } else { "follows" };
-                            let new = link(to, relation, f32::from(weight) / 8.0);
-                            if !record
-                                .links
-                                .iter()
-                                .any(|link| link.to == new.to && link.relation == new.relation)
-                            {
-                                record.links.push(new);
-                            }
+        let record_of = |(number, (edges, entities, hidden)): (usize, Drawn)| {
+            let mut record = record(number);
+            for (to, relation, weight) in edges.into_iter().filter(|(to, ..)| *to < count && *to != number) {
+                match relation {
+                    0 => record.evidence.push(id(to)),
+                    relation => {
+                        let relation = if relation == 1 { "supports" } else { "follows" };
+                        let new = link(to, relation, f32::from(weight) / 8.0);
+                        if !record.links.iter().any(|link| link.to == new.to && link.relation == new.relation)
+                        {
+                            record.links.push(new);
                         }
                     }
                 }
-                record.entities =
-                    entities.iter().filter_map(|entity| GroupKey::entity(&format!("e{entity}"))).collect();
-                record.entities.sort();
-                record.entities.dedup();
-                record.evidence.sort();
-                record.evidence.dedup();
-                match hidden {
-                    0 => record.expires_at = Some(NOW),
-                    1 => record.valid.end = Some(NOW),
-                    _ => {}
-                }
-                record
-            };
+            }
+            record.entities =
+                entities.iter().filter_map(|entity| GroupKey::entity(&format!("e{entity}"))).collect();
+            record.entities.sort();
+            record.entities.dedup();
+            record.evidence.sort();
+            record.evidence.dedup();
+            match hidden {
+                0 => record.expires_at = Some(NOW),
+                1 => record.valid.end = Some(NOW),
+                _ => {}
+            }
+            record
+        };
         all.into_iter().enumerate().map(record_of).collect()
     })
 }
@@ -301,9 +298,9 @@ fn relations_and_directions_select_edges() {
 #[test]
 fn two_cliques_with_a_weak_link_are_two_clusters() {
     let mut all: Vec<NodeRecord> = (0..10).map(record).collect();
-    for one in 0..10 {
+    for (one, record) in all.iter_mut().enumerate() {
         for other in (one + 1..10).filter(|other| (one < 5) == (*other < 5)) {
-            all[one].links.push(link(other, "a", 1.0));
+            record.links.push(link(other, "a", 1.0));
         }
     }
     all[4].links.push(link(5, "a", 0.25));

@@ -143,10 +143,14 @@ async fn an_export_as_json_is_one_document() {
     assert_eq!(empty, json!({"directed": true, "multigraph": true, "nodes": [], "edges": []}));
 }
 
+/// Name, attributes and text of an element.
+type Element = (String, Vec<(String, String)>, String);
+
 /// Elements of a document with their attributes and texts.
-fn elements(xml: &str) -> Vec<(String, Vec<(String, String)>, String)> {
+fn elements(xml: &str) -> Vec<Element> {
     let mut reader = Reader::from_str(xml);
-    let mut elements: Vec<(String, Vec<(String, String)>, String)> = Vec::new();
+    let mut elements: Vec<Element> = Vec::new();
+    let mut is_open = false;
     loop {
         match reader.read_event().expect("well-formed XML") {
             Event::Start(start) | Event::Empty(start) => {
@@ -157,9 +161,12 @@ fn elements(xml: &str) -> Vec<(String, Vec<(String, String)>, String)> {
                 });
                 let name = start.name().as_ref().to_owned();
                 elements.push((name, attributes.collect(), String::new()));
+                is_open = true;
             }
+            Event::End(_) => is_open = false,
             Event::Text(text) => {
-                if let Some(last) = elements.last_mut() {
+                // Line ends between elements belong to none of those that have a text.
+                if let Some(last) = elements.last_mut().filter(|_| is_open) {
                     last.2.push_str(&text.xml10_content());
                 }
             }
