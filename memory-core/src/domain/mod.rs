@@ -7,6 +7,7 @@
 pub mod change;
 pub mod clock;
 pub mod derivation;
+pub mod digest;
 pub mod embedder;
 pub mod filter;
 pub mod given_time;

@@ -107,7 +107,8 @@ impl Engine {
         }
     }
 
-    async fn commit_erasure(&self, set: ChangeSet) -> Result<CreatedIds, Error> {
+    async fn commit_erasure(&self, mut set: ChangeSet) -> Result<CreatedIds, Error> {
+        self.remake_erased_digests(&mut set).await?;
         // A recall logged just before must not outlive the memories that it names.
         self.access_log.settle().await;
         let outcome = self.commits.commit(set).await?;

@@ -10,6 +10,7 @@ use futures::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
+use super::digest::MakeDigests;
 use super::facts::MakeFacts;
 use super::mechanism::{Mechanism, Run};
 use super::organise::OrganiseFacts;
@@ -51,8 +52,8 @@ impl std::fmt::Debug for ThinkingHandler {
 pub(crate) fn register(engine: &Arc<Engine>, registry: JobRegistry) -> JobRegistry {
     let owners = Arc::new(OwnerLocks::default());
     let workers = engine.thinking.settings.workers;
-    let mechanisms: [Arc<dyn Mechanism>; 3] =
-        [Arc::new(MakeFacts), Arc::new(OrganiseFacts), Arc::new(MakeThoughts)];
+    let mechanisms: [Arc<dyn Mechanism>; 4] =
+        [Arc::new(MakeFacts), Arc::new(OrganiseFacts), Arc::new(MakeThoughts), Arc::new(MakeDigests)];
     mechanisms.into_iter().fold(registry, |registry, mechanism| {
         let (engine, owners) = (Arc::downgrade(engine), Arc::clone(&owners));
         registry.with(Arc::new(ThinkingHandler { mechanism, engine, workers, owners }))

@@ -18,7 +18,7 @@ use crate::think::settings::{Profile, Task};
 
 /// Number of failed attempts after which a batch whose replies are refused leaves the queue without facts of the model, so
 /// that later turns are thought about.
-const REFUSALS_AT_MOST: u32 = 2;
+pub(in crate::think) const REFUSALS_AT_MOST: u32 = 2;
 
 /// Answer of extraction to one batch.
 enum Answer {
@@ -30,7 +30,7 @@ enum Answer {
 
 /// True if a failure is due to the turns of the call, so that it would hold up all later ones. A wrong key or model is
 /// not, and the turns wait for the operator.
-fn is_about_the_turns(error: &AskError) -> bool {
+pub(in crate::think) fn is_about_the_turns(error: &AskError) -> bool {
     matches!(error, AskError::Refused { .. } | AskError::Model { error: LanguageModelError::TooLong, .. })
 }
 

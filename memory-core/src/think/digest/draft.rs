@@ -1,0 +1,117 @@
+//! Draft of a digest: by the language model of the task, or extractive, of central sentences as they were said.
+
+use std::collections::BTreeSet;
+
+use super::contract::{SentencesContract, Supported};
+use super::item::{Item, fitting, material};
+use crate::domain::derivation::{Input, Maker};
+use crate::domain::digest::Level;
+use crate::domain::id::PartitionId;
+use crate::engine::Engine;
+use crate::jobs::JobFailure;
+use crate::model::language_model::LanguageModelError;
+use crate::model::language_model::ask::{AskError, Prompt};
+use crate::think::calls::{CallError, maker};
+use crate::think::extractive::{Sentence, central};
+use crate::think::mechanism::Run;
+use crate::think::queue::run::{REFUSALS_AT_MOST, is_about_the_turns};
+use crate::think::settings::Task;
+
+/// Maker of digests by a language model.
+pub(super) const MODEL: &str = "digest";
+/// Maker of digests without a language model.
+const EXTRACTIVE: &str = "digest.extractive";
+/// Maximum length of an extractive digest, in tokens.
+const EXTRACT_TOKENS: u32 = 300;
+/// Maximum length of the extractive insight of a day, in tokens.
+const INSIGHT_TOKENS: u32 = 120;
+
+/// Digest that is not written yet.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) text: String,
+    /// All items that were in view, with those that the text rests on as evidence.
+    pub(super) inputs: Vec<Input>,
+    pub(super) maker: Maker,
+}
+
+/// Maker of extractive digests.
+pub(super) fn extractive_maker() -> Maker {
+    Maker { name: EXTRACTIVE.to_owned(), model: None, prompt: None }
+}
+
+impl Engine {
+    /// Draft of a digest of these items; `None` if there is nothing to say. `needs_no_model`: it is extractive where the budget
+    /// is spent, instead of waiting.
+    pub(super) async fn draft(
+        &self,
+        (run, partition): (&Run, PartitionId),
+        level: Level,
+        items: &[Item],
+        needs_no_model: bool,
+    ) -> Result<Option<Draft>, JobFailure> {
+        let Some(model) = self.thinking.settings.model(Task::Digest) else {
+            return Ok(extract(level, items));
+        };
+        let shown = fitting(items, self.thinking.settings.prompt_tokens);
+        let contract = SentencesContract { level, shown: &shown };
+        let prompt = Prompt { system: contract.instructions().to_owned(), user: material(&shown) };
+        let calls = self.model_calls(run.tenant, Some(partition));
+        match calls.ask(Task::Digest, model, &contract, prompt).await {
+            Ok(called) => {
+                let evidence: BTreeSet<usize> =
+                    called.reply.iter().flat_map(|one| one.evidence.iter().copied()).collect();
+                let inputs = shown
+                    .iter()
+                    .enumerate()
+                    .map(|(at, one)| Input { source: one.item.source, is_evidence: evidence.contains(&at) });
+                let texts: Vec<&str> =
+                    called.reply.iter().map(|Supported { text, .. }| text.as_str()).collect();
+                let draft = Draft {
+                    text: texts.join("\n"),
+                    inputs: inputs.collect(),
+                    maker: maker(MODEL, model, &contract),
+                };
+                Ok((!draft.text.is_empty()).then_some(draft))
+            }
+            Err(CallError::Budget(_)) if needs_no_model => Ok(extract(level, items)),
+            Err(CallError::Ask(error)) if is_given_up(&error, run.context.job().failures) => {
+                Ok(extract(level, items))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// True if the model will not give a usable reply to this material.
+pub(super) fn is_given_up(error: &AskError, failures: u32) -> bool {
+    let is_too_long = matches!(error, AskError::Model { error: LanguageModelError::TooLong, .. });
+    is_too_long || is_about_the_turns(error) && failures >= REFUSALS_AT_MOST
+}
+
+/// Digest of central sentences; `None` if there are none.
+fn extract(level: Level, items: &[Item]) -> Option<Draft> {
+    let line = |item: &Item| match level {
+        Level::PersonalityOfDay => item.in_first_person(),
+        Level::EventsOfAll => Some(format!("{}: {}", item.shown_at, item.beginning().replace('\n', " "))),
+        Level::EventsOfDay | Level::Portrait => Some(item.line(&item.beginning())),
+    };
+    let lines: Vec<(usize, Sentence)> = items
+        .iter()
+        .enumerate()
+        .filter_map(|(at, item)| {
+            let said = line(item)?;
+            let sentence = Sentence { vector: item.vector.clone(), text: said, at: item.memory.happened.at };
+            Some((at, sentence))
+        })
+        .collect();
+    let sentences: Vec<Sentence> = lines.iter().map(|(_, sentence)| sentence.clone()).collect();
+    let budget = if level == Level::PersonalityOfDay { INSIGHT_TOKENS } else { EXTRACT_TOKENS };
+    let chosen: Vec<&(usize, Sentence)> =
+        central(&sentences, budget).into_iter().filter_map(|at| lines.get(at)).collect();
+    let evidence: BTreeSet<usize> = chosen.iter().map(|(at, _)| *at).collect();
+    let text = chosen.iter().map(|(_, sentence)| sentence.text.as_str()).collect::<Vec<_>>().join("\n");
+    let inputs = items.iter().enumerate();
+    let inputs = inputs.map(|(at, item)| Input { source: item.source, is_evidence: evidence.contains(&at) });
+    (!text.is_empty()).then(|| Draft { text, inputs: inputs.collect(), maker: extractive_maker() })
+}
