@@ -48,8 +48,8 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::routes::{
-    admin, backup, export, import, jobs, memories, meta, owners, recall, sessions, thinking, timezone, turns,
-    undo,
+    admin, backup, digests, export, import, jobs, memories, meta, owners, recall, sessions, thinking,
+    timezone, turns, undo,
 };
 use crate::unsent::Unsent;
 
@@ -83,6 +83,7 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(recall::recall)) // POST /v1/recall
         .routes(routes!(recall::why_not)) // POST /v1/recall/why-not
         .routes(routes!(thinking::show_profile)) // GET /v1/profile
+        .routes(routes!(digests::list_digests)) // GET /v1/digests
         .routes(routes!(thinking::preview_facts)) // POST /v1/facts/preview
         .routes(routes!(thinking::recall_thoughts)) // POST /v1/thoughts/recall
         .routes(routes!(thinking::audit_facts)) // POST /v1/audit

@@ -10,6 +10,7 @@ mod check;
 mod companions;
 mod contradictions;
 mod deadline;
+mod digests;
 pub(crate) mod excerpt;
 mod fuse;
 mod load;
@@ -87,7 +88,10 @@ impl Engine {
         let (mut timings, mut degraded) = (Timings::default(), Vec::new());
 
         let zone = self.zone_of_request(caller, &request);
-        let view = request.view(now, &zone);
+        let mut view = request.view(now, &zone);
+        if self.thinking.makes_digests() && !self.recall_settings.digests {
+            view.filter = digests::without_digests(view.filter);
+        }
         let Found { targets, searched, scoring, mut fused } =
             self.find(caller, &request, &view, &deadline, (&mut timings, &mut degraded)).await?;
         let needs = self.text_needs(&request);

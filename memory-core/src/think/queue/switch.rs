@@ -74,6 +74,11 @@ impl Switch {
         !queues.is_empty()
     }
 
+    /// True if the default profile makes digests.
+    pub(crate) fn makes_digests(&self) -> bool {
+        self.settings.makes_digests
+    }
+
     /// Drops the replies that language models keep, after an erasure.
     pub(crate) fn forget_replies(&self) {
         self.settings.models.values().for_each(|task| task.model.forget_all());

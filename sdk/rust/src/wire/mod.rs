@@ -8,6 +8,7 @@
 use serde::{Deserialize, Deserializer};
 
 mod archive;
+mod digest;
 mod facts;
 mod filter;
 mod jobs;
@@ -25,6 +26,7 @@ mod timezone;
 mod undo;
 
 pub use archive::*;
+pub use digest::*;
 pub use facts::*;
 pub use filter::*;
 pub use jobs::*;

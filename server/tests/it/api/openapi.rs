@@ -53,6 +53,7 @@ fn every_operation_is_documented() {
         "POST /v1/jobs/{id}/undo",
         "POST /v1/memories/{id}/undo",
         "GET /v1/profile",
+        "GET /v1/digests",
         "GET /v1/thinking",
         "PUT /v1/thinking",
         "GET /v1/timezone",
