@@ -21,9 +21,10 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use self::item::{Item, key_of};
+use self::sources::is_of_the_owner;
 use self::writing::{DigestToWrite, covered_key};
 use crate::domain::change::{ChangeSet, ThoughtAbout};
-use crate::domain::derivation::{Derivation, Maker, Source};
+use crate::domain::derivation::Source;
 use crate::domain::digest::Level;
 use crate::domain::id::{JobId, MemoryId, PartitionId};
 use crate::domain::memory::{Happened, Memory};
@@ -273,11 +274,6 @@ impl Engine {
 
 fn has_writes(set: &ChangeSet) -> bool {
     !set.memories.is_empty() || !set.revisions.is_empty() || !set.erasures.is_empty()
-}
-
-/// True for a version that a caller wrote.
-fn is_of_the_owner(derivation: Option<&Derivation>) -> bool {
-    derivation.is_none_or(|derivation| derivation.maker.name == Maker::caller().name)
 }
 
 fn id_of(source: Source) -> Uuid {

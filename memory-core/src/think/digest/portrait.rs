@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::contract::{Supported, list, object, place, supported, supported_schema};
 use super::draft::{Draft, MODEL, extractive_maker, is_given_up};
-use super::is_of_the_owner;
 use super::item::{Item, ShownItem, fitting, material};
+use super::sources::is_of_the_owner;
 use super::writing::DigestToWrite;
 use crate::domain::change::{ChangeSet, Revision};
 use crate::domain::derivation::{Derivation, Input, Maker, Source};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
-use super::is_of_the_owner;
+use super::sources::is_of_the_owner;
 use crate::domain::derivation::{Derivation, Source};
 use crate::domain::digest::Level;
 use crate::domain::id::{MemoryId, PartitionId, TurnId};

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 
 use super::day::date_of;
 use super::item::Item;
-use crate::domain::derivation::{Derivation, Source};
+use crate::domain::derivation::{Derivation, Maker, Source};
 use crate::domain::digest::Level;
 use crate::domain::filter::{Field, Filter, Range, Scalar, Test};
 use crate::domain::id::{MemoryId, PartitionId};
@@ -24,6 +24,11 @@ pub(super) const TURNS_PER_DAY: u32 = 2_048;
 pub(super) const DIGESTS_PER_LEVEL: u32 = 4_096;
 /// Memories whose vectors are read in one call.
 const PER_READ: usize = 256;
+
+/// True for a version that a caller wrote.
+pub(super) fn is_of_the_owner(derivation: Option<&Derivation>) -> bool {
+    derivation.is_none_or(|derivation| derivation.maker.name == Maker::caller().name)
+}
 
 impl Item {
     /// True for a turn of the user.
