@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Write};
 
+use half::f16;
+
 use crate::rows::{Decay, ImageError, ImageRow, Row, RowsError};
 use crate::scoring::Weights;
 use crate::search::{Answer, Batch, Scored, SearchError};
@@ -46,6 +48,9 @@ pub trait ScanBackend: std::fmt::Debug + Send + Sync {
 
     /// The decay parameters of a live row.
     fn decay(&self, row: u32) -> Option<Decay>;
+
+    /// The vector of a live row, as it was pushed.
+    fn vector(&self, row: u32) -> Option<Vec<f16>>;
 
     /// Elements of a vector.
     fn dims(&self) -> usize;

@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Write};
 
+use half::f16;
+
 use crate::backend::{BatchScan, ScanBackend};
 use crate::rows::{Decay, ImageError, ImageRow, Row, Rows, RowsError};
 use crate::scoring::Weights;
@@ -26,6 +28,10 @@ impl ScanBackend for Rows {
 
     fn decay(&self, row: u32) -> Option<Decay> {
         Self::decay(self, row)
+    }
+
+    fn vector(&self, row: u32) -> Option<Vec<f16>> {
+        Self::vector(self, row).map(<[f16]>::to_vec)
     }
 
     fn dims(&self) -> usize {

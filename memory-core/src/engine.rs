@@ -13,6 +13,7 @@ use crate::domain::scope::{Caller, Owner};
 use crate::domain::time::Timestamp;
 use crate::domain::zone::Zone;
 use crate::error::Error;
+use crate::graph::Graphs;
 use crate::index::Index;
 use crate::indexing::commit_queue::CommitQueue;
 use crate::indexing::embedder_health::EmbedderHealth;
@@ -22,7 +23,7 @@ use crate::limits::Limits;
 use crate::memories::EditLocks;
 use crate::model::source::EmbedderSource;
 use crate::model::{Embedder, Reranker};
-use crate::recall::access_log::AccessLogWriter;
+use crate::recall::access_log::{AccessLogWriter, Keep};
 use crate::recall::settings::RecallSettings;
 use crate::retention::Curve;
 use crate::scope::OwnerSettings;
@@ -59,6 +60,7 @@ pub struct Parts {
 pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) index: Arc<dyn Index>,
+    pub(crate) graphs: Arc<Graphs>,
     /// Shared with the reindex job, which replaces it.
     pub(crate) embedder: Arc<RwLock<ActiveEmbedder>>,
     pub(crate) embedder_health: EmbedderHealth,
@@ -119,10 +121,14 @@ impl Engine {
             CommitQueue::start(store.clone(), index.clone(), limits.commits_waiting, limits.sets_per_commit);
         let thinking = Switch::load(thinking, &*store).await?;
         let zones = OwnerSettings::load(&*store).await?;
-        let access_log = AccessLogWriter::start(store.clone(), limits.recalls_kept);
+        let access_log = AccessLogWriter::start(
+            store.clone(),
+            Keep { per_partition: limits.recalls_kept, per_grant: limits.grant_uses_kept },
+        );
         Ok(Arc::new(Self {
             copies: Arc::default(),
             _purger: Purger::start(Arc::clone(&store)),
+            graphs: Arc::new(Graphs::new(Arc::clone(&store), limits.graph_bytes)),
             store,
             index,
             embedder: Arc::new(RwLock::new(ActiveEmbedder { id, embedder })),

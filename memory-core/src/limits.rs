@@ -32,6 +32,14 @@ pub struct Limits {
     pub rerank_candidates: u32,
     /// Partitions that a recall without an owner searches.
     pub fan_out_partitions: u32,
+    /// Memories that one grant names.
+    pub memories_per_grant: usize,
+    /// Grants of one owner that are kept, open and ended ones; the oldest ended one gives way to a new one.
+    pub grants_per_owner: u32,
+    /// Open grants to one user, agent, app or run.
+    pub grants_per_grantee: u32,
+    /// Reads that the audit log of one grant keeps.
+    pub grant_uses_kept: u32,
     /// Milliseconds that a recall may ask for.
     pub deadline_ms: u32,
     /// Memories that one deletion by filter erases.
@@ -44,6 +52,14 @@ pub struct Limits {
     pub bytes_embedded_at_once: usize,
     /// Milliseconds that a request waits for the embedder; vectors that are missing by then are made later.
     pub embedding_wait_ms: u64,
+    /// Bytes of the graphs of partitions in memory together, and of one graph.
+    pub graph_bytes: usize,
+    /// Hops of a search for neighbours.
+    pub graph_hops: u8,
+    /// Edges of a path between two memories.
+    pub graph_path_hops: u8,
+    /// Memories of one cluster that an answer names.
+    pub graph_cluster_memories: usize,
     /// Change sets that wait to be committed; further ones are refused as busy.
     pub commits_waiting: usize,
     /// Change sets in one transaction.
@@ -71,12 +87,20 @@ impl Default for Limits {
             budget_tokens: 100_000,
             rerank_candidates: 200,
             fan_out_partitions: 64,
+            memories_per_grant: 256,
+            grants_per_owner: 256,
+            grants_per_grantee: 256,
+            grant_uses_kept: 1_000,
             deadline_ms: 60_000,
             erasures_per_call: 10_000,
             memories_per_undo: 2_000,
             chunks_embedded_at_once: 256,
             bytes_embedded_at_once: 64 * 1024,
             embedding_wait_ms: 10_000,
+            graph_bytes: 256 * 1024 * 1024,
+            graph_hops: 3,
+            graph_path_hops: 6,
+            graph_cluster_memories: 100,
             commits_waiting: 1_024,
             sets_per_commit: 128,
             recalls_kept: 1_000,

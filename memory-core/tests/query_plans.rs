@@ -71,6 +71,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "bounded per owner",
     ),
     (
+        "UPDATE recalls SET session_key",
+        "SEARCH recalls USING PRIMARY KEY (partition_id=?)",
+        "bounded per owner",
+    ),
+    (
         "SELECT count(*) FROM memories m WHERE m.partition_id",
         "SEARCH m USING",
         "counts all matches of a filter",
@@ -116,7 +121,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 ];
 
 /// Ends of the statements without parameters with which the check decodes each table once.
-const DECODED: [&str; 18] = [
+const DECODED: [&str; 21] = [
     " LEFT JOIN sessions s ON s.id = t.session_id",
     " FROM memory_versions v",
     " FROM turns",
@@ -135,6 +140,9 @@ const DECODED: [&str; 18] = [
     " FROM request_items",
     " FROM link_targets",
     " FROM derivation_inputs",
+    " FROM grants",
+    " FROM grant_memories",
+    " FROM grant_events",
 ];
 
 /// Scans of what never grows: lists of parameters, results of inner statements, and tables of a few rows.

@@ -69,6 +69,20 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     }
 }
 
+/// Parameter `{key}` of the path: a name, decoded.
+#[derive(Clone, Debug)]
+pub(crate) struct PathKey(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let not_a_text = |_| Problem::at(Code::InvalidRequest, "key", "must be percent-encoded UTF-8");
+        let Path(text) = Path::<String>::from_request_parts(head, state).await.map_err(not_a_text)?;
+        Ok(Self(text))
+    }
+}
+
 /// `Idempotency-Key` header, if present.
 #[derive(Clone, Debug)]
 pub(crate) struct IdempotencyKey(Option<Name>);

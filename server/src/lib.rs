@@ -48,8 +48,8 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::routes::{
-    admin, backup, digests, export, import, jobs, memories, meta, owners, recall, sessions, thinking,
-    timezone, turns, undo,
+    admin, backup, digests, export, grants, graph, graph_export, import, jobs, memories, meta, owners,
+    recall, sessions, thinking, timezone, turns, undo, working_memory,
 };
 use crate::unsent::Unsent;
 
@@ -80,6 +80,9 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(memories::show_memory, memories::edit_memory, memories::delete_memory)) // /v1/memories/{id}
         .routes(routes!(memories::memory_history)) // GET /v1/memories/{id}/history
         .routes(routes!(memories::memory_provenance)) // GET /v1/memories/{id}/provenance
+        .routes(routes!(graph::memory_neighbours)) // GET /v1/memories/{id}/neighbours
+        .routes(routes!(graph::graph_path)) // GET /v1/graph/path
+        .routes(routes!(graph::graph_clusters)) // GET /v1/graph/clusters
         .routes(routes!(recall::recall)) // POST /v1/recall
         .routes(routes!(recall::why_not)) // POST /v1/recall/why-not
         .routes(routes!(thinking::show_profile)) // GET /v1/profile
@@ -89,8 +92,13 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(thinking::audit_facts)) // POST /v1/audit
         .routes(routes!(thinking::show_thinking, thinking::set_thinking)) // /v1/thinking
         .routes(routes!(timezone::show_timezone, timezone::set_timezone)) // /v1/timezone
+        .routes(routes!(grants::give_grant, grants::list_grants)) // /v1/grants
+        .routes(routes!(grants::show_grant, grants::revoke_grant)) // /v1/grants/{id}
+        .routes(routes!(grants::grant_events)) // GET /v1/grants/{id}/events
         .routes(routes!(sessions::list_sessions)) // GET /v1/sessions
         .routes(routes!(sessions::session_turns)) // GET /v1/sessions/{id}/turns
+        .routes(routes!(working_memory::working_memory)) // GET /v1/sessions/{key}/working-memory
+        .routes(routes!(working_memory::close_session)) // POST /v1/sessions/{key}/close
         .routes(routes!(owners::list_owners)) // GET /v1/owners
         .routes(routes!(owners::delete_owner)) // POST /v1/owners/delete
         .routes(routes!(jobs::list_jobs)) // GET /v1/jobs
@@ -104,6 +112,7 @@ fn work() -> OpenApiRouter<Arc<App>> {
 fn whole_store() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(export::export)) // GET /v1/export
+        .routes(routes!(graph_export::export_graph)) // GET /v1/graph/export
         .routes(routes!(admin::reindex)) // POST /v1/admin/reindex
         .routes(routes!(admin::check)) // POST /v1/admin/check
         .routes(routes!(admin::purge)) // GET /v1/admin/purge

@@ -5,6 +5,7 @@
 
 pub use super::new_memory::{IndexRow, KeyKind, MAX_GROUPS_PER_MEMORY, NewMemory};
 
+use super::consolidation::SessionWrites;
 use super::derivation::Derivation;
 use super::embedder::EmbedderId;
 use super::group::GroupKey;
@@ -73,6 +74,8 @@ pub struct ChangeSet {
     /// Turns that a mechanism has thought about: they leave its queue. The set is refused with
     /// [`Refusal::NotQueued`] if one of them is not in it, so that no turn is thought about twice.
     pub thought_about: Option<ThoughtAbout>,
+    /// Writes about the consolidation of sessions.
+    pub sessions: SessionWrites,
     /// The attempt at a job of which this set is the whole work: the job is done if the set is committed, and not
     /// otherwise. A set of a worker that has lost its lease is refused; a repetition of an earlier set ends no job.
     pub finishes: Option<JobAttempt>,
@@ -102,6 +105,7 @@ impl ChangeSet {
             jobs: Vec::new(),
             queue_for: Vec::new(),
             thought_about: None,
+            sessions: SessionWrites::default(),
             finishes: None,
         }
     }

@@ -40,6 +40,11 @@ impl GroupKey {
         Name::new(text).ok().map(Self)
     }
 
+    /// True for a group of memories about an entity.
+    pub fn is_entity(&self) -> bool {
+        self.as_str().starts_with("entity/")
+    }
+
     /// The key as stored.
     pub fn as_str(&self) -> &str {
         self.0.as_str()

@@ -34,6 +34,8 @@ id!(/** One immutable utterance. */ TurnId);
 id!(/** One memory, over all its versions. */ MemoryId);
 id!(/** The record of how a memory came to be. */ DerivationId);
 id!(/** A durable job. */ JobId);
+id!(/** A grant of read access. */ GrantId);
+id!(/** An entry in the audit log of a grant. */ GrantEventId);
 id!(/** One recall, as the access log and the answer name it. */ RecallId);
 
 impl TenantId {

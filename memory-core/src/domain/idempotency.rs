@@ -36,6 +36,8 @@ pub enum Operation {
     UndoJob,
     /// Take back a version of a memory.
     UndoChange,
+    /// Give read access to memories.
+    GiveGrant,
 }
 
 impl Operation {
@@ -50,6 +52,7 @@ impl Operation {
             Operation::DeleteOwner => "delete_owner",
             Operation::UndoJob => "undo_job",
             Operation::UndoChange => "undo_change",
+            Operation::GiveGrant => "give_grant",
         }
     }
 }

@@ -6,11 +6,13 @@
 
 pub mod change;
 pub mod clock;
+pub mod consolidation;
 pub mod derivation;
 pub mod digest;
 pub mod embedder;
 pub mod filter;
 pub mod given_time;
+pub mod grant;
 pub mod group;
 pub mod id;
 mod idempotency;

@@ -51,6 +51,15 @@ impl Number {
         let integer = signed.or_else(|| number.as_u64().map(Self::from));
         integer.or_else(|| number.as_f64().and_then(Self::from_f64))
     }
+
+    /// JSON number of the same value.
+    pub fn to_json(self) -> serde_json::Value {
+        match self.0 {
+            Form::Signed(value) => value.into(),
+            Form::Unsigned(value) => value.into(),
+            Form::Double(bits) => f64::from_bits(bits).into(),
+        }
+    }
 }
 
 /// Forms of a number in [`Number::to_bits`].

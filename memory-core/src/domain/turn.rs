@@ -54,6 +54,8 @@ pub struct Session {
     pub started_at: Timestamp,
     /// Time of creation.
     pub recorded_at: Timestamp,
+    /// Time at which it was closed; `None` while it is open. A new turn opens it again.
+    pub closed_at: Option<Timestamp>,
 }
 
 /// Turn: one utterance, verbatim.

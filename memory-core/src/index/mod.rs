@@ -17,7 +17,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::zone::UtcOffset;
 use crate::store::{Indexed, StoreError};
 
-pub use view::{Hidden, ValidTime, View};
+pub use view::{Hidden, Opened, ValidTime, View};
 
 /// An index did not answer. All callers that wait for one load get its error.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -161,6 +161,28 @@ pub struct Nearest {
     pub similarity: f32,
 }
 
+/// Maximum number of seeds of [`Index::associations`].
+pub const MAX_ASSOCIATION_SEEDS: usize = 32;
+/// Maximum number of memories among which [`Index::associations`] finds edges.
+pub const MAX_ASSOCIATED: usize = 1_024;
+
+/// Edge from a memory to another one by what they have in common.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Association {
+    /// The seed.
+    pub from: MemoryId,
+    /// The other memory.
+    pub to: MemoryId,
+    /// The greatest cosine of a row of the one and a row of the other, of the first four rows of each; `None` if one has
+    /// no vector.
+    pub similarity: Option<f32>,
+    /// Share of rare terms, 0 to 1: the sum of `idf / df` over the rare terms of the seed that a row of the other one has,
+    /// by the sum of `idf` over all rare terms of the seed. A term is rare if two rows have it, or more, but at
+    /// most 5 % of all rows. It is the share of a random walk from the seed over its terms, of one step in proportion to idf and
+    /// one to any row with the term.
+    pub shared_terms: f32,
+}
+
 /// One memory under a query: its visibility and its scores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inspection {
@@ -276,6 +298,18 @@ pub trait Index: Send + Sync + Debug {
         view: &View,
         k: usize,
     ) -> Result<Vec<Vec<Nearest>>, IndexError>;
+
+    /// Edges from each of the seeds to each of `among`, itself left out, in the order of seeds and of `among`. Memories that
+    /// are not in the partition have none. The caller may see all of them; visibility plays no part. Term statistics are
+    /// those of the whole partition.
+    ///
+    /// At most [`MAX_ASSOCIATION_SEEDS`] seeds and [`MAX_ASSOCIATED`] others: more are [`IndexError::Unscorable`].
+    async fn associations(
+        &self,
+        partition: PartitionId,
+        seeds: &[MemoryId],
+        among: &[MemoryId],
+    ) -> Result<Vec<Association>, IndexError>;
 
     /// The visible turns at these positions; positions without one are left out.
     async fn turns_at(

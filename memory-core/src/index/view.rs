@@ -1,7 +1,11 @@
 //! The view of a query: the rules by which memories are visible to it, and their definition on one memory. An index
 //! evaluates the same rules inside its search, so that a hidden memory takes no candidate's place.
 
+use std::sync::Arc;
+
 use crate::domain::filter::Filter;
+use crate::domain::grant::Selection;
+use crate::domain::id::GrantId;
 use crate::domain::memory::{Kind, Memory, Visibility};
 use crate::domain::name::Name;
 use crate::domain::time::Timestamp;
@@ -13,8 +17,11 @@ pub struct View {
     pub filter: Filter,
     /// The query's time: memories that have expired by then are hidden.
     pub now: Timestamp,
-    /// True if the query does not name the owner: only shared memories are visible then.
+    /// True if the query does not name the owner: only shared memories are visible then, and those that `opened` says.
     pub shared_only: bool,
+    /// Memories of another owner that are visible under grants, in the place of all shared ones. It has a meaning with
+    /// `shared_only` alone.
+    pub opened: Option<Arc<Opened>>,
     /// Valid time, and what it hides.
     pub valid: ValidTime,
     /// Record time: memories created later are hidden, and a memory with a version recorded later is *revised*. An index
@@ -24,6 +31,35 @@ pub struct View {
     /// Conversation partner: memories with an audience that does not name the partner are hidden. `None` for the owner's
     /// own view.
     pub partner: Option<Name>,
+}
+
+/// Memories of an owner that are visible to a query which does not name it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opened {
+    /// Selections of the grants that the query has, the oldest first.
+    pub grants: Vec<(GrantId, Selection)>,
+    /// Shared memories that are visible besides: those that pass this filter. `None` for none.
+    pub shared: Option<Filter>,
+}
+
+impl Opened {
+    /// True if a memory is visible.
+    pub fn opens(&self, memory: &Memory) -> bool {
+        self.opens_as_shared(memory) || self.grant_for(memory).is_some()
+    }
+
+    /// The grant through which a memory is read: the oldest that selects it; `None` if it is visible without one.
+    pub fn grant_for(&self, memory: &Memory) -> Option<GrantId> {
+        if self.opens_as_shared(memory) {
+            return None;
+        }
+        self.grants.iter().find(|(_, selection)| selection.selects(memory)).map(|(id, _)| *id)
+    }
+
+    fn opens_as_shared(&self, memory: &Memory) -> bool {
+        let shared = self.shared.as_ref().filter(|_| memory.visibility == Visibility::Shared);
+        shared.is_some_and(|filter| filter.matches(memory))
+    }
 }
 
 /// Valid time of a view.
@@ -40,7 +76,7 @@ pub struct ValidTime {
 /// Rule that hides a memory, the most general first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hidden {
-    /// It is not shared, and the query does not name its owner.
+    /// It is neither shared nor opened by a grant, and the query does not name its owner.
     NotShared,
     /// It may not be told to the partner.
     NotForPartner,
@@ -76,9 +112,18 @@ impl View {
             filter: Filter::everything(),
             now,
             shared_only: false,
+            opened: None,
             valid: ValidTime::present(now),
             known_at: None,
             partner: None,
+        }
+    }
+
+    /// True if a memory may be seen by a query that does not name its owner.
+    fn opens(&self, memory: &Memory) -> bool {
+        match &self.opened {
+            Some(opened) => opened.opens(memory),
+            None => memory.visibility == Visibility::Shared,
         }
     }
 
@@ -86,7 +131,7 @@ impl View {
     /// be the one of that time.
     pub fn hides(&self, memory: &Memory) -> Option<Hidden> {
         let rules = [
-            (Hidden::NotShared, self.shared_only && memory.visibility != Visibility::Shared),
+            (Hidden::NotShared, self.shared_only && !self.opens(memory)),
             (Hidden::NotForPartner, !memory.may_be_told_to(self.partner.as_ref())),
             (Hidden::NotRecorded, self.known_at.is_some_and(|known_at| memory.created_at > known_at)),
             (Hidden::Expired, memory.expires_at.is_some_and(|at| at <= self.now)),

@@ -15,6 +15,7 @@ use crate::domain::job::Job;
 use crate::domain::scope::{Caller, Owner, Scope};
 use crate::engine::{Engine, needs_delete, needs_read};
 use crate::error::Error;
+use crate::graph::Graphs;
 use crate::index::Index;
 use crate::jobs::{JobContext, JobFailure, JobHandler, JobOutcome};
 use crate::scope::owner;
@@ -154,6 +155,7 @@ fn confirmation(memories: u64, newest: Option<MemoryId>) -> String {
 pub(crate) struct EraseOwnerHandler {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) index: Arc<dyn Index>,
+    pub(crate) graphs: Arc<Graphs>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -190,6 +192,7 @@ impl JobHandler for EraseOwnerHandler {
         }
         // A recall that began before the erasure may have read the partition again.
         self.index.clear_partition(partition).await;
+        self.graphs.forget(partition);
         Ok(JobOutcome::Done)
     }
 }

@@ -43,6 +43,7 @@ impl Engine {
         let erase_owner = EraseOwnerHandler {
             store: Arc::clone(&self.store),
             index: Arc::clone(&self.index),
+            graphs: Arc::clone(&self.graphs),
             clock: Arc::clone(&self.clock),
         };
         let embed = EmbedHandler {

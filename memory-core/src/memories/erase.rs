@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::request::{Confirmed, ErasurePreview};
 use crate::domain::change::{ChangeSet, CreatedIds, ErasureBounds, Idempotency, Outcome};
 use crate::domain::filter::Filter;
-use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::id::{JobId, MemoryId, PartitionId};
 use crate::domain::scope::{Caller, Scope};
 use crate::engine::{Engine, needs_delete, needs_read};
 use crate::error::Error;
@@ -109,6 +109,8 @@ impl Engine {
 
     async fn commit_erasure(&self, mut set: ChangeSet) -> Result<CreatedIds, Error> {
         self.remake_erased_digests(&mut set).await?;
+        let now = set.now;
+        self.thinking.ask_digests(&mut set, || JobId(self.ids.next(now)));
         // A recall logged just before must not outlive the memories that it names.
         self.access_log.settle().await;
         let outcome = self.commits.commit(set).await?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::store::{RecallRecord, Store};
+use crate::store::{GrantUse, RecallRecord, Store};
 
 /// Maximum number of records waiting to be written.
 const MAX_PENDING: usize = 4_096;
@@ -26,23 +26,42 @@ pub(crate) struct AccessLogWriter {
     dropped: Arc<AtomicU64>,
 }
 
+/// Numbers of records that are kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keep {
+    /// Recalls of one partition.
+    pub(crate) per_partition: u32,
+    /// Reads through one grant.
+    pub(crate) per_grant: u32,
+}
+
 #[derive(Debug)]
 enum LogEntry {
     Record(RecallRecord),
+    Use(GrantUse),
     Settle(oneshot::Sender<()>),
 }
 
 impl AccessLogWriter {
     /// Starts the writer task. It ends when the last sender is dropped.
-    pub(crate) fn start(store: Arc<dyn Store>, keep_per_partition: u32) -> Self {
+    pub(crate) fn start(store: Arc<dyn Store>, keep: Keep) -> Self {
         let (records, queue) = mpsc::channel(MAX_PENDING);
-        tokio::spawn(supervise(store, queue, keep_per_partition));
+        tokio::spawn(supervise(store, queue, keep));
         Self { records, dropped: Arc::default() }
     }
 
     /// Enqueues the record of a recall; drops it if the queue is full.
     pub(crate) fn record(&self, record: RecallRecord) {
-        if self.records.try_send(LogEntry::Record(record)).is_err() {
+        self.enqueue(LogEntry::Record(record));
+    }
+
+    /// Enqueues the record of a read through a grant; drops it if the queue is full.
+    pub(crate) fn record_use(&self, used: GrantUse) {
+        self.enqueue(LogEntry::Use(used));
+    }
+
+    fn enqueue(&self, entry: LogEntry) {
+        if self.records.try_send(entry).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -62,17 +81,23 @@ impl AccessLogWriter {
 }
 
 /// Runs the writer, and goes on with the next group after a panic. The records of the group are lost.
-async fn supervise(store: Arc<dyn Store>, mut queue: mpsc::Receiver<LogEntry>, keep_per_partition: u32) {
-    while AssertUnwindSafe(write(&*store, &mut queue, keep_per_partition)).catch_unwind().await.is_err() {
+async fn supervise(store: Arc<dyn Store>, mut queue: mpsc::Receiver<LogEntry>, keep: Keep) {
+    while AssertUnwindSafe(write(&*store, &mut queue, keep)).catch_unwind().await.is_err() {
         tracing::error!("the writer of the access log panicked: some recalls are not noted, and it goes on");
     }
 }
 
-async fn write(store: &dyn Store, queue: &mut mpsc::Receiver<LogEntry>, keep_per_partition: u32) {
+async fn write(store: &dyn Store, queue: &mut mpsc::Receiver<LogEntry>, keep: Keep) {
     while let Some(first) = queue.recv().await {
-        let (records, settled) = next_group(first, queue).await;
+        let Group { records, uses, settled } = next_group(first, queue).await;
+        if !uses.is_empty()
+            && let Err(error) = store.record_grant_uses(&uses, keep.per_grant).await
+        {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, uses = uses.len(), "reads through grants not noted");
+        }
         if !records.is_empty()
-            && let Err(error) = store.record_recalls(&records, keep_per_partition).await
+            && let Err(error) = store.record_recalls(&records, keep.per_partition).await
         {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -86,20 +111,26 @@ async fn write(store: &dyn Store, queue: &mut mpsc::Receiver<LogEntry>, keep_per
     }
 }
 
+/// Records that are written together, and the callers that wait for them.
+#[derive(Default)]
+struct Group {
+    records: Vec<RecallRecord>,
+    uses: Vec<GrantUse>,
+    settled: Vec<oneshot::Sender<()>>,
+}
+
 /// Records that arrive within [`FLUSH_INTERVAL`] of `first`; fewer if a caller waits in [`AccessLogWriter::settle`].
-async fn next_group(
-    first: LogEntry,
-    queue: &mut mpsc::Receiver<LogEntry>,
-) -> (Vec<RecallRecord>, Vec<oneshot::Sender<()>>) {
-    let (mut records, mut settled) = (Vec::new(), Vec::new());
+async fn next_group(first: LogEntry, queue: &mut mpsc::Receiver<LogEntry>) -> Group {
+    let mut group = Group::default();
     let mut over = std::pin::pin!(tokio::time::sleep(FLUSH_INTERVAL));
     let mut next = Some(first);
     while let Some(entry) = next {
         match entry {
-            LogEntry::Record(record) => records.push(record),
-            LogEntry::Settle(wait) => settled.push(wait),
+            LogEntry::Record(record) => group.records.push(record),
+            LogEntry::Use(used) => group.uses.push(used),
+            LogEntry::Settle(wait) => group.settled.push(wait),
         }
-        if !settled.is_empty() || records.len() >= MAX_PER_WRITE {
+        if !group.settled.is_empty() || group.records.len() + group.uses.len() >= MAX_PER_WRITE {
             break;
         }
         next = tokio::select! {
@@ -107,5 +138,5 @@ async fn next_group(
             () = &mut over => None,
         };
     }
-    (records, settled)
+    group
 }

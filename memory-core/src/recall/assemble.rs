@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::response::Context;
-use super::validity_note::{Reader, validity_note};
+use super::validity_note::{Reader, note};
 use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
 use crate::domain::name::Name;
@@ -17,19 +17,19 @@ use crate::text::{TokenCounter, has_single_blanks_only};
 
 /// Candidate for the block.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Piece<'a> {
+pub(crate) struct Piece<'a> {
     /// The memory.
-    pub(super) memory: &'a Memory,
+    pub(crate) memory: &'a Memory,
     /// Best-matching span, shown alone if the whole text does not fit.
-    pub(super) best_span: Option<(u32, u32)>,
+    pub(crate) best_span: Option<(u32, u32)>,
     /// True to show a date in its line in any case, because it contradicts another memory of the block.
-    pub(super) is_dated: bool,
+    pub(crate) is_dated: bool,
     /// True if the text is an excerpt, of which only the span is shown.
-    pub(super) is_excerpt: bool,
+    pub(crate) is_excerpt: bool,
 }
 
 /// Builds the block for a reader. `neighbours` are adjacent turns in order of priority.
-pub(super) fn assemble(
+pub(crate) fn assemble(
     recalled: &[Piece<'_>],
     neighbours: &[&Memory],
     reader: &Reader,
@@ -99,7 +99,7 @@ impl<'a> Block<'a> {
             return true;
         }
         let heading: Rc<str> = heading(memory, self.reader).into();
-        let note: Rc<str> = validity_note(memory, self.reader, piece.is_dated).into();
+        let note: Rc<str> = note(memory, self.reader, piece.is_dated).into();
         let cost = self.cost(memory, text, &heading).saturating_add(cost_of_note(&note));
         if self.tokens.saturating_add(cost) > self.budget_tokens {
             return false;
@@ -238,7 +238,7 @@ mod tests {
     const DAY_US: i64 = 86_400_000_000;
     const NOW: Timestamp = Timestamp::from_micros(1_683_500_000_000_000 + 2 * DAY_US);
 
-    const UTC: Reader = Reader { valid_at: NOW, zone: Zone::UTC };
+    const UTC: Reader = Reader { valid_at: NOW, zone: Zone::UTC, granted: std::collections::BTreeMap::new() };
 
     fn fact(id: u128, day: i64, text: &str) -> Memory {
         let at = Timestamp::from_micros(1_683_500_000_000_000 + day * DAY_US);

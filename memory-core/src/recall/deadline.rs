@@ -6,8 +6,8 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// Time that a step after a missed deadline gets at least. A recall has four such steps (targets, search, texts, context),
-/// so that an answer is late by at most four times as much.
+/// Time that a step after a missed deadline gets at least. A recall has five such steps (targets, search, graph, texts,
+/// context), so that an answer is late by at most five times as much.
 const LEAST_STEP: Duration = Duration::from_millis(10);
 /// Share of the time that the query's embedding may take, in eighths; the rest is for the search.
 const EMBEDDING_EIGHTHS: u32 = 7;

@@ -7,11 +7,13 @@
 //!
 //! A turn also gets a share of the own scores of its adjacent turns, a large one of a question for the turn after it; and
 //! a bonus if the query names its author (ADR 0017) or the time at which it happened (ADR 0018). On top of these, a memory
-//! gains over those that it supersedes, if the query asks for a state (ADR 0024).
+//! gains over those that it supersedes, if the query asks for a state (ADR 0024), and by its edges to the best candidates
+//! (`activation.rs`).
 
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::zone::Zone;
 use crate::index::{Candidate, TurnPosition};
+use crate::recall::activation::Activation;
 use crate::recall::response::{Explanation, SignalScore};
 use crate::recall::scores::{Scale, Scored, SignalScores, fusion_weight, own_scores};
 use crate::recall::signals::{SignalName, Weights};
@@ -29,6 +31,8 @@ pub(super) struct ScoringContext {
     pub(super) asked_state: Option<AskedState>,
     /// Zone of the days of memories whose time has no offset of its own.
     pub(super) zone: Zone,
+    /// Activation of candidates by the best ones, where it is above 0.
+    pub(super) activation: Activation,
 }
 
 /// A candidate with its fused score.
@@ -48,6 +52,23 @@ pub(super) fn fuse(
     wanted: usize,
 ) -> Vec<Fused> {
     let (scores, _) = scores_of_all(candidates, scoring);
+    let order = ranked(candidates, &scores, wanted);
+    order.into_iter().map(|at| explained(&candidates[at], &scores[at], &scores, scoring)).collect()
+}
+
+/// The `wanted` best candidates, best first, with their scores.
+pub(super) fn leading<'a>(
+    candidates: &'a [(PartitionId, Candidate)],
+    scoring: &ScoringContext,
+    wanted: usize,
+) -> Vec<(&'a (PartitionId, Candidate), f32)> {
+    let (scores, _) = scores_of_all(candidates, scoring);
+    let order = ranked(candidates, &scores, wanted);
+    order.into_iter().map(|at| (&candidates[at], scores[at].total())).collect()
+}
+
+/// Places of the `wanted` best candidates, best first; ties by id.
+fn ranked(candidates: &[(PartitionId, Candidate)], scores: &[SignalScores], wanted: usize) -> Vec<usize> {
     let key = |at: usize| (scores[at].total(), candidates[at].1.memory);
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_unstable_by(|a, b| {
@@ -55,7 +76,7 @@ pub(super) fn fuse(
         other_score.total_cmp(&score).then(id.cmp(&other_id))
     });
     order.truncate(wanted);
-    order.into_iter().map(|at| explained(&candidates[at], &scores[at], &scores, scoring)).collect()
+    order
 }
 
 /// The fused score that one memory would get among these candidates.
@@ -136,7 +157,7 @@ impl<'a> Conversation<'a> {
 
     /// All scores of a candidate: its own, and those that follow from the conversation and from the query.
     fn score(&self, (partition, candidate): &(PartitionId, Candidate)) -> SignalScores {
-        let Weights { speaker, time, .. } = self.scoring.weights;
+        let Weights { speaker, time, graph, .. } = self.scoring.weights;
         let mut scores = own_scores(candidate, &self.scale, &self.scoring.weights);
         let share = self.neighbour_share(*partition, candidate.position);
         scores.set(SignalName::Neighbours, Scored::positive(share, share));
@@ -149,6 +170,8 @@ impl<'a> Conversation<'a> {
             time_expressions::fit(&self.scoring.times, zone.day(candidate.happened_at))
         };
         scores.set(SignalName::Time, Scored::positive(fit, time * fit));
+        let activation = self.scoring.activation.of(*partition, candidate.memory);
+        scores.set(SignalName::Graph, Scored::positive(activation, graph * activation));
         scores
     }
 

@@ -4,8 +4,9 @@
 //! files of their own.
 
 pub(crate) mod access_log;
+mod activation;
 mod as_of;
-mod assemble;
+pub(crate) mod assemble;
 mod check;
 mod companions;
 mod contradictions;
@@ -13,6 +14,8 @@ mod deadline;
 mod digests;
 pub(crate) mod excerpt;
 mod fuse;
+mod granted;
+mod graph;
 mod load;
 mod loaded;
 mod neighbours;
@@ -26,7 +29,7 @@ pub mod signals;
 mod supersession;
 pub(crate) mod tables;
 mod text_room;
-mod validity_note;
+pub(crate) mod validity_note;
 mod why_not;
 
 use std::collections::{HashMap, HashSet};
@@ -36,25 +39,27 @@ use std::time::Instant;
 use futures::future::try_join_all;
 use tracing::{Instrument, debug_span};
 
-use crate::domain::id::{MemoryId, PartitionId, RecallId};
+use crate::domain::id::{GrantEventId, MemoryId, PartitionId, RecallId};
 use crate::domain::memory::Memory;
+use crate::domain::name::Name;
 use crate::domain::scope::{Caller, Scope};
 use crate::domain::time::Timestamp;
 use crate::domain::zone::Zone;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
 use crate::index::{Candidate, Exactness, IndexQuery, View};
-use crate::scope::SearchTargets;
-use crate::store::RecallRecord;
+use crate::scope::{SearchTargets, owner};
+use crate::store::{GrantUse, RecallRecord};
 use crate::text::time_expressions;
 use assemble::Piece;
 use deadline::Deadline;
 use fuse::{Fused, ScoringContext};
+use granted::Granted;
 use loaded::{Loaded, TextNeeds};
 use neighbours::Neighbour;
 use prepare::ReadyTargets;
 use request::{Recall, RequestedZone};
-use response::{Context, Degraded, NamedTime, Recalled, RecalledMemory, Timings};
+use response::{Context, Degraded, GrantRead, NamedTime, Recalled, RecalledMemory, Timings};
 use text_room::TextRoom;
 use validity_note::Reader;
 
@@ -69,9 +74,18 @@ impl Engine {
     /// index fails. A missing embedder or cross-encoder is no error: see [`Recalled::degraded`].
     pub async fn recall(&self, caller: &Caller, request: Recall) -> Result<Recalled, Error> {
         let now = request.now.unwrap_or_else(|| self.now());
+        let (scope, session) = (request.scope.clone(), request.session.clone());
         let recalled =
             self.recall_without_access_log(caller, request, now).instrument(debug_span!("recall")).await?;
-        debug_span!("access_log").in_scope(|| self.record_access(&recalled, now));
+        // Another owner may have a session of the same key.
+        let session = match session {
+            Some(key) => {
+                let own = self.store.partition_of(caller.tenant, &owner(&scope)?).await?;
+                own.map(|own| (own, key))
+            }
+            None => None,
+        };
+        debug_span!("access_log").in_scope(|| self.record_access((caller, session.as_ref()), &recalled, now));
         Ok(recalled)
     }
 
@@ -89,7 +103,7 @@ impl Engine {
 
         let zone = self.zone_of_request(caller, &request);
         let mut view = request.view(now, &zone);
-        if self.thinking.makes_digests() && !self.recall_settings.digests {
+        if !self.recall_settings.digests {
             view.filter = digests::without_digests(view.filter);
         }
         let Found { targets, searched, scoring, mut fused } =
@@ -117,16 +131,19 @@ impl Engine {
                 HashSet::new()
             }
         };
-        let reader = Reader { valid_at: view.valid.at, zone };
+        let granted = Granted::of(&targets, &fused, &neighbours, &loaded);
+        let reader = Reader { valid_at: view.valid.at, zone, granted: granted.all() };
         let shown = Shown { neighbours: &neighbours, loaded: &loaded, paired: &paired, reader: &reader };
         let context =
             debug_span!("assemble").in_scope(|| self.context(request.budget_tokens, &fused, &shown));
-        let memories = self.fitted(fused, loaded, &needs);
+        let memories = self.fitted(fused, loaded, &needs, &granted);
+        let reads = granted.reads(memories.iter().map(|one| one.memory.id), &context);
         timings.total = began.elapsed();
         timings.assemble = timings.total.saturating_sub(timings.embed + timings.search + timings.rerank);
         Ok(Recalled {
             id: RecallId(self.ids.next(self.now())),
             memories,
+            reads,
             context,
             times: named_times(&request.query, &scoring),
             exactness: searched.exactness,
@@ -159,7 +176,10 @@ impl Engine {
         if searched.versions_left_out {
             degraded.push(Degraded::VersionsLeftOut);
         }
-        let scoring = self.scoring(request, view.now, self.zone_of_request(caller, request));
+        let mut scoring = self.scoring(request, view.now, self.zone_of_request(caller, request));
+        if !self.activate(&searched, &mut scoring, deadline).instrument(debug_span!("graph")).await? {
+            degraded.push(Degraded::GraphDeadline);
+        }
         let limit = self.candidates_to_load(request);
         let fused = debug_span!("fuse").in_scope(|| fuse::fuse(&searched.candidates, &scoring, limit));
         timings.search = began.elapsed().saturating_sub(timings.embed);
@@ -187,7 +207,7 @@ impl Engine {
         if weights.time <= 0.0 {
             times.clear();
         }
-        ScoringContext { weights, times, asked_state, zone }
+        ScoringContext { weights, times, asked_state, zone, ..ScoringContext::default() }
     }
 
     /// Zone in which the days of a request are counted.
@@ -268,13 +288,20 @@ impl Engine {
     }
 
     /// The memories of the answer, their texts cut to the room that one answer has for texts.
-    fn fitted(&self, fused: Vec<Fused>, mut loaded: Loaded, needs: &TextNeeds) -> Vec<RecalledMemory> {
+    fn fitted(
+        &self,
+        fused: Vec<Fused>,
+        mut loaded: Loaded,
+        needs: &TextNeeds,
+        granted: &Granted,
+    ) -> Vec<RecalledMemory> {
         let mut room = TextRoom::new(self.limits.page_text_bytes, fused.len());
         let memories = fused.into_iter().filter_map(|one| {
             let (mut memory, before) = loaded.remove(&one.memory)?;
             let Fused { partition, score, explain, .. } = one;
             let excerpt = room.fit(&mut memory.text, before, explain.best_span, needs.max_text_bytes);
-            Some(RecalledMemory { partition, memory, excerpt, score, explain })
+            let granted = granted.of_memory(memory.id).cloned();
+            Some(RecalledMemory { partition, memory, excerpt, granted, score, explain })
         });
         memories.collect()
     }
@@ -295,14 +322,35 @@ impl Engine {
         assemble::assemble(&pieces, &adjacent, shown.reader, budget_tokens)
     }
 
-    /// Step 7: one access-log record per partition.
-    fn record_access(&self, recalled: &Recalled, now: Timestamp) {
+    /// Step 7: one access-log record per partition, of which that of the owner names the session; and one entry in the audit
+    /// log of each grant that was read through.
+    fn record_access(
+        &self,
+        (caller, session): (&Caller, Option<&(PartitionId, Name)>),
+        recalled: &Recalled,
+        now: Timestamp,
+    ) {
         let mut hits: HashMap<PartitionId, Vec<(MemoryId, f32)>> = HashMap::new();
         for one in &recalled.memories {
             hits.entry(one.partition).or_default().push((one.memory.id, one.score));
         }
         for (partition, hits) in hits {
-            self.access_log.record(RecallRecord { id: recalled.id, partition, recalled_at: now, hits });
+            let session = session.filter(|(own, _)| *own == partition).map(|(_, key)| key.clone());
+            let record = RecallRecord { id: recalled.id, partition, session, recalled_at: now, hits };
+            self.access_log.record(record);
+        }
+        // The audit log has the time of the engine, whatever time the request names.
+        let at = self.now();
+        for GrantRead { partition, grant, memories } in &recalled.reads {
+            self.access_log.record_use(GrantUse {
+                grant: *grant,
+                partition: *partition,
+                event: GrantEventId(self.ids.next(at)),
+                at,
+                caller: caller.id,
+                recall: recalled.id,
+                memories: *memories,
+            });
         }
     }
 }

@@ -45,7 +45,9 @@ impl Engine {
         degraded: &mut Vec<Degraded>,
     ) -> Result<ReadyTargets, Error> {
         let began = Instant::now();
-        let targets = self.search_targets(caller, &request.scope, view).instrument(debug_span!("scope"));
+        let targets = self
+            .search_targets(caller, &request.scope, view, request.include_granted)
+            .instrument(debug_span!("scope"));
         let targets = deadline.step(targets).await.transpose()?.unwrap_or_else(|| {
             degraded.push(Degraded::SearchDeadline);
             SearchTargets::default()
@@ -86,8 +88,10 @@ impl Engine {
                 loaded => Ok(loaded?.map_or(Load::Late, |()| Load::Ready(Box::new((partition, view))))),
             }
         });
-        let (mut ready, mut loading) =
-            (SearchTargets { left_out: targets.left_out, ..SearchTargets::default() }, 0);
+        let (mut ready, mut loading) = (
+            SearchTargets { left_out: targets.left_out, givers: targets.givers, ..SearchTargets::default() },
+            0,
+        );
         for load in try_join_all(loads).await? {
             match load {
                 Load::Ready(target) => ready.partitions.push(*target),

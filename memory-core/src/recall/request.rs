@@ -18,6 +18,9 @@ pub struct Recall {
     pub query: String,
     /// Maximum number of memories returned.
     pub limit: u32,
+    /// Key of the session for which the recall is made: the access log keeps it, and the working memory of the session
+    /// returns what was recalled. The ranking does not depend on it.
+    pub session: Option<Name>,
     /// Filter that every returned memory passes.
     pub filter: Filter,
     /// Maximum length of the context block in LLM tokens; 0 for no block.
@@ -43,6 +46,9 @@ pub struct Recall {
     pub as_of: AsOf,
     /// True to return also memories whose validity ended before the valid time.
     pub include_superseded: bool,
+    /// True to return also memories of other owners that grants open to the ids of the scope (ADR 0045). They are those of the
+    /// present: a recall with a record time has none of them.
+    pub include_granted: bool,
     /// Conversation partner for whom the memories are recalled: those with an audience that does not name the partner are
     /// hidden. `None` for the owner's own view, in which nothing is hidden for its audience.
     pub partner: Option<Name>,
@@ -63,6 +69,7 @@ impl Recall {
             filter: self.filter.clone(),
             now,
             shared_only: false,
+            opened: None,
             valid,
             known_at: self.as_of.known_at,
             partner: self.partner.clone(),

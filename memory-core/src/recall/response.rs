@@ -1,7 +1,8 @@
 //! Responses of recall: ranked memories with their explanations, context block, timings, and why-not.
 
-use crate::domain::id::{MemoryId, PartitionId, RecallId};
+use crate::domain::id::{GrantId, MemoryId, PartitionId, RecallId};
 use crate::domain::memory::Memory;
+use crate::domain::scope::Owner;
 use crate::index::Exactness;
 pub use crate::recall::excerpt::Excerpt;
 use crate::recall::signals::SignalName;
@@ -14,6 +15,8 @@ pub struct Recalled {
     pub id: RecallId,
     /// The memories, best first.
     pub memories: Vec<RecalledMemory>,
+    /// Reads through grants, as the audit logs note them.
+    pub reads: Vec<GrantRead>,
     /// Context block for a prompt.
     pub context: Context,
     /// Time expressions of the query, as they were parsed.
@@ -51,10 +54,32 @@ pub struct RecalledMemory {
     pub memory: Memory,
     /// Place of the excerpt in the whole text; `None` if the text is whole.
     pub excerpt: Option<Excerpt>,
+    /// Grant through which the memory was read; `None` for one that the scope sees without a grant.
+    pub granted: Option<GrantedBy>,
     /// Score that decides the rank. A memory that comes back only with one that it contradicts has that one's score.
     pub score: f32,
     /// Breakdown of the score.
     pub explain: Explanation,
+}
+
+/// Grant through which a memory was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantedBy {
+    /// Grant.
+    pub grant: GrantId,
+    /// Owner of the memory.
+    pub owner: Owner,
+}
+
+/// Memories that a recall read through one grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GrantRead {
+    /// Partition of the giver.
+    pub partition: PartitionId,
+    /// Grant.
+    pub grant: GrantId,
+    /// Number of memories in the result and in the context block.
+    pub memories: u32,
 }
 
 /// Breakdown of a memory's score by signal.
@@ -111,6 +136,8 @@ pub enum Degraded {
     IndexLoading,
     /// The deadline passed before all partitions were found and searched; the others were.
     SearchDeadline,
+    /// The deadline passed before the edges between the candidates were read: the signal `graph` is missing.
+    GraphDeadline,
     /// The deadline passed before the memories were read: none is returned.
     TextsDeadline,
     /// The deadline passed before the other sides of contradictions were read.
@@ -131,6 +158,7 @@ impl Degraded {
             Degraded::DenseDeadline => "dense_deadline",
             Degraded::IndexLoading => "index_loading",
             Degraded::SearchDeadline => "search_deadline",
+            Degraded::GraphDeadline => "graph_deadline",
             Degraded::TextsDeadline => "texts_deadline",
             Degraded::ContextDeadline => "context_deadline",
             Degraded::PartitionsLeftOut => "partitions_left_out",

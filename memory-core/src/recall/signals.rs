@@ -149,13 +149,18 @@ signals! {
         /// Weight of superseding other matches, where the query asks for the present or an earlier state.
         supersession: 3.0,
     }
+    /// Activation by the best matches of the query along the edges of the graph: similarity, shared rare terms, links.
+    Graph = "graph" {
+        /// Weight of the activation by the best matches.
+        graph: 0.0,
+    }
     /// Score of the cross-encoder. It replaces the fused score of the candidates that it reads.
     Rerank = "rerank" {}
 }
 
 impl SignalName {
     /// The signals that are fused, in the order of the table.
-    pub(crate) const FUSED: [SignalName; 7] = [
+    pub(crate) const FUSED: [SignalName; 8] = [
         SignalName::Dense,
         SignalName::Lexical,
         SignalName::Window,
@@ -163,6 +168,7 @@ impl SignalName {
         SignalName::Speaker,
         SignalName::Time,
         SignalName::Supersession,
+        SignalName::Graph,
     ];
 }
 

@@ -1,8 +1,12 @@
-//! The note on a memory's validity in its line of the context block, pure: a reader of a fact needs to know since when
+//! The notes on a memory in its line of the context block, pure: whose it is, if it was read through a grant; and since when
 //! and until when it held, above all of one that no longer does.
+
+use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
+use super::response::GrantedBy;
+use crate::domain::id::MemoryId;
 use crate::domain::link::is_superseded;
 use crate::domain::memory::Memory;
 use crate::domain::time::Timestamp;
@@ -10,16 +14,18 @@ use crate::domain::zone::Zone;
 
 /// For whom the context block is written.
 #[derive(Clone, Debug)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     /// Valid time: what ended by then is marked.
-    pub(super) valid_at: Timestamp,
+    pub(crate) valid_at: Timestamp,
     /// Zone of the days of memories whose time has no offset of its own.
-    pub(super) zone: Zone,
+    pub(crate) zone: Zone,
+    /// Grants of memories that were read through grants: their lines say whose they are.
+    pub(crate) granted: BTreeMap<MemoryId, GrantedBy>,
 }
 
 impl Reader {
     /// Zone in which the days of a memory are counted.
-    pub(super) fn zone_of(&self, memory: &Memory) -> Zone {
+    pub(crate) fn zone_of(&self, memory: &Memory) -> Zone {
         self.zone.or_own(memory.happened.offset)
     }
 
@@ -33,9 +39,17 @@ impl Reader {
     }
 }
 
+/// Notes of a line: the owner of a memory that was read through a grant, such as `[from user ann]`, and its validity.
+pub(super) fn note(memory: &Memory, reader: &Reader, is_dated: bool) -> String {
+    let validity = validity_note(memory, reader, is_dated);
+    let Some(GrantedBy { owner, .. }) = reader.granted.get(&memory.id) else { return validity };
+    let blank = if validity.is_empty() { "" } else { " " };
+    format!("[from {} {}]{blank}{validity}", owner.kind.as_str(), owner.id.on_one_line())
+}
+
 /// Note such as `(since 2023-05-07)` or `(until 2023-06-01, superseded)`; empty if the day in the heading says all.
 /// `is_dated` for a date in any case: that of the validity, else that of the event.
-pub(super) fn validity_note(memory: &Memory, reader: &Reader, is_dated: bool) -> String {
+fn validity_note(memory: &Memory, reader: &Reader, is_dated: bool) -> String {
     let valid_at = reader.valid_at;
     let day = |at: Timestamp| reader.day_of_bound(memory, at);
     let happened = reader.zone_of(memory).date(memory.happened.at);

@@ -29,13 +29,15 @@ impl Engine {
                 caller,
                 &request.scope,
                 &request.view(now, &self.zone_of_request(caller, &request)),
+                request.include_granted,
             )
             .await?;
         for (partition, view) in &targets.partitions {
             let query = self.index_query(&request, vector.clone(), view.clone());
             let Some(inspection) = self.index.inspect(*partition, memory, &query).await? else { continue };
             let searched = self.search(&targets, &request, vector.clone(), &Deadline::NONE).await?;
-            let scoring = self.scoring(&request, now, self.zone_of_request(caller, &request));
+            let mut scoring = self.scoring(&request, now, self.zone_of_request(caller, &request));
+            self.activate(&searched, &mut scoring, &Deadline::NONE).await?;
             let order = fuse::fuse(&searched.candidates, &scoring, usize::MAX);
             let rank = order.iter().position(|one| one.memory == memory);
             let scored = match rank.and_then(|rank| order.get(rank)) {

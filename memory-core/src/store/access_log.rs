@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::id::{MemoryId, PartitionId, RecallId};
+use crate::domain::name::Name;
 use crate::domain::time::Timestamp;
 
 /// Access-log record of one recall in one partition.
@@ -15,6 +16,8 @@ pub struct RecallRecord {
     pub id: RecallId,
     /// Partition.
     pub partition: PartitionId,
+    /// Key of the session for which it was made, if it named one of the partition.
+    pub session: Option<Name>,
     /// Time of the recall.
     pub recalled_at: Timestamp,
     /// Returned memories with their scores, best first.
@@ -34,4 +37,12 @@ pub trait AccessLog: Send + Sync + Debug {
 
     /// Records of a partition, newest first, at most `limit`.
     async fn recalls(&self, partition: PartitionId, limit: u32) -> Result<Vec<RecallRecord>, StoreError>;
+
+    /// Records of the recalls for a session, newest first, at most `limit`.
+    async fn recalls_of_session(
+        &self,
+        partition: PartitionId,
+        session: &Name,
+        limit: u32,
+    ) -> Result<Vec<RecallRecord>, StoreError>;
 }

@@ -15,10 +15,13 @@ mod embedders;
 mod erasures;
 mod error;
 mod extent;
+mod grants;
+mod graph;
 mod jobs;
 mod maintenance;
 pub(crate) mod purger;
 mod quarantine;
+mod sessions;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
 mod thinking;
@@ -36,10 +39,15 @@ pub use embedders::{DroppedRows, Embedders, Unembedded};
 pub use erasures::{DetachedStep, Erasures, OwnerExtent};
 pub use error::{FailureKind, StoreError};
 pub use extent::Extent;
+pub use grants::{
+    Given, GrantBounds, GrantPage, GrantParty, GrantRefusal, GrantUse, Grants, NewGrant, OpenGrant,
+};
+pub use graph::{GraphSource, NodePage, NodeRecord};
 pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance, Purge, PurgeDebt, PurgeWait};
 pub(crate) use quarantine::leave_out;
 pub use quarantine::rows_left_out;
+pub use sessions::Sessions;
 pub use thinking::{PendingPartition, PendingTurn, Thinking};
 pub use usage::{USAGE_ENTRIES_AT_MOST, Usage, UsageEntry, UsageLedger};
 pub use vectors::{MadeVector, PutVectors, RowToEmbed, Vectors, VectorsPut, VectorsToPut};
@@ -63,10 +71,13 @@ pub trait Store:
     + Erasures
     + FilteredIds
     + IndexSource
+    + GraphSource
     + Embedders
     + Vectors
     + Jobs
     + Thinking
+    + Sessions
+    + Grants
     + UsageLedger
     + AccessLog
     + Maintenance
@@ -80,10 +91,13 @@ impl<T> Store for T where
         + Erasures
         + FilteredIds
         + IndexSource
+        + GraphSource
         + Embedders
         + Vectors
         + Jobs
         + Thinking
+        + Sessions
+        + Grants
         + UsageLedger
         + AccessLog
         + Maintenance

@@ -1,11 +1,14 @@
 //! Random memories and random filters over them, from pools so small that tests meet values and each other.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::fixtures::{name, plain, rows};
 use super::rng::Rng;
 use crate::domain::filter::{Field, FieldType, Filter, Range, Scalar, Test};
-use crate::domain::id::{MemoryId, SessionId, TurnId};
+use crate::domain::grant::Selection;
+use crate::domain::id::{GrantId, MemoryId, SessionId, TurnId};
 use crate::domain::memory::{DocumentName, Happened, Kind, Origin, Strength, Visibility};
 use crate::domain::metadata::Metadata;
 use crate::domain::name::Name;
@@ -13,7 +16,7 @@ use crate::domain::number::Number;
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::Role;
 use crate::domain::zone::UtcOffset;
-use crate::index::ValidTime;
+use crate::index::{Opened, ValidTime};
 use crate::store::Indexed;
 use crate::testing::START;
 
@@ -194,6 +197,24 @@ fn offset(at: Timestamp) -> Option<UtcOffset> {
 
 fn maybe_moment(rng: &mut Rng) -> Option<Timestamp> {
     rng.chance(30).then(|| moment(rng))
+}
+
+/// Random grants on a partition of at most 64 memories, with and without shared ones besides.
+pub fn opened(rng: &mut Rng) -> Opened {
+    let grants = (0..rng.below(4)).map(|at| {
+        let selection = match rng.below(3) {
+            0 => {
+                let ids: BTreeSet<u128> = (0..rng.below(6)).map(|_| 1 + rng.below(64) as u128).collect();
+                let ids = ids.into_iter().map(|number| MemoryId(uuid::Uuid::from_u128(number)));
+                Selection::Memories(ids.collect())
+            }
+            1 => Selection::Tag(a_name(rng)),
+            _ => Selection::Filter(filter(rng, 3)),
+        };
+        (GrantId(uuid::Uuid::from_u128(at as u128)), selection)
+    });
+    let grants = grants.collect();
+    Opened { grants, shared: rng.chance(50).then(|| filter(rng, 2)) }
 }
 
 /// One of a few names.

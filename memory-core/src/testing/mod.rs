@@ -220,6 +220,7 @@ pub fn question(scope: &Scope, query: &str) -> Recall {
         scope: scope.clone(),
         query: query.to_owned(),
         limit: 10,
+        session: None,
         filter: Filter::everything(),
         budget_tokens: 2_000,
         vector: None,
@@ -232,6 +233,7 @@ pub fn question(scope: &Scope, query: &str) -> Recall {
         zone: RequestedZone::default(),
         as_of: AsOf::default(),
         include_superseded: false,
+        include_granted: true,
         partner: None,
     }
 }

@@ -5,6 +5,7 @@ use gpu_retrieval::Weights;
 use serde_json::Value;
 
 use crate::domain::filter::{Field, Filter, Range, Scalar, Test};
+use crate::domain::grant::Selection;
 use crate::domain::memory::{Kind, Memory, Visibility};
 use crate::domain::name::Name;
 use crate::domain::number::Number;
@@ -22,8 +23,22 @@ pub fn sees(view: &View, memory: &Memory) -> bool {
         return !since(memory.created_at);
     }
     let expired = memory.expires_at.is_some_and(|at| at <= view.now);
-    let visible = !view.shared_only || memory.visibility == Visibility::Shared;
+    let visible = !view.shared_only || is_open(view, memory);
     !expired && visible && valid(view, memory) && told(view, memory) && passes(&view.filter, memory)
+}
+
+/// True if a memory is visible to a query that does not name its owner.
+fn is_open(view: &View, memory: &Memory) -> bool {
+    let is_shared = memory.visibility == Visibility::Shared;
+    let Some(opened) = &view.opened else { return is_shared };
+    let confided = !memory.audience.is_empty();
+    let granted = opened.grants.iter().any(|(_, selection)| match selection {
+        Selection::Memories(ids) => ids.iter().any(|id| *id == memory.id),
+        Selection::Tag(_) | Selection::Filter(_) if confided => false,
+        Selection::Tag(tag) => memory.tags.iter().any(|one| one == tag),
+        Selection::Filter(filter) => passes(filter, memory),
+    });
+    granted || is_shared && opened.shared.as_ref().is_some_and(|filter| passes(filter, memory))
 }
 
 /// True if a memory is valid at the view's valid time.
@@ -233,6 +248,45 @@ fn decoded(indexed: &Indexed) -> impl Iterator<Item = TermVector> + '_ {
 
 fn count(row: &TermVector, hash: u32) -> f64 {
     row.terms().iter().find(|term| term.hash == hash).map_or(0.0, |term| f64::from(term.count))
+}
+
+/// The greatest cosine of a row of the one and a row of the other, of the first four rows of each; none without a vector.
+pub fn similarity(one: &Indexed, other: &Indexed) -> Option<f32> {
+    let vectors = |of: &Indexed| {
+        let vectors = of.rows.iter().take(4).filter_map(|row| row.vector.clone());
+        vectors.map(|vector| vector.iter().map(|x| f32::from(*x)).collect::<Vec<f32>>()).collect::<Vec<_>>()
+    };
+    let cosine = |one: &[f32], other: &[f32]| {
+        let norm = |vector: &[f32]| vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        one.iter().zip(other).map(|(x, y)| x * y).sum::<f32>() / (norm(one) * norm(other))
+    };
+    let others = vectors(other);
+    let cosines = vectors(one)
+        .into_iter()
+        .flat_map(|one| others.iter().map(move |other| cosine(&one, other)).collect::<Vec<_>>());
+    cosines.max_by(f32::total_cmp)
+}
+
+/// Share of the rare terms of the one that the other has, by their walk: see [`crate::index::Association::shared_terms`].
+pub fn shared_terms(one: &Indexed, other: &Indexed, all: &[Indexed]) -> f64 {
+    let rows: Vec<TermVector> = all.iter().flat_map(decoded).collect();
+    let most = (rows.len() / 20).max(2);
+    let of = |row: &TermVector| row.terms().iter().map(|term| term.hash).collect::<Vec<u32>>();
+    let mut terms: Vec<u32> = decoded(one).take(4).flat_map(|row| of(&row)).collect();
+    terms.sort_unstable();
+    terms.dedup();
+    let df = |hash: u32| rows.iter().filter(|row| count(row, hash) > 0.0).count();
+    terms.retain(|hash| (2..=most).contains(&df(*hash)));
+    let idf = |hash: u32| {
+        let (n, df) = (rows.len() as f64, df(hash) as f64);
+        (1.0 + (n - df + 0.5) / (df + 0.5)).ln()
+    };
+    let total: f64 = terms.iter().map(|hash| idf(*hash)).sum();
+    let share = |row: &TermVector| {
+        let shared = terms.iter().filter(|hash| count(row, **hash) > 0.0);
+        shared.map(|hash| idf(*hash) / df(*hash) as f64).sum::<f64>() / total
+    };
+    if total > 0.0 { decoded(other).take(4).map(|row| share(&row)).fold(0.0, f64::max) } else { 0.0 }
 }
 
 /// True if a query names the author of a turn.

@@ -10,6 +10,7 @@ use futures::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
+use super::consolidate::Consolidate;
 use super::digest::MakeDigests;
 use super::facts::MakeFacts;
 use super::mechanism::{Mechanism, Run};
@@ -52,8 +53,13 @@ impl std::fmt::Debug for ThinkingHandler {
 pub(crate) fn register(engine: &Arc<Engine>, registry: JobRegistry) -> JobRegistry {
     let owners = Arc::new(OwnerLocks::default());
     let workers = engine.thinking.settings.workers;
-    let mechanisms: [Arc<dyn Mechanism>; 4] =
-        [Arc::new(MakeFacts), Arc::new(OrganiseFacts), Arc::new(MakeThoughts), Arc::new(MakeDigests)];
+    let mechanisms: [Arc<dyn Mechanism>; 5] = [
+        Arc::new(MakeFacts),
+        Arc::new(OrganiseFacts),
+        Arc::new(MakeThoughts),
+        Arc::new(Consolidate),
+        Arc::new(MakeDigests),
+    ];
     mechanisms.into_iter().fold(registry, |registry, mechanism| {
         let (engine, owners) = (Arc::downgrade(engine), Arc::clone(&owners));
         registry.with(Arc::new(ThinkingHandler { mechanism, engine, workers, owners }))
@@ -147,6 +153,23 @@ impl Engine {
                     let id = JobId(self.ids.next(now));
                     self.store.enqueue(Payload::new(&owner, &[]).job(id, tenant, queue, now, true)).await?;
                 }
+            }
+        }
+        self.resume_consolidation().await
+    }
+
+    /// Creates a job for each owner with sessions whose digest is asked for.
+    async fn resume_consolidation(&self) -> Result<(), Error> {
+        let mut after = None;
+        while self.thinking.settings.makes_digests {
+            let owners = self.store.partitions_with_asked_digests(after, OWNERS_PER_READ).await?;
+            let Some(last) = owners.last() else { break };
+            after = Some(last.partition);
+            for PendingPartition { tenant, owner, .. } in owners {
+                let now = self.now();
+                let id = JobId(self.ids.next(now));
+                let payload = Payload::new(&owner, &[]);
+                self.store.enqueue(payload.job(id, tenant, request::CONSOLIDATE, now, true)).await?;
             }
         }
         Ok(())

@@ -104,6 +104,8 @@ pub struct ThinkingSettings {
     /// True to make digests of days and of closed sessions, and the portrait, under the profile `default`. Without a
     /// language model for [`Task::Digest`] they are extractive.
     pub makes_digests: bool,
+    /// Number of turns after which an open session gets a digest of its older part, and again with each further multiple.
+    pub working_memory_turns: u32,
     /// Models by task. A task without one has a deterministic counterpart or is left out.
     pub models: BTreeMap<Task, TaskModel>,
     /// Budget of each owner.
@@ -129,6 +131,7 @@ impl Default for ThinkingSettings {
             use_rules: false,
             makes_notes: false,
             makes_digests: false,
+            working_memory_turns: 64,
             models: BTreeMap::new(),
             budget: Budget::default(),
             workers: 2,

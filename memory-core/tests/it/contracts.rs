@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use memory_core::domain::id::{MemoryId, PartitionId};
 use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions, SegmentOptions};
 use memory_core::index::{
-    Answer, Exactness, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosition, Update, View,
+    Answer, Association, Exactness, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosition, Update,
+    View,
 };
 use memory_core::retention::MemoryBankPaper;
 use memory_core::store::Store;
@@ -109,6 +110,15 @@ impl Index for LossyIndex {
         k: usize,
     ) -> Result<Vec<Vec<Nearest>>, IndexError> {
         self.0.nearest(partition, vectors, view, k).await
+    }
+
+    async fn associations(
+        &self,
+        partition: PartitionId,
+        seeds: &[MemoryId],
+        among: &[MemoryId],
+    ) -> Result<Vec<Association>, IndexError> {
+        self.0.associations(partition, seeds, among).await
     }
 
     async fn turns_at(

@@ -1,7 +1,15 @@
 //! Statements that give a store the schema of an earlier release.
 
-/// Statements that undo migrations 12 to 14.
+/// Statements that undo migrations 12 to 18.
 pub(crate) const BEFORE_IDENTITIES: &str = "
+    DROP INDEX sessions_to_consolidate;
+    DROP INDEX recalls_of_session;
+    ALTER TABLE sessions DROP COLUMN closed_us;
+    ALTER TABLE sessions DROP COLUMN asked_seq;
+    ALTER TABLE recalls DROP COLUMN session_key;
+    DROP TABLE grants;
+    DROP TABLE grant_memories;
+    DROP TABLE grant_events;
     ALTER TABLE turns DROP COLUMN utc_offset_minutes;
     ALTER TABLE memories DROP COLUMN utc_offset_minutes;
     ALTER TABLE memory_versions DROP COLUMN utc_offset_minutes;

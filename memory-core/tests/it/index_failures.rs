@@ -10,7 +10,7 @@ use memory_core::domain::id::{CountingIds, MemoryId, PartitionId};
 use memory_core::engine::{Engine, Parts};
 use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
 use memory_core::index::{
-    Answer, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosition, Update, View,
+    Answer, Association, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosition, Update, View,
 };
 use memory_core::limits::Limits;
 use memory_core::model::hashing::HashingEmbedder;
@@ -52,6 +52,15 @@ impl Index for RefusingIndex {
         k: usize,
     ) -> Result<Vec<Vec<Nearest>>, IndexError> {
         self.inner.nearest(partition, vectors, view, k).await
+    }
+
+    async fn associations(
+        &self,
+        partition: PartitionId,
+        seeds: &[MemoryId],
+        among: &[MemoryId],
+    ) -> Result<Vec<Association>, IndexError> {
+        self.inner.associations(partition, seeds, among).await
     }
 
     async fn turns_at(

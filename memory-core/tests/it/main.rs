@@ -37,6 +37,10 @@ mod fake_hub;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod fan_out;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod grants;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod graph;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod index_failures;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod jobs;
@@ -80,5 +84,7 @@ mod story;
 mod thinking;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod undo;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+mod working_memory;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod zones;

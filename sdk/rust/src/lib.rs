@@ -37,4 +37,4 @@ pub mod formats;
 pub mod wire;
 
 #[cfg(feature = "client")]
-pub use client::{Client, Error};
+pub use client::{Client, Error, GrantQuery};

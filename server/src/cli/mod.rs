@@ -8,6 +8,7 @@ mod args;
 mod connect;
 mod doctor;
 mod failure;
+mod grants;
 mod import_archive;
 mod import_export;
 mod import_report;
@@ -78,6 +79,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Profile(args) => Box::pin(thinking::profile(&global, args)).await,
         Command::Audit(args) => Box::pin(thinking::audit(&global, args)).await,
         Command::Timezone(args) => Box::pin(thinking::timezone(&global, args)).await,
+        Command::Grant(command) => Box::pin(grants::grant(&global, command)).await,
         Command::Delete(args) => Box::pin(store::delete(&global, args)).await,
         Command::Undo(command) => Box::pin(undo::undo(&global, command)).await,
         Command::Import(args) => Box::pin(import_export::import(&global, args)).await,

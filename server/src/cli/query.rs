@@ -36,7 +36,11 @@ pub(super) async fn recall(global: &Global, args: RecallArgs) -> Result<(), Fail
             print::note("nothing is remembered that bears on it");
         }
         for (at, found) in answer.memories.iter().enumerate() {
-            let lead = format!("{:>3}. {:.3}  ", at + 1, found.score);
+            let whose = found.granted_by.as_ref().map_or_else(String::new, |granted| {
+                let whose = format!("[from {} {}] ", granted.owner.kind, granted.owner.id);
+                print::printable(&whose).replace('\n', " ")
+            });
+            let lead = format!("{:>3}. {:.3}  {whose}", at + 1, found.score);
             print::text(&print::memory(&found.memory, &lead, &zone))?;
         }
         Ok(())

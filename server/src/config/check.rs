@@ -135,6 +135,7 @@ impl Config {
             });
         }
         within("thinking.workers", thinking.workers, 1..=64)?;
+        within("thinking.working_memory_turns", thinking.working_memory_turns, 8..=512)?;
         within("thinking.turns_per_call", thinking.turns_per_call, 1..=64)?;
         within("thinking.prompt_tokens", thinking.prompt_tokens, 256..=100_000)?;
         within("thinking.reply_tokens", thinking.reply_tokens, 64..=32_768)?;

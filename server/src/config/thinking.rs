@@ -16,6 +16,8 @@ pub struct Thinking {
     pub notes: bool,
     /// Digests and the portrait under the profile `default`.
     pub digests: bool,
+    /// Number of turns after which an open session gets a digest.
+    pub working_memory_turns: u32,
     /// Number of owners thought about at the same time.
     pub workers: usize,
     /// Maximum number of turns in one call of extraction.

@@ -2,7 +2,7 @@
 //!
 //! A letter distinguishes the lists, so that one refuses the cursor of another; the rest is the position in hex.
 
-use memory_core::domain::id::{JobId, MemoryId, PartitionId};
+use memory_core::domain::id::{GrantEventId, GrantId, JobId, MemoryId, PartitionId};
 use memory_core::error::Error;
 use uuid::Uuid;
 
@@ -48,6 +48,28 @@ pub(crate) fn job(text: &str) -> Option<JobId> {
     Uuid::try_parse(hex).ok().map(JobId)
 }
 
+/// Cursor after this grant.
+pub(crate) fn of_grant(last: GrantId) -> String {
+    format!("g{}", last.0.simple())
+}
+
+/// Parses a cursor of [`of_grant`].
+pub(crate) fn grant(text: &str) -> Option<GrantId> {
+    let hex = text.strip_prefix('g').filter(|hex| is_hex(hex, 32))?;
+    Uuid::try_parse(hex).ok().map(GrantId)
+}
+
+/// Cursor after this entry of an audit log, from the newest on.
+pub(crate) fn of_grant_event(last: GrantEventId) -> String {
+    format!("e{}", last.0.simple())
+}
+
+/// Parses a cursor of [`of_grant_event`].
+pub(crate) fn grant_event(text: &str) -> Option<GrantEventId> {
+    let hex = text.strip_prefix('e').filter(|hex| is_hex(hex, 32))?;
+    Uuid::try_parse(hex).ok().map(GrantEventId)
+}
+
 /// Cursor from this position in a session, or among sessions.
 pub(crate) fn of_place(next: u32) -> String {
     format!("p{next:08x}")
@@ -75,6 +97,8 @@ mod tests {
             let id = MemoryId(Uuid::from_u128(id));
             prop_assert_eq!(memory(&of_memory(id)), Some(id));
             prop_assert_eq!(job(&of_job(JobId(id.0))), Some(JobId(id.0)));
+            prop_assert_eq!(grant(&of_grant(GrantId(id.0))), Some(GrantId(id.0)));
+            prop_assert_eq!(grant_event(&of_grant_event(GrantEventId(id.0))), Some(GrantEventId(id.0)));
             prop_assert_eq!(owner(&of_owner(PartitionId(number))), Some(PartitionId(number)));
             prop_assert_eq!(place(&of_place(next)), Some(next));
         }

@@ -11,6 +11,9 @@ pub(crate) mod cursor;
 pub(crate) mod digests;
 mod fields;
 pub(crate) mod filter;
+pub(crate) mod grants;
+pub(crate) mod graph;
+pub(crate) mod graphml;
 pub(crate) mod memories;
 pub(crate) mod provenance;
 pub(crate) mod recall;
@@ -18,5 +21,6 @@ pub(crate) mod remember;
 pub(crate) mod responses;
 pub(crate) mod thinking;
 pub(crate) mod undo;
+pub(crate) mod working_memory;
 
 pub(crate) use fields::{scope, zone};

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::fields::{self, scope};
 use super::filter::filter;
+use super::grants::granted_by;
 use super::responses::memory;
 use crate::config::RecallDefaults;
 
@@ -36,6 +37,7 @@ pub(crate) fn recall(
         scope,
         query: request.query,
         limit: request.limit.unwrap_or(defaults.limit),
+        session: fields::optional_name(request.session.as_deref(), "session")?,
         filter: filter(request.filter.as_ref(), &zone, "filter")?,
         budget_tokens: request.budget_tokens.unwrap_or(defaults.budget_tokens),
         max_text_bytes: request.max_text_bytes,
@@ -48,6 +50,7 @@ pub(crate) fn recall(
         as_of: as_of(request.as_of.unwrap_or_default(), &zone)?,
         zone: RequestedZone { named: Some(zone), ..requested },
         include_superseded: request.include_superseded,
+        include_granted: request.include_granted.unwrap_or(true),
         partner: fields::optional_name(request.partner.as_deref(), "partner")?,
     })
 }
@@ -107,6 +110,7 @@ fn recalled_memory(found: RecalledMemory) -> wire::Recalled {
     wire::Recalled {
         memory: memory(found.memory),
         excerpt,
+        granted_by: found.granted.as_ref().map(granted_by),
         score: found.score,
         explain: explain(found.explain),
     }
@@ -127,7 +131,7 @@ fn explain(explanation: Explanation) -> wire::Explain {
     }
 }
 
-fn context(context: Context) -> wire::Context {
+pub(super) fn context(context: Context) -> wire::Context {
     wire::Context {
         text: context.text,
         tokens: context.tokens,
@@ -153,9 +157,10 @@ pub(crate) fn why_not_answer(why: WhyNot) -> wire::WhyNotResponse {
         Verdict::Returned => (wire::WhyNot::Returned, "it does come back".to_owned()),
         Verdict::NotInScope => (wire::WhyNot::NotInScope, "the scope has no such memory".to_owned()),
         Verdict::Expired => (wire::WhyNot::Expired, "it had expired at the recall's moment".to_owned()),
-        Verdict::NotVisible => {
-            (wire::WhyNot::NotVisible, "it is its owner's alone, and the scope does not name them".to_owned())
-        }
+        Verdict::NotVisible => (
+            wire::WhyNot::NotVisible,
+            "it is its owner's alone: the scope does not name them, and no grant opens it".to_owned(),
+        ),
         Verdict::NotValid => (
             wire::WhyNot::NotValid,
             "it does not hold at the recall's valid time, or was said later".to_owned(),

@@ -77,7 +77,7 @@ fn texts(names: &[Name]) -> Vec<String> {
     names.iter().map(Name::to_string).collect()
 }
 
-fn kind(kind: Kind) -> wire::Kind {
+pub(super) fn kind(kind: Kind) -> wire::Kind {
     match kind {
         Kind::Turn => wire::Kind::Turn,
         Kind::Fact => wire::Kind::Fact,
@@ -206,6 +206,7 @@ pub(crate) fn session(session: Session) -> wire::Session {
         turns: session.turn_count,
         started_at: session.started_at.to_string(),
         recorded_at: session.recorded_at.to_string(),
+        closed_at: session.closed_at.map(|closed| closed.to_string()),
     }
 }
 

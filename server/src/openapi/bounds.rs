@@ -17,15 +17,17 @@ use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, Schema, SchemaType, Typ
 use utoipa::openapi::{KnownFormat, OpenApi, RefOr, SchemaFormat};
 
 /// Schemas of requests and their parts. Responses have no bounds.
-const REQUESTS: [&str; 20] = [
+const REQUESTS: [&str; 22] = [
     "AddMemories",
     "AddTurns",
     "AsOf",
     "AuditFacts",
+    "CloseSession",
     "DeleteMatching",
     "DeleteOwner",
     "DocumentName",
     "EditMemory",
+    "GiveGrant",
     "Link",
     "ListMemories",
     "NewMemory",
@@ -173,6 +175,7 @@ fn bound_of(schema: &str, field: &str, limits: &Limits) -> Option<Bound> {
         ("PreviewFacts", "turns") => Bound::Items { least: 1, most: PREVIEWED_TURNS },
         (_, "turns") => Bound::Items { least: 1, most: limits.turns_per_call },
         (_, "memories") => Bound::Items { least: 1, most: limits.memories_per_call },
+        ("GiveGrant", "memory_ids") => Bound::Items { least: 1, most: limits.memories_per_grant },
         (_, "sources") => Bound::Items { least: 0, most: limits.sources_per_memory },
         (_, "links") => Bound::Items { least: 0, most: limits.links_per_memory },
         (_, "vector") => Bound::Items { least: 1, most: VECTOR_ELEMENTS },
@@ -182,6 +185,8 @@ fn bound_of(schema: &str, field: &str, limits: &Limits) -> Option<Bound> {
         ("RecallRequest", "limit") => whole(1, limits.recall_limit),
         ("RecallThoughts", "limit") => whole(1, THOUGHTS),
         ("ListMemories", "limit") => whole(1, limits.page_size),
+        (_, "hops") => whole(1, limits.graph_hops.into()),
+        (_, "max_hops") => whole(1, limits.graph_path_hops.into()),
         (_, "budget_tokens") => whole(0, limits.budget_tokens),
         (_, "max_text_bytes") => whole(1, bytes(limits.text_bytes)),
         (_, "rerank_candidates") => whole(1, limits.rerank_candidates),
@@ -191,8 +196,8 @@ fn bound_of(schema: &str, field: &str, limits: &Limits) -> Option<Bound> {
         (_, "attribute") => Bound::Texts { pattern: Pattern::Attribute, longest: Attribute::MAX_BYTES },
         (
             _,
-            "user_id" | "agent_id" | "app_id" | "run_id" | "session" | "key" | "author" | "place" | "partner"
-            | "namespace" | "subject" | "object" | "relation",
+            "user_id" | "agent_id" | "app_id" | "run_id" | "session" | "key" | "tag" | "author" | "place"
+            | "partner" | "namespace" | "subject" | "object" | "relation",
         ) => Bound::Texts { pattern: Pattern::Name, longest: Name::MAX_BYTES },
         (
             _,

@@ -56,6 +56,7 @@ pub fn document_text() -> String {
         (name = "remember", description = "Add turns of conversations and finished memories."),
         (name = "recall", description = "Retrieve the memories relevant to a query, and explain the ranking."),
         (name = "memories", description = "List, show, edit and erase memories."),
+        (name = "graph", description = "Follow the links between memories and the evidence that they are made of."),
         (name = "thinking", description = "Facts derived from turns: what is true, what would be stored, what it costs."),
         (name = "sessions", description = "Read sessions and their turns verbatim."),
         (name = "admin", description = "Administer the store: export, backup, check, reindex, jobs."),
@@ -116,9 +117,13 @@ fn can_happen(code: Code, path: &str, operation: &Operation) -> bool {
         Code::MalformedJson | Code::BodyTimedOut | Code::BodyTooLarge | Code::UnsupportedMediaType => {
             has_body
         }
-        Code::MissingField => has_body,
+        Code::MissingField => has_body || id == "graph_path",
         Code::WrongType | Code::UnknownField | Code::InvalidRequest | Code::OverLimit => takes_something,
-        Code::NotFound => path.contains("{id}") || id == "why_not" || id == "add_memories",
+        Code::NotFound => {
+            path.contains("{id}")
+                || path.contains("{key}")
+                || ["why_not", "add_memories", "graph_path"].contains(&id)
+        }
         Code::VersionConflict => id == "edit_memory",
         Code::ConfirmationStale => id == "delete_matching" || id == "delete_owner",
         Code::JobNotOver => id == "undo_job",

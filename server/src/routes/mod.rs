@@ -4,6 +4,9 @@ pub(crate) mod admin;
 pub(crate) mod backup;
 pub(crate) mod digests;
 pub(crate) mod export;
+pub(crate) mod grants;
+pub(crate) mod graph;
+pub(crate) mod graph_export;
 pub(crate) mod import;
 pub(crate) mod jobs;
 pub(crate) mod memories;
@@ -15,6 +18,7 @@ pub(crate) mod thinking;
 pub(crate) mod timezone;
 pub(crate) mod turns;
 pub(crate) mod undo;
+pub(crate) mod working_memory;
 
 use axum::Json;
 use axum::http::StatusCode;

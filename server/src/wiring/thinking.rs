@@ -18,6 +18,7 @@ pub(super) fn thinking_settings(config: &Config) -> Result<ThinkingSettings, Sta
         use_rules: thinking.rules,
         makes_notes: thinking.notes,
         makes_digests: thinking.digests,
+        working_memory_turns: thinking.working_memory_turns,
         models: task_models(config)?,
         budget: budget(&thinking.budget),
         workers: thinking.workers,

@@ -17,6 +17,10 @@ mod fake_hub;
 #[cfg(feature = "testing")]
 mod faults;
 #[cfg(feature = "testing")]
+mod grants;
+#[cfg(feature = "testing")]
+mod graph;
+#[cfg(feature = "testing")]
 mod held_up;
 #[cfg(feature = "testing")]
 mod imports;

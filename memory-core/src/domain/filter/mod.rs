@@ -5,6 +5,7 @@
 //! and its negation is true.
 
 mod field;
+mod json;
 mod matching;
 mod members;
 

@@ -192,7 +192,7 @@ impl Partition {
         }
     }
 
-    fn has_vector(&self, row: u32) -> bool {
+    pub(super) fn has_vector(&self, row: u32) -> bool {
         self.rows.get(row as usize).is_some_and(|entry| entry.has_vector)
             && self.row_alive.contains(row as usize)
     }
@@ -255,7 +255,7 @@ impl Partition {
         let keeps = |rule: Option<Bitmap>| rule.is_none_or(|kept| kept.contains(at));
         Ok(Some(Inspection {
             expired: !keeps(columns.unexpired(view.now)),
-            visible: keeps(columns.shared(view.shared_only)),
+            visible: keeps(columns.shared(view)),
             passes_filter: filtering::evaluate(&view.filter, columns).contains(at),
             valid: keeps(columns.valid(&view.valid)),
             told: keeps(columns.told(view.partner.as_ref())),
@@ -266,6 +266,6 @@ impl Partition {
     }
 }
 
-fn unscorable(error: gpu_retrieval::SearchError) -> IndexError {
+pub(super) fn unscorable(error: gpu_retrieval::SearchError) -> IndexError {
     IndexError::Unscorable(error.to_string())
 }

@@ -6,6 +6,7 @@
 //! their callers (`loading.rs`).
 
 mod adjacent_turns;
+mod associations;
 mod bitmap;
 mod candidates;
 mod catch_up;
@@ -41,7 +42,8 @@ pub use self::segments::SegmentOptions;
 use self::segments::Segments;
 use self::workers::Workers;
 use super::{
-    Answer, ErasureGuard, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosition, Update, View,
+    Answer, Association, ErasureGuard, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosition,
+    Update, View,
 };
 use crate::domain::filter::Filter;
 use crate::domain::id::{MemoryId, PartitionId};
@@ -243,6 +245,18 @@ impl Index for EmbeddedIndex {
         let (vectors, view) = (vectors.to_vec(), view.clone());
         let scans = vectors.len().saturating_mul(scans_of(&view.filter));
         self.run_on(partition, scans, move |partition| partition.nearest(&vectors, &view, k)).await?
+    }
+
+    async fn associations(
+        &self,
+        partition: PartitionId,
+        seeds: &[MemoryId],
+        among: &[MemoryId],
+    ) -> Result<Vec<Association>, IndexError> {
+        associations::check(seeds, among)?;
+        let cached = self.cached(partition).await?;
+        let state = cached.state.read();
+        state.as_ref().ok_or(IndexError::Abandoned)?.associations(seeds, among)
     }
 
     async fn turns_at(

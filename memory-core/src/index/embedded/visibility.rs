@@ -4,10 +4,13 @@
 //! Most partitions have nothing that a rule but the filter could hide. Their extent tells so without a look at a column, and
 //! a search then has no mask.
 
+use std::borrow::Cow;
+
 use super::bitmap::Bitmap;
 use super::columns::{Columns, NEVER};
 use super::filtering;
-use crate::domain::filter::Field;
+use crate::domain::filter::{Field, Filter, Scalar, Test};
+use crate::domain::grant::Selection;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::Kind;
 use crate::domain::name::Name;
@@ -32,7 +35,7 @@ impl Columns {
         let filter = (!view.filter.is_everything()).then(|| filtering::evaluate(&view.filter, self));
         let rules = [
             filter,
-            self.shared(view.shared_only),
+            self.shared(view),
             self.unexpired(view.now),
             self.valid(&view.valid),
             self.told(view.partner.as_ref()),
@@ -48,9 +51,45 @@ impl Columns {
         visible
     }
 
-    /// The shared memories; none if all are visible.
-    pub(super) fn shared(&self, shared_only: bool) -> Option<Bitmap> {
-        shared_only.then(|| self.extent().shared.clone())
+    /// The memories that a query may see which does not name their owner: the shared ones, or those that grants open; none if
+    /// all are visible.
+    pub(super) fn shared(&self, view: &View) -> Option<Bitmap> {
+        if !view.shared_only {
+            return None;
+        }
+        let Some(opened) = &view.opened else { return Some(self.extent().shared.clone()) };
+        let mut open = Bitmap::none(self.len());
+        if let Some(filter) = &opened.shared {
+            let mut shared = filtering::evaluate(filter, self);
+            shared.and(&self.extent().shared);
+            open.or(&shared);
+        }
+        for (_, selection) in &opened.grants {
+            self.select(selection, &mut open);
+        }
+        Some(open)
+    }
+
+    /// Adds the memories of a selection. By tag and by filter it has none that were told in confidence.
+    fn select(&self, selection: &Selection, open: &mut Bitmap) {
+        let filter = match selection {
+            Selection::Memories(ids) => {
+                let ordinals = ids.iter().filter_map(|id| self.ordinal(*id));
+                return ordinals.for_each(|ordinal| open.set(ordinal as usize));
+            }
+            Selection::Tag(tag) => {
+                let tag = Scalar::Text(tag.as_str().to_owned());
+                Cow::Owned(Filter::Field(Field::Tags, Test::Eq(tag)))
+            }
+            Selection::Filter(filter) => Cow::Borrowed(filter),
+        };
+        let mut selected = filtering::evaluate(&filter, self);
+        if self.extent().has_audience() {
+            let mut told_to_all = self.extent().confided.clone();
+            told_to_all.negate();
+            selected.and(&told_to_all);
+        }
+        open.or(&selected);
     }
 
     /// The memories that have not expired by `now`; none if no memory has.

@@ -9,10 +9,11 @@ use uuid::Uuid;
 use super::bulk::{IDS_PER_STATEMENT, push_ids};
 use super::counters::lock_partition;
 use super::packed_hits::{pack_hits, unpack_hits};
-use super::readable::readable_tuples;
-use super::{Connection, Db, SqlStore, StoreError, bulk, dialect, unavailable};
+use super::readable::readable;
+use super::rows::Reader;
+use super::{Connection, Db, Row, SqlStore, StoreError, bulk, dialect, unavailable};
 use crate::domain::id::{MemoryId, PartitionId, RecallId};
-use crate::domain::time::Timestamp;
+use crate::domain::name::Name;
 use crate::store::{AccessLog, RecallRecord};
 
 #[async_trait]
@@ -34,7 +35,7 @@ impl AccessLog for SqlStore {
         let records: Vec<&RecallRecord> =
             records.iter().filter(|record| there.contains(&record.partition)).collect();
         let present = present(&mut transaction, &records).await?;
-        let head = "INSERT INTO recalls (partition_id, id, recalled_us, hits) ";
+        let head = "INSERT INTO recalls (partition_id, id, recalled_us, session_key, hits) ";
         bulk::insert(&mut transaction, head, &records, &|values, record| {
             let hits =
                 record.hits.iter().filter(|(memory, _)| present.contains(&(record.partition, *memory)));
@@ -42,6 +43,7 @@ impl AccessLog for SqlStore {
                 .push_bind(record.partition.0)
                 .push_bind(record.id.0)
                 .push_bind(record.recalled_at.as_micros())
+                .push_bind(record.session.as_ref().map(|session| session.as_str().to_owned()))
                 .push_bind(pack_hits(&hits.copied().collect::<Vec<_>>()));
         })
         .await?;
@@ -61,24 +63,49 @@ impl AccessLog for SqlStore {
 
     async fn recalls(&self, partition: PartitionId, limit: u32) -> Result<Vec<RecallRecord>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, recalled_us, hits FROM recalls WHERE partition_id = $1 ORDER BY id DESC LIMIT $2",
+            "SELECT id, recalled_us, session_key, hits FROM recalls WHERE partition_id = $1
+             ORDER BY id DESC LIMIT $2",
         )
         .bind(partition.0)
         .bind(i64::from(limit))
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;
-        let readable: Vec<(Uuid, i64, Vec<u8>)> = readable_tuples(&rows, "recalls")?;
-        Ok(readable
-            .into_iter()
-            .map(|(id, recalled_us, hits)| RecallRecord {
-                id: RecallId(id),
-                partition,
-                recalled_at: Timestamp::from_micros(recalled_us),
-                hits: unpack_hits(&hits),
-            })
-            .collect())
+        records(partition, &rows)
     }
+
+    async fn recalls_of_session(
+        &self,
+        partition: PartitionId,
+        session: &Name,
+        limit: u32,
+    ) -> Result<Vec<RecallRecord>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, recalled_us, session_key, hits FROM recalls
+             WHERE partition_id = $1 AND session_key = $2 ORDER BY id DESC LIMIT $3",
+        )
+        .bind(partition.0)
+        .bind(session.as_str())
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        records(partition, &rows)
+    }
+}
+
+fn records(partition: PartitionId, rows: &[Row]) -> Result<Vec<RecallRecord>, StoreError> {
+    readable(rows, |row| {
+        let at = Reader { row, table: "recalls" };
+        let hits: Vec<u8> = at.get(3, "hits")?;
+        Ok(RecallRecord {
+            id: RecallId(at.get(0, "id")?),
+            partition,
+            recalled_at: at.time(1, "recalled_us")?,
+            session: at.name(2, "session_key")?,
+            hits: unpack_hits(&hits),
+        })
+    })
 }
 
 /// Memories of the records that exist in the store. A record is written shortly after its recall, and a memory erased

@@ -44,6 +44,7 @@ impl<'a> WriteTransaction<'_, 'a> {
             created.memories.push(memory.memory.id);
         }
         self.counters.add_turns(session, first_seq, count);
+        self.ask_for_full_session(partition, set, (session, first_seq, count));
         self.counters.of(partition).memory_count += u64::from(count);
         created.session = Some(session);
         Ok(Some(Appended { session, session_ordinal, first_seq }))

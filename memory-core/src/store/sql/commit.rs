@@ -315,13 +315,8 @@ impl<'a> WriteTransaction<'_, 'a> {
             touched.retain(|id| !created.erased.contains(id));
             follow_erasure(&mut replaced, &created.erased, &reopened);
         }
-        // The finished job comes first: its successor may have its unique key.
-        super::jobs::finish_with_set(&mut *self.connection, set).await?;
-        // A set of turns of which none is new has nothing to think about.
-        let jobs = if set.turns.is_some() && appended.is_none() { &[][..] } else { &set.jobs };
-        for job in jobs {
-            super::jobs::insert(&mut *self.connection, job).await?;
-        }
+        self.write_consolidation(partition, set).await?;
+        self.write_jobs(set, appended.is_some()).await?;
         let seq_after = self.counters.of(partition).last_seq;
         let is_detached = false;
         Ok(Committed {

@@ -11,8 +11,21 @@ use crate::domain::id::{PartitionId, SessionId};
 #[derive(Default)]
 pub(super) struct Counters {
     partitions: HashMap<PartitionId, PartitionCounters>,
-    /// Ordinal of the next turn and number of new ones, by session that got turns.
-    sessions: HashMap<SessionId, (u32, u32)>,
+    /// Sessions that got turns.
+    sessions: HashMap<SessionId, SessionCounters>,
+}
+
+/// New values in the row of a session that got turns.
+#[derive(Clone, Copy, Default)]
+struct SessionCounters {
+    /// Ordinal of the next turn.
+    next: u32,
+    /// Number of new turns.
+    added: u32,
+    /// True if it was closed after its last new turn.
+    is_closed: bool,
+    /// Number of the change log at which its digest was asked for, if it was.
+    asked_seq: Option<u64>,
 }
 
 /// Counters of a partition, as they will be written.
@@ -53,14 +66,27 @@ impl Counters {
 
     /// Ordinal of the next turn of a session that got turns in this transaction.
     pub(super) fn turns_of(&self, session: SessionId) -> Option<u32> {
-        self.sessions.get(&session).map(|(next, _)| *next)
+        self.sessions.get(&session).map(|counters| counters.next)
     }
 
     /// Records that a session got `added` turns, from the ordinal `first` on.
     pub(super) fn add_turns(&mut self, session: SessionId, first: u32, added: u32) {
-        let (next, new) = self.sessions.entry(session).or_default();
-        *next = first.saturating_add(added);
-        *new = new.saturating_add(added);
+        let counters = self.sessions.entry(session).or_default();
+        counters.next = first.saturating_add(added);
+        counters.added = counters.added.saturating_add(added);
+        counters.is_closed = false;
+    }
+
+    /// Records that the digest of a session that got turns was asked for.
+    pub(super) fn ask_digest(&mut self, session: SessionId, seq: u64) {
+        self.sessions.entry(session).or_default().asked_seq = Some(seq);
+    }
+
+    /// Records that a session was closed, whose row says so.
+    pub(super) fn close(&mut self, session: SessionId) {
+        if let Some(counters) = self.sessions.get_mut(&session) {
+            counters.is_closed = true;
+        }
     }
 
     /// Writes all counters.
@@ -77,15 +103,21 @@ impl Counters {
             .await
             .map_err(unavailable)?;
         }
-        for (session, (next, added)) in &self.sessions {
+        for (session, SessionCounters { next, added, is_closed, asked_seq }) in &self.sessions {
             // An erasure in the same transaction has counted its turns off the row.
-            sqlx::query("UPDATE sessions SET next_seq = $2, turn_count = turn_count + $3 WHERE id = $1")
-                .bind(session.0)
-                .bind(i64::from(*next))
-                .bind(i64::from(*added))
-                .execute(&mut *to)
-                .await
-                .map_err(unavailable)?;
+            sqlx::query(
+                "UPDATE sessions SET next_seq = $2, turn_count = turn_count + $3,
+                     closed_us = CASE WHEN $4 THEN closed_us END, asked_seq = COALESCE($5, asked_seq)
+                 WHERE id = $1",
+            )
+            .bind(session.0)
+            .bind(i64::from(*next))
+            .bind(i64::from(*added))
+            .bind(*is_closed)
+            .bind(asked_seq.map(u64::cast_signed))
+            .execute(&mut *to)
+            .await
+            .map_err(unavailable)?;
         }
         Ok(())
     }

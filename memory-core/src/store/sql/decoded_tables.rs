@@ -3,10 +3,12 @@
 
 use uuid::Uuid;
 
+use super::grant_events;
 use super::idempotency::created_from_json;
 use super::jobs::{JOB_COLUMNS, read_job};
 use super::packed_hits::is_packed;
 use super::rows::{self, Reader, SESSION_COLUMNS, TURN_COLUMNS, VERSION_COLUMNS, memory_columns};
+use super::stored_grants::selection;
 use super::{Row, StoreError};
 use crate::domain::scope::OwnerKind;
 use crate::store::ChangeOp;
@@ -130,14 +132,15 @@ pub(super) const DECODED: &[Decoded] = &[
         "unreadable_recall",
         "entries of the access log",
         "recalls",
-        "hits, partition_id, id, recalled_us",
+        "hits, partition_id, id, recalled_us, session_key",
         |row| {
             let at = Reader { row, table: "recalls" };
             let hits: &[u8] = at.get(0, "hits")?;
             if !is_packed(hits) {
                 return Err(at.corrupt("hits", "has a part of a hit"));
             }
-            tuple::<(Vec<u8>, i64, Uuid, i64)>(row, "recalls")
+            at.name(4, "session_key")?;
+            tuple::<(Vec<u8>, i64, Uuid, i64, Option<String>)>(row, "recalls")
         }
     ),
     decoded!("unreadable_job", "jobs", "durable_jobs", JOB_COLUMNS, |row| read_job(row).map(drop)),
@@ -185,6 +188,32 @@ pub(super) const DECODED: &[Decoded] = &[
         |row| tuple::<(i64, String, i64, Uuid)>(row, "thinking_queue")
     ),
     decoded!(
+        "unreadable_grant",
+        "grants",
+        "grants",
+        "id, tenant_id, partition_id, grantee_kind, grantee_name, tag, filter, given_us, given_by_id, expires_us, \
+         revoked_us, revoked_by_id, open_until_us, place, request",
+        grant
+    ),
+    decoded!(
+        "unreadable_grant_memory",
+        "memories of grants",
+        "grant_memories",
+        "partition_id, grant_id, memory_id",
+        |row| tuple::<(i64, Uuid, Uuid)>(row, "grant_memories")
+    ),
+    decoded!(
+        "unreadable_grant_event",
+        "entries of the audit logs of grants",
+        "grant_events",
+        "id, at_us, kind, caller_id, recall_id, memories, partition_id, grant_id",
+        |row| {
+            let at = Reader { row, table: "grant_events" };
+            let _: (i64, Uuid) = (at.get(6, "partition_id")?, at.get(7, "grant_id")?);
+            grant_events::event(row).map(drop)
+        }
+    ),
+    decoded!(
         "unreadable_identity",
         "identities of erased memories",
         "erased_identities",
@@ -215,6 +244,19 @@ pub(super) const DECODED: &[Decoded] = &[
         }
     }),
 ];
+
+fn grant(row: &Row) -> Result<(), StoreError> {
+    let at = Reader { row, table: "grants" };
+    let _: (Uuid, Uuid, i64) = (at.get(0, "id")?, at.get(1, "tenant_id")?, at.get(2, "partition_id")?);
+    at.parsed(3, "grantee_kind", OwnerKind::parse)?;
+    at.required_name(4, "grantee_name")?;
+    selection(&at, at.name(5, "tag")?, at.get(6, "filter")?)?;
+    let _: (i64, Uuid) = (at.get(7, "given_us")?, at.get(8, "given_by_id")?);
+    let _: (Option<i64>, Option<i64>) = (at.get(9, "expires_us")?, at.get(10, "revoked_us")?);
+    let _: (Option<Uuid>, i64) = (at.get(11, "revoked_by_id")?, at.get(12, "open_until_us")?);
+    let _: (Option<Vec<u8>>, Option<Vec<u8>>) = (at.get(13, "place")?, at.get(14, "request")?);
+    Ok(())
+}
 
 fn tuple<T>(row: &Row, table: &'static str) -> Result<(), StoreError>
 where

@@ -1,6 +1,7 @@
 //! Detachment of a partition from its owner, in the transaction of a set that erases the owner or leaves it no memory.
 //! Everything that names the owner goes at once: the row of the partition is renamed to the tenant of erased partitions,
-//! which no request can name; entries by agent, app and run, and jobs are deleted. Records of requests name nobody: those
+//! which no request can name; entries by agent, app and run, jobs and grants are deleted; of an erased owner the grants that
+//! it received too. Records of requests name nobody: those
 //! of additions go with what they made, those of erasures stay, so that a repetition gets the first answer.
 //!
 //! Identities of erased memories outlive an owner that merely has no memory left, so that the next import of its file does
@@ -8,6 +9,8 @@
 //!
 //! Invariant: a partition of a caller's tenant has a memory. What is in a detached one is deleted later, in steps
 //! (`detached`); one with a short log, at once.
+
+use uuid::Uuid;
 
 use super::detached::{DETACHED_NAME, delete_all, newest_memory};
 use super::dialect::encode_text;
@@ -66,6 +69,7 @@ impl<'a> WriteTransaction<'_, 'a> {
                 .map_err(unavailable)?;
         }
         self.delete_jobs_of_owner(set).await?;
+        self.delete_grants_to_owner(set).await?;
         self.forget_erased_of_owner(set).await?;
         let mut seq = 0;
         if let Some(partition) = known {
@@ -121,6 +125,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         for statement in [
             "DELETE FROM scope_partitions WHERE partition_id = $1",
             "DELETE FROM request_records WHERE partition_id = $1",
+            "DELETE FROM grants WHERE partition_id = $1",
         ] {
             sqlx::query(statement)
                 .bind(partition.0)
@@ -129,6 +134,34 @@ impl<'a> WriteTransaction<'_, 'a> {
                 .map_err(unavailable)?;
         }
         self.partitions.insert((set.tenant, &set.owner), None);
+        Ok(())
+    }
+
+    /// Deletes the grants that name the owner of a set as their grantee, with their audit logs.
+    async fn delete_grants_to_owner(&mut self, set: &ChangeSet) -> Result<(), StoreError> {
+        let grants: Vec<(i64, Uuid)> = sqlx::query_as(
+            "DELETE FROM grants WHERE tenant_id = $1 AND grantee_kind = $2 AND grantee_name = $3
+             RETURNING partition_id, id",
+        )
+        .bind(set.tenant.0)
+        .bind(set.owner.kind.as_str())
+        .bind(set.owner.id.as_str())
+        .fetch_all(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
+        for (partition, grant) in grants {
+            for statement in [
+                "DELETE FROM grant_memories WHERE partition_id = $1 AND grant_id = $2",
+                "DELETE FROM grant_events WHERE partition_id = $1 AND grant_id = $2",
+            ] {
+                sqlx::query(statement)
+                    .bind(partition)
+                    .bind(grant)
+                    .execute(&mut *self.connection)
+                    .await
+                    .map_err(unavailable)?;
+            }
+        }
         Ok(())
     }
 

@@ -1,5 +1,5 @@
 //! Erasure of a memory. It deletes the memory's versions, its rows and vectors, its turn, its hits in the access log,
-//! its groups, its place in the queues of thinking, every memory derived from it, and every link to it, in all versions.
+//! its groups, its place in grants and in the queues of thinking, every memory derived from it, and every link to it, in all versions.
 //! Only numbers and ids in the change log remain.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -123,7 +123,7 @@ impl WriteTransaction<'_, '_> {
         }
         let reopened = self.erase_links(partition, &linking, &erased, now).await?;
         self.forget_count(partition, created.erased.len() as u64);
-        self.count_off_turns(&erased_turns).await?;
+        self.count_off_turns(partition, set, &erased_turns).await?;
         self.erase_from_access_log(partition, &erased).await?;
         Ok(reopened)
     }
@@ -155,6 +155,8 @@ impl WriteTransaction<'_, '_> {
         self.remember_erased(partition, of_owner, id).await?;
         self.delete_rows(partition, id).await?;
         self.delete_groups(partition, id).await?;
+        self.delete("DELETE FROM grant_memories WHERE partition_id = $1 AND memory_id = $2", partition, id.0)
+            .await?;
         for statement in [
             "DELETE FROM derivation_inputs WHERE derivation_id IN
                  (SELECT derivation_id FROM memory_versions WHERE partition_id = $1 AND id = $2)",
@@ -209,21 +211,21 @@ impl WriteTransaction<'_, '_> {
     }
 
     /// Counts erased turns off their sessions, and erases those without a turn.
-    async fn count_off_turns(&mut self, erased: &HashMap<Uuid, i64>) -> Result<(), StoreError> {
+    async fn count_off_turns(
+        &mut self,
+        partition: PartitionId,
+        set: &ChangeSet,
+        erased: &HashMap<Uuid, i64>,
+    ) -> Result<(), StoreError> {
         for (session, turns) in erased {
+            self.ask_for_session_without_turns(partition, set, *session).await?;
             sqlx::query("UPDATE sessions SET turn_count = turn_count - $2 WHERE id = $1")
                 .bind(session)
                 .bind(turns)
                 .execute(&mut *self.connection)
                 .await
                 .map_err(unavailable)?;
-            sqlx::query(
-                "DELETE FROM sessions WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM turns WHERE session_id = $1)",
-            )
-            .bind(session)
-            .execute(&mut *self.connection)
-            .await
-            .map_err(unavailable)?;
+            self.erase_session_without_turns(partition, *session).await?;
         }
         Ok(())
     }

@@ -48,7 +48,7 @@ impl RecordDigests {
         }
     }
 
-    fn of_request(
+    pub(super) fn of_request(
         digests: &KeyedDigest,
         tenant: TenantId,
         owner: Option<&Owner>,

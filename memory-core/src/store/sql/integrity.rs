@@ -292,6 +292,42 @@ pub(super) const RULES: &[Rule] = &[
         ),
     },
     Rule {
+        code: "orphan_grant",
+        detail: "grants of owners that are not there",
+        count: "SELECT count(*) FROM grants g WHERE NOT EXISTS
+                    (SELECT 1 FROM partitions p WHERE p.id = g.partition_id AND p.tenant_id = g.tenant_id)",
+        repair: Some(
+            "DELETE FROM grants WHERE NOT EXISTS
+                 (SELECT 1 FROM partitions p WHERE p.id = grants.partition_id AND p.tenant_id = grants.tenant_id)",
+        ),
+    },
+    Rule {
+        code: "orphan_grant_memory",
+        detail: "memories of grants that are not there",
+        count: "SELECT count(*) FROM grant_memories g WHERE NOT EXISTS
+                    (SELECT 1 FROM memories m WHERE m.partition_id = g.partition_id AND m.id = g.memory_id)",
+        repair: Some(
+            "DELETE FROM grant_memories WHERE NOT EXISTS (SELECT 1 FROM memories m
+                 WHERE m.partition_id = grant_memories.partition_id AND m.id = grant_memories.memory_id)",
+        ),
+    },
+    Rule {
+        code: "orphan_grant_event",
+        detail: "entries of the audit logs of grants that are not there",
+        count: concat!(
+            "SELECT count(*) FROM grant_events e WHERE NOT EXISTS (SELECT 1 FROM grants g WHERE g.id = e.grant_id)
+                 AND NOT EXISTS (SELECT 1 FROM partitions p WHERE p.id = e.partition_id AND p.tenant_id = ",
+            super::dialect::erased_tenant!(),
+            ")"
+        ),
+        repair: Some(concat!(
+            "DELETE FROM grant_events WHERE NOT EXISTS (SELECT 1 FROM grants g WHERE g.id = grant_events.grant_id)
+                 AND NOT EXISTS (SELECT 1 FROM partitions p WHERE p.id = grant_events.partition_id AND p.tenant_id = ",
+            super::dialect::erased_tenant!(),
+            ")"
+        )),
+    },
+    Rule {
         code: "missing_derivation",
         detail: "derived memories of which it is not known how they were made: an erasure would not find them",
         count: "SELECT count(*) FROM memories m WHERE m.derivation_id IS NOT NULL AND NOT EXISTS

@@ -229,7 +229,7 @@ impl Memories for SqlStore {
     ) -> Result<Option<(PartitionId, Session)>, StoreError> {
         let row = sqlx::query(
             "SELECT s.id, s.key, s.ordinal, (SELECT COUNT(*) FROM turns t WHERE t.session_id = s.id), s.started_us,
-                 s.recorded_us, s.partition_id FROM sessions s
+                 s.recorded_us, s.closed_us, s.partition_id FROM sessions s
              JOIN partitions p ON p.id = s.partition_id WHERE s.id = $1 AND p.tenant_id = $2",
         )
         .bind(id.0)
@@ -238,7 +238,7 @@ impl Memories for SqlStore {
         .await
         .map_err(unavailable)?;
         let Some(row) = row else { return Ok(None) };
-        let partition = Reader { row: &row, table: "sessions" }.get(6, "partition_id")?;
+        let partition = Reader { row: &row, table: "sessions" }.get(7, "partition_id")?;
         Ok(Some((PartitionId(partition), rows::session(&row)?)))
     }
 

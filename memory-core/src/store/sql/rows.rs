@@ -169,7 +169,8 @@ fn decode_version(
 
 /// The column `turn_count` is the place of the next turn: it counts erased turns as well, so the turns are counted.
 pub(super) const SESSION_COLUMNS: &str = "id, key, ordinal,
-    (SELECT COUNT(*) FROM turns WHERE turns.session_id = sessions.id), started_us, recorded_us";
+    (SELECT COUNT(*) FROM turns WHERE turns.session_id = sessions.id), started_us, recorded_us,
+    closed_us";
 
 /// Decodes a session from [`SESSION_COLUMNS`].
 pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
@@ -181,6 +182,7 @@ pub(super) fn session(row: &Row) -> Result<Session, StoreError> {
         turn_count: at.number(3, "turn_count")?,
         started_at: at.time(4, "started_us")?,
         recorded_at: at.time(5, "recorded_us")?,
+        closed_at: at.maybe_time(6, "closed_us")?,
     })
 }
 
@@ -276,7 +278,11 @@ impl Reader<'_> {
         Ok(Timestamp::from_micros(self.get(index, column)?))
     }
 
-    fn maybe_time(&self, index: usize, column: &'static str) -> Result<Option<Timestamp>, StoreError> {
+    pub(super) fn maybe_time(
+        &self,
+        index: usize,
+        column: &'static str,
+    ) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.get::<Option<i64>>(index, column)?.map(Timestamp::from_micros))
     }
 
@@ -323,7 +329,7 @@ impl Reader<'_> {
         statement_from_json(json).map(Some).map_err(|why| self.corrupt("statement", why))
     }
 
-    fn links(&self, index: usize) -> Result<Vec<Link>, StoreError> {
+    pub(super) fn links(&self, index: usize) -> Result<Vec<Link>, StoreError> {
         let Some(json) = self.get::<Option<&str>>(index, "links")? else { return Ok(Vec::new()) };
         links_from_json(json).map_err(|why| self.corrupt("links", &why))
     }

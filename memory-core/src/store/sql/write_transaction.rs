@@ -1,5 +1,5 @@
 //! State of one write transaction. The files that write (`commit`, `append`, `partitions`, `versions`, `touches`, `erase`,
-//! `links`, `groups`, `thinking_queue`, `idempotency`, `identities`, `erased_identities`, `recognised_restorations`, `restore`, `complete`) extend it with methods; it names none of them.
+//! `links`, `groups`, `thinking_queue`, `idempotency`, `identities`, `erased_identities`, `recognised_restorations`, `restore`, `complete`, `consolidation`) extend it with methods; it names none of them.
 
 use std::collections::HashMap;
 
@@ -17,6 +17,8 @@ pub(super) struct WriteTransaction<'c, 'a> {
     pub(super) counters: Counters,
     pub(super) embedder: i64,
     pub(super) digests: &'a KeyedDigest,
+    /// True if the current set has asked for the digest of a session.
+    pub(super) asks_digest: bool,
     /// Ids that the documents of the current set keep, by the ids that the set gives them.
     pub(super) kept_ids: HashMap<MemoryId, MemoryId>,
     /// Owners that were looked up, with their partitions.
@@ -31,6 +33,7 @@ impl<'c, 'a> WriteTransaction<'c, 'a> {
             counters: Counters::default(),
             embedder,
             digests,
+            asks_digest: false,
             kept_ids: HashMap::new(),
             partitions: HashMap::new(),
         }

@@ -11,6 +11,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken contract is a panic")]
 
+pub mod associating;
 mod checks;
 pub mod exact;
 pub mod invariants;
@@ -47,6 +48,7 @@ macro_rules! index_contract {
                 importance_matches_the_number_that_was_given 1, the_best_chunk_scores_the_memory 1
             }
             $crate::index_contract! { @tests $make Exact nearest: nearest_equals_the_reference 8 }
+            $crate::index_contract! { @tests $make Exact associating: associations_equal_the_reference 8 }
         }
     };
     (invariants: $make:ident) => {
@@ -63,6 +65,9 @@ macro_rules! index_contract {
         }
         $crate::index_contract! { @tests $make $tier nearest:
             nearest_memories_are_visible_and_listed_once_in_order 8, nearest_of_what_is_out_of_bounds_is_refused 1
+        }
+        $crate::index_contract! { @tests $make $tier associating:
+            associations_are_bounded_and_lead_to_what_is_there 1
         }
         $crate::index_contract! { @tests $make $tier keeping_up:
             updates_during_a_load_are_kept 10, a_gap_makes_the_index_read_anew 10,
@@ -159,7 +164,8 @@ fn any_query(rng: &mut Rng) -> IndexQuery {
         query.view.filter = corpus::filter(rng, 3);
     }
     query.view.now = corpus::moment(rng);
-    query.view.shared_only = rng.chance(25);
+    query.view.shared_only = rng.chance(40);
+    query.view.opened = rng.chance(50).then(|| Arc::new(corpus::opened(rng)));
     query.view.valid = corpus::valid_time(rng);
     query.view.known_at = rng.chance(25).then(|| corpus::moment(rng));
     query.view.partner = rng.chance(40).then(|| corpus::a_name(rng));

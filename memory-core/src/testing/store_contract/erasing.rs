@@ -89,7 +89,10 @@ pub async fn erasure_leaves_no_trace(store: &dyn Store) {
     let (partition, ids) = (appended.partition, appended.created.memories.clone());
     let id = RecallId(fixtures.id());
     let hits = vec![(ids[0], 0.75), (kept, 0.5), (ids[1], 0.25)];
-    store.record_recalls(&[RecallRecord { id, partition, recalled_at: START, hits }], 10).await.unwrap();
+    store
+        .record_recalls(&[RecallRecord { id, partition, session: None, recalled_at: START, hits }], 10)
+        .await
+        .unwrap();
     commit(store, &fixtures.erasing(&ann, vec![ids[0]])).await;
     assert_eq!(store.sessions(partition, 0, 10).await.unwrap().len(), 1, "a turn is left");
     commit(store, &fixtures.erasing(&ann, vec![ids[1]])).await;
@@ -99,6 +102,7 @@ pub async fn erasure_leaves_no_trace(store: &dyn Store) {
     let late = RecallRecord {
         id: RecallId(fixtures.id()),
         partition,
+        session: None,
         recalled_at: START,
         hits: vec![(ids[0], 1.0), (kept, 0.5)],
     };

@@ -35,8 +35,13 @@ async fn rich(store: &dyn Store, fixtures: &Fixtures, who: &Owner) -> PartitionI
     commit(store, &keyed).await;
     commit(store, &fixtures.adding(who, vec![fixtures.document("n", "k", "two")])).await;
     let hits = vec![(said.created.memories[0], 0.5)];
-    let recall =
-        RecallRecord { id: RecallId(fixtures.id()), partition: said.partition, recalled_at: START, hits };
+    let recall = RecallRecord {
+        id: RecallId(fixtures.id()),
+        partition: said.partition,
+        session: None,
+        recalled_at: START,
+        hits,
+    };
     store.record_recalls(&[recall], 10).await.unwrap();
     store.add_usage(said.partition, &[usage()]).await.unwrap();
     said.partition
@@ -236,6 +241,7 @@ pub async fn a_late_record_leaves_no_trace_of_an_erased_owner(store: &dyn Store)
     let recall = |partition| RecallRecord {
         id: RecallId(fixtures.id()),
         partition,
+        session: None,
         recalled_at: START,
         hits: Vec::new(),
     };

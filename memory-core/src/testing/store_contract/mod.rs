@@ -5,11 +5,14 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken contract is a panic")]
 
+pub mod consolidating;
 pub mod deriving;
 pub mod embedding_later;
 pub mod erasing;
 pub mod erasing_owners;
 pub mod filtering;
+pub mod granting;
+pub mod graph;
 pub mod jobs;
 pub mod keyed;
 pub mod linking;
@@ -73,9 +76,13 @@ macro_rules! store_contract {
                 a_present_version_is_not_retracted, partitions_of_a_job_and_the_order_of_versions_are_found;
             filtering: a_filter_selects_what_the_reference_lets_pass, filtered_pages_cover_every_match_once,
                 a_partition_that_is_not_there_matches_nothing;
+            granting: a_grant_is_open_to_its_grantee_until_it_ends, a_revoked_grant_is_open_at_no_time,
+                a_grant_is_given_whole_or_not_at_all, reads_through_grants_are_noted_and_bounded,
+                grants_go_with_what_they_name;
             linking: links_belong_to_their_version, unknown_targets_are_refused, links_are_removed_with_their_target,
                 a_revision_that_keeps_links_keeps_the_remaining_ones, new_memories_of_a_set_link_to_each_other,
                 links_to_a_replacing_document_lead_to_the_kept_one, links_and_erasures_of_one_set_agree;
+            graph: nodes_have_what_their_present_version_has, nodes_are_read_in_pages;
             reading: fields_are_returned_exactly, numbers_in_metadata_are_returned_exactly, loaded_indexed_and_committed_memories_are_equal,
                 changes_are_returned_in_order, tenants_are_isolated, owners_are_listed_in_pages,
                 sessions_and_turns_are_listed_in_pages, an_edit_of_a_turns_memory_keeps_the_turn;
@@ -102,6 +109,8 @@ macro_rules! store_contract {
             reopening: erasure_reopens_what_was_superseded, erasure_recalls_what_was_merged_or_dropped;
             embedding_later: vectors_come_after_their_rows, vectors_of_another_text_are_not_written,
                 vectors_of_a_lost_lease_or_an_erased_owner_are_not_written, only_rows_in_use_wait_for_vectors;
+            consolidating: a_session_is_closed_until_its_next_turn, digests_are_asked_for_and_answered,
+                newest_turns_and_named_memories_are_read, recalls_of_a_session_go_with_it;
             working: recalls_are_bounded_per_partition, settings_are_stored,
                 rows_of_another_embedder_replace_those_in_use, rows_of_recipes_are_kept_apart, rows_of_a_stale_version_are_skipped,
                 a_lost_lease_changes_no_embedder;

@@ -21,6 +21,7 @@ pub async fn recalls_are_bounded_per_partition(store: &dyn Store) {
     let note = |(partition, memory): (PartitionId, MemoryId), minute: i64| RecallRecord {
         id: RecallId(fixtures.id()),
         partition,
+        session: None,
         recalled_at: START.plus_micros(minute),
         hits: vec![(memory, 0.1 * 3.0)],
     };

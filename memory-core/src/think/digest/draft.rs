@@ -96,21 +96,17 @@ fn extract(level: Level, items: &[Item]) -> Option<Draft> {
         Level::EventsOfAll => Some(format!("{}: {}", item.shown_at, item.beginning().replace('\n', " "))),
         Level::EventsOfDay | Level::Portrait => Some(item.line(&item.beginning())),
     };
-    let lines: Vec<(usize, Sentence)> = items
-        .iter()
-        .enumerate()
-        .filter_map(|(at, item)| {
-            let said = line(item)?;
-            let sentence = Sentence { vector: item.vector.clone(), text: said, at: item.memory.happened.at };
-            Some((at, sentence))
-        })
-        .collect();
-    let sentences: Vec<Sentence> = lines.iter().map(|(_, sentence)| sentence.clone()).collect();
+    let said: Vec<(usize, String)> =
+        items.iter().enumerate().filter_map(|(at, item)| Some((at, line(item)?))).collect();
+    let sentences: Vec<Sentence<'_>> =
+        said.iter().filter_map(|(at, text)| items.get(*at).map(|item| item.sentence(text))).collect();
     let budget = if level == Level::PersonalityOfDay { INSIGHT_TOKENS } else { EXTRACT_TOKENS };
-    let chosen: Vec<&(usize, Sentence)> =
-        central(&sentences, budget).into_iter().filter_map(|at| lines.get(at)).collect();
+    let chosen = central(&sentences, budget);
+    // A single long text without a space may exceed the budget: its beginning is bounded in bytes.
+    let chosen = if chosen.is_empty() { vec![0] } else { chosen };
+    let chosen: Vec<&(usize, String)> = chosen.into_iter().filter_map(|at| said.get(at)).collect();
     let evidence: BTreeSet<usize> = chosen.iter().map(|(at, _)| *at).collect();
-    let text = chosen.iter().map(|(_, sentence)| sentence.text.as_str()).collect::<Vec<_>>().join("\n");
+    let text = chosen.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("\n");
     let inputs = items.iter().enumerate();
     let inputs = inputs.map(|(at, item)| Input { source: item.source, is_evidence: evidence.contains(&at) });
     (!text.is_empty()).then(|| Draft { text, inputs: inputs.collect(), maker: extractive_maker() })

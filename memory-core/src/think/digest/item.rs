@@ -10,6 +10,7 @@ use crate::domain::derivation::Source;
 use crate::domain::memory::Memory;
 use crate::text::{count_tokens, first_person_sentences, sentences};
 use crate::think::extract::prompt::cut;
+use crate::think::extractive::Sentence;
 
 /// Maximum length of an item in a prompt, in bytes. Of a longer one the middle is left out.
 const ITEM_BYTES: usize = 4 * 1024;
@@ -35,6 +36,11 @@ impl Item {
     /// The text as a reader sees it: with its speaker.
     pub(super) fn line(&self, text: &str) -> String {
         self.speaker.as_ref().map_or_else(|| text.to_owned(), |speaker| format!("{speaker}: {text}"))
+    }
+
+    /// Unit of an extractive digest: this text of the item, with its vector and time.
+    pub(super) fn sentence<'a>(&'a self, text: &'a str) -> Sentence<'a> {
+        Sentence { vector: self.vector.as_deref(), text, at: self.memory.happened.at.as_micros() }
     }
 
     /// Its first sentences, within a bound.

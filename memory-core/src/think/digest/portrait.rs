@@ -28,7 +28,7 @@ use crate::jobs::JobFailure;
 use crate::model::language_model::ask::{BadReply, Contract, Prompt};
 use crate::text::count_tokens;
 use crate::think::calls::{CallError, maker};
-use crate::think::extractive::{Sentence, central};
+use crate::think::extractive::central;
 use crate::think::mechanism::Run;
 use crate::think::profile::profile;
 use crate::think::settings::{Task, TaskModel};
@@ -334,19 +334,14 @@ fn statement_lines(stated: &[Stated]) -> String {
 
 /// One statement for each central insight.
 fn central_insights(insights: &[Item]) -> Vec<NewStatement<'_>> {
-    let said: Vec<Sentence> = insights
-        .iter()
-        .map(|item| {
-            let text = item.beginning().replace('\n', " ");
-            Sentence { vector: item.vector.clone(), text, at: item.memory.happened.at }
-        })
-        .collect();
+    let texts: Vec<String> = insights.iter().map(|item| item.beginning().replace('\n', " ")).collect();
+    let said: Vec<_> = insights.iter().zip(&texts).map(|(item, text)| item.sentence(text)).collect();
     let statements = central(&said, PORTRAIT_TOKENS).into_iter().filter_map(|at| {
         let inputs = insights.iter().enumerate();
         let inputs = inputs.map(|(other, item)| Input { source: item.source, is_evidence: other == at });
         Some(NewStatement {
             replaces: None,
-            text: said.get(at)?.text.clone(),
+            text: texts.get(at)?.clone(),
             inputs: inputs.collect(),
             covered: vec![&insights.get(at)?.memory],
         })

@@ -71,7 +71,7 @@ impl Engine {
         turns.retain(is_covered);
         turns.truncate(TURNS_PER_DAY as usize);
         turns.sort_by_key(|memory| (memory.happened.at, memory.id));
-        let mut vectors = self.vectors_of(partition, &turns).await?;
+        let mut vectors = self.vectors_by_memory(partition, &turns).await?;
         let items = turns.into_iter().filter_map(|memory| {
             let origin = memory.origin.as_ref()?;
             let zone = zone.or_own(memory.happened.offset);
@@ -96,7 +96,7 @@ impl Engine {
     ) -> Result<Vec<Item>, Error> {
         let mut digests = self.digests_of(partition, level).await?;
         digests.retain(|memory| memory.audience.is_empty());
-        let mut vectors = self.vectors_of(partition, &digests).await?;
+        let mut vectors = self.vectors_by_memory(partition, &digests).await?;
         let items = digests.into_iter().map(|memory| Item {
             source: Source::Memory(memory.id),
             speaker: None,
@@ -143,7 +143,7 @@ impl Engine {
         Ok(Some((memory, derivation.map(|(_, derivation)| derivation))))
     }
 
-    async fn vectors_of(
+    async fn vectors_by_memory(
         &self,
         partition: PartitionId,
         memories: &[Memory],

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::domain::change::ChangeSet;
+use crate::domain::consolidation::Consolidation;
 use crate::domain::id::{JobId, MemoryId, TenantId};
 use crate::domain::job::Job;
 use crate::domain::name::Name;
@@ -16,6 +17,8 @@ use crate::think::settings::{Profile, Task, ThinkingSettings};
 
 /// Kind of the jobs that make facts of turns, and the name of their queue.
 pub(in crate::think) const FACTS: &str = "facts";
+/// Kind of the jobs that make the digests of sessions.
+pub(in crate::think) const CONSOLIDATE: &str = "consolidate";
 /// Kind of the jobs that organise groups of facts.
 pub(in crate::think) const ORGANISE: &str = "organise";
 /// Kind of the jobs that make and organise thoughts as published, and the name of their queue.
@@ -124,6 +127,12 @@ pub(in crate::think) fn request(
         let payload = Payload::new(&set.owner, &[]);
         set.jobs.push(payload.job(next_id(), set.tenant, queue, set.now, true));
     }
+}
+
+/// Request of a set for the digests of the sessions that it closes, fills to a multiple of `turns`, or takes turns from.
+pub(in crate::think) fn ask_digests(set: &mut ChangeSet, turns: u32, id: JobId) {
+    let job = Payload::new(&set.owner, &[]).job(id, set.tenant, CONSOLIDATE, set.now, true);
+    set.sessions.asks = Some(Consolidation { turns, job });
 }
 
 #[cfg(test)]

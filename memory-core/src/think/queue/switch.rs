@@ -67,16 +67,25 @@ impl Switch {
 
     /// Adds to a set of new turns the requests to think about them, one for each mechanism of the owner's profile that can.
     /// True if one was added.
-    pub(crate) fn request(&self, set: &mut ChangeSet, next_id: impl FnMut() -> JobId) -> bool {
+    pub(crate) fn request(&self, set: &mut ChangeSet, mut next_id: impl FnMut() -> JobId) -> bool {
         let profile = self.profile(set.tenant, &set.owner);
         let queues = request::queues_of(&self.settings, profile);
-        request::request(set, &queues, next_id);
+        request::request(set, &queues, &mut next_id);
+        self.ask_digests(set, next_id);
         !queues.is_empty()
     }
 
-    /// True if the default profile makes digests.
-    pub(crate) fn makes_digests(&self) -> bool {
-        self.settings.makes_digests
+    /// Adds to a set the request for the digests of the sessions that it closes, fills or takes turns from, if the owner's
+    /// profile makes digests.
+    pub(crate) fn ask_digests(&self, set: &mut ChangeSet, mut next_id: impl FnMut() -> JobId) {
+        if self.makes_digests(set.tenant, &set.owner) {
+            request::ask_digests(set, self.settings.working_memory_turns, next_id());
+        }
+    }
+
+    /// True if digests are made for an owner.
+    pub(crate) fn makes_digests(&self, tenant: TenantId, owner: &Owner) -> bool {
+        self.settings.makes_digests && self.profile(tenant, owner) == Profile::Default
     }
 
     /// Drops the replies that language models keep, after an erasure.

@@ -7,12 +7,15 @@
 
 mod builder;
 mod error;
+mod grants;
+mod graph;
 mod operations;
 mod pages;
 mod retry;
 mod streams;
 mod thinking;
 mod transport;
+mod working_memory;
 mod writes;
 
 use std::fmt;
@@ -22,6 +25,8 @@ use reqwest::Url;
 
 pub use builder::ClientBuilder;
 pub use error::Error;
+pub use grants::GrantQuery;
+pub use graph::{GraphOptions, NeighboursQuery};
 pub use pages::{JobQuery, SessionQuery};
 pub use retry::RetryPolicy;
 pub use writes::KeyedWrite;

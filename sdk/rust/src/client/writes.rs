@@ -8,8 +8,8 @@ use super::transport::Request;
 use super::{Client, Error};
 use crate::wire::{
     AddMemories, AddTurns, AddedMemories, AddedTurns, Backup, CheckReport, CheckRequest, DeleteMatching,
-    DeleteOwner, DeletedMatching, DeletedOwner, EditMemory, Erased, ImportRecords, ImportedRecords, Job,
-    Memory, ReindexRequest, UndoChange, UndoJob, Undone,
+    DeleteOwner, DeletedMatching, DeletedOwner, EditMemory, Erased, GiveGrant, Grant, ImportRecords,
+    ImportedRecords, Job, Memory, ReindexRequest, UndoChange, UndoJob, Undone,
 };
 
 /// Write operations, each under a new idempotency key, so that a lost response can be requested again.
@@ -35,6 +35,11 @@ impl Client {
     /// Writes records of an export as they were. It needs no idempotency key: records are known by their ids.
     pub async fn import_records(&self, request: &ImportRecords) -> Result<ImportedRecords, Error> {
         self.newly_keyed().send(Request::post("v1/import", request)?).await
+    }
+
+    /// Gives a principal read access to memories of an owner.
+    pub async fn give_grant(&self, request: &GiveGrant) -> Result<Grant, Error> {
+        self.newly_keyed().give_grant(request).await
     }
 
     /// Creates a new version of a memory.
@@ -111,6 +116,11 @@ impl KeyedWrite<'_> {
     /// See [`Client::add_memories`].
     pub async fn add_memories(self, request: &AddMemories) -> Result<AddedMemories, Error> {
         self.send(Request::post("v1/memories", request)?).await
+    }
+
+    /// See [`Client::give_grant`].
+    pub async fn give_grant(self, request: &GiveGrant) -> Result<Grant, Error> {
+        self.send(Request::post("v1/grants", request)?).await
     }
 
     /// See [`Client::edit_memory`].

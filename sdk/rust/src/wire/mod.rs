@@ -11,6 +11,8 @@ mod archive;
 mod digest;
 mod facts;
 mod filter;
+mod grants;
+mod graph;
 mod jobs;
 mod memory;
 mod operations;
@@ -24,11 +26,14 @@ mod server;
 mod thinking;
 mod timezone;
 mod undo;
+mod working_memory;
 
 pub use archive::*;
 pub use digest::*;
 pub use facts::*;
 pub use filter::*;
+pub use grants::*;
+pub use graph::*;
 pub use jobs::*;
 pub use memory::*;
 pub use operations::*;
@@ -42,6 +47,7 @@ pub use server::*;
 pub use thinking::*;
 pub use timezone::*;
 pub use undo::*;
+pub use working_memory::*;
 
 /// Reads `null` as the default of a field that is not an `Option`.
 fn null_as_default<'de, D, T>(reader: D) -> Result<T, D::Error>

@@ -214,6 +214,9 @@ pub struct Session {
     pub started_at: String,
     /// Time at which the session was created in the store (RFC 3339).
     pub recorded_at: String,
+    /// Time at which it was closed (RFC 3339); absent while it is open. A new turn opens it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<String>,
 }
 
 /// Response of `GET /v1/sessions`.

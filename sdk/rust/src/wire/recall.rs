@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::filter::Filter;
+use super::grants::GrantedBy;
 use super::memory::{Memory, Scope};
 use super::null_as_default;
 
@@ -19,6 +20,10 @@ pub struct RecallRequest {
     /// Maximum number of memories to return, 1 to 200. Default: 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+    /// Name of the session for which the recall is made. The memories returned are then in the working memory of that session
+    /// (`GET /v1/sessions/{key}/working-memory`); the ranking does not depend on it. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
     /// Filter that every returned memory passes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<Filter>,
@@ -66,6 +71,10 @@ pub struct RecallRequest {
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "is_false")]
     #[cfg_attr(feature = "schema", schema(default = false))]
     pub include_superseded: bool,
+    /// True to return also memories of other owners that grants (`POST /v1/grants`) open to an id of the scope. A recall with
+    /// `as_of.known_at` returns none of them. Default: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub include_granted: Option<bool>,
     /// Conversation partner for whom the memories are recalled: memories whose `audience` is not empty and does not name
     /// the partner are hidden. Default: nobody, and nothing is hidden for its audience, which is the owner's own view.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,6 +138,9 @@ pub struct Weights {
     /// Weight of superseding other matches, where the query asks for the present or an earlier state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersession: Option<f32>,
+    /// Weight of the activation by the best matches along similarity, shared rare terms and links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graph: Option<f32>,
 }
 
 /// Response of `POST /v1/recall`.
@@ -148,7 +160,8 @@ pub struct RecallResponse {
     pub exactness: Exactness,
     /// Steps that were skipped or incomplete: `rerank_deadline`, `rerank_unavailable`, `dense_deadline` (the query vector
     /// came too late), `dense_unavailable`, `index_loading` (owners whose memories are still being loaded were left out;
-    /// the load goes on), `search_deadline` (owners that were not searched in time were left out), `texts_deadline`
+    /// the load goes on), `search_deadline` (owners that were not searched in time were left out), `graph_deadline`
+    /// (edges between the memories found were left out), `texts_deadline`
     /// (the memories found could not be read in time: none is returned), `context_deadline` (other sides of
     /// contradictions were left out), `partitions_left_out`, `versions_left_out` (a recall with `as_of.known_at` met the bound on
     /// memories changed since). Empty for a complete recall.
@@ -195,6 +208,9 @@ pub struct Recalled {
     /// response. `GET /v1/memories/{id}` has all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excerpt: Option<Excerpt>,
+    /// Grant through which it was read, with its owner; absent for a memory that the scope sees without a grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted_by: Option<GrantedBy>,
     /// Fused score; higher is better. Comparable only within one response. A memory that comes back only because it
     /// contradicts the one before it has that one's score and no signals.
     pub score: f32,

@@ -1,5 +1,6 @@
 //! Command-line arguments, as clap definitions. Their doc comments are the help texts.
 
+mod grants;
 mod query;
 mod scope;
 mod thinking;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use engrain::wire;
 use uuid::Uuid;
 
+pub(super) use grants::{GiveArgs, GrantCommand, GrantListArgs};
 pub(super) use query::{FilterArg, ListArgs, RecallArgs, ShowArgs};
 pub(super) use scope::ScopeArgs;
 pub(super) use thinking::{AuditArgs, ProfileArgs, TimezoneArgs};
@@ -78,6 +80,9 @@ pub(super) enum Command {
     Audit(AuditArgs),
     /// Show or set the time zone in which the days of an owner are counted
     Timezone(TimezoneArgs),
+    /// Give, list or end read access of others to memories
+    #[command(subcommand)]
+    Grant(GrantCommand),
     /// Erase memories
     Delete(DeleteArgs),
     /// Take back what a job made, or a change of a memory
@@ -312,6 +317,11 @@ mod tests {
             "engrain export -o f --canonical --history",
             "engrain undo job 01890a5d-ac96-774b-bcce-b30209900003 --dry-run",
             "engrain undo memory 01890a5d-ac96-774b-bcce-b30209900003 --version 2 --with-dependents",
+            "engrain grant give --user u --to-agent a --tag travel --until 2030-01-01",
+            "engrain grant give --user u --to-user v 01890a5d-ac96-774b-bcce-b30209900003",
+            "engrain grant list --agent a --received --all",
+            "engrain grant log 01890a5d-ac96-774b-bcce-b30209900003",
+            "engrain grant revoke 01890a5d-ac96-774b-bcce-b30209900003",
             "engrain backup f --force",
             "engrain doctor --repair",
             "engrain timezone --user u Asia/Shanghai",
@@ -341,6 +351,8 @@ mod tests {
             ("engrain delete --all --filter {}", ErrorKind::ArgumentConflict),
             ("engrain delete --all --owner", ErrorKind::ArgumentConflict),
             ("engrain timezone UTC --reset", ErrorKind::ArgumentConflict),
+            ("engrain grant give --user u --tag t", ErrorKind::MissingRequiredArgument),
+            ("engrain grant give --to-user v --to-agent a --tag t", ErrorKind::ArgumentConflict),
             ("engrain import", ErrorKind::MissingRequiredArgument),
             ("engrain models fetch", ErrorKind::MissingRequiredArgument),
             ("engrain models", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),

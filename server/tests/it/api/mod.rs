@@ -4,6 +4,8 @@
 mod bare_dates;
 mod digests;
 mod erasure;
+mod grants;
+mod graph;
 mod jobs;
 mod numbers;
 mod objects;
@@ -19,3 +21,4 @@ mod timezone;
 mod undo;
 mod vectors_later;
 mod web_pages;
+mod working_memory;

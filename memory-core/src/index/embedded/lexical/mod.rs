@@ -21,6 +21,7 @@ mod image;
 mod postings;
 mod rows;
 mod search;
+mod shared_terms;
 #[cfg(test)]
 mod tests;
 mod top_groups;
