@@ -71,6 +71,11 @@ pub struct ChangeSet {
     pub jobs: Vec<Job>,
     /// Mechanisms that are to think about the new turns of the set: each turn is put into the queue of each.
     pub queue_for: Vec<&'static str>,
+    /// Mechanisms that are to look at every turn that the set restores, whether it waited in the archive or not.
+    pub queue_restored_for: Vec<&'static str>,
+    /// Turns that enter the queue of a mechanism, although they are not new, after those of `thought_about` have left. One that
+    /// waits there already stays, and one that is not there is skipped.
+    pub queued_again: Vec<ThoughtAbout>,
     /// Turns that a mechanism has thought about: they leave its queue. The set is refused with
     /// [`Refusal::NotQueued`] if one of them is not in it, so that no turn is thought about twice.
     pub thought_about: Option<ThoughtAbout>,
@@ -104,6 +109,8 @@ impl ChangeSet {
             prepared_at: None,
             jobs: Vec::new(),
             queue_for: Vec::new(),
+            queue_restored_for: Vec::new(),
+            queued_again: Vec::new(),
             thought_about: None,
             sessions: SessionWrites::default(),
             finishes: None,

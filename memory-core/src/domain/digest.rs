@@ -74,6 +74,13 @@ impl Level {
         }
     }
 
+    /// True if a memory is a digest of a level, by its kind and namespace.
+    pub fn is_one(memory: &Memory) -> bool {
+        let document = memory.document.as_ref().filter(|_| memory.kind == Kind::Digest);
+        document
+            .is_some_and(|name| Self::ALL.iter().any(|level| level.namespace() == name.namespace.as_str()))
+    }
+
     /// Group of all digests of this level.
     pub fn group(self) -> Option<GroupKey> {
         GroupKey::digest(self.as_str())

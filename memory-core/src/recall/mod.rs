@@ -24,6 +24,7 @@ pub mod request;
 mod rerank;
 pub mod response;
 mod scores;
+mod searched;
 pub mod settings;
 pub mod signals;
 mod supersession;
@@ -47,7 +48,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::zone::Zone;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
-use crate::index::{Candidate, Exactness, IndexQuery, View};
+use crate::index::{IndexQuery, View};
 use crate::scope::{SearchTargets, owner};
 use crate::store::{GrantUse, RecallRecord};
 use crate::text::time_expressions;
@@ -60,6 +61,7 @@ use neighbours::Neighbour;
 use prepare::ReadyTargets;
 use request::{Recall, RequestedZone};
 use response::{Context, Degraded, GrantRead, NamedTime, Recalled, RecalledMemory, Timings};
+pub(crate) use searched::Searched;
 use text_room::TextRoom;
 use validity_note::Reader;
 
@@ -102,10 +104,7 @@ impl Engine {
         let (mut timings, mut degraded) = (Timings::default(), Vec::new());
 
         let zone = self.zone_of_request(caller, &request);
-        let mut view = request.view(now, &zone);
-        if !self.recall_settings.digests {
-            view.filter = digests::without_digests(view.filter);
-        }
+        let view = request.view(now, &zone, &self.recall_settings);
         let Found { targets, searched, scoring, mut fused } =
             self.find(caller, &request, &view, &deadline, (&mut timings, &mut degraded)).await?;
         let needs = self.text_needs(&request);
@@ -378,31 +377,4 @@ struct Found {
     searched: Searched,
     scoring: ScoringContext,
     fused: Vec<Fused>,
-}
-
-/// Candidates of all partitions together.
-pub(crate) struct Searched {
-    pub(crate) candidates: Vec<(PartitionId, Candidate)>,
-    partitions: u32,
-    /// Number of partitions that were not searched by the deadline.
-    partitions_late: u32,
-    pub(crate) memories: u64,
-    pub(crate) exactness: Exactness,
-    /// Versions at the record time of the candidates that were revised since.
-    versions: HashMap<MemoryId, Memory>,
-    versions_left_out: bool,
-}
-
-impl Default for Searched {
-    fn default() -> Self {
-        Self {
-            candidates: Vec::new(),
-            partitions: 0,
-            partitions_late: 0,
-            memories: 0,
-            exactness: Exactness::Exact,
-            versions: HashMap::new(),
-            versions_left_out: false,
-        }
-    }
 }

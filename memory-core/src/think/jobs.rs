@@ -142,7 +142,11 @@ impl Engine {
     /// jobs and changed settings leave turns without one.
     pub(crate) async fn resume_thinking(&self) -> Result<(), Error> {
         let settings = &self.thinking.settings;
-        for queue in Profile::ALL.into_iter().flat_map(|profile| request::queues_of(settings, profile)) {
+        let queues = Profile::ALL.into_iter().flat_map(|profile| request::queues_of(settings, profile));
+        let queues = queues.map(|queue| (queue, queue));
+        let of_days = [request::DIGESTS_LATER, request::PORTRAIT].map(|queue| (queue, request::DIGESTS));
+        let of_days = of_days.into_iter().filter(|_| settings.makes_digests);
+        for (queue, kind) in queues.chain(of_days) {
             let mut after = None;
             loop {
                 let owners = self.store.partitions_with_pending(queue, after, OWNERS_PER_READ).await?;
@@ -151,7 +155,7 @@ impl Engine {
                 for PendingPartition { tenant, owner, .. } in owners {
                     let now = self.now();
                     let id = JobId(self.ids.next(now));
-                    self.store.enqueue(Payload::new(&owner, &[]).job(id, tenant, queue, now, true)).await?;
+                    self.store.enqueue(Payload::new(&owner, &[]).job(id, tenant, kind, now, true)).await?;
                 }
             }
         }

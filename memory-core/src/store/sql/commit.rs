@@ -226,6 +226,7 @@ impl<'a> WriteTransaction<'_, 'a> {
             || !set.erasures.is_empty()
             || !set.retractions.is_empty()
             || set.thought_about.is_some()
+            || !set.queued_again.is_empty()
             || derivations(set).next().is_some()
             || written(set).any(|memory| !memory.links.is_empty());
         if needs_look {
@@ -284,6 +285,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         self.forget_erased(set, &recognised.brought_back).await?;
         let mut appended = None;
         self.leave_queue(partition, set).await?;
+        self.queue_again(partition, set).await?;
         if let Some(new) = &set.turns {
             appended = self.append(partition, set, new, recognised, &mut created).await?;
         }

@@ -51,6 +51,33 @@ impl WriteTransaction<'_, '_> {
         }
         Ok(())
     }
+
+    /// Puts turns into the queues that the set names, behind those that wait.
+    pub(super) async fn queue_again(
+        &mut self,
+        partition: PartitionId,
+        set: &ChangeSet,
+    ) -> Result<(), StoreError> {
+        for ThoughtAbout { mechanism, turns } in &set.queued_again {
+            for turn in distinct(turns) {
+                sqlx::query(
+                    "INSERT INTO thinking_queue (partition_id, mechanism, seq, memory_id)
+                     SELECT m.partition_id, $2,
+                         (SELECT COALESCE(MAX(q.seq), 0) + 1 FROM thinking_queue q
+                          WHERE q.partition_id = $1 AND q.mechanism = $2), m.id
+                     FROM memories m WHERE m.partition_id = $1 AND m.id = $3 AND m.turn_id IS NOT NULL
+                     ON CONFLICT DO NOTHING",
+                )
+                .bind(partition.0)
+                .bind(*mechanism)
+                .bind(turn)
+                .execute(&mut *self.connection)
+                .await
+                .map_err(unavailable)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn distinct(turns: &[crate::domain::id::MemoryId]) -> Vec<Uuid> {

@@ -4,23 +4,42 @@
 use super::day::date_of;
 use crate::domain::change::ChangeSet;
 use crate::domain::digest::Level;
-use crate::domain::id::JobId;
+use crate::domain::id::{JobId, MemoryId};
 use crate::domain::memory::{Kind, Memory};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::think::queue::request::{self, Payload, queues_of};
 
 impl Engine {
+    /// Adds to an undo the job that makes the digests again that it takes along or whose turns it changes. Digests that the undo
+    /// itself names stay away until their content changes.
+    pub(crate) async fn remake_undone_digests(&self, set: &mut ChangeSet) -> Result<(), Error> {
+        let revised: Vec<Memory> = set.revisions.iter().map(|revision| revision.memory.clone()).collect();
+        self.remake_digests_of(set, &revised);
+        let named = set.erasures.clone();
+        self.remake_erased_but(set, &named).await
+    }
+
     /// Adds to an erasure the job that makes the digests again that it takes along.
     pub(crate) async fn remake_erased_digests(&self, set: &mut ChangeSet) -> Result<(), Error> {
+        self.remake_erased_but(set, &[]).await
+    }
+
+    async fn remake_erased_but(&self, set: &mut ChangeSet, named: &[MemoryId]) -> Result<(), Error> {
         if set.erasures.is_empty() || !self.makes_digests(set) {
             return Ok(());
         }
         let Some(partition) = self.store.partition_of(set.tenant, &set.owner).await? else { return Ok(()) };
+        // Most owners have no digest: one look-up spares them the closure, which the erasure itself reads once more.
+        let levels: Vec<_> = Level::ALL.into_iter().filter_map(Level::group).collect();
+        if self.store.in_groups(partition, &levels, 1).await?.is_empty() {
+            return Ok(());
+        }
         let at_most = self.limits.erasures_per_call;
         let closure = self.store.erasure_closure(partition, &set.erasures, &set.retractions, at_most).await?;
         let erased = self.store.memories(partition, &closure.unwrap_or_default()).await?;
-        let digests: Vec<_> = erased.iter().filter_map(Level::of).collect();
+        let remade = erased.iter().filter(|memory| !named.contains(&memory.id));
+        let digests: Vec<_> = remade.filter_map(Level::of).collect();
         if !digests.is_empty() {
             let days = digests.into_iter().filter_map(|(_, day)| day).map(|day| day.to_string());
             self.look_at_days(set, days.collect());

@@ -21,6 +21,12 @@ use crate::think::settings::Task;
 pub(super) const MODEL: &str = "digest";
 /// Maker of digests without a language model.
 const EXTRACTIVE: &str = "digest.extractive";
+/// Maker of digests that stand in for those of a model while its budget is spent.
+const FOR_BUDGET: &str = "digest.extractive.budget";
+/// Maker of digests that stand in for those of a model whose replies were refused. It is asked once more, another day.
+const FOR_REFUSAL: &str = "digest.extractive.refused";
+/// Maker of digests of content that a model refused twice.
+const GIVEN_UP: &str = "digest.extractive.given_up";
 /// Maximum length of an extractive digest, in tokens.
 const EXTRACT_TOKENS: u32 = 300;
 /// Maximum length of the extractive insight of a day, in tokens.
@@ -37,21 +43,31 @@ pub(super) struct Draft {
 
 /// Maker of extractive digests.
 pub(super) fn extractive_maker() -> Maker {
-    Maker { name: EXTRACTIVE.to_owned(), model: None, prompt: None }
+    extractive(EXTRACTIVE)
+}
+
+fn extractive(name: &str) -> Maker {
+    Maker { name: name.to_owned(), model: None, prompt: None }
+}
+
+/// True for a digest that stands in for that of a language model, which is to be asked again.
+pub(super) fn is_stand_in(maker: &Maker) -> bool {
+    [FOR_BUDGET, FOR_REFUSAL].contains(&maker.name.as_str())
 }
 
 impl Engine {
     /// Draft of a digest of these items; `None` if there is nothing to say. `needs_no_model`: it is extractive where the budget
-    /// is spent, instead of waiting.
+    /// is spent, instead of waiting. `before` made the digest of the same items that is there.
     pub(super) async fn draft(
         &self,
         (run, partition): (&Run, PartitionId),
         level: Level,
         items: &[Item],
         needs_no_model: bool,
+        before: Option<&Maker>,
     ) -> Result<Option<Draft>, JobFailure> {
         let Some(model) = self.thinking.settings.model(Task::Digest) else {
-            return Ok(extract(level, items));
+            return Ok(extract(level, items, EXTRACTIVE));
         };
         let shown = fitting(items, self.thinking.settings.prompt_tokens);
         let contract = SentencesContract { level, shown: &shown };
@@ -74,9 +90,10 @@ impl Engine {
                 };
                 Ok((!draft.text.is_empty()).then_some(draft))
             }
-            Err(CallError::Budget(_)) if needs_no_model => Ok(extract(level, items)),
+            Err(CallError::Budget(_)) if needs_no_model => Ok(extract(level, items, FOR_BUDGET)),
             Err(CallError::Ask(error)) if is_given_up(&error, run.context.job().failures) => {
-                Ok(extract(level, items))
+                let is_second = before.is_some_and(|maker| maker.name == FOR_REFUSAL);
+                Ok(extract(level, items, if is_second { GIVEN_UP } else { FOR_REFUSAL }))
             }
             Err(error) => Err(error.into()),
         }
@@ -90,7 +107,7 @@ pub(super) fn is_given_up(error: &AskError, failures: u32) -> bool {
 }
 
 /// Digest of central sentences; `None` if there are none.
-fn extract(level: Level, items: &[Item]) -> Option<Draft> {
+fn extract(level: Level, items: &[Item], maker: &str) -> Option<Draft> {
     let line = |item: &Item| match level {
         Level::PersonalityOfDay => item.in_first_person(),
         Level::EventsOfAll => Some(format!("{}: {}", item.shown_at, item.beginning().replace('\n', " "))),
@@ -109,5 +126,5 @@ fn extract(level: Level, items: &[Item]) -> Option<Draft> {
     let text = chosen.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("\n");
     let inputs = items.iter().enumerate();
     let inputs = inputs.map(|(at, item)| Input { source: item.source, is_evidence: evidence.contains(&at) });
-    (!text.is_empty()).then(|| Draft { text, inputs: inputs.collect(), maker: extractive_maker() })
+    (!text.is_empty()).then(|| Draft { text, inputs: inputs.collect(), maker: extractive(maker) })
 }

@@ -9,6 +9,7 @@ mod contract;
 mod day;
 mod draft;
 mod item;
+mod later;
 mod portrait;
 pub mod read;
 mod sources;
@@ -21,6 +22,7 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use self::item::{Item, key_of};
+use self::later::is_to_ask_again;
 use self::sources::is_of_the_owner;
 use self::writing::{DigestToWrite, covered_key};
 use crate::domain::change::{ChangeSet, ThoughtAbout};
@@ -34,7 +36,7 @@ use crate::error::Error;
 use crate::jobs::{JobFailure, JobOutcome};
 use crate::think::mechanism::{Mechanism, Run};
 use crate::think::queue::request::{self, Payload, queues_of};
-use crate::think::settings::Profile;
+use crate::think::settings::{Profile, Task};
 
 /// Maximum number of waiting turns that one run reads. Fewer wait for long: see [`day::is_due`].
 const WAITING_AT_MOST: u32 = 2_048;
@@ -67,12 +69,23 @@ struct Covering<'a> {
 enum Change {
     /// None: it covers the same content, the owner edited it, or there is nothing to say.
     Nothing,
+    /// None yet: it stands in for that of a language model, which is asked again later.
+    Wait,
     /// A new version.
     Write(Box<(Option<Memory>, draft::Draft)>),
     /// It goes: nothing that it may cover is left.
     Erase(MemoryId),
     /// It goes with its history, which covers what may not be told any more, and is made again by the next job.
     Redo(MemoryId),
+}
+
+/// Outcome of a digest in a run.
+#[derive(Clone, Copy, Debug, Default)]
+struct Made {
+    /// True if it has to be looked at once more, because it was erased with its history.
+    redoes: bool,
+    /// True if it stands in for that of a language model.
+    stands_in: bool,
 }
 
 impl Engine {
@@ -86,22 +99,29 @@ impl Engine {
         let (payload, _) = Payload::of(run.context.job())
             .ok_or_else(|| JobFailure::Final { code: "bad_payload".to_owned() })?;
         let (zone, now) = (self.zone_of_owner(run.tenant, &run.owner), self.now());
+        let later = self.later(partition, &zone, payload.is_continued).await?;
         let pending = self.store.pending_turns(partition, request::DIGESTS, WAITING_AT_MOST).await?;
         let waiting = day::waiting(pending.iter().map(|turn| &turn.memory), &zone);
         let named: BTreeSet<Date> = payload.days.iter().filter_map(|day| day.parse().ok()).collect();
         let due = waiting.iter().filter(|(date, turns)| day::is_due(**date, turns, &zone, now));
         let mut due: BTreeSet<Date> = due.map(|(date, _)| *date).chain(named.iter().copied()).collect();
+        due.extend(&later.due);
         let Some(date) = due.pop_first() else {
-            return self.make_overall_digests(run, partition, payload.is_changed).await;
+            if later.settled.is_empty() {
+                return self.make_overall_digests(run, partition, payload.is_changed).await;
+            }
+            return self.forget_later(run, later, payload.is_changed).await;
         };
         let mut set = ChangeSet::new(run.tenant, run.owner.clone(), now);
         let turns = waiting.get(&date).map(|turns| day::ids(turns)).unwrap_or_default();
         if !turns.is_empty() {
             set.thought_about = Some(ThoughtAbout { mechanism: request::DIGESTS, turns });
         }
-        let redoes = self.make_day(run, partition, (date, &zone), named.contains(&date), &mut set).await?;
+        let needs_no_model = named.contains(&date) || later.due.contains(&date);
+        let redoes = self.make_day(run, partition, (date, &zone), needs_no_model, &mut set).await?;
         let is_changed = payload.is_changed || has_writes(&set);
-        let days = due.into_iter().filter(|other| named.contains(other)).chain(redoes.then_some(date));
+        let is_to_name = |other: &Date| named.contains(other) || later.due.contains(other);
+        let days = due.into_iter().filter(is_to_name).chain(redoes.then_some(date));
         let next = Payload::of_days(&run.owner, days.map(|day| day.to_string())).with_changes(is_changed);
         self.end_of_run(run, set, Some(next)).await
     }
@@ -125,8 +145,14 @@ impl Engine {
         }
         set.jobs.extend(job);
         set.finishes = Some(run.context.attempt());
+        let erases = !set.erasures.is_empty();
         match self.commits.commit(set).await {
-            Ok(_) => Ok(JobOutcome::Committed),
+            Ok(_) => {
+                if erases {
+                    self.thinking.forget_replies();
+                }
+                Ok(JobOutcome::Committed)
+            }
             Err(Error::VersionConflict { .. } | Error::Busy | Error::NotFound { .. }) => {
                 Err(JobFailure::Retry { code: "version_conflict".to_owned() })
             }
@@ -158,10 +184,24 @@ impl Engine {
             until: zone.end_of(date),
             offset: Some(zone.offset_of(date)),
         };
-        let mut redoes = false;
+        let (mut redoes, mut stands_in) = (false, false);
         for (level, items) in [(Level::EventsOfDay, &turns), (Level::PersonalityOfDay, &said)] {
             let covering = Covering { level, key: date.to_string(), items, happened, needs_no_model };
-            redoes |= self.make_digest(run, partition, &covering, set).await?;
+            let made = self.make_digest(run, partition, &covering, set).await?;
+            redoes |= made.redoes;
+            stands_in |= made.stands_in;
+        }
+        let changes = has_writes(set);
+        let turn = turns.first().map(|item| item.memory.id);
+        let mut queue = |mechanism| {
+            let turns = turn.into_iter().collect();
+            set.queued_again.push(ThoughtAbout { mechanism, turns });
+        };
+        if stands_in {
+            queue(request::DIGESTS_LATER);
+        }
+        if redoes || changes {
+            queue(request::PORTRAIT);
         }
         Ok(redoes)
     }
@@ -194,7 +234,9 @@ impl Engine {
             happened,
             needs_no_model: true,
         };
-        let redoes = self.make_digest(run, partition, &covering, &mut set).await?;
+        let redoes = self.make_digest(run, partition, &covering, &mut set).await?.redoes;
+        let changed = self.store.pending_turns(partition, request::PORTRAIT, WAITING_AT_MOST).await?;
+        let is_changed = is_changed || !changed.is_empty();
         if has_writes(&set) {
             let next = Payload::of_days(&run.owner, []).with_changes(is_changed);
             return self.end_of_run(run, set, (redoes || is_changed).then_some(next)).await;
@@ -202,29 +244,35 @@ impl Engine {
         if is_changed {
             self.make_portrait(run, partition, &zone, &mut set).await?;
         }
+        if !changed.is_empty() {
+            let turns = changed.iter().map(|turn| turn.memory.id).collect();
+            set.thought_about = Some(ThoughtAbout { mechanism: request::PORTRAIT, turns });
+        }
         self.end_of_run(run, set, None).await
     }
 
-    /// Adds a digest to a set, if it has to change; true if it has to be looked at once more.
+    /// Adds a digest to a set, if it has to change.
     async fn make_digest(
         &self,
         run: &Run,
         partition: PartitionId,
         covering: &Covering<'_>,
         set: &mut ChangeSet,
-    ) -> Result<bool, JobFailure> {
+    ) -> Result<Made, JobFailure> {
         match self.change(run, partition, covering).await? {
-            Change::Nothing => Ok(false),
+            Change::Nothing => Ok(Made::default()),
+            Change::Wait => Ok(Made { stands_in: true, ..Made::default() }),
             Change::Erase(id) => {
                 set.erasures.push(id);
-                Ok(false)
+                Ok(Made::default())
             }
             Change::Redo(id) => {
                 set.erasures.push(id);
-                Ok(true)
+                Ok(Made { redoes: true, ..Made::default() })
             }
             Change::Write(written) => {
                 let (existing, draft) = *written;
+                let stands_in = draft::is_stand_in(&draft.maker);
                 let digest = DigestToWrite {
                     level: covering.level,
                     key: covering.key.clone(),
@@ -235,7 +283,7 @@ impl Engine {
                     happened: covering.happened,
                 };
                 self.write_digests(run.job_id(), vec![digest], set).await?;
-                Ok(false)
+                Ok(Made { stands_in, redoes: false })
             }
         }
     }
@@ -256,9 +304,16 @@ impl Engine {
         if items.is_empty() {
             return Ok(nothing);
         }
+        let mut before = None;
         if let Some((memory, derivation)) = &existing {
             if covered_key(memory) == Some(key_of(items).as_str()) {
-                return Ok(Change::Nothing);
+                before = derivation.as_ref().map(|one| &one.maker).filter(|maker| draft::is_stand_in(maker));
+                let Some(_) = before.filter(|_| self.thinking.settings.model(Task::Digest).is_some()) else {
+                    return Ok(Change::Nothing);
+                };
+                if !is_to_ask_again(memory, self.now()) {
+                    return Ok(Change::Wait);
+                }
             }
             let covers: BTreeSet<Uuid> = items.iter().map(|item| id_of(item.source)).collect();
             let inputs = derivation.iter().flat_map(|derivation| &derivation.inputs);
@@ -266,7 +321,11 @@ impl Engine {
                 return Ok(Change::Redo(memory.id));
             }
         }
-        let draft = self.draft((run, partition), *level, items, *needs_no_model).await?;
+        let needs_no_model = *needs_no_model || before.is_some();
+        let draft = self.draft((run, partition), *level, items, needs_no_model, before).await?;
+        if draft.as_ref().is_some_and(|draft| before.is_some_and(|maker| *maker == draft.maker)) {
+            return Ok(Change::Wait);
+        }
         let existing = existing.map(|(memory, _)| memory);
         Ok(draft.map_or(nothing, |draft| Change::Write(Box::new((existing, draft)))))
     }

@@ -29,6 +29,10 @@ pub(in crate::think) const NOTES: &str = "notes";
 pub(in crate::think) const AMEM_PAPER: &str = "amem.paper";
 /// Kind of the jobs that make digests of days and the portrait, and the name of their queue.
 pub(in crate::think) const DIGESTS: &str = "digests";
+/// Queue of the turns whose days have digests that stand in for those of a language model.
+pub(in crate::think) const DIGESTS_LATER: &str = "digests.later";
+/// Queue of turns of changed days that the portrait has yet to take into account.
+pub(in crate::think) const PORTRAIT: &str = "digests.portrait";
 /// All queues.
 pub(in crate::think) const QUEUES: [&str; 5] = [FACTS, TIM_PAPER, NOTES, AMEM_PAPER, DIGESTS];
 /// Queues that empty while turns arrive. A caller can wait for them; a day has to end before its digest is made.
@@ -51,6 +55,9 @@ pub(in crate::think) struct Payload {
     /// True if digests were made or erased since the portrait was looked at.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(in crate::think) is_changed: bool,
+    /// True for a job that goes on with the work of another one: it looks for no digests that stand in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(in crate::think) is_continued: bool,
 }
 
 impl Payload {
@@ -58,7 +65,7 @@ impl Payload {
     pub(in crate::think) fn new(owner: &Owner, memories: &[MemoryId]) -> Self {
         let memories = memories.iter().map(|memory| memory.0).collect();
         let (owner_kind, owner_id) = (owner.kind.as_str().to_owned(), owner.id.to_string());
-        Self { owner_kind, owner_id, memories, days: Vec::new(), is_changed: false }
+        Self { owner_kind, owner_id, memories, days: Vec::new(), is_changed: false, is_continued: false }
     }
 
     /// Payload of a job that looks at the digests of these days again, at most [`DAYS_PER_JOB`], and at what is made of them.
@@ -69,7 +76,7 @@ impl Payload {
 
     /// The same, to be followed by a look at the portrait only if digests were changed.
     pub(in crate::think) fn with_changes(self, is_changed: bool) -> Self {
-        Self { is_changed, ..self }
+        Self { is_changed, is_continued: true, ..self }
     }
 
     /// Payload of this job, with its owner; `None` if it cannot be decoded.
