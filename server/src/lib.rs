@@ -48,8 +48,8 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::routes::{
-    admin, backup, export, grants, graph, graph_export, import, jobs, memories, meta, owners, recall,
-    sessions, thinking, timezone, turns, undo, working_memory,
+    admin, backup, digests, export, grants, graph, graph_export, import, jobs, memories, meta, owners,
+    recall, sessions, thinking, timezone, turns, undo, working_memory,
 };
 use crate::unsent::Unsent;
 
@@ -86,6 +86,7 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(recall::recall)) // POST /v1/recall
         .routes(routes!(recall::why_not)) // POST /v1/recall/why-not
         .routes(routes!(thinking::show_profile)) // GET /v1/profile
+        .routes(routes!(digests::list_digests)) // GET /v1/digests
         .routes(routes!(thinking::preview_facts)) // POST /v1/facts/preview
         .routes(routes!(thinking::recall_thoughts)) // POST /v1/thoughts/recall
         .routes(routes!(thinking::recall_notes)) // POST /v1/notes/recall

@@ -43,6 +43,8 @@ impl Engine {
             let now = set.now;
             self.thinking.request(&mut set, || JobId(self.ids.next(now)));
         }
+        // No job follows: the digests of these days may be among the memories of a later call.
+        set.queue_restored_for = self.thinking.queues_of_days(&set);
         for _ in 0..TRIES {
             let embedder = self.add_rows(&mut set).await?;
             let mut attempt = set.clone();

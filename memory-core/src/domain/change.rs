@@ -71,12 +71,14 @@ pub struct ChangeSet {
     pub jobs: Vec<Job>,
     /// Mechanisms that are to think about the new turns of the set: each turn is put into the queue of each.
     pub queue_for: Vec<&'static str>,
+    /// Mechanisms that are to look at every turn that the set restores, whether it waited in the archive or not.
+    pub queue_restored_for: Vec<&'static str>,
     /// Turns that a mechanism has thought about: they leave its queue. The set is refused with
     /// [`Refusal::NotQueued`] if one of them is not in it, so that no turn is thought about twice.
     pub thought_about: Option<ThoughtAbout>,
-    /// Turns about which a mechanism is to think once more: they enter its queue as the last ones, after the erasures of the
+    /// Turns about which mechanisms are to think once more: they enter the queues as the last ones, after the erasures of the
     /// set. Those that wait already, and memories that are no turns or not there, are skipped.
-    pub think_again: Option<ThoughtAbout>,
+    pub queued_again: Vec<ThoughtAbout>,
     /// Writes about the consolidation of sessions.
     pub sessions: SessionWrites,
     /// The attempt at a job of which this set is the whole work: the job is done if the set is committed, and not
@@ -107,8 +109,9 @@ impl ChangeSet {
             prepared_at: None,
             jobs: Vec::new(),
             queue_for: Vec::new(),
+            queue_restored_for: Vec::new(),
             thought_about: None,
-            think_again: None,
+            queued_again: Vec::new(),
             sessions: SessionWrites::default(),
             finishes: None,
         }

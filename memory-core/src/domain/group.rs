@@ -30,6 +30,11 @@ impl GroupKey {
         Self::of("bucket", &format!("{hash}/{bucket}"))
     }
 
+    /// Digests of one level, or the digest of a level with one key.
+    pub fn digest(rest: &str) -> Option<Self> {
+        Self::of("digest", rest)
+    }
+
     /// The key as stored. `None` for a text that is not a [`Name`].
     pub fn parse(text: &str) -> Option<Self> {
         Name::new(text).ok().map(Self)

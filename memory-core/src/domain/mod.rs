@@ -9,6 +9,7 @@ pub mod change;
 pub mod clock;
 pub mod consolidation;
 pub mod derivation;
+pub mod digest;
 pub mod embedder;
 pub mod filter;
 pub mod given_time;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::digest::Level;
 use crate::domain::filter::Filter;
 use crate::domain::grant::Selection;
 use crate::domain::id::GrantId;
@@ -15,6 +16,8 @@ use crate::domain::time::Timestamp;
 pub struct View {
     /// The filter that memories must pass.
     pub filter: Filter,
+    /// True to hide the digests of days and the portrait besides, which repeat what other memories say.
+    pub hides_digests: bool,
     /// The query's time: memories that have expired by then are hidden.
     pub now: Timestamp,
     /// True if the query does not name the owner: only shared memories are visible then, and those that `opened` says.
@@ -110,6 +113,7 @@ impl View {
     pub fn present(now: Timestamp) -> Self {
         Self {
             filter: Filter::everything(),
+            hides_digests: false,
             now,
             shared_only: false,
             opened: None,
@@ -136,7 +140,7 @@ impl View {
             (Hidden::NotRecorded, self.known_at.is_some_and(|known_at| memory.created_at > known_at)),
             (Hidden::Expired, memory.expires_at.is_some_and(|at| at <= self.now)),
             (Hidden::NotValid, self.valid.hides(memory)),
-            (Hidden::Filtered, !self.filter.matches(memory)),
+            (Hidden::Filtered, !self.filter.matches(memory) || self.hides_digests && Level::is_one(memory)),
         ];
         rules.into_iter().find_map(|(rule, applies)| applies.then_some(rule))
     }

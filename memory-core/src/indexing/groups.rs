@@ -1,13 +1,15 @@
-//! Groups of a memory by its statement, pure: the entity that it is about, and the slot that it fills or ends.
+//! Groups of a memory, pure. By its statement: the entity that it is about, and the slot that it fills or ends. By its
+//! document name: the digests of its level.
 
+use crate::domain::digest::Level;
 use crate::domain::group::GroupKey;
 use crate::domain::memory::Memory;
 use crate::domain::statement::{Attribute, Statement};
 use crate::text::entity_key;
 
-/// Groups of a memory; none for one without a statement.
+/// Groups of a memory; none for one that is no digest and has no statement.
 pub(crate) fn groups_of(memory: &Memory) -> Vec<GroupKey> {
-    let Some(statement) = &memory.statement else { return Vec::new() };
+    let Some(statement) = &memory.statement else { return Level::groups(memory) };
     let subject = entity_key(statement.subject.as_str());
     // The end of a value is in the group of the slot too, where a value that arrives late finds it.
     let ended = memory.tags.iter().find_map(Statement::ended_attribute);

@@ -89,6 +89,7 @@ impl Engine {
             keeps_links,
         });
         self.embed_later(&mut set);
+        self.remake_digests_of(&mut set, [&stored.memory, &memory]);
         match self.commits.commit(set).await? {
             Outcome::Committed(_) => Ok(memory),
             Outcome::Repeated(_) => Ok(self.stored_memory(caller, stored.memory.id).await?.memory),

@@ -118,6 +118,7 @@ impl Engine {
         let at_most = closure.len();
         set.erasure_bounds = Some(ErasureBounds { exactly: Some(closure), at_most });
         self.add_with_rows(undo, &mut set).await?;
+        self.remake_undone_digests(&mut set).await?;
         self.thinking.ask_digests(&mut set, || JobId(self.ids.next(now)));
         let outcome = self.commits.commit(set).await?;
         self.thinking.forget_replies();

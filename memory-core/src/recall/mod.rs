@@ -11,6 +11,7 @@ mod check;
 mod companions;
 mod contradictions;
 mod deadline;
+mod digests;
 pub(crate) mod excerpt;
 mod faces;
 mod fuse;
@@ -25,6 +26,7 @@ pub mod request;
 mod rerank;
 pub mod response;
 mod scores;
+mod searched;
 pub mod settings;
 pub mod signals;
 mod supersession;
@@ -40,14 +42,14 @@ use std::time::Instant;
 use futures::future::try_join_all;
 use tracing::{Instrument, debug_span};
 
-use crate::domain::id::{MemoryId, PartitionId, RecallId};
+use crate::domain::id::{MemoryId, RecallId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::{Caller, Scope};
 use crate::domain::time::Timestamp;
 use crate::domain::zone::Zone;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
-use crate::index::{Candidate, Exactness, IndexQuery, View};
+use crate::index::{IndexQuery, View};
 use crate::scope::SearchTargets;
 use crate::text::time_expressions;
 use assemble::Piece;
@@ -59,6 +61,7 @@ use neighbours::Neighbour;
 use prepare::ReadyTargets;
 use request::{Recall, RequestedZone};
 use response::{Context, Degraded, NamedTime, Recalled, RecalledMemory, Timings};
+pub(crate) use searched::Searched;
 use text_room::TextRoom;
 use validity_note::Reader;
 
@@ -93,7 +96,7 @@ impl Engine {
         let (mut timings, mut degraded) = (Timings::default(), Vec::new());
 
         let zone = self.zone_of_request(caller, &request);
-        let view = request.view(now, &zone);
+        let view = request.view(now, &zone, &self.recall_settings);
         let Found { targets, searched, scoring, mut fused, spare } =
             self.find(caller, &request, &view, &deadline, (&mut timings, &mut degraded)).await?;
         let needs = self.text_needs(&request);
@@ -348,31 +351,4 @@ struct Found {
     fused: Vec<Fused>,
     /// The next best ones, which take the places of those that are no result of their own.
     spare: Vec<Fused>,
-}
-
-/// Candidates of all partitions together.
-pub(crate) struct Searched {
-    pub(crate) candidates: Vec<(PartitionId, Candidate)>,
-    partitions: u32,
-    /// Number of partitions that were not searched by the deadline.
-    partitions_late: u32,
-    pub(crate) memories: u64,
-    pub(crate) exactness: Exactness,
-    /// Versions at the record time of the candidates that were revised since.
-    versions: HashMap<MemoryId, Memory>,
-    versions_left_out: bool,
-}
-
-impl Default for Searched {
-    fn default() -> Self {
-        Self {
-            candidates: Vec::new(),
-            partitions: 0,
-            partitions_late: 0,
-            memories: 0,
-            exactness: Exactness::Exact,
-            versions: HashMap::new(),
-            versions_left_out: false,
-        }
-    }
 }

@@ -6,6 +6,8 @@ use crate::domain::scope::Scope;
 use crate::domain::time::Timestamp;
 use crate::domain::zone::{UtcOffset, Zone};
 use crate::index::{ValidTime, View};
+use crate::recall::digests::chooses;
+use crate::recall::settings::RecallSettings;
 use crate::recall::signals::RequestedWeights;
 use crate::text::time_expressions::{self, AskedState};
 
@@ -57,8 +59,8 @@ pub struct Recall {
 impl Recall {
     /// View of the request, for the reference time `now` in `zone`. Without a time in the request nothing is hidden for lying in the
     /// future, because the clocks of clients differ from the server's. A question for an earlier state needs the facts whose
-    /// validity has ended.
-    pub(super) fn view(&self, now: Timestamp, zone: &Zone) -> View {
+    /// validity has ended. Digests of days are hidden unless the setting or the filter asks for them.
+    pub(super) fn view(&self, now: Timestamp, zone: &Zone, settings: &RecallSettings) -> View {
         let named = self.as_of.valid_at.or(self.now);
         let valid = ValidTime {
             at: named.unwrap_or(now),
@@ -67,6 +69,7 @@ impl Recall {
         };
         View {
             filter: self.filter.clone(),
+            hides_digests: !settings.digests && !chooses(&self.filter),
             now,
             shared_only: false,
             opened: None,

@@ -21,6 +21,8 @@ pub struct RecallSettings {
     pub max_text_bytes: u32,
     /// Turns before and after a recalled one that may enter the context with it.
     pub neighbouring_turns: u32,
+    /// True to recall digests too where the filter does not ask for them by kind or namespace.
+    pub digests: bool,
     /// Zone of owners and requests that name none.
     pub zone: Zone,
 }
@@ -35,6 +37,7 @@ impl Default for RecallSettings {
             rerank_candidates: 20,
             max_text_bytes: 16 * 1024,
             neighbouring_turns: 1,
+            digests: false,
             zone: Zone::UTC,
         }
     }

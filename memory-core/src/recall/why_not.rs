@@ -28,7 +28,7 @@ impl Engine {
             .search_targets(
                 caller,
                 &request.scope,
-                &request.view(now, &self.zone_of_request(caller, &request)),
+                &request.view(now, &self.zone_of_request(caller, &request), &self.recall_settings),
                 request.include_granted,
             )
             .await?;

@@ -2,6 +2,7 @@
 //! violation is refused as a whole.
 
 use super::request::{MemoryToRemember, RememberMemories, RememberTurns};
+use crate::domain::digest::Level;
 use crate::domain::memory::Kind;
 use crate::domain::scope::Owner;
 use crate::error::Error;
@@ -65,6 +66,8 @@ fn kind(index: usize, new: &MemoryToRemember) -> Result<(), Error> {
         (Kind::Document, None) => {
             Err(Error::invalid(field("document"), "is required for a memory of kind document"))
         }
+        // A statement that the owner adds to the portrait.
+        (Kind::Digest, Some(name)) if name.namespace.as_str() == Level::PORTRAIT_NAMESPACE => Ok(()),
         (kind @ (Kind::Thought | Kind::Digest), _) => {
             let detail = format!("must not be {}: only thinking makes them", kind.as_str());
             Err(Error::invalid(field("kind"), detail))

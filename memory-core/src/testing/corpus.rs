@@ -67,6 +67,12 @@ pub fn memory(rng: &mut Rng, number: u128) -> Indexed {
     if kind == Kind::Document {
         memory.document = Some(DocumentName { namespace: a_name(rng), key: a_name(rng) });
     }
+    if kind == Kind::Digest && rng.chance(60) {
+        let namespace =
+            *rng.pick(&["digests/events", "digests/personality", "digests/portrait", "digests/session"]);
+        memory.document =
+            Name::new(namespace).ok().map(|namespace| DocumentName { namespace, key: a_name(rng) });
+    }
     if kind == Kind::Turn {
         memory.origin = Some(origin(rng, number));
     }

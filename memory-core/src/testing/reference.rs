@@ -24,7 +24,17 @@ pub fn sees(view: &View, memory: &Memory) -> bool {
     }
     let expired = memory.expires_at.is_some_and(|at| at <= view.now);
     let visible = !view.shared_only || is_open(view, memory);
-    !expired && visible && valid(view, memory) && told(view, memory) && passes(&view.filter, memory)
+    !expired && visible && valid(view, memory) && told(view, memory) && passes_filter(view, memory)
+}
+
+/// True if a memory passes the filter of a view, and is no digest of a kind that it hides.
+pub fn passes_filter(view: &View, memory: &Memory) -> bool {
+    let is_digest = memory.kind == Kind::Digest
+        && memory.document.as_ref().is_some_and(|document| {
+            let namespaces = ["digests/events", "digests/personality", "digests/portrait"];
+            namespaces.contains(&document.namespace.as_str())
+        });
+    passes(&view.filter, memory) && !(view.hides_digests && is_digest)
 }
 
 /// True if a memory is visible to a query that does not name its owner.

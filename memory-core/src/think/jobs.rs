@@ -12,6 +12,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::amem::notes::{MakeNotes, MakePaperNotes};
 use super::consolidate::Consolidate;
+use super::digest::MakeDigests;
 use super::facts::MakeFacts;
 use super::mechanism::{Mechanism, Run};
 use super::organise::OrganiseFacts;
@@ -53,13 +54,14 @@ impl std::fmt::Debug for ThinkingHandler {
 pub(crate) fn register(engine: &Arc<Engine>, registry: JobRegistry) -> JobRegistry {
     let owners = Arc::new(OwnerLocks::default());
     let workers = engine.thinking.settings.workers;
-    let mechanisms: [Arc<dyn Mechanism>; 6] = [
+    let mechanisms: [Arc<dyn Mechanism>; 7] = [
         Arc::new(MakeFacts),
         Arc::new(OrganiseFacts),
         Arc::new(MakeThoughts),
         Arc::new(MakeNotes),
         Arc::new(MakePaperNotes),
         Arc::new(Consolidate),
+        Arc::new(MakeDigests),
     ];
     mechanisms.into_iter().fold(registry, |registry, mechanism| {
         let (engine, owners) = (Arc::downgrade(engine), Arc::clone(&owners));
@@ -143,7 +145,11 @@ impl Engine {
     /// jobs and changed settings leave turns without one.
     pub(crate) async fn resume_thinking(&self) -> Result<(), Error> {
         let settings = &self.thinking.settings;
-        for queue in Profile::ALL.into_iter().flat_map(|profile| request::queues_of(settings, profile)) {
+        let queues = Profile::ALL.into_iter().flat_map(|profile| request::queues_of(settings, profile));
+        let queues = queues.map(|queue| (queue, queue));
+        let of_days = [request::DIGESTS_LATER, request::PORTRAIT].map(|queue| (queue, request::DIGESTS));
+        let of_days = of_days.into_iter().filter(|_| settings.makes_digests);
+        for (queue, kind) in queues.chain(of_days) {
             let mut after = None;
             loop {
                 let owners = self.store.partitions_with_pending(queue, after, OWNERS_PER_READ).await?;
@@ -152,7 +158,7 @@ impl Engine {
                 for PendingPartition { tenant, owner, .. } in owners {
                     let now = self.now();
                     let id = JobId(self.ids.next(now));
-                    self.store.enqueue(Payload::new(&owner, &[]).job(id, tenant, queue, now, true)).await?;
+                    self.store.enqueue(Payload::new(&owner, &[]).job(id, tenant, kind, now, true)).await?;
                 }
             }
         }

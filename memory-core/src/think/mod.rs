@@ -3,12 +3,13 @@
 //! Thinking never delays `remember`: the turns and the job that thinks about them are written in one transaction, and the
 //! job runner does the rest. Every decision is a pure function of its inputs, with or without a language model. A
 //! [`mechanism`] is the steps of one kind of job: [`facts`], [`organise`], [`tim::thoughts`], [`amem::notes`],
-//! [`consolidate`].
+//! [`consolidate`], [`digest`].
 
 pub mod amem;
 pub mod calls;
 pub mod candidate;
 mod consolidate;
+pub mod digest;
 pub mod extract;
 pub(in crate::think) mod extractive;
 pub mod facts;

@@ -21,6 +21,8 @@ mod damaged_cells;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod damaged_rows;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod digests;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod earlier_schemas;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod embedded_index;

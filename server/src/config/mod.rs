@@ -133,6 +133,8 @@ pub struct RecallDefaults {
     pub rerank_candidates: u32,
     /// Name of the cross-encoder.
     pub reranker: String,
+    /// Digests among the recalled memories, where no filter asks for them.
+    pub digests: bool,
     /// Time zone of owners and requests that name none.
     pub timezone: String,
     /// Weights of the signals.

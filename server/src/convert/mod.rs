@@ -8,6 +8,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod cursor;
+pub(crate) mod digests;
 mod fields;
 pub(crate) mod filter;
 pub(crate) mod grants;

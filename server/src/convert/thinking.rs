@@ -12,6 +12,7 @@ use memory_core::error::Error;
 use memory_core::remember::request::TurnToRemember;
 use memory_core::store::UsageEntry;
 use memory_core::think::amem::recall::{RecalledNote, RecalledNotes};
+use memory_core::think::digest::read::Portrait;
 use memory_core::think::facts::audit::ScopeAudit;
 use memory_core::think::facts::preview::{Outcome, Preview, PreviewedFact, TurnToPreview};
 use memory_core::think::profile::read::{ProfileRequest, StateProfile};
@@ -20,6 +21,7 @@ use memory_core::think::queue::state::{Progress, ThinkingState};
 use memory_core::think::settings::Profile;
 use memory_core::think::tim::thoughts::RecalledThought;
 
+use super::digests;
 use super::fields;
 use super::responses;
 
@@ -52,12 +54,13 @@ pub(crate) fn profile_request(
 }
 
 /// Response of `GET /v1/profile`.
-pub(crate) fn profile(of: StateProfile) -> wire::StateProfile {
+pub(crate) fn profile(of: StateProfile, portrait: Option<Portrait>) -> wire::StateProfile {
     wire::StateProfile {
         subject: of.subject,
         valid_at: of.valid_at.to_string(),
         slots: of.profile.slots.into_iter().map(|slot| self::slot(slot, &of.evidence)).collect(),
         facts: of.profile.facts.into_iter().map(|fact| value(fact, &of.evidence)).collect(),
+        portrait: portrait.and_then(digests::portrait),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod backup;
+pub(crate) mod digests;
 pub(crate) mod export;
 pub(crate) mod grants;
 pub(crate) mod graph;

@@ -8,6 +8,7 @@ use engrain::wire::{
     AuditFacts, FactAudit, PreviewFacts, PreviewedFacts, RecallNotes, RecallThoughts, RecalledNotes,
     RecalledThoughts, Scope, SetThinking, StateProfile, ThinkingState,
 };
+use memory_core::domain::statement::Statement;
 use memory_core::think::amem::recall::NotesAsked;
 use serde::Deserialize;
 
@@ -105,7 +106,12 @@ pub(crate) async fn show_profile(
         &zone,
     )?;
     let profile = engine.profile(&caller, &request).await?;
-    Ok(Json(thinking::profile(profile)))
+    let is_present = request.valid_at.is_none() && request.known_at.is_none();
+    let portrait = match profile.subject == Statement::USER && is_present {
+        true => Some(engine.portrait(&caller, &request.scope, request.partner.as_ref()).await?),
+        false => None,
+    };
+    Ok(Json(thinking::profile(profile, portrait)))
 }
 
 /// Preview facts

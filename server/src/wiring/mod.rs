@@ -161,6 +161,7 @@ fn or_one_per_core(threads: usize) -> usize {
 
 fn recall_settings(config: &Config) -> RecallSettings {
     RecallSettings {
+        digests: config.recall.digests,
         weights: config.recall.weights.0,
         rerank: config.recall.rerank,
         rerank_candidates: config.recall.rerank_candidates,

@@ -256,7 +256,8 @@ impl Partition {
         Ok(Some(Inspection {
             expired: !keeps(columns.unexpired(view.now)),
             visible: keeps(columns.shared(view)),
-            passes_filter: filtering::evaluate(&view.filter, columns).contains(at),
+            passes_filter: filtering::evaluate(&view.filter, columns).contains(at)
+                && keeps(columns.without_digests(view.hides_digests)),
             valid: keeps(columns.valid(&view.valid)),
             told: keeps(columns.told(view.partner.as_ref())),
             recorded: keeps(columns.recorded(view.known_at)),

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use super::bitmap::Bitmap;
 use super::columns::{Columns, NEVER};
 use super::filtering;
+use crate::domain::digest::Level;
 use crate::domain::filter::{Field, Filter, Scalar, Test};
 use crate::domain::grant::Selection;
 use crate::domain::id::MemoryId;
@@ -25,7 +26,8 @@ impl Columns {
             || extent.has_expired(view.now)
             || extent.has_invalid(&view.valid)
             || extent.has_audience() && view.partner.is_some()
-            || view.known_at.is_some_and(|known_at| extent.has_later(known_at));
+            || view.known_at.is_some_and(|known_at| extent.has_later(known_at))
+            || view.hides_digests && self.has_digests();
         view.filter.is_everything() && !has_hidden
     }
 
@@ -35,6 +37,7 @@ impl Columns {
         let filter = (!view.filter.is_everything()).then(|| filtering::evaluate(&view.filter, self));
         let rules = [
             filter,
+            self.without_digests(view.hides_digests),
             self.shared(view),
             self.unexpired(view.now),
             self.valid(&view.valid),
@@ -90,6 +93,27 @@ impl Columns {
             selected.and(&told_to_all);
         }
         open.or(&selected);
+    }
+
+    /// True if a memory may be a digest of a day or of the portrait: their namespaces were seen. Three look-ups in a map.
+    fn has_digests(&self) -> bool {
+        Level::ALL.iter().any(|level| self.interner().find(level.namespace()).is_some())
+    }
+
+    /// The memories that are no digests of days and of the portrait, if these are hidden; none if there are no such.
+    pub(super) fn without_digests(&self, hides_digests: bool) -> Option<Bitmap> {
+        if !hides_digests || !self.has_digests() {
+            return None;
+        }
+        let text = |text: &str| Test::Eq(Scalar::Text(text.to_owned()));
+        let mut namespaces = Level::ALL.map(Level::namespace).to_vec();
+        namespaces.dedup();
+        let namespaces = namespaces.into_iter().map(|name| Filter::Field(Field::Namespace, text(name)));
+        let digests = Filter::And(vec![
+            Filter::Field(Field::Kind, text(Kind::Digest.as_str())),
+            Filter::Or(namespaces.collect()),
+        ]);
+        Some(filtering::evaluate(&Filter::Not(Box::new(digests)), self))
     }
 
     /// The memories that have not expired by `now`; none if no memory has.

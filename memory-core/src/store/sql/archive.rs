@@ -35,7 +35,8 @@ impl Archive for SqlStore {
             parts.keys.extend(keys.into_iter().filter_map(|(id, key)| Some((id, key?))));
             let mut statement =
                 QueryBuilder::<Db>::new("SELECT memory_id FROM thinking_queue WHERE partition_id = ");
-            statement.push_bind(partition.0).push(" AND memory_id IN (");
+            // A turn that waits for the end of its day alone was thought about: an import queues every turn for its day.
+            statement.push_bind(partition.0).push(" AND mechanism NOT LIKE 'digests%' AND memory_id IN (");
             push_ids(&mut statement, some.iter().map(|id| id.0));
             let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
             let pending = readable_tuples(&rows, "thinking_queue")?;

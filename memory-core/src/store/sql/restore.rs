@@ -190,9 +190,14 @@ impl<'a> WriteTransaction<'_, 'a> {
         log.sort_unstable();
         let pending: HashSet<MemoryId> =
             written.iter().filter(|new| new.is_pending()).map(|new| new.memory.id).collect();
+        let turns: HashSet<MemoryId> =
+            written.iter().filter(|new| new.turn.is_some()).map(|new| new.memory.id).collect();
         for (_, id, version) in log {
             let seq = self.log_version(partition, ChangeOp::Put, (id, version), set.now);
-            for mechanism in set.queue_for.iter().filter(|_| version == 1 && pending.contains(&id)) {
+            let is_first = version == 1;
+            let waited = set.queue_for.iter().filter(|_| is_first && pending.contains(&id));
+            let restored = set.queue_restored_for.iter().filter(|_| is_first && turns.contains(&id));
+            for mechanism in waited.chain(restored) {
                 self.inserts.queued(partition, mechanism, seq, id);
             }
         }

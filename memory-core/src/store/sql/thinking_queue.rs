@@ -54,15 +54,20 @@ impl WriteTransaction<'_, '_> {
         Ok(())
     }
 
-    /// Puts turns back into the queue of a mechanism, each under a number of its own in the change log.
+    /// Puts turns back into the queues that the set names, each under a number of its own in the change log.
     pub(super) async fn queue_again(
         &mut self,
         partition: PartitionId,
         set: &ChangeSet,
     ) -> Result<(), StoreError> {
-        let Some(ThoughtAbout { mechanism, turns }) = &set.think_again else { return Ok(()) };
+        if set.queued_again.is_empty() {
+            return Ok(());
+        }
         self.flush().await?;
-        for turn in distinct(turns) {
+        let all = set.queued_again.iter();
+        for (mechanism, turn) in
+            all.flat_map(|again| distinct(&again.turns).into_iter().map(|turn| (again.mechanism, turn)))
+        {
             let version: Option<i64> = sqlx::query_scalar(
                 "SELECT m.version FROM memories m
                  WHERE m.partition_id = $1 AND m.id = $2 AND m.turn_id IS NOT NULL AND NOT EXISTS
@@ -71,7 +76,7 @@ impl WriteTransaction<'_, '_> {
             )
             .bind(partition.0)
             .bind(turn)
-            .bind(*mechanism)
+            .bind(mechanism)
             .fetch_optional(&mut *self.connection)
             .await
             .map_err(unavailable)?;

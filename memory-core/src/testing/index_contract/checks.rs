@@ -48,7 +48,7 @@ pub(super) async fn invariants_hold(
     for indexed in &all {
         let inspection = index.inspect(partition, indexed.memory.id, query).await.unwrap();
         let inspection = inspection.expect("every memory can be inspected");
-        let passes = reference::passes(&query.view.filter, &indexed.memory);
+        let passes = reference::passes_filter(&query.view, &indexed.memory);
         assert_eq!(inspection.passes_filter, passes, "{context}");
         assert_eq!(inspection.valid, reference::valid(&query.view, &indexed.memory), "{context}");
         assert_eq!(inspection.told, reference::told(&query.view, &indexed.memory), "{context}");

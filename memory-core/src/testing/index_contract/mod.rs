@@ -168,6 +168,7 @@ fn any_query(rng: &mut Rng) -> IndexQuery {
     query.view.opened = rng.chance(50).then(|| Arc::new(corpus::opened(rng)));
     query.view.valid = corpus::valid_time(rng);
     query.view.known_at = rng.chance(25).then(|| corpus::moment(rng));
+    query.view.hides_digests = rng.chance(50);
     query.view.partner = rng.chance(40).then(|| corpus::a_name(rng));
     query.weights = ScanWeights {
         similarity: *rng.pick(&[0.0, 1.0, 1.0, 2.0]),

@@ -161,7 +161,7 @@ pub async fn a_turn_may_be_thought_about_again(store: &dyn Store) {
     assert_eq!(store.linked_from(partition, &[one], 0).await.unwrap(), []);
     commit(store, &thinking(&fixtures, &ann, "a", &[one, two])).await;
     let again = |turns: Vec<MemoryId>| ChangeSet {
-        think_again: Some(ThoughtAbout { mechanism: "a", turns }),
+        queued_again: vec![ThoughtAbout { mechanism: "a", turns }],
         ..fixtures.set(&ann)
     };
     let nobody = MemoryId(fixtures.id());

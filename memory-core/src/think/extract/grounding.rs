@@ -9,14 +9,20 @@ use crate::text::Tokenizer;
 
 /// True if the fact is grounded in its evidence. `dates` are the dates that the fact names, in any form.
 pub fn is_grounded(text: &str, object: Option<&str>, evidence: &[&str], dates: &[&str]) -> bool {
-    let allowed: HashSet<&str> = evidence.iter().chain(dates).flat_map(|text| numbers(text)).collect();
-    if !numbers(text).all(|number| allowed.contains(number)) {
+    let allowed: Vec<&str> = evidence.iter().chain(dates).copied().collect();
+    if !has_only_numbers_of(text, &allowed) {
         return false;
     }
     let known: HashSet<u64> = evidence.iter().flat_map(|text| terms(text)).collect();
     let about = object.filter(|object| !terms(object).is_empty()).unwrap_or(text);
     let wanted = terms(about);
     wanted.is_empty() || wanted.iter().any(|term| known.contains(term))
+}
+
+/// True if each number of the text is in one of these.
+pub fn has_only_numbers_of(text: &str, allowed: &[&str]) -> bool {
+    let allowed: HashSet<&str> = allowed.iter().flat_map(|text| numbers(text)).collect();
+    numbers(text).all(|number| allowed.contains(number))
 }
 
 /// Runs of ASCII digits, without leading zeros.

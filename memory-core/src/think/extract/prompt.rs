@@ -57,7 +57,7 @@ fn line(handle: &str, turn: &SourceTurn) -> String {
 }
 
 /// The text, or its beginning and end if it is longer than `most` bytes.
-fn cut(text: &str, most: usize) -> String {
+pub(in crate::think) fn cut(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
     }

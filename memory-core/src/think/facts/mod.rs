@@ -74,7 +74,9 @@ impl Engine {
             (0..resolved.resolution.new_facts()).map(|_| MemoryId(self.ids.next(set.now))).collect();
         let change = ChangeInput { resolved: &input, kind: Kind::Fact, ids: &ids };
         let mut changes = changes(&change, &resolved.resolution).unwrap_or_default();
-        changes.revisions.extend(restricted(batch, &extracted.candidates));
+        let confidential = restricted(batch, &extracted.candidates);
+        self.remake_digests_of(&mut set, confidential.iter().map(|revision| &revision.memory));
+        changes.revisions.extend(confidential);
         self.organise_later(run, &changes.facts, &mut set);
         let writing = Writing {
             engine: self,

@@ -29,12 +29,19 @@ pub(in crate::think) const NOTES: &str = "notes";
 pub(in crate::think) const AMEM_PAPER: &str = "amem.paper";
 /// Kind of the jobs that make digests of days and the portrait, and the name of their queue.
 pub(in crate::think) const DIGESTS: &str = "digests";
+/// Queue of the turns whose days have digests that stand in for those of a language model.
+pub(in crate::think) const DIGESTS_LATER: &str = "digests.later";
+/// Queue of turns of changed days that the portrait has yet to take into account.
+pub(in crate::think) const PORTRAIT: &str = "digests.portrait";
 /// All queues.
 pub(in crate::think) const QUEUES: [&str; 5] = [FACTS, TIM_PAPER, NOTES, AMEM_PAPER, DIGESTS];
 /// Queues that empty while turns arrive. A caller can wait for them; a day has to end before its digest is made.
 pub(in crate::think) const PROMPT_QUEUES: [&str; 4] = [FACTS, TIM_PAPER, NOTES, AMEM_PAPER];
 
-/// Payload of thinking jobs: ids only.
+/// Maximum number of days that a job of digests names.
+pub(in crate::think) const DAYS_PER_JOB: usize = 4_096;
+
+/// Payload of thinking jobs: ids and dates only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::think) struct Payload {
     owner_kind: String,
@@ -42,13 +49,34 @@ pub(in crate::think) struct Payload {
     /// Memories to think about, for jobs without a queue.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(in crate::think) memories: Vec<uuid::Uuid>,
+    /// Local dates whose digests are to be looked at again, although no turn of them waits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::think) days: Vec<String>,
+    /// True if digests were made or erased since the portrait was looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(in crate::think) is_changed: bool,
+    /// True for a job that goes on with the work of another one: it looks for no digests that stand in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(in crate::think) is_continued: bool,
 }
 
 impl Payload {
     /// Payload of a job for an owner.
     pub(in crate::think) fn new(owner: &Owner, memories: &[MemoryId]) -> Self {
         let memories = memories.iter().map(|memory| memory.0).collect();
-        Self { owner_kind: owner.kind.as_str().to_owned(), owner_id: owner.id.to_string(), memories }
+        let (owner_kind, owner_id) = (owner.kind.as_str().to_owned(), owner.id.to_string());
+        Self { owner_kind, owner_id, memories, days: Vec::new(), is_changed: false, is_continued: false }
+    }
+
+    /// Payload of a job that looks at the digests of these days again, at most [`DAYS_PER_JOB`], and at what is made of them.
+    pub(in crate::think) fn of_days(owner: &Owner, days: impl IntoIterator<Item = String>) -> Self {
+        let days = days.into_iter().take(DAYS_PER_JOB).collect();
+        Self { days, is_changed: true, ..Self::new(owner, &[]) }
+    }
+
+    /// The same, to be followed by a look at the portrait only if digests were changed.
+    pub(in crate::think) fn with_changes(self, is_changed: bool) -> Self {
+        Self { is_changed, is_continued: true, ..self }
     }
 
     /// Payload of this job, with its owner; `None` if it cannot be decoded.
@@ -117,7 +145,7 @@ pub(in crate::think) fn request_again(
 ) {
     let payload = Payload::new(&set.owner, &[]);
     set.jobs.push(payload.job(id, set.tenant, queue, set.now, true));
-    set.think_again = Some(ThoughtAbout { mechanism: queue, turns });
+    set.queued_again.push(ThoughtAbout { mechanism: queue, turns });
 }
 
 /// Request of a set for the digests of the sessions that it closes, fills to a multiple of `turns`, or takes turns from.

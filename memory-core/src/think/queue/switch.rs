@@ -102,6 +102,11 @@ impl Switch {
         self.settings.makes_digests && self.profile(tenant, owner) == Profile::Default
     }
 
+    /// Queues that every restored turn enters, so that the digests of its day cover it.
+    pub(crate) fn queues_of_days(&self, set: &ChangeSet) -> Vec<&'static str> {
+        if self.makes_digests(set.tenant, &set.owner) { vec![request::DIGESTS] } else { Vec::new() }
+    }
+
     /// Drops the replies that language models keep, after an erasure.
     pub(crate) fn forget_replies(&self) {
         self.settings.models.values().for_each(|task| task.model.forget_all());

@@ -6,9 +6,9 @@ use super::pages::scoped;
 use super::transport::Request;
 use super::{Client, Error};
 use crate::wire::{
-    AuditFacts, FactAudit, PreviewFacts, PreviewedFacts, ProfileQuery, RecallNotes, RecallThoughts,
-    RecalledNotes, RecalledThoughts, Scope, SetThinking, SetTimezone, StateProfile, ThinkingState,
-    TimezoneState,
+    AuditFacts, DigestLevel, DigestQuery, Digests, FactAudit, PreviewFacts, PreviewedFacts, ProfileQuery,
+    RecallNotes, RecallThoughts, RecalledNotes, RecalledThoughts, Scope, SetThinking, SetTimezone,
+    StateProfile, ThinkingState, TimezoneState,
 };
 
 /// Operations on thinking. Errors are those of the other operations.
@@ -19,6 +19,16 @@ impl Client {
             .query("subject", query.subject.as_deref())
             .query("valid_at", query.valid_at.as_deref())
             .query("known_at", query.known_at.as_deref())
+            .query("partner", query.partner.as_deref());
+        self.json(request).await
+    }
+
+    /// Lists digests of days and of all days, with the ids that each covers.
+    pub async fn digests(&self, query: &DigestQuery) -> Result<Digests, Error> {
+        let request = scoped(Request::get("v1/digests"), &query.scope)
+            .query("from", query.from.as_deref())
+            .query("to", query.to.as_deref())
+            .query("level", query.level.map(DigestLevel::as_str))
             .query("partner", query.partner.as_deref());
         self.json(request).await
     }

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Deserializer};
 
 mod archive;
+mod digest;
 mod facts;
 mod filter;
 mod grants;
@@ -28,6 +29,7 @@ mod undo;
 mod working_memory;
 
 pub use archive::*;
+pub use digest::*;
 pub use facts::*;
 pub use filter::*;
 pub use grants::*;

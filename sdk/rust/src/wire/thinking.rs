@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::digest::Portrait;
 use super::memory::{Memory, Role, Scope};
 use super::null_as_default;
 
@@ -66,6 +67,9 @@ pub struct StateProfile {
     /// Newest valid facts that fill no slot.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<SlotValue>,
+    /// Portrait of the user, if there is one; for the subject `user` and the present only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub portrait: Option<Portrait>,
 }
 
 /// State slot of a subject.

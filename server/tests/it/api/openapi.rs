@@ -26,7 +26,7 @@ fn operations(document: &Value) -> Vec<(String, &Value)> {
 }
 
 /// Every operation of the API.
-const OPERATIONS: [&str; 52] = [
+const OPERATIONS: [&str; 53] = [
     "POST /v1/turns",
     "POST /v1/memories",
     "POST /v1/memories/list",
@@ -59,6 +59,7 @@ const OPERATIONS: [&str; 52] = [
     "POST /v1/jobs/{id}/undo",
     "POST /v1/memories/{id}/undo",
     "GET /v1/profile",
+    "GET /v1/digests",
     "GET /v1/thinking",
     "PUT /v1/thinking",
     "GET /v1/timezone",

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
 use engrain_server::config::{Config, Overrides, load};
 use engrain_server::{App, router};
 use memory_core::testing::TestEngine;
+use memory_core::think::settings::ThinkingSettings;
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -71,6 +72,16 @@ impl TestServer {
         let directory = tempfile::tempdir().expect("a directory");
         let app = App::new(config(&directory, settings));
         let test_engine = TestEngine::open(directory.path()).await.expect("an engine");
+        app.attach(Arc::clone(&test_engine.engine));
+        Self { router: router(app), directory, test_engine: Some(test_engine) }
+    }
+
+    /// The same with an engine that makes extractive digests.
+    pub(crate) async fn digesting() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let app = App::new(config(&directory, &[]));
+        let settings = ThinkingSettings { makes_digests: true, ..ThinkingSettings::default() };
+        let test_engine = TestEngine::thinking(directory.path(), settings).await.expect("an engine");
         app.attach(Arc::clone(&test_engine.engine));
         Self { router: router(app), directory, test_engine: Some(test_engine) }
     }

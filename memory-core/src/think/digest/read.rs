@@ -1,0 +1,180 @@
+//! Digests for callers: a list by day and level with what each covers, and the portrait.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
+use super::sources::is_of_the_owner;
+use crate::domain::derivation::{Derivation, Source};
+use crate::domain::digest::Level;
+use crate::domain::id::{MemoryId, PartitionId, TurnId};
+use crate::domain::memory::Memory;
+use crate::domain::name::Name;
+use crate::domain::scope::{Caller, Scope};
+use crate::domain::time::Timestamp;
+use crate::engine::{Engine, needs_read};
+use crate::error::Error;
+use crate::scope::owner;
+
+/// Maximum number of digests in one answer, the latest days first.
+pub const DIGESTS_AT_MOST: usize = 366;
+
+/// Request of digests.
+#[derive(Clone, Debug)]
+pub struct DigestsRequest {
+    /// Scope of the digests.
+    pub scope: Scope,
+    /// Only those of this level; `None` for those of days and of all days.
+    pub level: Option<Level>,
+    /// First day; `None` for no bound. Digests of no single day have no bounds.
+    pub from: Option<Date>,
+    /// Last day.
+    pub to: Option<Date>,
+    /// Person to whom they will be told; `None` for the owner.
+    pub partner: Option<Name>,
+}
+
+/// Digest with what it covers.
+#[derive(Clone, Debug)]
+pub struct ShownDigest {
+    /// Level.
+    pub level: Level,
+    /// Local day; `None` for a digest of no single day.
+    pub day: Option<Date>,
+    /// Memory.
+    pub memory: Memory,
+    /// Memories of the turns, or digests, that were in view when it was made, in the order of ids.
+    pub covers: Vec<MemoryId>,
+    /// Those of them that its text rests on.
+    pub evidence: Vec<MemoryId>,
+    /// True if the owner wrote it.
+    pub is_edited: bool,
+    /// True if it was made without a language model.
+    pub is_extractive: bool,
+    /// Time of this version.
+    pub made_at: Timestamp,
+}
+
+/// Portrait of the user, with the digest of all days.
+#[derive(Clone, Debug, Default)]
+pub struct Portrait {
+    /// Statements in force, the oldest first.
+    pub statements: Vec<ShownDigest>,
+    /// Digest of all days; `None` if there is none.
+    pub events: Option<ShownDigest>,
+}
+
+impl Engine {
+    /// Digests of a scope, the latest days first, at most [`DIGESTS_AT_MOST`].
+    ///
+    /// # Errors
+    /// [`Error`] when the scope is invalid, the caller lacks the right to read, or the store fails.
+    pub async fn digests(
+        &self,
+        caller: &Caller,
+        request: &DigestsRequest,
+    ) -> Result<Vec<ShownDigest>, Error> {
+        needs_read(caller)?;
+        let owner = owner(&request.scope)?;
+        let Some(partition) = self.store.partition_of(caller.tenant, &owner).await? else {
+            return Ok(Vec::new());
+        };
+        let levels = Level::ALL.into_iter().filter(|level| match request.level {
+            Some(wanted) => *level == wanted,
+            None => *level != Level::Portrait,
+        });
+        let mut found = Vec::new();
+        for level in levels {
+            found.extend(self.digests_of(partition, level).await?);
+        }
+        let is_wanted = |memory: &Memory| match Level::of(memory) {
+            Some((_, Some(day))) => {
+                request.from.is_none_or(|from| from <= day) && request.to.is_none_or(|to| day <= to)
+            }
+            Some((_, None)) => true,
+            None => false,
+        };
+        found.retain(|memory| is_wanted(memory) && memory.may_be_told_to(request.partner.as_ref()));
+        found
+            .sort_by_key(|memory| std::cmp::Reverse((Level::of(memory).and_then(|(_, day)| day), memory.id)));
+        found.truncate(DIGESTS_AT_MOST);
+        self.shown_digests(partition, found).await
+    }
+
+    /// Portrait of the user of a scope, with the digest of all days. It calls no model and searches no index.
+    ///
+    /// # Errors
+    /// As [`Engine::digests`].
+    pub async fn portrait(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+        partner: Option<&Name>,
+    ) -> Result<Portrait, Error> {
+        needs_read(caller)?;
+        let owner = owner(scope)?;
+        let Some(partition) = self.store.partition_of(caller.tenant, &owner).await? else {
+            return Ok(Portrait::default());
+        };
+        let mut statements = self.digests_of(partition, Level::Portrait).await?;
+        statements.sort_by_key(|memory| memory.id);
+        statements.retain(|memory| memory.may_be_told_to(partner));
+        let mut events = self.digests_of(partition, Level::EventsOfAll).await?;
+        events.retain(|memory| Level::of(memory) == Some((Level::EventsOfAll, None)));
+        events.retain(|memory| memory.may_be_told_to(partner));
+        Ok(Portrait {
+            statements: self.shown_digests(partition, statements).await?,
+            events: self.shown_digests(partition, events).await?.pop(),
+        })
+    }
+
+    async fn shown_digests(
+        &self,
+        partition: PartitionId,
+        memories: Vec<Memory>,
+    ) -> Result<Vec<ShownDigest>, Error> {
+        let ids: Vec<MemoryId> = memories.iter().map(|memory| memory.id).collect();
+        let mut derivations: BTreeMap<MemoryId, Derivation> =
+            self.store.evidence(partition, &ids).await?.into_iter().collect();
+        let sources = derivations.values().flat_map(|one| &one.inputs);
+        let mut turns: Vec<TurnId> = sources.filter_map(|input| turn(input.source)).collect();
+        turns.sort_unstable();
+        turns.dedup();
+        let of_turns = self.store.memories_of_turns(partition, &turns).await?;
+        let of_turns: BTreeMap<TurnId, MemoryId> =
+            of_turns.iter().filter_map(|memory| Some((memory.origin.as_ref()?.turn, memory.id))).collect();
+        let shown = memories.into_iter().filter_map(|memory| {
+            let (level, day) = Level::of(&memory)?;
+            let derivation = derivations.remove(&memory.id);
+            let ids = |only_evidence: bool| {
+                let inputs = derivation.iter().flat_map(|one| &one.inputs);
+                let inputs = inputs.filter(|input| input.is_evidence || !only_evidence);
+                let ids = inputs.filter_map(|input| match input.source {
+                    Source::Turn(turn) => of_turns.get(&turn).copied(),
+                    Source::Memory(memory) => Some(memory),
+                });
+                let mut ids: Vec<MemoryId> = ids.collect();
+                ids.sort_unstable();
+                ids
+            };
+            Some(ShownDigest {
+                level,
+                day,
+                covers: ids(false),
+                evidence: ids(true),
+                is_edited: is_of_the_owner(derivation.as_ref()),
+                is_extractive: memory.tags.iter().any(|tag| tag.as_str() == Level::EXTRACTIVE_TAG),
+                made_at: memory.recorded_at,
+                memory,
+            })
+        });
+        Ok(shown.collect())
+    }
+}
+
+fn turn(source: Source) -> Option<TurnId> {
+    match source {
+        Source::Turn(turn) => Some(turn),
+        Source::Memory(_) => None,
+    }
+}
