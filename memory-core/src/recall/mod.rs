@@ -20,6 +20,7 @@ mod load;
 mod loaded;
 mod neighbours;
 mod prepare;
+mod record;
 pub mod request;
 mod rerank;
 pub mod response;
@@ -39,17 +40,15 @@ use std::time::Instant;
 use futures::future::try_join_all;
 use tracing::{Instrument, debug_span};
 
-use crate::domain::id::{GrantEventId, MemoryId, PartitionId, RecallId};
+use crate::domain::id::{MemoryId, PartitionId, RecallId};
 use crate::domain::memory::Memory;
-use crate::domain::name::Name;
 use crate::domain::scope::{Caller, Scope};
 use crate::domain::time::Timestamp;
 use crate::domain::zone::Zone;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
 use crate::index::{Candidate, Exactness, IndexQuery, View};
-use crate::scope::{SearchTargets, owner};
-use crate::store::{GrantUse, RecallRecord};
+use crate::scope::SearchTargets;
 use crate::text::time_expressions;
 use assemble::Piece;
 use deadline::Deadline;
@@ -59,7 +58,7 @@ use loaded::{Loaded, TextNeeds};
 use neighbours::Neighbour;
 use prepare::ReadyTargets;
 use request::{Recall, RequestedZone};
-use response::{Context, Degraded, GrantRead, NamedTime, Recalled, RecalledMemory, Timings};
+use response::{Context, Degraded, NamedTime, Recalled, RecalledMemory, Timings};
 use text_room::TextRoom;
 use validity_note::Reader;
 
@@ -77,15 +76,7 @@ impl Engine {
         let (scope, session) = (request.scope.clone(), request.session.clone());
         let recalled =
             self.recall_without_access_log(caller, request, now).instrument(debug_span!("recall")).await?;
-        // Another owner may have a session of the same key.
-        let session = match session {
-            Some(key) => {
-                let own = self.store.partition_of(caller.tenant, &owner(&scope)?).await?;
-                own.map(|own| (own, key))
-            }
-            None => None,
-        };
-        debug_span!("access_log").in_scope(|| self.record_access((caller, session.as_ref()), &recalled, now));
+        self.record(caller, (&scope, session), &recalled, now).instrument(debug_span!("access_log")).await?;
         Ok(recalled)
     }
 
@@ -329,38 +320,6 @@ impl Engine {
         let radius = self.recall_settings.neighbouring_turns;
         let adjacent = neighbours::by_rank(fused, shown.neighbours, radius, shown.loaded);
         assemble::assemble(&pieces, &adjacent, shown.reader, budget_tokens)
-    }
-
-    /// Step 7: one access-log record per partition, of which that of the owner names the session; and one entry in the audit
-    /// log of each grant that was read through.
-    fn record_access(
-        &self,
-        (caller, session): (&Caller, Option<&(PartitionId, Name)>),
-        recalled: &Recalled,
-        now: Timestamp,
-    ) {
-        let mut hits: HashMap<PartitionId, Vec<(MemoryId, f32)>> = HashMap::new();
-        for one in &recalled.memories {
-            hits.entry(one.partition).or_default().push((one.memory.id, one.score));
-        }
-        for (partition, hits) in hits {
-            let session = session.filter(|(own, _)| *own == partition).map(|(_, key)| key.clone());
-            let record = RecallRecord { id: recalled.id, partition, session, recalled_at: now, hits };
-            self.access_log.record(record);
-        }
-        // The audit log has the time of the engine, whatever time the request names.
-        let at = self.now();
-        for GrantRead { partition, grant, memories } in &recalled.reads {
-            self.access_log.record_use(GrantUse {
-                grant: *grant,
-                partition: *partition,
-                event: GrantEventId(self.ids.next(at)),
-                at,
-                caller: caller.id,
-                recall: recalled.id,
-                memories: *memories,
-            });
-        }
     }
 }
 

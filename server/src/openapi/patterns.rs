@@ -69,6 +69,15 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn readers_of_files_leave_out_what_the_server_refuses_as_blank() {
+        for letter in (0..=0x0010_ffff).filter_map(char::from_u32) {
+            let text = letter.to_string();
+            let (is_refused, is_left_out) = (Name::new(&text).is_err(), engrain::formats::is_blank(&text));
+            assert_eq!(is_refused && !letter.is_control(), is_left_out && !letter.is_control(), "{letter:?}");
+        }
+    }
+
     fn matcher(pattern: Pattern) -> regex::Regex {
         // The dialect of the crate has the same classes, and another escape.
         let expression = pattern.expression();

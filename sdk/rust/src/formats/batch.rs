@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use uuid::Uuid;
 
+use super::blank::is_blank;
 use super::error::{FormatError, SourceLocation};
 pub(super) use super::identity::{Conversation, digest};
 use super::identity::{Positions, give_key};
@@ -223,7 +224,7 @@ impl Batcher {
             let (location, bytes) = (location.clone(), text.len());
             return Err(FormatError::TextTooLong { location, bytes, limit_bytes: MAX_TEXT_BYTES });
         }
-        let blank = text.trim().is_empty();
+        let blank = is_blank(text);
         self.left_out.blank_texts += u64::from(blank);
         Ok(!blank)
     }

@@ -16,6 +16,7 @@
 use serde_json::{Map, Value};
 
 use super::batch::{Batcher, Conversation};
+use super::blank::is_blank;
 use super::chatgpt_tree::{Branch, branch};
 use super::content::content_of;
 use super::error::{FormatError, SourceLocation};
@@ -214,7 +215,7 @@ fn text_of_content(
         let detail = format!("{} with a part that is no known form of text", shown(content));
         wrong(location, "content", &detail)
     };
-    match (read.has_unread, read.text.trim().is_empty()) {
+    match (read.has_unread, is_blank(&read.text)) {
         (true, true) => Err(fault()),
         (true, false) => Ok((read.text, Some(fault()))),
         (false, _) => Ok((read.text, None)),

@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use super::blank::is_blank;
 use super::error::{FormatError, SourceLocation};
 use super::fields::{Fields, is_absent, shown, wrong};
 
@@ -41,7 +42,7 @@ pub(super) struct Content {
 
 impl Content {
     fn is_blank(&self) -> bool {
-        self.text.trim().is_empty()
+        is_blank(&self.text)
     }
 }
 
@@ -86,7 +87,7 @@ pub(super) fn content_of(value: &Value) -> Content {
     }
     let (mut texts, mut has_unread) = (Vec::new(), false);
     collect(value, 0, &mut texts, &mut has_unread);
-    texts.retain(|text| !text.trim().is_empty());
+    texts.retain(|text| !is_blank(text));
     Content { text: texts.join("\n"), has_unread }
 }
 
@@ -128,7 +129,7 @@ fn is_wordless(fields: &Fields) -> bool {
 fn has_words(fields: &Fields) -> bool {
     fn is_text(value: &Value) -> bool {
         match value {
-            Value::String(text) => !text.trim().is_empty(),
+            Value::String(text) => !is_blank(text),
             Value::Array(list) => list.iter().any(is_text),
             Value::Object(fields) => has_words(fields),
             Value::Null | Value::Bool(_) | Value::Number(_) => false,

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::batch::{self, Batcher};
+use super::blank::is_blank;
 use super::error::{FormatError, SourceLocation};
 use super::fields::{filled, is_absent, list_of, shown, wrong};
 use super::record_reader::RecordReader;
@@ -183,7 +184,7 @@ fn session_number(name: &str) -> Option<u32> {
 }
 
 fn with_caption(turn: DialogueTurn) -> String {
-    match turn.blip_caption.filter(|caption| !caption.trim().is_empty()) {
+    match turn.blip_caption.filter(|caption| !is_blank(caption)) {
         Some(caption) => format!("{}\n[image: {}]", turn.text, caption.trim()).trim_start().to_owned(),
         None => turn.text,
     }

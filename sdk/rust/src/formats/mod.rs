@@ -23,6 +23,7 @@
 
 pub mod archive;
 mod batch;
+mod blank;
 mod canonical;
 pub mod chat;
 mod chatgpt;
@@ -67,6 +68,7 @@ mod zip_names;
 
 use uuid::Uuid;
 
+pub use blank::is_blank;
 pub use canonical::{CanonicalError, CanonicalExport};
 pub use error::{FormatError, SourceLocation};
 #[cfg(feature = "client")]
