@@ -31,6 +31,7 @@ fn fact(id: u128, day: i64, text: &str) -> Memory {
         subjects: Vec::new(),
         audience: Vec::new(),
         statement: None,
+        annotation: None,
         tags: Vec::new(),
         links: Vec::new(),
         metadata: Metadata::default(),

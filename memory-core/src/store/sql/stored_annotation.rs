@@ -1,6 +1,7 @@
 //! Stored form of the annotation of a note: a JSON object in the row of its version.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::domain::annotation::Annotation;
 use crate::domain::name::Name;
@@ -22,7 +23,9 @@ pub(super) fn annotation_json(annotation: Option<&Annotation>) -> Option<String>
 
 /// Decodes what [`annotation_json`] wrote. Errors: a description of the damage, without the value.
 pub(super) fn annotation_from_json(json: &str) -> Result<Annotation, &'static str> {
-    let stored: StoredAnnotation = serde_json::from_str(json).map_err(|_| "is no annotation")?;
+    // A derived struct would be read from an array as well.
+    let object: Map<String, Value> = serde_json::from_str(json).map_err(|_| "is no annotation")?;
+    let stored = StoredAnnotation::deserialize(Value::Object(object)).map_err(|_| "is no annotation")?;
     let name = |text: &String| Name::stored(text).map_err(|_| "has a text that is no name");
     let keywords = stored.keywords.iter().map(name).collect::<Result<_, _>>()?;
     Ok(Annotation { keywords, context: stored.context })
