@@ -216,7 +216,7 @@ pub(super) fn ann() -> Scope {
 }
 
 /// Archive of a scope, without what an import counts anew: ordinals of sessions, and lengths in tokens.
-pub(super) async fn archive(test: &TestEngine, scope: &Scope) -> Vec<Archived> {
+pub(crate) async fn archive(test: &TestEngine, scope: &Scope) -> Vec<Archived> {
     let (mut all, mut after, mut sessions) = (Vec::new(), None, Vec::new());
     loop {
         let page = test.engine.archive_page(&CALLER, scope, after, 3).await.unwrap();
@@ -238,7 +238,7 @@ pub(super) async fn archive(test: &TestEngine, scope: &Scope) -> Vec<Archived> {
     all
 }
 
-pub(super) fn to_restore(archived: &Archived) -> MemoryToRestore {
+pub(crate) fn to_restore(archived: &Archived) -> MemoryToRestore {
     let Archived { memory, key, turn, is_pending, earlier, derivations } = archived.clone();
     let turn = turn.map(|(turn, session)| RestoredTurn {
         turn,

@@ -1,7 +1,7 @@
 //! Exports and their import: a store that is made from the archive of another is the same store. Random stores with turns,
 //! facts of facts, versions, links and erasures are compared with their copies: content, history, and what an erasure takes.
 
-mod bench;
+pub(crate) mod bench;
 
 use memory_core::Error;
 use memory_core::archive::request::{MemoryToRestore, RestoreMemories};
