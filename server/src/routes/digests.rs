@@ -50,6 +50,7 @@ pub(crate) struct DigestsQuery {
         "digests": [{
             "id": "01890a5d-ac96-774b-bcce-b30209900007", "version": 1, "level": "events_day", "day": "2023-05-08",
             "text": "Mara adopted a dog called Rex.", "covers": ["01890a5d-ac96-774b-bcce-b30209900001"],
+            "covers_count": 1, "turns": ["01890a5d-ac96-774b-bcce-b30209900001"], "happened_at": "2023-05-08T00:00:00Z",
             "evidence": ["01890a5d-ac96-774b-bcce-b30209900001"], "is_edited": false, "is_extractive": false,
             "made_at": "2023-05-09T00:10:00Z"
         }]

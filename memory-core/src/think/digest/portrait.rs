@@ -156,10 +156,10 @@ impl Engine {
     ) -> Result<(), JobFailure> {
         let insights = self.digests_to_cover(partition, Level::PersonalityOfDay, zone).await?;
         let stated = self.statements(partition).await?;
-        if let Some(model) = self.thinking.settings.model(Task::Digest).filter(|_| !insights.is_empty()) {
-            if self.portrait_by_model((run, partition), model, (&insights, &stated), set).await? {
-                return Ok(());
-            }
+        if let Some(model) = self.thinking.settings.model(Task::Digest).filter(|_| !insights.is_empty())
+            && self.portrait_by_model((run, partition), model, (&insights, &stated), set).await?
+        {
+            return Ok(());
         }
         self.extractive_portrait((run, partition), (&insights, &stated), set).await?;
         Ok(())

@@ -1,6 +1,6 @@
 //! Digests for callers: a list by day and level with what each covers, and the portrait.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
@@ -18,6 +18,9 @@ use crate::scope::owner;
 
 /// Maximum number of digests in one answer, the latest days first.
 pub const DIGESTS_AT_MOST: usize = 366;
+
+/// Maximum number of ids of one list of a digest.
+pub const COVERS_AT_MOST: usize = 100;
 
 /// Request of digests.
 #[derive(Clone, Debug)]
@@ -43,10 +46,15 @@ pub struct ShownDigest {
     pub day: Option<Date>,
     /// Memory.
     pub memory: Memory,
-    /// Memories of the turns, or digests, that were in view when it was made, in the order of ids.
+    /// Memories of the turns, or digests, that were in view when it was made, in the order of ids; at most
+    /// [`COVERS_AT_MOST`].
     pub covers: Vec<MemoryId>,
-    /// Those of them that its text rests on.
+    /// Number of all memories that were in view.
+    pub covers_count: u32,
+    /// Those of them that its text rests on; at most [`COVERS_AT_MOST`].
     pub evidence: Vec<MemoryId>,
+    /// Memories of the turns that it rests on, directly or through another digest or fact; at most [`COVERS_AT_MOST`].
+    pub turns: Vec<MemoryId>,
     /// True if the owner wrote it.
     pub is_edited: bool,
     /// True if it was made without a language model.
@@ -134,35 +142,41 @@ impl Engine {
         memories: Vec<Memory>,
     ) -> Result<Vec<ShownDigest>, Error> {
         let ids: Vec<MemoryId> = memories.iter().map(|memory| memory.id).collect();
-        let mut derivations: BTreeMap<MemoryId, Derivation> =
+        let derivations: BTreeMap<MemoryId, Derivation> =
             self.store.evidence(partition, &ids).await?.into_iter().collect();
-        let sources = derivations.values().flat_map(|one| &one.inputs);
-        let mut turns: Vec<TurnId> = sources.filter_map(|input| turn(input.source)).collect();
-        turns.sort_unstable();
-        turns.dedup();
-        let of_turns = self.store.memories_of_turns(partition, &turns).await?;
+        // What a statement rests on is a digest, which rests on turns.
+        let below: BTreeSet<MemoryId> =
+            derivations.values().flat_map(evidence_of).filter_map(memory_of).collect();
+        let below: BTreeMap<MemoryId, Derivation> =
+            self.store.evidence(partition, &Vec::from_iter(below)).await?.into_iter().collect();
+        let sources = derivations.values().chain(below.values()).flat_map(|one| &one.inputs);
+        let turns: BTreeSet<TurnId> = sources.filter_map(|input| turn_of(input.source)).collect();
+        let of_turns = self.store.memories_of_turns(partition, &Vec::from_iter(turns)).await?;
         let of_turns: BTreeMap<TurnId, MemoryId> =
             of_turns.iter().filter_map(|memory| Some((memory.origin.as_ref()?.turn, memory.id))).collect();
+        let id_of = |source: Source| match source {
+            Source::Turn(turn) => of_turns.get(&turn).copied(),
+            Source::Memory(memory) => Some(memory),
+        };
         let shown = memories.into_iter().filter_map(|memory| {
             let (level, day) = Level::of(&memory)?;
-            let derivation = derivations.remove(&memory.id);
-            let ids = |only_evidence: bool| {
-                let inputs = derivation.iter().flat_map(|one| &one.inputs);
-                let inputs = inputs.filter(|input| input.is_evidence || !only_evidence);
-                let ids = inputs.filter_map(|input| match input.source {
-                    Source::Turn(turn) => of_turns.get(&turn).copied(),
-                    Source::Memory(memory) => Some(memory),
-                });
-                let mut ids: Vec<MemoryId> = ids.collect();
-                ids.sort_unstable();
-                ids
-            };
+            let derivation = derivations.get(&memory.id);
+            let inputs = derivation.iter().flat_map(|one| &one.inputs);
+            let covers: BTreeSet<MemoryId> = inputs.filter_map(|input| id_of(input.source)).collect();
+            let evidence: Vec<Source> = derivation.into_iter().flat_map(evidence_of).collect();
+            let behind = evidence.iter().filter_map(|source| below.get(&memory_of(*source)?));
+            let behind = behind.flat_map(evidence_of).chain(evidence.iter().copied());
+            let turns: BTreeSet<MemoryId> =
+                behind.filter_map(|source| of_turns.get(&turn_of(source)?).copied()).collect();
+            let evidence: BTreeSet<MemoryId> = evidence.iter().filter_map(|source| id_of(*source)).collect();
             Some(ShownDigest {
                 level,
                 day,
-                covers: ids(false),
-                evidence: ids(true),
-                is_edited: is_of_the_owner(derivation.as_ref()),
+                covers_count: u32::try_from(covers.len()).unwrap_or(u32::MAX),
+                covers: covers.into_iter().take(COVERS_AT_MOST).collect(),
+                evidence: evidence.into_iter().take(COVERS_AT_MOST).collect(),
+                turns: turns.into_iter().take(COVERS_AT_MOST).collect(),
+                is_edited: is_of_the_owner(derivation),
                 is_extractive: memory.tags.iter().any(|tag| tag.as_str() == Level::EXTRACTIVE_TAG),
                 made_at: memory.recorded_at,
                 memory,
@@ -172,9 +186,21 @@ impl Engine {
     }
 }
 
-fn turn(source: Source) -> Option<TurnId> {
+/// What a digest rests on.
+fn evidence_of(derivation: &Derivation) -> impl Iterator<Item = Source> {
+    derivation.inputs.iter().filter(|input| input.is_evidence).map(|input| input.source)
+}
+
+fn turn_of(source: Source) -> Option<TurnId> {
     match source {
         Source::Turn(turn) => Some(turn),
         Source::Memory(_) => None,
+    }
+}
+
+fn memory_of(source: Source) -> Option<MemoryId> {
+    match source {
+        Source::Turn(_) => None,
+        Source::Memory(memory) => Some(memory),
     }
 }

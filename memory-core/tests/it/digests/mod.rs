@@ -1,5 +1,6 @@
 //! Digests of days and of all days, and the portrait, through the engine: extractive or by a scripted language model.
 
+mod again;
 mod remade;
 mod world;
 

@@ -70,10 +70,17 @@ pub struct Digest {
     pub day: Option<String>,
     /// Text.
     pub text: String,
-    /// Ids of all memories that were in view when it was made: turns, or digests.
+    /// Ids of the memories that were in view when it was made: turns, or digests; at most 100.
     pub covers: Vec<Uuid>,
-    /// Those of them that the text rests on.
+    /// Number of all memories that were in view.
+    pub covers_count: u32,
+    /// Those of them that the text rests on; at most 100.
     pub evidence: Vec<Uuid>,
+    /// Ids of the turns that it rests on, directly or through another digest or a fact; at most 100.
+    pub turns: Vec<Uuid>,
+    /// Time that it is about (RFC 3339): the beginning of its day or of its days. Of a statement of the portrait, the latest day
+    /// of its evidence.
+    pub happened_at: String,
     /// True if the owner wrote or edited it. Such a digest is never changed by thinking.
     pub is_edited: bool,
     /// True if it was made without a language model, of sentences as they were said.
