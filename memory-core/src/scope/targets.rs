@@ -35,6 +35,9 @@ impl SearchTargets {
     }
 }
 
+/// Partition that grants open, with its owner and what each of them selects.
+type OpenedPartition = (PartitionId, Owner, Vec<(GrantId, Selection)>);
+
 impl Engine {
     /// Partitions of a scope, with `view` narrowed to the part of each that the scope selects: the partition of its owner;
     /// those with memories that grants open to any id of the scope, if `with_granted` (ADR 0045); and, unless the scope names
@@ -93,7 +96,7 @@ impl Engine {
             .into_iter()
             .filter_map(|kind| Some(Owner { kind, id: scope.id_of(kind)?.clone() }))
             .collect::<Vec<_>>();
-        let mut by_partition: Vec<(PartitionId, Owner, Vec<(GrantId, Selection)>)> = Vec::new();
+        let mut by_partition: Vec<OpenedPartition> = Vec::new();
         for grant in self.store.open_grants(caller.tenant, &grantees, self.now()).await? {
             let OpenGrant { id, partition, giver, selection } = grant;
             match by_partition.iter_mut().find(|(one, ..)| *one == partition) {

@@ -43,7 +43,7 @@ fn is_open(view: &View, memory: &Memory) -> bool {
     let Some(opened) = &view.opened else { return is_shared };
     let confided = !memory.audience.is_empty();
     let granted = opened.grants.iter().any(|(_, selection)| match selection {
-        Selection::Memories(ids) => ids.iter().any(|id| *id == memory.id),
+        Selection::Memories(ids) => ids.contains(&memory.id),
         Selection::Tag(_) | Selection::Filter(_) if confided => false,
         Selection::Tag(tag) => memory.tags.iter().any(|one| one == tag),
         Selection::Filter(filter) => passes(filter, memory),

@@ -121,7 +121,7 @@ mod tests {
         given.iter().map(|(vector, text, at)| Sentence { vector: Some(vector), text, at: *at }).collect()
     }
 
-    fn texts<'a>(given: &'a Given, budget_tokens: u32) -> Vec<&'a str> {
+    fn texts(given: &Given, budget_tokens: u32) -> Vec<&str> {
         let found = central(&sentences(given), budget_tokens);
         found.into_iter().map(|position| given[position].1.as_str()).collect()
     }

@@ -167,10 +167,13 @@ impl Engine {
 
     /// Creates a job for each owner with sessions whose digest is asked for.
     async fn resume_consolidation(&self) -> Result<(), Error> {
+        if !self.thinking.settings.makes_digests {
+            return Ok(());
+        }
         let mut after = None;
-        while self.thinking.settings.makes_digests {
+        loop {
             let owners = self.store.partitions_with_asked_digests(after, OWNERS_PER_READ).await?;
-            let Some(last) = owners.last() else { break };
+            let Some(last) = owners.last() else { return Ok(()) };
             after = Some(last.partition);
             for PendingPartition { tenant, owner, .. } in owners {
                 let now = self.now();
@@ -179,7 +182,6 @@ impl Engine {
                 self.store.enqueue(payload.job(id, tenant, request::CONSOLIDATE, now, true)).await?;
             }
         }
-        Ok(())
     }
 }
 

@@ -211,9 +211,9 @@ fn kind_of(sentence: &str) -> Option<ThreadKind> {
     if is_question(sentence) {
         return Some(ThreadKind::Question).filter(|_| !content_words(sentence).is_empty());
     }
-    let begins = |part: &&str| lower.starts_with(*part) || lower.contains(&format!(" {part}"));
+    let begins = |part: &str| lower.starts_with(part) || lower.contains(&format!(" {part}"));
     let is_idle = IDLE_PROMISES.iter().any(|part| lower.contains(part));
-    (!is_idle && PROMISES.iter().any(|part| begins(&part))).then_some(ThreadKind::Promise)
+    (!is_idle && PROMISES.iter().any(|part| begins(part))).then_some(ThreadKind::Promise)
 }
 
 fn is_question(sentence: &str) -> bool {

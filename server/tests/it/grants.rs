@@ -26,7 +26,7 @@ async fn a_grant_is_given_and_revoked_through_the_sdk() {
     assert_eq!(recalled.memories[0].memory.id, ids[1]);
     assert_eq!(recalled.memories[0].granted_by.as_ref().unwrap().grant_id, grant.id);
     let query = GrantQuery { scope: bob, direction: GrantDirection::Received, ..GrantQuery::default() };
-    assert_eq!(client.grants(&query).await.unwrap().grants, [grant.clone()]);
+    assert_eq!(client.grants(&query).await.unwrap().grants, std::slice::from_ref(&grant));
     assert_eq!(client.revoke_grant(grant.id).await.unwrap().state, GrantState::Revoked);
     assert!(client.recall(&asked).await.unwrap().memories.is_empty());
     assert_eq!(client.grant(grant.id).await.unwrap().state, GrantState::Revoked);

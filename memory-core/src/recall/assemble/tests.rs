@@ -35,7 +35,6 @@ fn fact(id: u128, day: i64, text: &str) -> Memory {
         tags: Vec::new(),
         links: Vec::new(),
         metadata: Metadata::default(),
-        annotation: None,
         document: None,
         origin: None,
         derivation: None,

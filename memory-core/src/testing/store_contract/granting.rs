@@ -94,7 +94,7 @@ pub async fn a_grant_is_open_to_its_grantee_until_it_ends(store: &dyn Store) {
     revoke(store, &fixtures, by_id.id).await;
     let of_bob = GrantParty::Grantee(owner("bob"));
     let open_then = |at| store.grants(TENANT, &of_bob, page(Some(at), None, 9));
-    assert_eq!(open_then(START).await.unwrap(), [until.clone()]);
+    assert_eq!(open_then(START).await.unwrap(), std::slice::from_ref(&until));
     assert_eq!(open_then(START.plus_micros(5)).await.unwrap(), []);
     assert_eq!(store.grants(TENANT, &of_bob, page(None, None, 9)).await.unwrap().len(), 2);
     assert_eq!(store.check(false).await.unwrap(), []);

@@ -1,5 +1,4 @@
 //! Working memory over HTTP: through the router, and end to end by the SDK against a server process.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
 
