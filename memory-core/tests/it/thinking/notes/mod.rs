@@ -1,5 +1,6 @@
 //! Notes of A-MEM through the engine, by a scripted language model whose descriptions name every turn that it was shown: a
 //! trace of a turn is the marker in its text.
+#![expect(clippy::expect_used, reason = "tests")]
 
 mod erasing;
 mod keeping;
