@@ -1,11 +1,11 @@
-//! Spreading activation among the candidates of a query, pure: the best ones activate those that they are associated with.
-//! One step of a random walk along each kind of edge (Collins and Loftus 1975; over passages and terms as in HippoRAG,
-//! arXiv 2405.14831, without its language model).
+//! Spreading activation among the candidates of a query, pure: the best ones activate those that they are associated with
+//! (Collins and Loftus 1975; over passages and terms as in HippoRAG, arXiv 2405.14831, without its language model).
 //!
 //! A seed has its fused score by that of the best seed. Along similarity it divides itself among its ten nearest candidates
 //! in proportion to the cosine; turns right beside it are left out, since they have a signal of their own. Along shared
-//! terms it gives each candidate its share of the walk. Each kind of edge is scaled to 1 for the most activated candidate,
-//! and the kinds are added.
+//! terms it gives each candidate its share of a random walk of two steps. Along links, evidence and entities it walks the
+//! stored graph (`graph/spread.rs`). Each kind of edge is scaled to 1 for the most activated candidate; the kinds are added
+//! with their weights.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::index::{Association, TurnPosition};
 /// Number of nearest candidates among which a seed divides itself.
 const NEAREST: usize = 10;
 
-/// Activation of candidates, 0 to the number of kinds of edges.
+/// Weighted activation of candidates.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Activation(HashMap<(PartitionId, MemoryId), f32>);
 
@@ -39,17 +39,30 @@ pub(super) struct Seed {
 pub(super) struct Edges {
     pub(super) partition: PartitionId,
     pub(super) associations: Vec<Association>,
+    /// Activation along links, evidence and entities.
+    pub(super) linked: Vec<(MemoryId, f32)>,
+}
+
+/// Weights of the kinds of edges.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct EdgeWeights {
+    /// Of similarity and of shared terms, each.
+    pub(super) associations: f32,
+    /// Of links, evidence and entities.
+    pub(super) links: f32,
 }
 
 /// Activation by `seeds` along `edges`. `position` is the position of a candidate that is a turn.
 pub(super) fn activation(
     seeds: &[Seed],
     edges: &[Edges],
+    weights: EdgeWeights,
     position: impl Fn(PartitionId, MemoryId) -> Option<TurnPosition>,
 ) -> Activation {
     let best = seeds.iter().map(|seed| seed.score).fold(f32::MIN_POSITIVE, f32::max);
-    let (mut similarity, mut terms) = (Step::default(), Step::default());
-    for Edges { partition, associations } in edges {
+    let (mut similarity, mut terms, mut links) = (Step::default(), Step::default(), Step::default());
+    for Edges { partition, associations, linked } in edges {
+        linked.iter().for_each(|(to, mass)| links.add((*partition, *to), *mass));
         let is_beside = |one: MemoryId, other: MemoryId| {
             let pair = position(*partition, one).zip(position(*partition, other));
             pair.is_some_and(|(one, other)| one.session == other.session && one.seq.abs_diff(other.seq) <= 1)
@@ -73,8 +86,10 @@ pub(super) fn activation(
         }
     }
     let mut sum = HashMap::new();
-    for step in [similarity, terms] {
-        step.add_scaled_to(&mut sum);
+    for (step, weight) in
+        [(similarity, weights.associations), (terms, weights.associations), (links, weights.links)]
+    {
+        step.add_scaled_to(&mut sum, weight);
     }
     Activation(sum)
 }
@@ -90,10 +105,10 @@ impl Step {
         }
     }
 
-    fn add_scaled_to(self, sum: &mut HashMap<(PartitionId, MemoryId), f32>) {
+    fn add_scaled_to(self, sum: &mut HashMap<(PartitionId, MemoryId), f32>, weight: f32) {
         let most = self.0.values().copied().fold(0.0, f32::max);
-        if most > 0.0 {
-            self.0.into_iter().for_each(|(at, mass)| *sum.entry(at).or_default() += mass / most);
+        if most > 0.0 && weight > 0.0 {
+            self.0.into_iter().for_each(|(at, mass)| *sum.entry(at).or_default() += weight * mass / most);
         }
     }
 }
@@ -118,8 +133,20 @@ mod tests {
         Association { from: id(from), to: id(to), similarity: Some(similarity), shared_terms }
     }
 
+    const WEIGHTS: EdgeWeights = EdgeWeights { associations: 1.0, links: 0.5 };
+
     fn spread(seeds: &[Seed], associations: Vec<Association>) -> Activation {
-        activation(seeds, &[Edges { partition: HERE, associations }], |_, _| None)
+        let edges = [Edges { partition: HERE, associations, linked: Vec::new() }];
+        activation(seeds, &edges, WEIGHTS, |_, _| None)
+    }
+
+    #[test]
+    fn links_are_scaled_and_weighted_on_their_own() {
+        let linked = vec![(id(3), 8.0), (id(4), 2.0)];
+        let edges = [Edges { partition: HERE, associations: vec![edge(1, 3, 0.5, 0.0)], linked }];
+        let activation = activation(&[seed(1, 1.0)], &edges, WEIGHTS, |_, _| None);
+        assert!(close(activation.of(HERE, id(3)), 1.5), "{activation:?}");
+        assert!(close(activation.of(HERE, id(4)), 0.125), "{activation:?}");
     }
 
     fn close(one: f32, other: f32) -> bool {
@@ -142,8 +169,8 @@ mod tests {
         let at = |number: u32| Some(TurnPosition { session: 0, seq: number });
         let position = |_, memory: MemoryId| at(u32::try_from(memory.0.as_u128()).expect("small"));
         let associations = vec![edge(1, 2, 0.9, 0.0), edge(1, 5, 0.3, 0.0)];
-        let edges = [Edges { partition: HERE, associations }];
-        let activation = activation(&[seed(1, 1.0)], &edges, position);
+        let edges = [Edges { partition: HERE, associations, linked: Vec::new() }];
+        let activation = activation(&[seed(1, 1.0)], &edges, WEIGHTS, position);
         assert_eq!((activation.of(HERE, id(2)), activation.of(HERE, id(5))), (0.0, 1.0));
     }
 

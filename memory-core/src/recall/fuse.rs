@@ -31,7 +31,7 @@ pub(super) struct ScoringContext {
     pub(super) asked_state: Option<AskedState>,
     /// Zone of the days of memories whose time has no offset of its own.
     pub(super) zone: Zone,
-    /// Activation of candidates by the best ones, where it is above 0.
+    /// Weighted activation of candidates by the best ones, where it is above 0.
     pub(super) activation: Activation,
 }
 
@@ -157,7 +157,7 @@ impl<'a> Conversation<'a> {
 
     /// All scores of a candidate: its own, and those that follow from the conversation and from the query.
     fn score(&self, (partition, candidate): &(PartitionId, Candidate)) -> SignalScores {
-        let Weights { speaker, time, graph, .. } = self.scoring.weights;
+        let Weights { speaker, time, .. } = self.scoring.weights;
         let mut scores = own_scores(candidate, &self.scale, &self.scoring.weights);
         let share = self.neighbour_share(*partition, candidate.position);
         scores.set(SignalName::Neighbours, Scored::positive(share, share));
@@ -171,7 +171,7 @@ impl<'a> Conversation<'a> {
         };
         scores.set(SignalName::Time, Scored::positive(fit, time * fit));
         let activation = self.scoring.activation.of(*partition, candidate.memory);
-        scores.set(SignalName::Graph, Scored::positive(activation, graph * activation));
+        scores.set(SignalName::Graph, Scored::positive(activation, activation));
         scores
     }
 

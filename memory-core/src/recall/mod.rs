@@ -168,7 +168,11 @@ impl Engine {
             degraded.push(Degraded::VersionsLeftOut);
         }
         let mut scoring = self.scoring(request, view.now, self.zone_of_request(caller, request));
-        if !self.activate(&searched, &mut scoring, deadline).instrument(debug_span!("graph")).await? {
+        if !self
+            .activate(&targets, &searched, &mut scoring, deadline)
+            .instrument(debug_span!("graph"))
+            .await?
+        {
             degraded.push(Degraded::GraphDeadline);
         }
         let limit = self.candidates_to_load(request);

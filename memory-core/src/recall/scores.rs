@@ -61,9 +61,8 @@ pub(super) fn fusion_weight(signal: SignalName, weights: &Weights) -> f32 {
         SignalName::Speaker => weights.speaker,
         SignalName::Time => weights.time,
         SignalName::Supersession => weights.supersession,
-        SignalName::Graph => weights.graph,
-        // Scaled to 1 inside the scan, and already weighted by turn.
-        SignalName::Dense | SignalName::Neighbours | SignalName::Rerank => 1.0,
+        // Scaled to 1 inside the scan, weighted by turn, and weighted by kind of edge.
+        SignalName::Dense | SignalName::Neighbours | SignalName::Graph | SignalName::Rerank => 1.0,
     }
 }
 

@@ -149,10 +149,13 @@ signals! {
         /// Weight of superseding other matches, where the query asks for the present or an earlier state.
         supersession: 3.0,
     }
-    /// Activation by the best matches of the query along the edges of the graph: similarity, shared rare terms, links.
+    /// Activation by the best matches of the query: along similarity and shared rare terms, and along links and evidence.
     Graph = "graph" {
-        /// Weight of the activation by the best matches.
-        graph: 0.0,
+        /// Weight of the activation by the best matches along similarity and shared rare terms.
+        graph: 0.3,
+        /// Weight of the activation by the best matches along links, evidence and entities. The first recall of an owner with it
+        /// loads the graph of the owner.
+        links: 0.0,
     }
     /// Score of the cross-encoder. It replaces the fused score of the candidates that it reads.
     Rerank = "rerank" {}

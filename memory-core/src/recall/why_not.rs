@@ -37,7 +37,7 @@ impl Engine {
             let Some(inspection) = self.index.inspect(*partition, memory, &query).await? else { continue };
             let searched = self.search(&targets, &request, vector.clone(), &Deadline::NONE).await?;
             let mut scoring = self.scoring(&request, now, self.zone_of_request(caller, &request));
-            self.activate(&searched, &mut scoring, &Deadline::NONE).await?;
+            self.activate(&targets, &searched, &mut scoring, &Deadline::NONE).await?;
             let order = fuse::fuse(&searched.candidates, &scoring, usize::MAX);
             let rank = order.iter().position(|one| one.memory == memory);
             let scored = match rank.and_then(|rank| order.get(rank)) {

@@ -138,9 +138,12 @@ pub struct Weights {
     /// Weight of superseding other matches, where the query asks for the present or an earlier state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersession: Option<f32>,
-    /// Weight of the activation by the best matches along similarity, shared rare terms and links.
+    /// Weight of the activation by the best matches along similarity and shared rare terms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub graph: Option<f32>,
+    /// Weight of the activation by the best matches along links, evidence and entities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<f32>,
 }
 
 /// Response of `POST /v1/recall`.
