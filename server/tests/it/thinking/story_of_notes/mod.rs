@@ -78,8 +78,7 @@ fn answer(script: Script, request: &Recorded) -> Step {
     let lines: Vec<Value> =
         material.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect();
     let with = |letter: char| {
-        let is = move |handle: &&Value| handle.as_str().is_some_and(|handle| handle.starts_with(letter));
-        lines.iter().filter(move |line| is(&&line["handle"]))
+        lines.iter().filter(move |line| line["handle"].as_str().is_some_and(|it| it.starts_with(letter)))
     };
     let handles: Vec<&Value> = with('t').map(|line| &line["handle"]).collect();
     let seen = format!("Seen in the garden: {}.", marks(material).join(", "));
