@@ -37,16 +37,12 @@ const MARK: &str = "zqpond";
 /// Variations of the script.
 #[derive(Clone, Copy, Debug, Default)]
 struct Script {
-    /// Mark of turns whose analysis is never answered.
-    hangs_at: Option<&'static str>,
-    /// Mark of turns that an analysis leaves out.
-    blind_to: Option<&'static str>,
     /// Time until an answer.
     delay: Duration,
 }
 
 async fn start(script: Script) -> ScriptedModel {
-    ScriptedModel::start(move |request| answer(script, request).after(script.delay)).await
+    ScriptedModel::start(move |request| answer(request).after(script.delay)).await
 }
 
 /// Variables of a server that makes facts, notes and digests with this service.
@@ -73,7 +69,7 @@ fn marks(text: &str) -> Vec<String> {
     marks
 }
 
-fn answer(script: Script, request: &Recorded) -> Step {
+fn answer(request: &Recorded) -> Step {
     let material = request.user();
     let lines: Vec<Value> =
         material.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect();
@@ -82,10 +78,7 @@ fn answer(script: Script, request: &Recorded) -> Step {
     };
     let handles: Vec<&Value> = with('t').map(|line| &line["handle"]).collect();
     let seen = format!("Seen in the garden: {}.", marks(material).join(", "));
-    let shows = |mark: &str| with('t').any(|line| line.to_string().contains(mark));
     match request.schema_name() {
-        "analyse" if script.hangs_at.is_some_and(shows) => Step::hang(),
-        "analyse" if script.blind_to.is_some_and(shows) => Step::json(&json!({"notes": []})),
         "analyse" => {
             let notes: Vec<Value> = handles.iter().map(|id| described(id, material)).collect();
             Step::json(&json!({ "notes": notes }))
