@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::super::state::{export, settled};
 use super::told::the_rest_is_remade;
 use super::traces::{assert_purged, traces};
-use super::{MARK, Script, VICTIM, copy, start, tell, variables};
+use super::{MARK, VICTIM, copy, start, tell, variables};
 use crate::process::ServerProcess;
 
 /// Longest time between the request and a kill that may come before the answer, in milliseconds.
@@ -84,7 +84,7 @@ async fn an_erasure_with_kills_in_between_is_not_acknowledged_and_whole_or_compl
     let kills = if is_long_form() { 60 } else { 8 };
     let mut rng = Rng::new(first_seed());
     let told = tempfile::tempdir().unwrap();
-    let model = start(Script { delay: Duration::from_millis(15), ..Script::default() }).await;
+    let model = start(Duration::from_millis(15)).await;
     let variables = variables(&model);
     let server = ServerProcess::start_in(told.path(), &variables).await;
     let turns = tell(&server.client).await;

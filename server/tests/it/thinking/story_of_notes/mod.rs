@@ -34,15 +34,9 @@ const VICTIM: usize = 2;
 /// Mark of the turn that is erased.
 const MARK: &str = "zqpond";
 
-/// Variations of the script.
-#[derive(Clone, Copy, Debug, Default)]
-struct Script {
-    /// Time until an answer.
-    delay: Duration,
-}
-
-async fn start(script: Script) -> ScriptedModel {
-    ScriptedModel::start(move |request| answer(request).after(script.delay)).await
+/// Service that answers after this time.
+async fn start(delay: Duration) -> ScriptedModel {
+    ScriptedModel::start(move |request| answer(request).after(delay)).await
 }
 
 /// Variables of a server that makes facts, notes and digests with this service.

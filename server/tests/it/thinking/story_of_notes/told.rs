@@ -1,6 +1,7 @@
 //! The story as it is told, and what is left of it after the erasure of one turn.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use engrain::Client;
 use engrain::client::{GraphOptions, NeighboursQuery};
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use super::super::month::{ask, scope};
 use super::super::state::{facts, memories, profile, settled};
 use super::traces::{assert_purged, traces, working_memory};
-use super::{MARK, SAID, Script, VICTIM, bob, start, tell, variables};
+use super::{MARK, SAID, VICTIM, bob, start, tell, variables};
 use crate::process::ServerProcess;
 
 /// Note of a turn.
@@ -134,7 +135,7 @@ pub(super) async fn the_rest_is_remade(client: &Client, turns: &[Uuid], context:
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erased_turn_leaves_no_trace_in_anything_and_the_rest_is_remade() {
     let directory = tempfile::tempdir().unwrap();
-    let model = start(Script::default()).await;
+    let model = start(Duration::ZERO).await;
     let server = ServerProcess::start_in(directory.path(), &variables(&model)).await;
     let client = &server.client;
     let turns = tell(client).await;

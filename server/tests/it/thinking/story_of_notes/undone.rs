@@ -1,12 +1,14 @@
 //! Undo of one evolution: every touched note is as it was, and all other memories stay as they are.
 
+use std::time::Duration;
+
 use engrain::formats::CanonicalExport;
 use engrain::wire::{ExportLine, Kind, UndoJob};
 
 use super::super::state::{export, memories, settled};
 use super::kills::canonical;
 use super::told::note_of;
-use super::{SAID, Script, say, start, variables};
+use super::{SAID, say, start, variables};
 use crate::process::ServerProcess;
 
 fn is_note(line: &ExportLine) -> bool {
@@ -26,7 +28,7 @@ fn with_notes_of(earlier: Vec<ExportLine>, later: Vec<ExportLine>) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_undo_of_an_evolution_job_restores_every_note_that_it_touched() {
     let directory = tempfile::tempdir().unwrap();
-    let model = start(Script::default()).await;
+    let model = start(Duration::ZERO).await;
     let server = ServerProcess::start_in(directory.path(), &variables(&model)).await;
     let client = &server.client;
     let mut turns = Vec::new();
