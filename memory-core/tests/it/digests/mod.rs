@@ -1,6 +1,7 @@
 //! Digests of days and of all days, and the portrait, through the engine: extractive or by a scripted language model.
 
 mod again;
+mod conformance;
 mod remade;
 mod world;
 

@@ -16,4 +16,5 @@ mod operations;
 mod refusals;
 mod script;
 mod state;
+mod story_of_notes;
 mod undo;
