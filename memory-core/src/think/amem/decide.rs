@@ -30,10 +30,8 @@ const SUGGESTED: &str = "suggested connection";
 pub(super) struct KnownNote {
     /// Present version.
     pub(super) memory: Memory,
-    /// Version as the analysis made it, without any evolution.
-    pub(super) base: Memory,
-    /// Inputs of that version: its turn as the evidence, and the turns that were analysed together with it.
-    pub(super) base_inputs: Vec<Input>,
+    /// The turn of the note, as the evidence of that version.
+    pub(super) own_turn: Vec<Input>,
     /// Inputs of the present version.
     pub(super) present_inputs: Vec<Input>,
     /// Inputs of the version that made the present links.
@@ -129,15 +127,31 @@ pub(super) fn fitting(
     kept
 }
 
+/// Part of a note that a prompt shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Face {
+    /// New note, with its description.
+    New,
+    /// Earlier note, with its description.
+    Described,
+    /// Earlier note, by its text alone: what is made of it then depends on one turn, and not on all that were in view when
+    /// it was described.
+    Text,
+}
+
 /// Line of a note in a prompt. JSON strings are the fence: a text cannot end its line.
-pub(super) fn line(handle: &str, (memory, is_new): (&Memory, bool), zone: &Zone) -> String {
+pub(super) fn line(handle: &str, (memory, face): (&Memory, Face), zone: &Zone) -> String {
     let text = memory.text.get(..memory.text.floor_char_boundary(TEXT_BYTES_AT_MOST)).unwrap_or_default();
     let names = |names: &[Name]| names.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
+    let said_at = zone.or_own(memory.happened.offset).for_readers(memory.happened.at);
+    if face == Face::Text {
+        return json!({ "id": handle, "is_new": false, "said_at": said_at, "text": text }).to_string();
+    }
     let annotation = memory.annotation.clone().unwrap_or_default();
     json!({
         "id": handle,
-        "is_new": is_new,
-        "said_at": zone.or_own(memory.happened.offset).for_readers(memory.happened.at),
+        "is_new": face == Face::New,
+        "said_at": said_at,
         "text": text,
         "keywords": names(&annotation.keywords),
         "tags": names(&memory.tags),

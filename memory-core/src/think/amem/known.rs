@@ -122,11 +122,10 @@ fn known(
     let is_today = |version: &&Memory| version.version > 1 && version.recorded_at.day() == now.day();
     let changed_today = versions.iter().filter(is_today).count();
     Some(KnownNote {
-        base_inputs: of(&base)?,
+        own_turn: of(&base)?.into_iter().filter(|input| input.is_evidence).collect(),
         present_inputs: of(&present)?,
         link_inputs: linked.and_then(of).unwrap_or_default(),
         memory: present,
-        base,
         changed_today,
         is_by_hand,
     })

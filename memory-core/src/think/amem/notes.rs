@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::analyse::{self, AnalyseContract};
-use super::decide::{Decision, EDITS_PER_DAY, KnownNote, fitting, line};
+use super::decide::{Decision, EDITS_PER_DAY, Face, KnownNote, fitting, line};
 use super::evolve::{self, EvolveContract};
 use super::fields::NoteFields;
 use super::known::Reader;
@@ -307,10 +307,10 @@ impl Work<'_> {
         let is_present = self.manner.is_paper;
         let inputs = |note: &'_ KnownNote| match is_present {
             true => note.present_inputs.clone(),
-            false => note.base_inputs.clone(),
+            false => note.own_turn.clone(),
         };
         let new: Vec<Input> = new.iter().flat_map(|(_, inputs)| inputs.clone()).collect();
-        let line = |note: &KnownNote| line("n00", (seen(note, is_present), false), self.zone);
+        let line = |note: &KnownNote| line("n00", (&note.memory, face(is_present)), self.zone);
         fitting(known, inputs, &new, (self.engine.thinking.settings.prompt_tokens, line))
     }
 
@@ -354,8 +354,8 @@ impl Work<'_> {
 
     /// Lines of the notes of a call, the new ones first.
     fn lines(&self, shown: &Shown<'_>) -> String {
-        let new = shown.new.iter().map(|(memory, _)| (memory, true));
-        let known = shown.known.iter().map(|note| (seen(note, shown.is_present), false));
+        let new = shown.new.iter().map(|(memory, _)| (memory, Face::New));
+        let known = shown.known.iter().map(|note| (&note.memory, face(shown.is_present)));
         let first = if self.manner.is_paper { 0 } else { 1_usize };
         let lines = (first..).zip(new.chain(known)).map(|(number, note)| match number {
             0 => line("new", note, self.zone),
@@ -365,9 +365,9 @@ impl Work<'_> {
     }
 }
 
-/// Version in which a known note is shown.
-fn seen(note: &KnownNote, is_present: bool) -> &Memory {
-    if is_present { &note.memory } else { &note.base }
+/// Part of a known note that is shown.
+fn face(is_present: bool) -> Face {
+    if is_present { Face::Described } else { Face::Text }
 }
 
 /// True for a note that an erasure left without a description, and nobody has described since.

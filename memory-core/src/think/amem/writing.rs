@@ -90,7 +90,7 @@ fn link(to: MemoryId, relation: &str, reason: Option<String>) -> Option<Link> {
 pub(super) struct Shown<'a> {
     pub(super) new: &'a [(Memory, Vec<Input>)],
     pub(super) known: &'a [KnownNote],
-    /// True if known notes were shown in their present version, and not as the analysis made them.
+    /// True if known notes were shown in their present version, and not by their texts alone.
     pub(super) is_present: bool,
 }
 
@@ -104,7 +104,7 @@ impl Shown<'_> {
 
     /// Inputs of the version in which a known note is shown.
     pub(super) fn inputs_of<'n>(&self, note: &'n KnownNote) -> &'n [Input] {
-        if self.is_present { &note.present_inputs } else { &note.base_inputs }
+        if self.is_present { &note.present_inputs } else { &note.own_turn }
     }
 
     fn id(&self, place: usize) -> Option<MemoryId> {
@@ -153,7 +153,7 @@ impl Shown<'_> {
             let note = place.checked_sub(self.new.len()).and_then(|at| self.known.get(at));
             let Some(note) = note.filter(|note| is_allowed(note, fields, edits_per_day)) else { continue };
             // The version carries the links of the one before, and so all that they were made of.
-            let inputs = self.inputs(&evidence(&note.base_inputs), &note.link_inputs);
+            let inputs = self.inputs(&evidence(&note.own_turn), &note.link_inputs);
             let derivation = made.of(next_id(), inputs);
             let memory = Memory {
                 version: note.memory.version.saturating_add(1),
