@@ -156,9 +156,7 @@ fn later_context(text: &str) -> String {
 fn sentences(lines: &[Value], field: &str) -> Vec<Value> {
     let items: Vec<&Value> = lines.iter().filter(|line| handle(line).is_some()).collect();
     let every = items.len().div_ceil(SENTENCES).max(1);
-    let sentence = |line: &&Value| {
-        json!({ "text": quotation(line["text"].as_str().unwrap_or_default()), field: [line["handle"]] })
-    };
+    let sentence = |line: &&Value| json!({ "text": quotation(line["text"].as_str().unwrap_or_default()), field: [line["handle"]] });
     items.iter().step_by(every).map(sentence).collect()
 }
 
@@ -204,7 +202,8 @@ mod tests {
 
     #[test]
     fn only_user_turns_to_be_read_have_a_fact() {
-        let turns = [turn("t1", "user"), turn("c1", "user"), turn("t2", "assistant"), turn("t3", "Ann (user)")];
+        let turns =
+            [turn("t1", "user"), turn("c1", "user"), turn("t2", "assistant"), turn("t3", "Ann (user)")];
         let facts = turns.map(|turn| fact(&turn));
         let subjects = facts.map(|fact| fact.map(|fact| (fact["subject"].clone(), fact["evidence"].clone())));
         assert_eq!(subjects[0], Some((json!("user"), json!(["t1"]))));
@@ -217,7 +216,8 @@ mod tests {
     fn each_turn_to_be_read_has_a_description() {
         let shown = lines(&[turn("c1", "user"), turn("t1", "user"), turn("t2", "assistant")]);
         let reply = reply("analyse", &shown);
-        let ids: Vec<&Value> = reply["notes"].as_array().expect("a list").iter().map(|it| &it["id"]).collect();
+        let ids: Vec<&Value> =
+            reply["notes"].as_array().expect("a list").iter().map(|it| &it["id"]).collect();
         assert_eq!(ids, ["t1", "t2"]);
         assert_eq!(reply["notes"][0]["context"], "The speaker says: I have a cat.");
     }
@@ -232,7 +232,8 @@ mod tests {
             .map(|link| (link["from"].as_str().expect("a handle"), link["to"].as_str().expect("a handle")))
             .collect();
         assert_eq!(pairs, [("n1", "n3"), ("n1", "n4"), ("n2", "n5"), ("n2", "n6")]);
-        let edits: Vec<&Value> = reply["edits"].as_array().expect("a list").iter().map(|it| &it["id"]).collect();
+        let edits: Vec<&Value> =
+            reply["edits"].as_array().expect("a list").iter().map(|it| &it["id"]).collect();
         assert_eq!(edits, ["n3", "n7"]);
         assert_eq!(reply["edits"][0]["context"], "Spoken of again: Text 1.");
     }
@@ -247,9 +248,8 @@ mod tests {
         let new = json!({"id": "new", "text": "A new one.", "tags": ["b"]});
         let reply = reply("amem_paper", &format!("{new}\n{}", notes(0, 5)));
         assert_eq!(reply["suggested_connections"], json!(["n1", "n2"]));
-        let contexts = json!([
-            "Spoken of again: A new one.", "Old.", "Old.", "Old.", "Spoken of again: A new one."
-        ]);
+        let contexts =
+            json!(["Spoken of again: A new one.", "Old.", "Old.", "Old.", "Spoken of again: A new one."]);
         assert_eq!(reply["new_context_neighborhood"], contexts);
         assert_eq!(reply["new_tags_neighborhood"].as_array().map(Vec::len), Some(5));
     }
@@ -266,9 +266,8 @@ mod tests {
 
     #[test]
     fn a_full_portrait_replaces_the_earliest_statement_that_is_not_fixed() {
-        let statement = |number: usize| {
-            json!({"handle": format!("s{number}"), "fixed": number == 1, "text": "Old."})
-        };
+        let statement =
+            |number: usize| json!({"handle": format!("s{number}"), "fixed": number == 1, "text": "Old."});
         let insight = json!({"handle": "t1", "day": "2026-11-26", "text": "Likes cats."});
         let shown = |count: usize| {
             let all: Vec<Value> = (1..=count).map(statement).chain([insight.clone()]).collect();
