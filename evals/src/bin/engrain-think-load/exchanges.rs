@@ -1,5 +1,6 @@
 //! Throughput of thinking: exchanges of many users, from the first add until all queues are empty.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,8 +9,14 @@ use std::time::Instant;
 use clap::Args;
 use engrain::Client;
 use engrain::wire::{AddTurns, NewTurn, Role, Scope};
+use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{Setting, queues};
+
+/// Number of turns of an exchange, and of its notes.
+const TURNS: u64 = 2;
+/// Number of exchanges in one request of those that are there before the measurement.
+const EXCHANGES_BEFORE: u64 = 50;
 
 const COLOURS: [&str; 16] = [
     "red",
@@ -53,11 +60,33 @@ pub(crate) struct Options {
     /// Add the exchanges of a user one by one, each after the thinking about the one before it.
     #[arg(long)]
     wait: bool,
+    /// Expect notes: fail if the server asked for none (`thinking.notes`, or the profile `amem.paper`).
+    #[arg(long)]
+    notes: bool,
+    /// Expect digests: fail if the server asked for none (`thinking.digests`). A user's day has one from 32 turns on.
+    #[arg(long)]
+    digests: bool,
+    /// Number of notes, of all users together, that are made before the measurement.
+    #[arg(long, default_value_t = 0)]
+    notes_before: u64,
+}
+
+impl Options {
+    fn users(&self) -> u64 {
+        self.users.max(1)
+    }
+
+    /// Number of exchanges of each user that are there before the measurement.
+    fn before(&self) -> u64 {
+        self.notes_before.div_ceil(self.users().saturating_mul(TURNS))
+    }
 }
 
 /// Adds all exchanges, waits for the queues and prints the rates.
 pub(crate) async fn measure(setting: &Setting, options: &Options) -> Result<(), Box<dyn Error>> {
+    fill(setting, options).await?;
     queues::wait_until_empty(&setting.client).await?;
+    let counts_before = setting.responder.counts();
     let began = Instant::now();
     let next = Arc::new(AtomicU64::new(0));
     let tasks: Vec<_> = (0..options.clients)
@@ -84,6 +113,43 @@ pub(crate) async fn measure(setting: &Setting, options: &Options) -> Result<(), 
         count / took.as_secs_f64(),
         queues::failed(&setting.client).await?,
     );
+    for (is_expected, contracts) in
+        [(options.notes, ["evolve", "amem_paper"]), (options.digests, ["digest_day", "digest_global"])]
+    {
+        let calls = |contract: &&str| {
+            let count = |counts: &BTreeMap<String, u64>| counts.get(*contract).copied().unwrap_or_default();
+            count(&setting.responder.counts()).saturating_sub(count(&counts_before))
+        };
+        let calls: u64 = contracts.iter().map(calls).sum();
+        if is_expected && calls == 0 {
+            return Err(format!("the server made no call of {}", contracts.join(" or ")).into());
+        }
+    }
+    Ok(())
+}
+
+/// Adds the exchanges that are there before the measurement, several users at the same time, and says how fast they were
+/// thought about.
+async fn fill(setting: &Setting, options: &Options) -> Result<(), Box<dyn Error>> {
+    let before = options.before();
+    if before == 0 {
+        return Ok(());
+    }
+    let began = Instant::now();
+    let users = stream::iter(0..options.users()).map(|user| async move {
+        for first in (0..before).step_by(EXCHANGES_BEFORE as usize) {
+            let mut request = exchange(&setting.user_prefix, user, first, false);
+            let more = (first + 1..before.min(first + EXCHANGES_BEFORE))
+                .flat_map(|number| exchange(&setting.user_prefix, user, number, false).turns);
+            request.turns.extend(more);
+            setting.client.add_turns(&request).await?;
+        }
+        Ok::<(), engrain::Error>(())
+    });
+    users.buffer_unordered(options.clients.max(1) as usize).try_collect::<Vec<()>>().await?;
+    queues::wait_until_empty(&setting.client).await?;
+    let (count, took) = ((before * options.users()) as f64, began.elapsed().as_secs_f64());
+    println!("before: {count} exchanges in {took:.2} s ({:.1} exchanges/s)", count / took);
     Ok(())
 }
 
@@ -94,7 +160,7 @@ async fn add_users(
     options: &Options,
     next: &AtomicU64,
 ) -> Result<(), engrain::Error> {
-    let users = options.users.max(1);
+    let (users, before) = (options.users(), options.before());
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if options.wait {
@@ -102,13 +168,13 @@ async fn add_users(
                 return Ok(());
             }
             for place in 0..options.exchanges / users {
-                client.add_turns(&exchange(prefix, number, place, true)).await?;
+                client.add_turns(&exchange(prefix, number, before + place, true)).await?;
             }
         } else {
             if number >= options.exchanges {
                 return Ok(());
             }
-            client.add_turns(&exchange(prefix, number % users, number / users, false)).await?;
+            client.add_turns(&exchange(prefix, number % users, before + number / users, false)).await?;
         }
     }
 }

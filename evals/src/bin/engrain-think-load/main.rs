@@ -2,7 +2,7 @@
 //! tokens per turn, measured through the SDK.
 //!
 //! The language model is an instant responder in this process, on a real socket ([`responder`]). The server is started with
-//! it as the back end of `extract` and `organise`, so that the measurement has everything but the model.
+//! it as the back end of the tasks to measure, so that the measurement has everything but the model.
 
 #![expect(clippy::print_stdout, reason = "a command line tool")]
 
@@ -10,6 +10,7 @@ mod costs;
 mod exchanges;
 mod latency;
 mod queues;
+mod replies;
 mod responder;
 
 use std::error::Error;
@@ -18,6 +19,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use engrain::Client;
+
+use self::responder::Responder;
 
 /// Timeout of one request: an add with `wait` answers after thinking.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
@@ -56,6 +59,7 @@ enum Mode {
 struct Setting {
     client: Client,
     user_prefix: String,
+    responder: Responder,
 }
 
 #[tokio::main]
@@ -65,13 +69,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let client = Client::builder(&args.server).timeout(REQUEST_TIMEOUT).build()?;
     let version = client.version().await?;
     println!("server {} {}, embedder {}", version.name, version.version, version.embedder);
-    let setting = Setting { client, user_prefix: args.user_prefix };
+    let setting = Setting { client, user_prefix: args.user_prefix, responder };
     match &args.mode {
         Mode::Throughput(options) => exchanges::measure(&setting, options).await?,
         Mode::Latency(options) => latency::measure(&setting, options).await?,
         Mode::Costs(options) => costs::measure(&setting, options).await?,
     }
-    let counts = responder.counts();
-    println!("replies of the responder: {} extract, {} organise", counts.extract, counts.organise);
+    let counts = setting.responder.counts();
+    let counts: Vec<String> =
+        counts.iter().map(|(contract, number)| format!("{number} {contract}")).collect();
+    println!("replies of the responder: {}", counts.join(", "));
     Ok(())
 }
