@@ -88,7 +88,8 @@ async fn a_digest_is_recalled_with_what_it_covers_and_takes_the_place_of_what_do
 
     let recalled = client.recall(&asked(600, Some(true))).await.unwrap();
     let found = recalled.memories.iter().find(|one| one.memory.id == day.id).expect("the digest");
-    assert_eq!((&found.covers, found.covers_count), (&turns, Some(30)));
+    let covered: BTreeSet<Uuid> = found.covers.iter().copied().collect();
+    assert_eq!((covered, found.covers_count), (turns.iter().copied().collect(), Some(30)));
     let block = &recalled.context;
     assert!(block.memory_ids.contains(&day.id) && block.tokens <= 600, "{block:?}");
     assert!(block.replaced_ids.len() >= 3, "{block:?}");

@@ -82,9 +82,9 @@ fn a_digest_takes_the_place_of_three_covered_turns_that_do_not_fit_and_of_the_wo
     let digest = memory(90, Kind::Digest, "Walks on five days, all of them long ones by the river");
     let coverage = Coverage::from([(digest.id, said.iter().map(source).collect())]);
     let ranked = pieces(said.iter().chain([&digest]));
-    let before = without_choice(&ranked, &[], &UTC, 90);
+    let before = without_choice(&ranked, &[], &UTC, 100);
     assert_eq!((before.memories, before.left_out), (ids(&said, &[0, 1]), 4));
-    let block = assemble(&ranked, &[&said[3]], &UTC, 90, &coverage);
+    let block = assemble(&ranked, &[&said[3]], &UTC, 100, &coverage);
     assert_eq!(block.memories, [said[0].id, digest.id]);
     assert_eq!((block.replaced, block.left_out), (ids(&said, &[1, 2, 3, 4]), 0));
     let roomy = assemble(&ranked, &[], &UTC, 1_000, &coverage);
@@ -97,7 +97,7 @@ fn a_digest_of_two_covered_turns_without_room_takes_no_place() {
     let digest = memory(90, Kind::Digest, "Walks");
     let coverage = Coverage::from([(digest.id, said.iter().skip(3).map(source).collect())]);
     let ranked = pieces(said.iter().chain([&digest]));
-    assert_eq!(assemble(&ranked, &[], &UTC, 90, &coverage), without_choice(&ranked, &[], &UTC, 90));
+    assert_eq!(assemble(&ranked, &[], &UTC, 100, &coverage), without_choice(&ranked, &[], &UTC, 100));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_digest_that_fits_only_in_the_place_of_what_it_does_not_cover_takes_no_place
     let digest = memory(90, Kind::Digest, &"long ".repeat(60));
     let coverage = Coverage::from([(digest.id, said.iter().skip(2).map(source).collect())]);
     let ranked = pieces(said.iter().chain([&digest]));
-    assert_eq!(assemble(&ranked, &[], &UTC, 90, &coverage), without_choice(&ranked, &[], &UTC, 90));
+    assert_eq!(assemble(&ranked, &[], &UTC, 100, &coverage), without_choice(&ranked, &[], &UTC, 100));
 }
 
 /// Turns, digests of some of them each, and a ranking of all.
