@@ -28,6 +28,16 @@ pub(crate) struct Piece<'a> {
     pub(crate) is_excerpt: bool,
 }
 
+/// Block with what a choice of digests needs to know of it.
+#[derive(Debug, Default)]
+pub(super) struct Assembled {
+    pub(super) context: Context,
+    /// Memories that did not fit.
+    pub(super) left_out: Vec<MemoryId>,
+    /// Tokens of the recalled memories in the block, estimated from above.
+    pub(super) ranked_tokens: u32,
+}
+
 /// Builds the block for a reader. `neighbours` are adjacent turns in order of priority.
 pub(crate) fn assemble(
     recalled: &[Piece<'_>],
@@ -35,8 +45,18 @@ pub(crate) fn assemble(
     reader: &Reader,
     budget_tokens: u32,
 ) -> Context {
+    assembled(recalled, neighbours, reader, budget_tokens).context
+}
+
+/// The same, with the memories that did not fit.
+pub(super) fn assembled(
+    recalled: &[Piece<'_>],
+    neighbours: &[&Memory],
+    reader: &Reader,
+    budget_tokens: u32,
+) -> Assembled {
     if budget_tokens == 0 {
-        return Context::default();
+        return Assembled::default();
     }
     let mut block = Block {
         lines: Vec::new(),
@@ -47,22 +67,24 @@ pub(crate) fn assemble(
         reader,
         budget_tokens,
     };
-    let mut left_out = 0;
+    let mut left_out = Vec::new();
     for piece in recalled {
         let is_taken = !piece.is_excerpt && block.take(piece, piece.memory.text.as_str());
         if !is_taken && !block.take_part(piece) {
-            left_out += 1;
+            left_out.push(piece.memory.id);
         }
     }
+    let ranked_tokens = block.tokens;
     for neighbour in neighbours {
         let piece = Piece { memory: neighbour, best_span: None, is_dated: false, is_excerpt: false };
         block.take(&piece, neighbour.text.as_str());
     }
-    block.finish(left_out)
+    let context = block.finish(&mut left_out);
+    Assembled { context, left_out, ranked_tokens }
 }
 
 /// Tokens of a line's dash and end, and of the first word's longer form after a blank.
-const LINE_TOKENS: u32 = 4;
+pub(super) const LINE_TOKENS: u32 = 4;
 /// Tokens of the blank after a note on validity, and of the note's longer form after a blank.
 const NOTE_TOKENS: u32 = 2;
 /// Tokens of the colon after a speaker, and of the speaker's longer form after a blank.
@@ -133,13 +155,14 @@ impl<'a> Block<'a> {
     }
 
     /// Lays the lines out. The costs are not proved bounds, so a block over the budget loses the line taken last until it fits.
-    fn finish(mut self, mut left_out: u32) -> Context {
+    fn finish(mut self, left_out: &mut Vec<MemoryId>) -> Context {
         loop {
-            let context = self.layout(left_out);
-            if context.tokens <= self.budget_tokens || self.lines.pop().is_none() {
+            let context = self.layout(u32::try_from(left_out.len()).unwrap_or(u32::MAX));
+            if context.tokens <= self.budget_tokens {
                 return context;
             }
-            left_out += 1;
+            let Some(line) = self.lines.pop() else { return context };
+            left_out.push(line.memory.id);
         }
     }
 
@@ -160,7 +183,8 @@ impl<'a> Block<'a> {
             let end = if is_last_of_heading { "\n\n" } else { "\n" };
             tokens += push_line(&mut text, line, end);
         }
-        Context { text, tokens, memories: lines.iter().map(|line| line.memory.id).collect(), left_out }
+        let memories = lines.iter().map(|line| line.memory.id).collect();
+        Context { text, tokens, memories, left_out, replaced: Vec::new() }
     }
 }
 

@@ -10,7 +10,9 @@ pub(crate) mod assemble;
 mod check;
 mod companions;
 mod contradictions;
+mod covered;
 mod deadline;
+mod digest_choice;
 mod digests;
 pub(crate) mod excerpt;
 mod faces;
@@ -53,6 +55,7 @@ use crate::index::{IndexQuery, View};
 use crate::scope::SearchTargets;
 use crate::text::time_expressions;
 use assemble::Piece;
+use covered::Covered;
 use deadline::Deadline;
 use fuse::{Fused, ScoringContext};
 use granted::Granted;
@@ -124,10 +127,17 @@ impl Engine {
         };
         let granted = Granted::of(&targets, &fused, &neighbours, &loaded);
         let reader = Reader { valid_at: view.valid.at, zone, granted: granted.all() };
-        let shown = Shown { neighbours: &neighbours, loaded: &loaded, paired: &paired, reader: &reader };
+        let covered = self.covered_in_time(&targets, &fused, &loaded, &deadline, &mut degraded).await?;
+        let shown = Shown {
+            neighbours: &neighbours,
+            loaded: &loaded,
+            paired: &paired,
+            reader: &reader,
+            covered: request.with_digests(&self.recall_settings).then_some(&covered),
+        };
         let context =
             debug_span!("assemble").in_scope(|| self.context(request.budget_tokens, &fused, &shown));
-        let memories = self.fitted(fused, loaded, &needs, &granted);
+        let memories = self.fitted(fused, loaded, &needs, (&granted, &covered));
         let reads = granted.reads(memories.iter().map(|one| one.memory.id), &context);
         timings.total = began.elapsed();
         timings.assemble = timings.total.saturating_sub(timings.embed + timings.search + timings.rerank);
@@ -300,7 +310,7 @@ impl Engine {
         fused: Vec<Fused>,
         mut loaded: Loaded,
         needs: &TextNeeds,
-        granted: &Granted,
+        (granted, covered): (&Granted, &Covered),
     ) -> Vec<RecalledMemory> {
         let mut room = TextRoom::new(self.limits.page_text_bytes, fused.len());
         let memories = fused.into_iter().filter_map(|one| {
@@ -308,7 +318,8 @@ impl Engine {
             let Fused { partition, score, explain, .. } = one;
             let excerpt = room.fit(&mut memory.text, before, explain.best_span, needs.max_text_bytes);
             let granted = granted.of_memory(memory.id).cloned();
-            Some(RecalledMemory { partition, memory, excerpt, granted, score, explain })
+            let covers = covered.of_digest(memory.id);
+            Some(RecalledMemory { partition, memory, excerpt, granted, covers, score, explain })
         });
         memories.collect()
     }
@@ -326,7 +337,12 @@ impl Engine {
             .collect();
         let radius = self.recall_settings.neighbouring_turns;
         let adjacent = neighbours::by_rank(fused, shown.neighbours, radius, shown.loaded);
-        assemble::assemble(&pieces, &adjacent, shown.reader, budget_tokens)
+        match shown.covered.map(Covered::coverage).filter(|coverage| !coverage.is_empty()) {
+            Some(coverage) => {
+                digest_choice::assemble(&pieces, &adjacent, shown.reader, budget_tokens, &coverage)
+            }
+            None => assemble::assemble(&pieces, &adjacent, shown.reader, budget_tokens),
+        }
     }
 }
 
@@ -345,6 +361,8 @@ struct Shown<'a> {
     /// Memories that contradict another one of the result.
     paired: &'a HashSet<MemoryId>,
     reader: &'a Reader,
+    /// Memories that digests cover, where digests may take their places.
+    covered: Option<&'a Covered>,
 }
 
 /// Candidates with their scores, best first, and where they were found.

@@ -1,4 +1,5 @@
-//! Steps 1 and 2 of recall: targets and query vector. The partitions of the targets are loaded while the query is embedded.
+//! Steps 1 and 2 of recall: targets and query vector. The targets are looked up and their partitions loaded while the query
+//! is embedded.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,19 +46,23 @@ impl Engine {
         degraded: &mut Vec<Degraded>,
     ) -> Result<ReadyTargets, Error> {
         let began = Instant::now();
-        let targets = self
-            .search_targets(caller, &request.scope, view, request.include_granted)
-            .instrument(debug_span!("scope"));
-        let targets = deadline.step(targets).await.transpose()?.unwrap_or_else(|| {
-            degraded.push(Degraded::SearchDeadline);
-            SearchTargets::default()
-        });
+        let loads = async {
+            let targets = self
+                .search_targets(caller, &request.scope, view, request.include_granted)
+                .instrument(debug_span!("scope"));
+            let targets = deadline.step(targets).await.transpose()?;
+            let are_late = targets.is_none();
+            let loads = self.ready(targets.unwrap_or_default(), deadline);
+            Ok::<_, Error>((loads.instrument(debug_span!("load_index")).await?, are_late))
+        };
         let query = async {
             let vector = self.query_vector(request, deadline).instrument(debug_span!("query")).await?;
             Ok((vector, began.elapsed()))
         };
-        let loads = self.ready(targets, deadline).instrument(debug_span!("load_index"));
-        let ((ready, loading), (vector, embed)) = try_join(loads, query).await?;
+        let (((ready, loading), are_late), (vector, embed)) = try_join(loads, query).await?;
+        if are_late {
+            degraded.push(Degraded::SearchDeadline);
+        }
         let vector = vector.unwrap_or_else(|reason| {
             degraded.push(reason);
             None

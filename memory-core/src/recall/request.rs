@@ -51,6 +51,10 @@ pub struct Recall {
     /// True to return also memories of other owners that grants open to the ids of the scope (ADR 0045). They are those of the
     /// present: a recall with a record time has none of them.
     pub include_granted: bool,
+    /// True to recall digests of days, of all days and of the portrait too, and to let those of events take the place of
+    /// what they cover in a context block that is too small; `None` for the engine's setting. A filter by kind or
+    /// namespace finds them in any case.
+    pub include_digests: Option<bool>,
     /// Conversation partner for whom the memories are recalled: those with an audience that does not name the partner are
     /// hidden. `None` for the owner's own view, in which nothing is hidden for its audience.
     pub partner: Option<Name>,
@@ -69,7 +73,7 @@ impl Recall {
         };
         View {
             filter: self.filter.clone(),
-            hides_digests: !settings.digests && !chooses(&self.filter),
+            hides_digests: !self.with_digests(settings) && !chooses(&self.filter),
             now,
             shared_only: false,
             opened: None,
@@ -77,6 +81,11 @@ impl Recall {
             known_at: self.as_of.known_at,
             partner: self.partner.clone(),
         }
+    }
+
+    /// True if digests are candidates, and compete for the context block with what they cover.
+    pub(super) fn with_digests(&self, settings: &RecallSettings) -> bool {
+        self.include_digests.unwrap_or(settings.digests)
     }
 
     fn asks_for_earlier_state(&self, now: Timestamp, zone: &Zone) -> bool {

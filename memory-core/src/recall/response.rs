@@ -56,10 +56,27 @@ pub struct RecalledMemory {
     pub excerpt: Option<Excerpt>,
     /// Grant through which the memory was read; `None` for one that the scope sees without a grant.
     pub granted: Option<GrantedBy>,
+    /// Memories that a digest covers; `None` for one that is no digest, was written by its owner, is read as of another record
+    /// time, or belongs to an owner that the scope does not name.
+    pub covers: Option<Covers>,
     /// Score that decides the rank. A memory that comes back only with one that it contradicts has that one's score.
     pub score: f32,
     /// Breakdown of the score.
     pub explain: Explanation,
+}
+
+/// Memories that were in view when a digest was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Covers {
+    /// The first of them: memories of turns, or digests; at most [`Covers::AT_MOST`].
+    pub memories: Vec<MemoryId>,
+    /// Number of all of them.
+    pub count: u32,
+}
+
+impl Covers {
+    /// Maximum number of ids of one digest.
+    pub const AT_MOST: usize = 100;
 }
 
 /// Grant through which a memory was read.
@@ -117,8 +134,10 @@ pub struct Context {
     pub tokens: u32,
     /// Memories in the block, in its order.
     pub memories: Vec<MemoryId>,
-    /// Number of recalled memories that did not fit.
+    /// Number of recalled memories that did not fit, and whose place no digest took.
     pub left_out: u32,
+    /// Recalled memories whose place a digest in the block took, best first: it covers them.
+    pub replaced: Vec<MemoryId>,
 }
 
 /// Part of a recall that was left out.
@@ -140,7 +159,7 @@ pub enum Degraded {
     GraphDeadline,
     /// The deadline passed before the memories were read: none is returned.
     TextsDeadline,
-    /// The deadline passed before the other sides of contradictions were read.
+    /// The deadline passed before the other sides of contradictions, or what digests cover, were read.
     ContextDeadline,
     /// The scope has more partitions than one recall searches.
     PartitionsLeftOut,

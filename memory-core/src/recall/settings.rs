@@ -21,7 +21,7 @@ pub struct RecallSettings {
     pub max_text_bytes: u32,
     /// Turns before and after a recalled one that may enter the context with it.
     pub neighbouring_turns: u32,
-    /// True to recall digests too where the filter does not ask for them by kind or namespace.
+    /// True to recall digests too where neither the request nor its filter, by kind or namespace, says so.
     pub digests: bool,
     /// Zone of owners and requests that name none.
     pub zone: Zone,

@@ -90,7 +90,8 @@ fn unscored(verdict: Verdict, recalled: &Recalled) -> WhyNot {
 fn verdict(hidden: Option<Hidden>, memory: MemoryId, recalled: &Recalled) -> Verdict {
     let is_returned = recalled.memories.iter().any(|one| one.memory.id == memory);
     let in_context = recalled.context.memories.contains(&memory);
-    if is_returned && (in_context || recalled.context.left_out == 0) {
+    let has_room = recalled.context.left_out == 0 && !recalled.context.replaced.contains(&memory);
+    if is_returned && (in_context || has_room) {
         return Verdict::Returned;
     }
     if is_returned {

@@ -234,6 +234,7 @@ pub fn question(scope: &Scope, query: &str) -> Recall {
         as_of: AsOf::default(),
         include_superseded: false,
         include_granted: true,
+        include_digests: None,
         partner: None,
     }
 }

@@ -144,6 +144,7 @@ const PURE: &[&str] = &[
     "recall/check.rs",
     "recall/contradictions.rs",
     "recall/faces.rs",
+    "recall/digest_choice.rs",
     "recall/digests.rs",
     "recall/fuse.rs",
     "recall/granted.rs",

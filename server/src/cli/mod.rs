@@ -6,6 +6,7 @@
 
 mod args;
 mod connect;
+mod digests;
 mod doctor;
 mod failure;
 mod grants;
@@ -22,6 +23,7 @@ mod serve;
 mod store;
 mod thinking;
 mod undo;
+mod working_memory;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -77,6 +79,8 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::List(args) => Box::pin(query::list(&global, args)).await,
         Command::Show(args) => Box::pin(query::show(&global, args)).await,
         Command::Profile(args) => Box::pin(thinking::profile(&global, args)).await,
+        Command::Digests(args) => Box::pin(digests::digests(&global, args)).await,
+        Command::WorkingMemory(args) => Box::pin(working_memory::working_memory(&global, args)).await,
         Command::Audit(args) => Box::pin(thinking::audit(&global, args)).await,
         Command::Timezone(args) => Box::pin(thinking::timezone(&global, args)).await,
         Command::Grant(command) => Box::pin(grants::grant(&global, command)).await,

@@ -17,6 +17,7 @@ pub(super) async fn recall(global: &Global, args: RecallArgs) -> Result<(), Fail
         filter: filter(&args.filter)?,
         budget_tokens: args.budget.or((!args.context && !global.json).then_some(0)),
         rerank: args.rerank.then_some(true),
+        include_digests: args.digests.then_some(true),
         timezone: args.timezone,
         ..RecallRequest::default()
     };

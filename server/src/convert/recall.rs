@@ -51,6 +51,7 @@ pub(crate) fn recall(
         zone: RequestedZone { named: Some(zone), ..requested },
         include_superseded: request.include_superseded,
         include_granted: request.include_granted.unwrap_or(true),
+        include_digests: request.include_digests,
         partner: fields::optional_name(request.partner.as_deref(), "partner")?,
     })
 }
@@ -107,10 +108,14 @@ pub(crate) fn recalled(recalled: Recalled) -> wire::RecallResponse {
 fn recalled_memory(found: RecalledMemory) -> wire::Recalled {
     let excerpt =
         found.excerpt.map(|Excerpt { span: (start, end), of_bytes }| wire::Excerpt { start, end, of_bytes });
+    let covers_count = found.covers.as_ref().map(|covers| covers.count);
+    let covers = found.covers.unwrap_or_default().memories;
     wire::Recalled {
         memory: memory(found.memory),
         excerpt,
         granted_by: found.granted.as_ref().map(granted_by),
+        covers: covers.into_iter().map(|id| id.0).collect(),
+        covers_count,
         score: found.score,
         explain: explain(found.explain),
     }
@@ -137,6 +142,7 @@ pub(super) fn context(context: Context) -> wire::Context {
         tokens: context.tokens,
         memory_ids: context.memories.into_iter().map(|id| id.0).collect(),
         left_out: context.left_out,
+        replaced_ids: context.replaced.into_iter().map(|id| id.0).collect(),
     }
 }
 

@@ -10,6 +10,8 @@ mod commands;
 #[cfg(feature = "testing")]
 mod crash;
 #[cfg(feature = "testing")]
+mod digests;
+#[cfg(feature = "testing")]
 mod end_to_end;
 #[cfg(feature = "hub")]
 #[path = "../../../memory-core/tests/it/fake_hub.rs"]

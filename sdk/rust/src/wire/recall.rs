@@ -75,6 +75,11 @@ pub struct RecallRequest {
     /// `as_of.known_at` returns none of them. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub include_granted: Option<bool>,
+    /// True to return also digests of days and of all days, and statements of the portrait; and to let a digest of events, or of a
+    /// session, take the place of memories that it covers in a context block that has no room for at least three of them.
+    /// A filter by kind or namespace finds digests in any case. Default: the server's setting `recall.digests`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub include_digests: Option<bool>,
     /// Conversation partner for whom the memories are recalled: memories whose `audience` is not empty and does not name
     /// the partner are hidden. Default: nobody, and nothing is hidden for its audience, which is the owner's own view.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -166,7 +171,7 @@ pub struct RecallResponse {
     /// the load goes on), `search_deadline` (owners that were not searched in time were left out), `graph_deadline`
     /// (edges between the memories found were left out), `texts_deadline`
     /// (the memories found could not be read in time: none is returned), `context_deadline` (other sides of
-    /// contradictions were left out), `partitions_left_out`, `versions_left_out` (a recall with `as_of.known_at` met the bound on
+    /// contradictions, or what digests cover, were left out), `partitions_left_out`, `versions_left_out` (a recall with `as_of.known_at` met the bound on
     /// memories changed since). Empty for a complete recall.
     pub degraded: Vec<String>,
     /// Extent of the search.
@@ -214,6 +219,14 @@ pub struct Recalled {
     /// Grant through which it was read, with its owner; absent for a memory that the scope sees without a grant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub granted_by: Option<GrantedBy>,
+    /// Of a digest: ids of the memories that were in view when it was made, turns or digests, whatever the filter; the first 100.
+    /// Those of the first 1,024 turns of a response are named. Empty for a digest that its owner wrote, that another owner shares or
+    /// grants, or that was changed after `as_of.known_at`.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub covers: Vec<Uuid>,
+    /// Of a digest with `covers`: number of all memories that were in view.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers_count: Option<u32>,
     /// Fused score; higher is better. Comparable only within one response. A memory that comes back only because it
     /// contradicts the one before it has that one's score and no signals.
     pub score: f32,
@@ -273,8 +286,11 @@ pub struct Context {
     pub tokens: u32,
     /// Ids of the memories in the block, neighbouring turns included, in the order of the block.
     pub memory_ids: Vec<Uuid>,
-    /// Number of recalled memories that did not fit.
+    /// Number of recalled memories that did not fit, without those of `replaced_ids`.
     pub left_out: u32,
+    /// Ids of the recalled memories whose place a digest in the block took, which covers them; see `include_digests`.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub replaced_ids: Vec<Uuid>,
 }
 
 /// Extent of the search.

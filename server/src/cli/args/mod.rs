@@ -14,9 +14,9 @@ use engrain::wire;
 use uuid::Uuid;
 
 pub(super) use grants::{GiveArgs, GrantCommand, GrantListArgs};
-pub(super) use query::{FilterArg, ListArgs, RecallArgs, ShowArgs};
+pub(super) use query::{FilterArg, ListArgs, RecallArgs, ShowArgs, WorkingMemoryArgs};
 pub(super) use scope::ScopeArgs;
-pub(super) use thinking::{AuditArgs, ProfileArgs, TimezoneArgs};
+pub(super) use thinking::{AuditArgs, DigestsArgs, ProfileArgs, TimezoneArgs};
 pub(super) use undo::{UndoArgs, UndoCommand};
 
 /// Long-term memory for LLM agents and chatbots.
@@ -76,6 +76,10 @@ pub(super) enum Command {
     Show(ShowArgs),
     /// Show what is true of a subject
     Profile(ProfileArgs),
+    /// Show digests of days and of all days, or the portrait
+    Digests(DigestsArgs),
+    /// Show the working memory of a session
+    WorkingMemory(WorkingMemoryArgs),
     /// Count junk, duplicate, looping and unsupported facts
     Audit(AuditArgs),
     /// Show or set the time zone in which the days of an owner are counted

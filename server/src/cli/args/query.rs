@@ -26,8 +26,26 @@ pub(in crate::cli) struct RecallArgs {
     /// Rerank the best candidates with the cross-encoder
     #[arg(long)]
     pub(in crate::cli) rerank: bool,
+    /// Recall digests too. Default: the server's setting
+    #[arg(long)]
+    pub(in crate::cli) digests: bool,
     #[command(flatten)]
     pub(in crate::cli) filter: FilterArg,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct WorkingMemoryArgs {
+    /// Name of the session
+    #[arg(value_name = "SESSION")]
+    pub(in crate::cli) session: String,
+    #[command(flatten)]
+    pub(in crate::cli) scope: ScopeArgs,
+    /// Maximum length of the context block, in tokens. Default: 2000
+    #[arg(long, value_name = "TOKENS")]
+    pub(in crate::cli) budget: Option<u32>,
+    /// Name of the person for whom it is read; leaves out what was said in confidence to others
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) partner: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Args)]

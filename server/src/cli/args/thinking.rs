@@ -1,6 +1,7 @@
 //! Arguments of the commands on derived facts and on the settings of an owner.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use engrain::wire;
 
 use super::scope::ScopeArgs;
 
@@ -20,6 +21,49 @@ pub(in crate::cli) struct ProfileArgs {
     /// Name of the person to whom it will be told; leaves out what was said in confidence to others
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) partner: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DigestsArgs {
+    #[command(flatten)]
+    pub(in crate::cli) scope: ScopeArgs,
+    /// Level. Default: all but the portrait
+    #[arg(long, value_enum)]
+    pub(in crate::cli) level: Option<LevelArg>,
+    /// First day, such as 2023-05-08, in the owner's time zone
+    #[arg(long, value_name = "DAY")]
+    pub(in crate::cli) from: Option<String>,
+    /// Last day
+    #[arg(long, value_name = "DAY")]
+    pub(in crate::cli) to: Option<String>,
+    /// Name of the person to whom they will be told; leaves out what was said in confidence to others
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) partner: Option<String>,
+}
+
+/// Level of digests, by its name on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(in crate::cli) enum LevelArg {
+    /// Events of one day
+    EventsDay,
+    /// Events of all days
+    EventsAll,
+    /// Traits and mood that one day shows
+    PersonalityDay,
+    /// Statements of the portrait
+    Portrait,
+}
+
+impl From<LevelArg> for wire::DigestLevel {
+    fn from(level: LevelArg) -> Self {
+        match level {
+            LevelArg::EventsDay => Self::EventsDay,
+            LevelArg::EventsAll => Self::EventsAll,
+            LevelArg::PersonalityDay => Self::PersonalityDay,
+            LevelArg::Portrait => Self::Portrait,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
