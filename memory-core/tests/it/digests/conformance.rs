@@ -1,5 +1,6 @@
 //! Conformance of digests with what MemoryBank (arXiv 2305.10250) describes and its released program does otherwise. The
 //! table of all mechanisms and their tests is in docs/THINKING.md.
+#![expect(clippy::expect_used, reason = "tests")]
 
 use memory_core::domain::digest::Level;
 use memory_core::domain::id::TenantId;
