@@ -119,7 +119,7 @@ async fn a_turn_is_ranked_with_its_neighbours_speaker_and_time() {
     let answers = memories.iter().find(|one| one["text"].as_str().expect("a text").starts_with("By the sea"));
     let best = answers.expect("the answer comes with its question");
     assert_eq!(best["origin"]["session"], "friday", "the day that the question names comes first");
-    assert_eq!(said(best), "dense lexical neighbours speaker time window");
+    assert_eq!(said(best), "dense graph lexical neighbours speaker time window");
 
     let mut plain = recall;
     plain["weights"] = json!({"window": 0, "neighbours": 0, "replies": 0, "speaker": 0, "time": 0});
