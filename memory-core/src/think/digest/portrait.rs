@@ -65,6 +65,20 @@ struct Edits {
     drop: Vec<usize>,
 }
 
+impl Edits {
+    /// The edits without what changes nothing: an added text that is there is a statement to keep, also if its drop is named
+    /// beside it. A portrait that is made twice of the same insights is the same.
+    fn without_repetitions(self, stated: &[&str]) -> Self {
+        let (repeated, add): (Vec<Supported>, Vec<Supported>) =
+            self.add.into_iter().partition(|one| stated.contains(&one.text.as_str()));
+        let is_kept = |at: &usize| repeated.iter().any(|one| stated.get(*at) == Some(&one.text.as_str()));
+        let drop = self.drop.into_iter().filter(|at| !is_kept(at)).collect();
+        let changes = |(at, one): &(usize, Supported)| stated.get(*at) != Some(&one.text.as_str());
+        let replace = self.replace.into_iter().filter(changes).collect();
+        Self { add, replace, drop }
+    }
+}
+
 /// Statement to write: the place of the one that it replaces, its text and inputs, and what was in view.
 struct NewStatement<'a> {
     replaces: Option<usize>,
@@ -201,8 +215,9 @@ impl Engine {
         let covered = |evidence: &BTreeSet<usize>| {
             evidence.iter().filter_map(|at| Some(&shown.get(*at)?.item.memory)).collect::<Vec<_>>()
         };
-        let is_there = |text: &str| stated.iter().any(|one| one.memory.text == text);
-        let added = edits.add.into_iter().filter(|one| !is_there(&one.text)).map(|one| (None, one));
+        let texts: Vec<&str> = stated.iter().map(|one| one.memory.text.as_str()).collect();
+        let edits = edits.without_repetitions(&texts);
+        let added = edits.add.into_iter().map(|one| (None, one));
         let replaced = edits.replace.into_iter().map(|(at, one)| (Some(at), one));
         let new = added.chain(replaced).map(|(replaces, Supported { text, evidence })| NewStatement {
             replaces,
@@ -347,4 +362,29 @@ fn central_insights(insights: &[Item]) -> Vec<NewStatement<'_>> {
         })
     });
     statements.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn supported(text: &str) -> Supported {
+        Supported { text: text.to_owned(), evidence: BTreeSet::from([0]) }
+    }
+
+    #[test]
+    fn a_statement_that_is_dropped_and_added_again_is_kept() {
+        let edits = Edits {
+            add: vec![supported("Ann paints."), supported("Ann sails.")],
+            replace: vec![(2, supported("Ann cooks.")), (1, supported("Ann reads maps."))],
+            drop: vec![0, 3],
+        };
+        let kept = edits.without_repetitions(&["Ann paints.", "Ann reads.", "Ann cooks.", "Ann runs."]);
+        let expected = Edits {
+            add: vec![supported("Ann sails.")],
+            replace: vec![(1, supported("Ann reads maps."))],
+            drop: vec![3],
+        };
+        assert_eq!(kept, expected);
+    }
 }
