@@ -44,3 +44,5 @@ mod thinking;
 mod undo;
 #[cfg(feature = "testing")]
 mod upgrade;
+#[cfg(feature = "testing")]
+mod working_memory;

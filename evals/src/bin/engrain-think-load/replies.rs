@@ -85,19 +85,26 @@ fn fact(turn: &Value) -> Option<Value> {
     }))
 }
 
-/// Description of one turn: its longest words as keywords, two tags, its first words as the context.
-fn note(turn: &Value) -> Option<Value> {
-    let handle = handle(turn)?;
-    let text = turn["text"].as_str()?;
+/// The longest of the first words of a text.
+fn keywords(text: &str) -> Vec<String> {
     let letters = |word: &str| word.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>();
     let mut words: Vec<String> = text.split_whitespace().take(QUOTED_WORDS).map(letters).collect();
     words.retain(|word| (4..=40).contains(&word.len()));
     words.sort_by_key(|word| std::cmp::Reverse(word.len()));
     words.dedup();
     words.truncate(KEYWORDS);
+    words
+}
+
+/// Description of one turn: its longest words as keywords, two tags, its first words as the context.
+fn note(turn: &Value) -> Option<Value> {
+    let handle = handle(turn)?;
+    let text = turn["text"].as_str()?;
     let kind = if text.contains('?') { "question" } else { "statement" };
     let context = format!("The speaker says: {}", quotation(text));
-    Some(json!({ "id": handle, "keywords": words, "tags": ["conversation", kind], "context": context }))
+    Some(
+        json!({ "id": handle, "keywords": keywords(text), "tags": ["conversation", kind], "context": context }),
+    )
 }
 
 /// Links of each new note to the notes that follow the new ones, in turn, and edits of one in four of these.
@@ -121,7 +128,7 @@ fn evolution(lines: &[Value]) -> Value {
         .take(EDITS)
         .map(|line| {
             json!({
-                "id": line["id"], "tags": line["tags"], "keywords": line["keywords"],
+                "id": line["id"], "tags": ["conversation"], "keywords": keywords(line["text"].as_str().unwrap_or_default()),
                 "context": later_context(first),
             })
         })
