@@ -2,7 +2,7 @@
 //! (ADR 0046).
 //!
 //! It is computed from the store and the access log with every read, so that no copy of a text outlives an erasure. This file
-//! holds the asynchronous steps; [`contents`], [`admission`] and [`threads`] are pure.
+//! holds the asynchronous steps; [`mod@contents`], [`admission`] and [`threads`] are pure.
 
 pub mod admission;
 mod contents;

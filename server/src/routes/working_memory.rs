@@ -13,7 +13,7 @@ use crate::convert::{scope, working_memory};
 use crate::extract::{JsonBody, PathKey, QueryString};
 use crate::problem::Problem;
 
-/// Query string of [`working_memory`].
+/// Query string of [`working_memory()`].
 #[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
