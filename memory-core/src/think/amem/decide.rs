@@ -42,6 +42,13 @@ pub(super) struct KnownNote {
     pub(super) is_by_hand: bool,
 }
 
+impl KnownNote {
+    /// Inputs of what a call shows of the note: of its present version, or of its text alone.
+    pub(super) fn inputs_shown(&self, is_present: bool) -> &[Input] {
+        if is_present { &self.present_inputs } else { &self.own_turn }
+    }
+}
+
 /// Accepted changes, by the places of notes among those shown: new ones first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Decision {

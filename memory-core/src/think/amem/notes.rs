@@ -305,10 +305,7 @@ impl Work<'_> {
     /// Known notes that fit into the call, the nearest first.
     fn fitting(&self, known: Vec<KnownNote>, new: &[(Memory, Vec<Input>)]) -> Vec<KnownNote> {
         let is_present = self.manner.is_paper;
-        let inputs = |note: &'_ KnownNote| match is_present {
-            true => note.present_inputs.clone(),
-            false => note.own_turn.clone(),
-        };
+        let inputs = |note: &KnownNote| note.inputs_shown(is_present).to_vec();
         let new: Vec<Input> = new.iter().flat_map(|(_, inputs)| inputs.clone()).collect();
         let line = |note: &KnownNote| line("n00", (&note.memory, face(is_present)), self.zone);
         fitting(known, inputs, &new, (self.engine.thinking.settings.prompt_tokens, line))

@@ -98,13 +98,8 @@ impl Shown<'_> {
     /// All inputs of what is shown.
     pub(super) fn inputs(&self, evidence: &[Source], further: &[Input]) -> Vec<Input> {
         let new = self.new.iter().flat_map(|(_, inputs)| inputs);
-        let known = self.known.iter().flat_map(|note| self.inputs_of(note));
+        let known = self.known.iter().flat_map(|note| note.inputs_shown(self.is_present));
         union(new.chain(known).chain(further), evidence)
-    }
-
-    /// Inputs of the version in which a known note is shown.
-    pub(super) fn inputs_of<'n>(&self, note: &'n KnownNote) -> &'n [Input] {
-        if self.is_present { &note.present_inputs } else { &note.own_turn }
     }
 
     fn id(&self, place: usize) -> Option<MemoryId> {
