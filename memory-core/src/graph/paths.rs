@@ -9,6 +9,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use petgraph::graph::{EdgeIndex, NodeIndex};
 
 use super::node::{Edge, EdgeKind};
@@ -89,7 +90,7 @@ pub fn neighbours(seen: &Seen<'_>, from: MemoryId, search: &NeighbourSearch<'_>)
     let Some(start) = seen.graph.index_of(from) else { return Neighbours::default() };
     let mut layers = Layers::new(seen, search.follow, search.relations);
     let reached = layers.from(start, search.hops, None);
-    let mut best: HashMap<NodeIndex, (u8, Label)> = HashMap::new();
+    let mut best: ByVertex<(u8, Label)> = HashMap::default();
     for (layer, hops) in reached.iter().zip(0_u8..).skip(1) {
         best.extend(layer.iter().map(|(index, label)| (*index, (hops, *label))));
     }
@@ -148,7 +149,10 @@ struct Label {
 }
 
 /// Vertices by hops: those that are reached more cheaply than with fewer hops.
-type Reached = Vec<HashMap<NodeIndex, Label>>;
+type Reached = Vec<ByVertex<Label>>;
+
+/// Map of vertices. Their numbers are the graph's own, so that nobody can choose them to collide.
+type ByVertex<T> = HashMap<NodeIndex, T, RandomState>;
 
 /// Search by layers.
 struct Layers<'a> {
@@ -184,8 +188,8 @@ impl<'a> Layers<'a> {
     /// Layers of up to `hops` edges around `start`. `end` may be entered although it is hidden.
     fn from(&mut self, start: NodeIndex, hops: u8, end: Option<NodeIndex>) -> Reached {
         let first = Label { cost: 0.0, previous: start, edge: None };
-        let mut best: HashMap<NodeIndex, f64> = HashMap::from([(start, 0.0)]);
-        let mut reached: Reached = vec![HashMap::from([(start, first)])];
+        let mut best: ByVertex<f64> = HashMap::from_iter([(start, 0.0)]);
+        let mut reached: Reached = vec![HashMap::from_iter([(start, first)])];
         let mut frontier = vec![(start, 0.0)];
         for _ in 0..hops {
             let layer = self.next_layer(&mut frontier, &best, end);
@@ -202,14 +206,14 @@ impl<'a> Layers<'a> {
     fn next_layer(
         &mut self,
         frontier: &mut Vec<(NodeIndex, f64)>,
-        best: &HashMap<NodeIndex, f64>,
+        best: &ByVertex<f64>,
         end: Option<NodeIndex>,
-    ) -> HashMap<NodeIndex, Label> {
+    ) -> ByVertex<Label> {
         // The order decides what is left out at the bound.
         frontier.sort_unstable_by(|(one, cost), (other, other_cost)| {
             cost.total_cmp(other_cost).then_with(|| self.id(*one).cmp(&self.id(*other)))
         });
-        let mut layer: HashMap<NodeIndex, Label> = HashMap::new();
+        let mut layer: ByVertex<Label> = HashMap::default();
         let mut around = Vec::new();
         for (index, cost) in frontier.drain(..) {
             around.clear();

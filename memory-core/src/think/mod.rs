@@ -9,6 +9,7 @@ pub mod amem;
 pub mod calls;
 pub mod candidate;
 mod consolidate;
+mod coverage;
 pub mod digest;
 pub mod extract;
 pub(in crate::think) mod extractive;

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use sha2::{Digest, Sha256};
-
 use crate::domain::derivation::{Input, Source};
 use crate::domain::memory::{Happened, Memory, Visibility};
 use crate::domain::metadata::Metadata;
@@ -13,14 +11,13 @@ use crate::domain::statement::Statement;
 use crate::domain::time::Timestamp;
 use crate::domain::turn::Role;
 use crate::text::{TokenCounter, sentences};
+use crate::think::coverage;
 use crate::think::extractive::{Sentence, central};
 
 /// Maximum length of an extractive digest, in tokens.
 pub(super) const DIGEST_TOKENS: u32 = 320;
 /// Maximum length of the beginning of a turn that an extractive digest quotes, in tokens.
 const QUOTE_TOKENS: usize = 60;
-/// Name of the field of metadata with the hash of what a digest covers.
-pub(super) const COVERS: &str = "covers";
 
 /// Digest as sentences.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,23 +51,11 @@ impl Draft {
     }
 }
 
-/// Hash of what a digest covers: the recipe of its making, and the ids and versions of its turns. Of no text (ADR 0030).
-pub(super) fn covers(recipe: &str, turns: &[Memory]) -> String {
-    let mut ids: Vec<(uuid::Uuid, u32)> = turns.iter().map(|turn| (turn.id.0, turn.version)).collect();
-    ids.sort_unstable();
-    let mut hash = Sha256::new();
-    hash.update(recipe.as_bytes());
-    for (id, version) in ids {
-        hash.update(id.as_bytes());
-        hash.update(version.to_le_bytes());
-    }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Metadata of a digest.
-pub(super) fn metadata(covers: &str) -> Metadata {
-    let object = [(COVERS.to_owned(), serde_json::Value::from(covers))];
-    Metadata::new(object.into_iter().collect()).unwrap_or_default()
+pub(super) fn metadata(coverage_key: String) -> Metadata {
+    let mut object = serde_json::Map::new();
+    coverage::put_key(&mut object, Some(coverage_key));
+    Metadata::new(object).unwrap_or_default()
 }
 
 /// True if a turn may be in a digest: said by a user or an assistant, in words, and not expired.

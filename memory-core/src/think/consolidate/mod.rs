@@ -37,6 +37,7 @@ use crate::jobs::{JobFailure, JobOutcome};
 use crate::model::language_model::LanguageModelError;
 use crate::model::language_model::ask::{AskError, Prompt};
 use crate::text::count_tokens;
+use crate::think::coverage;
 
 /// Maximum number of turns of one session that its digest covers, the newest ones.
 const TURNS_AT_MOST: u32 = 256;
@@ -70,7 +71,7 @@ struct Covered {
     session: Session,
     name: DocumentName,
     turns: Vec<Memory>,
-    covers: String,
+    key: String,
 }
 
 /// Digest with the turns that its maker was shown.
@@ -124,9 +125,8 @@ impl Engine {
         let recipe = if model.is_some() { contract::VERSION } else { EXTRACTIVE };
         let Some(covered) = self.covered(run, partition, asked, recipe).await? else { return Ok(()) };
         if let Some(present) = self.store.named(partition, &covered.name).await? {
-            let of = present.metadata.as_map().get(draft::COVERS).and_then(|of| of.as_str());
             let is_ours = present.kind == Kind::Digest && present.derivation.is_some();
-            if !is_ours || of == Some(covered.covers.as_str()) {
+            if !is_ours || coverage::key_of(&present) == Some(covered.key.as_str()) {
                 return Ok(());
             }
         }
@@ -175,8 +175,8 @@ impl Engine {
         turns.sort_unstable_by_key(|turn| turn.origin.as_ref().map(|origin| origin.seq));
         let Ok(namespace) = Name::new(SESSION_DIGESTS) else { return Ok(None) };
         let name = DocumentName { namespace, key: session.key.clone() };
-        let covers = draft::covers(recipe, &turns);
-        Ok((turns.len() >= TURNS_AT_LEAST).then_some(Covered { session, name, turns, covers }))
+        let key = coverage::key(recipe, &turns);
+        Ok((turns.len() >= TURNS_AT_LEAST).then_some(Covered { session, name, turns, key }))
     }
 
     /// Digest by a language model; an extractive one after repeated refusals.
@@ -276,7 +276,7 @@ impl Engine {
             annotation: None,
             tags: tags.filter_map(|tag| Name::new(tag).ok()).collect(),
             links: Vec::new(),
-            metadata: draft::metadata(&covered.covers),
+            metadata: draft::metadata(covered.key.clone()),
             document: Some(covered.name.clone()),
             origin: None,
             derivation: Some(derivation),

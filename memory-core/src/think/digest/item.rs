@@ -1,14 +1,13 @@
 //! Items of a digest, pure: the turns or digests that it covers, which of them fit into a prompt, and the key of the content.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use crate::domain::derivation::Source;
 use crate::domain::memory::Memory;
 use crate::text::{count_tokens, first_person_sentences, sentences};
+use crate::think::coverage;
 use crate::think::extract::prompt::cut;
 use crate::think::extractive::Sentence;
 
@@ -63,20 +62,9 @@ impl Item {
     }
 }
 
-/// Key of the content that a digest covers: SHA-256 over the sorted ids and versions. It has no text in it.
+/// Coverage key of a digest of these items. It has no recipe: who makes the digest does not change what it is of.
 pub(super) fn key_of(items: &[Item]) -> String {
-    let mut covered: Vec<(uuid::Uuid, u32)> =
-        items.iter().map(|item| (item.memory.id.0, item.memory.version)).collect();
-    covered.sort_unstable();
-    let mut digest = Sha256::new();
-    for (id, version) in covered {
-        digest.update(id.as_bytes());
-        digest.update(version.to_le_bytes());
-    }
-    digest.finalize().iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    coverage::key("", items.iter().map(|item| &item.memory))
 }
 
 /// Item as a prompt shows it, with its text or the beginning of it.

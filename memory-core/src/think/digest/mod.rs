@@ -24,7 +24,7 @@ use uuid::Uuid;
 use self::item::{Item, key_of};
 use self::later::is_to_ask_again;
 use self::sources::is_of_the_owner;
-use self::writing::{DigestToWrite, covered_key};
+use self::writing::DigestToWrite;
 use crate::domain::change::{ChangeSet, ThoughtAbout};
 use crate::domain::derivation::Source;
 use crate::domain::digest::Level;
@@ -34,6 +34,7 @@ use crate::domain::zone::Zone;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::jobs::{JobFailure, JobOutcome};
+use crate::think::coverage;
 use crate::think::mechanism::{Mechanism, Run};
 use crate::think::queue::request::{self, Payload, queues_of};
 use crate::think::settings::{Profile, Task};
@@ -279,7 +280,7 @@ impl Engine {
                     existing: existing.as_ref(),
                     draft,
                     covered: covering.items.iter().map(|item| &item.memory).collect(),
-                    covered_key: Some(key_of(covering.items)),
+                    coverage_key: Some(key_of(covering.items)),
                     happened: covering.happened,
                 };
                 self.write_digests(run.job_id(), vec![digest], set).await?;
@@ -306,7 +307,7 @@ impl Engine {
         }
         let mut before = None;
         if let Some((memory, derivation)) = &existing {
-            if covered_key(memory) == Some(key_of(items).as_str()) {
+            if coverage::key_of(memory) == Some(key_of(items).as_str()) {
                 before = derivation.as_ref().map(|one| &one.maker).filter(|maker| draft::is_stand_in(maker));
                 let Some(_) = before.filter(|_| self.thinking.settings.model(Task::Digest).is_some()) else {
                     return Ok(Change::Nothing);

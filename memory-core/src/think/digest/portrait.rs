@@ -308,7 +308,7 @@ impl Engine {
                 existing,
                 draft: Draft { text: new.text, inputs: new.inputs, maker: maker.clone() },
                 covered: new.covered,
-                covered_key: None,
+                coverage_key: None,
                 happened: Happened { at, until: None, offset: None },
             }
         });

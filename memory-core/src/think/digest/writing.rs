@@ -15,9 +15,8 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::indexing::TextToIndex;
 use crate::text::count_tokens;
+use crate::think::coverage;
 
-/// Member of the metadata that has the key of the content that a digest covers.
-const COVERED_KEY: &str = "digest_key";
 /// Importance of a digest, as that of a turn.
 const IMPORTANCE: f64 = 0.5;
 
@@ -31,14 +30,9 @@ pub(super) struct DigestToWrite<'a> {
     pub(super) draft: Draft,
     /// Memories in view, whose visibility and expiry it has.
     pub(super) covered: Vec<&'a Memory>,
-    /// Key of the content that it covers; `None` for a statement of the portrait.
-    pub(super) covered_key: Option<String>,
+    /// Its coverage key; `None` for a statement of the portrait.
+    pub(super) coverage_key: Option<String>,
     pub(super) happened: Happened,
-}
-
-/// Key of the content that a digest covers.
-pub(super) fn covered_key(memory: &Memory) -> Option<&str> {
-    memory.metadata.as_map().get(COVERED_KEY)?.as_str()
 }
 
 impl Engine {
@@ -81,7 +75,7 @@ impl Engine {
     }
 
     fn digest(&self, job: JobId, digest: DigestToWrite<'_>, now: Timestamp) -> (Memory, Derivation) {
-        let DigestToWrite { level, key, existing, draft, covered, covered_key, happened } = digest;
+        let DigestToWrite { level, key, existing, draft, covered, coverage_key, happened } = digest;
         let Draft { text, inputs, maker } = draft;
         let is_extractive = maker.model.is_none();
         let derivation =
@@ -106,7 +100,7 @@ impl Engine {
             statement: None,
             tags: tags(existing, is_extractive),
             links: existing.map(|memory| memory.links.clone()).unwrap_or_default(),
-            metadata: metadata(existing, covered_key),
+            metadata: metadata(existing, coverage_key),
             annotation: None,
             document: level.document(&key),
             origin: None,
@@ -134,10 +128,9 @@ fn tags(existing: Option<&Memory>, is_extractive: bool) -> Vec<Name> {
     others.chain(mark).collect()
 }
 
-fn metadata(existing: Option<&Memory>, covered_key: Option<String>) -> Metadata {
+fn metadata(existing: Option<&Memory>, coverage_key: Option<String>) -> Metadata {
     let before = existing.map(|memory| memory.metadata.clone()).unwrap_or_default();
     let mut map: Map<String, Value> = before.as_map().clone();
-    map.remove(COVERED_KEY);
-    map.extend(covered_key.map(|key| (COVERED_KEY.to_owned(), Value::String(key))));
+    coverage::put_key(&mut map, coverage_key);
     Metadata::new(map).unwrap_or(before)
 }
