@@ -80,6 +80,7 @@ impl Config {
         }
         within("store.read_connections", self.store.read_connections, 1..=64)?;
         within("index.memory_budget_bytes", self.index.memory_budget_bytes, 1 << 20..=1 << 46)?;
+        within("index.graph_budget_bytes", self.index.graph_budget_bytes, 1 << 20..=1 << 46)?;
         within("index.threads", self.index.threads, 0..=1_024)
     }
 
@@ -248,6 +249,7 @@ mod tests {
             ("SERVER__ALLOWED_ORIGINS", r#"["evil.example"]"#, "must be an origin without a path"),
             ("LIMITS__CONCURRENT_REQUESTS", "0", "limits.concurrent_requests is 0"),
             ("INDEX__MEMORY_BUDGET_BYTES", "1", "index.memory_budget_bytes is 1"),
+            ("INDEX__GRAPH_BUDGET_BYTES", "1", "index.graph_budget_bytes is 1"),
         ];
         for (name, value, sentence) in cases {
             let environment =

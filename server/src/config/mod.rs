@@ -117,6 +117,8 @@ pub struct Index {
     pub threads: usize,
     /// Size of the segment files, in bytes; 0 for none.
     pub segment_budget_bytes: u64,
+    /// Memory budget of the graphs of memories, in bytes.
+    pub graph_budget_bytes: usize,
 }
 
 /// Defaults of recall requests.
@@ -241,6 +243,7 @@ impl Config {
     /// fixed.
     pub fn engine_limits(&self) -> EngineLimits {
         EngineLimits {
+            graph_bytes: self.index.graph_budget_bytes,
             fan_out_partitions: self.limits.fan_out_partitions,
             commits_waiting: self.limits.commits_waiting,
             recalls_kept: self.limits.recalls_kept,
