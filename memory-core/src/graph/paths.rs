@@ -188,8 +188,8 @@ impl<'a> Layers<'a> {
     /// Layers of up to `hops` edges around `start`. `end` may be entered although it is hidden.
     fn from(&mut self, start: NodeIndex, hops: u8, end: Option<NodeIndex>) -> Reached {
         let first = Label { cost: 0.0, previous: start, edge: None };
-        let mut best: ByVertex<f64> = HashMap::from_iter([(start, 0.0)]);
-        let mut reached: Reached = vec![HashMap::from_iter([(start, first)])];
+        let mut best: ByVertex<f64> = ByVertex::from_iter([(start, 0.0)]);
+        let mut reached: Reached = vec![ByVertex::from_iter([(start, first)])];
         let mut frontier = vec![(start, 0.0)];
         for _ in 0..hops {
             let layer = self.next_layer(&mut frontier, &best, end);
