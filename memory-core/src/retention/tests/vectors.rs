@@ -116,7 +116,7 @@ fn the_power_law_is_near_the_savings_of_ebbinghaus() {
     };
     let squares: f64 = measured.iter().map(|one| error(*one).powi(2)).sum();
     assert_near(squares, 0.002_577, 1e-6, "sum of squares of the fit");
-    assert_row(&Wixted, 1.0, [0.4821, 0.3676, 0.3183, 0.2906, 0.2466, 0.2038]);
+    assert_row(&Wixted, 1.0, [0.4822, 0.3672, 0.3179, 0.2903, 0.2463, 0.2035]);
 }
 
 /// Uses aged 1 to 28 days: the sum over all of them, Petrov's approximation with k = 1, 2, 3, and none exact.
@@ -138,7 +138,7 @@ fn base_level_activation_and_its_approximation_have_their_values() {
 #[test]
 fn a_memory_without_uses_has_an_even_chance_after_thirty_days() {
     let at = |days| ActR.retention(&trace(Uses::none()), after_days(days));
-    for (days, expected) in [(1.0, 0.9860), (7.0, 0.8604), (30.0, 0.5), (90.0, 0.2021), (365.0, 0.0421)] {
+    for (days, expected) in [(1.0, 0.9860), (7.0, 0.8605), (30.0, 0.5), (90.0, 0.2021), (365.0, 0.0422)] {
         assert_near(at(days), expected, 5.1e-5, &format!("{days} days"));
     }
 }
