@@ -42,7 +42,7 @@ pub struct Parts {
     pub embedder: Arc<dyn Embedder>,
     /// Reranker of the candidates, if there is one.
     pub reranker: Option<Arc<dyn Reranker>>,
-    /// Forgetting curve: the initial strength of memories. The index uses the same one.
+    /// Forgetting curve. The index uses the same one.
     pub curve: Arc<dyn Curve>,
     /// Source of the current time.
     pub clock: Arc<dyn Clock>,
@@ -157,6 +157,11 @@ impl Engine {
     /// True if writes are worked on, and the number of times that their task was started again after a panic.
     pub fn commit_task(&self) -> (bool, u64) {
         (self.commits.is_alive(), self.commits.restarts())
+    }
+
+    /// The forgetting curve in use.
+    pub fn curve(&self) -> &dyn Curve {
+        &*self.curve
     }
 
     /// The name of the embedder in use.

@@ -7,7 +7,7 @@ use super::check;
 use super::request::{MemoryToRestore, RestoreMemories};
 use crate::domain::change::{ChangeSet, NewMemory, Outcome};
 use crate::domain::id::JobId;
-use crate::domain::memory::Memory;
+use crate::domain::memory::{Memory, Strength};
 use crate::domain::restoration::{Restoration, Restored};
 use crate::domain::scope::Caller;
 use crate::engine::{Engine, needs_admin, needs_write};
@@ -80,7 +80,7 @@ impl Engine {
         let counted = |memory: Memory| Memory { tokens: count_tokens(&memory.text), ..memory };
         let MemoryToRestore { memory, strength, key, turn, earlier, derivations } = one;
         let mut memory = counted(memory);
-        memory.strength.strength = strength.unwrap_or_else(|| self.curve.initial_strength());
+        memory.strength.strength = strength.unwrap_or(Strength::INITIAL);
         let groups = groups_of(&memory);
         Restoration {
             present: NewMemory { key, memory, derivation: None, rows: Vec::new(), groups },

@@ -112,13 +112,16 @@ pub struct Origin {
 pub struct Strength {
     /// Importance, 0 to 1. A double, so that a filter matches the exact number given.
     pub importance: f64,
-    /// Strength as the curve in use defines it (`retention::Curve`).
+    /// Factor on the strength that a curve gives to a new memory (`retention::Trace`).
     pub strength: f32,
     /// Time of the last refresh: of learning or of the last recall.
     pub refreshed_at: Timestamp,
 }
 
 impl Strength {
+    /// Initial strength of a memory, as a factor on that of the curve: the curve as published.
+    pub const INITIAL: f32 = 1.0;
+
     /// Strength after an edit moved what happened from `from` to `to`. A memory that was never refreshed since it was
     /// learned is forgotten from the time at which it happened; a refreshed one, from its last refresh.
     #[must_use]

@@ -33,5 +33,6 @@ pub mod statement;
 pub mod time;
 pub mod turn;
 pub mod undo;
+pub mod uses;
 pub mod visible;
 pub mod zone;

@@ -84,12 +84,11 @@ impl Engine {
         set.again = request.again;
         let session_id = SessionId(self.ids.next(now));
         let mut rows = indexed.into_iter().flat_map(|indexed| indexed.rows);
-        let strength = self.curve.initial_strength();
         let turns = request.turns.iter().enumerate().map(|(seq, turn)| {
             let turn_id = TurnId(self.ids.next(now));
             let id = MemoryId(self.ids.next(now));
             let turn = Turn { id: turn_id, ..turn_record(turn, seq, now) };
-            let memory = memory_of_turn(request, owner, &turn, (id, session_id, seq), strength);
+            let memory = memory_of_turn(request, owner, &turn, (id, session_id, seq));
             let rows = rows.next().unwrap_or_default();
             (turn, NewMemory { key: None, memory, derivation: None, rows, groups: Vec::new() })
         });
@@ -153,11 +152,10 @@ impl Engine {
         set.embedder = indexed.as_ref().map(|indexed| indexed.embedder);
         set.again = request.again;
         let mut rows = indexed.into_iter().flat_map(|indexed| indexed.rows);
-        let strength = self.curve.initial_strength();
         for (new, sources) in request.memories.iter().zip(sources) {
             let derivation = self.derivation_by_caller(sources, now);
             let id = MemoryId(self.ids.next(now));
-            let mut memory = finished_memory(&request.scope, owner, new, (id, now), strength);
+            let mut memory = finished_memory(&request.scope, owner, new, (id, now));
             memory.derivation = derivation.as_ref().map(|derivation| derivation.id);
             let (groups, rows) = (groups_of(&memory), rows.next().unwrap_or_default());
             set.memories.push(NewMemory { key: new.key.clone(), memory, derivation, rows, groups });
@@ -273,7 +271,6 @@ fn memory_of_turn(
     owner: &Owner,
     turn: &Turn,
     (id, session, seq): (MemoryId, SessionId, usize),
-    strength: f32,
 ) -> Memory {
     let requested = request.turns.get(seq);
     Memory {
@@ -310,11 +307,7 @@ fn memory_of_turn(
         created_at: turn.recorded_at,
         valid: Interval::default(),
         expires_at: requested.and_then(|requested| requested.expires_at),
-        strength: initial_strength(
-            requested.and_then(|requested| requested.importance),
-            strength,
-            turn.said_at,
-        ),
+        strength: initial_strength(requested.and_then(|requested| requested.importance), turn.said_at),
     }
 }
 
@@ -323,7 +316,6 @@ fn finished_memory(
     owner: &Owner,
     new: &MemoryToRemember,
     (id, now): (MemoryId, Timestamp),
-    strength: f32,
 ) -> Memory {
     let happened = new.happened.unwrap_or(Happened { at: now, until: None, offset: None });
     Memory {
@@ -351,13 +343,17 @@ fn finished_memory(
         created_at: now,
         valid: new.valid,
         expires_at: new.expires_at,
-        strength: initial_strength(new.importance, strength, happened.at),
+        strength: initial_strength(new.importance, happened.at),
     }
 }
 
 /// Strength of a new memory: retention decreases from when the memory's content happened, not from its import.
-fn initial_strength(importance: Option<f64>, strength: f32, happened_at: Timestamp) -> Strength {
-    Strength { importance: importance.unwrap_or(DEFAULT_IMPORTANCE), strength, refreshed_at: happened_at }
+fn initial_strength(importance: Option<f64>, happened_at: Timestamp) -> Strength {
+    Strength {
+        importance: importance.unwrap_or(DEFAULT_IMPORTANCE),
+        strength: Strength::INITIAL,
+        refreshed_at: happened_at,
+    }
 }
 
 /// The texts, empty where they belong to an item that is in the store already: nothing is embedded for it.

@@ -14,7 +14,7 @@ use memory_core::jobs::settings::JobSettings;
 use memory_core::model::source::EmbedderSource;
 use memory_core::model::{Embedder, ModelError, Reranker};
 use memory_core::recall::settings::RecallSettings;
-use memory_core::retention::{Curve, MemoryBankPaper};
+use memory_core::retention::{Curve, CurveId};
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::store::{Embedders, StoreError};
 use memory_core::{Engine, Error, Parts};
@@ -65,7 +65,7 @@ pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
         threads: or_one_per_core(config.index.threads),
         inline_rows: EmbeddedIndexOptions::INLINE_ROWS,
     };
-    let curve: Arc<dyn Curve> = Arc::new(MemoryBankPaper);
+    let curve: Arc<dyn Curve> = Arc::new(CurveId::default());
     let segments = segments(config, &*embedder, stored);
     let parts = Parts {
         index: Arc::new(index(store.clone(), Arc::clone(&curve), index_options, segments.as_ref())),

@@ -18,7 +18,7 @@ use super::lexical::LexicalIndex;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
 use crate::index::{IndexError, TurnPosition, Update, View};
-use crate::retention::{Curve, History};
+use crate::retention::{Curve, NoForgetting, Trace};
 use crate::store::{Indexed, StoreError, leave_out};
 use crate::text::TermVector;
 
@@ -119,7 +119,9 @@ impl Partition {
         memory: &Memory,
         row: &crate::domain::change::IndexRow,
     ) -> Result<bool, IndexError> {
-        let decay = self.curve.decay(&memory.strength, &History::default());
+        let trace = Trace::unused(&memory.strength);
+        // A curve that the scan does not know forgets nothing there.
+        let decay = self.curve.decay(&trace).or_else(|| NoForgetting.decay(&trace)).unwrap_or_default();
         let placeholder;
         let vector = match row.vector.as_deref() {
             Some(vector) => vector, // the scan refuses one of another length

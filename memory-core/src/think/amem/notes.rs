@@ -287,10 +287,9 @@ impl Work<'_> {
         let note = |(turn, fields): (&SourceTurn, Option<NoteFields>)| {
             let pending = self.batch.queued.iter().find(|pending| pending.memory.id == turn.memory)?;
             let (id, derivation) = (MemoryId(self.engine.ids.next(now)), self.engine.ids.next(now));
-            let strength = self.engine.curve.initial_strength();
             let memory = match notes.get(&turn.memory) {
                 Some(bare) => described_note(bare, fields?, now),
-                None => new_note(id, pending, fields?, (strength, now)),
+                None => new_note(id, pending, fields?, now),
             };
             let input = |other: &SourceTurn| Input {
                 source: Source::Turn(other.turn),

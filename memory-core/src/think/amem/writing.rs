@@ -28,12 +28,7 @@ impl Made<'_> {
 }
 
 /// First version of the note of a turn: the speaker's name and the text, with its description.
-pub(super) fn new_note(
-    id: MemoryId,
-    turn: &PendingTurn,
-    fields: NoteFields,
-    (strength, now): (f32, Timestamp),
-) -> Memory {
+pub(super) fn new_note(id: MemoryId, turn: &PendingTurn, fields: NoteFields, now: Timestamp) -> Memory {
     let of = &turn.memory;
     let text = of.author().map(Name::heading).unwrap_or_default() + &of.text;
     Memory {
@@ -61,7 +56,11 @@ pub(super) fn new_note(
         created_at: now,
         valid: Interval::default(),
         expires_at: of.expires_at,
-        strength: Strength { importance: of.strength.importance, strength, refreshed_at: turn.said_at },
+        strength: Strength {
+            importance: of.strength.importance,
+            strength: Strength::INITIAL,
+            refreshed_at: turn.said_at,
+        },
     }
 }
 

@@ -287,7 +287,7 @@ impl Engine {
             expires_at: shown.iter().filter_map(|turn| turn.expires_at).min(),
             strength: Strength {
                 importance: IMPORTANCE,
-                strength: self.curve.initial_strength(),
+                strength: Strength::INITIAL,
                 refreshed_at: happened.at,
             },
         }

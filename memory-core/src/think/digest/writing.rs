@@ -116,7 +116,7 @@ impl Engine {
     }
 
     fn strength_of_digest(&self, refreshed_at: Timestamp) -> Strength {
-        Strength { importance: IMPORTANCE, strength: self.curve.initial_strength(), refreshed_at }
+        Strength { importance: IMPORTANCE, strength: Strength::INITIAL, refreshed_at }
     }
 }
 

@@ -106,11 +106,7 @@ impl Writing<'_> {
             created_at: now,
             valid: fact.valid,
             expires_at: evidence.iter().filter_map(|turn| turn.memory.expires_at).min(),
-            strength: Strength {
-                importance: IMPORTANCE,
-                strength: self.engine.curve.initial_strength(),
-                refreshed_at: said_at,
-            },
+            strength: Strength { importance: IMPORTANCE, strength: Strength::INITIAL, refreshed_at: said_at },
         };
         let bucket = rows.first().and_then(|row| buckets?.key(&row.vector_f32()?));
         let groups = fact.groups.into_iter().chain(bucket).collect();
