@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::request::{MemoryToRestore, RestoreMemories};
 use crate::domain::memory::{Kind, Memory};
 use crate::domain::scope::Owner;
+use crate::domain::uses::MAX_USES;
 use crate::error::Error;
 use crate::field_checks::{confidence, count, importance, links, names, over, text};
 use crate::limits::Limits;
@@ -49,10 +50,25 @@ pub(super) fn memories(request: &RestoreMemories, limits: &Limits) -> Result<Own
         if one.strength.is_some_and(|strength| !strength.is_finite() || strength < 0.0) {
             return Err(Error::invalid(at("history.strength"), "must be a number of at least 0"));
         }
+        retention(&at, &one.memory)?;
     }
     let what = "the total length of the texts of one call in bytes";
     over("records".to_owned(), all_bytes, what, limits.text_bytes_per_call)?;
     Ok(owner)
+}
+
+/// Checks the uses and the record of forgetting.
+fn retention(at: &impl Fn(&str) -> String, memory: &Memory) -> Result<(), Error> {
+    let newest = &memory.strength.uses.newest;
+    over(at("history.uses.newest"), newest.len(), "the number of newest uses of a memory", MAX_USES)?;
+    if !newest.is_sorted_by(|before, after| before.at < after.at) {
+        return Err(Error::invalid(at("history.uses.newest"), "must be at ascending times"));
+    }
+    if memory.forgotten.as_ref().is_some_and(|record| !record.is_valid()) {
+        let detail = "must have fractions as retention and threshold, and a name of a curve";
+        return Err(Error::invalid(at("history.forgotten"), detail));
+    }
+    Ok(())
 }
 
 /// Checks a version; returns the length of its text in bytes.

@@ -315,6 +315,7 @@ fn memory_of_turn(
             strength,
             turn.said_at,
         ),
+        forgotten: None,
     }
 }
 
@@ -352,12 +353,13 @@ fn finished_memory(
         valid: new.valid,
         expires_at: new.expires_at,
         strength: initial_strength(new.importance, strength, happened.at),
+        forgotten: None,
     }
 }
 
 /// Strength of a new memory: retention decreases from when the memory's content happened, not from its import.
 fn initial_strength(importance: Option<f64>, strength: f32, happened_at: Timestamp) -> Strength {
-    Strength { importance: importance.unwrap_or(DEFAULT_IMPORTANCE), strength, refreshed_at: happened_at }
+    Strength::new(importance.unwrap_or(DEFAULT_IMPORTANCE), strength, happened_at)
 }
 
 /// The texts, empty where they belong to an item that is in the store already: nothing is embedded for it.

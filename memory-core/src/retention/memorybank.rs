@@ -25,10 +25,11 @@ impl Curve for MemoryBankPaper {
     }
 
     fn decay(&self, strength: &Strength, _history: &History<'_>) -> Decay {
-        let s_days = f64::from(strength.strength).max(f64::from(f32::EPSILON));
+        let uses = u32::try_from(strength.uses.count()).unwrap_or(u32::MAX);
+        let s_days = (f64::from(strength.strength) + f64::from(uses)).max(f64::from(f32::EPSILON));
         let rate_per_us = std::f64::consts::LOG2_E / (s_days * MICROS_PER_DAY);
         Decay {
-            t0_us: strength.refreshed_at.as_micros(),
+            t0_us: strength.refreshed_at().as_micros(),
             rate_per_us: narrow(rate_per_us),
             shape: 0.0,
             importance: narrow(strength.importance),
@@ -61,7 +62,7 @@ mod tests {
             (5.0, 720, 0.002_5),
         ] {
             let decay = MemoryBankPaper
-                .decay(&Strength { importance: 0.5, strength, refreshed_at: learned }, &History::default());
+                .decay(&Strength::new(0.5, strength, learned), &History::default());
             let dt = gpu_retrieval::elapsed_us(
                 learned.plus_micros(hours * 3_600_000_000).as_micros(),
                 decay.t0_us,

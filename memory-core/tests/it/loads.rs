@@ -19,7 +19,7 @@ use memory_core::recall::response::Degraded;
 use memory_core::recall::settings::RecallSettings;
 use memory_core::retention::MemoryBankPaper;
 use memory_core::store::sql::{SqlStore, StoreOptions};
-use memory_core::store::{ChangeEntry, Extent, IndexSource, Indexed, StoreError};
+use memory_core::store::{ChangeEntry, Extent, IndexSource, Indexed, Retained, StoreError};
 use memory_core::testing::{CALLER, START, fact, memories, question, user};
 use memory_core::think::settings::ThinkingSettings;
 use parking_lot::Mutex;
@@ -83,6 +83,10 @@ impl IndexSource for PlannedSource {
 
     async fn indexed(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Indexed>, StoreError> {
         self.store.indexed(partition, ids).await
+    }
+
+    async fn retained(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Retained>, StoreError> {
+        self.store.retained(partition, ids).await
     }
 }
 

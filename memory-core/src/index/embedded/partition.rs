@@ -19,7 +19,7 @@ use crate::domain::id::MemoryId;
 use crate::domain::memory::Memory;
 use crate::index::{IndexError, TurnPosition, Update, View};
 use crate::retention::{Curve, History};
-use crate::store::{Indexed, StoreError, leave_out};
+use crate::store::{Indexed, Retained, StoreError, leave_out};
 use crate::text::TermVector;
 
 /// A partition in memory.
@@ -85,6 +85,9 @@ impl Partition {
         for indexed in &update.put {
             self.put(indexed)?;
         }
+        for touched in &update.touched {
+            self.touch(touched)?;
+        }
         for id in &update.erased {
             if let Some(ordinal) = self.columns.erase(*id) {
                 self.kill_rows(ordinal)?;
@@ -108,6 +111,20 @@ impl Partition {
             ends_with_question = self.put_row(ordinal, &indexed.memory, row)?;
         }
         self.ends_with_question.push(ends_with_question);
+        Ok(())
+    }
+
+    /// Sets the decay of a memory's rows.
+    pub(super) fn touch(&mut self, touched: &Retained) -> Result<(), IndexError> {
+        let Some(ordinal) = self.columns.ordinal(touched.memory) else { return Ok(()) };
+        let decay = self.curve.decay(&touched.strength, &History::default());
+        for row in self.rows_of(ordinal) {
+            let has_vector = self.rows.get(row as usize).is_some_and(|entry| entry.has_vector);
+            if has_vector {
+                let set = self.dense.set_decay(row, decay);
+                set.map_err(|error| IndexError::Unscorable(error.to_string()))?;
+            }
+        }
         Ok(())
     }
 

@@ -61,7 +61,8 @@ pub(super) fn new_note(
         created_at: now,
         valid: Interval::default(),
         expires_at: of.expires_at,
-        strength: Strength { importance: of.strength.importance, strength, refreshed_at: turn.said_at },
+        strength: Strength::new(of.strength.importance, strength, turn.said_at),
+        forgotten: None,
     }
 }
 

@@ -285,11 +285,8 @@ impl Engine {
             created_at: now,
             valid: Interval::default(),
             expires_at: shown.iter().filter_map(|turn| turn.expires_at).min(),
-            strength: Strength {
-                importance: IMPORTANCE,
-                strength: self.curve.initial_strength(),
-                refreshed_at: happened.at,
-            },
+            strength: Strength::new(IMPORTANCE, self.curve.initial_strength(), happened.at),
+            forgotten: None,
         }
     }
 }

@@ -116,13 +116,14 @@ impl Engine {
             created_at: existing.map_or(now, |memory| memory.created_at),
             valid: Interval::default(),
             expires_at: covered.iter().filter_map(|memory| memory.expires_at).min(),
-            strength: existing.map_or_else(|| self.strength_of_digest(happened.at), |memory| memory.strength),
+            strength: existing.map_or_else(|| self.strength_of_digest(happened.at), |memory| memory.strength.clone()),
+            forgotten: None,
         };
         (memory, derivation)
     }
 
-    fn strength_of_digest(&self, refreshed_at: Timestamp) -> Strength {
-        Strength { importance: IMPORTANCE, strength: self.curve.initial_strength(), refreshed_at }
+    fn strength_of_digest(&self, learned_at: Timestamp) -> Strength {
+        Strength::new(IMPORTANCE, self.curve.initial_strength(), learned_at)
     }
 }
 

@@ -156,7 +156,7 @@ impl Bench {
             }
             Step::Touch(number) => {
                 if let Some(memory) = self.pick(*number).await {
-                    let touches = vec![touch(memory.id, 2.5, 3)];
+                    let touches = vec![touch(memory.id, 3)];
                     self.test.commit(ChangeSet { touches, ..self.set() }).await.unwrap();
                 }
             }
