@@ -25,13 +25,8 @@ pub enum UseKind {
 
 impl UseKind {
     /// All kinds, in the order of their codes.
-    pub const ALL: [UseKind; 5] = [
-        UseKind::Returned,
-        UseKind::InContext,
-        UseKind::Cited,
-        UseKind::Confirmed,
-        UseKind::Contradicted,
-    ];
+    pub const ALL: [UseKind; 5] =
+        [UseKind::Returned, UseKind::InContext, UseKind::Cited, UseKind::Confirmed, UseKind::Contradicted];
 
     /// Number in the store.
     pub const fn code(self) -> u8 {

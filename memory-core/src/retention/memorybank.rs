@@ -61,8 +61,7 @@ mod tests {
             (5.0, 168, 0.246_6),
             (5.0, 720, 0.002_5),
         ] {
-            let decay = MemoryBankPaper
-                .decay(&Strength::new(0.5, strength, learned), &History::default());
+            let decay = MemoryBankPaper.decay(&Strength::new(0.5, strength, learned), &History::default());
             let dt = gpu_retrieval::elapsed_us(
                 learned.plus_micros(hours * 3_600_000_000).as_micros(),
                 decay.t0_us,

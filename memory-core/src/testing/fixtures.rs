@@ -11,11 +11,11 @@ use crate::domain::change::{
 };
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
 use crate::domain::embedder::{EmbedderId, RowRecipe};
+use crate::domain::forgotten::{Effect, Forgotten, Reason};
 use crate::domain::id::{
     CallerId, CountingIds, DerivationId, IdSource, JobId, MemoryId, SessionId, TenantId, TurnId,
 };
 use crate::domain::link::Link;
-use crate::domain::forgotten::{Effect, Forgotten, Reason};
 use crate::domain::memory::{DocumentName, Happened, Kind, Memory, Origin, Strength, Visibility};
 use crate::domain::metadata::Metadata;
 use crate::domain::name::Name;

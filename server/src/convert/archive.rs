@@ -107,9 +107,9 @@ fn record(record: ImportRecord, index: usize) -> Result<MemoryToRestore, Error> 
         present.strength.uses = retention::uses_of(uses, &|field| path(&format!("history.uses.{field}")))?;
     }
     present.strength.pinned = history.pinned;
-    let forgotten = history.forgotten.map(|record| {
-        retention::forgotten_of(record, &|field| path(&format!("history.forgotten.{field}")))
-    });
+    let forgotten = history
+        .forgotten
+        .map(|record| retention::forgotten_of(record, &|field| path(&format!("history.forgotten.{field}"))));
     present.forgotten = forgotten.transpose()?;
     let earlier = history.earlier.into_iter().enumerate();
     let earlier: Vec<Memory> = earlier

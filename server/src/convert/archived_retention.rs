@@ -61,3 +61,46 @@ pub(super) fn forgotten_of(
         threshold: record.threshold,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use memory_core::domain::time::Timestamp;
+
+    use super::*;
+
+    fn path(field: &str) -> String {
+        field.to_owned()
+    }
+
+    #[test]
+    fn uses_and_records_of_forgetting_come_back_as_they_were() {
+        let at = |us| Timestamp::from_micros(1_700_000_000_000_000 + us);
+        let kinds = UseKind::ALL.into_iter().enumerate();
+        let newest = kinds.map(|(index, kind)| Use { at: at(i64::try_from(index).unwrap()), kind }).collect();
+        let used = Uses { earlier: 7, newest };
+        assert_eq!(uses_of(uses(&used).unwrap(), &path).unwrap(), used);
+        assert_eq!(uses(&Uses::default()), None);
+        for (reason, effect) in Effect::ALL.into_iter().flat_map(|it| Reason::ALL.map(|reason| (reason, it)))
+        {
+            let record = Forgotten {
+                since: at(1),
+                recorded_at: at(2),
+                reason,
+                effect,
+                curve: "wixted".to_owned(),
+                retention: 0.1,
+                threshold: 0.3,
+            };
+            assert_eq!(forgotten_of(forgotten(&record), &path).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn an_unknown_kind_of_use_is_named_by_its_path() {
+        let one = MemoryUse { at: "2023-05-20T02:21:00Z".to_owned(), kind: "seen".to_owned() };
+        let refused = uses_of(MemoryUses { earlier: 0, newest: vec![one] }, &path);
+        assert!(matches!(refused, Err(Error::Invalid { field, .. }) if field == "newest[0].kind"));
+    }
+}

@@ -135,5 +135,11 @@ fn first_with_same_content(versions: &[Memory]) -> Vec<usize> {
 /// version has.
 fn content(version: &Memory) -> Memory {
     let strength = Strength::new(version.strength.importance, 0.0, Timestamp::from_micros(0));
-    Memory { version: 0, recorded_at: Timestamp::from_micros(0), strength, forgotten: None, ..version.clone() }
+    Memory {
+        version: 0,
+        recorded_at: Timestamp::from_micros(0),
+        strength,
+        forgotten: None,
+        ..version.clone()
+    }
 }

@@ -7,7 +7,9 @@ use super::grant_events;
 use super::idempotency::created_from_json;
 use super::jobs::{JOB_COLUMNS, read_job};
 use super::packed_hits::is_packed;
-use super::rows::{self, Reader, SESSION_COLUMNS, TURN_COLUMNS, VERSION_COLUMNS, forgotten_columns, memory_columns};
+use super::rows::{
+    self, Reader, SESSION_COLUMNS, TURN_COLUMNS, VERSION_COLUMNS, forgotten_columns, memory_columns,
+};
 use super::stored_grants::selection;
 use super::{Row, StoreError};
 use crate::domain::scope::OwnerKind;

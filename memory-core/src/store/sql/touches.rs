@@ -106,8 +106,7 @@ impl WriteTransaction<'_, '_> {
         while !rest.is_empty() {
             let (run, later) = rest.split_at(run_length(rest.len()));
             // Both databases name the columns of a `VALUES` list `column1` and so on.
-            let mut statement =
-                QueryBuilder::<Db>::new("UPDATE memories SET uses = touch.column2 FROM (");
+            let mut statement = QueryBuilder::<Db>::new("UPDATE memories SET uses = touch.column2 FROM (");
             statement.push_values(run, |mut values, (id, encoded)| {
                 values.push_bind(id.0).push_bind(encoded.clone());
             });

@@ -116,7 +116,8 @@ impl Engine {
             created_at: existing.map_or(now, |memory| memory.created_at),
             valid: Interval::default(),
             expires_at: covered.iter().filter_map(|memory| memory.expires_at).min(),
-            strength: existing.map_or_else(|| self.strength_of_digest(happened.at), |memory| memory.strength.clone()),
+            strength: existing
+                .map_or_else(|| self.strength_of_digest(happened.at), |memory| memory.strength.clone()),
             forgotten: None,
         };
         (memory, derivation)

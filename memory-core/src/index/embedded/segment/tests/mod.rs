@@ -319,7 +319,9 @@ fn a_segment_written_after_an_erasure_has_nothing_of_what_was_erased() {
     };
     files.write(ID, &partition).unwrap();
     assert!(traces.iter().all(|trace| has(trace)), "the test looks for what is there");
-    partition.apply(&Update { seq_before: 11, seq_after: 12, erased: vec![id], ..Update::default() }).unwrap();
+    partition
+        .apply(&Update { seq_before: 11, seq_after: 12, erased: vec![id], ..Update::default() })
+        .unwrap();
     files.write(ID, &partition).unwrap();
     assert!(traces.iter().all(|trace| !has(trace)), "the segment has something of the erased memory");
     assert_eq!(files.read(ID, curve()).unwrap().versions().len(), kept.len());
