@@ -16,7 +16,7 @@ use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions, SegmentO
 use memory_core::limits::Limits;
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::recall::settings::RecallSettings;
-use memory_core::retention::MemoryBankPaper;
+use memory_core::retention::{MemoryBankPaper, Policy};
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::testing::rng::Rng;
 use memory_core::testing::{CALLER, fact, memories, question, user};
@@ -60,15 +60,15 @@ async fn open(directory: &Path, with_segments: bool) -> Result<Arc<Engine>, Box<
         min_rows: SegmentOptions::MIN_ROWS,
     };
     let index = match with_segments {
-        true => EmbeddedIndex::with_segments(store.clone(), curve.clone(), options, &segments)?,
-        false => EmbeddedIndex::new(store.clone(), curve.clone(), options),
+        true => EmbeddedIndex::with_segments(store.clone(), curve, options, &segments)?,
+        false => EmbeddedIndex::new(store.clone(), curve, options),
     };
     let parts = Parts {
         store,
         index: Arc::new(index),
         embedder: Arc::new(HashingEmbedder::new(DIMENSION)),
         reranker: None,
-        curve,
+        forgetting: Policy::default(),
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds::default()),
         limits: Limits::default(),

@@ -25,7 +25,7 @@ use crate::model::source::EmbedderSource;
 use crate::model::{Embedder, Reranker};
 use crate::recall::access_log::{AccessLogWriter, Keep};
 use crate::recall::settings::RecallSettings;
-use crate::retention::Curve;
+use crate::retention::Policy;
 use crate::scope::OwnerSettings;
 use crate::store::Store;
 use crate::store::purger::Purger;
@@ -42,8 +42,6 @@ pub struct Parts {
     pub embedder: Arc<dyn Embedder>,
     /// Reranker of the candidates, if there is one.
     pub reranker: Option<Arc<dyn Reranker>>,
-    /// Forgetting curve. The index uses the same one.
-    pub curve: Arc<dyn Curve>,
     /// Source of the current time.
     pub clock: Arc<dyn Clock>,
     /// Source of new ids.
@@ -54,6 +52,8 @@ pub struct Parts {
     pub recall: RecallSettings,
     /// Settings of thinking, with its language models.
     pub thinking: ThinkingSettings,
+    /// Forgetting policy of owners that have none of their own. The index has its curve.
+    pub forgetting: Policy,
 }
 
 /// Entry point of all operations on memories.
@@ -65,13 +65,15 @@ pub struct Engine {
     pub(crate) embedder: Arc<RwLock<ActiveEmbedder>>,
     pub(crate) embedder_health: EmbedderHealth,
     pub(crate) reranker: Option<Arc<dyn Reranker>>,
-    pub(crate) curve: Arc<dyn Curve>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) limits: Limits,
     pub(crate) recall_settings: RecallSettings,
     pub(crate) thinking: Switch,
     pub(crate) zones: OwnerSettings<Zone>,
+    /// Policy of owners that have none of their own.
+    pub(crate) forgetting: Arc<Policy>,
+    pub(crate) policies: OwnerSettings<Arc<Policy>>,
     pub(crate) commits: CommitQueue,
     pub(crate) edits: EditLocks,
     pub(crate) access_log: AccessLogWriter,
@@ -101,7 +103,8 @@ impl Engine {
     /// rows were made with another tokenizer or key recipe is served with these rows; [`Engine::start_jobs`] requests a
     /// job that rebuilds them.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
-        let Parts { store, index, embedder, reranker, curve, clock, ids, limits, recall, thinking } = parts;
+        let Parts { store, index, embedder, reranker, clock, ids, limits, recall, thinking, forgetting } =
+            parts;
         crate::recall::tables::build_in_background();
         let configured = embedder.identity().vector_space();
         let id = match store.embedder_in_use().await? {
@@ -121,6 +124,7 @@ impl Engine {
             CommitQueue::start(store.clone(), index.clone(), limits.commits_waiting, limits.sets_per_commit);
         let thinking = Switch::load(thinking, &*store).await?;
         let zones = OwnerSettings::load(&*store).await?;
+        let policies = OwnerSettings::load(&*store).await?;
         let access_log = AccessLogWriter::start(
             store.clone(),
             Keep { per_partition: limits.recalls_kept, per_grant: limits.grant_uses_kept },
@@ -134,13 +138,14 @@ impl Engine {
             embedder: Arc::new(RwLock::new(ActiveEmbedder { id, embedder })),
             embedder_health: EmbedderHealth::default(),
             reranker,
-            curve,
             clock,
             ids,
             limits,
             recall_settings: recall,
             thinking,
             zones,
+            forgetting: Arc::new(forgetting),
+            policies,
             commits,
             edits: EditLocks::default(),
             access_log,
@@ -157,11 +162,6 @@ impl Engine {
     /// True if writes are worked on, and the number of times that their task was started again after a panic.
     pub fn commit_task(&self) -> (bool, u64) {
         (self.commits.is_alive(), self.commits.restarts())
-    }
-
-    /// The forgetting curve in use.
-    pub fn curve(&self) -> &dyn Curve {
-        &*self.curve
     }
 
     /// The name of the embedder in use.

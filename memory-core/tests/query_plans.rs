@@ -121,7 +121,8 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 ];
 
 /// Ends of the statements without parameters with which the check decodes each table once.
-const DECODED: [&str; 21] = [
+const DECODED: [&str; 22] = [
+    " FROM forgotten f",
     " LEFT JOIN sessions s ON s.id = t.session_id",
     " FROM memory_versions v",
     " FROM turns",

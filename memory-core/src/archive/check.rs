@@ -49,10 +49,20 @@ pub(super) fn memories(request: &RestoreMemories, limits: &Limits) -> Result<Own
         if one.strength.is_some_and(|strength| !strength.is_finite() || strength < 0.0) {
             return Err(Error::invalid(at("history.strength"), "must be a number of at least 0"));
         }
+        forgotten(&at, &one.memory)?;
     }
     let what = "the total length of the texts of one call in bytes";
     over("records".to_owned(), all_bytes, what, limits.text_bytes_per_call)?;
     Ok(owner)
+}
+
+/// Checks the record of forgetting.
+fn forgotten(at: &impl Fn(&str) -> String, memory: &Memory) -> Result<(), Error> {
+    if memory.forgotten.as_ref().is_some_and(|record| !record.is_valid()) {
+        let detail = "must have fractions as retention and threshold, and a name of a curve";
+        return Err(Error::invalid(at("history.forgotten"), detail));
+    }
+    Ok(())
 }
 
 /// Checks a version; returns the length of its text in bytes.

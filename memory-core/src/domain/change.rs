@@ -4,6 +4,7 @@
 //! index is updated from the two together, without another read of the store.
 
 pub use super::new_memory::{IndexRow, KeyKind, MAX_GROUPS_PER_MEMORY, NewMemory};
+pub use super::touch::{Forgetting, Pin, Touch};
 
 use super::consolidation::SessionWrites;
 use super::derivation::Derivation;
@@ -52,9 +53,16 @@ pub struct ChangeSet {
     pub unprepared: std::collections::BTreeSet<usize>,
     /// New versions of existing memories, or second versions of memories that the set adds without a key.
     pub revisions: Vec<Revision>,
-    /// Memories whose strength is refreshed, without a new version; of several touches of one memory, the last counts.
-    /// A memory that is not there is skipped: a recall may name one that was erased meanwhile.
+    /// Uses of memories, without a new version, recorded in the order of their times. A memory that is not there is
+    /// skipped: a recall may name one that was erased meanwhile. So it is in the three lists that follow.
     pub touches: Vec<Touch>,
+    /// Memories to pin or to release, after the touches; of several pins of one memory, the last counts.
+    pub pins: Vec<Pin>,
+    /// Memories to forget, after the pins. One that is pinned is skipped, and so is one that is forgotten with the same
+    /// effect; one that is forgotten with another effect gets the new record.
+    pub forgettings: Vec<Forgetting>,
+    /// Forgotten memories to restore, after the forgettings: their records are removed.
+    pub rememberings: Vec<MemoryId>,
     /// Memories to erase, with everything derived from them. Links to them from the remaining memories are removed.
     pub erasures: Vec<MemoryId>,
     /// Bounds of the erasures; `None` for erasures that were not announced to anybody.
@@ -102,6 +110,9 @@ impl ChangeSet {
             unprepared: std::collections::BTreeSet::new(),
             revisions: Vec::new(),
             touches: Vec::new(),
+            pins: Vec::new(),
+            forgettings: Vec::new(),
+            rememberings: Vec::new(),
             erasures: Vec::new(),
             erasure_bounds: None,
             erases_owner: None,
@@ -165,8 +176,9 @@ pub struct NewTurns {
 /// New version of an existing memory.
 #[derive(Clone, Debug)]
 pub struct Revision {
-    /// New content of the memory; its `version` is the present one plus 1. The strength and its last refresh are not
-    /// content: they stay as they are at commit time, and only a [`Touch`] changes them. Its `derivation` is the id of the record
+    /// New content of the memory; its `version` is the present one plus 1. The strength, the
+    /// uses, the pin and the record of forgetting are not content: they stay as they are at commit time, and only a
+    /// [`Touch`], a [`Pin`] or a [`Forgetting`] changes them. Its `derivation` is the id of the record
     /// below, or that of an earlier version whose content this version keeps or restores, or `None`.
     pub memory: Memory,
     /// Derivation record of this version, if a mechanism made it. Its inputs existed before the set. The earlier
@@ -179,17 +191,6 @@ pub struct Revision {
     /// True to keep the links of the present version as they are at commit time, because an erasure may have removed
     /// some since they were read. The memory's own list is then ignored.
     pub keeps_links: bool,
-}
-
-/// Refresh of a memory's strength, as by a recall. It changes nothing that a version has, and its importance neither.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Touch {
-    /// Memory, existing or new in the set.
-    pub memory: MemoryId,
-    /// New strength S of the forgetting curve (see [`super::memory::Strength`]).
-    pub strength: f32,
-    /// New time of the last refresh.
-    pub refreshed_at: Timestamp,
 }
 
 /// Removal of the earlier versions of a memory that have this derivation, together with its record. The present version
@@ -251,7 +252,8 @@ pub struct Committed {
     pub seq_after: u64,
     /// Position of the written turns, if there are any.
     pub appended: Option<Appended>,
-    /// Memories touched, in the order of ids; without those that were skipped or that the set erased.
+    /// Memories whose uses, pin or record of forgetting changed, in the order of ids; without those that were skipped or
+    /// that the set erased.
     pub touched: Vec<MemoryId>,
     /// Memories whose validity has no end any more, because the set erased what had superseded them
     /// ([`super::link::Link::SUPERSEDED_BY`]), in the order of ids.

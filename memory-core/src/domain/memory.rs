@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::annotation::{self, Annotation};
+use super::forgotten::Forgotten;
 use super::id::{DerivationId, MemoryId, SessionId, TurnId};
 use super::link::Link;
 use super::metadata::Metadata;
@@ -10,6 +11,7 @@ use super::name::Name;
 use super::statement::Statement;
 use super::time::{Interval, Timestamp};
 use super::turn::Role;
+use super::uses::Uses;
 use super::zone::UtcOffset;
 
 /// Kind of a memory.
@@ -107,27 +109,42 @@ pub struct Origin {
     pub turn_key: Option<Name>,
 }
 
-/// Input of the forgetting curves. The rate of forgetting belongs to the curve.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Input of the forgetting curves. The rate of forgetting belongs to the curve. Apart from the importance it belongs to the
+/// memory and not to a version: a revision or an undo leaves it as it is.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Strength {
     /// Importance, 0 to 1. A double, so that a filter matches the exact number given.
     pub importance: f64,
-    /// Factor on the strength that a curve gives to a new memory (`retention::Trace`).
+    /// Initial strength: a factor on the curve's own initial strength, 1 by default, the same for every curve.
     pub strength: f32,
-    /// Time of the last refresh: of learning or of the last recall.
-    pub refreshed_at: Timestamp,
+    /// Time at which it was learned.
+    pub learned_at: Timestamp,
+    /// Uses since then.
+    pub uses: Uses,
+    /// True if it is never to be forgotten.
+    pub pinned: bool,
 }
 
 impl Strength {
     /// Initial strength of a memory, as a factor on that of the curve: the curve as published.
     pub const INITIAL: f32 = 1.0;
 
-    /// Strength after an edit moved what happened from `from` to `to`. A memory that was never refreshed since it was
-    /// learned is forgotten from the time at which it happened; a refreshed one, from its last refresh.
+    /// Strength of a memory that was never used.
+    pub fn new(importance: f64, strength: f32, learned_at: Timestamp) -> Self {
+        Self { importance, strength, learned_at, uses: Uses::default(), pinned: false }
+    }
+
+    /// Time of the last refresh: of the newest use, or of learning.
+    pub fn refreshed_at(&self) -> Timestamp {
+        self.uses.last().map_or(self.learned_at, |newest| newest.at)
+    }
+
+    /// Strength after an edit moved what happened from `from` to `to`. A memory that was learned when it happened is
+    /// learned at the new time.
     #[must_use]
     pub fn moved(self, from: Timestamp, to: Timestamp) -> Self {
-        let refreshed_at = if self.refreshed_at == from { to } else { self.refreshed_at };
-        Self { refreshed_at, ..self }
+        let learned_at = if self.learned_at == from { to } else { self.learned_at };
+        Self { learned_at, ..self }
     }
 }
 
@@ -185,6 +202,8 @@ pub struct Memory {
     pub expires_at: Option<Timestamp>,
     /// Input of the forgetting curves.
     pub strength: Strength,
+    /// Record of its forgetting; `None` while it is not forgotten. It belongs to the memory and not to a version.
+    pub forgotten: Option<Forgotten>,
 }
 
 impl Memory {

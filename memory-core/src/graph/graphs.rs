@@ -13,7 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use super::partition_graph::PartitionGraph;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::error::Error;
-use crate::store::{Store, StoreError};
+use crate::store::{ChangeOp, Store, StoreError};
 
 /// Memories that are read at once during a load.
 const MEMORIES_PER_PAGE: u32 = 2_048;
@@ -211,7 +211,9 @@ impl Cache {
         loop {
             let entries = self.store.changes(partition, graph.seq(), ENTRIES_PER_PAGE).await?;
             let Some(last) = entries.last().map(|entry| entry.seq) else { return Ok(()) };
-            let mut changed: BTreeSet<MemoryId> = entries.iter().map(|entry| entry.memory).collect();
+            // A touch changes nothing that a node has.
+            let seen = entries.iter().filter(|entry| entry.op != ChangeOp::Touch);
+            let mut changed: BTreeSet<MemoryId> = seen.map(|entry| entry.memory).collect();
             let ids: Vec<MemoryId> = changed.iter().copied().collect();
             let nodes = self.store.nodes(partition, &ids).await?;
             for node in &nodes {

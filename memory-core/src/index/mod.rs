@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::time::Timestamp;
 use crate::domain::zone::UtcOffset;
-use crate::store::{Indexed, StoreError};
+use crate::store::{Indexed, Retained, StoreError};
 
 pub use view::{Hidden, Opened, ValidTime, View};
 
@@ -228,6 +228,8 @@ pub struct Update {
     pub seq_after: u64,
     /// New memories and new versions.
     pub put: Vec<Indexed>,
+    /// Memories whose retention alone has changed, after `put`. Those that are not in the partition are ignored.
+    pub touched: Vec<Retained>,
     /// Erased memories.
     pub erased: Vec<MemoryId>,
 }

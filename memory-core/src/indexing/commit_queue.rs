@@ -265,11 +265,14 @@ async fn apply(
     store: &dyn Store,
     index: &dyn Index,
     partition: PartitionId,
-    (mut update, unread): (Update, Vec<MemoryId>),
+    (mut update, unread): (Update, Unread),
 ) {
     let applied = async {
-        for some in unread.chunks(MEMORIES_PER_READ) {
+        for some in unread.put.chunks(MEMORIES_PER_READ) {
             update.put.extend(store.indexed(partition, some).await?);
+        }
+        for some in unread.touched.chunks(MEMORIES_PER_READ) {
+            update.touched.extend(store.retained(partition, some).await?);
         }
         index.apply(partition, update).await
     };
@@ -304,8 +307,9 @@ async fn put_vectors(ports: &Ports, made: VectorsToPut) -> Result<u64, Error> {
     let written = put.written;
     if !put.memories.is_empty() {
         let VectorsPut { seq_before, seq_after, memories, .. } = put;
-        let update = Update { seq_before, seq_after, put: Vec::new(), erased: Vec::new() };
-        apply(&*ports.store, &*ports.index, made.partition, (update, memories)).await;
+        let update = Update { seq_before, seq_after, ..Update::default() };
+        let unread = Unread { put: memories, touched: Vec::new() };
+        apply(&*ports.store, &*ports.index, made.partition, (update, unread)).await;
     }
     Ok(written)
 }
@@ -321,10 +325,17 @@ async fn end_embedding(store: &dyn Store, mut job: Job, now: Timestamp) -> Resul
     Err(Error::LeaseLost { job: job.id.to_string() })
 }
 
-/// Index update of a committed set, and the memories that must be read from the store: those of revisions, which
-/// inherit fields from the stored version, of restorations, of touches, which carry the strength alone, and those that an
-/// erasure made valid again.
-fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Vec<MemoryId>) {
+/// Memories of a commit that are read from the store for the index.
+struct Unread {
+    /// With their rows: those of revisions, which inherit fields from the stored version, of restorations, and those that an
+    /// erasure made valid again.
+    put: Vec<MemoryId>,
+    /// Retention alone.
+    touched: Vec<MemoryId>,
+}
+
+/// Index update of a committed set, and the memories that must be read from the store.
+fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Unread) {
     let mut put = Vec::new();
     let replaced = set.memories.iter().zip(&committed.replaced);
     let kept: HashMap<MemoryId, MemoryId> =
@@ -343,7 +354,6 @@ fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Vec<MemoryId>) {
     let mut unread: Vec<MemoryId> = set.revisions.iter().map(|revision| revision.memory.id).collect();
     let restored = committed.restored.iter().filter(|restored| restored.is_changed);
     unread.extend(restored.filter_map(|restored| restored.memory));
-    unread.extend(&committed.touched);
     unread.extend(&committed.reopened);
     unread.sort_unstable();
     unread.dedup();
@@ -351,7 +361,9 @@ fn update_of(set: ChangeSet, committed: &Committed) -> (Update, Vec<MemoryId>) {
         redirect(&mut one.memory.links, &kept);
     }
     let Committed { seq_before, seq_after, .. } = *committed;
-    (Update { seq_before, seq_after, put, erased: committed.created.erased.clone() }, unread)
+    let erased = committed.created.erased.clone();
+    let unread = Unread { put: unread, touched: committed.touched.clone() };
+    (Update { seq_before, seq_after, put, touched: Vec::new(), erased }, unread)
 }
 
 /// Turns have provisional ordinals until the store has assigned the final ones to those that it wrote.

@@ -91,7 +91,8 @@ impl Engine {
         let now = self.now();
         let profiles = self.thinking.profiles.without(caller.tenant, &owner).await;
         let zones = self.zones.without(caller.tenant, &owner).await;
-        let settings = profiles.setting().into_iter().chain(zones.setting()).collect();
+        let policies = self.policies.without(caller.tenant, &owner).await;
+        let settings = profiles.setting().into_iter().chain(zones.setting()).chain(policies.setting()).collect();
         let mut set = ChangeSet::new(caller.tenant, owner, now);
         set.idempotency = idempotency;
         let job = JobId(self.ids.next(now));
@@ -102,6 +103,7 @@ impl Engine {
             Outcome::Committed(committed) => {
                 profiles.use_now();
                 zones.use_now();
+                policies.use_now();
                 Ok(committed.created.into())
             }
             Outcome::Repeated(created) => Ok(created.into()),

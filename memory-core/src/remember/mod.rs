@@ -308,6 +308,7 @@ fn memory_of_turn(
         valid: Interval::default(),
         expires_at: requested.and_then(|requested| requested.expires_at),
         strength: initial_strength(requested.and_then(|requested| requested.importance), turn.said_at),
+        forgotten: None,
     }
 }
 
@@ -344,16 +345,13 @@ fn finished_memory(
         valid: new.valid,
         expires_at: new.expires_at,
         strength: initial_strength(new.importance, happened.at),
+        forgotten: None,
     }
 }
 
 /// Strength of a new memory: retention decreases from when the memory's content happened, not from its import.
 fn initial_strength(importance: Option<f64>, happened_at: Timestamp) -> Strength {
-    Strength {
-        importance: importance.unwrap_or(DEFAULT_IMPORTANCE),
-        strength: Strength::INITIAL,
-        refreshed_at: happened_at,
-    }
+    Strength::new(importance.unwrap_or(DEFAULT_IMPORTANCE), Strength::INITIAL, happened_at)
 }
 
 /// The texts, empty where they belong to an item that is in the store already: nothing is embedded for it.

@@ -15,6 +15,7 @@ mod hlr;
 mod intended;
 mod memorybank;
 mod never;
+mod policy;
 mod registry;
 mod reinforcement;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use hlr::HalfLifeRegression;
 pub use intended::MemoryBankIntended;
 pub use memorybank::MemoryBankPaper;
 pub use never::NoForgetting;
+pub use policy::{Eviction, InitialStrengths, Policy, Rule};
 pub use registry::CurveId;
 pub use wixted::Wixted;
 
@@ -61,20 +63,18 @@ pub struct Trace<'a> {
     pub pinned: bool,
 }
 
-impl Trace<'static> {
-    /// Trace of a memory whose uses are not known.
-    pub fn unused(strength: &Strength) -> Self {
+impl<'a> Trace<'a> {
+    /// Trace of a memory.
+    pub fn of(strength: &'a Strength) -> Self {
         Self {
-            learned_at: strength.refreshed_at,
+            learned_at: strength.learned_at,
             initial_strength: f64::from(strength.strength),
             importance: strength.importance,
-            uses: Uses::none(),
-            pinned: false,
+            uses: &strength.uses,
+            pinned: strength.pinned,
         }
     }
-}
 
-impl Trace<'_> {
     /// The factor on the initial strength within its bounds.
     pub fn factor(&self) -> f64 {
         let (least, most) = INITIAL_STRENGTH_BOUNDS;

@@ -3,6 +3,7 @@
 mod narrowed;
 mod owner;
 mod owner_settings;
+pub mod policies;
 mod targets;
 pub mod zones;
 

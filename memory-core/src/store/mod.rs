@@ -10,6 +10,7 @@
 
 mod access_log;
 mod archive;
+mod change_log;
 mod derivations;
 mod embedders;
 mod erasures;
@@ -21,6 +22,7 @@ mod jobs;
 mod maintenance;
 pub(crate) mod purger;
 mod quarantine;
+mod retention;
 mod sessions;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
@@ -34,6 +36,7 @@ use async_trait::async_trait;
 
 pub use access_log::{AccessLog, RecallRecord};
 pub use archive::{Archive, ArchivedParts};
+pub use change_log::{ChangeEntry, ChangeOp};
 pub use derivations::Derivations;
 pub use embedders::{DroppedRows, Embedders, Unembedded};
 pub use erasures::{DetachedStep, Erasures, OwnerExtent};
@@ -47,6 +50,9 @@ pub use jobs::Jobs;
 pub use maintenance::{Damage, Maintenance, Purge, PurgeDebt, PurgeWait};
 pub(crate) use quarantine::leave_out;
 pub use quarantine::rows_left_out;
+pub use retention::{
+    ForgottenPlace, RETENTION_ROWS_AT_MOST, Retained, Retention, RetentionPage, RetentionRow,
+};
 pub use sessions::Sessions;
 pub use thinking::{PendingPartition, PendingTurn, Thinking};
 pub use usage::{USAGE_ENTRIES_AT_MOST, Usage, UsageEntry, UsageLedger};
@@ -77,6 +83,7 @@ pub trait Store:
     + Jobs
     + Thinking
     + Sessions
+    + Retention
     + Grants
     + UsageLedger
     + AccessLog
@@ -97,6 +104,7 @@ impl<T> Store for T where
         + Jobs
         + Thinking
         + Sessions
+        + Retention
         + Grants
         + UsageLedger
         + AccessLog
@@ -110,8 +118,8 @@ pub trait Commit: Send + Sync + Debug {
     /// Commits `sets` in order, in one transaction, durably. Each set is committed or refused as a whole; a refused one
     /// does not affect the others. The answers are in the order of the sets. An error means that none was committed.
     ///
-    /// The sequence numbers of a partition have no gaps: one for each memory written, touched or erased, and one for
-    /// each memory that lost a link because its target was erased.
+    /// The sequence numbers of a partition have no gaps: one for each memory written, erased, or touched
+    /// ([`ChangeOp::Touch`]), and one for each memory that lost a link because its target was erased.
     async fn commit(&self, sets: &[ChangeSet]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError>;
 
     /// Items of a set that a commit would not write now, because they are there or were erased: positions among its turns,
@@ -316,45 +324,6 @@ pub struct Indexed {
     pub rows: Vec<IndexRow>,
 }
 
-/// Entry of a partition's change log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChangeEntry {
-    /// Sequence number: one more than the entry before.
-    pub seq: u64,
-    /// Operation.
-    pub op: ChangeOp,
-    /// Memory that was changed.
-    pub memory: MemoryId,
-}
-
-/// Operation of a change-log entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChangeOp {
-    /// The memory was added, got a new version, was touched, or lost a link to an erased memory.
-    Put,
-    /// The memory was erased.
-    Erase,
-}
-
-impl ChangeOp {
-    /// Number in the store.
-    pub const fn code(self) -> i16 {
-        match self {
-            ChangeOp::Put => 0,
-            ChangeOp::Erase => 1,
-        }
-    }
-
-    /// Operation with this number.
-    pub const fn from_code(code: i64) -> Option<Self> {
-        match code {
-            0 => Some(ChangeOp::Put),
-            1 => Some(ChangeOp::Erase),
-            _ => None,
-        }
-    }
-}
-
 /// Input of the index: snapshots and change logs of partitions.
 #[async_trait]
 pub trait IndexSource: Send + Sync + Debug {
@@ -382,4 +351,7 @@ pub trait IndexSource: Send + Sync + Debug {
 
     /// Existing memories among `ids`, as the index needs them.
     async fn indexed(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Indexed>, StoreError>;
+
+    /// Retention of the existing memories among `ids`: what the index needs after a [`ChangeOp::Touch`].
+    async fn retained(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Retained>, StoreError>;
 }

@@ -83,8 +83,7 @@ pub fn memory(rng: &mut Rng, number: u128) -> Indexed {
     memory.valid = Interval { start: maybe_moment(rng), end: maybe_moment(rng) };
     memory.expires_at = maybe_moment(rng);
     let importance = *rng.pick(&[0.0, 0.25, 0.5, 0.9, 1.0]);
-    memory.strength =
-        Strength { importance, strength: *rng.pick(&[0.5, 1.0, 4.0]), refreshed_at: moment(rng) };
+    memory.strength = Strength::new(importance, *rng.pick(&[0.5, 1.0, 4.0]), moment(rng));
     Indexed { memory, rows: rows(&text) }
 }
 

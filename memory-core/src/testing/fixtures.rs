@@ -11,6 +11,7 @@ use crate::domain::change::{
 };
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
 use crate::domain::embedder::{EmbedderId, RowRecipe};
+use crate::domain::forgotten::{Effect, Forgotten, Reason};
 use crate::domain::id::{
     CallerId, CountingIds, DerivationId, IdSource, JobId, MemoryId, SessionId, TenantId, TurnId,
 };
@@ -22,6 +23,7 @@ use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::statement::{Attribute, Statement};
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::{Role, Turn};
+use crate::domain::uses::{Use, UseKind, Uses};
 use crate::domain::zone::UtcOffset;
 use crate::store::{Store, StoreError};
 use crate::testing::START;
@@ -198,7 +200,20 @@ impl Fixtures {
         memory.expires_at = Some(Timestamp::MAX);
         memory.recorded_at = Timestamp::MIN;
         memory.created_at = Timestamp::MIN;
-        memory.strength = Strength { importance: 0.1, strength: 3.3, refreshed_at: Timestamp::MIN };
+        memory.strength = Strength::new(0.1, 3.3, Timestamp::MIN);
+        let newest = vec![
+            Use { at: Timestamp::MIN, kind: UseKind::Contradicted },
+            Use { at: Timestamp::MAX, kind: UseKind::InContext },
+        ];
+        memory.strength.uses = Uses::new(u32::MAX, newest).unwrap();
+        memory.strength.pinned = true;
+        memory.forgotten = Some(Forgotten {
+            since: Timestamp::MIN,
+            recorded_at: Timestamp::MAX,
+            reason: Reason::Evicted,
+            retention: 0.1,
+            ..forgotten(Effect::Cold, 1)
+        });
         new
     }
 }
@@ -283,7 +298,8 @@ pub fn plain(id: MemoryId, kind: Kind, text: &str) -> Memory {
         created_at: START,
         valid: Interval::default(),
         expires_at: None,
-        strength: Strength { importance: 0.5, strength: 1.0, refreshed_at: START },
+        strength: Strength::new(0.5, 1.0, START),
+        forgotten: None,
     }
 }
 
@@ -308,9 +324,23 @@ pub fn link(to: MemoryId, relation: &str, weight: f32) -> Link {
     Link { to, relation: name(relation), weight, reason: None }
 }
 
-/// Touch at this many days after [`START`].
-pub fn touch(memory: MemoryId, strength: f32, days: i64) -> Touch {
-    Touch { memory, strength, refreshed_at: START.plus_days(days) }
+/// Use by a recall at this many days after [`START`].
+pub fn touch(memory: MemoryId, days: i64) -> Touch {
+    let one = Use { at: START.plus_days(days), kind: UseKind::Returned };
+    Touch { memory, one, refractory_us: 0 }
+}
+
+/// Record of forgetting at this many days after [`START`], found a day later.
+pub fn forgotten(effect: Effect, days: i64) -> Forgotten {
+    Forgotten {
+        since: START.plus_days(days),
+        recorded_at: START.plus_days(days + 1),
+        reason: Reason::Faded,
+        effect,
+        curve: "memorybank.paper".to_owned(),
+        retention: 0.125,
+        threshold: 0.3,
+    }
 }
 
 /// Idempotency key of the test caller.

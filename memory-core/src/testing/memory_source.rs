@@ -10,7 +10,7 @@ use tokio::sync::{RwLock, RwLockWriteGuard};
 
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::index::Update;
-use crate::store::{ChangeEntry, ChangeOp, Extent, IndexSource, Indexed, StoreError};
+use crate::store::{ChangeEntry, ChangeOp, Extent, IndexSource, Indexed, Retained, StoreError};
 use crate::testing::fixtures::DIMENSION;
 
 /// Partitions in memory.
@@ -45,7 +45,22 @@ impl MemorySource {
         for id in &erased {
             stored.memories.remove(id);
         }
-        Update { seq_before, seq_after: stored.seq, put, erased }
+        Update { seq_before, seq_after: stored.seq, put, erased, ..Update::default() }
+    }
+
+    /// Gives memories of a partition another retention; returns the update for the index.
+    pub fn touch(&self, partition: PartitionId, touched: Vec<Retained>) -> Update {
+        let mut partitions = self.partitions.lock();
+        let stored = partitions.entry(partition).or_default();
+        let seq_before = stored.seq;
+        for one in &touched {
+            let Some(indexed) = stored.memories.get_mut(&one.memory) else { continue };
+            (indexed.memory.strength, indexed.memory.forgotten) =
+                (one.strength.clone(), one.forgotten.clone());
+            stored.seq += 1;
+            stored.log.push(ChangeEntry { seq: stored.seq, op: ChangeOp::Touch, memory: one.memory });
+        }
+        Update { seq_before, seq_after: stored.seq, touched, ..Update::default() }
     }
 
     /// The memories of a partition.
@@ -104,5 +119,15 @@ impl IndexSource for MemorySource {
         let partitions = self.partitions.lock();
         let Some(stored) = partitions.get(&partition) else { return Ok(Vec::new()) };
         Ok(ids.iter().filter_map(|id| stored.memories.get(id).cloned()).collect())
+    }
+
+    async fn retained(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Retained>, StoreError> {
+        let indexed = self.indexed(partition, ids).await?;
+        let retained = indexed.into_iter().map(|Indexed { memory, .. }| Retained {
+            memory: memory.id,
+            strength: memory.strength,
+            forgotten: memory.forgotten,
+        });
+        Ok(retained.collect())
     }
 }

@@ -39,7 +39,7 @@ use crate::recall::request::{AsOf, Recall, RequestedZone};
 use crate::recall::settings::RecallSettings;
 use crate::recall::signals::RequestedWeights;
 use crate::remember::request::{MemoryToRemember, RememberMemories, RememberTurns, TurnToRemember};
-use crate::retention::MemoryBankPaper;
+use crate::retention::{MemoryBankPaper, Policy};
 use crate::store::sql::{SqlStore, StoreOptions};
 use crate::think::settings::ThinkingSettings;
 
@@ -115,7 +115,7 @@ impl TestEngine {
             index: index.clone(),
             embedder,
             reranker: None,
-            curve: Arc::new(MemoryBankPaper),
+            forgetting: Policy::default(),
             clock: clock.clone(),
             ids: Arc::new(CountingIds::default()),
             limits,

@@ -180,7 +180,7 @@ fn compare(value: &Scalar, bound: &Scalar) -> Option<std::cmp::Ordering> {
 /// The best row's fused score, and the span of that row: the first of the highest; none without a vector.
 pub fn dense(query: &IndexQuery, indexed: &Indexed) -> Option<(f32, (u32, u32))> {
     let vector_of_query = gpu_retrieval::unit_fp16(query.vector.as_ref()?).ok()?;
-    let decay = MemoryBankPaper.decay(&Trace::unused(&indexed.memory.strength)).unwrap_or_default();
+    let decay = MemoryBankPaper.decay(&Trace::of(&indexed.memory.strength)).unwrap_or_default();
     let elapsed = gpu_retrieval::elapsed_us(query.view.now.as_micros(), decay.t0_us);
     let retention = gpu_retrieval::retention(elapsed, decay.rate_per_us, decay.shape);
     let ScanWeights { similarity, retention: of_retention, importance } = query.weights;

@@ -47,12 +47,12 @@ async fn a_recall_after_a_touch_uses_the_refreshed_strength() {
     assert!((retention(&before, ids[0]) - (-4.0f32).exp()).abs() < 1e-4);
     test_engine.engine.erase(&CALLER, ids[2], None).await.unwrap();
 
-    let touches = vec![touch(ids[0], 5.0, 3), touch(ids[2], 5.0, 3)];
+    let touches = vec![touch(ids[0], 3), touch(ids[2], 3)];
     let outcome = test_engine.commit(ChangeSet { touches, ..set() }).await.unwrap();
     let Outcome::Committed(committed) = outcome else { panic!("a set without a key") };
     assert_eq!(committed.touched, [ids[0]], "what was erased meanwhile is skipped");
     let after = asking().await.unwrap();
-    assert!((retention(&after, ids[0]) - (-0.2f32).exp()).abs() < 1e-4);
+    assert!((retention(&after, ids[0]) - (-0.5f32).exp()).abs() < 1e-4, "one use makes the strength 2 days");
     assert_eq!(retention(&after, ids[1]), retention(&before, ids[1]));
     assert_eq!(after.memories[0].memory.id, ids[0]);
     assert_eq!(test_engine.engine.history(&CALLER, ids[0]).await.unwrap().len(), 1);
@@ -68,11 +68,11 @@ async fn an_edit_that_read_before_a_touch_keeps_the_refreshed_strength() {
     let test_engine = TestEngine::open(directory.path()).await.unwrap();
     let ids = remembered(&test_engine, &["green tea"]).await;
     let read = test_engine.engine.memory(&CALLER, ids[0]).await.unwrap();
-    test_engine.commit(ChangeSet { touches: vec![touch(ids[0], 5.0, 3)], ..set() }).await.unwrap();
+    test_engine.commit(ChangeSet { touches: vec![touch(ids[0], 3)], ..set() }).await.unwrap();
     let revisions = vec![revised(&read.memory, None)];
     test_engine.commit(ChangeSet { revisions, ..set() }).await.unwrap();
     let kept = test_engine.engine.memory(&CALLER, ids[0]).await.unwrap().memory;
-    assert_eq!((kept.version, kept.strength.strength), (2, 5.0));
+    assert_eq!((kept.version, kept.strength.uses.count()), (2, 1));
     assert_eq!(test_engine.index.differences(read.partition).await.unwrap(), 0);
 }
 

@@ -2,6 +2,9 @@
 
 /// Statements that undo migrations 12 to 18.
 pub(crate) const BEFORE_IDENTITIES: &str = "
+    DROP TABLE forgotten;
+    ALTER TABLE memories DROP COLUMN uses;
+    ALTER TABLE memories DROP COLUMN pinned;
     DROP INDEX sessions_to_consolidate;
     DROP INDEX recalls_of_session;
     ALTER TABLE sessions DROP COLUMN closed_us;

@@ -15,7 +15,7 @@ use memory_core::index::{
 use memory_core::limits::Limits;
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::recall::settings::RecallSettings;
-use memory_core::retention::MemoryBankPaper;
+use memory_core::retention::{MemoryBankPaper, Policy};
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::testing::{CALLER, START, fact, memories, question, user};
 use memory_core::think::settings::ThinkingSettings;
@@ -119,7 +119,7 @@ async fn engine(directory: &std::path::Path) -> (Arc<Engine>, Arc<RefusingIndex>
         index: index.clone(),
         embedder: Arc::new(HashingEmbedder::new(64)),
         reranker: None,
-        curve: Arc::new(MemoryBankPaper),
+        forgetting: Policy::default(),
         clock: Arc::new(FrozenClock::at(START)),
         ids: Arc::new(CountingIds::default()),
         limits: Limits::default(),

@@ -17,9 +17,9 @@ use memory_core::model::hashing::HashingEmbedder;
 use memory_core::recall::request::Recall;
 use memory_core::recall::response::Degraded;
 use memory_core::recall::settings::RecallSettings;
-use memory_core::retention::MemoryBankPaper;
+use memory_core::retention::{MemoryBankPaper, Policy};
 use memory_core::store::sql::{SqlStore, StoreOptions};
-use memory_core::store::{ChangeEntry, Extent, IndexSource, Indexed, StoreError};
+use memory_core::store::{ChangeEntry, Extent, IndexSource, Indexed, Retained, StoreError};
 use memory_core::testing::{CALLER, START, fact, memories, question, user};
 use memory_core::think::settings::ThinkingSettings;
 use parking_lot::Mutex;
@@ -84,6 +84,10 @@ impl IndexSource for PlannedSource {
     async fn indexed(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Indexed>, StoreError> {
         self.store.indexed(partition, ids).await
     }
+
+    async fn retained(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Retained>, StoreError> {
+        self.store.retained(partition, ids).await
+    }
 }
 
 struct Set {
@@ -111,7 +115,7 @@ impl Set {
             index: index.clone(),
             embedder: Arc::new(HashingEmbedder::new(64)),
             reranker: None,
-            curve: Arc::new(MemoryBankPaper),
+            forgetting: Policy::default(),
             clock: Arc::new(FrozenClock::at(START)),
             ids: Arc::new(CountingIds::default()),
             limits: Limits::default(),

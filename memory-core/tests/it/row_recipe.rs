@@ -19,7 +19,7 @@ use memory_core::limits::Limits;
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::model::{Embedder, EmbedderIdentity, ModelError};
 use memory_core::recall::settings::RecallSettings;
-use memory_core::retention::MemoryBankPaper;
+use memory_core::retention::{MemoryBankPaper, Policy};
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::store::{Embedders, IndexSource, Indexed, Jobs, Memories, StoreError};
 use memory_core::testing::{CALLER, START, TestEngine, fact, memories, question, turn, turns, user};
@@ -195,7 +195,7 @@ async fn engine_without_jobs(directory: &Path) -> Result<(Arc<Engine>, Arc<SqlSt
         index: Arc::new(EmbeddedIndex::new(store.clone(), Arc::new(MemoryBankPaper), options)),
         embedder: Arc::new(HashingEmbedder::new(64)),
         reranker: None,
-        curve: Arc::new(MemoryBankPaper),
+        forgetting: Policy::default(),
         clock: Arc::new(FrozenClock::at(START.plus_micros(60_000_000))),
         ids: Arc::new(CountingIds::default()),
         limits: Limits::default(),

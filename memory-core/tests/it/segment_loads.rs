@@ -5,16 +5,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use memory_core::domain::change::ChangeSet;
 use memory_core::domain::clock::FrozenClock;
-use memory_core::domain::id::{MemoryId, PartitionId, RandomIds};
+use memory_core::domain::id::{MemoryId, PartitionId, RandomIds, TenantId};
 use memory_core::engine::{Engine, Parts};
 use memory_core::index::Index;
 use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions, SegmentOptions};
 use memory_core::limits::Limits;
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::recall::settings::RecallSettings;
-use memory_core::retention::MemoryBankPaper;
+use memory_core::retention::{MemoryBankPaper, Policy};
+use memory_core::store::Commit as _;
 use memory_core::store::sql::{SqlStore, StoreOptions};
+use memory_core::testing::fixtures::{owner, touch};
 use memory_core::testing::{CALLER, START, fact, memories, question, user};
 use memory_core::think::settings::ThinkingSettings;
 
@@ -46,14 +49,14 @@ impl Process {
             min_rows: 1,
         };
         let curve = Arc::new(MemoryBankPaper);
-        let index = EmbeddedIndex::with_segments(store.clone(), curve.clone(), options, &segments).unwrap();
+        let index = EmbeddedIndex::with_segments(store.clone(), curve, options, &segments).unwrap();
         let index = Arc::new(index);
         let engine = Engine::start(Parts {
             store,
             index: index.clone(),
             embedder: Arc::new(HashingEmbedder::new(64)),
             reranker: None,
-            curve,
+            forgetting: Policy::default(),
             clock: Arc::new(FrozenClock::at(START)),
             ids: Arc::new(RandomIds::default()),
             limits: Limits::default(),
@@ -128,6 +131,34 @@ async fn a_load_from_a_segment_equals_the_load_from_the_store() {
     process.index.clear_cache().await;
     assert_eq!(files(&folder(directory.path())).len(), 0);
     assert_eq!(process.recall("beagle tea").await, before, "loaded from the store");
+}
+
+#[tokio::test]
+async fn uses_after_a_segment_was_written_change_the_retention_that_it_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let process = Process::start(directory.path()).await;
+    let ids = process.remember(&["the beagle is called Biscuit", "a beagle drinks tea"]).await;
+    let retained = async |process: &Process| {
+        let mut request = question(&user("ann").unwrap(), "beagle tea");
+        (request.weights.retention, request.now) = (Some(1.0), Some(START.plus_days(4)));
+        let recalled = process.engine.recall(&CALLER, request).await.unwrap();
+        recalled.memories.iter().map(|one| (one.memory.id, one.score)).collect::<Vec<_>>()
+    };
+    let before = retained(&process).await;
+    process.index.settle().await;
+    assert_eq!(files(&folder(directory.path())).len(), 1, "a segment was written");
+    process.kill().await;
+    let store = SqlStore::open(directory.path(), StoreOptions::default()).await.unwrap();
+    let mut set = ChangeSet::new(TenantId::DEFAULT, owner("ann"), START.plus_days(3));
+    set.touches = vec![touch(ids[0], 3)];
+    store.commit(&[set]).await.unwrap()[0].as_ref().unwrap();
+    store.close().await;
+    drop(store);
+    let process = start_again(directory.path()).await;
+    let caught_up = retained(&process).await;
+    assert_ne!(caught_up, before, "the use counts");
+    process.index.clear_cache().await;
+    assert_eq!(retained(&process).await, caught_up, "as loaded from the store");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use memory_core::domain::derivation::Source;
 use memory_core::domain::embedder::RowRecipe;
 use memory_core::domain::id::{JobId, MemoryId, PartitionId, TenantId};
 use memory_core::domain::job::{Job, JobFilter};
+use memory_core::domain::uses::Uses;
 use memory_core::store::sql::{DATABASE_FILE, SqlStore, StoreOptions};
 use memory_core::store::{
     Commit, Damage, Embedders, IndexSource, Indexed, Jobs, Maintenance, Memories, StoreError,
@@ -331,6 +332,8 @@ async fn rows_of_earlier_stores_are_kept_under_an_unknown_recipe() {
         // Such a store had none.
         (one.memory.statement, one.memory.audience) = (None, Vec::new());
         (one.memory.annotation, one.memory.happened.offset) = (None, None);
+        (one.memory.strength.uses, one.memory.strength.pinned) = (Uses::default(), false);
+        one.memory.forgotten = None;
     }
     let (number, recipe) = store.embedder_in_use().await.unwrap().unwrap();
     let other = RowRecipe { embedder: "other".to_owned(), ..recipe.clone() };

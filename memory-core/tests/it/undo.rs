@@ -113,7 +113,7 @@ impl Bench {
             after: None,
         };
         let listed = self.test.engine.list(&CALLER, request).await.unwrap().memories;
-        let strength = |memory: &Memory| Strength { strength: 1.0, refreshed_at: START, ..memory.strength };
+        let strength = |memory: &Memory| Strength::new(memory.strength.importance, 1.0, START);
         listed
             .into_iter()
             .map(|memory| Memory {

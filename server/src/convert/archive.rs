@@ -18,7 +18,7 @@ use memory_core::error::Error;
 use uuid::Uuid;
 
 use super::fields::{self, scope};
-use super::{provenance, responses};
+use super::{archived_retention as retention, provenance, responses};
 
 /// Line of an export.
 pub(crate) fn line(archived: Archived) -> ExportLine {
@@ -37,11 +37,14 @@ pub(crate) fn line(archived: Archived) -> ExportLine {
     let history = MemoryHistory {
         key: key.as_ref().map(Name::to_string),
         strength: Some(memory.strength.strength),
-        refreshed_at: Some(memory.strength.refreshed_at.to_string()),
+        learned_at: Some(memory.strength.learned_at.to_string()),
         session: turn.as_ref().map(|(_, session)| SessionTimes {
             started_at: session.started_at.to_string(),
             recorded_at: session.recorded_at.to_string(),
         }),
+        uses: retention::uses(&memory.strength.uses),
+        pinned: memory.strength.pinned,
+        forgotten: memory.forgotten.as_ref().map(retention::forgotten),
         waits: is_pending,
         earlier: earlier.into_iter().map(responses::memory).collect(),
         derivations,
@@ -98,8 +101,16 @@ fn record(record: ImportRecord, index: usize) -> Result<MemoryToRestore, Error> 
         Ok::<_, Error>(version)
     };
     let mut present = version(memory, "memory")?;
-    let refreshed = optional_time(history.refreshed_at.as_deref(), &path("history.refreshed_at"))?;
-    present.strength.refreshed_at = refreshed.unwrap_or(present.happened.at);
+    let learned = optional_time(history.learned_at.as_deref(), &path("history.learned_at"))?;
+    present.strength.learned_at = learned.unwrap_or(present.happened.at);
+    if let Some(uses) = history.uses {
+        present.strength.uses = retention::uses_of(uses, &|field| path(&format!("history.uses.{field}")))?;
+    }
+    present.strength.pinned = history.pinned;
+    let forgotten = history
+        .forgotten
+        .map(|record| retention::forgotten_of(record, &|field| path(&format!("history.forgotten.{field}"))));
+    present.forgotten = forgotten.transpose()?;
     let earlier = history.earlier.into_iter().enumerate();
     let earlier: Vec<Memory> = earlier
         .map(|(number, memory)| {
@@ -220,7 +231,8 @@ fn memory(memory: wire::Memory, path: &dyn Fn(&str) -> String) -> Result<Memory,
         created_at: time(&memory.created_at, &path("created_at"))?,
         valid: fields::valid(memory.valid_from.as_deref(), memory.valid_to.as_deref(), &ARCHIVED, path)?,
         expires_at: maybe_time(memory.expires_at.as_deref(), "expires_at")?,
-        strength: Strength { importance: memory.importance, strength: 0.0, refreshed_at: happened_at },
+        strength: Strength::new(memory.importance, 0.0, happened_at),
+        forgotten: None,
         text: memory.text,
     })
 }

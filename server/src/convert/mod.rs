@@ -7,6 +7,7 @@
 //! A bare date is read in the zone that the caller of the conversion gives: that of the request, else of the owner.
 
 pub(crate) mod archive;
+mod archived_retention;
 pub(crate) mod cursor;
 pub(crate) mod digests;
 mod fields;

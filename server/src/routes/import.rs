@@ -32,7 +32,7 @@ use crate::problem::Problem;
                 "happened_at": "2023-05-20T02:21:00Z", "recorded_at": "2023-05-20T02:21:00Z",
                 "created_at": "2023-05-20T02:21:00Z", "importance": 0.5
             },
-            "history": {"strength": 1.0, "refreshed_at": "2023-05-20T02:21:00Z"}
+            "history": {"strength": 1.0, "learned_at": "2023-05-20T02:21:00Z"}
         }]
     })),
     responses((status = 200, description = "Written or found", body = ImportedRecords, example = json!({

@@ -14,7 +14,7 @@ use memory_core::jobs::settings::JobSettings;
 use memory_core::model::source::EmbedderSource;
 use memory_core::model::{Embedder, ModelError, Reranker};
 use memory_core::recall::settings::RecallSettings;
-use memory_core::retention::{Curve, CurveId};
+use memory_core::retention::{Curve, CurveId, Policy};
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::store::{Embedders, StoreError};
 use memory_core::{Engine, Error, Parts};
@@ -69,7 +69,6 @@ pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
     let segments = segments(config, &*embedder, stored);
     let parts = Parts {
         index: Arc::new(index(store.clone(), Arc::clone(&curve), index_options, segments.as_ref())),
-        curve,
         store,
         embedder,
         reranker: reranker(config).await?,
@@ -78,6 +77,7 @@ pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
         limits: config.engine_limits(),
         recall: recall_settings(config),
         thinking: thinking::thinking_settings(config)?,
+        forgetting: Policy::default(),
     };
     let engine = Engine::start(parts).await?;
     engine.start_jobs(Arc::new(ConfiguredEmbedders(config.clone())), JobSettings::default()).await?;

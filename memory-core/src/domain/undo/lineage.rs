@@ -131,12 +131,15 @@ fn first_with_same_content(versions: &[Memory]) -> Vec<usize> {
     same
 }
 
-/// Content of a version: all but its number, its recording time, and the strength, which no version has.
+/// Content of a version: all but its number, its recording time, the strength and the record of forgetting, which no
+/// version has.
 fn content(version: &Memory) -> Memory {
-    let strength = Strength {
-        importance: version.strength.importance,
-        strength: 0.0,
-        refreshed_at: Timestamp::from_micros(0),
-    };
-    Memory { version: 0, recorded_at: Timestamp::from_micros(0), strength, ..version.clone() }
+    let strength = Strength::new(version.strength.importance, 0.0, Timestamp::from_micros(0));
+    Memory {
+        version: 0,
+        recorded_at: Timestamp::from_micros(0),
+        strength,
+        forgotten: None,
+        ..version.clone()
+    }
 }

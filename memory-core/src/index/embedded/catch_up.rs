@@ -65,7 +65,7 @@ async fn is_of_this_history(
         let latest_first = entries.iter().rev().filter(|entry| entry.seq <= partition.seq());
         latest_first
             .filter(|entry| seen.insert(entry.memory))
-            .map(|entry| (entry.memory, entry.op == ChangeOp::Put))
+            .map(|entry| (entry.memory, entry.op != ChangeOp::Erase))
             .collect()
     };
     let reaches = entries.last().is_some_and(|last| last.seq == partition.seq()) || partition.seq() == 0;
@@ -85,13 +85,19 @@ async fn replay(
         if entries.iter().any(|entry| entry.op == ChangeOp::Erase) {
             return Ok(false);
         }
-        let changed = distinct(&entries);
+        let changed = distinct(&entries, ChangeOp::Put);
+        let mut touched = distinct(&entries, ChangeOp::Touch);
+        touched.retain(|id| changed.binary_search(id).is_err());
         let indexed = source.indexed(id, &changed).await?;
-        if indexed.len() != changed.len() {
+        let retained = source.retained(id, &touched).await?;
+        if indexed.len() != changed.len() || retained.len() != touched.len() {
             return Ok(false);
         }
         for one in &indexed {
             partition.put(one)?;
+        }
+        for one in &retained {
+            partition.touch(one)?;
         }
         partition.set_seq(last);
         if entries.len() < ENTRIES_PER_PAGE as usize {
@@ -100,8 +106,10 @@ async fn replay(
     }
 }
 
-fn distinct(entries: &[ChangeEntry]) -> Vec<MemoryId> {
-    let mut ids: Vec<MemoryId> = entries.iter().map(|entry| entry.memory).collect();
+/// Memories of the entries with an operation, in the order of ids.
+fn distinct(entries: &[ChangeEntry], op: ChangeOp) -> Vec<MemoryId> {
+    let of_op = entries.iter().filter(|entry| entry.op == op);
+    let mut ids: Vec<MemoryId> = of_op.map(|entry| entry.memory).collect();
     ids.sort_unstable();
     ids.dedup();
     ids

@@ -8,7 +8,7 @@ pub(super) mod image;
 
 use std::sync::Arc;
 
-use gpu_retrieval::{Row, Rows, RowsError, ScanBackend};
+use gpu_retrieval::{Decay, Row, Rows, RowsError, ScanBackend};
 use half::f16;
 
 use super::bitmap::Bitmap;
@@ -16,10 +16,10 @@ use super::columns::Columns;
 use super::heap_size;
 use super::lexical::LexicalIndex;
 use crate::domain::id::MemoryId;
-use crate::domain::memory::Memory;
+use crate::domain::memory::{Memory, Strength};
 use crate::index::{IndexError, TurnPosition, Update, View};
 use crate::retention::{Curve, NoForgetting, Trace};
-use crate::store::{Indexed, StoreError, leave_out};
+use crate::store::{Indexed, Retained, StoreError, leave_out};
 use crate::text::TermVector;
 
 /// A partition in memory.
@@ -85,6 +85,9 @@ impl Partition {
         for indexed in &update.put {
             self.put(indexed)?;
         }
+        for touched in &update.touched {
+            self.touch(touched)?;
+        }
         for id in &update.erased {
             if let Some(ordinal) = self.columns.erase(*id) {
                 self.kill_rows(ordinal)?;
@@ -111,6 +114,20 @@ impl Partition {
         Ok(())
     }
 
+    /// Sets the decay of a memory's rows.
+    pub(super) fn touch(&mut self, touched: &Retained) -> Result<(), IndexError> {
+        let Some(ordinal) = self.columns.ordinal(touched.memory) else { return Ok(()) };
+        let decay = decay(&*self.curve, &touched.strength);
+        for row in self.rows_of(ordinal) {
+            let has_vector = self.rows.get(row as usize).is_some_and(|entry| entry.has_vector);
+            if has_vector {
+                let set = self.dense.set_decay(row, decay);
+                set.map_err(|error| IndexError::Unscorable(error.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Adds a row; returns true if its text ends with a question. A row whose terms or vector are damaged is left out:
     /// the memory is found by its other rows.
     fn put_row(
@@ -119,9 +136,7 @@ impl Partition {
         memory: &Memory,
         row: &crate::domain::change::IndexRow,
     ) -> Result<bool, IndexError> {
-        let trace = Trace::unused(&memory.strength);
-        // A curve that the scan does not know forgets nothing there.
-        let decay = self.curve.decay(&trace).or_else(|| NoForgetting.decay(&trace)).unwrap_or_default();
+        let decay = decay(&*self.curve, &memory.strength);
         let placeholder;
         let vector = match row.vector.as_deref() {
             Some(vector) => vector, // the scan refuses one of another length
@@ -259,4 +274,10 @@ fn unit_placeholder(dimension: usize) -> Vec<f16> {
 
 fn unreadable(memory: MemoryId, column: &'static str, why: &dyn std::error::Error) -> StoreError {
     StoreError::Corrupt { table: "index_rows", column, row: format!("{memory}: {why}") }
+}
+
+/// Decay parameters of the rows of a memory. A curve that the scan does not know forgets nothing there.
+fn decay(curve: &dyn Curve, strength: &Strength) -> Decay {
+    let trace = Trace::of(strength);
+    curve.decay(&trace).or_else(|| NoForgetting.decay(&trace)).unwrap_or_default()
 }

@@ -307,7 +307,7 @@ mod tests {
         let mut rows = rows("tea");
         rows[0].vector = Some([half::f16::ONE; 3].into());
         let put = vec![Indexed { memory, rows }];
-        let outcome = cache.apply(ID, Update { seq_before: 0, seq_after: 1, put, erased: Vec::new() });
+        let outcome = cache.apply(ID, Update { seq_before: 0, seq_after: 1, put, ..Update::default() });
         assert!(matches!(outcome, Err(IndexError::Dimension { expected: 8, found: 3 })));
         assert!(cached.state.read().is_none(), "a half-applied partition is still searched");
         assert_eq!(cache.in_memory(), (0, 0));

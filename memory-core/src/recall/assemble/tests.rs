@@ -43,7 +43,8 @@ fn fact(id: u128, day: i64, text: &str) -> Memory {
         created_at: at,
         valid: Interval::default(),
         expires_at: None,
-        strength: Strength { importance: 0.5, strength: 1.0, refreshed_at: at },
+        strength: Strength::new(0.5, 1.0, at),
+        forgotten: None,
     }
 }
 

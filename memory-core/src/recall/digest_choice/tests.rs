@@ -53,7 +53,8 @@ fn memory(id: u128, kind: Kind, text: &str) -> Memory {
         created_at: AT,
         valid: Interval::default(),
         expires_at: None,
-        strength: Strength { importance: 0.5, strength: 1.0, refreshed_at: AT },
+        strength: Strength::new(0.5, 1.0, AT),
+        forgotten: None,
     }
 }
 

@@ -142,7 +142,7 @@ fn curves_see_what_was_used_and_never_forget_what_is_pinned() {
 /// A store of the time before traces had strengths: of a memory without uses, the factor is that strength.
 #[test]
 fn a_stored_strength_is_the_factor_of_a_memory_without_uses() {
-    let strength = crate::domain::memory::Strength { importance: 0.5, strength: 5.0, refreshed_at: LEARNED };
-    let found = CurveId::default().retention(&Trace::unused(&strength), after_days(7.0));
+    let strength = crate::domain::memory::Strength::new(0.5, 5.0, LEARNED);
+    let found = CurveId::default().retention(&Trace::of(&strength), after_days(7.0));
     assert_near(found, 0.2466, 5.1e-5, "S = 5");
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Connection, Db, StoreError, unavailable};
 
-/// Maximum length of a run. 64 rows of the widest table are 1,920 parameters; SQLite allows 32,766.
+/// Maximum length of a run. 64 rows of the widest table are 2,240 parameters; SQLite allows 32,766.
 const MAX_RUN: usize = 64;
 
 /// Maximum number of ids per statement: a power of two, so that few statements stay prepared.
@@ -38,7 +38,8 @@ pub(super) async fn insert_missing<T: Sync>(
     insert_runs(connection, (head, " ON CONFLICT DO NOTHING"), rows, bind).await
 }
 
-async fn insert_runs<T: Sync>(
+/// Like [`insert`], with an end of the statement after the rows.
+pub(super) async fn insert_runs<T: Sync>(
     connection: &mut Connection,
     (head, tail): (&'static str, &'static str),
     rows: &[T],

@@ -351,9 +351,12 @@ impl<'a> WriteTransaction<'_, 'a> {
         };
         let given = self.redirected(&new.memory);
         let written = match present {
-            Some((id, version, created_at)) => {
+            Some(there) => {
                 let mut memory = given.into_owned();
-                (memory.id, memory.version, memory.created_at) = (id, version + 1, created_at);
+                (memory.id, memory.version) = (there.id, there.version.saturating_add(1));
+                (memory.created_at, memory.strength.pinned) = (there.created_at, there.pinned);
+                memory.forgotten = None;
+                self.remember(partition, &[memory.id]).await?;
                 self.revise(partition, NextVersion::of_document(&memory, new)).await?;
                 self.name_document(partition, memory.id, new.key.as_ref()).await?;
                 Some(memory)

@@ -7,7 +7,9 @@ use super::grant_events;
 use super::idempotency::created_from_json;
 use super::jobs::{JOB_COLUMNS, read_job};
 use super::packed_hits::is_packed;
-use super::rows::{self, Reader, SESSION_COLUMNS, TURN_COLUMNS, VERSION_COLUMNS, memory_columns};
+use super::rows::{
+    self, Reader, SESSION_COLUMNS, TURN_COLUMNS, VERSION_COLUMNS, forgotten_columns, memory_columns,
+};
 use super::stored_grants::selection;
 use super::{Row, StoreError};
 use crate::domain::scope::OwnerKind;
@@ -180,6 +182,21 @@ pub(super) const DECODED: &[Decoded] = &[
         "partition_id, group_key, memory_id",
         |row| tuple::<(i64, String, Uuid)>(row, "memory_groups")
     ),
+    Decoded {
+        code: "unreadable_forgotten",
+        what: "records of forgetting",
+        table: "forgotten",
+        columns: concat!(forgotten_columns!(), ", f.memory_id, f.partition_id"),
+        from: " FROM forgotten f",
+        read: |row| {
+            let at = Reader { row, table: "forgotten" };
+            let _: (Uuid, i64) = (at.get(7, "memory_id")?, at.get(8, "partition_id")?);
+            match rows::forgotten(&at, 0)? {
+                Some(record) if !record.is_valid() => Err(at.corrupt("retention", "is no fraction")),
+                _ => Ok(()),
+            }
+        },
+    },
     decoded!(
         "unreadable_in_queue",
         "turns that wait to be thought about",

@@ -19,7 +19,8 @@ pub(super) const DETACHED_NAME: &str = "user";
 /// Maximum number of rows that one step deletes of a table without regard to memories.
 const ROWS_PER_STEP: i64 = 2_000;
 /// Tables whose rows no rule of the others needs, with the columns of their keys. Changes come by themselves.
-const FREE_TABLES: [(&str, &str); 9] = [
+const FREE_TABLES: [(&str, &str); 10] = [
+    ("forgotten", "memory_id"),
     ("request_items", "memory_id, record_id"),
     ("grant_memories", "grant_id, memory_id"),
     ("grant_events", "grant_id, id"),

@@ -1,5 +1,5 @@
 //! Erasure of a memory. It deletes the memory's versions, its rows and vectors, its turn, its hits in the access log,
-//! its groups, its place in grants and in the queues of thinking, every memory derived from it, and every link to it, in all versions.
+//! its groups, its record of forgetting, its place in grants and in the queues of thinking, every memory derived from it, and every link to it, in all versions.
 //! Only numbers and ids in the change log remain.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -158,6 +158,7 @@ impl WriteTransaction<'_, '_> {
         self.delete("DELETE FROM grant_memories WHERE partition_id = $1 AND memory_id = $2", partition, id.0)
             .await?;
         for statement in [
+            "DELETE FROM forgotten WHERE partition_id = $1 AND memory_id = $2",
             "DELETE FROM derivation_inputs WHERE derivation_id IN
                  (SELECT derivation_id FROM memory_versions WHERE partition_id = $1 AND id = $2)",
             "DELETE FROM derivations WHERE id IN

@@ -3,15 +3,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::bulk::{insert, insert_missing};
+use super::bulk::{insert, insert_missing, insert_runs};
 use super::dialect::encode_text;
-use super::rows::{metadata_json, minutes, names_json, vector_bytes};
+use super::rows::{metadata_json, minutes, names_json, uses_bytes, vector_bytes};
 use super::stored_annotation::annotation_json;
 use super::stored_links::links_json;
 use super::stored_statement::statement_json;
 use super::{Connection, StoreError};
 use crate::domain::change::{IndexRow, NewMemory};
 use crate::domain::derivation::{Derivation, Input, Source};
+use crate::domain::forgotten::Forgotten;
 use crate::domain::group::GroupKey;
 use crate::domain::id::{DerivationId, MemoryId, PartitionId, SessionId};
 use crate::domain::link::Link;
@@ -151,7 +152,7 @@ pub(super) async fn write_memories(
                 visibility, subjects, tags, metadata, namespace, key, turn_id, derivation_id, happened_us, \
                 happened_until_us, recorded_us, created_us, valid_from_us, valid_to_us, expires_us, importance, \
                 strength, refreshed_us, links, statement, audience, own_key, utc_offset_minutes, \
-                annotation) ";
+                annotation, uses, pinned) ";
     insert(to, head, memories, &|values, (partition, memory, key)| {
         let document = memory.document.as_ref();
         values
@@ -181,13 +182,45 @@ pub(super) async fn write_memories(
             .push_bind(memory.expires_at.map(Timestamp::as_micros))
             .push_bind(memory.strength.importance)
             .push_bind(f64::from(memory.strength.strength))
-            .push_bind(memory.strength.refreshed_at.as_micros())
+            .push_bind(memory.strength.learned_at.as_micros())
             .push_bind(links_json(&memory.links))
             .push_bind(statement_json(memory.statement.as_ref()))
             .push_bind(names_json(&memory.audience))
             .push_bind(key.map(|name| name.as_str().to_owned()))
             .push_bind(minutes(memory.happened.offset))
-            .push_bind(annotation_json(memory.annotation.as_ref()));
+            .push_bind(annotation_json(memory.annotation.as_ref()))
+            .push_bind(uses_bytes(&memory.strength.uses))
+            .push_bind(memory.strength.pinned);
+    })
+    .await?;
+    let forgotten: Vec<_> = memories
+        .iter()
+        .filter_map(|(partition, memory, _)| Some((*partition, memory.id, memory.forgotten.as_ref()?)))
+        .collect();
+    write_forgotten(to, &forgotten).await
+}
+
+/// Inserts records of forgetting. A record replaces the one that its memory has.
+pub(super) async fn write_forgotten(
+    to: &mut Connection,
+    forgotten: &[(PartitionId, MemoryId, &Forgotten)],
+) -> Result<(), StoreError> {
+    let head = "INSERT INTO forgotten (partition_id, memory_id, forgotten_us, recorded_us, reason, effect, curve, \
+                retention, threshold) ";
+    let tail = " ON CONFLICT (partition_id, memory_id) DO UPDATE SET forgotten_us = excluded.forgotten_us, \
+                recorded_us = excluded.recorded_us, reason = excluded.reason, effect = excluded.effect, \
+                curve = excluded.curve, retention = excluded.retention, threshold = excluded.threshold";
+    insert_runs(to, (head, tail), forgotten, &|values, (partition, memory, record)| {
+        values
+            .push_bind(partition.0)
+            .push_bind(memory.0)
+            .push_bind(record.since.as_micros())
+            .push_bind(record.recorded_at.as_micros())
+            .push_bind(record.reason.as_str())
+            .push_bind(record.effect.as_str())
+            .push_bind(record.curve.clone())
+            .push_bind(record.retention)
+            .push_bind(record.threshold);
     })
     .await
 }

@@ -281,6 +281,16 @@ pub(super) const RULES: &[Rule] = &[
         ),
     },
     Rule {
+        code: "orphan_forgotten",
+        detail: "records of forgetting of memories that are not there",
+        count: "SELECT count(*) FROM forgotten f WHERE NOT EXISTS
+                    (SELECT 1 FROM memories m WHERE m.partition_id = f.partition_id AND m.id = f.memory_id)",
+        repair: Some(
+            "DELETE FROM forgotten WHERE NOT EXISTS (SELECT 1 FROM memories m
+                 WHERE m.partition_id = forgotten.partition_id AND m.id = forgotten.memory_id)",
+        ),
+    },
+    Rule {
         code: "orphan_in_queue",
         detail: "turns that wait to be thought about and are not there",
         count: "SELECT count(*) FROM thinking_queue q WHERE NOT EXISTS (SELECT 1 FROM memories m

@@ -99,7 +99,7 @@ impl WriteTransaction<'_, '_> {
                 Some(partition) => self.document(partition, name).await?,
                 None => None,
             };
-            let id = stored.map_or(earlier, |(id, ..)| id);
+            let id = stored.map_or(earlier, |there| there.id);
             if id != memory.id {
                 kept.insert(memory.id, id);
             }

@@ -6,14 +6,14 @@ use async_trait::async_trait;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
-use super::bulk::push_ids;
+use super::bulk::{IDS_PER_STATEMENT, push_ids};
 use super::readable::readable;
-use super::rows::{self, Reader, memory_columns};
+use super::rows::{self, Reader, forgotten_columns, memory_columns};
 use super::{Connection, Db, Row, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::change::{IndexRow, KeyKind};
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::memory::Memory;
-use crate::store::{ChangeEntry, ChangeOp, Extent, IndexSource, Indexed};
+use crate::store::{ChangeEntry, ChangeOp, Extent, IndexSource, Indexed, Retained};
 
 /// Maximum number of memories read at a time: it bounds the memory in use beside the index that is being built.
 const MEMORIES_PER_STEP: i64 = 2_048;
@@ -109,6 +109,29 @@ impl IndexSource for SqlStore {
         let mut indexed = Vec::with_capacity(memories.len());
         join(memories, rows, &mut |one| indexed.push(one));
         Ok(indexed)
+    }
+
+    async fn retained(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Retained>, StoreError> {
+        let mut retained = Vec::with_capacity(ids.len());
+        for some in ids.chunks(IDS_PER_STATEMENT) {
+            let mut statement = QueryBuilder::<Db>::new(concat!(
+                "SELECT m.id, m.importance, m.strength, m.refreshed_us, m.uses, m.pinned, ",
+                forgotten_columns!(),
+                " FROM memories m
+                 LEFT JOIN forgotten f ON f.partition_id = m.partition_id AND f.memory_id = m.id
+                 WHERE m.partition_id = ",
+            ));
+            statement.push_bind(partition.0).push(" AND m.id IN (");
+            push_ids(&mut statement, some.iter().map(|id| id.0));
+            let rows = statement.build().fetch_all(&self.readers).await.map_err(unavailable)?;
+            retained.extend(readable(&rows, |row| {
+                let at = Reader { row, table: "memories" };
+                let strength = rows::strength(&at, 1, 4)?;
+                let forgotten = rows::forgotten(&at, 6)?;
+                Ok(Retained { memory: MemoryId(at.get(0, "id")?), strength, forgotten })
+            })?);
+        }
+        Ok(retained)
     }
 }
 

@@ -7,6 +7,7 @@ use super::StoreError;
 use super::erased_identities::{Digest, erased_among, of_id, of_owner};
 use super::identities::{Recognised, recognise};
 use super::restored_ids::RestoredIds;
+use super::versions::PresentDocument;
 use super::write_transaction::WriteTransaction;
 use crate::domain::change::{ChangeSet, NewMemory, NewTurns};
 use crate::domain::id::{MemoryId, PartitionId, TurnId};
@@ -116,7 +117,7 @@ impl<'a> WriteTransaction<'_, 'a> {
             let Some(name) = one.present.memory.document.as_ref().filter(|_| found.is_new(index)) else {
                 continue;
             };
-            if let Some((id, ..)) = self.document(partition, name).await? {
+            if let Some(PresentDocument { id, .. }) = self.document(partition, name).await? {
                 found.place(index, one, Known::There(id, None, ItemOutcome::Conflicting));
             }
         }

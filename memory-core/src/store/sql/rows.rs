@@ -1,7 +1,6 @@
 //! Conversion between rows of the database and values of the domain. The column lists are next to the code that reads
 //! them by position.
 
-use half::f16;
 use sqlx::Row as _;
 use uuid::Uuid;
 
@@ -9,8 +8,10 @@ use super::dialect::decode_text;
 use super::stored_annotation::annotation_from_json;
 use super::stored_links::links_from_json;
 use super::stored_statement::statement_from_json;
+pub(super) use super::stored_values::{metadata_json, minutes, names_json, uses_bytes, vector, vector_bytes};
 use super::{Db, Row, StoreError};
 use crate::domain::annotation::Annotation;
+use crate::domain::forgotten::{Effect, Forgotten, Reason};
 use crate::domain::id::{DerivationId, MemoryId, SessionId, TurnId};
 use crate::domain::link::Link;
 use crate::domain::memory::{DocumentName, Happened, Kind, Memory, Origin, Strength, Visibility};
@@ -19,6 +20,7 @@ use crate::domain::name::Name;
 use crate::domain::statement::Statement;
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::{Role, Session, Turn};
+use crate::domain::uses::Uses;
 use crate::domain::zone::UtcOffset;
 
 /// Columns of a memory for [`memory`], with its turn and session if any. The text comes last, in the form that the
@@ -30,18 +32,28 @@ macro_rules! memory_columns {
             "m.tags, m.metadata, m.namespace, m.key, m.derivation_id, m.happened_us, m.happened_until_us, ",
             "m.recorded_us, m.created_us, m.valid_from_us, m.valid_to_us, m.expires_us, m.importance, m.strength, ",
             "m.refreshed_us, t.id, t.session_id, s.key, s.ordinal, t.seq, t.role, t.author, t.key, m.links, ",
-            "m.statement, m.audience, m.utc_offset_minutes, m.annotation, ",
+            "m.statement, m.audience, m.utc_offset_minutes, m.annotation, m.uses, m.pinned, ",
+            "f.effect, f.reason, f.forgotten_us, f.recorded_us, f.curve, f.retention, f.threshold, ",
             $text,
             " FROM memories m ",
             "LEFT JOIN turns t ON t.partition_id = m.partition_id AND t.id = m.turn_id ",
+            "LEFT JOIN forgotten f ON f.partition_id = m.partition_id AND f.memory_id = m.id ",
             "LEFT JOIN sessions s ON s.id = t.session_id "
         )
     };
 }
 pub(super) use memory_columns;
 
+/// Columns of a record of forgetting for [`forgotten`], null for a memory that is not forgotten.
+macro_rules! forgotten_columns {
+    () => {
+        "f.effect, f.reason, f.forgotten_us, f.recorded_us, f.curve, f.retention, f.threshold"
+    };
+}
+pub(super) use forgotten_columns;
+
 /// Number of columns in [`memory_columns`]; further columns of a statement come after them.
-pub(super) const MEMORY_COLUMNS: usize = 38;
+pub(super) const MEMORY_COLUMNS: usize = 47;
 
 /// Decodes a memory from the columns of [`memory_columns`].
 pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
@@ -55,7 +67,7 @@ pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
         id: MemoryId(at.get(0, "id")?),
         version: at.number(1, "version")?,
         kind: at.parsed(2, "kind", Kind::parse)?,
-        text: at.text(37)?.unwrap_or_default(),
+        text: at.text(46)?.unwrap_or_default(),
         tokens: at.number(3, "tokens")?,
         agent: at.name(4, "agent_id")?,
         app: at.name(5, "app_id")?,
@@ -83,12 +95,36 @@ pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
             end: at.maybe_time(19, "valid_to_us")?,
         },
         expires_at: at.maybe_time(20, "expires_us")?,
-        strength: Strength {
-            importance: at.get(21, "importance")?,
-            strength: at.fraction(22, "strength")?,
-            refreshed_at: at.time(23, "refreshed_us")?,
-        },
+        strength: strength(&at, 21, 37)?,
+        forgotten: forgotten(&at, 39)?,
     })
+}
+
+/// Decodes the columns `importance, strength, refreshed_us` from `first` on, and `uses, pinned` from `uses` on.
+pub(super) fn strength(at: &Reader<'_>, first: usize, uses: usize) -> Result<Strength, StoreError> {
+    Ok(Strength {
+        importance: at.get(first, "importance")?,
+        strength: at.fraction(first + 1, "strength")?,
+        learned_at: at.time(first + 2, "refreshed_us")?,
+        uses: at.uses(uses)?,
+        pinned: at.get(uses + 1, "pinned")?,
+    })
+}
+
+/// Decodes the columns of [`forgotten_columns`] from `first` on.
+pub(super) fn forgotten(at: &Reader<'_>, first: usize) -> Result<Option<Forgotten>, StoreError> {
+    if at.get::<Option<&str>>(first, "effect")?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Forgotten {
+        effect: at.parsed(first, "effect", Effect::parse)?,
+        reason: at.parsed(first + 1, "reason", Reason::parse)?,
+        since: at.time(first + 2, "forgotten_us")?,
+        recorded_at: at.time(first + 3, "recorded_us")?,
+        curve: at.get(first + 4, "curve")?,
+        retention: at.get(first + 5, "retention")?,
+        threshold: at.get(first + 6, "threshold")?,
+    }))
 }
 
 fn origin(at: &Reader<'_>, first: usize) -> Result<Option<Origin>, StoreError> {
@@ -217,35 +253,6 @@ pub(super) fn turn(row: &Row) -> Result<Turn, StoreError> {
     })
 }
 
-/// Stored form of a list of names: a JSON array, or NULL if it is empty.
-pub(super) fn names_json(names: &[Name]) -> Option<String> {
-    if names.is_empty() {
-        return None;
-    }
-    let texts: Vec<&str> = names.iter().map(Name::as_str).collect();
-    serde_json::to_string(&texts).ok()
-}
-
-/// Stored form of the offset of a local time, or NULL if it is not known.
-pub(super) fn minutes(offset: Option<UtcOffset>) -> Option<i64> {
-    offset.map(|offset| offset.minutes().into())
-}
-
-/// Stored form of metadata: a JSON object, or NULL if it is empty.
-pub(super) fn metadata_json(metadata: &Metadata) -> Option<String> {
-    (!metadata.is_empty()).then(|| metadata.to_json())
-}
-
-/// Stored form of a vector: little-endian half-precision floats.
-pub(super) fn vector_bytes(vector: &[f16]) -> Vec<u8> {
-    vector.iter().flat_map(|element| element.to_le_bytes()).collect()
-}
-
-/// Decodes a vector that [`vector_bytes`] wrote.
-pub(super) fn vector(bytes: &[u8]) -> Vec<f16> {
-    bytes.chunks_exact(2).map(|pair| f16::from_le_bytes([pair[0], pair[1]])).collect()
-}
-
 /// Reader of columns by position; its errors name the damaged column.
 pub(super) struct Reader<'a> {
     pub(super) row: &'a Row,
@@ -342,6 +349,12 @@ impl Reader<'_> {
     pub(super) fn links(&self, index: usize) -> Result<Vec<Link>, StoreError> {
         let Some(json) = self.get::<Option<&str>>(index, "links")? else { return Ok(Vec::new()) };
         links_from_json(json).map_err(|why| self.corrupt("links", &why))
+    }
+
+    /// Reads uses; NULL for none.
+    pub(super) fn uses(&self, index: usize) -> Result<Uses, StoreError> {
+        let Some(bytes) = self.get::<Option<&[u8]>>(index, "uses")? else { return Ok(Uses::default()) };
+        Uses::decode(bytes).map_err(|error| self.corrupt("uses", &error.to_string()))
     }
 
     fn metadata(&self, index: usize) -> Result<Metadata, StoreError> {

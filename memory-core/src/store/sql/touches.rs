@@ -1,68 +1,167 @@
-//! Touches: a few statements refresh the strength of many memories, without new versions.
+//! Touches and pins: a few statements change what the retention of many memories follows from, without new versions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
-use super::bulk::{push_ids, run_length};
+use super::bulk::{IDS_PER_STATEMENT, push_ids, run_length};
+use super::readable::readable;
+use super::rows::Reader;
 use super::write_transaction::WriteTransaction;
 use super::{Db, StoreError, unavailable};
 use crate::domain::change::{ChangeSet, Touch};
 use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::uses::Uses;
 use crate::store::ChangeOp;
 
+/// Memories that were changed, with their present versions, in the order of ids.
+pub(super) type Changed = BTreeMap<MemoryId, u32>;
+
 impl WriteTransaction<'_, '_> {
-    /// Refreshes the strength of the memories that exist, and returns them. Each has an entry in the change log, with
-    /// its current version.
+    /// Changes the retention of memories, and returns those that changed. Each has one entry in the change log, with its
+    /// present version.
     pub(super) async fn touch(
         &mut self,
         partition: PartitionId,
         set: &ChangeSet,
     ) -> Result<Vec<MemoryId>, StoreError> {
-        if set.touches.is_empty() {
+        if set.touches.is_empty()
+            && set.pins.is_empty()
+            && set.forgettings.is_empty()
+            && set.rememberings.is_empty()
+        {
             return Ok(Vec::new());
         }
         self.flush().await?;
-        // The last touch of a memory counts. The order is that of ids, so that the log does not depend on the database.
-        let last: BTreeMap<MemoryId, &Touch> =
-            set.touches.iter().map(|touch| (touch.memory, touch)).collect();
-        let touches = Vec::from_iter(last.into_values());
-        let mut touched = BTreeMap::new();
-        let mut rest = touches.as_slice();
-        while !rest.is_empty() {
-            let (run, later) = rest.split_at(run_length(rest.len()));
-            touched.extend(self.touch_run(partition, run).await?);
-            rest = later;
+        let mut changed = self.record_uses(partition, &set.touches).await?;
+        let pins: BTreeMap<MemoryId, bool> = set.pins.iter().map(|pin| (pin.memory, pin.pinned)).collect();
+        for is_pinned in [true, false] {
+            let ids: Vec<MemoryId> =
+                pins.iter().filter(|(_, pinned)| **pinned == is_pinned).map(|(id, _)| *id).collect();
+            changed.extend(self.pin(partition, &ids, is_pinned).await?);
         }
-        for (id, version) in &touched {
-            self.log_version(partition, ChangeOp::Put, (MemoryId(*id), *version), set.now);
+        changed.extend(self.forget(partition, &set.forgettings).await?);
+        changed.extend(self.remember(partition, &set.rememberings).await?);
+        for (id, version) in &changed {
+            self.log_version(partition, ChangeOp::Touch, (*id, *version), set.now);
         }
-        Ok(touched.into_keys().map(MemoryId).collect())
+        Ok(changed.into_keys().collect())
     }
 
-    async fn touch_run(
+    /// Records uses in the order of their times.
+    async fn record_uses(
         &mut self,
         partition: PartitionId,
-        run: &[&Touch],
-    ) -> Result<impl Iterator<Item = (Uuid, u32)> + use<>, StoreError> {
-        // Both databases name the columns of a `VALUES` list `column1` and so on.
-        let mut statement = QueryBuilder::<Db>::new(
-            "UPDATE memories SET strength = touch.column2, refreshed_us = touch.column3 FROM (",
-        );
-        statement.push_values(run, |mut values, touch| {
-            values
-                .push_bind(touch.memory.0)
-                .push_bind(f64::from(touch.strength))
-                .push_bind(touch.refreshed_at.as_micros());
-        });
-        statement.push(") AS touch WHERE partition_id = ").push_bind(partition.0);
-        // The list of ids keeps SQLite from reading the whole partition.
-        statement.push(" AND id = touch.column1 AND id IN (");
-        push_ids(&mut statement, run.iter().map(|touch| touch.memory.0));
-        statement.push(" RETURNING id, version");
-        let rows: Vec<(Uuid, i64)> =
-            statement.build_query_as().fetch_all(&mut *self.connection).await.map_err(unavailable)?;
-        Ok(rows.into_iter().map(|(id, version)| (id, u32::try_from(version).unwrap_or(u32::MAX))))
+        touches: &[Touch],
+    ) -> Result<Changed, StoreError> {
+        let mut of_each: BTreeMap<MemoryId, Vec<&Touch>> = BTreeMap::new();
+        for touch in touches {
+            of_each.entry(touch.memory).or_default().push(touch);
+        }
+        of_each.values_mut().for_each(|touches| touches.sort_by_key(|touch| touch.one.at));
+        let ids: Vec<MemoryId> = of_each.keys().copied().collect();
+        let mut changed = Changed::new();
+        for some in ids.chunks(IDS_PER_STATEMENT) {
+            let mut to_write = Vec::new();
+            for (id, version, mut uses) in self.uses_of(partition, some).await? {
+                let mut is_changed = false;
+                for touch in of_each.get(&id).into_iter().flatten() {
+                    is_changed |= uses.record(touch.one, touch.refractory_us);
+                }
+                if is_changed {
+                    to_write.push((id, uses.encode()));
+                    changed.insert(id, version);
+                }
+            }
+            self.write_uses(partition, &to_write).await?;
+        }
+        Ok(changed)
     }
+
+    /// Memories among `ids` that are there, at most [`IDS_PER_STATEMENT`], with their present versions and uses.
+    async fn uses_of(
+        &mut self,
+        partition: PartitionId,
+        ids: &[MemoryId],
+    ) -> Result<Vec<(MemoryId, u32, Uses)>, StoreError> {
+        let mut statement =
+            QueryBuilder::<Db>::new("SELECT id, version, uses FROM memories WHERE partition_id = ");
+        statement.push_bind(partition.0).push(" AND id IN (");
+        push_ids(&mut statement, ids.iter().map(|id| id.0));
+        let rows = statement.build().fetch_all(&mut *self.connection).await.map_err(unavailable)?;
+        // A memory whose uses cannot be decoded is skipped: the other touches of the set do not depend on it.
+        readable(&rows, |row| {
+            let at = Reader { row, table: "memories" };
+            Ok((MemoryId(at.get(0, "id")?), at.number(1, "version")?, at.uses(2)?))
+        })
+    }
+
+    async fn write_uses(
+        &mut self,
+        partition: PartitionId,
+        uses: &[(MemoryId, Vec<u8>)],
+    ) -> Result<(), StoreError> {
+        let mut rest = uses;
+        while !rest.is_empty() {
+            let (run, later) = rest.split_at(run_length(rest.len()));
+            // Both databases name the columns of a `VALUES` list `column1` and so on.
+            let mut statement = QueryBuilder::<Db>::new("UPDATE memories SET uses = touch.column2 FROM (");
+            statement.push_values(run, |mut values, (id, encoded)| {
+                values.push_bind(id.0).push_bind(encoded.clone());
+            });
+            statement.push(") AS touch WHERE partition_id = ").push_bind(partition.0);
+            // The list of ids keeps SQLite from reading the whole partition.
+            statement.push(" AND id = touch.column1 AND id IN (");
+            push_ids(&mut statement, run.iter().map(|(id, _)| id.0));
+            statement.build().execute(&mut *self.connection).await.map_err(unavailable)?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Pins or releases memories; returns those that it changed.
+    async fn pin(
+        &mut self,
+        partition: PartitionId,
+        ids: &[MemoryId],
+        is_pinned: bool,
+    ) -> Result<Changed, StoreError> {
+        let mut changed = Changed::new();
+        for some in ids.chunks(IDS_PER_STATEMENT) {
+            let mut statement = QueryBuilder::<Db>::new("UPDATE memories SET pinned = ");
+            statement.push_bind(is_pinned).push(" WHERE partition_id = ").push_bind(partition.0);
+            statement.push(" AND pinned <> ").push_bind(is_pinned).push(" AND id IN (");
+            push_ids(&mut statement, some.iter().map(|id| id.0));
+            statement.push(" RETURNING id, version");
+            let rows: Vec<(Uuid, i64)> =
+                statement.build_query_as().fetch_all(&mut *self.connection).await.map_err(unavailable)?;
+            changed.extend(rows.into_iter().map(versioned));
+        }
+        Ok(changed)
+    }
+
+    /// Present versions of those of these memories that are there.
+    pub(super) async fn versions_of(
+        &mut self,
+        partition: PartitionId,
+        ids: &BTreeSet<MemoryId>,
+    ) -> Result<Changed, StoreError> {
+        let ids = Vec::from_iter(ids);
+        let mut found = Changed::new();
+        for some in ids.chunks(IDS_PER_STATEMENT) {
+            let mut statement =
+                QueryBuilder::<Db>::new("SELECT id, version FROM memories WHERE partition_id = ");
+            statement.push_bind(partition.0).push(" AND id IN (");
+            push_ids(&mut statement, some.iter().map(|id| id.0));
+            let rows: Vec<(Uuid, i64)> =
+                statement.build_query_as().fetch_all(&mut *self.connection).await.map_err(unavailable)?;
+            found.extend(rows.into_iter().map(versioned));
+        }
+        Ok(found)
+    }
+}
+
+fn versioned((id, version): (Uuid, i64)) -> (MemoryId, u32) {
+    (MemoryId(id), u32::try_from(version).unwrap_or(u32::MAX))
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::dialect::encode_text;
-use super::rows::{metadata_json, minutes, names_json};
+use super::rows::{metadata_json, minutes, names_json, uses_bytes};
 use super::stored_annotation::annotation_json;
 use super::stored_statement::statement_json;
 use super::write_transaction::WriteTransaction;
@@ -24,6 +24,15 @@ pub(super) struct NextVersion<'m, 'a> {
     keeps_links: bool,
     keeps_strength: bool,
     derivation: Option<DerivationId>,
+}
+
+/// Document that a new one of its name replaces.
+pub(super) struct PresentDocument {
+    pub(super) id: MemoryId,
+    pub(super) version: u32,
+    /// Time of its first version.
+    pub(super) created_at: Timestamp,
+    pub(super) pinned: bool,
 }
 
 impl<'m, 'a> NextVersion<'m, 'a> {
@@ -96,15 +105,15 @@ impl<'a> WriteTransaction<'_, 'a> {
         Ok(version.map(|version| u32::try_from(version).unwrap_or(u32::MAX)))
     }
 
-    /// Document of that name: id, version, and time of its first version.
+    /// Document of that name.
     pub(super) async fn document(
         &mut self,
         partition: PartitionId,
         name: &DocumentName,
-    ) -> Result<Option<(MemoryId, u32, Timestamp)>, StoreError> {
+    ) -> Result<Option<PresentDocument>, StoreError> {
         self.flush().await?;
-        let row: Option<(Uuid, i64, i64)> = sqlx::query_as(
-            "SELECT id, version, created_us FROM memories
+        let row: Option<(Uuid, i64, i64, bool)> = sqlx::query_as(
+            "SELECT id, version, created_us, pinned FROM memories
              WHERE partition_id = $1 AND namespace = $2 AND key = $3",
         )
         .bind(partition.0)
@@ -113,9 +122,11 @@ impl<'a> WriteTransaction<'_, 'a> {
         .fetch_optional(&mut *self.connection)
         .await
         .map_err(unavailable)?;
-        Ok(row.map(|(id, version, created_us)| {
-            let version = u32::try_from(version).unwrap_or(u32::MAX);
-            (MemoryId(id), version, Timestamp::from_micros(created_us))
+        Ok(row.map(|(id, version, created_us, pinned)| PresentDocument {
+            id: MemoryId(id),
+            version: u32::try_from(version).unwrap_or(u32::MAX),
+            created_at: Timestamp::from_micros(created_us),
+            pinned,
         }))
     }
 
@@ -212,7 +223,7 @@ impl<'a> WriteTransaction<'_, 'a> {
                  kind = $17, agent_id = $18, app_id = $19, run_id = $20, strength = COALESCE($21, strength),
                  refreshed_us = COALESCE($22, CASE WHEN refreshed_us = happened_us THEN $10 ELSE refreshed_us END),
                  derivation_id = $23, statement = $24, audience = $25, utc_offset_minutes = $26,
-                 annotation = $27
+                 annotation = $27, uses = CASE WHEN $28 THEN uses ELSE $29 END
              WHERE partition_id = $1 AND id = $2",
         )
         .bind(partition.0)
@@ -236,12 +247,14 @@ impl<'a> WriteTransaction<'_, 'a> {
         .bind(memory.app.as_ref().map(|name| name.as_str()))
         .bind(memory.run.as_ref().map(|name| name.as_str()))
         .bind((!next.keeps_strength).then(|| f64::from(memory.strength.strength)))
-        .bind((!next.keeps_strength).then(|| memory.strength.refreshed_at.as_micros()))
+        .bind((!next.keeps_strength).then(|| memory.strength.learned_at.as_micros()))
         .bind(next.derivation.map(|id| id.0))
         .bind(statement_json(memory.statement.as_ref()))
         .bind(names_json(&memory.audience))
         .bind(minutes(memory.happened.offset))
         .bind(annotation_json(memory.annotation.as_ref()))
+        .bind(next.keeps_strength)
+        .bind(uses_bytes(&memory.strength.uses))
         .execute(&mut *self.connection)
         .await
         .map_err(unavailable)?;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::{PARTITION, Subject, any_query, fact, query};
 use crate::domain::id::PartitionId;
+use crate::domain::uses::{Use, UseKind};
 use crate::index::{Index, IndexQuery, Update};
+use crate::store::{Indexed, Retained};
 use crate::testing::corpus;
 use crate::testing::memory_source::MemorySource;
 use crate::testing::rng::Rng;
@@ -196,4 +198,34 @@ pub async fn a_failed_update_is_never_half_visible(subject: &Subject<'_>, _: u64
         index.clear_partition(PARTITION).await;
         subject.check(&*index, &source, PARTITION, &query, "after the clear").await;
     }
+}
+
+/// A touch changes the retention of its memory, those without a vector and those that are not there included, before and
+/// after the partition is read anew.
+pub async fn a_touch_changes_retention_and_nothing_else(subject: &Subject<'_>, seed: u64) {
+    let mut rng = Rng::new(seed);
+    let source = filled(&mut rng, 30);
+    let index = subject.over(&source);
+    let mut query = any_query(&mut rng);
+    query.weights.retention = 1.0;
+    index.search(PARTITION, &query).await.unwrap();
+    for round in 0..4 {
+        let mut touched = Vec::new();
+        for Indexed { memory, .. } in source.memories(PARTITION) {
+            if rng.chance(30) {
+                let mut strength = memory.strength;
+                let at = strength.refreshed_at().plus_days(1 + i64::try_from(rng.below(9)).unwrap());
+                strength.uses.record(Use { at, kind: UseKind::Returned }, 0);
+                touched.push(Retained { memory: memory.id, strength, forgotten: None });
+            }
+        }
+        let update = source.touch(PARTITION, touched.clone());
+        index.apply(PARTITION, update).await.unwrap();
+        let update = change(&mut rng, &source, PARTITION, 200 + round * 10);
+        index.apply(PARTITION, update).await.unwrap();
+        subject.check(&*index, &source, PARTITION, &query, &format!("seed {seed}, round {round}")).await;
+    }
+    assert_eq!(source.reads_begun(), 1, "a touch makes nothing to be read anew");
+    index.clear_cache().await;
+    subject.check(&*index, &source, PARTITION, &query, &format!("seed {seed}, read anew")).await;
 }

@@ -73,7 +73,8 @@ macro_rules! index_contract {
             updates_during_a_load_are_kept 10, a_gap_makes_the_index_read_anew 10,
             an_abandoned_load_does_no_harm 10, a_clear_during_a_load_takes_effect 10,
             a_cleared_partition_is_read_anew 10, a_failed_update_is_never_half_visible 1,
-            a_tiny_budget_keeps_answers_right 3, differences_are_counted 1
+            a_tiny_budget_keeps_answers_right 3, differences_are_counted 1,
+            a_touch_changes_retention_and_nothing_else 10
         }
     };
     (@tests $make:ident $tier:ident $module:ident: $($rule:ident $seeds:literal),+) => {

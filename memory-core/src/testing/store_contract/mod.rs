@@ -11,6 +11,7 @@ pub mod embedding_later;
 pub mod erasing;
 pub mod erasing_owners;
 pub mod filtering;
+pub mod forgetting;
 pub mod granting;
 pub mod graph;
 pub mod jobs;
@@ -70,8 +71,13 @@ macro_rules! store_contract {
                 the_answer_to_an_erasure_outlives_its_owner, a_late_record_leaves_no_trace_of_an_erased_owner,
                 names_of_an_owner_without_memories_are_erased_too;
             touching: a_revision_that_moves_what_happened_moves_the_clock_of_a_memory_never_refreshed,
-                a_touch_refreshes_strength_without_a_version, touches_of_what_is_not_there_are_skipped,
-                touches_agree_with_other_writes_of_their_set;
+                a_touch_records_a_use_without_a_version, touches_of_what_is_not_there_are_skipped,
+                touches_agree_with_other_writes_of_their_set, the_same_touch_again_changes_nothing,
+                uses_of_one_set_are_recorded_in_the_order_of_their_times;
+            forgetting: a_forgotten_memory_is_listed_and_restored_as_it_was, a_pinned_memory_is_not_forgotten,
+                a_record_of_forgetting_is_replaced_by_another_effect_alone,
+                records_of_forgetting_go_with_their_memory, retention_is_read_in_pages,
+                a_replacing_document_is_learned_anew_and_keeps_its_pin;
             undoing: versions_are_found_by_their_job, an_undo_restores_what_was_and_erases_what_was_created,
                 an_undo_takes_back_what_was_changed_since, an_undo_keeps_memories_revised_with_its_creations_in_view,
                 a_present_version_is_not_retracted, partitions_of_a_job_and_the_order_of_versions_are_found;
@@ -168,9 +174,10 @@ async fn log_is_sound(store: &dyn Store, partition: PartitionId) {
     let mut alive = std::collections::BTreeSet::new();
     for entry in entries {
         match entry.op {
-            ChangeOp::Put => alive.insert(entry.memory),
-            ChangeOp::Erase => alive.remove(&entry.memory),
-        };
+            ChangeOp::Put => drop(alive.insert(entry.memory)),
+            ChangeOp::Erase => drop(alive.remove(&entry.memory)),
+            ChangeOp::Touch => assert!(alive.contains(&entry.memory), "a touch of what is not there"),
+        }
     }
     assert_eq!(all.iter().map(|one| one.memory.id).collect::<Vec<_>>(), Vec::from_iter(alive));
     assert_eq!(store.check(false).await.unwrap(), [], "the store keeps its own rules");

@@ -63,7 +63,8 @@ fn adorn(turn: &mut Turn, new: &mut NewMemory, like: &Memory) {
     memory.metadata = turn.metadata.clone();
     memory.tags.clone_from(&like.tags);
     (memory.expires_at, memory.strength, memory.visibility) =
-        (like.expires_at, like.strength, like.visibility);
+        (like.expires_at, like.strength.clone(), like.visibility);
+    memory.forgotten.clone_from(&like.forgotten);
     (memory.agent, memory.app, memory.run) = (like.agent.clone(), like.app.clone(), like.run.clone());
     if let Some(origin) = &mut memory.origin {
         (origin.author, origin.turn_key) = (turn.author.clone(), turn.key.clone());

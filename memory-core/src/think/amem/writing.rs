@@ -56,11 +56,8 @@ pub(super) fn new_note(id: MemoryId, turn: &PendingTurn, fields: NoteFields, now
         created_at: now,
         valid: Interval::default(),
         expires_at: of.expires_at,
-        strength: Strength {
-            importance: of.strength.importance,
-            strength: Strength::INITIAL,
-            refreshed_at: turn.said_at,
-        },
+        strength: Strength::new(of.strength.importance, Strength::INITIAL, turn.said_at),
+        forgotten: None,
     }
 }
 

@@ -285,11 +285,8 @@ impl Engine {
             created_at: now,
             valid: Interval::default(),
             expires_at: shown.iter().filter_map(|turn| turn.expires_at).min(),
-            strength: Strength {
-                importance: IMPORTANCE,
-                strength: Strength::INITIAL,
-                refreshed_at: happened.at,
-            },
+            strength: Strength::new(IMPORTANCE, Strength::INITIAL, happened.at),
+            forgotten: None,
         }
     }
 }

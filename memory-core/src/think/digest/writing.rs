@@ -110,13 +110,15 @@ impl Engine {
             created_at: existing.map_or(now, |memory| memory.created_at),
             valid: Interval::default(),
             expires_at: covered.iter().filter_map(|memory| memory.expires_at).min(),
-            strength: existing.map_or_else(|| self.strength_of_digest(happened.at), |memory| memory.strength),
+            strength: existing
+                .map_or_else(|| self.strength_of_digest(happened.at), |memory| memory.strength.clone()),
+            forgotten: None,
         };
         (memory, derivation)
     }
 
-    fn strength_of_digest(&self, refreshed_at: Timestamp) -> Strength {
-        Strength { importance: IMPORTANCE, strength: Strength::INITIAL, refreshed_at }
+    fn strength_of_digest(&self, learned_at: Timestamp) -> Strength {
+        Strength::new(IMPORTANCE, Strength::INITIAL, learned_at)
     }
 }
 

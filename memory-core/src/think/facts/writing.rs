@@ -106,7 +106,8 @@ impl Writing<'_> {
             created_at: now,
             valid: fact.valid,
             expires_at: evidence.iter().filter_map(|turn| turn.memory.expires_at).min(),
-            strength: Strength { importance: IMPORTANCE, strength: Strength::INITIAL, refreshed_at: said_at },
+            strength: Strength::new(IMPORTANCE, Strength::INITIAL, said_at),
+            forgotten: None,
         };
         let bucket = rows.first().and_then(|row| buckets?.key(&row.vector_f32()?));
         let groups = fact.groups.into_iter().chain(bucket).collect();

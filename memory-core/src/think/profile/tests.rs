@@ -50,7 +50,8 @@ fn fact(id: u128, attribute: &str, object: &str, since: i64, until: Option<i64>)
         created_at: at(since),
         valid: Interval { start: Some(at(since)), end: until.map(at) },
         expires_at: None,
-        strength: Strength { importance: 0.5, strength: 1.0, refreshed_at: at(since) },
+        strength: Strength::new(0.5, 1.0, at(since)),
+        forgotten: None,
     }
 }
 

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use memory_core::archive::request::{Archived, MemoryToRestore, RestoreMemories};
-use memory_core::domain::change::ChangeSet;
+use memory_core::domain::change::{ChangeSet, Forgetting, Pin};
 use memory_core::domain::derivation::Source;
+use memory_core::domain::forgotten::Effect;
 use memory_core::domain::id::{MemoryId, TenantId};
 use memory_core::domain::memory::Memory;
 use memory_core::domain::restoration::{Restored, RestoredTurn};
@@ -14,7 +15,7 @@ use memory_core::domain::turn::Role;
 use memory_core::domain::zone::UtcOffset;
 use memory_core::memories::request::Edit;
 use memory_core::store::{Derivations as _, Erasures as _, Memories as _};
-use memory_core::testing::fixtures::{Fixtures, link, name, owner, revised, touch};
+use memory_core::testing::fixtures::{Fixtures, forgotten, link, name, owner, revised, touch};
 use memory_core::testing::{CALLER, START, TestEngine, fact, memories, turn, turns, user};
 use proptest::prelude::*;
 
@@ -156,8 +157,22 @@ impl Bench {
             }
             Step::Touch(number) => {
                 if let Some(memory) = self.pick(*number).await {
-                    let touches = vec![touch(memory.id, 2.5, 3)];
+                    let day = i64::try_from(*number % 9).unwrap();
+                    let touches = vec![touch(memory.id, day)];
                     self.test.commit(ChangeSet { touches, ..self.set() }).await.unwrap();
+                }
+            }
+            Step::Pin(number) => {
+                if let Some(memory) = self.pick(*number).await {
+                    let pins = vec![Pin { memory: memory.id, pinned: !number.is_multiple_of(3) }];
+                    self.test.commit(ChangeSet { pins, ..self.set() }).await.unwrap();
+                }
+            }
+            Step::Forget(number) => {
+                if let Some(memory) = self.pick(*number).await {
+                    let effect = Effect::ALL[*number % Effect::ALL.len()];
+                    let forgettings = vec![Forgetting { memory: memory.id, record: forgotten(effect, 2) }];
+                    self.test.commit(ChangeSet { forgettings, ..self.set() }).await.unwrap();
                 }
             }
         }
@@ -262,6 +277,8 @@ pub(super) enum Step {
     Link(usize, usize),
     Erase(usize),
     Touch(usize),
+    Pin(usize),
+    Forget(usize),
 }
 
 pub(super) fn step() -> impl Strategy<Value = Step> {
@@ -275,7 +292,9 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => number.clone().prop_map(Step::Edit),
         2 => (number.clone(), number.clone()).prop_map(|(from, to)| Step::Link(from, to)),
         1 => number.clone().prop_map(Step::Erase),
-        1 => number.prop_map(Step::Touch),
+        1 => number.clone().prop_map(Step::Touch),
+        1 => number.clone().prop_map(Step::Pin),
+        1 => number.prop_map(Step::Forget),
     ]
 }
 

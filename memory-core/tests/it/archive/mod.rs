@@ -6,11 +6,14 @@ pub(crate) mod bench;
 use memory_core::Error;
 use memory_core::archive::request::{MemoryToRestore, RestoreMemories};
 use memory_core::domain::change::ChangeSet;
+use memory_core::domain::forgotten::{Effect, Forgotten};
 use memory_core::domain::id::{JobId, MemoryId};
 use memory_core::domain::item_outcome::ItemOutcome;
 use memory_core::domain::scope::{Caller, Rights};
+use memory_core::domain::uses::{Use, UseKind};
 use memory_core::memories::request::{Edit, UndoRequest};
-use memory_core::testing::{CALLER, question, user};
+use memory_core::testing::fixtures::forgotten;
+use memory_core::testing::{CALLER, START, question, user};
 use proptest::prelude::*;
 
 use bench::{Bench, ann, archive, step, to_restore};
@@ -170,6 +173,10 @@ async fn an_import_needs_the_right_to_administer_and_refuses_what_does_not_fit()
         |one: &mut MemoryToRestore| one.memory.text = " ".to_owned(),
         |one: &mut MemoryToRestore| one.turn = None,
         |one: &mut MemoryToRestore| one.strength = Some(f32::NAN),
+        |one: &mut MemoryToRestore| {
+            let record = forgotten(Effect::Cold, 1);
+            one.memory.forgotten = Some(Forgotten { retention: f64::NAN, ..record });
+        },
         |one: &mut MemoryToRestore| one.earlier = vec![one.memory.clone()],
     ] {
         let mut one = to_restore(&archived[0]);

@@ -77,12 +77,22 @@ pub struct MemoryHistory {
     /// Key that the memory was added with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// Strength S of the forgetting curve. Default: that of a new memory.
+    /// Initial strength, a factor on that of the forgetting curve. Default: that of a new memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strength: Option<f32>,
-    /// Time of the last refresh (RFC 3339). Default: the time of the event.
+    /// Time at which it was learned (RFC 3339). Default: the time of the event. Exports of releases without uses name it
+    /// `refreshed_at`.
+    #[serde(default, alias = "refreshed_at", skip_serializing_if = "Option::is_none")]
+    pub learned_at: Option<String>,
+    /// Uses of the memory. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refreshed_at: Option<String>,
+    pub uses: Option<MemoryUses>,
+    /// True for a memory that is never to be forgotten.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "is_default")]
+    pub pinned: bool,
+    /// Record of its forgetting; absent for a memory that is not forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgotten: Option<ForgottenRecord>,
     /// Times of the session of a turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionTimes>,
@@ -95,6 +105,46 @@ pub struct MemoryHistory {
     /// Derivations of all versions that were derived.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub derivations: Vec<VersionDerivation>,
+}
+
+/// Uses of a memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct MemoryUses {
+    /// Number of uses before the newest ones.
+    pub earlier: u32,
+    /// Newest uses, at most 64, oldest first, at ascending times.
+    pub newest: Vec<MemoryUse>,
+}
+
+/// Use of a memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct MemoryUse {
+    /// Time (RFC 3339).
+    pub at: String,
+    /// Kind: `returned`, `in_context`, `cited`, `confirmed` or `contradicted`.
+    pub kind: String,
+}
+
+/// Record of a forgotten memory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ForgottenRecord {
+    /// Moment at which its retention fell below the threshold, or of its eviction (RFC 3339).
+    pub since: String,
+    /// Time at which it was found (RFC 3339).
+    pub recorded_at: String,
+    /// Reason: `faded` or `evicted`.
+    pub reason: String,
+    /// Effect: `demote`, `exclude`, `cold` or `delete`.
+    pub effect: String,
+    /// Name of the curve, or of the order of eviction.
+    pub curve: String,
+    /// Retention when it was found, 0 to 1.
+    pub retention: f64,
+    /// Threshold below which it was forgotten, 0 to 1.
+    pub threshold: f64,
 }
 
 /// Times of a session.

@@ -219,6 +219,7 @@ pub(crate) fn plain(id: MemoryId, text: &str) -> Memory {
         created_at: day(0),
         valid: Interval::default(),
         expires_at: None,
-        strength: Strength { importance: 0.5, strength: 1.0, refreshed_at: day(0) },
+        strength: Strength::new(0.5, 1.0, day(0)),
+        forgotten: None,
     }
 }

@@ -172,6 +172,6 @@ fn said(at: usize) -> String {
 
 /// A note without what every version or restoration has of its own.
 fn content(note: &Memory) -> Memory {
-    let strength = Strength { strength: 1.0, refreshed_at: START, ..note.strength };
+    let strength = Strength::new(note.strength.importance, 1.0, START);
     Memory { version: 1, recorded_at: START, derivation: None, strength, ..note.clone() }
 }

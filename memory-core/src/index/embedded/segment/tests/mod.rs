@@ -74,7 +74,7 @@ fn update(rng: &mut Rng, present: &mut Vec<Indexed>, next: &mut u128, seq: u64) 
             break;
         }
     }
-    Update { seq_before: seq, seq_after: seq + 1, put, erased }
+    Update { seq_before: seq, seq_after: seq + 1, put, erased, ..Update::default() }
 }
 
 fn view(rng: &mut Rng) -> View {
@@ -306,7 +306,7 @@ fn a_segment_written_after_an_erasure_has_nothing_of_what_was_erased() {
         .map(|term| term.hash.to_ne_bytes())
         .collect();
     partition
-        .apply(&Update { seq_before: 10, seq_after: 11, put: vec![secret], erased: Vec::new() })
+        .apply(&Update { seq_before: 10, seq_after: 11, put: vec![secret], ..Update::default() })
         .unwrap();
     let mut traces: Vec<Vec<u8>> = ["tag", "subject", "agent", "path", "value"]
         .map(|what| format!("the-secret-{what}").into_bytes())
@@ -319,7 +319,9 @@ fn a_segment_written_after_an_erasure_has_nothing_of_what_was_erased() {
     };
     files.write(ID, &partition).unwrap();
     assert!(traces.iter().all(|trace| has(trace)), "the test looks for what is there");
-    partition.apply(&Update { seq_before: 11, seq_after: 12, put: Vec::new(), erased: vec![id] }).unwrap();
+    partition
+        .apply(&Update { seq_before: 11, seq_after: 12, erased: vec![id], ..Update::default() })
+        .unwrap();
     files.write(ID, &partition).unwrap();
     assert!(traces.iter().all(|trace| !has(trace)), "the segment has something of the erased memory");
     assert_eq!(files.read(ID, curve()).unwrap().versions().len(), kept.len());

@@ -1,0 +1,81 @@
+//! Forgetting policy of an owner: a setting of the owner, beside that of the engine for all others.
+
+use std::sync::Arc;
+
+use super::owner::owner;
+use super::owner_settings::{OWNERS_WITH_SETTINGS_AT_MOST, OwnerValue};
+use crate::domain::id::TenantId;
+use crate::domain::scope::{Caller, Owner, Scope};
+use crate::engine::{Engine, needs_read, needs_write};
+use crate::error::Error;
+use crate::retention::Policy;
+
+/// Forgetting policy of a scope.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicyState {
+    /// Policy in use.
+    pub policy: Arc<Policy>,
+    /// True if the owner of the scope has a policy of its own.
+    pub is_own: bool,
+}
+
+impl OwnerValue for Arc<Policy> {
+    const SETTING: &'static str = "owner.forgetting";
+    const FIELD: &'static str = "policy";
+
+    fn to_text(&self) -> String {
+        serde_json::to_string(&**self).unwrap_or_default()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().filter(|policy: &Policy| policy.violation().is_none()).map(Arc::new)
+    }
+}
+
+impl Engine {
+    /// Forgetting policy of a scope.
+    ///
+    /// # Errors
+    /// [`Error`] when the scope is invalid or the caller lacks the right to read.
+    pub fn forgetting_policy(&self, caller: &Caller, scope: &Scope) -> Result<PolicyState, Error> {
+        needs_read(caller)?;
+        Ok(self.policy_state(caller.tenant, &owner(scope)?))
+    }
+
+    /// Sets the forgetting policy of the owner of a scope; `None` returns to that of the engine. It holds from the next
+    /// recall on, for all memories of the owner: what the earlier one had forgotten is judged anew.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field that is out of its bounds; [`Error::OverLimit`] if too many owners have a policy;
+    /// [`Error`] when the scope is invalid, the caller lacks the right to write, or the store fails.
+    pub async fn set_forgetting_policy(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+        policy: Option<Policy>,
+    ) -> Result<PolicyState, Error> {
+        needs_write(caller)?;
+        let owner = owner(scope)?;
+        if let Some((field, rule)) = policy.as_ref().and_then(Policy::violation) {
+            return Err(Error::invalid(&format!("policy.{field}"), rule));
+        }
+        let policy = policy.map(Arc::new);
+        if !self.policies.set(&self.store, (caller.tenant, owner.clone()), policy).await? {
+            let what = "the number of owners with a forgetting policy of their own";
+            let limit = OWNERS_WITH_SETTINGS_AT_MOST as u64;
+            return Err(Error::OverLimit { field: "policy".to_owned(), what, limit });
+        }
+        Ok(self.policy_state(caller.tenant, &owner))
+    }
+
+    /// Forgetting policy in use for an owner. It is in memory.
+    pub(crate) fn policy_of(&self, tenant: TenantId, owner: &Owner) -> Arc<Policy> {
+        self.policies.of(tenant, owner).unwrap_or_else(|| Arc::clone(&self.forgetting))
+    }
+
+    fn policy_state(&self, tenant: TenantId, owner: &Owner) -> PolicyState {
+        let own = self.policies.of(tenant, owner);
+        let is_own = own.is_some();
+        PolicyState { policy: own.unwrap_or_else(|| Arc::clone(&self.forgetting)), is_own }
+    }
+}

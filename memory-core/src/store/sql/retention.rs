@@ -1,0 +1,91 @@
+//! Reads of retention: narrow pages by key, without texts, so that a sweep over a large partition is bounded by its page.
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::load::last_id;
+use super::readable::readable;
+use super::rows::{self, Reader, forgotten_columns};
+use super::{SqlStore, StoreError, unavailable};
+use crate::domain::forgotten::Forgotten;
+use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::memory::Kind;
+use crate::store::{ForgottenPlace, RETENTION_ROWS_AT_MOST, Retention, RetentionPage, RetentionRow};
+
+const PAGE: &str = concat!(
+    "SELECT m.id, m.kind, m.version, m.tokens, m.importance, m.strength, m.refreshed_us, m.uses, m.pinned, ",
+    forgotten_columns!(),
+    " FROM memories m
+     LEFT JOIN forgotten f ON f.partition_id = m.partition_id AND f.memory_id = m.id
+     WHERE m.partition_id = $1 AND m.id > $2 ORDER BY m.id LIMIT $3"
+);
+const FORGOTTEN_PAGE: &str = concat!(
+    "SELECT f.memory_id, ",
+    forgotten_columns!(),
+    " FROM forgotten f WHERE f.partition_id = $1 AND (f.recorded_us, f.memory_id) < ($2, $3)
+     ORDER BY f.recorded_us DESC, f.memory_id DESC LIMIT $4"
+);
+
+#[async_trait]
+impl Retention for SqlStore {
+    async fn retention_page(
+        &self,
+        partition: PartitionId,
+        after: Option<MemoryId>,
+        limit: u32,
+    ) -> Result<RetentionPage, StoreError> {
+        let found = sqlx::query(PAGE)
+            .bind(partition.0)
+            .bind(after.map_or(Uuid::nil(), |id| id.0))
+            .bind(i64::from(limit.min(RETENTION_ROWS_AT_MOST)))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        let last = last_id(&found).map(MemoryId);
+        let rows = readable(&found, |row| {
+            let at = Reader { row, table: "memories" };
+            Ok(RetentionRow {
+                memory: MemoryId(at.get(0, "id")?),
+                kind: at.parsed(1, "kind", Kind::parse)?,
+                version: at.number(2, "version")?,
+                tokens: at.number(3, "tokens")?,
+                strength: rows::strength(&at, 4, 7)?,
+                forgotten: rows::forgotten(&at, 9)?,
+            })
+        })?;
+        Ok(RetentionPage { rows, last })
+    }
+
+    async fn forgotten_page(
+        &self,
+        partition: PartitionId,
+        after: Option<ForgottenPlace>,
+        limit: u32,
+    ) -> Result<Vec<(MemoryId, Forgotten)>, StoreError> {
+        let (recorded_us, id) =
+            after.map_or((i64::MAX, Uuid::max()), |place| (place.recorded_at.as_micros(), place.memory.0));
+        let found = sqlx::query(FORGOTTEN_PAGE)
+            .bind(partition.0)
+            .bind(recorded_us)
+            .bind(id)
+            .bind(i64::from(limit.min(RETENTION_ROWS_AT_MOST)))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        let rows = readable(&found, |row| {
+            let at = Reader { row, table: "forgotten" };
+            let id = MemoryId(at.get(0, "memory_id")?);
+            Ok(rows::forgotten(&at, 1)?.map(|record| (id, record)))
+        })?;
+        Ok(rows.into_iter().flatten().collect())
+    }
+
+    async fn forgotten_count(&self, partition: PartitionId) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM forgotten WHERE partition_id = $1")
+            .bind(partition.0)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        Ok(count.max(0).unsigned_abs())
+    }
+}

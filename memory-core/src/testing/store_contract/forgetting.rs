@@ -1,0 +1,201 @@
+//! Store contract, forgetting: records beside the memories, pins, and what sweeps read.
+
+use super::{commit, loaded, log_is_sound, present};
+use crate::domain::change::{ChangeSet, Forgetting, Pin};
+use crate::domain::forgotten::{Effect, Forgotten};
+use crate::domain::id::MemoryId;
+use crate::domain::memory::{DocumentName, Kind};
+use crate::store::{ChangeOp, ForgottenPlace, Indexed, Store};
+use crate::testing::fixtures::{Fixtures, forgotten, name, owner, revised, touch};
+
+fn forgetting(memory: MemoryId, effect: Effect, days: i64) -> Forgetting {
+    Forgetting { memory, record: forgotten(effect, days) }
+}
+
+fn place((memory, record): &(MemoryId, Forgotten)) -> ForgottenPlace {
+    ForgottenPlace { recorded_at: record.recorded_at, memory: *memory }
+}
+
+/// A forgotten memory keeps its text, its versions and its rows. It has the record until it is restored, and is as before
+/// then; a revision keeps the record.
+pub async fn a_forgotten_memory_is_listed_and_restored_as_it_was(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let facts = (0..70).map(|at| fixtures.fact(&format!("fact {at}"))).collect();
+    let created = commit(store, &fixtures.adding(&ann, facts)).await;
+    let (partition, ids) = (created.partition, created.created.memories);
+    let before = loaded(store, partition).await.1;
+    let unknown = MemoryId(fixtures.id());
+    let some = || ids[..66].iter().copied().chain([unknown]);
+    let forgettings = some().map(|id| forgetting(id, Effect::Exclude, 5)).collect();
+    let done = commit(store, &ChangeSet { forgettings, ..fixtures.set(&ann) }).await;
+    assert_eq!((&done.touched[..], done.seq_after - done.seq_before), (&ids[..66], 66));
+    let log = store.changes(partition, done.seq_before, 100).await.unwrap();
+    assert!(log.iter().all(|entry| entry.op == ChangeOp::Touch));
+    assert_eq!(store.forgotten_count(partition).await.unwrap(), 66);
+    for (one, was) in loaded(store, partition).await.1.iter().zip(&before) {
+        let is_forgotten = one.memory.id <= ids[65];
+        assert_eq!(one.memory.forgotten, is_forgotten.then(|| forgotten(Effect::Exclude, 5)));
+        assert_eq!(one.rows, was.rows);
+    }
+    commit(store, &fixtures.revising(&ann, revised(&present(store, ids[0]).await, Some("edited")))).await;
+    assert_eq!(present(store, ids[0]).await.forgotten, Some(forgotten(Effect::Exclude, 5)));
+    let rememberings = some().skip(1).collect();
+    let done = commit(store, &ChangeSet { rememberings, ..fixtures.set(&ann) }).await;
+    assert_eq!(done.touched, ids[1..66]);
+    let after = loaded(store, partition).await.1;
+    assert_eq!(after[1..], before[1..]);
+    log_is_sound(store, partition).await;
+}
+
+/// Pins are committed before the forgettings of their set; a pin that is there already changes nothing.
+pub async fn a_pinned_memory_is_not_forgotten(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let facts = ["pinned", "other"].map(|text| fixtures.fact(text)).to_vec();
+    let created = commit(store, &fixtures.adding(&ann, facts)).await;
+    let ids = created.created.memories;
+    let mut set = fixtures.set(&ann);
+    set.pins = vec![
+        Pin { memory: ids[1], pinned: true },
+        Pin { memory: ids[0], pinned: true },
+        Pin { memory: ids[1], pinned: false },
+        Pin { memory: MemoryId(fixtures.id()), pinned: true },
+    ];
+    set.forgettings = ids.iter().map(|id| forgetting(*id, Effect::Cold, 5)).collect();
+    let done = commit(store, &set).await;
+    assert_eq!((&done.touched, done.seq_after - done.seq_before), (&ids, 2));
+    let [pinned, other] = [present(store, ids[0]).await, present(store, ids[1]).await];
+    assert_eq!((pinned.strength.pinned, pinned.forgotten), (true, None));
+    assert_eq!((other.strength.pinned, other.forgotten.map(|it| it.effect)), (false, Some(Effect::Cold)));
+    let again = commit(store, &set).await;
+    assert_eq!((again.touched, again.seq_after), (vec![], done.seq_after));
+    let pins = vec![Pin { memory: ids[0], pinned: false }];
+    let released = commit(store, &ChangeSet { pins, ..fixtures.set(&ann) }).await;
+    assert_eq!((released.touched, present(store, ids[0]).await.strength.pinned), (vec![ids[0]], false));
+    log_is_sound(store, created.partition).await;
+}
+
+/// Sweeps may run as often as they like: what is forgotten already keeps its first record, unless the effect changes.
+pub async fn a_record_of_forgetting_is_replaced_by_another_effect_alone(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let created = commit(store, &fixtures.adding(&ann, vec![fixtures.fact("old")])).await;
+    let id = created.created.memories[0];
+    let mut last = created.seq_after;
+    for (effect, days, kept, entries) in [
+        (Effect::Demote, 5, 5, 1),
+        (Effect::Demote, 9, 5, 0),
+        (Effect::Delete, 12, 12, 1),
+        (Effect::Delete, 13, 12, 0),
+    ] {
+        let forgettings = vec![forgetting(id, effect, days)];
+        let done = commit(store, &ChangeSet { forgettings, ..fixtures.set(&ann) }).await;
+        assert_eq!(present(store, id).await.forgotten, Some(forgotten(effect, kept)));
+        assert_eq!(done.seq_after - last, entries);
+        last = done.seq_after;
+    }
+    log_is_sound(store, created.partition).await;
+}
+
+/// An erasure removes the record, also in the set that writes it.
+pub async fn records_of_forgetting_go_with_their_memory(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let facts = ["erased", "erased at once", "kept"].map(|text| fixtures.fact(text)).to_vec();
+    let created = commit(store, &fixtures.adding(&ann, facts)).await;
+    let (partition, ids) = (created.partition, created.created.memories);
+    let forgettings = vec![forgetting(ids[0], Effect::Delete, 1), forgetting(ids[2], Effect::Delete, 1)];
+    commit(store, &ChangeSet { forgettings, ..fixtures.set(&ann) }).await;
+    let mut set = fixtures.erasing(&ann, ids[..2].to_vec());
+    set.forgettings = vec![forgetting(ids[1], Effect::Delete, 2)];
+    let done = commit(store, &set).await;
+    assert_eq!((done.touched, done.created.erased.len()), (vec![], 2));
+    let listed = store.forgotten_page(partition, None, 10).await.unwrap();
+    assert_eq!(listed.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ids[2]]);
+    let bob = owner("bob");
+    let of_bob = commit(store, &fixtures.adding(&bob, vec![fixtures.fact("bob's")])).await;
+    let rememberings = vec![ids[2]];
+    let done = commit(store, &ChangeSet { rememberings, ..fixtures.set(&bob) }).await;
+    assert_eq!(done.touched, [], "another owner's record stays");
+    assert_eq!(store.forgotten_count(of_bob.partition).await.unwrap(), 0);
+    assert_eq!(store.forgotten_count(partition).await.unwrap(), 1);
+    log_is_sound(store, partition).await;
+}
+
+/// Pages cover every memory once, in the order of ids; forgotten ones are listed those found last first.
+pub async fn retention_is_read_in_pages(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let mut new: Vec<_> = (0..9).map(|at| fixtures.fact(&format!("fact {at}"))).collect();
+    new.push(fixtures.ornate());
+    let created = commit(store, &fixtures.adding(&ann, new)).await;
+    let (partition, ids) = (created.partition, created.created.memories);
+    commit(store, &fixtures.touching(&ann, vec![touch(ids[1], 2)])).await;
+    let days = |at: usize| [3, 1, 2, 2][at % 4];
+    let forgettings = ids[..8].iter().enumerate();
+    let forgettings = forgettings.map(|(at, id)| forgetting(*id, Effect::Cold, days(at))).collect();
+    commit(store, &ChangeSet { forgettings, ..fixtures.set(&ann) }).await;
+
+    let (mut rows, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.retention_page(partition, after, 3).await.unwrap();
+        assert!(page.rows.len() <= 3);
+        rows.extend(page.rows);
+        after = page.last;
+        if after.is_none() {
+            break;
+        }
+    }
+    let all = loaded(store, partition).await.1;
+    assert_eq!(rows.len(), all.len());
+    for (row, Indexed { memory, .. }) in rows.iter().zip(&all) {
+        assert_eq!((row.memory, row.kind, row.version), (memory.id, memory.kind, memory.version));
+        assert_eq!((row.tokens, &row.strength), (memory.tokens, &memory.strength));
+        assert_eq!(row.forgotten, memory.forgotten);
+    }
+    let retained = store.retained(partition, &[ids[1], MemoryId(fixtures.id())]).await.unwrap();
+    assert_eq!((retained.len(), &retained[0].strength), (1, &rows[1].strength));
+
+    let mut expected: Vec<_> =
+        all.into_iter().filter_map(|it| Some((it.memory.id, it.memory.forgotten?))).collect();
+    expected.sort_by_key(|one| std::cmp::Reverse((one.1.recorded_at, one.0)));
+    assert_eq!(store.forgotten_count(partition).await.unwrap(), expected.len() as u64);
+    for limit in [1, 4, 100] {
+        let mut listed: Vec<(MemoryId, Forgotten)> = Vec::new();
+        loop {
+            let after = listed.last().map(place);
+            let page = store.forgotten_page(partition, after, limit).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            listed.extend(page);
+        }
+        assert_eq!(listed, expected, "pages of {limit}");
+    }
+}
+
+/// A document that replaces another one has no uses and is not forgotten; it keeps the pin, which is of its name.
+pub async fn a_replacing_document_is_learned_anew_and_keeps_its_pin(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let document = |text: &str| {
+        let mut new = fixtures.fact(text);
+        new.memory.kind = Kind::Document;
+        new.memory.document = Some(DocumentName { namespace: name("n"), key: name("k") });
+        new
+    };
+    let created = commit(store, &fixtures.adding(&ann, vec![document("first")])).await;
+    let id = created.created.memories[0];
+    let mut set = fixtures.touching(&ann, vec![touch(id, 1)]);
+    set.forgettings = vec![forgetting(id, Effect::Exclude, 5)];
+    commit(store, &set).await;
+    let pins = vec![Pin { memory: id, pinned: true }];
+    commit(store, &ChangeSet { pins, ..fixtures.set(&ann) }).await;
+    let done = commit(store, &fixtures.adding(&ann, vec![document("second")])).await;
+    let now = present(store, id).await;
+    assert_eq!((now.strength.uses.count(), &now.forgotten), (0, &None));
+    assert!(now.strength.pinned);
+    assert_eq!(done.replaced, [Some(now)]);
+    log_is_sound(store, created.partition).await;
+}
