@@ -44,7 +44,7 @@ fn bound_sparse(scan: &BlockScan<'_>, tile: &Tile, query: &mut QueryState<'_>, a
 fn bound_dense(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut QueryState<'_>, allowed: u64) {
     let mut biases = [0.0; TILE_ROWS];
     if !query.prepared.has_no_bias() {
-        tile.biases(scan, &query.prepared.weights, &mut biases);
+        tile.biases(scan, query.prepared, &mut biases);
     }
     let Some(int8_params) = scan.block.int8_params()[tile.start()..].first_chunk() else { return };
     let bounds = TileBounds {

@@ -34,6 +34,11 @@ impl<'a> PreparedQuery<'a> {
         Ok(Self { query, wide, quantised, weights: query.weights.positive_zeros(), pass })
     }
 
+    /// The number of the retention column for a row, with a +0 for a −0.
+    pub(super) fn given_retention(&self, row: usize) -> Option<f32> {
+        self.query.retention?.get(row).map(|retention| retention + 0.0)
+    }
+
     /// True if the part of the score beside similarity is +0 for every row.
     pub(super) fn has_no_bias(&self) -> bool {
         self.weights.retention == 0.0 && self.weights.importance == 0.0

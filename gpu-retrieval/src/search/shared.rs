@@ -19,7 +19,7 @@ use super::request::{Batch, MAX_QUERIES, SearchOptions};
 use super::scan::{choose_pass, scan_tiles};
 use super::tile::BlockScan;
 use super::top_groups::{Candidate, TopGroups};
-use super::validate::{SearchError, check_query};
+use super::validate::{SearchError, check_query, check_retentions};
 use crate::rows::{Rows, first_row};
 use crate::simd::Kernels;
 
@@ -109,6 +109,7 @@ impl Rows {
         for (index, query) in batch.queries.iter().enumerate() {
             check_query(index, query)?;
         }
+        check_retentions(batch.queries, self.len())?;
         let prepare = |(index, query)| {
             let pass = choose_pass(self, query, options.pass);
             PreparedQuery::new(self, query, pass)
@@ -207,15 +208,16 @@ impl SharedSearch<'_> {
             rows_rescored += partial.rows_rescored;
             partial.best_first.iter().for_each(|candidate| top.offer(*candidate));
         }
-        let hits = top.best_first().iter().map(|best| self.hit(best)).collect();
+        let hits = top.best_first().iter().map(|best| self.hit(prepared, best)).collect();
         Answer { hits, rows_scanned, rows_rescored, pass: prepared.pass }
     }
 
-    fn hit(&self, best: &Candidate) -> Hit {
-        let retention = self
-            .rows
-            .find(best.row)
-            .map_or(0.0, |(block, at)| (self.kernels.retention)(&block.metadata()[at], self.now_us));
+    fn hit(&self, prepared: &PreparedQuery<'_>, best: &Candidate) -> Hit {
+        let by_decay = || {
+            let (block, at) = self.rows.find(best.row)?;
+            Some((self.kernels.retention)(block.metadata().get(at)?, self.now_us))
+        };
+        let retention = prepared.given_retention(best.row as usize).or_else(by_decay).unwrap_or(0.0);
         let Candidate { row, group, group_id, score, similarity, .. } = *best;
         Hit { row, group, group_id, score, similarity, retention }
     }

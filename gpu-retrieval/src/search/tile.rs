@@ -1,7 +1,7 @@
 //! A tile of 64 rows during a scan: the unit that a mask word covers, and what queries of a batch share of it.
 
+use super::query_state::PreparedQuery;
 use crate::rows::{Block, Rows, TILE_ROWS};
-use crate::scoring::Weights;
 use crate::simd::{Kernels, PerRow};
 
 /// Allowed rows from which the kernels compute a whole tile rather than single rows.
@@ -33,8 +33,8 @@ impl Tile {
         self.number * TILE_ROWS
     }
 
-    /// The retentions of all rows, computed on first use.
-    pub(super) fn retentions(&mut self, scan: &BlockScan<'_>) -> &PerRow<f32> {
+    /// The retentions of all rows by their decays, computed on first use.
+    fn retentions(&mut self, scan: &BlockScan<'_>) -> &PerRow<f32> {
         if !self.has_retentions
             && let Some(metadata) = scan.block.metadata()[self.start()..].first_chunk()
         {
@@ -45,11 +45,33 @@ impl Tile {
     }
 
     /// The biases of all rows for one query.
-    pub(super) fn biases(&mut self, scan: &BlockScan<'_>, weights: &Weights, out: &mut PerRow<f32>) {
+    pub(super) fn biases(
+        &mut self,
+        scan: &BlockScan<'_>,
+        prepared: &PreparedQuery<'_>,
+        out: &mut PerRow<f32>,
+    ) {
         let Some(metadata) = scan.block.metadata()[self.start()..].first_chunk() else { return };
-        let retentions = if weights.retention == 0.0 { &[0.0; TILE_ROWS] } else { self.retentions(scan) };
+        let (weights, mut padded) = (&prepared.weights, [0.0; TILE_ROWS]);
+        let retentions = match prepared.query.retention {
+            _ if weights.retention == 0.0 => &padded,
+            Some(column) => tile_of(column, scan.first_row + self.start(), &mut padded),
+            None => self.retentions(scan),
+        };
         (scan.kernels.tile_biases)(weights, metadata, retentions, out);
     }
+}
+
+/// The numbers of a tile whose first row is `first`. Where the column ends within the tile, they are copied to `padded`:
+/// there are no rows beyond.
+fn tile_of<'a>(column: &'a [f32], first: usize, padded: &'a mut PerRow<f32>) -> &'a PerRow<f32> {
+    let column = column.get(first..).unwrap_or_default();
+    column.first_chunk().unwrap_or_else(|| {
+        for (padded, given) in padded.iter_mut().zip(column) {
+            *padded = *given;
+        }
+        padded
+    })
 }
 
 /// The positions of the set bits, ascending.

@@ -4,6 +4,9 @@ use super::request::{MAX_K, MAX_QUERIES, Query};
 use crate::scoring::{MAX_WEIGHT, VectorError};
 use crate::simd::InstructionSet;
 
+/// Numbers of a column that are checked before the first defect is looked for.
+const PIECE: usize = 1024;
+
 /// Why a batch was refused as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -34,6 +37,24 @@ pub enum SearchError {
         /// Its place in the batch.
         query: usize,
     },
+    /// The retention column of a query does not have a number for every row.
+    #[error("query {query}: {given} retentions for {expected} rows")]
+    RetentionLength {
+        /// Its place in the batch.
+        query: usize,
+        /// The rows of the store, or the rows asked for.
+        expected: usize,
+        /// The numbers given.
+        given: usize,
+    },
+    /// A retention is not a number from 0 to 1.
+    #[error("query {query}: the retention at {index} is not from 0 to 1")]
+    Retention {
+        /// Its place in the batch.
+        query: usize,
+        /// The first such place in the column.
+        index: usize,
+    },
     /// More than [`MAX_QUERIES`].
     #[error("a batch has at most {MAX_QUERIES} queries")]
     TooManyQueries,
@@ -61,4 +82,40 @@ pub(super) fn check_query(index: usize, query: &Query<'_>) -> Result<(), SearchE
         end = range.end;
     }
     Ok(())
+}
+
+/// Checks the retention columns of a batch. A column that follows itself is checked once: queries of a batch mostly share
+/// theirs.
+pub(super) fn check_retentions(queries: &[Query<'_>], rows: usize) -> Result<(), SearchError> {
+    let mut checked: Option<&[f32]> = None;
+    for (index, query) in queries.iter().enumerate() {
+        let Some(column) = query.retention else { continue };
+        if checked.is_none_or(|checked| !std::ptr::eq(checked, column)) {
+            let too_short =
+                SearchError::RetentionLength { query: index, expected: rows, given: column.len() };
+            check_shares(index, column.get(..rows).ok_or(too_short)?)?;
+            checked = Some(column);
+        }
+    }
+    Ok(())
+}
+
+/// Refuses numbers outside [0, 1].
+pub(super) fn check_shares(query: usize, values: &[f32]) -> Result<(), SearchError> {
+    // No short-circuit within a piece, so that the comparison compiles to vector instructions.
+    for (number, piece) in values.chunks(PIECE).enumerate() {
+        if piece.iter().fold(true, |valid, value| valid & is_share(value)) {
+            continue;
+        }
+        if let Some(place) = piece.iter().position(|value| !is_share(value)) {
+            return Err(SearchError::Retention { query, index: number * PIECE + place });
+        }
+    }
+    Ok(())
+}
+
+/// False for a NaN.
+#[inline(always)]
+fn is_share(value: &f32) -> bool {
+    (*value >= 0.0) & (*value <= 1.0)
 }

@@ -28,8 +28,12 @@ pub(super) fn row_retention(meta: &RowMeta, now_us: i64) -> f32 {
 }
 
 #[inline(always)]
-pub(super) fn row_bias(weights: &Weights, meta: &RowMeta, now_us: i64) -> f32 {
-    let left = if weights.retention == 0.0 { 0.0 } else { row_retention(meta, now_us) };
+pub(super) fn row_bias(weights: &Weights, meta: &RowMeta, now_us: i64, given: Option<f32>) -> f32 {
+    let left = match given {
+        _ if weights.retention == 0.0 => 0.0,
+        Some(retention) => retention,
+        None => row_retention(meta, now_us),
+    };
     bias(weights, left, meta.importance)
 }
 
@@ -102,7 +106,8 @@ macro_rules! kernels_with_features {
             retention: $crate::simd::generic::with_features!($features, (meta: &RowMeta, now_us: i64) -> f32,
                 generic::row_retention(meta, now_us)),
             bias: $crate::simd::generic::with_features!($features,
-                (weights: &Weights, meta: &RowMeta, now_us: i64) -> f32, generic::row_bias(weights, meta, now_us)),
+                (weights: &Weights, meta: &RowMeta, now_us: i64, given: Option<f32>) -> f32,
+                generic::row_bias(weights, meta, now_us, given)),
             upper: $crate::simd::generic::with_features!($features,
                 (row: &[i8], params: Int8Params, query: &QuantisedQuery, weights: &Weights, bias: f32) -> f32,
                 generic::row_upper::<$products>(row, params, query, weights, bias)),

@@ -18,8 +18,8 @@ pub(crate) struct Kernels {
     pub(crate) fuse: fn(&Weights, f32, f32) -> f32,
     /// The retention of a row at `now_us`.
     pub(crate) retention: fn(&RowMeta, i64) -> f32,
-    /// The bias of a row at `now_us`; retention is computed only if its weight is not 0.
-    pub(crate) bias: fn(&Weights, &RowMeta, i64) -> f32,
+    /// The bias of a row at `now_us` or with a given retention, computed only if its weight is not 0.
+    pub(crate) bias: fn(&Weights, &RowMeta, i64, Option<f32>) -> f32,
     /// An upper bound of a row's score from its int8 codes and its bias.
     pub(crate) upper: fn(&[i8], Int8Params, &QuantisedQuery, &Weights, f32) -> f32,
     /// `retention` of a tile.

@@ -12,7 +12,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     dot: dot_padded,
     fuse: |weights, dot, bias| fuse(weights, dot, bias),
     retention: |meta, now_us| generic::row_retention(meta, now_us),
-    bias: |weights, meta, now_us| generic::row_bias(weights, meta, now_us),
+    bias: |weights, meta, now_us, given| generic::row_bias(weights, meta, now_us, given),
     upper: |row, params, query, weights, bias| {
         generic::row_upper::<Portable>(row, params, query, weights, bias)
     },

@@ -125,8 +125,10 @@ proptest! {
             prop_assert_eq!(bits(&retentions), bits(&expected), "{:?}", set);
             (kernels.tile_biases)(&weights, &metadata, &retentions, &mut biases);
             for row in 0..TILE_ROWS {
-                let bias = (kernels.bias)(&weights, &metadata[row], now_us);
+                let bias = (kernels.bias)(&weights, &metadata[row], now_us, None);
                 prop_assert_eq!(bias.to_bits(), biases[row].to_bits(), "{:?}", set);
+                let given = (kernels.bias)(&weights, &metadata[row], !now_us, Some(retentions[row]));
+                prop_assert_eq!(given.to_bits(), bias.to_bits(), "{:?}", set);
                 let score = (kernels.fuse)(&weights, dot, bias);
                 prop_assert_eq!(score.to_bits(), (portable::KERNELS.fuse)(&weights, dot, bias).to_bits());
             }
