@@ -14,12 +14,13 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::answer::{Answer, Hit};
+use super::column::Column;
 use super::query_state::{PreparedQuery, QueryState, with_query_states};
 use super::request::{Batch, MAX_QUERIES, SearchOptions};
 use super::scan::{choose_pass, scan_tiles};
 use super::tile::BlockScan;
 use super::top_groups::{Candidate, TopGroups};
-use super::validate::{SearchError, check_query, check_retentions};
+use super::validate::{SearchError, check_query};
 use crate::rows::{Rows, first_row};
 use crate::simd::Kernels;
 
@@ -109,13 +110,14 @@ impl Rows {
         for (index, query) in batch.queries.iter().enumerate() {
             check_query(index, query)?;
         }
-        check_retentions(batch.queries, self.len())?;
-        let prepare = |(index, query)| {
+        let columns = Column::of_batch(batch.queries, self.len())?;
+        let prepare = |((index, query), column)| {
             let pass = choose_pass(self, query, options.pass);
-            PreparedQuery::new(self, query, pass)
+            PreparedQuery::new(self, query, column, pass)
                 .map_err(|reason| SearchError::Vector { query: index, reason })
         };
-        let queries = batch.queries.iter().enumerate().map(prepare).collect::<Result<Vec<_>, _>>()?;
+        let queries =
+            batch.queries.iter().enumerate().zip(columns).map(prepare).collect::<Result<Vec<_>, _>>()?;
         let runs: Vec<Run> = runs(self).collect();
         Ok(SharedSearch {
             rows: self,

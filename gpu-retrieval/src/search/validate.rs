@@ -4,9 +4,6 @@ use super::request::{MAX_K, MAX_QUERIES, Query};
 use crate::scoring::{MAX_WEIGHT, VectorError};
 use crate::simd::InstructionSet;
 
-/// Numbers of a column that are checked before the first defect is looked for.
-const PIECE: usize = 1024;
-
 /// Why a batch was refused as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -84,38 +81,14 @@ pub(super) fn check_query(index: usize, query: &Query<'_>) -> Result<(), SearchE
     Ok(())
 }
 
-/// Checks the retention columns of a batch. A column that follows itself is checked once: queries of a batch mostly share
-/// theirs.
-pub(super) fn check_retentions(queries: &[Query<'_>], rows: usize) -> Result<(), SearchError> {
-    let mut checked: Option<&[f32]> = None;
-    for (index, query) in queries.iter().enumerate() {
-        let Some(column) = query.retention else { continue };
-        if checked.is_none_or(|checked| !std::ptr::eq(checked, column)) {
-            let too_short =
-                SearchError::RetentionLength { query: index, expected: rows, given: column.len() };
-            check_shares(index, column.get(..rows).ok_or(too_short)?)?;
-            checked = Some(column);
-        }
-    }
-    Ok(())
-}
-
 /// Refuses numbers outside [0, 1].
 pub(super) fn check_shares(query: usize, values: &[f32]) -> Result<(), SearchError> {
-    // No short-circuit within a piece, so that the comparison compiles to vector instructions.
-    for (number, piece) in values.chunks(PIECE).enumerate() {
-        if piece.iter().fold(true, |valid, value| valid & is_share(value)) {
-            continue;
-        }
-        if let Some(place) = piece.iter().position(|value| !is_share(value)) {
-            return Err(SearchError::Retention { query, index: number * PIECE + place });
-        }
-    }
-    Ok(())
+    let refused = values.iter().position(|value| !is_share(*value));
+    refused.map_or(Ok(()), |index| Err(SearchError::Retention { query, index }))
 }
 
-/// False for a NaN.
+/// True from 0 to 1. By bits, where NaNs and all negative numbers are above 1; the addition makes a +0 of a −0.
 #[inline(always)]
-fn is_share(value: &f32) -> bool {
-    (*value >= 0.0) & (*value <= 1.0)
+pub(super) fn is_share(value: f32) -> bool {
+    (value + 0.0).to_bits() <= 1.0f32.to_bits()
 }
