@@ -70,7 +70,7 @@ impl<'a> Column<'a> {
     }
 
     /// The numbers from a row on.
-    pub(super) fn from_row(&self, row: usize) -> &[f32] {
+    pub(super) fn rest_at(&self, row: usize) -> &[f32] {
         self.retentions.get(row..).unwrap_or_default()
     }
 

@@ -68,7 +68,7 @@ impl Tile {
         let (weights, mut padded) = (&prepared.weights, [0.0; TILE_ROWS]);
         let retentions = match &prepared.column {
             _ if weights.retention == 0.0 => &padded,
-            Some(column) => tile_of(column.from_row(scan.first_row + self.start()), &mut padded),
+            Some(column) => tile_of(column.rest_at(scan.first_row + self.start()), &mut padded),
             None => {
                 padded = [self.most_retention(scan); TILE_ROWS];
                 &padded
@@ -89,7 +89,7 @@ impl Tile {
         let (weights, mut padded) = (&prepared.weights, [0.0; TILE_ROWS]);
         let retentions = match &prepared.column {
             _ if weights.retention == 0.0 => &padded,
-            Some(column) => tile_of(column.from_row(scan.first_row + self.start()), &mut padded),
+            Some(column) => tile_of(column.rest_at(scan.first_row + self.start()), &mut padded),
             None => self.retentions(scan),
         };
         (scan.kernels.tile_biases)(weights, metadata, retentions, out);
