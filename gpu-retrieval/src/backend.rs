@@ -16,6 +16,11 @@ use crate::search::{Answer, Batch, Scored, SearchError};
 /// - **Answers.** The hits of a query, in order and with the bits of every score, similarity and retention, are those of
 ///   the [scoring contract](crate#the-contract). They do not depend on the other queries of the batch, on threads or on
 ///   the back end. `rows_scanned` is exact too. `rows_rescored` and `pass` describe the back end's own way.
+/// - **Retention column.** A query may bring the retention of every row ([`Query::retention`](crate::Query)): host memory of
+///   4 bytes a row, in the order of row numbers, which stays borrowed for the whole scan. A device copies it from there
+///   in [`begin`](Self::begin), or in pieces during the scan, once for all queries of the batch that point to the same
+///   memory. [`begin`](Self::begin) refuses a column that is too short or has a number outside [0, 1] before
+///   anything is scanned. A column that holds what the decays give changes no bit of an answer.
 /// - **Scheduling.** [`begin`](Self::begin) validates a batch and may start it. Threads that the caller has free may
 ///   [`join`](BatchScan::join) the running scan; a back end with processors of its own returns from it at once.
 /// - **Concurrency.** Any number of scans may run at the same time; each borrows the store, so no write overlaps them.
@@ -81,16 +86,19 @@ pub trait ScanBackend: std::fmt::Debug + Send + Sync {
     /// The batch is refused as a whole for the first query that is not valid: see [`SearchError`].
     fn begin<'a>(&'a self, batch: &Batch<'a>) -> Result<Box<dyn BatchScan + 'a>, SearchError>;
 
-    /// The canonical scores of chosen live rows, in the order given.
+    /// The canonical scores of chosen live rows, in the order given. `retentions`, if any, are parallel to `rows` and take the
+    /// place of the rows' decays.
     ///
     /// # Errors
-    /// [`SearchError::Vector`] and [`SearchError::Weights`] (for query 0) or [`SearchError::NoSuchRow`].
+    /// [`SearchError::Vector`], [`SearchError::Weights`], [`SearchError::RetentionLength`] and [`SearchError::Retention`]
+    /// (for query 0) or [`SearchError::NoSuchRow`].
     fn score_rows(
         &self,
         vector: &[f32],
         weights: Weights,
         now_us: i64,
         rows: &[u32],
+        retentions: Option<&[f32]>,
     ) -> Result<Vec<Scored>, SearchError>;
 
     /// The answers to a batch, in its order, computed without further threads of the caller.

@@ -60,8 +60,9 @@ impl ScanBackend for Rows {
         weights: Weights,
         now_us: i64,
         rows: &[u32],
+        retentions: Option<&[f32]>,
     ) -> Result<Vec<Scored>, SearchError> {
-        Self::score_rows(self, vector, weights, now_us, rows)
+        Self::score_rows(self, vector, weights, now_us, rows, retentions)
     }
 }
 

@@ -9,7 +9,8 @@
 //!
 //! - **Score.** `fma(w_sim, dot, fma(w_ret, R, w_imp · importance))`, every operation in fp32 and in a fixed order,
 //!   so a score is the same bits on every instruction set and, later, on a GPU: [`dot`](dot()), [`retention`](retention()), [`fuse`].
-//! - **Retention.** `R = 2^(−a·dt)` or `(1 + a·dt)^(−b)` of the row's age at the batch's `now_us`; in [0, 1].
+//! - **Retention.** `R = 2^(−a·dt)` or `(1 + a·dt)^(−b)` of the row's age at the batch's `now_us`; in [0, 1]. Or what the
+//!   query's column says of the row ([`Query::retention`]).
 //! - **Order.** A group has the score of its best row (ties: lowest ordinal, then row). Groups rank by score
 //!   descending, then id ascending. There are k hits if k groups have a row that is alive and allowed.
 //! - **Exactness.** A first pass over int8 images reads half the bytes and skips only rows that a Cauchy-Schwarz
@@ -43,7 +44,7 @@
 //! }
 //!
 //! let vector = [1.0, 0.0, 0.0];
-//! let similar = Query { vector: &vector, k: 1, weights: Weights::SIMILARITY, mask: None, ranges: None };
+//! let similar = Query { vector: &vector, k: 1, weights: Weights::SIMILARITY, retention: None, mask: None, ranges: None };
 //! let fresh = Query { weights: Weights { retention: 0.5, ..Weights::SIMILARITY }, ..similar };
 //! let answers = rows.search(&Batch { now_us: 5 * day_us, queries: &[similar, fresh] })?;
 //!

@@ -178,7 +178,7 @@ impl Buckets {
             candidates.dedup();
         }
         let mut scored =
-            rows.score_rows(vector, Weights::SIMILARITY, 0, &candidates).expect("the rows are there");
+            rows.score_rows(vector, Weights::SIMILARITY, 0, &candidates, None).expect("the rows are there");
         let kept = K.min(scored.len());
         if kept < scored.len() {
             scored.select_nth_unstable_by(kept, |one, other| other.score.total_cmp(&one.score));

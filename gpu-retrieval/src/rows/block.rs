@@ -8,6 +8,7 @@
 use half::f16;
 
 use super::block_sizes::TILE_ROWS;
+use super::decay_bounds::DecayBounds;
 use super::quantise::{Int8Params, quantise_row};
 use super::row::{Decay, Row};
 use super::zeroed::Zeroed;
@@ -27,6 +28,13 @@ pub(crate) struct RowMeta {
 }
 
 impl RowMeta {
+    /// Of a row that has only a decay.
+    pub(crate) fn of(decay: Decay) -> Self {
+        let mut meta = Self::default();
+        meta.set_decay(decay);
+        meta
+    }
+
     pub(crate) fn decay(&self) -> Decay {
         let Self { t0_us, rate_per_us, shape, importance, .. } = *self;
         Decay { t0_us, rate_per_us, shape, importance }
@@ -48,6 +56,8 @@ pub(crate) struct Block {
     memory: Zeroed,
     /// One word per tile of rows.
     alive: Vec<u64>,
+    /// One per tile of rows.
+    decay_bounds: Vec<DecayBounds>,
     capacity: usize,
     /// Capacity for vectors, in rows: an even number, since kernels take two at a time.
     vectors: usize,
@@ -75,7 +85,9 @@ impl Block {
     fn with_vectors(capacity: usize, vectors: usize, stride: usize) -> Self {
         let of_vectors = vectors * stride * (size_of::<f16>() + 1);
         let memory = Zeroed::new(of_vectors + capacity * (size_of::<RowMeta>() + size_of::<Int8Params>()));
-        Self { memory, alive: vec![0; capacity / TILE_ROWS], capacity, vectors, stride }
+        let tiles = capacity / TILE_ROWS;
+        let (alive, decay_bounds) = (vec![0; tiles], vec![DecayBounds::EMPTY; tiles]);
+        Self { memory, alive, decay_bounds, capacity, vectors, stride }
     }
 
     /// Reserves memory for the vector of row `at`.
@@ -91,6 +103,7 @@ impl Block {
         metadata.copy_from_slice(self.metadata());
         int8_params.copy_from_slice(self.int8_params());
         larger.alive.copy_from_slice(&self.alive);
+        larger.decay_bounds.copy_from_slice(&self.decay_bounds);
         *self = larger;
     }
 
@@ -105,6 +118,7 @@ impl Block {
         meta.group = row.group;
         meta.ordinal = row.ordinal;
         meta.set_decay(row.decay);
+        self.decay_bounds[at / TILE_ROWS].include(row.decay);
         self.alive[at / TILE_ROWS] |= 1 << (at % TILE_ROWS);
     }
 
@@ -116,7 +130,9 @@ impl Block {
         fp16[row.clone()].copy_from_slice(source.fp16_row(from));
         codes[row].copy_from_slice(source.code_row(from));
         int8_params[at] = source.int8_params()[from];
-        metadata[at] = RowMeta { group, ..source.metadata()[from] };
+        let meta = RowMeta { group, ..source.metadata()[from] };
+        metadata[at] = meta;
+        self.decay_bounds[at / TILE_ROWS].include(meta.decay());
         self.alive[at / TILE_ROWS] |= 1 << (at % TILE_ROWS);
     }
 
@@ -154,13 +170,30 @@ impl Block {
         &codes[tile * length..codes.len().min((tile + 1) * length)]
     }
 
-    pub(crate) fn meta_mut(&mut self, at: usize) -> &mut RowMeta {
-        &mut self.columns_mut().metadata[at]
+    pub(crate) fn set_decay(&mut self, at: usize, decay: Decay) {
+        self.columns_mut().metadata[at].set_decay(decay);
+        self.decay_bounds[at / TILE_ROWS].include(decay);
+    }
+
+    /// Includes the decays of the first `rows` rows in the bounds, after they were written as columns.
+    pub(crate) fn bound_decays(&mut self, rows: usize) {
+        for at in 0..rows {
+            let decay = self.metadata()[at].decay();
+            self.decay_bounds[at / TILE_ROWS].include(decay);
+        }
+    }
+
+    /// What the decays of a tile do not exceed.
+    pub(crate) fn decay_bounds(&self, tile: usize) -> &DecayBounds {
+        &self.decay_bounds[tile]
     }
 
     /// Bytes reserved. Unwritten rows of large blocks are not resident yet.
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.memory.bytes().len() + size_of_val(self.alive.as_slice())
+        size_of::<Self>()
+            + self.memory.bytes().len()
+            + size_of_val(self.alive.as_slice())
+            + size_of_val(self.decay_bounds.as_slice())
     }
 
     pub(crate) fn int8_params(&self) -> &[Int8Params] {

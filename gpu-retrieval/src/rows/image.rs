@@ -149,7 +149,9 @@ fn read_block(
     read_checked(&mut columns.fp16[..used * stride], input, |value: &f16| value.is_finite())?;
     // Beyond the symmetric range the sum of a long row would overflow.
     read_checked(&mut columns.codes[..used * stride], input, |code: &i8| *code != i8::MIN)?;
-    Ok(alive.iter().map(|word| word.count_ones() as usize).sum())
+    let live = alive.iter().map(|word| word.count_ones() as usize).sum();
+    block.bound_decays(used);
+    Ok(live)
 }
 
 /// Reads a column. No short-circuit within a piece, so that the comparison compiles to vector instructions.

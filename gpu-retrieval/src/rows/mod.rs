@@ -3,6 +3,7 @@
 mod block;
 mod block_sizes;
 mod compaction;
+mod decay_bounds;
 mod image;
 mod quantise;
 mod row;

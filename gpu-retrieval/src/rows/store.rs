@@ -112,7 +112,7 @@ impl Rows {
     pub fn set_decay(&mut self, row: u32, decay: Decay) -> Result<(), RowsError> {
         check_decay(decay)?;
         let (block, at) = self.find(row).map(|_| locate(row as usize)).ok_or(RowsError::NoSuchRow(row))?;
-        self.blocks[block].meta_mut(at).set_decay(decay);
+        self.blocks[block].set_decay(at, decay);
         Ok(())
     }
 

@@ -28,7 +28,7 @@ pub struct Hit {
     pub score: f32,
     /// The canonical dot product, the cosine up to rounding.
     pub similarity: f32,
-    /// See [`retention`](crate::retention); computed even if its weight is 0.
+    /// The number of the query's column, or else [`retention`](crate::retention), computed even if its weight is 0.
     pub retention: f32,
 }
 

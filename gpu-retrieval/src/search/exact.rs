@@ -12,7 +12,7 @@ pub(super) fn visit(scan: &BlockScan<'_>, tile: &mut Tile, query: &mut QueryStat
     let mut biases = [0.0; TILE_ROWS];
     let is_dense = allowed.count_ones() >= DENSE_ROWS;
     if is_dense && !query.prepared.has_no_bias() {
-        tile.biases(scan, &query.prepared.weights, &mut biases);
+        tile.biases(scan, query.prepared, &mut biases);
     }
     for place in set_bits(allowed) {
         let at = tile.start() + place;
@@ -26,7 +26,8 @@ pub(super) fn row_bias(scan: &BlockScan<'_>, query: &QueryState<'_>, at: usize) 
     if query.prepared.has_no_bias() {
         return 0.0;
     }
-    (scan.kernels.bias)(&query.prepared.weights, &scan.block.metadata()[at], scan.now_us)
+    let given = query.prepared.given_retention(scan.first_row + at);
+    (scan.kernels.bias)(&query.prepared.weights, &scan.block.metadata()[at], scan.now_us, given)
 }
 
 /// Scores row `at` of the block, whose bias is known, and offers it if it is competitive.

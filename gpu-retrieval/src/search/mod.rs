@@ -5,6 +5,7 @@
 
 mod answer;
 mod certified;
+mod column;
 mod exact;
 mod query_state;
 mod request;

@@ -4,7 +4,9 @@
 //! memory a thread keeps between searches is bounded; nothing is read from it before it is written again.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
+use super::column::Column;
 use super::request::{Pass, Query};
 use super::top_groups::TopGroups;
 use crate::rows::{QuantisedQuery, Rows};
@@ -17,6 +19,7 @@ const MAX_KEPT_BYTES: usize = 8 << 20;
 #[derive(Debug)]
 pub(super) struct PreparedQuery<'a> {
     pub(super) query: &'a Query<'a>,
+    pub(super) column: Option<Arc<Column<'a>>>,
     /// The canonical query: fp16 values as fp32, padded with zeros to the rows' stride.
     pub(super) wide: Vec<f32>,
     pub(super) quantised: QuantisedQuery,
@@ -25,13 +28,33 @@ pub(super) struct PreparedQuery<'a> {
 }
 
 impl<'a> PreparedQuery<'a> {
-    pub(super) fn new(rows: &Rows, query: &'a Query<'a>, pass: Pass) -> Result<Self, VectorError> {
+    pub(super) fn new(
+        rows: &Rows,
+        query: &'a Query<'a>,
+        column: Option<Arc<Column<'a>>>,
+        pass: Pass,
+    ) -> Result<Self, VectorError> {
         let wide = canonical_query(rows, query.vector)?;
         let mut quantised = QuantisedQuery::default();
         if pass == Pass::Certified {
             quantised.assign(&wide);
         }
-        Ok(Self { query, wide, quantised, weights: query.weights.positive_zeros(), pass })
+        Ok(Self { query, column, wide, quantised, weights: query.weights.positive_zeros(), pass })
+    }
+
+    /// The number of the retention column for a row.
+    pub(super) fn given_retention(&self, row: usize) -> Option<f32> {
+        self.column.as_ref()?.of_row(row)
+    }
+
+    /// What the retention of no row of a tile exceeds, as far as it enters the score and is known without the rows. Tiles are
+    /// counted over all blocks.
+    pub(super) fn most_retention(&self, tile: usize) -> f32 {
+        match &self.column {
+            _ if self.weights.retention == 0.0 => 0.0,
+            Some(column) => column.most_of_tile(tile),
+            None => 1.0,
+        }
     }
 
     /// True if the part of the score beside similarity is +0 for every row.

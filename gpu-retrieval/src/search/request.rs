@@ -21,6 +21,9 @@ pub struct Batch<'a> {
 }
 
 /// A query: the `k` best groups among its allowed rows.
+///
+/// The retention column belongs to the query and not to the batch: one scan can then answer queries of several
+/// forgetting curves and clocks, beside queries without a column.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<'a> {
     /// Any vector with a direction; it is normalised and rounded to fp16.
@@ -29,6 +32,11 @@ pub struct Query<'a> {
     pub k: usize,
     /// The weights of the score's terms.
     pub weights: Weights,
+    /// Retention by row number, instead of the decays of the rows at [`Batch::now_us`]: for curves of other shapes and
+    /// for clocks that hide later uses. The caller evaluates the curve before the scan, and a row's `R` is the number at
+    /// its place. There is one for each row ever pushed, deleted rows included, and each is in [0, 1]; further ones are
+    /// not read, and −0 counts as 0. `None` means the decays.
+    pub retention: Option<&'a [f32]>,
     /// Slot `s` is allowed if bit `s mod 64` of word `s / 64` is set; beyond the last word nothing is. `None`
     /// allows everything.
     pub mask: Option<&'a [u64]>,

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::answer::{Answer, Hit};
+use super::column::Column;
 use super::query_state::{PreparedQuery, QueryState, with_query_states};
 use super::request::{Batch, MAX_QUERIES, SearchOptions};
 use super::scan::{choose_pass, scan_tiles};
@@ -109,12 +110,14 @@ impl Rows {
         for (index, query) in batch.queries.iter().enumerate() {
             check_query(index, query)?;
         }
-        let prepare = |(index, query)| {
+        let columns = Column::of_batch(batch.queries, self.len())?;
+        let prepare = |((index, query), column)| {
             let pass = choose_pass(self, query, options.pass);
-            PreparedQuery::new(self, query, pass)
+            PreparedQuery::new(self, query, column, pass)
                 .map_err(|reason| SearchError::Vector { query: index, reason })
         };
-        let queries = batch.queries.iter().enumerate().map(prepare).collect::<Result<Vec<_>, _>>()?;
+        let queries =
+            batch.queries.iter().enumerate().zip(columns).map(prepare).collect::<Result<Vec<_>, _>>()?;
         let runs: Vec<Run> = runs(self).collect();
         Ok(SharedSearch {
             rows: self,
@@ -207,15 +210,16 @@ impl SharedSearch<'_> {
             rows_rescored += partial.rows_rescored;
             partial.best_first.iter().for_each(|candidate| top.offer(*candidate));
         }
-        let hits = top.best_first().iter().map(|best| self.hit(best)).collect();
+        let hits = top.best_first().iter().map(|best| self.hit(prepared, best)).collect();
         Answer { hits, rows_scanned, rows_rescored, pass: prepared.pass }
     }
 
-    fn hit(&self, best: &Candidate) -> Hit {
-        let retention = self
-            .rows
-            .find(best.row)
-            .map_or(0.0, |(block, at)| (self.kernels.retention)(&block.metadata()[at], self.now_us));
+    fn hit(&self, prepared: &PreparedQuery<'_>, best: &Candidate) -> Hit {
+        let by_decay = || {
+            let (block, at) = self.rows.find(best.row)?;
+            Some((self.kernels.retention)(block.metadata().get(at)?, self.now_us))
+        };
+        let retention = prepared.given_retention(best.row as usize).or_else(by_decay).unwrap_or(0.0);
         let Candidate { row, group, group_id, score, similarity, .. } = *best;
         Hit { row, group, group_id, score, similarity, retention }
     }

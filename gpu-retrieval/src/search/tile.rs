@@ -1,7 +1,7 @@
 //! A tile of 64 rows during a scan: the unit that a mask word covers, and what queries of a batch share of it.
 
-use crate::rows::{Block, Rows, TILE_ROWS};
-use crate::scoring::Weights;
+use super::query_state::PreparedQuery;
+use crate::rows::{Block, RowMeta, Rows, TILE_ROWS};
 use crate::simd::{Kernels, PerRow};
 
 /// Allowed rows from which the kernels compute a whole tile rather than single rows.
@@ -21,11 +21,12 @@ pub(super) struct Tile {
     pub(super) number: usize,
     retentions: PerRow<f32>,
     has_retentions: bool,
+    most_retention: Option<f32>,
 }
 
 impl Tile {
     pub(super) fn new(number: usize) -> Self {
-        Self { number, retentions: [0.0; TILE_ROWS], has_retentions: false }
+        Self { number, retentions: [0.0; TILE_ROWS], has_retentions: false, most_retention: None }
     }
 
     /// The offset of its first row in the block.
@@ -33,8 +34,13 @@ impl Tile {
         self.number * TILE_ROWS
     }
 
-    /// The retentions of all rows, computed on first use.
-    pub(super) fn retentions(&mut self, scan: &BlockScan<'_>) -> &PerRow<f32> {
+    /// Its number over all blocks.
+    pub(super) fn of_store(&self, scan: &BlockScan<'_>) -> usize {
+        scan.first_row / TILE_ROWS + self.number
+    }
+
+    /// The retentions of all rows by their decays, computed on first use.
+    fn retentions(&mut self, scan: &BlockScan<'_>) -> &PerRow<f32> {
         if !self.has_retentions
             && let Some(metadata) = scan.block.metadata()[self.start()..].first_chunk()
         {
@@ -44,12 +50,61 @@ impl Tile {
         &self.retentions
     }
 
+    /// What the retention of no row exceeds by its decay, computed on first use.
+    fn most_retention(&mut self, scan: &BlockScan<'_>) -> f32 {
+        *self.most_retention.get_or_insert_with(|| {
+            let computed = |decay| (scan.kernels.retention)(&RowMeta::of(decay), scan.now_us);
+            scan.block.decay_bounds(self.number).retention(computed)
+        })
+    }
+
+    /// Upper bounds of the biases of all rows for one query, without a look at the rows.
+    pub(super) fn bias_bounds(
+        &mut self,
+        scan: &BlockScan<'_>,
+        prepared: &PreparedQuery<'_>,
+        out: &mut PerRow<f32>,
+    ) {
+        let (weights, mut padded) = (&prepared.weights, [0.0; TILE_ROWS]);
+        let retentions = match &prepared.column {
+            _ if weights.retention == 0.0 => &padded,
+            Some(column) => tile_of(column.rest_at(scan.first_row + self.start()), &mut padded),
+            None => {
+                padded = [self.most_retention(scan); TILE_ROWS];
+                &padded
+            }
+        };
+        let importance = scan.block.decay_bounds(self.number).importance();
+        (scan.kernels.tile_bias_bounds)(weights, retentions, importance, out);
+    }
+
     /// The biases of all rows for one query.
-    pub(super) fn biases(&mut self, scan: &BlockScan<'_>, weights: &Weights, out: &mut PerRow<f32>) {
+    pub(super) fn biases(
+        &mut self,
+        scan: &BlockScan<'_>,
+        prepared: &PreparedQuery<'_>,
+        out: &mut PerRow<f32>,
+    ) {
         let Some(metadata) = scan.block.metadata()[self.start()..].first_chunk() else { return };
-        let retentions = if weights.retention == 0.0 { &[0.0; TILE_ROWS] } else { self.retentions(scan) };
+        let (weights, mut padded) = (&prepared.weights, [0.0; TILE_ROWS]);
+        let retentions = match &prepared.column {
+            _ if weights.retention == 0.0 => &padded,
+            Some(column) => tile_of(column.rest_at(scan.first_row + self.start()), &mut padded),
+            None => self.retentions(scan),
+        };
         (scan.kernels.tile_biases)(weights, metadata, retentions, out);
     }
+}
+
+/// The first numbers of what is left of a column, for one tile. Where it ends within the tile, they are copied to `padded`:
+/// there are no rows beyond.
+fn tile_of<'a>(column: &'a [f32], padded: &'a mut PerRow<f32>) -> &'a PerRow<f32> {
+    column.first_chunk().unwrap_or_else(|| {
+        for (padded, given) in padded.iter_mut().zip(column) {
+            *padded = *given;
+        }
+        padded
+    })
 }
 
 /// The positions of the set bits, ascending.

@@ -34,6 +34,24 @@ pub enum SearchError {
         /// Its place in the batch.
         query: usize,
     },
+    /// The retention column of a query does not have a number for every row.
+    #[error("query {query}: {given} retentions for {expected} rows")]
+    RetentionLength {
+        /// Its place in the batch.
+        query: usize,
+        /// The rows of the store, or the rows asked for.
+        expected: usize,
+        /// The numbers given.
+        given: usize,
+    },
+    /// A retention is not a number from 0 to 1.
+    #[error("query {query}: the retention at {index} is not from 0 to 1")]
+    Retention {
+        /// Its place in the batch.
+        query: usize,
+        /// The first such place in the column.
+        index: usize,
+    },
     /// More than [`MAX_QUERIES`].
     #[error("a batch has at most {MAX_QUERIES} queries")]
     TooManyQueries,
@@ -61,4 +79,16 @@ pub(super) fn check_query(index: usize, query: &Query<'_>) -> Result<(), SearchE
         end = range.end;
     }
     Ok(())
+}
+
+/// Refuses numbers outside [0, 1].
+pub(super) fn check_shares(query: usize, values: &[f32]) -> Result<(), SearchError> {
+    let refused = values.iter().position(|value| !is_share(*value));
+    refused.map_or(Ok(()), |index| Err(SearchError::Retention { query, index }))
+}
+
+/// True from 0 to 1. By bits, where NaNs and all negative numbers are above 1; the addition makes a +0 of a −0.
+#[inline(always)]
+pub(super) fn is_share(value: f32) -> bool {
+    (value + 0.0).to_bits() <= 1.0f32.to_bits()
 }

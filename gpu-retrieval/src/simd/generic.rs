@@ -28,21 +28,18 @@ pub(super) fn row_retention(meta: &RowMeta, now_us: i64) -> f32 {
 }
 
 #[inline(always)]
-pub(super) fn row_bias(weights: &Weights, meta: &RowMeta, now_us: i64) -> f32 {
-    let left = if weights.retention == 0.0 { 0.0 } else { row_retention(meta, now_us) };
+pub(super) fn row_bias(weights: &Weights, meta: &RowMeta, now_us: i64, given: Option<f32>) -> f32 {
+    let left = match given {
+        _ if weights.retention == 0.0 => 0.0,
+        Some(retention) => retention,
+        None => row_retention(meta, now_us),
+    };
     bias(weights, left, meta.importance)
 }
 
 #[inline(always)]
-pub(super) fn row_upper<D: DotProducts>(
-    codes: &[i8],
-    params: Int8Params,
-    query: &QuantisedQuery,
-    weights: &Weights,
-    bias: f32,
-) -> f32 {
-    let dot = D::integer(codes, &query.codes);
-    fuse(weights, query.bound.upper(dot, params), bias)
+pub(super) fn row_upper<D: DotProducts>(codes: &[i8], params: Int8Params, query: &QuantisedQuery) -> f32 {
+    query.bound.upper(D::integer(codes, &query.codes), params)
 }
 
 #[inline(always)]
@@ -72,12 +69,23 @@ pub(super) fn tile_biases(
 }
 
 #[inline(always)]
+pub(super) fn tile_bias_bounds(
+    weights: &Weights,
+    retentions: &PerRow<f32>,
+    importance: f32,
+    out: &mut PerRow<f32>,
+) {
+    for row in 0..TILE_ROWS {
+        out[row] = bias(weights, retentions[row], importance);
+    }
+}
+
+#[inline(always)]
 pub(super) fn tile_uppers<D: DotProducts>(tile: TileBounds<'_>, out: &mut PerRow<f32>) -> f32 {
     let mut dots = [0; TILE_ROWS];
     D::integer_tile(tile.codes, &tile.query.codes, &mut dots);
     for row in 0..TILE_ROWS {
-        let upper = tile.query.bound.upper(dots[row], tile.int8_params[row]);
-        out[row] = fuse(tile.weights, upper, tile.biases[row]);
+        out[row] = tile.query.bound.upper(dots[row], tile.int8_params[row]);
     }
     // Eight maxima at a time: a single one would be a chain as long as the tile.
     let mut largest = [f32::NEG_INFINITY; 8];
@@ -86,7 +94,26 @@ pub(super) fn tile_uppers<D: DotProducts>(tile: TileBounds<'_>, out: &mut PerRow
             *largest = if *value > *largest { *value } else { *largest };
         }
     }
-    largest.iter().fold(f32::NEG_INFINITY, |largest, value| largest.max(*value))
+    let largest = largest.iter().fold(f32::NEG_INFINITY, |largest, value| largest.max(*value));
+    fuse(tile.weights, largest, bias(tile.weights, tile.retention, tile.importance))
+}
+
+#[inline(always)]
+pub(super) fn tile_reaching(
+    weights: &Weights,
+    uppers: &PerRow<f32>,
+    biases: &PerRow<f32>,
+    threshold: f32,
+) -> u64 {
+    let mut scores = [0.0; TILE_ROWS];
+    for row in 0..TILE_ROWS {
+        scores[row] = fuse(weights, uppers[row], biases[row]);
+    }
+    let mut reaching = 0;
+    for (row, score) in scores.iter().enumerate() {
+        reaching |= u64::from(*score >= threshold) << row;
+    }
+    reaching
 }
 
 /// A table of kernels whose bodies are compiled with the given target features.
@@ -102,16 +129,23 @@ macro_rules! kernels_with_features {
             retention: $crate::simd::generic::with_features!($features, (meta: &RowMeta, now_us: i64) -> f32,
                 generic::row_retention(meta, now_us)),
             bias: $crate::simd::generic::with_features!($features,
-                (weights: &Weights, meta: &RowMeta, now_us: i64) -> f32, generic::row_bias(weights, meta, now_us)),
+                (weights: &Weights, meta: &RowMeta, now_us: i64, given: Option<f32>) -> f32,
+                generic::row_bias(weights, meta, now_us, given)),
             upper: $crate::simd::generic::with_features!($features,
-                (row: &[i8], params: Int8Params, query: &QuantisedQuery, weights: &Weights, bias: f32) -> f32,
-                generic::row_upper::<$products>(row, params, query, weights, bias)),
+                (row: &[i8], params: Int8Params, query: &QuantisedQuery) -> f32,
+                generic::row_upper::<$products>(row, params, query)),
             tile_retentions: $crate::simd::generic::with_features!($features,
                 (metadata: &PerRow<RowMeta>, now_us: i64, out: &mut PerRow<f32>) -> (),
                 generic::tile_retentions(metadata, now_us, out)),
             tile_biases: $crate::simd::generic::with_features!($features,
                 (weights: &Weights, metadata: &PerRow<RowMeta>, retentions: &PerRow<f32>, out: &mut PerRow<f32>) -> (),
                 generic::tile_biases(weights, metadata, retentions, out)),
+            tile_bias_bounds: $crate::simd::generic::with_features!($features,
+                (weights: &Weights, retentions: &PerRow<f32>, importance: f32, out: &mut PerRow<f32>) -> (),
+                generic::tile_bias_bounds(weights, retentions, importance, out)),
+            tile_reaching: $crate::simd::generic::with_features!($features,
+                (weights: &Weights, uppers: &PerRow<f32>, biases: &PerRow<f32>, threshold: f32) -> u64,
+                generic::tile_reaching(weights, uppers, biases, threshold)),
             tile_uppers: $crate::simd::generic::with_features!($features,
                 (tile: TileBounds<'_>, out: &mut PerRow<f32>) -> f32,
                 generic::tile_uppers::<$products>(tile, out)),

@@ -18,16 +18,20 @@ pub(crate) struct Kernels {
     pub(crate) fuse: fn(&Weights, f32, f32) -> f32,
     /// The retention of a row at `now_us`.
     pub(crate) retention: fn(&RowMeta, i64) -> f32,
-    /// The bias of a row at `now_us`; retention is computed only if its weight is not 0.
-    pub(crate) bias: fn(&Weights, &RowMeta, i64) -> f32,
-    /// An upper bound of a row's score from its int8 codes and its bias.
-    pub(crate) upper: fn(&[i8], Int8Params, &QuantisedQuery, &Weights, f32) -> f32,
+    /// The bias of a row at `now_us` or with a given retention, computed only if its weight is not 0.
+    pub(crate) bias: fn(&Weights, &RowMeta, i64, Option<f32>) -> f32,
+    /// An upper bound of a row's dot product from its int8 codes.
+    pub(crate) upper: fn(&[i8], Int8Params, &QuantisedQuery) -> f32,
     /// `retention` of a tile.
     pub(crate) tile_retentions: fn(&PerRow<RowMeta>, i64, &mut PerRow<f32>),
     /// `bias` of a tile whose retentions are known.
     pub(crate) tile_biases: fn(&Weights, &PerRow<RowMeta>, &PerRow<f32>, &mut PerRow<f32>),
-    /// `upper` of a tile, given its biases; returns the largest.
+    /// `bias` of a tile from retentions, and an importance that is the same for all.
+    pub(crate) tile_bias_bounds: fn(&Weights, &PerRow<f32>, f32, &mut PerRow<f32>),
+    /// `upper` of a tile; returns an upper bound of the score of every row.
     pub(crate) tile_uppers: fn(TileBounds<'_>, &mut PerRow<f32>) -> f32,
+    /// The rows of a tile whose bound of the score, from those of dot products and biases, reaches a threshold.
+    pub(crate) tile_reaching: fn(&Weights, &PerRow<f32>, &PerRow<f32>, f32) -> u64,
     /// Prefetches a row.
     pub(crate) prefetch: fn(&[i8]),
 }
@@ -38,7 +42,10 @@ pub(crate) struct TileBounds<'a> {
     /// The int8 codes of the tile, row after row.
     pub(crate) codes: &'a [i8],
     pub(crate) int8_params: &'a PerRow<Int8Params>,
-    pub(crate) biases: &'a PerRow<f32>,
     pub(crate) query: &'a QuantisedQuery,
     pub(crate) weights: &'a Weights,
+    /// What the retention of no row exceeds.
+    pub(crate) retention: f32,
+    /// What the importance of no row exceeds.
+    pub(crate) importance: f32,
 }

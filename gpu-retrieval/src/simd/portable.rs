@@ -12,13 +12,17 @@ pub(super) static KERNELS: Kernels = Kernels {
     dot: dot_padded,
     fuse: |weights, dot, bias| fuse(weights, dot, bias),
     retention: |meta, now_us| generic::row_retention(meta, now_us),
-    bias: |weights, meta, now_us| generic::row_bias(weights, meta, now_us),
-    upper: |row, params, query, weights, bias| {
-        generic::row_upper::<Portable>(row, params, query, weights, bias)
-    },
+    bias: |weights, meta, now_us, given| generic::row_bias(weights, meta, now_us, given),
+    upper: |row, params, query| generic::row_upper::<Portable>(row, params, query),
     tile_retentions: |metadata, now_us, out| generic::tile_retentions(metadata, now_us, out),
     tile_biases: |weights, metadata, retentions, out| {
         generic::tile_biases(weights, metadata, retentions, out)
+    },
+    tile_bias_bounds: |weights, retentions, importance, out| {
+        generic::tile_bias_bounds(weights, retentions, importance, out)
+    },
+    tile_reaching: |weights, uppers, biases, threshold| {
+        generic::tile_reaching(weights, uppers, biases, threshold)
     },
     tile_uppers: |tile, out| generic::tile_uppers::<Portable>(tile, out),
     prefetch: Portable::prefetch,

@@ -94,8 +94,11 @@ proptest! {
         }
         let biases: PerRow<f32> = std::array::from_fn(|row| biases[row % 32]);
         let weights = Weights { similarity, ..Weights::SIMILARITY };
-        let tile =
-            TileBounds { codes: &codes, int8_params: &int8_params, biases: &biases, query: &query, weights: &weights };
+        let most = biases.iter().fold(f32::MIN, |most, bias| most.max(*bias));
+        let tile = TileBounds {
+            codes: &codes, int8_params: &int8_params, query: &query, weights: &Weights { importance: 1.0, ..weights },
+            retention: 0.0, importance: most,
+        };
         let mut expected = [0.0; TILE_ROWS];
         let largest = (portable::KERNELS.tile_uppers)(tile, &mut expected);
         for (set, kernels) in tables() {
@@ -104,8 +107,16 @@ proptest! {
             prop_assert_eq!(bits(&uppers), bits(&expected), "{:?}", set);
             for row in 0..TILE_ROWS {
                 let codes = &codes[row * dims..(row + 1) * dims];
-                let upper = (kernels.upper)(codes, int8_params[row], &query, &weights, biases[row]);
+                let upper = (kernels.upper)(codes, int8_params[row], &query);
                 prop_assert_eq!(upper.to_bits(), expected[row].to_bits(), "{:?} row {}", set, row);
+                prop_assert!((kernels.fuse)(&weights, upper, biases[row]) <= largest, "{:?} row {}", set, row);
+            }
+            let scores: PerRow<f32> =
+                std::array::from_fn(|row| (portable::KERNELS.fuse)(&weights, expected[row], biases[row]));
+            for threshold in [scores[3], scores[40], scores[9].next_up(), f32::INFINITY, f32::NEG_INFINITY] {
+                let reaching = (kernels.tile_reaching)(&weights, &expected, &biases, threshold);
+                let each = scores.iter().enumerate().map(|(row, score)| u64::from(*score >= threshold) << row);
+                prop_assert_eq!(reaching, each.sum::<u64>(), "{:?}", set);
             }
         }
     }
@@ -124,9 +135,15 @@ proptest! {
             (kernels.tile_retentions)(&metadata, now_us, &mut retentions);
             prop_assert_eq!(bits(&retentions), bits(&expected), "{:?}", set);
             (kernels.tile_biases)(&weights, &metadata, &retentions, &mut biases);
+            let most = metadata.iter().fold(f32::MIN, |most, meta| most.max(meta.importance));
+            let mut bounds = [0.0; TILE_ROWS];
+            (kernels.tile_bias_bounds)(&weights, &retentions, most, &mut bounds);
             for row in 0..TILE_ROWS {
-                let bias = (kernels.bias)(&weights, &metadata[row], now_us);
+                let bias = (kernels.bias)(&weights, &metadata[row], now_us, None);
                 prop_assert_eq!(bias.to_bits(), biases[row].to_bits(), "{:?}", set);
+                let given = (kernels.bias)(&weights, &metadata[row], !now_us, Some(retentions[row]));
+                prop_assert_eq!(given.to_bits(), bias.to_bits(), "{:?}", set);
+                prop_assert!(bias <= bounds[row], "{:?}", set);
                 let score = (kernels.fuse)(&weights, dot, bias);
                 prop_assert_eq!(score.to_bits(), (portable::KERNELS.fuse)(&weights, dot, bias).to_bits());
             }

@@ -90,7 +90,8 @@ fn a_large_store_is_answered_exactly() {
     let vector: Vec<f32> = (0..DIMS).map(|_| noise()).collect();
     let mask: Vec<u64> = (0..36_000 / 64 + 1).map(|_| u64::from(noise().to_bits()) * 0x1_0001_0003).collect();
     for (k, mask) in [(10, None), (50, None), (50, Some(mask.as_slice()))] {
-        let query = Query { vector: &vector, k, weights: Weights::SIMILARITY, mask, ranges: None };
+        let query =
+            Query { vector: &vector, k, weights: Weights::SIMILARITY, retention: None, mask, ranges: None };
         let (hits, rows_scanned) = twin.expected(&query, 0);
         for instruction_set in InstructionSet::ALL.into_iter().filter(|set| set.is_available()) {
             for pass in [Pass::Exact, Pass::Certified] {

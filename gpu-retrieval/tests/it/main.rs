@@ -8,4 +8,5 @@ mod growth;
 #[expect(dead_code, reason = "the lenient form is for memory-core")]
 mod module_graph;
 mod oracle;
+mod random_stores;
 mod refusals;

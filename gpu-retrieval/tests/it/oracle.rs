@@ -66,7 +66,8 @@ impl<B: ScanBackend> Twin<B> {
                 continue;
             }
             rows_scanned += 1;
-            let hit = self.score(row, kept, &unit, &query.weights, now_us);
+            let given = query.retention.map(|column| column[row as usize]);
+            let hit = self.score(row, kept, &unit, &query.weights, now_us, given);
             let held = best.entry(kept.group).or_insert((hit, kept.ordinal));
             if (hit.score, held.1, held.0.row) > (held.0.score, kept.ordinal, row) {
                 *held = (hit, kept.ordinal);
@@ -84,16 +85,33 @@ impl<B: ScanBackend> Twin<B> {
         (hits, rows_scanned)
     }
 
-    fn score(&self, row: u32, kept: &Kept, unit: &[f16], weights: &Weights, now_us: i64) -> Hit {
+    /// The retention of every row by its decay: a column that changes nothing.
+    pub(crate) fn retentions(&self, now_us: i64) -> Vec<f32> {
+        let of_row = |Decay { t0_us, rate_per_us, shape, .. }| {
+            retention(elapsed_us(now_us, t0_us), rate_per_us, shape)
+        };
+        self.kept.iter().map(|kept| of_row(kept.decay)).collect()
+    }
+
+    fn score(
+        &self,
+        row: u32,
+        kept: &Kept,
+        unit: &[f16],
+        weights: &Weights,
+        now_us: i64,
+        given: Option<f32>,
+    ) -> Hit {
         let similarity = dot(unit, &kept.vector);
         let Decay { t0_us, rate_per_us, shape, importance } = kept.decay;
-        let left = retention(elapsed_us(now_us, t0_us), rate_per_us, shape);
+        let left = given.unwrap_or_else(|| retention(elapsed_us(now_us, t0_us), rate_per_us, shape));
         let score = fuse(weights, similarity, bias(weights, left, importance));
         let real = real_dot(unit, &kept.vector);
         assert!((f64::from(similarity) - real).abs() < 1e-5, "{similarity} for {real}");
         let parts = [
             f64::from(weights.similarity) * real,
-            f64::from(weights.retention) * real_retention(now_us, &kept.decay),
+            f64::from(weights.retention)
+                * given.map_or_else(|| real_retention(now_us, &kept.decay), f64::from),
             f64::from(weights.importance) * f64::from(importance),
         ];
         let (real, size) = (parts.iter().sum::<f64>(), parts.iter().map(|part| part.abs()).sum::<f64>());

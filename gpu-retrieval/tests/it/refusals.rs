@@ -19,7 +19,7 @@ fn two_rows() -> Rows {
 }
 
 fn query(vector: &[f32]) -> Query<'_> {
-    Query { vector, k: 1, weights: Weights::SIMILARITY, mask: None, ranges: None }
+    Query { vector, k: 1, weights: Weights::SIMILARITY, retention: None, mask: None, ranges: None }
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn row_numbers_without_a_live_row() {
     assert_eq!((rows.len(), rows.live()), (2, 1));
     for row in [1, 2, u32::MAX] {
         assert_eq!(rows.set_decay(row, Decay::default()), Err(RowsError::NoSuchRow(row)));
-        let scored = rows.score_rows(&[1.0, 0.0], Weights::SIMILARITY, 0, &[0, row]);
+        let scored = rows.score_rows(&[1.0, 0.0], Weights::SIMILARITY, 0, &[0, row], None);
         assert_eq!(scored, Err(SearchError::NoSuchRow(row)));
         assert_eq!((rows.vector(row), rows.decay(row), rows.group(row)), (None, None, None));
     }
@@ -107,6 +107,46 @@ fn queries_that_make_no_sense() {
     assert_eq!(refused, Err(SearchError::TooManyQueries));
     let most = rows.search(&Batch { now_us: 0, queries: &many[1..] }).unwrap();
     assert!(most.len() == MAX_QUERIES && most.iter().all(|answer| answer.hits.len() == 1));
+}
+
+#[test]
+fn retentions_that_are_no_share_or_too_few() {
+    let rows = two_rows();
+    let fine = query(&[1.0, 1.0]);
+    let search = |retention: &[f32]| {
+        let queries =
+            [Query { retention: Some(&[0.5, 0.5]), ..fine }, Query { retention: Some(retention), ..fine }];
+        rows.search(&Batch { now_us: 0, queries: &queries })
+    };
+    let score =
+        |retention: &[f32]| rows.score_rows(&[1.0, 1.0], Weights::SIMILARITY, 0, &[1, 0], Some(retention));
+    for bad in [-f32::MIN_POSITIVE, 1.0f32.next_up(), f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        assert_eq!(search(&[1.0, bad]), Err(SearchError::Retention { query: 1, index: 1 }), "{bad}");
+        assert_eq!(score(&[bad, bad]), Err(SearchError::Retention { query: 0, index: 0 }), "{bad}");
+    }
+    for short in [&[][..], &[0.5]] {
+        let refused = |query| SearchError::RetentionLength { query, expected: 2, given: short.len() };
+        assert_eq!(search(short), Err(refused(1)));
+        assert_eq!(score(short), Err(refused(0)));
+    }
+    assert_eq!(score(&[0.5; 3]), Err(SearchError::RetentionLength { query: 0, expected: 2, given: 3 }));
+    let hit = search(&[-0.0, -0.0, f32::NAN]).unwrap()[1].hits[0];
+    assert_eq!(hit.retention.to_bits(), 0, "−0 counts as 0, and what is beyond the rows is not read");
+    assert_eq!(score(&[-0.0, 1.0]).unwrap()[0].retention.to_bits(), 0);
+}
+
+#[test]
+fn a_defect_deep_in_a_column_is_told_by_its_row() {
+    let mut rows = two_rows();
+    let vector = unit_fp16(&[1.0, 0.0]).unwrap();
+    for _ in rows.len()..5000 {
+        rows.push(&Row { vector: &vector, group: 0, ordinal: 0, decay: Decay::default() }).unwrap();
+    }
+    let mut column = vec![1.0; 5000];
+    (column[4097], column[4999]) = (f32::NAN, -1.0);
+    let queries = [Query { retention: Some(&column), ..query(&[1.0, 1.0]) }];
+    let refused = rows.search(&Batch { now_us: 0, queries: &queries });
+    assert_eq!(refused, Err(SearchError::Retention { query: 0, index: 4097 }));
 }
 
 #[test]

@@ -12,6 +12,13 @@ use half::f16;
 
 use crate::oracle::Twin;
 
+mod retention;
+
+pub(crate) use retention::{
+    a_column_is_the_retention_of_its_query_alone, a_column_of_what_the_decays_give_changes_no_bit,
+    columns_that_are_no_shares_are_refused_with_their_place, decay_is_evaluated_at_the_instant_of_the_batch,
+};
+
 macro_rules! backend_contract {
     ($name:ident, $open:expr, $($clause:ident),+ $(,)?) => {
         mod $name {
@@ -32,6 +39,9 @@ macro_rules! backend_contract {
             scores_of_chosen_rows_are_those_of_their_hits,
             ties_go_to_the_lower_id_ordinal_and_row,
             decay_is_evaluated_at_the_instant_of_the_batch,
+            a_column_of_what_the_decays_give_changes_no_bit,
+            a_column_is_the_retention_of_its_query_alone,
+            columns_that_are_no_shares_are_refused_with_their_place,
             deleted_rows_are_not_found_and_their_numbers_not_reused,
             refused_writes_change_nothing,
             queries_that_make_no_sense_are_refused_with_their_place,
@@ -60,6 +70,11 @@ impl Random {
 
     fn direction(&mut self, dims: usize) -> Vec<f32> {
         (0..dims).map(|_| (self.next() >> 40) as f32 / (1u64 << 23) as f32 - 0.7).collect()
+    }
+
+    /// In [0, 1], both ends often.
+    fn share(&mut self) -> f32 {
+        ((self.next() >> 40) as f32 / (1u64 << 23) as f32 - 0.5).clamp(0.0, 1.0)
     }
 
     fn decay(&mut self) -> Decay {
@@ -95,7 +110,7 @@ fn filled<B: ScanBackend>(open: impl Fn(usize) -> B, dims: usize, rows: u32) -> 
 }
 
 fn plain(vector: &[f32], k: usize) -> Query<'_> {
-    Query { vector, k, weights: Weights::SIMILARITY, mask: None, ranges: None }
+    Query { vector, k, weights: Weights::SIMILARITY, retention: None, mask: None, ranges: None }
 }
 
 fn bits(hits: &[Hit]) -> Vec<(u32, u32, u128, [u32; 3])> {
@@ -123,6 +138,7 @@ pub(crate) fn answers_are_the_oracles_bit_for_bit<B: ScanBackend>(open: impl Fn(
         let mut random = Random(9);
         let vectors: Vec<_> = (0..4).map(|_| random.direction(dims)).collect();
         let mask: Vec<u64> = (0..rows.div_ceil(64)).map(|_| random.next() & random.next()).collect();
+        let column: Vec<f32> = (0..rows).map(|_| random.share()).collect();
         let (short, ranges) = (&mask[..mask.len() / 2], [5..37, 64..64, 70..70 + rows / 2]);
         let queries = [
             plain(&vectors[0], 10),
@@ -130,6 +146,14 @@ pub(crate) fn answers_are_the_oracles_bit_for_bit<B: ScanBackend>(open: impl Fn(
             Query { weights: FUSED, ranges: Some(&ranges), mask: Some(short), ..plain(&vectors[2], MAX_K) },
             Query { weights: Weights { similarity: 0.0, ..FUSED }, ..plain(&vectors[3], 50) },
             Query { mask: Some(&[]), ..plain(&vectors[3], 5) },
+            Query { weights: FUSED, retention: Some(&column), ..plain(&vectors[0], 10) },
+            Query {
+                weights: FUSED,
+                retention: Some(&column),
+                mask: Some(&mask),
+                ..plain(&vectors[1], MAX_K)
+            },
+            Query { retention: Some(&column), ranges: Some(&ranges), ..plain(&vectors[2], 3) },
         ];
         for (query, answer) in queries.iter().zip(search(&twin.rows, NOW_US, &queries)) {
             let (hits, rows_scanned) = twin.expected(query, NOW_US);
@@ -162,7 +186,7 @@ pub(crate) fn scores_of_chosen_rows_are_those_of_their_hits<B: ScanBackend>(open
     let vector = Random(4).direction(70);
     let hits = search(&twin.rows, NOW_US, &[Query { weights: FUSED, ..plain(&vector, 30) }]).remove(0).hits;
     let rows: Vec<u32> = hits.iter().map(|hit| hit.row).collect();
-    let scored = twin.rows.score_rows(&vector, FUSED, NOW_US, &rows).unwrap();
+    let scored = twin.rows.score_rows(&vector, FUSED, NOW_US, &rows, None).unwrap();
     assert_eq!(scored.len(), hits.len());
     for (scored, hit) in scored.iter().zip(&hits) {
         assert_eq!(scored.row, hit.row);
@@ -185,17 +209,6 @@ pub(crate) fn ties_go_to_the_lower_id_ordinal_and_row<B: ScanBackend>(open: impl
     assert_eq!(order, [(10, 1, 4), (20, 2, 7)]);
 }
 
-pub(crate) fn decay_is_evaluated_at_the_instant_of_the_batch<B: ScanBackend>(open: impl Fn(usize) -> B) {
-    let mut rows = two_rows(open);
-    let decay = Decay { t0_us: 1000, rate_per_us: 0.25, shape: 0.0, importance: 0.0 };
-    rows.set_decay(1, decay).unwrap();
-    assert_eq!((rows.decay(0), rows.decay(1)), (Some(Decay::default()), Some(decay)));
-    for (now_us, retention) in [(i64::MIN, 1.0), (1000, 1.0), (1004, 0.5), (1008, 0.25), (i64::MAX, 0.0)] {
-        let hit = search(&rows, now_us, &[plain(&[0.0, 1.0], 1)])[0].hits[0];
-        assert_eq!((hit.row, hit.retention), (1, retention), "at {now_us}");
-    }
-}
-
 pub(crate) fn deleted_rows_are_not_found_and_their_numbers_not_reused<B: ScanBackend>(
     open: impl Fn(usize) -> B,
 ) {
@@ -204,7 +217,7 @@ pub(crate) fn deleted_rows_are_not_found_and_their_numbers_not_reused<B: ScanBac
     assert_eq!(rows.delete(2), Err(RowsError::NoSuchRow(2)));
     assert_eq!(rows.decay(1), None);
     assert_eq!(rows.set_decay(1, Decay::default()), Err(RowsError::NoSuchRow(1)));
-    let scored = rows.score_rows(&[1.0, 0.0], Weights::SIMILARITY, 0, &[0, 1]);
+    let scored = rows.score_rows(&[1.0, 0.0], Weights::SIMILARITY, 0, &[0, 1], None);
     assert_eq!(scored, Err(SearchError::NoSuchRow(1)));
     let vector = [f16::ZERO, f16::ONE];
     assert_eq!(rows.push(&Row { vector: &vector, group: 0, ordinal: 0, decay: Decay::default() }), Ok(2));

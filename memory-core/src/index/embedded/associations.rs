@@ -62,7 +62,7 @@ impl Partition {
         for row in seed.rows.iter().copied().filter(|row| self.has_vector(*row)) {
             let Some(vector) = self.dense.vector(row) else { continue };
             let vector: Vec<f32> = vector.into_iter().map(f32::from).collect();
-            let scored = self.dense.score_rows(&vector, ScanWeights::SIMILARITY.into(), 0, &rows);
+            let scored = self.dense.score_rows(&vector, ScanWeights::SIMILARITY.into(), 0, &rows, None);
             for (place, scored) in places.iter().zip(scored.map_err(unscorable)?) {
                 if let Some(best) = best.get_mut(*place) {
                     let similarity = scored.similarity;

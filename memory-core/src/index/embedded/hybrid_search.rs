@@ -144,7 +144,7 @@ impl Partition {
         let now_us = prepared.query.view.now.as_micros();
         let scored = self
             .dense
-            .score_rows(vector, prepared.query.weights.into(), now_us, &rows)
+            .score_rows(vector, prepared.query.weights.into(), now_us, &rows, None)
             .map_err(unscorable)?;
         for (at, scored) in positions.into_iter().zip(scored) {
             let score = DenseScore {

@@ -35,7 +35,8 @@ impl Partition {
         }
         let mask = self.row_mask(view);
         let mask = mask.as_ref().map(Bitmap::words);
-        let query = |vector| Query { vector, k, weights: Weights::SIMILARITY, mask, ranges: None };
+        let query =
+            |vector| Query { vector, k, weights: Weights::SIMILARITY, retention: None, mask, ranges: None };
         let queries: Vec<Query<'_>> = vectors.iter().map(|vector| query(vector)).collect();
         let batch = Batch { now_us: view.now.as_micros(), queries: &queries };
         let answers = self.dense.search(&batch).map_err(|error| IndexError::Unscorable(error.to_string()))?;

@@ -20,7 +20,7 @@ impl PreparedQuery<'_> {
     /// The dense part of the query, if it has a vector.
     pub(super) fn scan_query(&self) -> Option<Query<'_>> {
         let (k, weights) = (self.query.candidates, self.query.weights.into());
-        Some(Query { vector: self.vector?, k, weights, mask: self.mask(), ranges: None })
+        Some(Query { vector: self.vector?, k, weights, retention: None, mask: self.mask(), ranges: None })
     }
 
     pub(super) fn mask(&self) -> Option<&[u64]> {
