@@ -92,7 +92,8 @@ impl Engine {
         let profiles = self.thinking.profiles.without(caller.tenant, &owner).await;
         let zones = self.zones.without(caller.tenant, &owner).await;
         let policies = self.policies.without(caller.tenant, &owner).await;
-        let settings = profiles.setting().into_iter().chain(zones.setting()).chain(policies.setting()).collect();
+        let settings =
+            profiles.setting().into_iter().chain(zones.setting()).chain(policies.setting()).collect();
         let mut set = ChangeSet::new(caller.tenant, owner, now);
         set.idempotency = idempotency;
         let job = JobId(self.ids.next(now));

@@ -8,6 +8,7 @@
 mod activation;
 mod actr;
 mod asreleased;
+mod by_name;
 mod fall;
 mod forgetting;
 mod fsrs6;

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CurveId, Trace, forgotten_at, threshold};
+use super::{CurveId, Trace, by_name, forgotten_at, threshold};
 use crate::domain::forgotten::Effect;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::{Kind, Strength};
@@ -195,11 +195,12 @@ impl Policy {
         if self.refractory_seconds > refractory_at_most {
             return Some(("refractory_seconds", format!("is at most {refractory_at_most}")));
         }
-        if let Some((kind, _)) = self.initial_strengths.all().into_iter().find(|(_, factor)| !is_factor(*factor)) {
+        if let Some((kind, _)) =
+            self.initial_strengths.all().into_iter().find(|(_, factor)| !is_factor(*factor))
+        {
             return Some(("initial_strengths", format!("has a number from {least} to {most} for {kind}")));
         }
-        (!is_factor(self.importance_gain))
-            .then(|| ("importance_gain", format!("is {least} to {most}")))
+        (!is_factor(self.importance_gain)).then(|| ("importance_gain", format!("is {least} to {most}")))
     }
 
     /// Trace of a memory under this policy.
@@ -228,7 +229,13 @@ impl Policy {
     }
 
     /// Place of a memory in the order of eviction: the least is evicted first. Ties are broken by the id.
-    pub fn eviction_rank(&self, memory: MemoryId, kind: Kind, strength: &Strength, now: Timestamp) -> (f64, f64) {
+    pub fn eviction_rank(
+        &self,
+        memory: MemoryId,
+        kind: Kind,
+        strength: &Strength,
+        now: Timestamp,
+    ) -> (f64, f64) {
         let micros = |at: Timestamp| precise(at.as_micros());
         match self.eviction {
             Eviction::Curve => {
@@ -243,54 +250,12 @@ impl Policy {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "moments within 285 years of 1970 are exact; the order of others is near enough")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "moments within 285 years of 1970 are exact; the order of others is near enough"
+)]
 fn precise(micros: i64) -> f64 {
     micros as f64
-}
-
-/// JSON of values by their names.
-mod by_name {
-    macro_rules! by_name {
-        ($module:ident, $type:ty) => {
-            pub(super) mod $module {
-                use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
-
-                pub(in super::super) fn serialize<S: Serializer>(value: &$type, to: S) -> Result<S::Ok, S::Error> {
-                    to.serialize_str(value.as_str())
-                }
-
-                pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
-                    let name = String::deserialize(from)?;
-                    <$type>::parse(&name).ok_or_else(|| D::Error::custom(format!("{name:?} is unknown")))
-                }
-            }
-        };
-    }
-
-    by_name!(curve, crate::retention::CurveId);
-    by_name!(use_kind, crate::domain::uses::UseKind);
-
-    pub(super) mod effect {
-        use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
-
-        use crate::domain::forgotten::Effect;
-
-        /// Name of no effect.
-        const NONE: &str = "none";
-
-        pub(in super::super) fn serialize<S: Serializer>(effect: &Option<Effect>, to: S) -> Result<S::Ok, S::Error> {
-            to.serialize_str(effect.map_or(NONE, Effect::as_str))
-        }
-
-        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Effect>, D::Error> {
-            let name = String::deserialize(from)?;
-            if name == NONE {
-                return Ok(None);
-            }
-            let known = Effect::parse(&name).ok_or_else(|| D::Error::custom(format!("{name:?} is unknown")))?;
-            Ok(Some(known))
-        }
-    }
 }
 
 #[cfg(test)]
@@ -340,7 +305,10 @@ mod tests {
             ("importance_gain", Policy { importance_gain: f64::INFINITY, ..default() }),
             (
                 "initial_strengths",
-                Policy { initial_strengths: InitialStrengths { fact: 0.0, ..Default::default() }, ..default() },
+                Policy {
+                    initial_strengths: InitialStrengths { fact: 0.0, ..Default::default() },
+                    ..default()
+                },
             ),
         ];
         for (field, policy) in cases {
@@ -352,8 +320,10 @@ mod tests {
     #[test]
     fn kind_and_importance_are_factors_on_the_initial_strength() {
         let policy = Policy { importance_gain: 4.0, ..Policy::default() };
-        let factor = |kind, importance| policy.trace(kind, &Strength::new(importance, 1.0, LEARNED)).initial_strength;
-        let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-12, "{found} for {expected}");
+        let factor =
+            |kind, importance| policy.trace(kind, &Strength::new(importance, 1.0, LEARNED)).initial_strength;
+        let near =
+            |found: f64, expected: f64| assert!((found - expected).abs() < 1e-12, "{found} for {expected}");
         near(factor(Kind::Turn, 0.5), 1.0);
         near(factor(Kind::Turn, 1.0), 4.0);
         near(factor(Kind::Turn, 0.0), 0.25);
