@@ -8,6 +8,7 @@
 mod activation;
 mod actr;
 mod asreleased;
+mod elapsed;
 mod fall;
 mod forgetting;
 mod fsrs6;
