@@ -5,7 +5,7 @@
 //! d = 1/2, the value that ACT-R uses throughout. It makes the approximation, the mean of t^(-d) between the ages of the k-th and
 //! of the oldest use, simply 2 / (sqrt t_k + sqrt t_n).
 
-use super::fall::days_between;
+use super::elapsed::days_between;
 use crate::domain::time::Timestamp;
 
 /// Number of newest uses that count with their exact ages.

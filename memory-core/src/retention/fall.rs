@@ -8,9 +8,8 @@ use std::f64::consts::LOG2_E;
 use gpu_retrieval::Decay;
 
 use super::activation::Activation;
+use super::elapsed::{MICROS_PER_DAY, days_between, midnights_between, plus_days};
 use crate::domain::time::Timestamp;
-
-pub(super) const MICROS_PER_DAY: f64 = 86_400_000_000.0;
 
 /// R as a function of the time since `from`; 1 up to `from`. Rates and exponents are finite and not negative.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -94,25 +93,6 @@ impl Fall {
             Self::DailySteps { .. } | Self::Activation(_) => None,
         }
     }
-}
-
-/// Fractional days from `from` to `to`, 0 if `to` is earlier.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a difference of moments is below 2^59 µs: the error is below 0.1 ms in 10,000 years"
-)]
-pub(super) fn days_between(from: Timestamp, to: Timestamp) -> f64 {
-    to.as_micros().saturating_sub(from.as_micros()).max(0) as f64 / MICROS_PER_DAY
-}
-
-/// Number of midnights in UTC from `from` to `to`, 0 if `to` is earlier.
-fn midnights_between(from: Timestamp, to: Timestamp) -> f64 {
-    i32::try_from(to.day().saturating_sub(from.day())).map_or(0.0, f64::from).max(0.0)
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "`as` saturates, and so do moments")]
-fn plus_days(from: Timestamp, days: f64) -> Timestamp {
-    from.plus_micros((days * MICROS_PER_DAY) as i64)
 }
 
 /// The number in f32, in which the scan computes; 0 if it is none.

@@ -17,7 +17,7 @@
 //! the growth of such a review is at least 1 for hard too, as in fsrs-rs. Uses whose times are not kept are replayed as good
 //! ones, evenly spread before the oldest kept use, at most [`MAX_USES`] of them.
 
-use super::fall::days_between;
+use super::elapsed::days_between;
 use super::{Curve, Fall, State, Trace};
 use crate::domain::time::Timestamp;
 use crate::domain::uses::{MAX_USES, UseKind};

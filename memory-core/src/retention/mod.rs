@@ -9,6 +9,7 @@ mod activation;
 mod actr;
 mod asreleased;
 mod by_name;
+mod elapsed;
 mod fall;
 mod forgetting;
 mod fsrs6;

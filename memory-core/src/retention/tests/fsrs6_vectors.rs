@@ -79,6 +79,9 @@ fn reviews_of_what_is_nearly_forgotten_strengthen_most() {
     }
 }
 
+/// Importance, gaps in days with the uses after them, stability, retention 10 days later.
+type Case<'a> = (f64, &'a [(f64, UseKind)], f64, f64);
+
 #[test]
 fn sequences_of_reviews_end_where_the_reference_ends() {
     let days = |kinds: &[(f64, UseKind)]| {
@@ -91,7 +94,7 @@ fn sequences_of_reviews_end_where_the_reference_ends() {
         (Uses::new(0, uses).unwrap(), after_days(day + 10.0))
     };
     use UseKind::{Cited as GOOD, Confirmed as EASY, Contradicted as AGAIN, InContext as HARD};
-    let cases: [(f64, &[(f64, UseKind)], f64, f64); 5] = [
+    let cases: [Case; 5] = [
         (
             0.5,
             &[(1.0, GOOD), (4.0, GOOD), (12.0, EASY), (40.0, AGAIN), (2.0, GOOD), (9.0, HARD)],
