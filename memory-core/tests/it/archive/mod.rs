@@ -168,6 +168,11 @@ async fn an_import_needs_the_right_to_administer_and_refuses_what_does_not_fit()
     let all = archived.iter().map(to_restore).collect();
     let refused = source.test.engine.restore_memories(&writer, request(all)).await;
     assert!(matches!(refused, Err(Error::Forbidden { .. })), "{refused:?}");
+    let mut one = to_restore(&archived[0]);
+    let newest = (0..65).map(|day| Use { at: START.plus_days(day), kind: UseKind::Cited });
+    one.memory.strength.uses.newest = newest.collect();
+    let refused = source.test.engine.restore_memories(&CALLER, request(vec![one])).await;
+    assert!(matches!(refused, Err(Error::OverLimit { limit: 64, .. })), "{refused:?}");
     for spoil in [
         |one: &mut MemoryToRestore| one.memory.version = 0,
         |one: &mut MemoryToRestore| one.memory.text = " ".to_owned(),
@@ -176,10 +181,6 @@ async fn an_import_needs_the_right_to_administer_and_refuses_what_does_not_fit()
         |one: &mut MemoryToRestore| {
             let twice = Use { at: START, kind: UseKind::Cited };
             one.memory.strength.uses.newest = vec![twice; 2];
-        },
-        |one: &mut MemoryToRestore| {
-            let newest = (0..65).map(|day| Use { at: START.plus_days(day), kind: UseKind::Cited });
-            one.memory.strength.uses.newest = newest.collect();
         },
         |one: &mut MemoryToRestore| {
             let record = forgotten(Effect::Cold, 1);
