@@ -74,8 +74,7 @@ impl Engine {
     }
 
     fn policy_state(&self, tenant: TenantId, owner: &Owner) -> PolicyState {
-        let own = self.policies.of(tenant, owner);
-        let is_own = own.is_some();
-        PolicyState { policy: own.unwrap_or_else(|| Arc::clone(&self.forgetting)), is_own }
+        let is_own = self.policies.of(tenant, owner).is_some();
+        PolicyState { policy: self.policy_of(tenant, owner), is_own }
     }
 }

@@ -65,8 +65,6 @@ pub(super) fn forgotten_of(
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use memory_core::domain::time::Timestamp;
 
     use super::*;

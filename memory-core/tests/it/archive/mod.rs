@@ -10,10 +10,9 @@ use memory_core::domain::forgotten::{Effect, Forgotten};
 use memory_core::domain::id::{JobId, MemoryId};
 use memory_core::domain::item_outcome::ItemOutcome;
 use memory_core::domain::scope::{Caller, Rights};
-use memory_core::domain::uses::{Use, UseKind};
 use memory_core::memories::request::{Edit, UndoRequest};
 use memory_core::testing::fixtures::forgotten;
-use memory_core::testing::{CALLER, START, question, user};
+use memory_core::testing::{CALLER, question, user};
 use proptest::prelude::*;
 
 use bench::{Bench, ann, archive, step, to_restore};
