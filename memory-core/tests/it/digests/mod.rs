@@ -2,6 +2,7 @@
 
 mod again;
 mod conformance;
+mod owned;
 mod remade;
 mod world;
 
