@@ -70,7 +70,7 @@ impl Engine {
     /// Enqueues the job that makes those digests again whose days begin at another time in the present zone of an owner, and those
     /// of the days on which their turns are now. A digest of which all turns stay is not made again.
     pub(crate) async fn remake_moved_digests(&self, tenant: TenantId, owner: &Owner) -> Result<(), Error> {
-        let mut set = ChangeSet::new(tenant, owner.clone(), self.now());
+        let set = ChangeSet::new(tenant, owner.clone(), self.now());
         let Some(partition) = self.store.partition_of(tenant, owner).await? else { return Ok(()) };
         if !self.makes_digests(&set) {
             return Ok(());
@@ -88,11 +88,11 @@ impl Engine {
             }
         }
         if !days.is_empty() {
-            let latest = days.iter().rev().take(DAYS_PER_JOB);
-            self.look_at_days(&mut set, latest.map(ToString::to_string).collect());
-        }
-        for job in set.jobs {
-            self.store.enqueue(job).await?;
+            let latest = days.iter().rev().take(DAYS_PER_JOB).map(ToString::to_string);
+            // The portrait follows only if a day is made again.
+            let payload = Payload::of_days(owner, latest).with_changes(false);
+            let id = JobId(self.ids.next(set.now));
+            self.store.enqueue(payload.job(id, tenant, request::DIGESTS, set.now, false)).await?;
         }
         Ok(())
     }

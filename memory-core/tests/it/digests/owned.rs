@@ -33,7 +33,7 @@ async fn write(world: &World, name: (&str, &str), text: &str) {
 
 async fn named(world: &World, name: (&str, &str)) -> Option<Memory> {
     let owner = world.scope("ann").owner().expect("an owner");
-    let partition = world.engine.store.partition_of(CALLER.tenant, &owner).await.expect("read").expect("one");
+    let partition = world.engine.store.partition_of(CALLER.tenant, &owner).await.expect("read")?;
     world.engine.store.named(partition, &document(name)).await.expect("read")
 }
 
