@@ -107,7 +107,7 @@ pub struct SlotValue {
     pub confidence: f64,
     /// Role of the speaker of the evidence.
     pub said_by: Role,
-    /// Ids of the turns that are the evidence.
+    /// Ids of the turns that are the evidence: ids of turns, not of their memories as in `turns` of a digest.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Uuid>,
 }
