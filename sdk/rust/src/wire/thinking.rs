@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::digest::Portrait;
 use super::memory::{Memory, Role, Scope};
-use super::null_as_default;
+use super::{null_as_default, null_or_value};
 
 /// Progress of thinking about the turns of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -194,7 +194,9 @@ pub struct RecalledThought {
 pub struct SetThinking {
     /// Scope.
     pub scope: Scope,
-    /// Profile for turns added from now on; `null` for that of the configuration.
+    /// Profile for turns added from now on; `null` for that of the configuration. Required.
+    #[cfg_attr(feature = "schema", schema(required = true))]
+    #[serde(deserialize_with = "null_or_value")]
     pub profile: Option<ThinkingProfile>,
 }
 

@@ -38,3 +38,19 @@ async fn without_a_model_thinking_is_off_and_a_preview_finds_what_rules_find() {
     assert_eq!((&preview["made_by"], &preview["calls"]), (&json!("facts.rules"), &json!(0)));
     assert_eq!(preview["facts"][0]["object"], "Paris");
 }
+
+#[tokio::test]
+async fn a_setting_without_its_value_is_refused_and_null_returns_to_the_configuration() {
+    let server = TestServer::working().await;
+    let scope = json!({"user_id": "mara"});
+    for (path, field, value) in
+        [("/v1/thinking", "profile", "off"), ("/v1/timezone", "timezone", "Asia/Shanghai")]
+    {
+        let put = async |body: serde_json::Value| server.json(Method::PUT, path, body.to_string()).await;
+        assert_eq!(put(json!({"scope": scope, field: value})).await.json()["is_own"], true);
+        let refused = put(json!({"scope": scope})).await.problem();
+        assert_eq!(refused, (422, "missing_field".to_owned(), field.to_owned()));
+        assert_eq!(server.get(&format!("{path}?user_id=mara")).await.json()[field], value);
+        assert_eq!(put(json!({"scope": scope, field: null})).await.json()["is_own"], false);
+    }
+}
