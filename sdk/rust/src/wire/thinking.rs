@@ -210,6 +210,10 @@ pub struct ThinkingState {
     pub is_own: bool,
     /// True if a mechanism of the profile can think with this configuration.
     pub is_active: bool,
+    /// Mechanisms that are switched on and do nothing, because the configuration has no language model for their task: one sentence
+    /// each.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub missing_models: Vec<String>,
     /// Number of turns that wait, counted up to 1,000.
     pub pending_turns: u64,
     /// Usage of language models since the start of the day (UTC), by task and model.

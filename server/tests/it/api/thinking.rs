@@ -54,3 +54,16 @@ async fn a_setting_without_its_value_is_refused_and_null_returns_to_the_configur
         assert_eq!(put(json!({"scope": scope, field: null})).await.json()["is_own"], false);
     }
 }
+
+#[tokio::test]
+async fn a_profile_without_its_model_says_that_nothing_is_made() {
+    let server = TestServer::working().await;
+    assert_eq!(server.get("/v1/thinking?user_id=mara").await.json().get("missing_models"), None);
+    let body = json!({"scope": {"user_id": "mara"}, "profile": "amem.paper"});
+    let state = server.json(Method::PUT, "/v1/thinking", body.to_string()).await.json();
+    let missing = state["missing_models"][0].as_str().unwrap_or_default();
+    assert!(missing.contains("amem.paper") && missing.contains("`evolve`"), "{state}");
+    let recall = json!({"scope": {"user_id": "mara"}, "query": "Where does Mara live?"});
+    let notes = server.post("/v1/notes/recall", &recall).await;
+    assert_eq!((notes.status.as_u16(), notes.json()), (200, json!({"notes": [], "linked": []})));
+}
