@@ -54,3 +54,10 @@ pub struct Derivation {
     /// Time of the derivation.
     pub made_at: Timestamp,
 }
+
+impl Derivation {
+    /// True for a version that a caller wrote: one without a derivation, or with one by the caller. No mechanism writes over it.
+    pub fn is_of_caller(derivation: Option<&Self>) -> bool {
+        derivation.is_none_or(|derivation| derivation.maker.name == Maker::caller().name)
+    }
+}

@@ -61,9 +61,10 @@ impl Level {
         Some(DocumentName { namespace, key: Name::new(key).ok()? })
     }
 
-    /// Level of a memory, with the day that it is about if it is about one; `None` for a memory that is no digest.
+    /// Level of a memory by its name, with the day that it is about if it is about one; `None` for a memory with another name.
+    /// The kind does not matter: a document that a caller gave the name of a digest stands in its place.
     pub fn of(memory: &Memory) -> Option<(Self, Option<Date>)> {
-        let document = memory.document.as_ref().filter(|_| memory.kind == Kind::Digest)?;
+        let document = memory.document.as_ref()?;
         let date = || document.key.as_str().parse::<Date>().ok();
         match document.namespace.as_str() {
             "digests/events" if document.key.as_str() == Self::ALL_DAYS => Some((Level::EventsOfAll, None)),

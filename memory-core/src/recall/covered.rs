@@ -4,14 +4,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::deadline::Deadline;
-use super::digest_choice::Coverage;
 use super::fuse::Fused;
 use super::load::TEXTS_PER_READ;
 use super::loaded::Loaded;
 use super::response::{Covers, Degraded};
-use crate::domain::consolidation::SESSION_DIGESTS;
+use super::told::{Coverage, sums_up};
 use crate::domain::derivation::Source;
-use crate::domain::digest::Level;
 use crate::domain::id::{MemoryId, PartitionId, TurnId};
 use crate::domain::memory::{Kind, Memory};
 use crate::engine::Engine;
@@ -73,17 +71,6 @@ impl Covered {
             Source::Memory(_) => None,
         });
         turns.take(COVERED_TURNS).collect()
-    }
-}
-
-/// True for a digest of the events of a day, of all days or of a session. What a day says of a personality, and a statement of the
-/// portrait, do not tell what happened.
-fn sums_up(digest: &Memory) -> bool {
-    let is_of_session =
-        || digest.document.as_ref().is_some_and(|name| name.namespace.as_str() == SESSION_DIGESTS);
-    match Level::of(digest) {
-        Some((level, _)) => matches!(level, Level::EventsOfDay | Level::EventsOfAll),
-        None => is_of_session(),
     }
 }
 

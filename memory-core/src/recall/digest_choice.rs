@@ -4,10 +4,11 @@
 //! ranking. It makes room by the memories that it covers, the worst first, and by no others: if it does not fit even then, the
 //! block stays as it was. Each assembly keeps the budget, so the block of the choice does, too.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::assemble::{Assembled, LINE_TOKENS, Piece, assembled};
 use super::response::Context;
+use super::told::Coverage;
 use super::validity_note::Reader;
 use crate::domain::derivation::Source;
 use crate::domain::id::MemoryId;
@@ -19,9 +20,6 @@ const STANDS_FOR: usize = 3;
 const TRIED_AT_MOST: usize = 8;
 /// Tokens of the heading of a digest's line, estimated from above.
 const HEADING_TOKENS: u32 = 16;
-
-/// All that each digest covers.
-pub(super) type Coverage = HashMap<MemoryId, HashSet<Source>>;
 
 /// Builds the block as `assemble::assemble` does, with digests in the place of memories that do not fit.
 pub(super) fn assemble(

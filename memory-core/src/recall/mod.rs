@@ -34,6 +34,7 @@ pub mod signals;
 mod supersession;
 pub(crate) mod tables;
 mod text_room;
+pub(crate) mod told;
 pub(crate) mod validity_note;
 mod why_not;
 
@@ -66,6 +67,7 @@ use request::{Recall, RequestedZone};
 use response::{Context, Degraded, NamedTime, Recalled, RecalledMemory, Timings};
 pub(crate) use searched::Searched;
 use text_room::TextRoom;
+use told::without_told;
 use validity_note::Reader;
 
 /// Maximum number of candidates from one signal.
@@ -133,7 +135,8 @@ impl Engine {
             loaded: &loaded,
             paired: &paired,
             reader: &reader,
-            covered: request.with_digests(&self.recall_settings).then_some(&covered),
+            covered: &covered,
+            chooses_digests: request.with_digests(&self.recall_settings),
         };
         let context =
             debug_span!("assemble").in_scope(|| self.context(request.budget_tokens, &fused, &shown));
@@ -337,12 +340,21 @@ impl Engine {
             .collect();
         let radius = self.recall_settings.neighbouring_turns;
         let adjacent = neighbours::by_rank(fused, shown.neighbours, radius, shown.loaded);
-        match shown.covered.map(Covered::coverage).filter(|coverage| !coverage.is_empty()) {
-            Some(coverage) => {
-                digest_choice::assemble(&pieces, &adjacent, shown.reader, budget_tokens, &coverage)
+        let coverage = shown.covered.coverage();
+        let build = |told: &HashSet<MemoryId>| {
+            let is_told = |piece: &&Piece<'_>| told.contains(&piece.memory.id);
+            let pieces: Vec<Piece<'_>> = pieces.iter().filter(|piece| !is_told(piece)).copied().collect();
+            match shown.chooses_digests && !coverage.is_empty() {
+                true => digest_choice::assemble(&pieces, &adjacent, shown.reader, budget_tokens, &coverage),
+                false => assemble::assemble(&pieces, &adjacent, shown.reader, budget_tokens),
             }
-            None => assemble::assemble(&pieces, &adjacent, shown.reader, budget_tokens),
-        }
+        };
+        let memories_of = |block: &Context| {
+            let taken: HashSet<MemoryId> = block.memories.iter().copied().collect();
+            let all = pieces.iter().map(|piece| piece.memory).chain(adjacent.iter().copied());
+            all.filter(|memory| taken.contains(&memory.id)).collect()
+        };
+        without_told(&coverage, build, memories_of)
     }
 }
 
@@ -361,8 +373,10 @@ struct Shown<'a> {
     /// Memories that contradict another one of the result.
     paired: &'a HashSet<MemoryId>,
     reader: &'a Reader,
-    /// Memories that digests cover, where digests may take their places.
-    covered: Option<&'a Covered>,
+    /// Memories that the digests of the result cover.
+    covered: &'a Covered,
+    /// True if digests may take the places of these memories.
+    chooses_digests: bool,
 }
 
 /// Candidates with their scores, best first, and where they were found.

@@ -44,7 +44,8 @@ impl Engine {
     }
 
     /// Sets the time zone of the owner of a scope; `None` returns to that of the settings. Times that were given with an
-    /// offset keep it, and days that facts name were counted when they were made.
+    /// offset keep it, and days that facts name were counted when they were made. A job makes the digests of days again whose
+    /// turns are now on other days.
     ///
     /// # Errors
     /// [`Error`] when the scope is invalid, too many owners have a zone, the caller lacks the right to write, or the store
@@ -57,10 +58,14 @@ impl Engine {
     ) -> Result<ZoneState, Error> {
         needs_write(caller)?;
         let owner = owner(scope)?;
-        if !self.zones.set(&self.store, (caller.tenant, owner), zone).await? {
+        let before = self.zone_of_owner(caller.tenant, &owner);
+        if !self.zones.set(&self.store, (caller.tenant, owner.clone()), zone).await? {
             let what = "the number of owners with a time zone of their own";
             let limit = OWNERS_WITH_SETTINGS_AT_MOST as u64;
             return Err(Error::OverLimit { field: "timezone".to_owned(), what, limit });
+        }
+        if self.zone_of_owner(caller.tenant, &owner) != before {
+            self.remake_moved_digests(caller.tenant, &owner).await?;
         }
         let own = self.zone_of_scope(caller, scope);
         let is_own = own.is_some();

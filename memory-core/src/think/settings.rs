@@ -72,6 +72,22 @@ impl Task {
     }
 }
 
+/// Mechanism that is switched on and cannot think, because the settings have no language model for its task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MissingModel {
+    /// Mechanism, as users know it.
+    pub mechanism: &'static str,
+    /// Task without a model.
+    pub task: Task,
+}
+
+impl std::fmt::Display for MissingModel {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { mechanism, task } = self;
+        write!(to, "{mechanism} needs a language model for the task `{}`: nothing is made", task.as_str())
+    }
+}
+
 /// Language model of a task, with its price.
 #[derive(Clone, Debug)]
 pub struct TaskModel {
@@ -150,6 +166,18 @@ impl ThinkingSettings {
         self.models.get(&task)
     }
 
+    /// Language models that mechanisms lack which are switched on under a profile. What works without a model lacks none.
+    pub fn missing_models(&self, profile: Profile) -> Vec<MissingModel> {
+        let needed = match profile {
+            Profile::Default if self.makes_notes => Some(("thinking.notes", Task::Evolve)),
+            Profile::TimPaper => Some(("the profile tim.paper", Task::Extract)),
+            Profile::AmemPaper => Some(("the profile amem.paper", Task::Evolve)),
+            Profile::Off | Profile::Default => None,
+        };
+        let missing = needed.filter(|(_, task)| self.model(*task).is_none());
+        missing.map(|(mechanism, task)| MissingModel { mechanism, task }).into_iter().collect()
+    }
+
     /// True if facts can be extracted, by a model or by rules.
     pub fn can_extract(&self) -> bool {
         self.use_rules || self.model(Task::Extract).is_some()
@@ -166,5 +194,19 @@ mod tests {
             assert_eq!(Profile::parse(profile.as_str()), Some(profile));
         }
         assert_eq!(Profile::parse("tim"), None);
+    }
+
+    #[test]
+    fn a_mechanism_that_is_switched_on_without_its_model_is_named() {
+        let named = |settings: &ThinkingSettings, profile| {
+            let missing = settings.missing_models(profile).into_iter();
+            missing.map(|one| (one.mechanism, one.task)).collect::<Vec<_>>()
+        };
+        let settings = ThinkingSettings { makes_digests: true, ..ThinkingSettings::default() };
+        assert_eq!(named(&settings, Profile::Default), [], "digests are extractive without a model");
+        assert_eq!(named(&settings, Profile::AmemPaper), [("the profile amem.paper", Task::Evolve)]);
+        let settings = ThinkingSettings { makes_notes: true, ..settings };
+        assert_eq!(named(&settings, Profile::Default), [("thinking.notes", Task::Evolve)]);
+        assert_eq!(named(&settings, Profile::Off), []);
     }
 }

@@ -1,6 +1,6 @@
 //! Contents of working memory, pure: what was read of a session → what is admitted within the budget, and the context block.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::admission::{Item, admit, recency};
 use super::response::{OpenThread, RecalledEarlier, WorkingMemory};
@@ -12,6 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::turn::Session;
 use crate::recall::assemble::{Piece, assemble};
 use crate::recall::response::Context;
+use crate::recall::told::{Coverage, without_told};
 use crate::recall::validity_note::Reader;
 use crate::store::RecallRecord;
 use crate::text::count_tokens;
@@ -37,6 +38,14 @@ pub(super) struct Read {
     /// Memories that the recalls returned, other than the turns above.
     pub(super) recalled: Vec<Memory>,
     pub(super) digest: Option<Memory>,
+    /// What the digests among these memories cover.
+    pub(super) coverage: Coverage,
+}
+
+/// Memories that the budget admits, best first, and digests that it admits but whose covered memories stand in the block.
+struct Admitted {
+    block: Vec<MemoryId>,
+    told: HashSet<MemoryId>,
 }
 
 /// Working memory of a session within a budget.
@@ -55,11 +64,9 @@ pub(super) fn contents(read: Read, reader: &Reader, budget_tokens: u32) -> Worki
         }))
         .chain(recalled.iter().map(|one| one.item))
         .collect();
-    let admitted: Vec<MemoryId> = admit(&items, room)
-        .into_iter()
-        .filter_map(|position| Some(MemoryId(items.get(position)?.id)))
-        .collect();
-    let is_in = |memory: &Memory| admitted.contains(&memory.id);
+    let candidates = digest.iter().chain(turns).chain(recalled.iter().map(|one| &one.memory));
+    let admitted = admitted(&items, &candidates.collect::<Vec<_>>(), &read.coverage, room);
+    let is_in = |memory: &Memory| admitted.block.contains(&memory.id) || admitted.told.contains(&memory.id);
     let digest = digest.filter(is_in);
     let (turns, other_turns): (Vec<Memory>, Vec<Memory>) = read.turns.into_iter().partition(is_in);
     let (mut recalled, others): (Vec<Candidate>, Vec<Candidate>) =
@@ -74,7 +81,7 @@ pub(super) fn contents(read: Read, reader: &Reader, budget_tokens: u32) -> Worki
             .chain(recalled.iter().map(|one| &one.memory))
             .map(|memory| (memory.id, memory))
             .collect();
-        let ranked = admitted.iter().filter_map(|id| by_id.get(id));
+        let ranked = admitted.block.iter().filter_map(|id| by_id.get(id));
         let pieces: Vec<Piece<'_>> = ranked
             .map(|memory| Piece { memory, best_span: None, is_dated: false, is_excerpt: false })
             .collect();
@@ -92,6 +99,21 @@ pub(super) fn contents(read: Read, reader: &Reader, budget_tokens: u32) -> Worki
     let recalled = recalled.collect();
     let session = read.session;
     WorkingMemory { session, turns, turns_left_out, recalled, recalled_left_out, threads, digest, context }
+}
+
+/// Admission of the items of these memories.
+fn admitted(items: &[Item], candidates: &[&Memory], coverage: &Coverage, room: u32) -> Admitted {
+    let build = |told: &HashSet<MemoryId>| {
+        let items: Vec<Item> =
+            items.iter().filter(|item| !told.contains(&MemoryId(item.id))).copied().collect();
+        let positions = admit(&items, room).into_iter();
+        let block = positions.filter_map(|position| Some(MemoryId(items.get(position)?.id))).collect();
+        Admitted { block, told: told.clone() }
+    };
+    let memories_of = |admitted: &Admitted| {
+        candidates.iter().copied().filter(|memory| admitted.block.contains(&memory.id)).collect()
+    };
+    without_told(coverage, build, memories_of)
 }
 
 /// Open threads, newest first.

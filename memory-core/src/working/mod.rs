@@ -16,14 +16,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::change::ChangeSet;
 use crate::domain::consolidation::SESSION_DIGESTS;
+use crate::domain::derivation::Derivation;
 use crate::domain::filter::Filter;
 use crate::domain::id::{JobId, MemoryId, PartitionId};
-use crate::domain::memory::{DocumentName, Kind, Memory};
+use crate::domain::memory::{DocumentName, Memory};
 use crate::domain::name::Name;
 use crate::domain::scope::{Caller, Scope};
 use crate::domain::turn::Session;
 use crate::engine::{Engine, needs_read, needs_write};
 use crate::error::Error;
+use crate::recall::told::{Coverage, sums_up};
 use crate::recall::validity_note::Reader;
 use crate::scope::{narrowed, owner};
 use crate::store::RecallRecord;
@@ -78,7 +80,8 @@ impl Engine {
         let has_ended = |memory: &Memory| memory.valid.end.is_some_and(|end| end <= now);
         recalled.retain(|memory| is_visible(memory) && !has_ended(memory));
         let reader = Reader { valid_at: now, zone: request.zone, granted: BTreeMap::new() };
-        let read = Read { session, turns, recalls, recalled, digest };
+        let coverage = self.coverage_of(partition, recalled.iter().chain(&digest)).await?;
+        let read = Read { session, turns, recalls, recalled, digest, coverage };
         Ok(contents(read, &reader, request.budget_tokens))
     }
 
@@ -120,11 +123,22 @@ impl Engine {
         Ok((partition, session))
     }
 
+    /// What the digests among these memories cover. A text that a caller edited covers nothing.
+    async fn coverage_of(
+        &self,
+        partition: PartitionId,
+        memories: impl Iterator<Item = &Memory>,
+    ) -> Result<Coverage, Error> {
+        let ids: Vec<MemoryId> = memories.filter(|one| sums_up(one)).map(|one| one.id).collect();
+        let derivations = self.store.evidence(partition, &ids).await?.into_iter();
+        let made = derivations.filter(|(_, one)| !Derivation::is_of_caller(Some(one)));
+        Ok(made.map(|(id, one)| (id, one.inputs.iter().map(|input| input.source).collect())).collect())
+    }
+
     async fn session_digest(&self, partition: PartitionId, key: &Name) -> Result<Option<Memory>, Error> {
         let Ok(namespace) = Name::new(SESSION_DIGESTS) else { return Ok(None) };
         let name = DocumentName { namespace, key: key.clone() };
-        let named = self.store.named(partition, &name).await?;
-        Ok(named.filter(|memory| memory.kind == Kind::Digest))
+        Ok(self.store.named(partition, &name).await?)
     }
 }
 

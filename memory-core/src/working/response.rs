@@ -22,7 +22,7 @@ pub struct WorkingMemory {
     pub recalled_left_out: u32,
     /// Open threads, newest first.
     pub threads: Vec<OpenThread>,
-    /// Digest of the session, if it has one that is visible and admitted.
+    /// Digest of the session, if it has one that is visible and admitted. It is not in the block if all that it covers is.
     pub digest: Option<Memory>,
     /// Context block for a prompt.
     pub context: Context,

@@ -151,6 +151,7 @@ const PURE: &[&str] = &[
     "recall/scores.rs",
     "recall/settings.rs",
     "recall/supersession.rs",
+    "recall/told.rs",
     "recall/validity_note.rs",
     "remember/check.rs",
     "field_checks.rs",

@@ -14,7 +14,7 @@ pub(super) enum Failure {
     /// Exit status 1: the operation failed.
     #[error("{0}")]
     Failed(String),
-    /// Exit status 2: invalid arguments or configuration.
+    /// Exit status 2: invalid arguments or configuration, also if it is the server that refuses them.
     #[error("{0}")]
     Usage(String),
     /// Exit status 3: no server answers, or the store is in use or busy.
@@ -60,7 +60,8 @@ impl Failure {
                 Failure::Unreachable(why) => {
                     Failure::Unreachable(format!("{location}: {why}; run it again to go on"))
                 }
-                Failure::Failed(why) => Failure::Failed(format!("{location}: {why}")),
+                // The file is at fault, not the arguments.
+                Failure::Failed(why) | Failure::Usage(why) => Failure::Failed(format!("{location}: {why}")),
                 other => other,
             },
         }
@@ -78,6 +79,11 @@ impl From<engrain::Error> for Failure {
         };
         match (error.code(), error.status()) {
             (Some("not_found"), _) => Failure::NotFound(sentence),
+            // The request was made of the arguments.
+            (
+                Some("invalid_request" | "missing_field" | "wrong_type" | "unknown_field" | "over_limit"),
+                _,
+            ) => Failure::Usage(sentence),
             (Some("store_damaged"), _) => Failure::Damaged(sentence),
             (_, Some(429 | 503)) => Failure::Unreachable(sentence),
             (_, Some(_)) => Failure::Failed(sentence),
@@ -184,7 +190,8 @@ mod tests {
         assert_eq!(problem(429, "busy", None).exit_status(), 3);
         assert_eq!(problem(503, "stopping", None).exit_status(), 3);
         let refused = problem(422, "invalid_request", Some("scope.user_id"));
-        assert_eq!((refused.exit_status(), refused.to_string().as_str()), (1, "scope.user_id: because"));
+        assert_eq!((refused.exit_status(), refused.to_string().as_str()), (2, "scope.user_id: because"));
+        assert_eq!(problem(409, "version_conflict", None).exit_status(), 1);
         let in_use = StoreError::InUse { path: "d".to_owned() };
         assert_eq!(Failure::from(ServeError::Start(StartError::Store(in_use))).exit_status(), 3);
         assert_eq!(problem(500, "store_damaged", None).exit_status(), 6);

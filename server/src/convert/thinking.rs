@@ -200,6 +200,7 @@ pub(crate) fn state(state: ThinkingState) -> wire::ThinkingState {
         profile: profile_name(state.profile),
         is_own: state.is_own,
         is_active: state.is_active,
+        missing_models: state.missing_models.iter().map(ToString::to_string).collect(),
         pending_turns: state.pending_turns,
         usage_today: state.usage_today.into_iter().map(usage).collect(),
     }

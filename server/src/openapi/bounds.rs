@@ -244,8 +244,9 @@ fn set(schema: &mut RefOr<Schema>, bound: &Bound) {
         }
         (schema, Bound::AddableKind) => {
             let kinds = wire::ADDABLE_KINDS.iter().map(|kind| json!(kind)).chain([json!(null)]);
-            let description =
-                "Kind of the memory. Default: `document` with a document name, otherwise `fact`.";
+            let description = "Kind of the memory. `digest` is allowed only with a document name in the namespace \
+                               `digests/portrait`: a statement of the portrait. Default: `document` with a document name, \
+                               otherwise `fact`.";
             let precise = json!({
                 "type": ["string", "null"], "description": description, "enum": kinds.collect::<Vec<_>>(),
             });

@@ -122,7 +122,7 @@ fn can_happen(code: Code, path: &str, operation: &Operation) -> bool {
         Code::NotFound => {
             path.contains("{id}")
                 || path.contains("{key}")
-                || ["why_not", "add_memories", "graph_path"].contains(&id)
+                || ["why_not", "add_memories", "graph_path", "give_grant"].contains(&id)
         }
         Code::VersionConflict => id == "edit_memory",
         Code::ConfirmationStale => id == "delete_matching" || id == "delete_owner",
@@ -132,7 +132,8 @@ fn can_happen(code: Code, path: &str, operation: &Operation) -> bool {
         Code::EmbedderMismatch | Code::ReindexInProgress => id == "reindex",
         Code::IdempotencyKeyReused => {
             let edits = ["edit_memory", "undo_job", "undo_change"];
-            edits.contains(&id) || id.starts_with("delete_") || id == "add_turns" || id == "add_memories"
+            let adds = ["add_turns", "add_memories", "give_grant"];
+            edits.contains(&id) || id.starts_with("delete_") || adds.contains(&id)
         }
         Code::UnknownRoute | Code::MethodNotAllowed | Code::LeaseLost => false, // not specific to an operation
         Code::WrongHost => path != "/health" && path != "/ready",

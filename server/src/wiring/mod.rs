@@ -79,6 +79,9 @@ pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
         thinking: thinking::thinking_settings(config)?,
         forgetting: Policy::default(),
     };
+    for missing in parts.thinking.missing_models(parts.thinking.profile) {
+        tracing::warn!("{missing}");
+    }
     let engine = Engine::start(parts).await?;
     engine.start_jobs(Arc::new(ConfiguredEmbedders(config.clone())), JobSettings::default()).await?;
     Ok(engine)

@@ -270,3 +270,17 @@ async fn backups_of_this_and_earlier_versions_are_restored() {
         assert!(!listed.contains("replaced"), "{listed}");
     }
 }
+
+#[test]
+fn arguments_that_the_server_refuses_end_with_status_2() {
+    let directory = tempfile::tempdir().unwrap();
+    let commands: [&[&str]; 3] = [
+        &["digests", "--user", "u1", "--from", "2023-13-01"],
+        &["digests"],
+        &["grant", "give", "--user", "u1", "--to-agent", "planner"],
+    ];
+    for command in commands {
+        let (status, told) = said(&engrain(directory.path(), command));
+        assert_eq!(status, Some(2), "{command:?}: {told}");
+    }
+}

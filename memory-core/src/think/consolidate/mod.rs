@@ -22,7 +22,7 @@ use super::extract::prompt::{fitting, material};
 use super::mechanism::{Mechanism, Run};
 use super::queue::request::{self, Payload};
 use super::settings::{Task, TaskModel};
-use crate::domain::change::{ChangeSet, NewMemory};
+use crate::domain::change::{ChangeSet, NewMemory, Revision};
 use crate::domain::consolidation::{Asked, SESSION_DIGESTS};
 use crate::domain::derivation::{Derivation, Maker};
 use crate::domain::id::{DerivationId, JobId, MemoryId, PartitionId};
@@ -124,9 +124,11 @@ impl Engine {
         let model = self.thinking.settings.model(Task::Digest);
         let recipe = if model.is_some() { contract::VERSION } else { EXTRACTIVE };
         let Some(covered) = self.covered(run, partition, asked, recipe).await? else { return Ok(()) };
-        if let Some(present) = self.store.named(partition, &covered.name).await? {
-            let is_ours = present.kind == Kind::Digest && present.derivation.is_some();
-            if !is_ours || coverage::key_of(&present) == Some(covered.key.as_str()) {
+        let present = self.store.named(partition, &covered.name).await?;
+        if let Some(present) = &present {
+            let made = self.store.evidence(partition, &[present.id]).await?;
+            let is_of_caller = Derivation::is_of_caller(made.first().map(|(_, derivation)| derivation));
+            if is_of_caller || coverage::key_of(present) == Some(covered.key.as_str()) {
                 return Ok(());
             }
         }
@@ -146,8 +148,19 @@ impl Engine {
         };
         let memory = self.digest_memory(text, &covered, (&made, derivation.id), set);
         let rows = indexed.rows.pop().unwrap_or_default();
-        let groups = Vec::new();
-        set.memories.push(NewMemory { key: None, memory, derivation: Some(derivation), rows, groups });
+        let (derivation, groups) = (Some(derivation), Vec::new());
+        let Some(present) = present else {
+            if self.store.named(partition, &covered.name).await?.is_some() {
+                // A caller took the name while a model was asked.
+                return Err(JobFailure::Retry { code: "version_conflict".to_owned() });
+            }
+            set.memories.push(NewMemory { key: None, memory, derivation, rows, groups });
+            return Ok(());
+        };
+        let version = present.version.saturating_add(1);
+        let memory = Memory { id: present.id, version, created_at: present.created_at, ..memory };
+        let (rows, groups) = (Some(rows), Some(groups));
+        set.revisions.push(Revision { memory, derivation, rows, groups, keeps_links: false });
         Ok(())
     }
 

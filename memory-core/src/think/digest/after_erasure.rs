@@ -1,14 +1,17 @@
-//! Digests after an erasure or an edit. An erasure takes every digest that was made with an erased turn in view (ADR 0013); the
+//! Digests after an erasure, an edit or a change of the time zone. An erasure takes every digest that was made with an erased turn in view (ADR 0013); the
 //! job that makes them again of what is left is written in the same transaction, and so is that of an edited turn.
+
+use std::collections::BTreeSet;
 
 use super::day::date_of;
 use crate::domain::change::ChangeSet;
 use crate::domain::digest::Level;
-use crate::domain::id::{JobId, MemoryId};
-use crate::domain::memory::{Kind, Memory};
+use crate::domain::id::{JobId, MemoryId, TenantId};
+use crate::domain::memory::{Happened, Kind, Memory};
+use crate::domain::scope::Owner;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::think::queue::request::{self, Payload, queues_of};
+use crate::think::queue::request::{self, DAYS_PER_JOB, Payload, queues_of};
 
 impl Engine {
     /// Adds to an undo the job that makes the digests again that it takes along or whose turns it changes. Digests that the undo
@@ -62,6 +65,36 @@ impl Engine {
         if !days.is_empty() {
             self.look_at_days(set, days);
         }
+    }
+
+    /// Enqueues the job that makes those digests again whose days begin at another time in the present zone of an owner, and those
+    /// of the days on which their turns are now. A digest of which all turns stay is not made again.
+    pub(crate) async fn remake_moved_digests(&self, tenant: TenantId, owner: &Owner) -> Result<(), Error> {
+        let set = ChangeSet::new(tenant, owner.clone(), self.now());
+        let Some(partition) = self.store.partition_of(tenant, owner).await? else { return Ok(()) };
+        if !self.makes_digests(&set) {
+            return Ok(());
+        }
+        let (zone, mut days) = (self.zone_of_owner(tenant, owner), BTreeSet::new());
+        for level in [Level::EventsOfDay, Level::PersonalityOfDay] {
+            for digest in self.digests_of(partition, level).await? {
+                let Some((_, Some(day))) = Level::of(&digest) else { continue };
+                let Happened { at, until, .. } = digest.happened;
+                let first = zone.date(at);
+                let last = until.map_or(first, |until| zone.date(until.plus_micros(-1)));
+                if (first, last) != (day, day) {
+                    days.extend([day, first, last]);
+                }
+            }
+        }
+        if !days.is_empty() {
+            let latest = days.iter().rev().take(DAYS_PER_JOB).map(ToString::to_string);
+            // The portrait follows only if a day is made again.
+            let payload = Payload::of_days(owner, latest).with_changes(false);
+            let id = JobId(self.ids.next(set.now));
+            self.store.enqueue(payload.job(id, tenant, request::DIGESTS, set.now, false)).await?;
+        }
+        Ok(())
     }
 
     fn look_at_days(&self, set: &mut ChangeSet, mut days: Vec<String>) {

@@ -23,10 +23,9 @@ use uuid::Uuid;
 
 use self::item::{Item, key_of};
 use self::later::is_to_ask_again;
-use self::sources::is_of_the_owner;
 use self::writing::DigestToWrite;
 use crate::domain::change::{ChangeSet, ThoughtAbout};
-use crate::domain::derivation::Source;
+use crate::domain::derivation::{Derivation, Source};
 use crate::domain::digest::Level;
 use crate::domain::id::{JobId, MemoryId, PartitionId};
 use crate::domain::memory::{Happened, Memory};
@@ -273,6 +272,11 @@ impl Engine {
             }
             Change::Write(written) => {
                 let (existing, draft) = *written;
+                let is_new = existing.is_none();
+                if is_new && self.digest_of(partition, covering.level, &covering.key).await?.is_some() {
+                    // A caller took the name while a model was asked.
+                    return Err(JobFailure::Retry { code: "version_conflict".to_owned() });
+                }
                 let stands_in = draft::is_stand_in(&draft.maker);
                 let digest = DigestToWrite {
                     level: covering.level,
@@ -297,7 +301,7 @@ impl Engine {
     ) -> Result<Change, JobFailure> {
         let Covering { level, key, items, needs_no_model, .. } = covering;
         let existing = self.digest_of(partition, *level, key).await?;
-        if existing.as_ref().is_some_and(|(_, derivation)| is_of_the_owner(derivation.as_ref())) {
+        if existing.as_ref().is_some_and(|(_, derivation)| Derivation::is_of_caller(derivation.as_ref())) {
             return Ok(Change::Nothing);
         }
         let gone = existing.as_ref().map(|(memory, _)| memory.id);

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use super::contract::{Supported, list, object, place, supported, supported_schema};
 use super::draft::{Draft, MODEL, extractive_maker, is_given_up};
 use super::item::{Item, ShownItem, fitting, material};
-use super::sources::is_of_the_owner;
 use super::writing::DigestToWrite;
 use crate::domain::change::{ChangeSet, Revision};
 use crate::domain::derivation::{Derivation, Input, Maker, Source};
@@ -49,11 +48,13 @@ pub(super) struct Stated {
 impl Stated {
     /// True for a statement that the owner wrote or edited.
     pub(super) fn is_fixed(&self) -> bool {
-        is_of_the_owner(self.derivation.as_ref())
+        Derivation::is_of_caller(self.derivation.as_ref())
     }
 
+    /// True for a statement that was made without a language model.
     fn is_extractive(&self) -> bool {
-        self.memory.tags.iter().any(|tag| tag.as_str() == Level::EXTRACTIVE_TAG)
+        let derivation = self.derivation.as_ref();
+        !self.is_fixed() && derivation.is_some_and(|derivation| derivation.maker.model.is_none())
     }
 }
 
@@ -258,7 +259,7 @@ impl Engine {
         wanted.truncate(free);
         let is_wanted = |one: &Stated| wanted.iter().any(|new| new.text == one.memory.text);
         let maker = extractive_maker();
-        for one in stated.iter().filter(|one| one.is_extractive() && !one.is_fixed() && !is_wanted(one)) {
+        for one in stated.iter().filter(|one| one.is_extractive() && !is_wanted(one)) {
             let inputs =
                 one.derivation.as_ref().map(|derivation| derivation.inputs.clone()).unwrap_or_default();
             self.end_statement(run, Some(one), (&maker, inputs), set);

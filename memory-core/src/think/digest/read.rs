@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
-use super::sources::is_of_the_owner;
 use crate::domain::derivation::{Derivation, Source};
 use crate::domain::digest::Level;
-use crate::domain::id::{MemoryId, PartitionId, TurnId};
+use crate::domain::id::{DerivationId, MemoryId, PartitionId, TurnId};
 use crate::domain::memory::Memory;
 use crate::domain::name::Name;
 use crate::domain::scope::{Caller, Scope};
@@ -21,6 +20,9 @@ pub const DIGESTS_AT_MOST: usize = 366;
 
 /// Maximum number of ids of one list of a digest.
 pub const COVERS_AT_MOST: usize = 100;
+
+/// Maximum number of versions of an edited digest among which its last derivation is looked for, the latest ones.
+const VERSIONS_READ: u32 = 64;
 
 /// Request of digests.
 #[derive(Clone, Debug)]
@@ -47,7 +49,7 @@ pub struct ShownDigest {
     /// Memory.
     pub memory: Memory,
     /// Memories of the turns, or digests, that were in view when it was made, in the order of ids; at most
-    /// [`COVERS_AT_MOST`].
+    /// [`COVERS_AT_MOST`]. Of an edited digest, those of its last version by a mechanism.
     pub covers: Vec<MemoryId>,
     /// Number of all memories that were in view.
     pub covers_count: u32,
@@ -57,7 +59,7 @@ pub struct ShownDigest {
     pub turns: Vec<MemoryId>,
     /// True if the owner wrote it.
     pub is_edited: bool,
-    /// True if it was made without a language model.
+    /// True if a mechanism made this version without a language model.
     pub is_extractive: bool,
     /// Time of this version.
     pub made_at: Timestamp,
@@ -142,8 +144,12 @@ impl Engine {
         memories: Vec<Memory>,
     ) -> Result<Vec<ShownDigest>, Error> {
         let ids: Vec<MemoryId> = memories.iter().map(|memory| memory.id).collect();
-        let derivations: BTreeMap<MemoryId, Derivation> =
+        let present: BTreeMap<MemoryId, Derivation> =
             self.store.evidence(partition, &ids).await?.into_iter().collect();
+        let of_caller = |memory: &Memory| Derivation::is_of_caller(present.get(&memory.id));
+        let edited: BTreeSet<MemoryId> =
+            memories.iter().filter(|memory| of_caller(memory)).map(|memory| memory.id).collect();
+        let derivations = self.with_earlier(partition, &memories, present).await?;
         // What a statement rests on is a digest, which rests on turns.
         let below: BTreeSet<MemoryId> =
             derivations.values().flat_map(evidence_of).filter_map(memory_of).collect();
@@ -176,13 +182,34 @@ impl Engine {
                 covers: covers.into_iter().take(COVERS_AT_MOST).collect(),
                 evidence: evidence.into_iter().take(COVERS_AT_MOST).collect(),
                 turns: turns.into_iter().take(COVERS_AT_MOST).collect(),
-                is_edited: is_of_the_owner(derivation),
-                is_extractive: memory.tags.iter().any(|tag| tag.as_str() == Level::EXTRACTIVE_TAG),
+                is_edited: edited.contains(&memory.id),
+                is_extractive: !edited.contains(&memory.id)
+                    && derivation.is_some_and(|derivation| derivation.maker.model.is_none()),
                 made_at: memory.recorded_at,
                 memory,
             })
         });
         Ok(shown.collect())
+    }
+
+    /// Derivations of digests: of one that a caller has edited, that of its latest version by a mechanism.
+    async fn with_earlier(
+        &self,
+        partition: PartitionId,
+        memories: &[Memory],
+        mut derivations: BTreeMap<MemoryId, Derivation>,
+    ) -> Result<BTreeMap<MemoryId, Derivation>, Error> {
+        for memory in memories.iter().filter(|memory| memory.version > 1 && memory.derivation.is_none()) {
+            let from = memory.version.saturating_sub(VERSIONS_READ);
+            let store = &self.store;
+            let earlier = store.earlier_versions_from(partition, memory.id, from, VERSIONS_READ).await?;
+            let ids: Vec<DerivationId> = earlier.iter().filter_map(|version| version.derivation).collect();
+            let mut found = store.derivations_by_id(partition, &ids).await?;
+            found.retain(|one| !Derivation::is_of_caller(Some(one)));
+            let latest = ids.iter().rev().find_map(|id| found.iter().find(|one| one.id == *id));
+            derivations.extend(latest.map(|one| (memory.id, one.clone())));
+        }
+        Ok(derivations)
     }
 }
 

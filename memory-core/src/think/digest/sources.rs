@@ -7,7 +7,7 @@ use jiff::civil::Date;
 
 use super::day::date_of;
 use super::item::Item;
-use crate::domain::derivation::{Derivation, Maker, Source};
+use crate::domain::derivation::{Derivation, Source};
 use crate::domain::digest::Level;
 use crate::domain::filter::{Field, Filter, Range, Scalar, Test};
 use crate::domain::id::{MemoryId, PartitionId};
@@ -24,11 +24,6 @@ pub(super) const TURNS_PER_DAY: u32 = 2_048;
 pub(super) const DIGESTS_PER_LEVEL: u32 = 4_096;
 /// Memories whose vectors are read in one call.
 const PER_READ: usize = 256;
-
-/// True for a version that a caller wrote.
-pub(super) fn is_of_the_owner(derivation: Option<&Derivation>) -> bool {
-    derivation.is_none_or(|derivation| derivation.maker.name == Maker::caller().name)
-}
 
 impl Item {
     /// True for a turn of the user.
@@ -126,20 +121,17 @@ impl Engine {
         Ok(digests)
     }
 
-    /// The digest of a level with this key, with its derivation.
+    /// The memory that has the name of the digest of a level with this key, with its derivation. It may be the caller's own, of
+    /// any kind.
     pub(super) async fn digest_of(
         &self,
         partition: PartitionId,
         level: Level,
         key: &str,
     ) -> Result<Option<(Memory, Option<Derivation>)>, Error> {
-        let keys: Vec<_> = level.group_of(key).into_iter().collect();
-        let found = self.store.in_groups(partition, &keys, 1).await?;
-        let ids: Vec<MemoryId> = found.into_iter().map(|(_, id)| id).collect();
-        let Some(memory) = self.store.memories(partition, &ids).await?.into_iter().next() else {
-            return Ok(None);
-        };
-        let derivation = self.store.evidence(partition, &ids).await?.into_iter().next();
+        let Some(name) = level.document(key) else { return Ok(None) };
+        let Some(memory) = self.store.named(partition, &name).await? else { return Ok(None) };
+        let derivation = self.store.evidence(partition, &[memory.id]).await?.into_iter().next();
         Ok(Some((memory, derivation.map(|(_, derivation)| derivation))))
     }
 

@@ -12,7 +12,7 @@ use crate::scope::{OWNERS_WITH_SETTINGS_AT_MOST, owner};
 use crate::store::UsageEntry;
 use crate::think::calls::meter::MeteredCalls;
 use crate::think::queue::request::{PROMPT_QUEUES, QUEUES, queues_of};
-use crate::think::settings::Profile;
+use crate::think::settings::{MissingModel, Profile};
 
 /// Maximum number of waiting turns that are counted.
 const PENDING_COUNTED: u32 = 1_000;
@@ -28,6 +28,8 @@ pub struct ThinkingState {
     pub is_own: bool,
     /// True if a mechanism of the profile can think with the settings of the engine.
     pub is_active: bool,
+    /// Language models that mechanisms of the profile lack.
+    pub missing_models: Vec<MissingModel>,
     /// Number of turns that wait for the mechanism with the most of them, apart from digests; counted up to 1,000.
     pub pending_turns: u64,
     /// Usage of language models since the start of the day (UTC).
@@ -67,6 +69,7 @@ impl Engine {
             profile,
             is_own: own.is_some(),
             is_active: !queues_of(&self.thinking.settings, profile).is_empty(),
+            missing_models: self.thinking.settings.missing_models(profile),
             pending_turns,
             usage_today,
         })

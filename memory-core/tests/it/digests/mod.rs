@@ -2,6 +2,7 @@
 
 mod again;
 mod conformance;
+mod owned;
 mod remade;
 mod world;
 
@@ -114,6 +115,45 @@ async fn days_are_those_of_the_owners_zone_or_of_the_offset_of_a_turn() {
     assert_eq!(world.days("utc").await, ["2024-02-05", "2024-02-04"]);
     let digests = world.digests("utc", Level::EventsOfDay).await;
     assert_eq!(digests[1].memory.happened.at, Timestamp::parse("2024-02-04T21:00:00Z").unwrap());
+}
+
+#[tokio::test]
+async fn a_turn_is_in_the_digests_of_one_day_after_a_change_of_the_time_zone() {
+    let model = ScriptedLanguageModel::new(repeat);
+    let world = World::with(by_model(model.clone())).await;
+    world.say("ann", "2024-02-05T20:00:00Z", &["I adopted a dog."]).await;
+    world.say("ann", TUESDAY, &["I bought a boat."]).await;
+    world.say("ann", "2024-02-08T10:00:00Z", &["I like tea."]).await;
+    let days = async |texts: [&str; 2]| {
+        let digests = world.digests("ann", Level::EventsOfDay).await;
+        let of = |text: &str| {
+            let having = digests.iter().filter(|digest| digest.memory.text.contains(text));
+            having.filter_map(|digest| digest.day).map(|day| day.to_string()).collect::<Vec<_>>()
+        };
+        texts.map(of)
+    };
+    assert_eq!(days(["dog", "boat"]).await, [["2024-02-05"], ["2024-02-06"]]);
+    let set = async |zone: Option<&str>| {
+        let zone = zone.map(|zone| Zone::parse(zone).expect("a zone"));
+        world.engine.engine.set_timezone(&CALLER, &world.scope("ann"), zone).await.expect("set");
+        world.settle().await;
+    };
+    set(Some("Asia/Tokyo")).await;
+    assert_eq!(days(["dog", "boat"]).await, [["2024-02-06"], ["2024-02-06"]]);
+    assert_eq!(world.days("ann").await, ["2024-02-08", "2024-02-06"]);
+    let asks_of_tea = || {
+        let is_one = |request: &&ModelRequest| {
+            request.system.contains("one day") && request.user.contains("I like tea.")
+        };
+        model.requests().iter().filter(is_one).count()
+    };
+    let asked = asks_of_tea();
+    set(None).await;
+    assert_eq!(days(["dog", "boat"]).await, [["2024-02-05"], ["2024-02-06"]]);
+    let requests = model.requests().len();
+    set(Some("Europe/Berlin")).await;
+    assert_eq!(model.requests().len(), requests, "no turn is on another day");
+    assert_eq!(asks_of_tea(), asked, "a day whose turns stay is not made again");
 }
 
 #[tokio::test]

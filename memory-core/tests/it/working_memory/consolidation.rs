@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use memory_core::domain::filter::{Field, Filter, Scalar, Test};
 use memory_core::domain::id::JobId;
 use memory_core::domain::job::Job;
 use memory_core::domain::memory::Kind;
@@ -11,6 +12,7 @@ use memory_core::domain::turn::Role;
 use memory_core::error::Error;
 use memory_core::memories::request::Edit;
 use memory_core::model::language_model::scripted::{ScriptedLanguageModel, ScriptedReply};
+use memory_core::recall::request::Recall;
 use memory_core::store::{Jobs, StoreError};
 use memory_core::testing::{CALLER, START, TestEngine, question, turn, turns};
 use memory_core::think::settings::{Profile, ThinkingSettings};
@@ -218,4 +220,29 @@ async fn refused_replies_change_nothing_and_end_in_an_extractive_digest() {
     }
     let digest = story.digest("chat").await.expect("a digest");
     assert!(digest.tags.iter().any(|tag| tag.as_str() == "extractive"), "{}", digest.text);
+}
+
+#[tokio::test]
+async fn a_digest_whose_turns_are_all_in_the_block_is_left_out_of_it_and_stays_in_the_answer() {
+    let story = Story::with(digests(Some(ScriptedLanguageModel::new(retold)))).await;
+    story.say("chat", &["I move to Lisbon.", "Congratulations!"]).await;
+    story.close("chat").await;
+    let read = story.read("chat").await;
+    let digest = read.digest.expect("a digest");
+    assert_eq!(read.turns.len(), 2);
+    assert!(!read.context.text.contains("Told:"), "{}", read.context.text);
+
+    let question = question(&story.scope, "Told Lisbon Congratulations");
+    let recalled = story.engine.engine.recall(&CALLER, question.clone()).await.expect("recalled");
+    assert!(recalled.memories.iter().any(|one| one.memory.id == digest.id), "it is recalled as before");
+    assert!(!recalled.context.text.contains("Told:"), "{}", recalled.context.text);
+
+    let filter = Filter::Field(Field::Kind, Test::Eq(Scalar::Text("digest".to_owned())));
+    let alone = story.engine.engine.recall(&CALLER, Recall { filter, ..question }).await.expect("recalled");
+    assert!(alone.context.text.contains("Told:"), "its turns are not there: {}", alone.context.text);
+
+    let edit = Edit { text: Some("Told by Mara herself.".to_owned()), ..Edit::default() };
+    story.engine.engine.edit(&CALLER, digest.id, edit, None).await.expect("edited");
+    let read = story.read("chat").await;
+    assert!(read.context.text.contains("Told by Mara herself."), "an edited text is not told by its turns");
 }

@@ -70,20 +70,22 @@ pub struct Digest {
     pub day: Option<String>,
     /// Text.
     pub text: String,
-    /// Ids of the memories that were in view when it was made: turns, or digests; at most 100.
+    /// Ids of the memories that were in view when it was made: memories of turns, digests, or facts; at most 100. Of a digest with
+    /// `is_edited`, those of its last version by a mechanism; empty if it has none.
     pub covers: Vec<Uuid>,
     /// Number of all memories that were in view.
     pub covers_count: u32,
     /// Those of them that the text rests on; at most 100.
     pub evidence: Vec<Uuid>,
-    /// Ids of the turns that it rests on, directly or through another digest or a fact; at most 100.
+    /// Ids of the memories of the turns that it rests on, directly or through another digest or a fact; at most 100. They are ids of
+    /// memories (`GET /v1/memories/{id}`), not ids of turns as in `evidence` of the values of slots.
     pub turns: Vec<Uuid>,
     /// Time that it is about (RFC 3339): the beginning of its day or of its days. Of a statement of the portrait, the latest day
     /// of its evidence.
     pub happened_at: String,
     /// True if the owner wrote or edited it. Such a digest is never changed by thinking.
     pub is_edited: bool,
-    /// True if it was made without a language model, of sentences as they were said.
+    /// True if this version was made without a language model, of sentences as they were said; false for one with `is_edited`.
     pub is_extractive: bool,
     /// Time of this version (RFC 3339).
     pub made_at: String,

@@ -25,7 +25,8 @@ pub struct GiveGrant {
     /// Filter of the memories: later ones that pass it are opened too. Dates are read in the time zone of the owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<Filter>,
-    /// Time from which the grant opens nothing (RFC 3339). Default: no end.
+    /// Time from which the grant opens nothing (RFC 3339; a date is the beginning of that day in the time zone of the owner of the
+    /// memories). Default: no end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
 }

@@ -232,10 +232,11 @@ pub struct Memory {
     /// Links to other memories. The erasure of a memory removes the links to it from all versions.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
-    /// Application data stored with the memory.
+    /// Application data stored with the memory. Thinking adds `covers_key` to a digest: a hash of the ids and versions of what it
+    /// covers, by which it is not made again of the same content.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
-    /// Name of the document; only for the kind `document`.
+    /// Name of the document; only for the kinds `document` and `digest`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<DocumentName>,
     /// Turn that the memory was made from; only for the kind `turn`.

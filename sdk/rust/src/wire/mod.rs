@@ -58,6 +58,15 @@ where
     Ok(Option::deserialize(reader)?.unwrap_or_default())
 }
 
+/// A field of which `null` is a value, so that its absence is refused: serde reads the absence of any other `Option` as `null`.
+fn null_or_value<'de, D, T>(reader: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(reader)
+}
+
 /// True for the default of a field, which is not written.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()

@@ -319,5 +319,5 @@ pub struct Finding {
     pub repaired: bool,
 }
 
-/// Kinds of memory that an application may add.
-pub const ADDABLE_KINDS: [Kind; 3] = [Kind::Fact, Kind::Note, Kind::Document];
+/// Kinds of memory that an application may add; `digest` as a statement of the portrait alone.
+pub const ADDABLE_KINDS: [Kind; 4] = [Kind::Fact, Kind::Note, Kind::Document, Kind::Digest];

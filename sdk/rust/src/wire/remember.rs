@@ -196,14 +196,16 @@ pub struct AddMemories {
 pub struct NewMemory {
     /// Text of the memory, 1 byte to 1 MiB, with a visible character and without U+0000.
     pub text: String,
-    /// Kind of the memory, any but `turn`. Default: `document` with a document name, otherwise `fact`.
+    /// Kind of the memory: `fact`, `note` or `document`, or `digest` with a document name in the namespace `digests/portrait`, which
+    /// makes it a statement of the portrait. Default: `document` with a document name, otherwise `fact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
     /// Key of the memory, an id of your choice, unique among the memories of its owner. A memory whose key is there already
     /// is not added again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// Name of the document; required for the kind `document` and allowed only there.
+    /// Name of the document; required for the kinds `document` and `digest`, and allowed only there. A document with the name of a
+    /// digest takes its place, and thinking does not write over it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<DocumentName>,
     /// Subjects: the people or things that the memory is about, at most 64.

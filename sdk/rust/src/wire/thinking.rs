@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::digest::Portrait;
 use super::memory::{Memory, Role, Scope};
-use super::null_as_default;
+use super::{null_as_default, null_or_value};
 
 /// Progress of thinking about the turns of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,7 +107,7 @@ pub struct SlotValue {
     pub confidence: f64,
     /// Role of the speaker of the evidence.
     pub said_by: Role,
-    /// Ids of the turns that are the evidence.
+    /// Ids of the turns that are the evidence: ids of turns, not of their memories as in `turns` of a digest.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Uuid>,
 }
@@ -194,7 +194,9 @@ pub struct RecalledThought {
 pub struct SetThinking {
     /// Scope.
     pub scope: Scope,
-    /// Profile for turns added from now on; `null` for that of the configuration.
+    /// Profile for turns added from now on; `null` for that of the configuration. Required.
+    #[cfg_attr(feature = "schema", schema(required = true))]
+    #[serde(deserialize_with = "null_or_value")]
     pub profile: Option<ThinkingProfile>,
 }
 
@@ -208,6 +210,10 @@ pub struct ThinkingState {
     pub is_own: bool,
     /// True if a mechanism of the profile can think with this configuration.
     pub is_active: bool,
+    /// Mechanisms that are switched on and do nothing, because the configuration has no language model for their task: one sentence
+    /// each.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub missing_models: Vec<String>,
     /// Number of turns that wait, counted up to 1,000.
     pub pending_turns: u64,
     /// Usage of language models since the start of the day (UTC), by task and model.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::memory::Scope;
+use super::null_or_value;
 
 /// Body of `PUT /v1/timezone`: time zone of a scope.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,7 +13,9 @@ pub struct SetTimezone {
     /// Scope.
     pub scope: Scope,
     /// Name in the IANA time-zone database (`Asia/Shanghai`), or offset from UTC (`+08:00`); `null` for that of the
-    /// configuration.
+    /// configuration. Required.
+    #[cfg_attr(feature = "schema", schema(required = true))]
+    #[serde(deserialize_with = "null_or_value")]
     pub timezone: Option<String>,
 }
 

@@ -38,3 +38,32 @@ async fn without_a_model_thinking_is_off_and_a_preview_finds_what_rules_find() {
     assert_eq!((&preview["made_by"], &preview["calls"]), (&json!("facts.rules"), &json!(0)));
     assert_eq!(preview["facts"][0]["object"], "Paris");
 }
+
+#[tokio::test]
+async fn a_setting_without_its_value_is_refused_and_null_returns_to_the_configuration() {
+    let server = TestServer::working().await;
+    let scope = json!({"user_id": "mara"});
+    for (path, field, value) in
+        [("/v1/thinking", "profile", "off"), ("/v1/timezone", "timezone", "Asia/Shanghai")]
+    {
+        let put = async |body: serde_json::Value| server.json(Method::PUT, path, body.to_string()).await;
+        assert_eq!(put(json!({"scope": scope, field: value})).await.json()["is_own"], true);
+        let refused = put(json!({"scope": scope})).await.problem();
+        assert_eq!(refused, (422, "missing_field".to_owned(), field.to_owned()));
+        assert_eq!(server.get(&format!("{path}?user_id=mara")).await.json()[field], value);
+        assert_eq!(put(json!({"scope": scope, field: null})).await.json()["is_own"], false);
+    }
+}
+
+#[tokio::test]
+async fn a_profile_without_its_model_says_that_nothing_is_made() {
+    let server = TestServer::working().await;
+    assert_eq!(server.get("/v1/thinking?user_id=mara").await.json().get("missing_models"), None);
+    let body = json!({"scope": {"user_id": "mara"}, "profile": "amem.paper"});
+    let state = server.json(Method::PUT, "/v1/thinking", body.to_string()).await.json();
+    let missing = state["missing_models"][0].as_str().unwrap_or_default();
+    assert!(missing.contains("amem.paper") && missing.contains("`evolve`"), "{state}");
+    let recall = json!({"scope": {"user_id": "mara"}, "query": "Where does Mara live?"});
+    let notes = server.post("/v1/notes/recall", &recall).await;
+    assert_eq!((notes.status.as_u16(), notes.json()), (200, json!({"notes": [], "linked": []})));
+}
