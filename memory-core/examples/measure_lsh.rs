@@ -98,7 +98,7 @@ fn corpus(size: usize) -> Corpus {
 }
 
 fn query(vector: &[f32]) -> Query<'_> {
-    Query { vector, k: K, weights: Weights::SIMILARITY, mask: None, ranges: None }
+    Query { vector, k: K, weights: Weights::SIMILARITY, retention: None, mask: None, ranges: None }
 }
 
 fn measure(size: usize) {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use gpu_retrieval::{
-    Decay, Hit, Query, Row, Rows, ScanBackend, Weights, bias, dot, elapsed_us, fuse, retention, unit_fp16,
+    Decay, Hit, Query, Row, Rows, ScanBackend, bias, dot, elapsed_us, fuse, retention, unit_fp16,
 };
 use half::f16;
 
@@ -66,8 +66,7 @@ impl<B: ScanBackend> Twin<B> {
                 continue;
             }
             rows_scanned += 1;
-            let given = query.retention.map(|column| column[row as usize]);
-            let hit = self.score(row, kept, &unit, &query.weights, now_us, given);
+            let hit = self.score(row, kept, &unit, query, now_us);
             let held = best.entry(kept.group).or_insert((hit, kept.ordinal));
             if (hit.score, held.1, held.0.row) > (held.0.score, kept.ordinal, row) {
                 *held = (hit, kept.ordinal);
@@ -93,15 +92,8 @@ impl<B: ScanBackend> Twin<B> {
         self.kept.iter().map(|kept| of_row(kept.decay)).collect()
     }
 
-    fn score(
-        &self,
-        row: u32,
-        kept: &Kept,
-        unit: &[f16],
-        weights: &Weights,
-        now_us: i64,
-        given: Option<f32>,
-    ) -> Hit {
+    fn score(&self, row: u32, kept: &Kept, unit: &[f16], query: &Query<'_>, now_us: i64) -> Hit {
+        let (weights, given) = (&query.weights, query.retention.map(|column| column[row as usize]));
         let similarity = dot(unit, &kept.vector);
         let Decay { t0_us, rate_per_us, shape, importance } = kept.decay;
         let left = given.unwrap_or_else(|| retention(elapsed_us(now_us, t0_us), rate_per_us, shape));
