@@ -6,7 +6,8 @@
 //! - [`recall`]: scope → query → search → fuse → rerank → assemble → access log.
 //! - [`think`], in the background: batch → extract → compare → resolve → commit.
 //!
-//! Around them: [`memories`] (list, show, edit, erase, undo), [`archive`] (exports and their import), [`grants`] (read access between owners) and [`maintenance`] (change of embedder, checks, backups). All
+//! Around them: [`memories`] (list, show, edit, erase, undo), [`archive`] (exports and their import), [`grants`] (read access between owners),
+//! [`forgetting`] (sweeps, previews, restores, pins) and [`maintenance`] (change of embedder, checks, backups). All
 //! are methods of [`engine::Engine`], which holds the ports: [`store`] keeps the truth, [`index`] finds (and is derived
 //! from the store), [`model`] embeds, re-ranks and completes prompts, [`jobs`] does work in the background. [`domain`] defines the types that
 //! all of them share, [`text`] what words and tokens are, [`retention`] how memories fade.
@@ -19,6 +20,7 @@ pub mod domain;
 pub mod engine;
 pub mod error;
 mod field_checks;
+pub mod forgetting;
 pub mod grants;
 pub mod graph;
 pub mod index;

@@ -48,7 +48,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::routes::{
-    admin, backup, digests, export, grants, graph, graph_export, import, jobs, memories, meta, owners,
+    admin, backup, digests, export, forgetting, grants, graph, graph_export, import, jobs, memories, meta, owners,
     recall, sessions, thinking, timezone, turns, undo, working_memory,
 };
 use crate::unsent::Unsent;
@@ -93,6 +93,12 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(thinking::audit_facts)) // POST /v1/audit
         .routes(routes!(thinking::show_thinking, thinking::set_thinking)) // /v1/thinking
         .routes(routes!(timezone::show_timezone, timezone::set_timezone)) // /v1/timezone
+        .routes(routes!(forgetting::show_forgetting_policy, forgetting::set_forgetting_policy)) // /v1/forgetting/policy
+        .routes(routes!(forgetting::sweep_memories)) // POST /v1/forgetting/sweep
+        .routes(routes!(forgetting::preview_sweep)) // POST /v1/forgetting/preview
+        .routes(routes!(forgetting::restore_forgotten)) // POST /v1/forgetting/restore
+        .routes(routes!(forgetting::list_forgotten)) // GET /v1/forgetting
+        .routes(routes!(forgetting::pin_memory)) // PUT /v1/memories/{id}/pin
         .routes(routes!(grants::give_grant, grants::list_grants)) // /v1/grants
         .routes(routes!(grants::show_grant, grants::revoke_grant)) // /v1/grants/{id}
         .routes(routes!(grants::grant_events)) // GET /v1/grants/{id}/events

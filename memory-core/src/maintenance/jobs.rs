@@ -11,6 +11,7 @@ use crate::domain::scope::Caller;
 use crate::engine::{Engine, needs_admin, needs_read};
 use crate::error::Error;
 use crate::field_checks;
+use crate::forgetting;
 use crate::indexing::keys::row_recipe;
 use crate::jobs::registry::JobRegistry;
 use crate::jobs::runner::{JobRunner, RunnerStatus};
@@ -55,7 +56,7 @@ impl Engine {
         };
         let registry =
             JobRegistry::default().with(Arc::new(reindex)).with(Arc::new(erase_owner)).with(Arc::new(embed));
-        let registry = think::jobs::register(self, registry);
+        let registry = forgetting::jobs::register(self, think::jobs::register(self, registry));
         or_read_only(self.resume_owner_erasures().await)?;
         or_read_only(self.resume_embedding().await)?;
         or_read_only(self.resume_thinking().await)?;

@@ -168,7 +168,7 @@ impl Engine {
         }
     }
 
-    async fn commit_erasure(&self, mut set: ChangeSet) -> Result<CreatedIds, Error> {
+    pub(super) async fn commit_erasure(&self, mut set: ChangeSet) -> Result<CreatedIds, Error> {
         self.remake_erased_digests(&mut set).await?;
         let now = set.now;
         self.thinking.ask_digests(&mut set, || JobId(self.ids.next(now)));

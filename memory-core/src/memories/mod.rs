@@ -4,6 +4,7 @@
 mod edit;
 mod edit_locks;
 mod erase;
+mod erase_due;
 mod read;
 pub mod request;
 mod sparing;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::owner::owner;
 use super::owner_settings::{OWNERS_WITH_SETTINGS_AT_MOST, OwnerValue};
+use crate::domain::forgotten::Effect;
 use crate::domain::id::TenantId;
 use crate::domain::scope::{Caller, Owner, Scope};
-use crate::engine::{Engine, needs_read, needs_write};
+use crate::engine::{Engine, needs_delete, needs_read, needs_write};
 use crate::error::Error;
 use crate::retention::Policy;
 
@@ -47,7 +48,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field that is out of its bounds; [`Error::OverLimit`] if too many owners have a policy;
-    /// [`Error`] when the scope is invalid, the caller lacks the right to write, or the store fails.
+    /// [`Error`] when the scope is invalid, the caller lacks the right to write, or to delete for the effect
+    /// `delete`, or the store fails.
     pub async fn set_forgetting_policy(
         &self,
         caller: &Caller,
@@ -55,6 +57,9 @@ impl Engine {
         policy: Option<Policy>,
     ) -> Result<PolicyState, Error> {
         needs_write(caller)?;
+        if policy.as_ref().is_some_and(|policy| policy.effect == Some(Effect::Delete)) {
+            needs_delete(caller)?;
+        }
         let owner = owner(scope)?;
         if let Some((field, rule)) = policy.as_ref().and_then(Policy::violation) {
             return Err(Error::invalid(&format!("policy.{field}"), rule));

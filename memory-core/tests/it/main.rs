@@ -37,6 +37,8 @@ mod fake_hub;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod fan_out;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod forgetting;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod grants;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod graph;

@@ -23,7 +23,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("error", &["domain", "model", "store", "index"]),
     ("jobs", &["domain", "store", "error"]),
     ("field_checks", &["domain", "limits", "error"]),
-    ("scope", &["domain", "store", "index", "error", "engine"]),
+    ("scope", &["domain", "retention", "store", "index", "error", "engine"]),
     ("indexing", &["domain", "text", "model", "store", "index", "error", "jobs", "engine"]),
     (
         "remember",
@@ -68,6 +68,21 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("grants", &["domain", "store", "error", "engine"]),
     (
+        "forgetting",
+        &[
+            "domain",
+            "limits",
+            "retention",
+            "store",
+            "error",
+            "jobs",
+            "field_checks",
+            "scope",
+            "memories",
+            "engine",
+        ],
+    ),
+    (
         "think",
         &[
             "domain",
@@ -98,6 +113,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "indexing",
             "graph",
             "think",
+            "forgetting",
             "engine",
         ],
     ),
@@ -133,6 +149,9 @@ const PURE: &[&str] = &[
     "domain/",
     "text/",
     "retention/",
+    "forgetting/evictions.rs",
+    "forgetting/plan.rs",
+    "forgetting/request.rs",
     "graph/clusters.rs",
     "graph/node.rs",
     "graph/pagerank.rs",

@@ -49,6 +49,14 @@ pub enum BadConfig {
         /// Known names.
         known: String,
     },
+    /// Field of the forgetting policy out of its bounds.
+    #[error("forgetting.policy.{field} {rule}")]
+    Policy {
+        /// Field.
+        field: &'static str,
+        /// Rule that it breaks.
+        rule: String,
+    },
     /// Two limits in the wrong order.
     #[error("{small} must not be greater than {large}")]
     Order {
@@ -66,6 +74,7 @@ impl Config {
         self.check_recall()?;
         self.check_model()?;
         self.check_thinking()?;
+        self.check_forgetting()?;
         self.check_limits()
     }
 
@@ -170,6 +179,14 @@ impl Config {
             ("language_models.*.price_per_million_reply_tokens", model.price_per_million_reply_tokens),
         ];
         prices.into_iter().try_for_each(|(key, price)| within(key, price, 0.0..=1e6))
+    }
+
+    fn check_forgetting(&self) -> Result<(), BadConfig> {
+        within("forgetting.sweep_interval_hours", self.forgetting.sweep_interval_hours, 0..=8_784)?;
+        match self.forgetting.policy.violation() {
+            Some((field, rule)) => Err(BadConfig::Policy { field, rule }),
+            None => Ok(()),
+        }
     }
 
     fn check_limits(&self) -> Result<(), BadConfig> {

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use memory_core::domain::zone::Zone;
 use memory_core::limits::Limits as EngineLimits;
+use memory_core::retention::Policy;
 use serde::{Deserialize, Serialize};
 
 pub use check::BadConfig;
@@ -47,6 +48,8 @@ pub struct Config {
     pub thinking: Thinking,
     /// Back ends of language models, by name.
     pub language_models: BTreeMap<String, LanguageModel>,
+    /// Forgetting.
+    pub forgetting: Forgetting,
     /// Limits.
     pub limits: Limits,
     /// Log.
@@ -148,6 +151,16 @@ impl RecallDefaults {
     pub fn zone(&self) -> Option<Zone> {
         Zone::parse(&self.timezone)
     }
+}
+
+/// Forgetting.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forgetting {
+    /// Interval between the sweeps of an owner, in hours; 0 for sweeps by request alone.
+    pub sweep_interval_hours: u32,
+    /// Policy of owners that have none of their own.
+    pub policy: Policy,
 }
 
 /// Limits.

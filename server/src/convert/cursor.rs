@@ -3,7 +3,9 @@
 //! A letter distinguishes the lists, so that one refuses the cursor of another; the rest is the position in hex.
 
 use memory_core::domain::id::{GrantEventId, GrantId, JobId, MemoryId, PartitionId};
+use memory_core::domain::time::Timestamp;
 use memory_core::error::Error;
+use memory_core::store::ForgottenPlace;
 use uuid::Uuid;
 
 /// Parses the parameter `cursor`, if present.
@@ -24,6 +26,19 @@ pub(crate) fn of_memory(last: MemoryId) -> String {
 pub(crate) fn memory(text: &str) -> Option<MemoryId> {
     let hex = text.strip_prefix('m').filter(|hex| is_hex(hex, 32))?;
     Uuid::try_parse(hex).ok().map(MemoryId)
+}
+
+/// Cursor after this place in a list of forgotten memories.
+pub(crate) fn of_forgotten(last: ForgottenPlace) -> String {
+    format!("f{:016x}{}", last.recorded_at.as_micros(), last.memory.0.simple())
+}
+
+/// Parses a cursor of [`of_forgotten`].
+pub(crate) fn forgotten(text: &str) -> Option<ForgottenPlace> {
+    let hex = text.strip_prefix('f').filter(|hex| is_hex(hex, 48))?;
+    let (time, id) = hex.split_at_checked(16)?;
+    let recorded_at = Timestamp::from_micros(u64::from_str_radix(time, 16).ok()?.cast_signed());
+    Some(ForgottenPlace { recorded_at, memory: MemoryId(Uuid::try_parse(id).ok()?) })
 }
 
 /// Cursor after this owner. The number is internal to this server.

@@ -77,7 +77,7 @@ pub(super) fn time(text: &str, zone: &Zone, path: &str) -> Result<Timestamp, Err
     Ok(given_time(text, path)?.at(zone))
 }
 
-pub(super) fn optional_time(text: Option<&str>, zone: &Zone, path: &str) -> Result<Option<Timestamp>, Error> {
+pub(crate) fn optional_time(text: Option<&str>, zone: &Zone, path: &str) -> Result<Option<Timestamp>, Error> {
     text.map(|text| time(text, zone, path)).transpose()
 }
 

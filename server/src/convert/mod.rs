@@ -12,6 +12,7 @@ pub(crate) mod cursor;
 pub(crate) mod digests;
 mod fields;
 pub(crate) mod filter;
+pub(crate) mod forgetting;
 pub(crate) mod grants;
 pub(crate) mod graph;
 pub(crate) mod graphml;
@@ -24,4 +25,4 @@ pub(crate) mod thinking;
 pub(crate) mod undo;
 pub(crate) mod working_memory;
 
-pub(crate) use fields::{scope, zone};
+pub(crate) use fields::{optional_time, scope, zone};

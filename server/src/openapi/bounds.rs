@@ -17,7 +17,7 @@ use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, Schema, SchemaType, Typ
 use utoipa::openapi::{KnownFormat, OpenApi, RefOr, SchemaFormat};
 
 /// Schemas of requests and their parts. Responses have no bounds.
-const REQUESTS: [&str; 23] = [
+const REQUESTS: [&str; 27] = [
     "AddMemories",
     "AddTurns",
     "AsOf",
@@ -28,17 +28,21 @@ const REQUESTS: [&str; 23] = [
     "DocumentName",
     "EditMemory",
     "GiveGrant",
+    "ForgettingPolicy",
     "Link",
     "ListMemories",
     "NewMemory",
     "NewTurn",
     "PreviewFacts",
+    "PreviewSweep",
     "RecallNotes",
     "RecallRequest",
     "RecallThoughts",
     "ReindexRequest",
+    "RestoreForgotten",
     "Scope",
     "Statement",
+    "SweepMemories",
     "UndoChange",
     "Weights",
 ];
@@ -56,6 +60,8 @@ const THOUGHTS: u32 = 100;
 const NOTES: u32 = memory_core::think::amem::recall::NOTES_PER_RECALL;
 /// Examples of an audit.
 const EXAMPLES: u32 = 100;
+/// Memories restored by one call.
+const RESTORED: usize = memory_core::forgetting::request::RESTORED_PER_CALL as usize;
 /// Weight of a signal.
 const WEIGHT: f64 = 100.0;
 
@@ -169,6 +175,8 @@ fn bound_of(schema: &str, field: &str, limits: &Limits) -> Option<Bound> {
     let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
     Some(match (schema, field) {
         ("NewMemory", "kind") => Bound::AddableKind,
+        ("ForgettingPolicy", "weight") => Bound::Numbers { most: WEIGHT },
+        ("ForgettingPolicy", "quota_memories") => Bound::Integers { least: 1, most: None },
         ("Weights", _) => Bound::Numbers { most: WEIGHT },
         (_, "importance" | "weight" | "confidence") => Bound::Numbers { most: 1.0 },
         (_, "text") => text(limits.text_bytes),
@@ -188,7 +196,8 @@ fn bound_of(schema: &str, field: &str, limits: &Limits) -> Option<Bound> {
         ("RecallThoughts", "limit") => whole(1, THOUGHTS),
         ("RecallNotes", "limit") => whole(1, NOTES),
         ("RecallNotes", "linked") => whole(0, NOTES),
-        ("ListMemories", "limit") => whole(1, limits.page_size),
+        ("RestoreForgotten", "memory_ids") => Bound::Items { least: 0, most: RESTORED },
+        ("ListMemories" | "PreviewSweep", "limit") => whole(1, limits.page_size),
         (_, "hops") => whole(1, limits.graph_hops.into()),
         (_, "max_hops") => whole(1, limits.graph_path_hops.into()),
         (_, "budget_tokens") => whole(0, limits.budget_tokens),

@@ -58,6 +58,7 @@ pub fn document_text() -> String {
         (name = "memories", description = "List, show, edit and erase memories."),
         (name = "graph", description = "Follow the links between memories and the evidence that they are made of."),
         (name = "thinking", description = "Facts derived from turns: what is true, what would be stored, what it costs."),
+        (name = "forgetting", description = "Policies of forgetting, sweeps, previews, restores, pins."),
         (name = "sessions", description = "Read sessions and their turns verbatim."),
         (name = "admin", description = "Administer the store: export, backup, check, reindex, jobs."),
         (name = "server", description = "Inspect the server: liveness, readiness, version, metrics."),

@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod backup;
 pub(crate) mod digests;
 pub(crate) mod export;
+pub(crate) mod forgetting;
 pub(crate) mod grants;
 pub(crate) mod graph;
 pub(crate) mod graph_export;

@@ -14,7 +14,7 @@ use memory_core::jobs::settings::JobSettings;
 use memory_core::model::source::EmbedderSource;
 use memory_core::model::{Embedder, ModelError, Reranker};
 use memory_core::recall::settings::RecallSettings;
-use memory_core::retention::{Curve, CurveId, Policy};
+use memory_core::retention::Curve;
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::store::{Embedders, StoreError};
 use memory_core::{Engine, Error, Parts};
@@ -65,7 +65,7 @@ pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
         threads: or_one_per_core(config.index.threads),
         inline_rows: EmbeddedIndexOptions::INLINE_ROWS,
     };
-    let curve: Arc<dyn Curve> = Arc::new(CurveId::default());
+    let curve: Arc<dyn Curve> = Arc::new(config.forgetting.policy.curve);
     let segments = segments(config, &*embedder, stored);
     let parts = Parts {
         index: Arc::new(index(store.clone(), Arc::clone(&curve), index_options, segments.as_ref())),
@@ -77,13 +77,14 @@ pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
         limits: config.engine_limits(),
         recall: recall_settings(config),
         thinking: thinking::thinking_settings(config)?,
-        forgetting: Policy::default(),
+        forgetting: config.forgetting.policy.clone(),
     };
     for missing in parts.thinking.missing_models(parts.thinking.profile) {
         tracing::warn!("{missing}");
     }
     let engine = Engine::start(parts).await?;
     engine.start_jobs(Arc::new(ConfiguredEmbedders(config.clone())), JobSettings::default()).await?;
+    engine.keep_sweeping(config.forgetting.sweep_interval_hours);
     Ok(engine)
 }
 

@@ -19,6 +19,8 @@ mod fake_hub;
 #[cfg(feature = "testing")]
 mod faults;
 #[cfg(feature = "testing")]
+mod forgetting;
+#[cfg(feature = "testing")]
 mod grants;
 #[cfg(feature = "testing")]
 mod graph;

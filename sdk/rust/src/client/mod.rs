@@ -7,6 +7,7 @@
 
 mod builder;
 mod error;
+mod forgetting;
 mod grants;
 mod graph;
 mod operations;

@@ -26,7 +26,7 @@ fn operations(document: &Value) -> Vec<(String, &Value)> {
 }
 
 /// Every operation of the API.
-const OPERATIONS: [&str; 53] = [
+const OPERATIONS: [&str; 60] = [
     "POST /v1/turns",
     "POST /v1/memories",
     "POST /v1/memories/list",
@@ -64,6 +64,13 @@ const OPERATIONS: [&str; 53] = [
     "PUT /v1/thinking",
     "GET /v1/timezone",
     "PUT /v1/timezone",
+    "GET /v1/forgetting",
+    "GET /v1/forgetting/policy",
+    "PUT /v1/forgetting/policy",
+    "POST /v1/forgetting/sweep",
+    "POST /v1/forgetting/preview",
+    "POST /v1/forgetting/restore",
+    "PUT /v1/memories/{id}/pin",
     "POST /v1/facts/preview",
     "POST /v1/notes/recall",
     "POST /v1/thoughts/recall",

@@ -1,0 +1,17 @@
+//! Forgetting by policy: sweeps that record what has faded or is beyond the quota, their previews, restores and pins
+//! (ADR 0050).
+//!
+//! The set of forgotten memories is a function of memories, policy and moment ([`plan`], pure), so a preview and the sweep
+//! after it agree, and a repeated sweep changes nothing. A sweep is a durable job ([`jobs`]) that reads pages of memories
+//! without their texts and writes bounded change sets, while recalls go on.
+
+mod evictions;
+pub mod jobs;
+mod pins;
+pub mod plan;
+mod preview;
+pub mod request;
+mod restore;
+mod sweep;
+#[cfg(test)]
+mod tests;

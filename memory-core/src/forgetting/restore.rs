@@ -1,0 +1,102 @@
+//! Restoring forgotten memories, and the list of them.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::preview::excerpt;
+use super::request::{ForgottenMemory, RESTORED_PER_CALL, RestoreForgotten, RestoredMemories};
+use crate::domain::change::{ChangeSet, Outcome, Touch};
+use crate::domain::forgotten::Forgotten;
+use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::scope::{Caller, Scope};
+use crate::domain::uses::{Use, UseKind};
+use crate::engine::{Engine, needs_read, needs_write};
+use crate::error::Error;
+use crate::field_checks;
+use crate::scope::owner;
+use crate::store::ForgottenPlace;
+
+impl Engine {
+    /// Restores forgotten memories of the owner of a scope: their records go, and each is used once with the evidence
+    /// `confirmed`, so that its curve begins anew. Memories that are not forgotten are left as they are. Without ids, at
+    /// most [`RESTORED_PER_CALL`] are restored, and the answer tells how many are left.
+    ///
+    /// # Errors
+    /// [`Error::OverLimit`] for more ids than [`RESTORED_PER_CALL`]; [`Error`] when the scope is invalid, the caller lacks the
+    /// right to write, or the store fails.
+    pub async fn restore_forgotten(
+        &self,
+        caller: &Caller,
+        request: RestoreForgotten,
+    ) -> Result<RestoredMemories, Error> {
+        needs_write(caller)?;
+        let RestoreForgotten { scope, memories, now } = request;
+        let owner = owner(&scope)?;
+        let at_most = RESTORED_PER_CALL as usize;
+        if memories.as_ref().is_some_and(|ids| ids.len() > at_most) {
+            let what = "the number of memories to restore";
+            return Err(Error::OverLimit { field: "memory_ids".to_owned(), what, limit: at_most as u64 });
+        }
+        let Some(partition) = self.store.partition_of(caller.tenant, &owner).await? else {
+            return Ok(RestoredMemories::default());
+        };
+        let now = now.unwrap_or_else(|| self.now());
+        let forgotten = self.forgotten_among(partition, memories).await?;
+        let mut restored = Vec::new();
+        if !forgotten.is_empty() {
+            let mut set = ChangeSet::new(caller.tenant, owner, self.now());
+            let one = Use { at: now, kind: UseKind::Confirmed };
+            set.touches =
+                forgotten.iter().map(|memory| Touch { memory: *memory, one, refractory_us: 0 }).collect();
+            set.rememberings = forgotten.iter().copied().collect();
+            if let Outcome::Committed(committed) = self.commits.commit(set).await? {
+                restored = committed.touched;
+            }
+        }
+        let left = self.store.forgotten_count(partition).await?;
+        Ok(RestoredMemories { restored, left })
+    }
+
+    /// Forgotten memories among these, or those found last.
+    async fn forgotten_among(
+        &self,
+        partition: PartitionId,
+        memories: Option<Vec<MemoryId>>,
+    ) -> Result<BTreeSet<MemoryId>, Error> {
+        let Some(memories) = memories else {
+            let page = self.store.forgotten_page(partition, None, RESTORED_PER_CALL).await?;
+            return Ok(page.into_iter().map(|(memory, _)| memory).collect());
+        };
+        let retained = self.store.retained(partition, &memories).await?;
+        let forgotten = retained.into_iter().filter(|it| it.forgotten.is_some());
+        Ok(forgotten.map(|it| it.memory).collect())
+    }
+
+    /// Forgotten memories of the owner of a scope after a place of the list, those found last first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`Error`] when the scope is invalid, the caller lacks the right to read, the page is too large, or the store fails.
+    pub async fn forgotten(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+        after: Option<ForgottenPlace>,
+        limit: u32,
+    ) -> Result<Vec<ForgottenMemory>, Error> {
+        needs_read(caller)?;
+        let limit = field_checks::page(limit, &self.limits)?;
+        let owner = owner(scope)?;
+        let Some(partition) = self.store.partition_of(caller.tenant, &owner).await? else {
+            return Ok(Vec::new());
+        };
+        let page = self.store.forgotten_page(partition, after, limit).await?;
+        let ids: Vec<MemoryId> = page.iter().map(|(memory, _)| *memory).collect();
+        let memories = self.store.memories(partition, &ids).await?;
+        let known: HashMap<MemoryId, _> = memories.iter().map(|memory| (memory.id, memory)).collect();
+        let entry = |(memory, record): (MemoryId, Forgotten)| {
+            let known = known.get(&memory);
+            let kind = known.map(|memory| memory.kind);
+            ForgottenMemory { memory, kind, excerpt: known.map(|it| excerpt(it)).unwrap_or_default(), record }
+        };
+        Ok(page.into_iter().map(entry).collect())
+    }
+}

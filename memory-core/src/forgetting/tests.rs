@@ -1,0 +1,180 @@
+//! Properties of the judgement of sweeps over generated memories, uses and policies.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::evictions::Evictions;
+use super::plan::{Judge, Subject, change};
+use crate::domain::forgotten::{Effect, Forgotten, Reason};
+use crate::domain::id::MemoryId;
+use crate::domain::memory::{Kind, Strength};
+use crate::domain::time::Timestamp;
+use crate::domain::uses::{Use, UseKind};
+use crate::retention::{CurveId, Eviction, Policy};
+
+const LEARNED: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+const HOUR_US: i64 = 3_600_000_000;
+const WEEKS: i64 = 8;
+const HOURS: i64 = WEEKS * 7 * 24;
+
+#[derive(Clone, Debug)]
+struct Known {
+    kind: Kind,
+    strength: Strength,
+    /// Uses to come, by their hours.
+    uses: BTreeSet<i64>,
+    record: Option<Forgotten>,
+}
+
+type Store = BTreeMap<MemoryId, Known>;
+
+fn hour(number: i64) -> Timestamp {
+    LEARNED.plus_micros(number * HOUR_US)
+}
+
+fn subject<'a>(memory: MemoryId, known: &'a Known) -> Subject<'a> {
+    Subject { memory, kind: known.kind, strength: &known.strength, forgotten: known.record.as_ref() }
+}
+
+/// A sweep of a store in memory; returns the number of changes.
+fn sweep(store: &mut Store, policy: &Policy, now: Timestamp) -> usize {
+    let judge = Judge { policy, now };
+    let mut evicted = Vec::new();
+    if let Some(quota) = policy.quota_memories {
+        let mut evictions = Evictions::new(quota, store.len() as u64);
+        for (id, known) in store.iter().filter(|(id, known)| judge.faded(subject(**id, known)).is_none()) {
+            let rank = || policy.eviction_rank(*id, known.kind, &known.strength, now);
+            evictions.count(*id, (!known.strength.pinned).then(rank));
+        }
+        evicted = evictions.evicted();
+    }
+    let mut changes = 0;
+    for (id, known) in store.iter_mut() {
+        let asked = subject(*id, known);
+        let evict = || evicted.binary_search(id).ok().and_then(|_| judge.evicted(asked));
+        let wanted = judge.faded(asked).or_else(evict);
+        changes += usize::from(change(known.record.as_ref(), wanted.as_ref()).is_some());
+        known.record = wanted;
+    }
+    changes
+}
+
+/// Weeks of use with sweeps every so many hours, and one at the end.
+fn lived(mut store: Store, policy: &Policy, every: i64) -> Store {
+    for now in 0..=HOURS {
+        for known in store.values_mut() {
+            if known.uses.contains(&now) {
+                known.strength.uses.record(Use { at: hour(now), kind: UseKind::Cited }, 0);
+            }
+        }
+        if now % every == 0 || now == HOURS {
+            sweep(&mut store, policy, hour(now));
+        }
+    }
+    store
+}
+
+fn known() -> impl Strategy<Value = Known> {
+    let kinds = proptest::sample::select(Kind::ALL.to_vec());
+    let uses = proptest::collection::btree_set(1..HOURS, 0..5);
+    (kinds, uses, 0..HOURS, 0.0..1.0f64, proptest::bool::weighted(0.1)).prop_map(
+        |(kind, uses, learned, importance, pinned)| {
+            let strength = Strength { pinned, ..Strength::new(importance, 1.0, hour(learned)) };
+            let uses = uses.into_iter().filter(|at| *at > learned).collect();
+            Known { kind, strength, uses, record: None }
+        },
+    )
+}
+
+fn stores() -> impl Strategy<Value = Store> {
+    proptest::collection::btree_map(any::<u128>().prop_map(|id| MemoryId(uuid::Uuid::from_u128(id))), known(), 0..40)
+}
+
+fn policies() -> impl Strategy<Value = Policy> {
+    let curves = proptest::sample::select(CurveId::ALL.to_vec());
+    let effects = proptest::sample::select(Effect::ALL.to_vec());
+    let orders = proptest::sample::select(Eviction::ALL.to_vec());
+    (curves, effects, orders, proptest::option::of(1..40u64)).prop_map(
+        |(curve, effect, eviction, quota_memories)| Policy {
+            curve,
+            effect: Some(effect),
+            eviction,
+            quota_memories,
+            ..Policy::default()
+        },
+    )
+}
+
+fn forgotten(store: &Store) -> BTreeMap<MemoryId, Timestamp> {
+    store.iter().filter_map(|(id, known)| Some((*id, known.record.as_ref()?.since))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sweeps_of_every_hour_day_and_week_forget_the_same_memories_since_the_same_times(
+        store in stores(), policy in policies(),
+    ) {
+        let policy = Policy { quota_memories: None, ..policy };
+        let hourly = lived(store.clone(), &policy, 1);
+        for every in [24, 7 * 24, HOURS] {
+            prop_assert_eq!(forgotten(&lived(store.clone(), &policy, every)), forgotten(&hourly), "{}", every);
+        }
+    }
+
+    #[test]
+    fn a_second_sweep_as_of_the_same_time_changes_nothing(store in stores(), policy in policies(), at in 0..HOURS) {
+        let mut store = lived(store, &policy, 7 * 24);
+        sweep(&mut store, &policy, hour(HOURS + at));
+        prop_assert_eq!(sweep(&mut store, &policy, hour(HOURS + at)), 0);
+    }
+
+    #[test]
+    fn the_quota_is_exact_and_pinned_memories_are_never_forgotten(store in stores(), policy in policies()) {
+        let mut store = store;
+        sweep(&mut store, &policy, hour(HOURS));
+        for known in store.values().filter(|known| known.strength.pinned) {
+            prop_assert_eq!(&known.record, &None);
+        }
+        let Some(quota) = policy.quota_memories else { return Ok(()) };
+        let live: Vec<_> = store.iter().filter(|(_, known)| known.record.is_none()).collect();
+        let pinned = live.iter().filter(|(_, known)| known.strength.pinned).count() as u64;
+        let is_evicted = |known: &Known| known.record.as_ref().is_some_and(|it| it.reason == Reason::Evicted);
+        let evicted: Vec<_> = store.iter().filter(|(_, known)| is_evicted(known)).collect();
+        prop_assert!(live.len() as u64 <= quota.max(pinned));
+        prop_assert!(evicted.is_empty() || live.len() as u64 == quota.max(pinned));
+        let rank = |(id, known): &(&MemoryId, &Known)| {
+            (policy.eviction_rank(**id, known.kind, &known.strength, hour(HOURS)), **id)
+        };
+        for gone in &evicted {
+            for kept in live.iter().filter(|(_, known)| !known.strength.pinned) {
+                prop_assert!(rank(gone) < rank(kept), "one that ranks higher was evicted");
+            }
+        }
+    }
+
+    #[test]
+    fn a_policy_that_forgets_nothing_remembers_what_has_faded(store in stores(), policy in policies()) {
+        let policy = Policy { quota_memories: None, ..policy };
+        let mut store = lived(store, &policy, 24);
+        sweep(&mut store, &Policy { effect: None, ..policy }, hour(HOURS));
+        prop_assert_eq!(forgotten(&store).len(), 0);
+    }
+}
+
+#[test]
+fn a_memory_is_due_once_its_grace_period_after_the_sweep_that_found_it_is_over() {
+    let policy = Policy { effect: Some(Effect::Delete), grace_days: 2, ..Policy::default() };
+    let strength = Strength::new(0.5, 1.0, LEARNED);
+    let asked =
+        Subject { memory: MemoryId(uuid::Uuid::nil()), kind: Kind::Turn, strength: &strength, forgotten: None };
+    let found_at = LEARNED.plus_days(1_000);
+    let record = Judge { policy: &policy, now: found_at }.faded(asked).expect("it has faded");
+    assert!(record.since < LEARNED.plus_days(100));
+    let is_due = |days| Judge { policy: &policy, now: found_at.plus_days(days) }.is_due(&record);
+    assert_eq!([0, 1, 2].map(is_due), [false, false, true]);
+    let exclude = Policy { effect: Some(Effect::Exclude), ..policy.clone() };
+    assert!(!Judge { policy: &exclude, now: found_at.plus_days(2) }.is_due(&record));
+}

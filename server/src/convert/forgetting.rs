@@ -1,0 +1,179 @@
+//! Conversion of requests and responses about forgetting.
+
+use engrain::wire;
+use memory_core::domain::forgotten::{Effect, Forgotten};
+use memory_core::domain::id::MemoryId;
+use memory_core::domain::uses::UseKind;
+use memory_core::error::Error;
+use memory_core::forgetting::request::{
+    ForgottenMemory, PreviewSweep, PreviewedSweep, RestoreForgotten, SweptMemory,
+};
+use memory_core::retention::{CurveId, Eviction, InitialStrengths, Policy, Rule};
+use memory_core::scope::policies::PolicyState;
+
+use super::cursor;
+use super::fields::{self, ZoneOf, scope};
+
+/// Memories of a page by default.
+pub(crate) const DEFAULT_PAGE: u32 = 100;
+/// Name of no effect.
+const NO_EFFECT: &str = "none";
+
+/// Policy of a request. Its numbers are for the engine to check.
+pub(crate) fn policy(policy: wire::ForgettingPolicy) -> Result<Policy, Error> {
+    let effect = match policy.effect.as_str() {
+        NO_EFFECT => None,
+        name => Some(named("effect", name, Effect::ALL, Effect::as_str)?),
+    };
+    let wire::InitialStrengths { turn, fact, thought, note, digest, document } = policy.initial_strengths;
+    Ok(Policy {
+        curve: named("curve", &policy.curve, CurveId::ALL, CurveId::as_str)?,
+        weight: policy.weight,
+        effect,
+        rule: named("rule", &policy.rule, Rule::ALL, Rule::as_str)?,
+        grace_days: policy.grace_days,
+        quota_memories: policy.quota_memories,
+        eviction: named("eviction", &policy.eviction, Eviction::ALL, Eviction::as_str)?,
+        counts_from: named("counts_from", &policy.counts_from, UseKind::ALL, UseKind::as_str)?,
+        refractory_seconds: policy.refractory_seconds,
+        initial_strengths: InitialStrengths { turn, fact, thought, note, digest, document },
+        importance_gain: policy.importance_gain,
+    })
+}
+
+fn named<T: Copy, const N: usize>(
+    field: &str,
+    name: &str,
+    all: [T; N],
+    as_str: impl Fn(T) -> &'static str,
+) -> Result<T, Error> {
+    let known = || all.map(&as_str).join(", ");
+    let found = all.into_iter().find(|one| as_str(*one) == name);
+    found.ok_or_else(|| Error::invalid(format!("policy.{field}"), format!("must be one of {}", known())))
+}
+
+/// Policy on the wire.
+pub(crate) fn wire_policy(policy: &Policy) -> wire::ForgettingPolicy {
+    let InitialStrengths { turn, fact, thought, note, digest, document } = policy.initial_strengths;
+    wire::ForgettingPolicy {
+        curve: policy.curve.as_str().to_owned(),
+        weight: policy.weight,
+        effect: policy.effect.map_or(NO_EFFECT, Effect::as_str).to_owned(),
+        rule: policy.rule.as_str().to_owned(),
+        grace_days: policy.grace_days,
+        quota_memories: policy.quota_memories,
+        eviction: policy.eviction.as_str().to_owned(),
+        counts_from: policy.counts_from.as_str().to_owned(),
+        refractory_seconds: policy.refractory_seconds,
+        initial_strengths: wire::InitialStrengths { turn, fact, thought, note, digest, document },
+        importance_gain: policy.importance_gain,
+    }
+}
+
+/// State of a policy on the wire.
+pub(crate) fn state(state: &PolicyState) -> wire::ForgettingPolicyState {
+    wire::ForgettingPolicyState { policy: wire_policy(&state.policy), is_default: !state.is_own }
+}
+
+/// Request for a preview; its date is read in the zone of the owner.
+pub(crate) fn preview(request: wire::PreviewSweep, zone_of: &ZoneOf<'_>) -> Result<PreviewSweep, Error> {
+    let scope = scope(&request.scope, "scope")?;
+    Ok(PreviewSweep {
+        policy: request.policy.map(policy).transpose()?,
+        now: fields::optional_time(request.now.as_deref(), &zone_of(&scope), "now")?,
+        limit: request.limit.unwrap_or(DEFAULT_PAGE),
+        after: cursor::read(request.cursor.as_deref(), cursor::memory)?,
+        scope,
+    })
+}
+
+/// Preview on the wire.
+pub(crate) fn previewed(preview: PreviewedSweep) -> wire::PreviewedSweep {
+    let PreviewedSweep { now, policy, counts, entries, has_more } = preview;
+    let last = entries.last().filter(|_| has_more).map(|entry| cursor::of_memory(entry.memory));
+    wire::PreviewedSweep {
+        now: now.to_string(),
+        policy: wire_policy(&policy),
+        memories: counts.memories,
+        live: counts.live,
+        faded: counts.faded,
+        evicted: counts.evicted,
+        by_kind: counts.by_kind.into_iter().map(|(kind, count)| (kind.as_str().to_owned(), count)).collect(),
+        remembered: counts.remembered,
+        renewed: counts.renewed,
+        erased: counts.erased,
+        changes: entries.into_iter().map(swept).collect(),
+        next_cursor: last,
+    }
+}
+
+fn swept(entry: SweptMemory) -> wire::SweptMemory {
+    wire::SweptMemory {
+        id: entry.memory.0,
+        kind: entry.kind.as_str().to_owned(),
+        excerpt: entry.excerpt,
+        change: entry.change.as_str().to_owned(),
+        reason: entry.record.as_ref().map(|record| record.reason.as_str().to_owned()),
+        since: entry.record.map(|record| record.since.to_string()),
+        retention: entry.retention,
+        strength: entry.strength,
+        threshold: entry.threshold,
+    }
+}
+
+/// Request to restore; its date is read in the zone of the owner.
+pub(crate) fn restore(
+    request: wire::RestoreForgotten,
+    zone_of: &ZoneOf<'_>,
+) -> Result<RestoreForgotten, Error> {
+    let wire::RestoreForgotten { scope: of, memory_ids, all, now } = request;
+    let scope = scope(&of, "scope")?;
+    if memory_ids.is_some() == all {
+        return Err(Error::invalid("memory_ids", "give either memory_ids or all"));
+    }
+    let memories = memory_ids.map(|ids| ids.into_iter().map(MemoryId).collect());
+    let now = fields::optional_time(now.as_deref(), &zone_of(&scope), "now")?;
+    Ok(RestoreForgotten { scope, memories, now })
+}
+
+/// Forgotten memory on the wire.
+pub(crate) fn forgotten(entry: ForgottenMemory) -> wire::ForgottenMemory {
+    let ForgottenMemory { memory, kind, excerpt, record } = entry;
+    let Forgotten { since, recorded_at, reason, effect, curve, retention, threshold } = record;
+    wire::ForgottenMemory {
+        id: memory.0,
+        kind: kind.map(|kind| kind.as_str().to_owned()),
+        excerpt,
+        reason: reason.as_str().to_owned(),
+        effect: effect.as_str().to_owned(),
+        since: since.to_string(),
+        recorded_at: recorded_at.to_string(),
+        curve,
+        retention,
+        threshold,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_the_same_on_the_wire_in_the_store_and_in_the_configuration() {
+        assert_eq!(wire_policy(&Policy::default()), wire::ForgettingPolicy::default());
+        for effect in Effect::ALL.map(Some).into_iter().chain([None]) {
+            let known = Policy { effect, quota_memories: Some(9), weight: Some(0.5), ..Policy::default() };
+            let on_the_wire = wire_policy(&known);
+            assert_eq!(policy(on_the_wire.clone()).ok(), Some(known.clone()));
+            let stored = serde_json::to_value(&known).expect("JSON");
+            assert_eq!(serde_json::to_value(on_the_wire).expect("JSON"), stored);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_in_a_policy_is_named() {
+        let unknown = wire::ForgettingPolicy { curve: "linear".to_owned(), ..Default::default() };
+        let refused = policy(unknown).expect_err("refused").to_string();
+        assert!(refused.starts_with("policy.curve: must be one of none, memorybank.paper"), "{refused}");
+    }
+}
