@@ -54,6 +54,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "domain",
             "text",
             "limits",
+            "retention",
             "store",
             "index",
             "error",

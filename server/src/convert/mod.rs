@@ -22,6 +22,7 @@ pub(crate) mod remember;
 pub(crate) mod responses;
 pub(crate) mod thinking;
 pub(crate) mod undo;
+pub(crate) mod uses;
 pub(crate) mod working_memory;
 
 pub(crate) use fields::{scope, zone};

@@ -15,6 +15,7 @@ mod retry;
 mod streams;
 mod thinking;
 mod transport;
+mod uses;
 mod working_memory;
 mod writes;
 
