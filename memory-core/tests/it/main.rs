@@ -85,6 +85,8 @@ mod thinking;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod undo;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod uses;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod working_memory;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod zones;
