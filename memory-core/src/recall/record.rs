@@ -1,12 +1,14 @@
-//! Record of a recall (step 7): entries of the access log, and of the audit log of grants. Written behind the answer.
+//! Record of a recall (step 7): entries of the access log and of the audit log of grants, and uses of the memories. Written
+//! behind the answer.
 
 use std::collections::HashMap;
 
+use super::reinforce::Reinforcement;
 use super::response::{GrantRead, Recalled};
-use super::uses::Outcomes;
-use crate::domain::id::{GrantEventId, PartitionId};
+use super::uses::{self, Counting, Outcomes};
+use crate::domain::id::{GrantEventId, PartitionId, TenantId};
 use crate::domain::name::Name;
-use crate::domain::scope::Caller;
+use crate::domain::scope::{Caller, Owner, Scope};
 use crate::domain::time::Timestamp;
 use crate::engine::Engine;
 use crate::store::{GrantUse, RecallHit, RecallRecord};
@@ -47,5 +49,21 @@ impl Engine {
                 memories: *memories,
             });
         }
+    }
+
+    /// Enqueues the uses of its memories by a recall at `now`; none if no memory was returned whose use counts.
+    pub(super) fn reinforce(&self, caller: &Caller, scope: &Scope, recalled: &Recalled, now: Timestamp) {
+        let (Some(partition), Some(owner)) = (recalled.own, scope.owner()) else { return };
+        let touches = uses::touches(recalled, now, self.counting(caller.tenant, &owner));
+        if !touches.is_empty() {
+            let (tenant, recorded_at) = (caller.tenant, self.now());
+            self.access_log.reinforce(Reinforcement { tenant, owner, partition, recorded_at, touches });
+        }
+    }
+
+    /// Rule of an owner for what counts as a use.
+    pub(super) fn counting(&self, tenant: TenantId, owner: &Owner) -> Counting {
+        let policy = self.policy_of(tenant, owner);
+        Counting { from: policy.counts_from, refractory_us: policy.refractory_us() }
     }
 }

@@ -1,17 +1,14 @@
 //! Uses by recalls, written behind their answers: those of one group of the access log and one owner are one change set, through
-//! the commit queue, so that the index follows.
+//! the commit queue, so that the index follows. It does not name the engine, which holds the writer of the access log.
 
 use std::collections::HashMap;
 
 use futures::future::join_all;
 
-use super::response::Recalled;
-use super::uses::{self, Counting};
 use crate::domain::change::{ChangeSet, Touch};
 use crate::domain::id::{PartitionId, TenantId};
-use crate::domain::scope::{Caller, Owner, Scope};
+use crate::domain::scope::Owner;
 use crate::domain::time::Timestamp;
-use crate::engine::Engine;
 use crate::error::Error;
 use crate::indexing::commit_queue::CommitQueue;
 use crate::store::{Store, StoreError};
@@ -24,30 +21,12 @@ const SETS_AT_ONCE: usize = 16;
 /// Uses of the memories of one owner by one recall.
 #[derive(Debug)]
 pub(crate) struct Reinforcement {
-    tenant: TenantId,
-    owner: Owner,
-    partition: PartitionId,
+    pub(super) tenant: TenantId,
+    pub(super) owner: Owner,
+    pub(super) partition: PartitionId,
     /// Time by the clock of the engine.
-    recorded_at: Timestamp,
-    touches: Vec<Touch>,
-}
-
-impl Engine {
-    /// Enqueues the uses of its memories by a recall at `now`; none if no memory was returned whose use counts.
-    pub(super) fn reinforce(&self, caller: &Caller, scope: &Scope, recalled: &Recalled, now: Timestamp) {
-        let (Some(partition), Some(owner)) = (recalled.own, scope.owner()) else { return };
-        let touches = uses::touches(recalled, now, self.counting(caller.tenant, &owner));
-        if !touches.is_empty() {
-            let (tenant, recorded_at) = (caller.tenant, self.now());
-            self.access_log.reinforce(Reinforcement { tenant, owner, partition, recorded_at, touches });
-        }
-    }
-
-    /// Rule of an owner for what counts as a use.
-    pub(super) fn counting(&self, tenant: TenantId, owner: &Owner) -> Counting {
-        let policy = self.policy_of(tenant, owner);
-        Counting { from: policy.counts_from, refractory_us: policy.refractory_us() }
-    }
+    pub(super) recorded_at: Timestamp,
+    pub(super) touches: Vec<Touch>,
 }
 
 /// Commits the uses of a group; returns the number of change sets that could not be committed. They are lost: the next recall
