@@ -127,6 +127,7 @@ impl Engine {
         let policies = OwnerSettings::load(&*store).await?;
         let access_log = AccessLogWriter::start(
             store.clone(),
+            commits.clone(),
             Keep { per_partition: limits.recalls_kept, per_grant: limits.grant_uses_kept },
         );
         Ok(Arc::new(Self {

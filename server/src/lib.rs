@@ -49,7 +49,7 @@ use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::routes::{
     admin, backup, digests, export, forgetting, grants, graph, graph_export, import, jobs, memories, meta, owners,
-    recall, sessions, thinking, timezone, turns, undo, working_memory,
+    recall, sessions, thinking, timezone, turns, undo, uses, working_memory,
 };
 use crate::unsent::Unsent;
 
@@ -80,11 +80,15 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(memories::show_memory, memories::edit_memory, memories::delete_memory)) // /v1/memories/{id}
         .routes(routes!(memories::memory_history)) // GET /v1/memories/{id}/history
         .routes(routes!(memories::memory_provenance)) // GET /v1/memories/{id}/provenance
+        .routes(routes!(uses::memory_retention)) // GET /v1/memories/{id}/retention
+        .routes(routes!(uses::list_fading)) // GET /v1/fading
         .routes(routes!(graph::memory_neighbours)) // GET /v1/memories/{id}/neighbours
         .routes(routes!(graph::graph_path)) // GET /v1/graph/path
         .routes(routes!(graph::graph_clusters)) // GET /v1/graph/clusters
         .routes(routes!(recall::recall)) // POST /v1/recall
         .routes(routes!(recall::why_not)) // POST /v1/recall/why-not
+        .routes(routes!(uses::show_recall)) // GET /v1/recalls/{id}
+        .routes(routes!(uses::recall_feedback)) // POST /v1/recalls/{id}/feedback
         .routes(routes!(thinking::show_profile)) // GET /v1/profile
         .routes(routes!(digests::list_digests)) // GET /v1/digests
         .routes(routes!(thinking::preview_facts)) // POST /v1/facts/preview

@@ -4,7 +4,7 @@
 //! index is updated from the two together, without another read of the store.
 
 pub use super::new_memory::{IndexRow, KeyKind, MAX_GROUPS_PER_MEMORY, NewMemory};
-pub use super::touch::{Forgetting, Pin, Touch};
+pub use super::touch::{Feedback, Forgetting, Pin, Touch};
 
 use super::consolidation::SessionWrites;
 use super::derivation::Derivation;
@@ -56,6 +56,8 @@ pub struct ChangeSet {
     /// Uses of memories, without a new version, recorded in the order of their times. A memory that is not there is
     /// skipped: a recall may name one that was erased meanwhile. So it is in the three lists that follow.
     pub touches: Vec<Touch>,
+    /// Evidence about hits of recalls, written to the access log; that which counts is recorded as uses with the touches.
+    pub feedback: Vec<Feedback>,
     /// Memories to pin or to release, after the touches; of several pins of one memory, the last counts.
     pub pins: Vec<Pin>,
     /// Memories to forget, after the pins. One that is pinned is skipped, and so is one that is forgotten with the same
@@ -71,8 +73,8 @@ pub struct ChangeSet {
     pub erases_owner: Option<OwnerErasure>,
     /// Earlier versions to remove from the history, after the revisions and before the erasures of the set.
     pub retractions: Vec<Retraction>,
-    /// Last number of the partition's change log at which the set was prepared; the set is refused if another change was
-    /// committed since. `None` for a set that does not depend on the whole partition.
+    /// Last number of the partition's change log at which the set was prepared; the set is refused if another change than
+    /// touches was committed since, which change nothing that a version has. `None` for a set that does not depend on the whole partition.
     pub prepared_at: Option<u64>,
     /// Jobs to enqueue, of the set's tenant, in the same transaction. A job is skipped if another with the same unique
     /// key waits or runs; the job that the set finishes has released its key by then.
@@ -110,6 +112,7 @@ impl ChangeSet {
             unprepared: std::collections::BTreeSet::new(),
             revisions: Vec::new(),
             touches: Vec::new(),
+            feedback: Vec::new(),
             pins: Vec::new(),
             forgettings: Vec::new(),
             rememberings: Vec::new(),

@@ -1,12 +1,14 @@
-//! Looking after single memories: list, show, edit, erase, undo. An edit is a new version; an erasure takes everything that
+//! Looking after single memories: list, show, edit, erase, undo; their retention, and those that are about to fade. An edit is a new version; an erasure takes everything that
 //! carries a trace of the memory with it.
 
 mod edit;
 mod edit_locks;
 mod erase;
 mod erase_due;
+pub mod fading;
 mod read;
 pub mod request;
+pub mod retention;
 mod sparing;
 mod undo;
 mod undo_plan;

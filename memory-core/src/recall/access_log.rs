@@ -1,5 +1,5 @@
-//! Writer of the access log (step 7 of recall). Recalls do not wait for it. Records are written in groups. Under
-//! overload they are dropped and counted, because the log only informs forgetting and must not slow recall down.
+//! Writer of the access log and of the uses of recalled memories (step 7 of recall). Recalls do not wait for it. Records are written in groups. Under
+//! overload they are dropped and counted, because they only inform forgetting and must not slow recall down.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -9,6 +9,8 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
+use super::reinforce::{self, Reinforcement};
+use crate::indexing::commit_queue::CommitQueue;
 use crate::store::{GrantUse, RecallRecord, Store};
 
 /// Maximum number of records waiting to be written.
@@ -39,15 +41,18 @@ pub(crate) struct Keep {
 enum LogEntry {
     Record(RecallRecord),
     Use(GrantUse),
+    Reinforce(Reinforcement),
     Settle(oneshot::Sender<()>),
 }
 
 impl AccessLogWriter {
     /// Starts the writer task. It ends when the last sender is dropped.
-    pub(crate) fn start(store: Arc<dyn Store>, keep: Keep) -> Self {
+    pub(crate) fn start(store: Arc<dyn Store>, commits: CommitQueue, keep: Keep) -> Self {
         let (records, queue) = mpsc::channel(MAX_PENDING);
-        tokio::spawn(supervise(store, queue, keep));
-        Self { records, dropped: Arc::default() }
+        let dropped = Arc::<AtomicU64>::default();
+        let ports = Ports { store, commits, dropped: Arc::clone(&dropped) };
+        tokio::spawn(supervise(ports, queue, keep));
+        Self { records, dropped }
     }
 
     /// Enqueues the record of a recall; drops it if the queue is full.
@@ -60,13 +65,18 @@ impl AccessLogWriter {
         self.enqueue(LogEntry::Use(used));
     }
 
+    /// Enqueues the uses of memories by a recall; drops them if the queue is full.
+    pub(crate) fn reinforce(&self, uses: Reinforcement) {
+        self.enqueue(LogEntry::Reinforce(uses));
+    }
+
     fn enqueue(&self, entry: LogEntry) {
         if self.records.try_send(entry).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Number of records dropped.
+    /// Number of records dropped, and of change sets of uses that could not be committed.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
@@ -80,16 +90,24 @@ impl AccessLogWriter {
     }
 }
 
+/// Receivers of what is written.
+struct Ports {
+    store: Arc<dyn Store>,
+    commits: CommitQueue,
+    dropped: Arc<AtomicU64>,
+}
+
 /// Runs the writer, and goes on with the next group after a panic. The records of the group are lost.
-async fn supervise(store: Arc<dyn Store>, mut queue: mpsc::Receiver<LogEntry>, keep: Keep) {
-    while AssertUnwindSafe(write(&*store, &mut queue, keep)).catch_unwind().await.is_err() {
+async fn supervise(ports: Ports, mut queue: mpsc::Receiver<LogEntry>, keep: Keep) {
+    while AssertUnwindSafe(write(&ports, &mut queue, keep)).catch_unwind().await.is_err() {
         tracing::error!("the writer of the access log panicked: some recalls are not noted, and it goes on");
     }
 }
 
-async fn write(store: &dyn Store, queue: &mut mpsc::Receiver<LogEntry>, keep: Keep) {
+async fn write(ports: &Ports, queue: &mut mpsc::Receiver<LogEntry>, keep: Keep) {
+    let store = &*ports.store;
     while let Some(first) = queue.recv().await {
-        let Group { records, uses, settled } = next_group(first, queue).await;
+        let Group { records, uses, reinforcements, settled } = next_group(first, queue).await;
         if !uses.is_empty()
             && let Err(error) = store.record_grant_uses(&uses, keep.per_grant).await
         {
@@ -105,6 +123,10 @@ async fn write(store: &dyn Store, queue: &mut mpsc::Receiver<LogEntry>, keep: Ke
                 "recalls not noted"
             );
         }
+        if !reinforcements.is_empty() {
+            let failed = reinforce::commit(store, &ports.commits, reinforcements).await;
+            ports.dropped.fetch_add(failed, Ordering::Relaxed);
+        }
         for wait in settled {
             let _ = wait.send(());
         }
@@ -116,6 +138,7 @@ async fn write(store: &dyn Store, queue: &mut mpsc::Receiver<LogEntry>, keep: Ke
 struct Group {
     records: Vec<RecallRecord>,
     uses: Vec<GrantUse>,
+    reinforcements: Vec<Reinforcement>,
     settled: Vec<oneshot::Sender<()>>,
 }
 
@@ -128,9 +151,11 @@ async fn next_group(first: LogEntry, queue: &mut mpsc::Receiver<LogEntry>) -> Gr
         match entry {
             LogEntry::Record(record) => group.records.push(record),
             LogEntry::Use(used) => group.uses.push(used),
+            LogEntry::Reinforce(uses) => group.reinforcements.push(uses),
             LogEntry::Settle(wait) => group.settled.push(wait),
         }
-        if !group.settled.is_empty() || group.records.len() + group.uses.len() >= MAX_PER_WRITE {
+        let entries = group.records.len() + group.uses.len() + group.reinforcements.len();
+        if !group.settled.is_empty() || entries >= MAX_PER_WRITE {
             break;
         }
         next = tokio::select! {

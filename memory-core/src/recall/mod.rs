@@ -16,6 +16,7 @@ mod digest_choice;
 mod digests;
 pub(crate) mod excerpt;
 mod faces;
+mod feedback;
 mod fuse;
 mod granted;
 mod graph;
@@ -24,6 +25,7 @@ mod loaded;
 mod neighbours;
 mod prepare;
 mod record;
+mod reinforce;
 pub mod request;
 mod rerank;
 pub mod response;
@@ -35,6 +37,7 @@ mod supersession;
 pub(crate) mod tables;
 mod text_room;
 pub(crate) mod told;
+mod uses;
 pub(crate) mod validity_note;
 mod why_not;
 
@@ -74,17 +77,23 @@ use validity_note::Reader;
 const MAX_CANDIDATES: u32 = 1_024;
 
 impl Engine {
-    /// Returns the memories relevant to a query, best first, with a context block.
+    /// Returns the memories relevant to a query, best first, with a context block. The access log notes it, and it is a use of
+    /// the memories (`uses.rs`); both are written behind the answer.
     ///
     /// # Errors
-    /// [`Error`] when the request is invalid or over a limit, the caller lacks the right to read, or the store or the
+    /// [`Error`] when the request is invalid or over a limit, the caller lacks the right to read, or the right to write for
+    /// [`Recall::reinforce`], or the store or the
     /// index fails. A missing embedder or cross-encoder is no error: see [`Recalled::degraded`].
     pub async fn recall(&self, caller: &Caller, request: Recall) -> Result<Recalled, Error> {
         let now = request.now.unwrap_or_else(|| self.now());
         let (scope, session) = (request.scope.clone(), request.session.clone());
+        let reinforces = uses::reinforces(&request, caller)?;
         let recalled =
             self.recall_without_access_log(caller, request, now).instrument(debug_span!("recall")).await?;
-        self.record(caller, (&scope, session), &recalled, now).instrument(debug_span!("access_log")).await?;
+        self.record(caller, session.as_ref(), &recalled, now);
+        if reinforces {
+            self.reinforce(caller, &scope, &recalled, now);
+        }
         Ok(recalled)
     }
 
@@ -147,6 +156,7 @@ impl Engine {
         Ok(Recalled {
             id: RecallId(self.ids.next(self.now())),
             memories,
+            own: targets.own,
             reads,
             context,
             times: named_times(&request.query, &scoring),

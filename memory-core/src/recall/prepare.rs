@@ -94,7 +94,12 @@ impl Engine {
             }
         });
         let (mut ready, mut loading) = (
-            SearchTargets { left_out: targets.left_out, givers: targets.givers, ..SearchTargets::default() },
+            SearchTargets {
+                own: targets.own,
+                left_out: targets.left_out,
+                givers: targets.givers,
+                ..SearchTargets::default()
+            },
             0,
         );
         for load in try_join_all(loads).await? {

@@ -1,9 +1,11 @@
 //! Requests of recall, in domain types. Bounds are checked by the recall path.
 
 use crate::domain::filter::Filter;
+use crate::domain::id::MemoryId;
 use crate::domain::name::Name;
 use crate::domain::scope::Scope;
 use crate::domain::time::Timestamp;
+use crate::domain::uses::UseKind;
 use crate::domain::zone::{UtcOffset, Zone};
 use crate::index::{ValidTime, View};
 use crate::recall::digests::chooses;
@@ -58,6 +60,9 @@ pub struct Recall {
     /// Conversation partner for whom the memories are recalled: those with an audience that does not name the partner are
     /// hidden. `None` for the owner's own view, in which nothing is hidden for its audience.
     pub partner: Option<Name>,
+    /// True to record the recall as a use of the memories, false not to. `None`: it is one unless it has a reference time of
+    /// its own, which replays another moment. True needs the right to write.
+    pub reinforce: Option<bool>,
 }
 
 impl Recall {
@@ -113,4 +118,30 @@ pub struct AsOf {
     /// Record time: memories recorded later are hidden, and the others are judged and returned in their version of that
     /// time. `None` for the present knowledge.
     pub known_at: Option<Timestamp>,
+}
+
+/// Feedback on a recall: what its memories turned out to be good for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecallFeedback {
+    /// Scope of the recall.
+    pub scope: Scope,
+    /// Hits that the answer used.
+    pub used: Vec<MemoryId>,
+    /// Hits that the user confirmed or repeated.
+    pub confirmed: Vec<MemoryId>,
+    /// Hits that the user contradicted.
+    pub contradicted: Vec<MemoryId>,
+    /// Time of the feedback; `None` for the clock's.
+    pub now: Option<Timestamp>,
+}
+
+impl RecallFeedback {
+    /// The lists with their fields, from the weakest evidence to the strongest.
+    pub(super) fn lists(&self) -> [(&'static str, &[MemoryId], UseKind); 3] {
+        [
+            ("used", &self.used, UseKind::Cited),
+            ("confirmed", &self.confirmed, UseKind::Confirmed),
+            ("contradicted", &self.contradicted, UseKind::Contradicted),
+        ]
+    }
 }

@@ -3,9 +3,11 @@
 use crate::domain::id::{GrantId, MemoryId, PartitionId, RecallId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::Owner;
+use crate::domain::time::Timestamp;
 use crate::index::Exactness;
 pub use crate::recall::excerpt::Excerpt;
 use crate::recall::signals::SignalName;
+use crate::store::RecallHit;
 use crate::text::time_expressions::Days;
 
 /// Result of a recall.
@@ -15,6 +17,8 @@ pub struct Recalled {
     pub id: RecallId,
     /// The memories, best first.
     pub memories: Vec<RecalledMemory>,
+    /// Partition of the owner of the scope; `None` if it has no memory, or was not looked up by the deadline.
+    pub own: Option<PartitionId>,
     /// Reads through grants, as the audit logs note them.
     pub reads: Vec<GrantRead>,
     /// Context block for a prompt.
@@ -33,6 +37,17 @@ pub struct Recalled {
     pub searched_memories: u64,
     /// Durations of the steps.
     pub timings: Timings,
+}
+
+/// What the access log has of a recall.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoggedRecall {
+    /// Id of the recall.
+    pub id: RecallId,
+    /// Reference time of the recall.
+    pub recalled_at: Timestamp,
+    /// Memories that it returned and that are still there, best first, with the strongest evidence that they were needed.
+    pub hits: Vec<RecallHit>,
 }
 
 /// Time expression of a query, with the days that it denotes.

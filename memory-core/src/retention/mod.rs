@@ -20,6 +20,7 @@ mod never;
 mod policy;
 mod registry;
 mod reinforcement;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod wixted;
@@ -40,6 +41,7 @@ pub use memorybank::MemoryBankPaper;
 pub use never::NoForgetting;
 pub use policy::{Eviction, InitialStrengths, Policy, Rule};
 pub use registry::CurveId;
+pub use shape::{Point, as_of, points};
 pub use wixted::Wixted;
 
 use crate::domain::memory::Strength;

@@ -20,6 +20,8 @@ use crate::store::OpenGrant;
 #[derive(Debug, Default)]
 pub(crate) struct SearchTargets {
     pub(crate) partitions: Vec<(PartitionId, View)>,
+    /// Partition of the owner of the scope; `None` if it has no memory.
+    pub(crate) own: Option<PartitionId>,
     /// Owners of the partitions that grants open a part of.
     pub(crate) givers: HashMap<PartitionId, Owner>,
     /// Number of further partitions with something that the scope may see.
@@ -53,6 +55,7 @@ impl Engine {
         let owner = owner(scope)?;
         let mut targets = SearchTargets::default();
         let own = self.store.partition_of(caller.tenant, &owner).await?;
+        targets.own = own;
         if let Some(own) = own {
             let filter = narrowed(&view.filter, scope, Some(owner.kind));
             targets.partitions.push((own, View { filter, ..view.clone() }));

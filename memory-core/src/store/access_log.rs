@@ -1,4 +1,4 @@
-//! Access log of the store port: which memories a recall returned.
+//! Access log of the store port: which memories a recall returned, and what then showed that they were needed.
 
 use std::fmt::Debug;
 
@@ -8,6 +8,18 @@ use super::StoreError;
 use crate::domain::id::{MemoryId, PartitionId, RecallId};
 use crate::domain::name::Name;
 use crate::domain::time::Timestamp;
+use crate::domain::uses::UseKind;
+
+/// Memory that a recall returned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RecallHit {
+    /// Memory.
+    pub memory: MemoryId,
+    /// Its score.
+    pub score: f32,
+    /// Strongest evidence that it was needed.
+    pub outcome: UseKind,
+}
 
 /// Access-log record of one recall in one partition.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,8 +32,8 @@ pub struct RecallRecord {
     pub session: Option<Name>,
     /// Time of the recall.
     pub recalled_at: Timestamp,
-    /// Returned memories with their scores, best first.
-    pub hits: Vec<(MemoryId, f32)>,
+    /// Returned memories, best first.
+    pub hits: Vec<RecallHit>,
 }
 
 /// Access log of recalls.
@@ -45,4 +57,13 @@ pub trait AccessLog: Send + Sync + Debug {
         session: &Name,
         limit: u32,
     ) -> Result<Vec<RecallRecord>, StoreError>;
+
+    /// Record of one recall in a partition; `None` if there is none, or none any more.
+    ///
+    /// Errors: [`StoreError::Corrupt`] if it cannot be decoded.
+    async fn recall_record(
+        &self,
+        partition: PartitionId,
+        id: RecallId,
+    ) -> Result<Option<RecallRecord>, StoreError>;
 }

@@ -34,7 +34,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-pub use access_log::{AccessLog, RecallRecord};
+pub use access_log::{AccessLog, RecallHit, RecallRecord};
 pub use archive::{Archive, ArchivedParts};
 pub use change_log::{ChangeEntry, ChangeOp};
 pub use derivations::Derivations;

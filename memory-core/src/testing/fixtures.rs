@@ -25,7 +25,7 @@ use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::{Role, Turn};
 use crate::domain::uses::{Use, UseKind, Uses};
 use crate::domain::zone::UtcOffset;
-use crate::store::{Store, StoreError};
+use crate::store::{RecallHit, Store, StoreError};
 use crate::testing::START;
 use crate::text::Tokenizer;
 
@@ -328,6 +328,11 @@ pub fn link(to: MemoryId, relation: &str, weight: f32) -> Link {
 pub fn touch(memory: MemoryId, days: i64) -> Touch {
     let one = Use { at: START.plus_days(days), kind: UseKind::Returned };
     Touch { memory, one, refractory_us: 0 }
+}
+
+/// Hit of a recall that returned it, and did no more.
+pub fn hit(memory: MemoryId, score: f32) -> RecallHit {
+    RecallHit { memory, score, outcome: UseKind::Returned }
 }
 
 /// Record of forgetting at this many days after [`START`], found a day later.

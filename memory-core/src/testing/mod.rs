@@ -127,6 +127,11 @@ impl TestEngine {
         Ok(Self { engine, store, index, clock })
     }
 
+    /// Waits until what the recalls so far leave behind them is written: the access log, and the uses of the memories.
+    pub async fn settle(&self) {
+        self.engine.access_log.settle().await;
+    }
+
     /// Commits a set as a mechanism of the engine does: through the commit queue, so that the index follows.
     pub async fn commit(&self, set: ChangeSet) -> Result<Outcome, Error> {
         self.engine.commits.commit(set).await
@@ -236,5 +241,6 @@ pub fn question(scope: &Scope, query: &str) -> Recall {
         include_granted: true,
         include_digests: None,
         partner: None,
+        reinforce: None,
     }
 }

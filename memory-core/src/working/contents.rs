@@ -14,7 +14,7 @@ use crate::recall::assemble::{Piece, assemble};
 use crate::recall::response::Context;
 use crate::recall::told::{Coverage, without_told};
 use crate::recall::validity_note::Reader;
-use crate::store::RecallRecord;
+use crate::store::{RecallHit, RecallRecord};
 use crate::text::count_tokens;
 
 /// Maximum number of open threads that are returned.
@@ -169,8 +169,8 @@ struct Candidate {
 fn recalled(recalls: &[RecallRecord], memories: Vec<Memory>) -> Vec<Candidate> {
     let mut found: HashMap<MemoryId, (f64, usize, Timestamp, u32)> = HashMap::new();
     for (recalls_later, recall) in recalls.iter().enumerate() {
-        let best = recall.hits.iter().map(|(_, score)| f64::from(*score)).fold(0.0_f64, f64::max);
-        for (memory, score) in &recall.hits {
+        let best = recall.hits.iter().map(|hit| f64::from(hit.score)).fold(0.0_f64, f64::max);
+        for RecallHit { memory, score, .. } in &recall.hits {
             let relevance = if best > 0.0 { (f64::from(*score) / best).clamp(0.0, 1.0) } else { 0.0 };
             let entry = found.entry(*memory).or_insert((relevance, recalls_later, recall.recalled_at, 0));
             entry.0 = entry.0.max(relevance);

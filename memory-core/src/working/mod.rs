@@ -145,6 +145,6 @@ impl Engine {
 /// Memories that the recalls returned, each once, besides those known: those of the newest recalls, best first.
 fn recalled_ids(recalls: &[RecallRecord], known: &BTreeSet<MemoryId>) -> Vec<MemoryId> {
     let mut seen = known.clone();
-    let hits = recalls.iter().flat_map(|recall| &recall.hits).map(|(memory, _)| *memory);
+    let hits = recalls.iter().flat_map(|recall| &recall.hits).map(|hit| hit.memory);
     hits.filter(|memory| seen.insert(*memory)).take(RECALLED_READ).collect()
 }

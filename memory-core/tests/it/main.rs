@@ -87,6 +87,8 @@ mod thinking;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod undo;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod uses;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod working_memory;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod zones;

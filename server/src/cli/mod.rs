@@ -23,6 +23,7 @@ mod serve;
 mod store;
 mod thinking;
 mod undo;
+mod uses;
 mod working_memory;
 
 use std::process::ExitCode;
@@ -81,6 +82,8 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Profile(args) => Box::pin(thinking::profile(&global, args)).await,
         Command::Digests(args) => Box::pin(digests::digests(&global, args)).await,
         Command::WorkingMemory(args) => Box::pin(working_memory::working_memory(&global, args)).await,
+        Command::Retention(args) => Box::pin(uses::retention(&global, args)).await,
+        Command::Fading(args) => Box::pin(uses::fading(&global, args)).await,
         Command::Audit(args) => Box::pin(thinking::audit(&global, args)).await,
         Command::Timezone(args) => Box::pin(thinking::timezone(&global, args)).await,
         Command::Grant(command) => Box::pin(grants::grant(&global, command)).await,

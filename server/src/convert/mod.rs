@@ -23,6 +23,7 @@ pub(crate) mod remember;
 pub(crate) mod responses;
 pub(crate) mod thinking;
 pub(crate) mod undo;
+pub(crate) mod uses;
 pub(crate) mod working_memory;
 
 pub(crate) use fields::{optional_time, scope, zone};

@@ -53,6 +53,7 @@ pub(crate) fn recall(
         include_granted: request.include_granted.unwrap_or(true),
         include_digests: request.include_digests,
         partner: fields::optional_name(request.partner.as_deref(), "partner")?,
+        reinforce: request.reinforce,
     })
 }
 

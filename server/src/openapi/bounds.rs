@@ -10,6 +10,8 @@ use engrain::wire;
 use memory_core::domain::name::Name;
 use memory_core::domain::statement::Attribute;
 use memory_core::limits::Limits;
+use memory_core::memories::fading::FADING_DAYS_AT_MOST;
+use memory_core::memories::retention::POINTS_BOUNDS;
 use serde_json::json;
 use utoipa::Number;
 use utoipa::openapi::path::{Operation, Parameter};
@@ -17,7 +19,7 @@ use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, Schema, SchemaType, Typ
 use utoipa::openapi::{KnownFormat, OpenApi, RefOr, SchemaFormat};
 
 /// Schemas of requests and their parts. Responses have no bounds.
-const REQUESTS: [&str; 27] = [
+const REQUESTS: [&str; 28] = [
     "AddMemories",
     "AddTurns",
     "AsOf",
@@ -35,6 +37,7 @@ const REQUESTS: [&str; 27] = [
     "NewTurn",
     "PreviewFacts",
     "PreviewSweep",
+    "RecallFeedback",
     "RecallNotes",
     "RecallRequest",
     "RecallThoughts",
@@ -198,6 +201,11 @@ fn bound_of(schema: &str, field: &str, limits: &Limits) -> Option<Bound> {
         ("RecallNotes", "linked") => whole(0, NOTES),
         ("RestoreForgotten", "memory_ids") => Bound::Items { least: 0, most: RESTORED },
         ("ListMemories" | "PreviewSweep", "limit") => whole(1, limits.page_size),
+        ("RecallFeedback", "used" | "confirmed" | "contradicted") => {
+            Bound::Items { least: 0, most: limits.recall_limit as usize }
+        }
+        (_, "points") => whole(POINTS_BOUNDS.0, POINTS_BOUNDS.1),
+        (_, "within_days") => whole(1, FADING_DAYS_AT_MOST),
         (_, "hops") => whole(1, limits.graph_hops.into()),
         (_, "max_hops") => whole(1, limits.graph_path_hops.into()),
         (_, "budget_tokens") => whole(0, limits.budget_tokens),

@@ -19,6 +19,7 @@ pub(crate) mod thinking;
 pub(crate) mod timezone;
 pub(crate) mod turns;
 pub(crate) mod undo;
+pub(crate) mod uses;
 pub(crate) mod working_memory;
 
 use axum::Json;

@@ -37,8 +37,7 @@ impl AccessLog for SqlStore {
         let present = present(&mut transaction, &records).await?;
         let head = "INSERT INTO recalls (partition_id, id, recalled_us, session_key, hits) ";
         bulk::insert(&mut transaction, head, &records, &|values, record| {
-            let hits =
-                record.hits.iter().filter(|(memory, _)| present.contains(&(record.partition, *memory)));
+            let hits = record.hits.iter().filter(|hit| present.contains(&(record.partition, hit.memory)));
             values
                 .push_bind(record.partition.0)
                 .push_bind(record.id.0)
@@ -92,19 +91,37 @@ impl AccessLog for SqlStore {
         .map_err(unavailable)?;
         records(partition, &rows)
     }
+
+    async fn recall_record(
+        &self,
+        partition: PartitionId,
+        id: RecallId,
+    ) -> Result<Option<RecallRecord>, StoreError> {
+        let row = sqlx::query(
+            "SELECT id, recalled_us, session_key, hits FROM recalls WHERE partition_id = $1 AND id = $2",
+        )
+        .bind(partition.0)
+        .bind(id.0)
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        row.map(|row| record(partition, &row)).transpose()
+    }
 }
 
 fn records(partition: PartitionId, rows: &[Row]) -> Result<Vec<RecallRecord>, StoreError> {
-    readable(rows, |row| {
-        let at = Reader { row, table: "recalls" };
-        let hits: Vec<u8> = at.get(3, "hits")?;
-        Ok(RecallRecord {
-            id: RecallId(at.get(0, "id")?),
-            partition,
-            recalled_at: at.time(1, "recalled_us")?,
-            session: at.name(2, "session_key")?,
-            hits: unpack_hits(&hits),
-        })
+    readable(rows, |row| record(partition, row))
+}
+
+fn record(partition: PartitionId, row: &Row) -> Result<RecallRecord, StoreError> {
+    let at = Reader { row, table: "recalls" };
+    let packed: Vec<u8> = at.get(3, "hits")?;
+    Ok(RecallRecord {
+        id: RecallId(at.get(0, "id")?),
+        partition,
+        recalled_at: at.time(1, "recalled_us")?,
+        session: at.name(2, "session_key")?,
+        hits: unpack_hits(&packed).ok_or_else(|| at.corrupt("hits", "has a part of a hit"))?,
     })
 }
 
@@ -116,7 +133,7 @@ async fn present(
 ) -> Result<HashSet<(PartitionId, MemoryId)>, StoreError> {
     let mut named: BTreeMap<PartitionId, BTreeSet<MemoryId>> = BTreeMap::new();
     for record in records {
-        named.entry(record.partition).or_default().extend(record.hits.iter().map(|(memory, _)| *memory));
+        named.entry(record.partition).or_default().extend(record.hits.iter().map(|hit| hit.memory));
     }
     let mut present = HashSet::new();
     for (partition, ids) in named {

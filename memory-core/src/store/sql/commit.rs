@@ -215,8 +215,7 @@ impl<'a> WriteTransaction<'_, 'a> {
         known: Option<PartitionId>,
         set: &ChangeSet,
     ) -> Result<Option<Refusal>, StoreError> {
-        let last_seq = known.map_or(0, |partition| self.counters.of(partition).last_seq);
-        if set.prepared_at.is_some_and(|prepared_at| prepared_at != last_seq) {
+        if !self.is_up_to_date(known, set).await? {
             return Ok(Some(Refusal::Outdated));
         }
         if let Some(erasure) = &set.erases_owner {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::grant_events;
 use super::idempotency::created_from_json;
 use super::jobs::{JOB_COLUMNS, read_job};
-use super::packed_hits::is_packed;
+use super::packed_hits::unpack_hits;
 use super::rows::{
     self, Reader, SESSION_COLUMNS, TURN_COLUMNS, VERSION_COLUMNS, forgotten_columns, memory_columns,
 };
@@ -138,7 +138,7 @@ pub(super) const DECODED: &[Decoded] = &[
         |row| {
             let at = Reader { row, table: "recalls" };
             let hits: &[u8] = at.get(0, "hits")?;
-            if !is_packed(hits) {
+            if unpack_hits(hits).is_none() {
                 return Err(at.corrupt("hits", "has a part of a hit"));
             }
             at.name(4, "session_key")?;

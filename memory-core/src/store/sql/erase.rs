@@ -245,9 +245,9 @@ impl WriteTransaction<'_, '_> {
         // An entry that cannot be decoded stays: it holds ids and scores alone, and expires with the log.
         let entries: Vec<(Uuid, Vec<u8>)> = readable_tuples(&rows, "recalls")?;
         for (id, packed) in entries {
-            let mut hits = unpack_hits(&packed);
+            let mut hits = unpack_hits(&packed).unwrap_or_default();
             let before = hits.len();
-            hits.retain(|(memory, _)| !erased.contains(memory));
+            hits.retain(|hit| !erased.contains(&hit.memory));
             if hits.len() < before {
                 sqlx::query("UPDATE recalls SET hits = $3 WHERE partition_id = $1 AND id = $2")
                     .bind(partition.0)

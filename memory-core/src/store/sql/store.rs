@@ -18,6 +18,7 @@ mod erase;
 mod erased_identities;
 mod erasure_closure;
 mod failure;
+mod feedback;
 mod filtered;
 mod forgettings;
 mod given_grants;

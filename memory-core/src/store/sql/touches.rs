@@ -19,6 +19,31 @@ use crate::store::ChangeOp;
 pub(super) type Changed = BTreeMap<MemoryId, u32>;
 
 impl WriteTransaction<'_, '_> {
+    /// True if nothing but touches was committed to the partition since the set was prepared. They change nothing that a
+    /// version has, and with a use at every recall a set that takes long to prepare would never be written.
+    pub(super) async fn is_up_to_date(
+        &mut self,
+        known: Option<PartitionId>,
+        set: &ChangeSet,
+    ) -> Result<bool, StoreError> {
+        let Some(prepared_at) = set.prepared_at else { return Ok(true) };
+        let last_seq = known.map_or(0, |partition| self.counters.of(partition).last_seq);
+        let (Some(partition), Some(entries @ 1..)) = (known, last_seq.checked_sub(prepared_at)) else {
+            return Ok(last_seq == prepared_at);
+        };
+        self.flush().await?;
+        let touches: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM changes WHERE partition_id = $1 AND seq > $2 AND op = $3",
+        )
+        .bind(partition.0)
+        .bind(prepared_at.cast_signed())
+        .bind(ChangeOp::Touch.code())
+        .fetch_one(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
+        Ok(touches.unsigned_abs() == entries)
+    }
+
     /// Changes the retention of memories, and returns those that changed. Each has one entry in the change log, with its
     /// present version.
     pub(super) async fn touch(
@@ -27,6 +52,7 @@ impl WriteTransaction<'_, '_> {
         set: &ChangeSet,
     ) -> Result<Vec<MemoryId>, StoreError> {
         if set.touches.is_empty()
+            && set.feedback.is_empty()
             && set.pins.is_empty()
             && set.forgettings.is_empty()
             && set.rememberings.is_empty()
@@ -34,7 +60,9 @@ impl WriteTransaction<'_, '_> {
             return Ok(Vec::new());
         }
         self.flush().await?;
-        let mut changed = self.record_uses(partition, &set.touches).await?;
+        let mut touches = set.touches.clone();
+        touches.extend(self.raise_outcomes(partition, &set.feedback).await?);
+        let mut changed = self.record_uses(partition, &touches).await?;
         let pins: BTreeMap<MemoryId, bool> = set.pins.iter().map(|pin| (pin.memory, pin.pinned)).collect();
         for is_pinned in [true, false] {
             let ids: Vec<MemoryId> =

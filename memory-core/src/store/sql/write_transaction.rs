@@ -1,4 +1,4 @@
-//! State of one write transaction. The files that write (`commit`, `append`, `partitions`, `versions`, `touches`, `erase`,
+//! State of one write transaction. The files that write (`commit`, `append`, `partitions`, `versions`, `touches`, `feedback`, `erase`,
 //! `links`, `groups`, `thinking_queue`, `idempotency`, `identities`, `erased_identities`, `recognised_restorations`, `restore`, `complete`, `consolidation`) extend it with methods; it names none of them.
 
 use std::collections::HashMap;

@@ -9,7 +9,7 @@ use crate::domain::memory::{DocumentName, Kind};
 use crate::domain::turn::Session;
 use crate::store::{RecallRecord, Store};
 use crate::testing::START;
-use crate::testing::fixtures::{Fixtures, name, owner};
+use crate::testing::fixtures::{Fixtures, hit, name, owner};
 
 /// The set, with a request for digests at every fourth turn.
 fn asking(fixtures: &Fixtures, mut set: ChangeSet) -> ChangeSet {
@@ -143,7 +143,7 @@ pub async fn recalls_of_a_session_go_with_it(store: &dyn Store) {
         partition,
         session: key.map(name),
         recalled_at: START,
-        hits: vec![(memory, 0.5)],
+        hits: vec![hit(memory, 0.5)],
     };
     let records = [note(Some("s"), kept), note(None, kept), note(Some("later"), kept), note(Some("s"), kept)];
     store.record_recalls(&records, 10).await.unwrap();

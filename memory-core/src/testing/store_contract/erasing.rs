@@ -6,7 +6,7 @@ use crate::domain::derivation::Source;
 use crate::domain::id::{MemoryId, RecallId, TenantId};
 use crate::store::{RecallRecord, Store};
 use crate::testing::START;
-use crate::testing::fixtures::{Fixtures, owner, revised};
+use crate::testing::fixtures::{Fixtures, hit, owner, revised};
 
 /// Erasing a turn erases the memories derived from it, transitively, for inputs that were evidence or only in the
 /// context, and for the turn or its memory as the source.
@@ -88,7 +88,7 @@ pub async fn erasure_leaves_no_trace(store: &dyn Store) {
     let kept = commit(store, &fixtures.adding(&ann, vec![fixtures.fact("kept")])).await.created.memories[0];
     let (partition, ids) = (appended.partition, appended.created.memories.clone());
     let id = RecallId(fixtures.id());
-    let hits = vec![(ids[0], 0.75), (kept, 0.5), (ids[1], 0.25)];
+    let hits = vec![hit(ids[0], 0.75), hit(kept, 0.5), hit(ids[1], 0.25)];
     store
         .record_recalls(&[RecallRecord { id, partition, session: None, recalled_at: START, hits }], 10)
         .await
@@ -98,17 +98,17 @@ pub async fn erasure_leaves_no_trace(store: &dyn Store) {
     commit(store, &fixtures.erasing(&ann, vec![ids[1]])).await;
     assert_eq!(store.sessions(partition, 0, 10).await.unwrap(), []);
     assert_eq!(store.session(TenantId::DEFAULT, appended.created.session.unwrap()).await.unwrap(), None);
-    assert_eq!(store.recalls(partition, 10).await.unwrap()[0].hits, [(kept, 0.5)]);
+    assert_eq!(store.recalls(partition, 10).await.unwrap()[0].hits, [hit(kept, 0.5)]);
     let late = RecallRecord {
         id: RecallId(fixtures.id()),
         partition,
         session: None,
         recalled_at: START,
-        hits: vec![(ids[0], 1.0), (kept, 0.5)],
+        hits: vec![hit(ids[0], 1.0), hit(kept, 0.5)],
     };
     store.record_recalls(&[late], 10).await.unwrap();
     let hits = store.recalls(partition, 1).await.unwrap()[0].hits.clone();
-    assert_eq!(hits, [(kept, 0.5)], "a note that comes late brings nothing back");
+    assert_eq!(hits, [hit(kept, 0.5)], "a note that comes late brings nothing back");
     let new_session = commit(store, &fixtures.saying(&ann, "s", &["c"])).await.appended.unwrap();
     assert_eq!(
         (new_session.session_ordinal, new_session.first_seq),

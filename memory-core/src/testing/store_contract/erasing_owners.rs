@@ -9,7 +9,7 @@ use crate::domain::memory::Visibility;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::store::{DetachedStep, RecallRecord, SharedPartitions, Store, Usage, UsageEntry};
 use crate::testing::START;
-use crate::testing::fixtures::{Fixtures, keyed_request, link, name, owner};
+use crate::testing::fixtures::{Fixtures, hit, keyed_request, link, name, owner};
 
 /// Erasure of an owner as it is.
 async fn erasing(store: &dyn Store, fixtures: &Fixtures, owner: &Owner) -> ChangeSet {
@@ -34,7 +34,7 @@ async fn rich(store: &dyn Store, fixtures: &Fixtures, who: &Owner) -> PartitionI
     keyed.idempotency = Some(keyed_request(Operation::AddMemories, "rich", 9));
     commit(store, &keyed).await;
     commit(store, &fixtures.adding(who, vec![fixtures.document("n", "k", "two")])).await;
-    let hits = vec![(said.created.memories[0], 0.5)];
+    let hits = vec![hit(said.created.memories[0], 0.5)];
     let recall = RecallRecord {
         id: RecallId(fixtures.id()),
         partition: said.partition,

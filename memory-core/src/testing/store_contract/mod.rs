@@ -10,6 +10,7 @@ pub mod deriving;
 pub mod embedding_later;
 pub mod erasing;
 pub mod erasing_owners;
+pub mod feeding_back;
 pub mod filtering;
 pub mod forgetting;
 pub mod granting;
@@ -74,12 +75,14 @@ macro_rules! store_contract {
                 a_touch_records_a_use_without_a_version, touches_of_what_is_not_there_are_skipped,
                 touches_agree_with_other_writes_of_their_set, the_same_touch_again_changes_nothing,
                 uses_of_one_set_are_recorded_in_the_order_of_their_times;
+            feeding_back: feedback_is_written_to_the_log_and_recorded_as_a_use_once,
+                feedback_on_what_is_not_in_the_log_is_skipped, a_recall_is_read_by_its_id;
             forgetting: a_forgotten_memory_is_listed_and_restored_as_it_was, a_pinned_memory_is_not_forgotten,
                 a_record_of_forgetting_is_replaced_by_another_effect_alone,
                 records_of_forgetting_go_with_their_memory, retention_is_read_in_pages,
                 a_replacing_document_is_learned_anew_and_keeps_its_pin;
             undoing: versions_are_found_by_their_job, an_undo_restores_what_was_and_erases_what_was_created,
-                an_undo_takes_back_what_was_changed_since, an_undo_keeps_memories_revised_with_its_creations_in_view,
+                an_undo_takes_back_what_was_changed_since, an_undo_is_not_outdated_by_uses, an_undo_keeps_memories_revised_with_its_creations_in_view,
                 a_present_version_is_not_retracted, partitions_of_a_job_and_the_order_of_versions_are_found;
             filtering: a_filter_selects_what_the_reference_lets_pass, filtered_pages_cover_every_match_once,
                 a_partition_that_is_not_there_matches_nothing;

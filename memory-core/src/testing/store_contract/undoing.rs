@@ -12,7 +12,7 @@ use crate::domain::undo::{BuiltOn, MadeVersion, Undo, VersionId};
 use crate::memories::{Named, plan_undo};
 use crate::store::Store;
 use crate::testing::START;
-use crate::testing::fixtures::{Fixtures, link, name, owner, revised, rows};
+use crate::testing::fixtures::{Fixtures, link, name, owner, revised, rows, touch};
 
 async fn made_by(store: &dyn Store, partition: PartitionId, job: JobId) -> Vec<MadeVersion> {
     let mut made: Vec<MadeVersion> = Vec::new();
@@ -142,6 +142,41 @@ pub async fn an_undo_restores_what_was_and_erases_what_was_created(store: &dyn S
         "provenance survives an undo"
     );
     log_is_sound(store, done.partition).await;
+}
+
+/// Uses, pins and records of forgetting change nothing that an undo depends on: it is not refused for them, and is for any other
+/// change, also one between touches or in the same transaction.
+pub async fn an_undo_is_not_outdated_by_uses(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let created = commit(store, &fixtures.adding(&ann, vec![fixtures.fact("a"), fixtures.fact("b")])).await;
+    let (partition, ids) = (created.partition, created.created.memories);
+    let prepared_at = store.last_change(partition).await.unwrap();
+    let prepared = |set: ChangeSet| ChangeSet { prepared_at: Some(prepared_at), ..set };
+    for days in 1..=3 {
+        let touches = ids.iter().map(|id| touch(*id, days)).collect();
+        commit(store, &fixtures.touching(&ann, touches)).await;
+    }
+    assert_eq!(store.last_change(partition).await.unwrap(), prepared_at + 6);
+    let tag = |id| async move {
+        let memory = present(store, id).await;
+        let mut edit = revised(&memory, None);
+        edit.memory.tags = vec![name("undone")];
+        edit
+    };
+    let undo = prepared(fixtures.revising(&ann, tag(ids[0]).await));
+    let used = present(store, ids[0]).await.strength;
+    let together = [undo.clone(), fixtures.touching(&ann, vec![touch(ids[1], 4)]), undo];
+    let answers = store.commit(&together).await.unwrap();
+    assert!(matches!(answers[..], [Ok(_), Ok(_), Err(Refusal::Outdated)]), "{answers:?}");
+    assert_eq!((present(store, ids[0]).await.strength, present(store, ids[0]).await.version), (used, 2));
+    let later = prepared(fixtures.revising(&ann, tag(ids[1]).await));
+    assert_eq!(answer(store, &later).await, Err(Refusal::Outdated), "another change lies between");
+    let nowhere = ChangeSet { prepared_at: Some(1), ..fixtures.touching(&owner("nobody"), Vec::new()) };
+    assert_eq!(answer(store, &nowhere).await, Err(Refusal::Outdated));
+    let ahead = ChangeSet { prepared_at: Some(1_000), ..fixtures.touching(&ann, vec![touch(ids[1], 5)]) };
+    assert_eq!(answer(store, &ahead).await, Err(Refusal::Outdated), "of another store");
+    log_is_sound(store, partition).await;
 }
 
 /// A memory changed after the job is named as a dependent and taken back with it; an erased one is nothing to take

@@ -7,7 +7,7 @@ use crate::domain::id::{JobId, MemoryId, PartitionId, RecallId, TenantId};
 use crate::domain::job::Job;
 use crate::store::{RecallRecord, Store};
 use crate::testing::START;
-use crate::testing::fixtures::{Fixtures, owner, recipe, revised, rows};
+use crate::testing::fixtures::{Fixtures, hit, owner, recipe, revised, rows};
 
 /// Each partition keeps its newest records, up to the limit, and they are read newest first.
 pub async fn recalls_are_bounded_per_partition(store: &dyn Store) {
@@ -23,7 +23,7 @@ pub async fn recalls_are_bounded_per_partition(store: &dyn Store) {
         partition,
         session: None,
         recalled_at: START.plus_micros(minute),
-        hits: vec![(memory, 0.1 * 3.0)],
+        hits: vec![hit(memory, 0.1 * 3.0)],
     };
     let of_ann: Vec<RecallRecord> = (0..7).map(|minute| note(partitions[0], minute)).collect();
     let of_bob = note(partitions[1], 9);

@@ -118,7 +118,7 @@ async fn recalled(
     queued: &[PendingTurn],
 ) -> Result<Vec<Vec<String>>, Error> {
     let recalls = store.recalls(partition, RECALLS_IN_VIEW).await?;
-    let hits = |recall: &RecallRecord| recall.hits.iter().map(|(memory, _)| *memory).collect::<Vec<_>>();
+    let hits = |recall: &RecallRecord| recall.hits.iter().map(|hit| hit.memory).collect::<Vec<_>>();
     let mut ids: Vec<MemoryId> = recalls.iter().flat_map(hits).collect();
     ids.sort_unstable();
     ids.dedup();

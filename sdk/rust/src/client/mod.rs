@@ -16,6 +16,7 @@ mod retry;
 mod streams;
 mod thinking;
 mod transport;
+mod uses;
 mod working_memory;
 mod writes;
 

@@ -27,6 +27,7 @@ mod server;
 mod thinking;
 mod timezone;
 mod undo;
+mod uses;
 mod working_memory;
 
 pub use archive::*;
@@ -49,6 +50,7 @@ pub use server::*;
 pub use thinking::*;
 pub use timezone::*;
 pub use undo::*;
+pub use uses::*;
 pub use working_memory::*;
 
 /// Reads `null` as the default of a field that is not an `Option`.

@@ -84,6 +84,10 @@ pub struct RecallRequest {
     /// the partner are hidden. Default: nobody, and nothing is hidden for its audience, which is the owner's own view.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partner: Option<String>,
+    /// True to record the recall as a use of the memories that it returns (`docs/USES.md`), false not to; true needs the right to
+    /// write. Default: true, but false with `now`, and for a caller without the right to write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reinforce: Option<bool>,
 }
 
 fn is_false(value: &bool) -> bool {

@@ -14,7 +14,9 @@ use engrain::wire;
 use uuid::Uuid;
 
 pub(super) use grants::{GiveArgs, GrantCommand, GrantListArgs};
-pub(super) use query::{FilterArg, ListArgs, RecallArgs, ShowArgs, WorkingMemoryArgs};
+pub(super) use query::{
+    FadingArgs, FilterArg, ListArgs, RecallArgs, RetentionArgs, ShowArgs, WorkingMemoryArgs,
+};
 pub(super) use scope::ScopeArgs;
 pub(super) use thinking::{AuditArgs, DigestsArgs, ProfileArgs, TimezoneArgs};
 pub(super) use undo::{UndoArgs, UndoCommand};
@@ -80,6 +82,10 @@ pub(super) enum Command {
     Digests(DigestsArgs),
     /// Show the working memory of a session
     WorkingMemory(WorkingMemoryArgs),
+    /// Show the forgetting curve of a memory, its uses, and when it fades
+    Retention(RetentionArgs),
+    /// List memories that are about to fade and are worth refreshing
+    Fading(FadingArgs),
     /// Count junk, duplicate, looping and unsupported facts
     Audit(AuditArgs),
     /// Show or set the time zone in which the days of an owner are counted

@@ -26,7 +26,7 @@ fn operations(document: &Value) -> Vec<(String, &Value)> {
 }
 
 /// Every operation of the API.
-const OPERATIONS: [&str; 60] = [
+const OPERATIONS: [&str; 64] = [
     "POST /v1/turns",
     "POST /v1/memories",
     "POST /v1/memories/list",
@@ -42,6 +42,10 @@ const OPERATIONS: [&str; 60] = [
     "GET /v1/graph/export",
     "POST /v1/recall",
     "POST /v1/recall/why-not",
+    "GET /v1/recalls/{id}",
+    "POST /v1/recalls/{id}/feedback",
+    "GET /v1/fading",
+    "GET /v1/memories/{id}/retention",
     "POST /v1/grants",
     "GET /v1/grants",
     "GET /v1/grants/{id}",
