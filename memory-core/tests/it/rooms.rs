@@ -23,7 +23,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("error", &["domain", "model", "store", "index"]),
     ("jobs", &["domain", "store", "error"]),
     ("field_checks", &["domain", "limits", "error"]),
-    ("scope", &["domain", "store", "index", "error", "engine"]),
+    ("scope", &["domain", "retention", "store", "index", "error", "engine"]),
     ("indexing", &["domain", "text", "model", "store", "index", "error", "jobs", "engine"]),
     (
         "remember",
@@ -36,6 +36,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "domain",
             "text",
             "limits",
+            "retention",
             "model",
             "store",
             "index",
