@@ -16,7 +16,7 @@ use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions, SegmentO
 use memory_core::limits::Limits;
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::recall::settings::RecallSettings;
-use memory_core::retention::{MemoryBankPaper, Policy};
+use memory_core::retention::Policy;
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::testing::rng::Rng;
 use memory_core::testing::{CALLER, fact, memories, question, user};
@@ -51,7 +51,7 @@ async fn open(directory: &Path, with_segments: bool) -> Result<Arc<Engine>, Box<
         threads: 2,
         inline_rows: EmbeddedIndexOptions::INLINE_ROWS,
     };
-    let curve = Arc::new(MemoryBankPaper);
+    let curve = Arc::new(Policy::default());
     let segments = SegmentOptions {
         folder: directory.join("segments"),
         budget_bytes: 8 << 30,

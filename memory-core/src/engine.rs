@@ -52,7 +52,8 @@ pub struct Parts {
     pub recall: RecallSettings,
     /// Settings of thinking, with its language models.
     pub thinking: ThinkingSettings,
-    /// Forgetting policy of owners that have none of their own. The index has its curve.
+    /// Forgetting policy of owners that have none of their own. An index whose rows hold the decay of the same policy answers
+    /// fastest.
     pub forgetting: Policy,
 }
 

@@ -10,7 +10,7 @@ use memory_core::domain::id::PartitionId;
 use memory_core::domain::time::Timestamp;
 use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
 use memory_core::index::{Index, View};
-use memory_core::retention::MemoryBankPaper;
+use memory_core::retention::Policy;
 use memory_core::testing::corpus;
 use memory_core::testing::memory_source::MemorySource;
 use memory_core::testing::rng::Rng;
@@ -35,7 +35,7 @@ async fn told_and_taken(partitions: i64, memories: u128) -> (usize, usize) {
         threads: 1,
         inline_rows: EmbeddedIndexOptions::INLINE_ROWS,
     };
-    let index = EmbeddedIndex::new(source, Arc::new(MemoryBankPaper), options);
+    let index = EmbeddedIndex::new(source, Arc::new(Policy::default()), options);
     let view = View::present(Timestamp::from_micros(0));
     let region = Region::new(ALLOCATOR);
     for partition in 1..=partitions {

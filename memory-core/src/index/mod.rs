@@ -5,6 +5,7 @@
 //! and every rank here is of memories. `docs/adding/index.md` says how another implementation is added.
 
 pub mod embedded;
+mod forgetting;
 mod view;
 
 use std::fmt::Debug;
@@ -17,6 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::zone::UtcOffset;
 use crate::store::{Indexed, Retained, StoreError};
 
+pub use forgetting::Forgetting;
 pub use view::{Hidden, Opened, ValidTime, View};
 
 /// An index did not answer. All callers that wait for one load get its error.
@@ -118,7 +120,7 @@ pub struct DenseScore {
     pub score: f32,
     /// The cosine.
     pub similarity: f32,
-    /// Retention at the query's time, 0 to 1.
+    /// Retention at the query's time, 0 to 1. Where it has no weight it is that of the row, whatever the policy of the view.
     pub retention: f32,
 }
 
@@ -188,6 +190,8 @@ pub struct Association {
 pub struct Inspection {
     /// True if it has expired by the query's time.
     pub expired: bool,
+    /// True if the view hides it because it is forgotten.
+    pub forgotten: bool,
     /// True if its owner shares it or the query names the owner.
     pub visible: bool,
     /// True if it passes the filter.
@@ -212,6 +216,7 @@ impl Inspection {
             (Hidden::NotForPartner, !self.told),
             (Hidden::NotRecorded, !self.recorded),
             (Hidden::Expired, self.expired),
+            (Hidden::Forgotten, self.forgotten),
             (Hidden::NotValid, !self.valid),
             (Hidden::Filtered, !self.passes_filter),
         ];

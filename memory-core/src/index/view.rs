@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::forgetting::Forgetting;
 use crate::domain::digest::Level;
 use crate::domain::filter::Filter;
 use crate::domain::grant::Selection;
@@ -34,6 +35,9 @@ pub struct View {
     /// Conversation partner: memories with an audience that does not name the partner are hidden. `None` for the owner's
     /// own view.
     pub partner: Option<Name>,
+    /// Forgetting: the policy of the partition's owner, as the query changes it. `None` for the policy of the index, under which
+    /// nothing is hidden.
+    pub forgetting: Option<Forgetting>,
 }
 
 /// Memories of an owner that are visible to a query which does not name it.
@@ -87,6 +91,8 @@ pub enum Hidden {
     NotRecorded,
     /// It has expired.
     Expired,
+    /// It is forgotten.
+    Forgotten,
     /// It is not valid at the valid time.
     NotValid,
     /// It does not pass the filter.
@@ -120,6 +126,7 @@ impl View {
             valid: ValidTime::present(now),
             known_at: None,
             partner: None,
+            forgetting: None,
         }
     }
 
@@ -131,6 +138,11 @@ impl View {
         }
     }
 
+    /// True if a memory is hidden because it is forgotten. That belongs to the memory and not to a version.
+    fn forgets(&self, memory: &Memory) -> bool {
+        self.forgetting.as_ref().is_some_and(|forgetting| forgetting.hides(memory, self.now))
+    }
+
     /// The first rule that hides this version of a memory; `None` if it is visible. Under a record time the version must
     /// be the one of that time.
     pub fn hides(&self, memory: &Memory) -> Option<Hidden> {
@@ -139,6 +151,7 @@ impl View {
             (Hidden::NotForPartner, !memory.may_be_told_to(self.partner.as_ref())),
             (Hidden::NotRecorded, self.known_at.is_some_and(|known_at| memory.created_at > known_at)),
             (Hidden::Expired, memory.expires_at.is_some_and(|at| at <= self.now)),
+            (Hidden::Forgotten, self.forgets(memory)),
             (Hidden::NotValid, self.valid.hides(memory)),
             (Hidden::Filtered, !self.filter.matches(memory) || self.hides_digests && Level::is_one(memory)),
         ];

@@ -1,5 +1,5 @@
-//! Looking after single memories: list, show, edit, erase, undo; their retention, and those that are about to fade. An edit is a new version; an erasure takes everything that
-//! carries a trace of the memory with it.
+//! Looking after single memories: list, show, edit, erase, undo; their retention, and those that are about to fade. An edit is a
+//! new version; an erasure takes everything that carries a trace of the memory with it.
 
 mod edit;
 mod edit_locks;

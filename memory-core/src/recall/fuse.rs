@@ -206,7 +206,6 @@ fn explained(
         let rank = u32::try_from(all.iter().filter(is_better).count() + 1).unwrap_or(u32::MAX);
         Some(SignalScore { name: *name, score, rank, weight: fusion_weight(*name, weights), contribution })
     });
-    let has_retention = weights.retention > 0.0;
     Fused {
         partition: *partition,
         memory: candidate.memory,
@@ -214,7 +213,7 @@ fn explained(
         explain: Explanation {
             signals: signals.collect(),
             best_span: Some(candidate.best_span),
-            retention: candidate.dense.filter(|_| has_retention).map(|dense| dense.retention),
+            retention: None,
         },
         position: candidate.position,
     }

@@ -17,6 +17,7 @@ mod digests;
 pub(crate) mod excerpt;
 mod faces;
 mod feedback;
+mod forgetting;
 mod fuse;
 mod granted;
 mod graph;
@@ -149,7 +150,8 @@ impl Engine {
         };
         let context =
             debug_span!("assemble").in_scope(|| self.context(request.budget_tokens, &fused, &shown));
-        let memories = self.fitted(fused, loaded, &needs, (&granted, &covered));
+        let mut memories = self.fitted(fused, loaded, &needs, (&granted, &covered));
+        self.explain_forgetting(&request, &targets, &mut memories);
         let reads = granted.reads(memories.iter().map(|one| one.memory.id), &context);
         timings.total = began.elapsed();
         timings.assemble = timings.total.saturating_sub(timings.embed + timings.search + timings.rerank);
@@ -210,11 +212,12 @@ impl Engine {
         let limit = u32::try_from(self.candidates_to_load(request)).unwrap_or(u32::MAX);
         let settings = &self.recall_settings;
         let candidates = limit.saturating_mul(settings.candidates_per_result).max(settings.least_candidates);
+        let weights = self.scan_weights(request, &view);
         IndexQuery {
             vector,
             text: request.query.as_str().into(),
             view,
-            weights: settings.weights.with(request.weights).of_scan(),
+            weights,
             candidates: candidates.min(MAX_CANDIDATES) as usize,
         }
     }
@@ -332,7 +335,7 @@ impl Engine {
             let excerpt = room.fit(&mut memory.text, before, explain.best_span, needs.max_text_bytes);
             let granted = granted.of_memory(memory.id).cloned();
             let covers = covered.of_digest(memory.id);
-            Some(RecalledMemory { partition, memory, excerpt, granted, covers, score, explain })
+            Some(RecalledMemory { partition, memory, excerpt, granted, covers, forgotten: None, score, explain })
         });
         memories.collect()
     }

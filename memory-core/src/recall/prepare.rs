@@ -48,7 +48,7 @@ impl Engine {
         let began = Instant::now();
         let loads = async {
             let targets = self
-                .search_targets(caller, &request.scope, view, request.include_granted)
+                .recall_targets(caller, request, view)
                 .instrument(debug_span!("scope"));
             let targets = deadline.step(targets).await.transpose()?;
             let are_late = targets.is_none();

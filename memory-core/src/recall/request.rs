@@ -11,6 +11,7 @@ use crate::index::{ValidTime, View};
 use crate::recall::digests::chooses;
 use crate::recall::settings::RecallSettings;
 use crate::recall::signals::RequestedWeights;
+use crate::retention::CurveId;
 use crate::text::time_expressions::{self, AskedState};
 
 /// Request to recall memories.
@@ -42,7 +43,7 @@ pub struct Recall {
     pub rerank_candidates: Option<u32>,
     /// Deadline of the answer, in milliseconds from the call; `None` for no deadline.
     pub deadline_ms: Option<u32>,
-    /// Reference time for expiry, retention and time expressions, and the default valid time; `None` for the clock's.
+    /// Reference time for expiry, retention, forgetting and time expressions: uses after it do not count; and the default valid time; `None` for the clock's.
     pub now: Option<Timestamp>,
     /// Zone in which the days of the query and of the answer are counted.
     pub zone: RequestedZone,
@@ -63,6 +64,11 @@ pub struct Recall {
     /// True to record the recall as a use of the memories, false not to. `None`: it is one unless it has a reference time of
     /// its own, which replays another moment. True needs the right to write.
     pub reinforce: Option<bool>,
+    /// Forgetting curve under which retention is evaluated, for the ranking and for what is forgotten; `None` for that of the
+    /// owner's policy. The factors and the effect are those of the policy in any case.
+    pub curve: Option<CurveId>,
+    /// True to return also forgotten memories, marked as such.
+    pub include_forgotten: bool,
 }
 
 impl Recall {
@@ -85,6 +91,7 @@ impl Recall {
             valid,
             known_at: self.as_of.known_at,
             partner: self.partner.clone(),
+            forgetting: None,
         }
     }
 

@@ -8,6 +8,7 @@ use crate::index::Exactness;
 pub use crate::recall::excerpt::Excerpt;
 use crate::recall::signals::SignalName;
 use crate::store::RecallHit;
+use crate::retention::{CurveId, ForgottenNow};
 use crate::text::time_expressions::Days;
 
 /// Result of a recall.
@@ -74,6 +75,9 @@ pub struct RecalledMemory {
     /// Memories that a digest covers; `None` for one that is no digest, was written by its owner, is read as of another record
     /// time, or belongs to an owner that the scope does not name.
     pub covers: Option<Covers>,
+    /// Set for a memory that is forgotten at the reference time, under a policy that hides no such memories or in a recall that
+    /// includes them.
+    pub forgotten: Option<ForgottenNow>,
     /// Score that decides the rank. A memory that comes back only with one that it contradicts has that one's score.
     pub score: f32,
     /// Breakdown of the score.
@@ -121,8 +125,23 @@ pub struct Explanation {
     pub signals: Vec<SignalScore>,
     /// Best-matching span of the text, as a byte range.
     pub best_span: Option<(u32, u32)>,
-    /// Retention at the reference time, 0 to 1; `None` where it had no weight.
-    pub retention: Option<f32>,
+    /// Retention at the reference time; `None` where it has no weight, nothing can be forgotten and the request names no curve.
+    pub retention: Option<RetentionDetail>,
+}
+
+/// Retention of a memory under the curve of a recall, with all that it follows from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetentionDetail {
+    /// Retention R at the reference time, 0 to 1; 1 for a pinned memory. The scan computes it in single precision.
+    pub retention: f64,
+    /// Strength S as the curve defines it ([`State::strength`](crate::retention::State)), in days unless the curve says otherwise.
+    pub strength: f64,
+    /// Time t since the last refresh, in days.
+    pub elapsed_days: f64,
+    /// Forgetting curve.
+    pub curve: CurveId,
+    /// Threshold u of the memory, 0 to 1: it is forgotten while R is below it, where the policy has an effect.
+    pub threshold: f64,
 }
 
 /// Score of one signal for one memory.
@@ -240,6 +259,8 @@ pub enum Verdict {
     NotInScope,
     /// The memory had expired.
     Expired,
+    /// The memory was forgotten at the reference time.
+    Forgotten,
     /// The memory is not shared, and the request did not name its owner.
     NotVisible,
     /// The memory was not valid at the valid time.

@@ -24,14 +24,8 @@ impl Engine {
         let vector = self.query_vector(&request, &Deadline::NONE).await?.unwrap_or_default();
         request.vector = vector.as_deref().map(<[f32]>::to_vec);
         let recalled = self.recall_without_access_log(caller, request.clone(), now).await?;
-        let targets = self
-            .search_targets(
-                caller,
-                &request.scope,
-                &request.view(now, &self.zone_of_request(caller, &request), &self.recall_settings),
-                request.include_granted,
-            )
-            .await?;
+        let view = request.view(now, &self.zone_of_request(caller, &request), &self.recall_settings);
+        let targets = self.recall_targets(caller, &request, &view).await?;
         for (partition, view) in &targets.partitions {
             let query = self.index_query(&request, vector.clone(), view.clone());
             let Some(inspection) = self.index.inspect(*partition, memory, &query).await? else { continue };
@@ -40,7 +34,7 @@ impl Engine {
             self.activate(&targets, &searched, &mut scoring, &Deadline::NONE).await?;
             let order = fuse::fuse(&searched.candidates, &scoring, usize::MAX);
             let rank = order.iter().position(|one| one.memory == memory);
-            let scored = match rank.and_then(|rank| order.get(rank)) {
+            let mut scored = match rank.and_then(|rank| order.get(rank)) {
                 Some(one) => one.clone(),
                 None => fuse::fuse_alone(&searched.candidates, &(*partition, inspection.candidate), &scoring),
             };
@@ -49,6 +43,9 @@ impl Engine {
                 // Scores and spans tell of the content of a memory that is not the caller's to see.
                 return Ok(unscored(verdict(hidden, memory, &recalled), &recalled));
             }
+            let stored = self.store.memories(*partition, &[memory]).await?;
+            scored.explain.retention =
+                stored.first().and_then(|memory| self.retention_detail(&request, view, memory));
             return Ok(WhyNot {
                 verdict: verdict(hidden, memory, &recalled),
                 rank: rank.and_then(|rank| u32::try_from(rank + 1).ok()),
@@ -102,6 +99,7 @@ fn verdict(hidden: Option<Hidden>, memory: MemoryId, recalled: &Recalled) -> Ver
         Some(Hidden::NotForPartner) => Verdict::NotForPartner,
         Some(Hidden::NotRecorded) => Verdict::NotRecorded,
         Some(Hidden::Expired) => Verdict::Expired,
+        Some(Hidden::Forgotten) => Verdict::Forgotten,
         Some(Hidden::NotValid) => Verdict::NotValid,
         Some(Hidden::Filtered) => Verdict::Filtered,
         None => Verdict::Outranked,

@@ -205,9 +205,14 @@ impl Policy {
 
     /// Trace of a memory under this policy.
     pub fn trace<'a>(&self, kind: Kind, strength: &'a Strength) -> Trace<'a> {
-        let gain = self.importance_gain.powf(2.0 * strength.importance.clamp(0.0, 1.0) - 1.0);
-        let factor = f64::from(strength.strength) * self.initial_strengths.of(kind) * gain;
+        let factor = self.factor(kind, strength.importance, strength.strength);
         Trace { initial_strength: factor, ..Trace::of(strength) }
+    }
+
+    /// Factor on the strength that the curve gives to a new memory, from that of the memory itself.
+    pub fn factor(&self, kind: Kind, importance: f64, strength: f32) -> f64 {
+        let gain = self.importance_gain.powf(2.0 * importance.clamp(0.0, 1.0) - 1.0);
+        f64::from(strength) * self.initial_strengths.of(kind) * gain
     }
 
     /// Moment from which the memory is forgotten because it has faded: the first at which its retention is below its fixed

@@ -51,6 +51,11 @@ impl<V: OwnerValue> OwnerSettings<V> {
         Ok(Self { values: RwLock::new(values), writing: Mutex::new(()) })
     }
 
+    /// True if no owner has a value.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.read().is_empty()
+    }
+
     /// Value of an owner.
     pub(crate) fn of(&self, tenant: TenantId, owner: &Owner) -> Option<V> {
         let values = self.values.read();

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::fixtures::{name, plain, rows};
 use super::rng::Rng;
 use crate::domain::filter::{Field, FieldType, Filter, Range, Scalar, Test};
+use crate::domain::forgotten::{Effect, Forgotten, Reason};
 use crate::domain::grant::Selection;
 use crate::domain::id::{GrantId, MemoryId, SessionId, TurnId};
 use crate::domain::memory::{DocumentName, Happened, Kind, Origin, Strength, Visibility};
@@ -15,8 +16,10 @@ use crate::domain::name::Name;
 use crate::domain::number::Number;
 use crate::domain::time::{Interval, Timestamp};
 use crate::domain::turn::Role;
+use crate::domain::uses::{Use, UseKind, Uses};
 use crate::domain::zone::UtcOffset;
-use crate::index::{Opened, ValidTime};
+use crate::index::{Forgetting, Opened, ValidTime};
+use crate::retention::{CurveId, Policy, Rule};
 use crate::store::Indexed;
 use crate::testing::START;
 
@@ -84,6 +87,9 @@ pub fn memory(rng: &mut Rng, number: u128) -> Indexed {
     memory.expires_at = maybe_moment(rng);
     let importance = *rng.pick(&[0.0, 0.25, 0.5, 0.9, 1.0]);
     memory.strength = Strength::new(importance, *rng.pick(&[0.5, 1.0, 4.0]), moment(rng));
+    memory.strength.pinned = rng.chance(10);
+    memory.strength.uses = if rng.chance(30) { uses(rng) } else { Uses::NONE };
+    memory.forgotten = rng.chance(15).then(|| record(rng));
     Indexed { memory, rows: rows(&text) }
 }
 
@@ -97,6 +103,42 @@ pub fn edited(rng: &mut Rng, present: &Indexed) -> Indexed {
         next.rows.clone_from(&present.rows);
     }
     next
+}
+
+/// A few uses of every kind.
+pub fn uses(rng: &mut Rng) -> Uses {
+    let mut times: Vec<Timestamp> = (0..=rng.below(4)).map(|_| moment(rng)).collect();
+    times.sort_unstable();
+    let mut uses = Uses::default();
+    for at in times {
+        uses.record(Use { at, kind: *rng.pick(&UseKind::ALL) }, 0);
+    }
+    uses
+}
+
+fn record(rng: &mut Rng) -> Forgotten {
+    let since = moment(rng);
+    Forgotten {
+        since,
+        recorded_at: since,
+        reason: *rng.pick(&Reason::ALL),
+        effect: *rng.pick(&Effect::ALL),
+        curve: CurveId::default().as_str().to_owned(),
+        retention: 0.1,
+        threshold: 0.2,
+    }
+}
+
+/// Forgetting under any curve, effect and factors.
+pub fn forgetting(rng: &mut Rng) -> Forgetting {
+    let policy = Policy {
+        curve: *rng.pick(&CurveId::ALL),
+        effect: rng.chance(70).then(|| *rng.pick(&Effect::ALL)),
+        rule: *rng.pick(&[Rule::FixedThreshold, Rule::FixedThreshold, Rule::QuotaAlone]),
+        importance_gain: *rng.pick(&[1.0, 1.0, 3.0]),
+        ..Policy::default()
+    };
+    Forgetting { policy: policy.into(), includes_forgotten: rng.chance(20) }
 }
 
 /// A text of a few words in one to three chunks; now and then without a letter, with a name, or a question.

@@ -39,7 +39,7 @@ use crate::recall::request::{AsOf, Recall, RequestedZone};
 use crate::recall::settings::RecallSettings;
 use crate::recall::signals::RequestedWeights;
 use crate::remember::request::{MemoryToRemember, RememberMemories, RememberTurns, TurnToRemember};
-use crate::retention::{MemoryBankPaper, Policy};
+use crate::retention::Policy;
 use crate::store::sql::{SqlStore, StoreOptions};
 use crate::think::settings::ThinkingSettings;
 
@@ -108,7 +108,7 @@ impl TestEngine {
         let store = Arc::new(SqlStore::open(directory, StoreOptions::default()).await?);
         let options =
             EmbeddedIndexOptions { budget_bytes, threads: 2, inline_rows: EmbeddedIndexOptions::INLINE_ROWS };
-        let index = Arc::new(EmbeddedIndex::new(store.clone(), Arc::new(MemoryBankPaper), options));
+        let index = Arc::new(EmbeddedIndex::new(store.clone(), Arc::default(), options));
         let clock = Arc::new(FrozenClock::at(START));
         let engine = Engine::start(Parts {
             store: store.clone(),
@@ -242,5 +242,7 @@ pub fn question(scope: &Scope, query: &str) -> Recall {
         include_digests: None,
         partner: None,
         reinforce: None,
+        curve: None,
+        include_forgotten: false,
     }
 }

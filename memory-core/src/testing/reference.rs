@@ -5,13 +5,14 @@ use gpu_retrieval::Weights;
 use serde_json::Value;
 
 use crate::domain::filter::{Field, Filter, Range, Scalar, Test};
+use crate::domain::forgotten::{Effect, Reason};
 use crate::domain::grant::Selection;
 use crate::domain::memory::{Kind, Memory, Visibility};
 use crate::domain::name::Name;
 use crate::domain::number::Number;
 use crate::domain::time::Timestamp;
 use crate::index::{IndexQuery, ScanWeights, View};
-use crate::retention::{Curve, MemoryBankPaper, Trace};
+use crate::retention::{Curve, Policy, Rule, threshold};
 use crate::store::Indexed;
 use crate::text::{NamedPeople, TermVector, Tokenizer};
 
@@ -24,7 +25,24 @@ pub fn sees(view: &View, memory: &Memory) -> bool {
     }
     let expired = memory.expires_at.is_some_and(|at| at <= view.now);
     let visible = !view.shared_only || is_open(view, memory);
-    !expired && visible && valid(view, memory) && told(view, memory) && passes_filter(view, memory)
+    let is_in_time = !expired && !forgotten(view, memory) && valid(view, memory);
+    is_in_time && visible && told(view, memory) && passes_filter(view, memory)
+}
+
+/// True if a view hides a memory because it is forgotten: by its retention at that moment, or by an eviction.
+pub fn forgotten(view: &View, memory: &Memory) -> bool {
+    let Some(forgetting) = view.forgetting.as_ref().filter(|one| !one.includes_forgotten) else {
+        return false;
+    };
+    let policy = &forgetting.policy;
+    if matches!(policy.effect, None | Some(Effect::Demote)) || memory.strength.pinned {
+        return false;
+    }
+    let record = memory.forgotten.as_ref();
+    let is_evicted =
+        record.is_some_and(|record| record.reason == Reason::Evicted && record.since <= view.now);
+    let retention = policy.curve.retention(&policy.trace(memory.kind, &memory.strength), view.now);
+    is_evicted || policy.rule == Rule::FixedThreshold && retention < threshold(memory.id)
 }
 
 /// True if a memory passes the filter of a view, and is no digest of a kind that it hides.
@@ -177,15 +195,29 @@ fn compare(value: &Scalar, bound: &Scalar) -> Option<std::cmp::Ordering> {
     }
 }
 
-/// The best row's fused score, and the span of that row: the first of the highest; none without a vector.
-pub fn dense(query: &IndexQuery, indexed: &Indexed) -> Option<(f32, (u32, u32))> {
+/// Retention of a memory as the score has it: by the formula of the scan if the view has the default policy, whose decay the
+/// rows hold, and no memory was used later; else by the curve, rounded.
+fn retention(query: &IndexQuery, memory: &Memory, all: &[Indexed]) -> f32 {
+    let (own, now) = (Policy::default(), query.view.now);
+    let policy = query.view.forgetting.as_ref().map_or(&own, |forgetting| &forgetting.policy);
+    let is_later = |one: &Indexed| one.memory.strength.uses.last().is_some_and(|newest| newest.at > now);
+    let trace = policy.trace(memory.kind, &memory.strength);
+    if !policy.has_retention_of(&own) || all.iter().any(is_later) {
+        return policy.curve.retention(&trace, now) as f32;
+    }
+    let decay = policy.curve.decay(&trace).unwrap_or_default();
+    let elapsed = gpu_retrieval::elapsed_us(now.as_micros(), decay.t0_us);
+    gpu_retrieval::retention(elapsed, decay.rate_per_us, decay.shape)
+}
+
+/// The best row's fused score, and the span of that row: the first of the highest; none without a vector. `all` are the
+/// memories of the partition.
+pub fn dense(query: &IndexQuery, indexed: &Indexed, all: &[Indexed]) -> Option<(f32, (u32, u32))> {
     let vector_of_query = gpu_retrieval::unit_fp16(query.vector.as_ref()?).ok()?;
-    let decay = MemoryBankPaper.decay(&Trace::of(&indexed.memory.strength)).unwrap_or_default();
-    let elapsed = gpu_retrieval::elapsed_us(query.view.now.as_micros(), decay.t0_us);
-    let retention = gpu_retrieval::retention(elapsed, decay.rate_per_us, decay.shape);
+    let retention = retention(query, &indexed.memory, all);
     let ScanWeights { similarity, retention: of_retention, importance } = query.weights;
     let weights = Weights { similarity, retention: of_retention, importance };
-    let bias = gpu_retrieval::bias(&weights, retention, decay.importance);
+    let bias = gpu_retrieval::bias(&weights, retention, indexed.memory.strength.importance as f32);
     let mut best: Option<(f32, (u32, u32))> = None;
     for row in &indexed.rows {
         let Some(vector) = &row.vector else { continue };

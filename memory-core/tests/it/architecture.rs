@@ -237,8 +237,6 @@ fn each_external_library_is_confined_to_its_folder() {
         &[
             "memory-core/src/retention/",
             "memory-core/src/testing/",
-            // Only its tests do.
-            "memory-core/src/index/embedded/partition_cache.rs",
             "server/src/wiring/mod.rs",
         ],
         "only the wiring chooses a forgetting curve",

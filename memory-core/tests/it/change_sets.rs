@@ -27,9 +27,9 @@ fn set() -> ChangeSet {
     ChangeSet::new(TenantId::DEFAULT, owner("ann"), START)
 }
 
-fn retention(answer: &Recalled, id: MemoryId) -> f32 {
+fn retention(answer: &Recalled, id: MemoryId) -> f64 {
     let hit = answer.memories.iter().find(|hit| hit.memory.id == id).unwrap();
-    hit.explain.retention.unwrap()
+    hit.explain.retention.unwrap().retention
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn a_recall_after_a_touch_uses_the_refreshed_strength() {
         test_engine.engine.recall(&CALLER, request)
     };
     let before = asking().await.unwrap();
-    assert!((retention(&before, ids[0]) - (-4.0f32).exp()).abs() < 1e-4);
+    assert!((retention(&before, ids[0]) - (-4.0f64).exp()).abs() < 1e-4);
     test_engine.engine.erase(&CALLER, ids[2], None).await.unwrap();
 
     let touches = vec![touch(ids[0], 3), touch(ids[2], 3)];
@@ -52,7 +52,7 @@ async fn a_recall_after_a_touch_uses_the_refreshed_strength() {
     let Outcome::Committed(committed) = outcome else { panic!("a set without a key") };
     assert_eq!(committed.touched, [ids[0]], "what was erased meanwhile is skipped");
     let after = asking().await.unwrap();
-    assert!((retention(&after, ids[0]) - (-0.5f32).exp()).abs() < 1e-4, "one use makes the strength 2 days");
+    assert!((retention(&after, ids[0]) - (-0.5f64).exp()).abs() < 1e-4, "one use makes the strength 2 days");
     assert_eq!(retention(&after, ids[1]), retention(&before, ids[1]));
     assert_eq!(after.memories[0].memory.id, ids[0]);
     assert_eq!(test_engine.engine.history(&CALLER, ids[0]).await.unwrap().len(), 1);

@@ -11,7 +11,7 @@ use memory_core::index::{
     Answer, Association, Exactness, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosition, Update,
     View,
 };
-use memory_core::retention::MemoryBankPaper;
+use memory_core::retention::Policy;
 use memory_core::store::Store;
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::testing::fixtures::DIMENSION;
@@ -31,7 +31,7 @@ fn inline(source: Arc<MemorySource>, budget_bytes: usize) -> Arc<dyn Index> {
     let inline_rows = EmbeddedIndexOptions::INLINE_ROWS;
     Arc::new(EmbeddedIndex::new(
         source,
-        Arc::new(MemoryBankPaper),
+        Arc::new(Policy::default()),
         EmbeddedIndexOptions { budget_bytes, threads: 2, inline_rows },
     ))
 }
@@ -42,7 +42,7 @@ index_contract!(exact: inline);
 fn queued(source: Arc<MemorySource>, budget_bytes: usize) -> Arc<dyn Index> {
     Arc::new(EmbeddedIndex::new(
         source,
-        Arc::new(MemoryBankPaper),
+        Arc::new(Policy::default()),
         EmbeddedIndexOptions { budget_bytes, threads: 3, inline_rows: 0 },
     ))
 }
@@ -60,7 +60,7 @@ fn from_segments(source: Arc<MemorySource>, budget_bytes: usize) -> Arc<dyn Inde
     };
     let options =
         EmbeddedIndexOptions { budget_bytes, threads: 2, inline_rows: EmbeddedIndexOptions::INLINE_ROWS };
-    Arc::new(EmbeddedIndex::with_segments(source, Arc::new(MemoryBankPaper), options, &segments).unwrap())
+    Arc::new(EmbeddedIndex::with_segments(source, Arc::new(Policy::default()), options, &segments).unwrap())
 }
 
 index_contract!(exact: from_segments);

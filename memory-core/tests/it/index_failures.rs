@@ -15,7 +15,7 @@ use memory_core::index::{
 use memory_core::limits::Limits;
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::recall::settings::RecallSettings;
-use memory_core::retention::{MemoryBankPaper, Policy};
+use memory_core::retention::Policy;
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::testing::{CALLER, START, fact, memories, question, user};
 use memory_core::think::settings::ThinkingSettings;
@@ -109,7 +109,7 @@ async fn engine(directory: &std::path::Path) -> (Arc<Engine>, Arc<RefusingIndex>
     let inline_rows = EmbeddedIndexOptions::INLINE_ROWS;
     let options = EmbeddedIndexOptions { budget_bytes: 64 << 20, threads: 1, inline_rows };
     let index = Arc::new(RefusingIndex {
-        inner: EmbeddedIndex::new(store.clone(), Arc::new(MemoryBankPaper), options),
+        inner: EmbeddedIndex::new(store.clone(), Arc::new(Policy::default()), options),
         refuses: AtomicBool::new(false),
         panics: AtomicBool::new(false),
         cleared: AtomicUsize::new(0),

@@ -17,7 +17,7 @@ use memory_core::model::hashing::HashingEmbedder;
 use memory_core::recall::request::Recall;
 use memory_core::recall::response::Degraded;
 use memory_core::recall::settings::RecallSettings;
-use memory_core::retention::{MemoryBankPaper, Policy};
+use memory_core::retention::Policy;
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::store::{ChangeEntry, Extent, IndexSource, Indexed, Retained, StoreError};
 use memory_core::testing::{CALLER, START, fact, memories, question, user};
@@ -109,7 +109,7 @@ impl Set {
             threads: 1,
             inline_rows: EmbeddedIndexOptions::INLINE_ROWS,
         };
-        let index = Arc::new(EmbeddedIndex::new(source.clone(), Arc::new(MemoryBankPaper), options));
+        let index = Arc::new(EmbeddedIndex::new(source.clone(), Arc::new(Policy::default()), options));
         let engine = Engine::start(Parts {
             store,
             index: index.clone(),

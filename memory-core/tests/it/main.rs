@@ -75,6 +75,8 @@ mod postgres_store;
 mod purging;
 mod rooms;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod retention_in_recall;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod row_recipe;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod segment_loads;

@@ -36,6 +36,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "domain",
             "text",
             "limits",
+            "retention",
             "model",
             "store",
             "index",

@@ -19,7 +19,7 @@ use memory_core::limits::Limits;
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::model::{Embedder, EmbedderIdentity, ModelError};
 use memory_core::recall::settings::RecallSettings;
-use memory_core::retention::{MemoryBankPaper, Policy};
+use memory_core::retention::Policy;
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::store::{Embedders, IndexSource, Indexed, Jobs, Memories, StoreError};
 use memory_core::testing::{CALLER, START, TestEngine, fact, memories, question, turn, turns, user};
@@ -192,7 +192,7 @@ async fn engine_without_jobs(directory: &Path) -> Result<(Arc<Engine>, Arc<SqlSt
     };
     let parts = Parts {
         store: store.clone(),
-        index: Arc::new(EmbeddedIndex::new(store.clone(), Arc::new(MemoryBankPaper), options)),
+        index: Arc::new(EmbeddedIndex::new(store.clone(), Arc::new(Policy::default()), options)),
         embedder: Arc::new(HashingEmbedder::new(64)),
         reranker: None,
         forgetting: Policy::default(),

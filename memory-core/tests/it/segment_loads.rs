@@ -14,7 +14,7 @@ use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions, SegmentO
 use memory_core::limits::Limits;
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::recall::settings::RecallSettings;
-use memory_core::retention::{MemoryBankPaper, Policy};
+use memory_core::retention::Policy;
 use memory_core::store::Commit as _;
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::testing::fixtures::{owner, touch};
@@ -48,7 +48,7 @@ impl Process {
             dimension: 64,
             min_rows: 1,
         };
-        let curve = Arc::new(MemoryBankPaper);
+        let curve = Arc::new(Policy::default());
         let index = EmbeddedIndex::with_segments(store.clone(), curve, options, &segments).unwrap();
         let index = Arc::new(index);
         let engine = Engine::start(Parts {

@@ -13,6 +13,7 @@ use super::bitmap::Bitmap;
 use super::extent::Extent;
 use super::heap_size;
 use super::interner::{Interner, Symbol};
+use super::traces::Traces;
 use crate::domain::filter::Field;
 use crate::domain::id::MemoryId;
 use crate::domain::link::Link;
@@ -50,6 +51,7 @@ pub(super) struct Columns {
     subjects: HashMap<Symbol, Vec<u32>>,
     audience: HashMap<Symbol, Vec<u32>>,
     metadata: HashMap<String, Vec<(u32, Datum)>>,
+    pub(super) traces: Traces,
 }
 
 /// The fields with one text per memory, in the order of `Columns::texts`.
@@ -99,7 +101,9 @@ impl Columns {
         let replaced = self.ordinals.insert(memory.id, ordinal);
         if let Some(replaced) = replaced {
             self.alive.clear(replaced as usize);
+            self.traces.remove(replaced);
         }
+        self.traces.push(memory.kind, &memory.strength, memory.forgotten.as_ref());
         self.ids.push(memory.id);
         self.alive.push(true);
         self.extent.put(memory);
@@ -177,6 +181,7 @@ impl Columns {
     pub(super) fn erase(&mut self, id: MemoryId) -> Option<u32> {
         let ordinal = self.ordinals.remove(&id)?;
         self.alive.clear(ordinal as usize);
+        self.traces.remove(ordinal);
         Some(ordinal)
     }
 
@@ -304,5 +309,6 @@ impl Columns {
             + contradictions
             + bitmaps
             + self.interner.bytes()
+            + self.traces.bytes()
     }
 }

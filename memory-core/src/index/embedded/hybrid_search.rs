@@ -40,7 +40,8 @@ impl Partition {
     /// Answers queries by one scan (`scan_queue`).
     fn search_batch(&self, queries: &[IndexQuery], workers: &Workers) -> Result<Vec<Answer>, IndexError> {
         let prepared = workers.each(queries, |query| self.prepare(query, self.row_mask(&query.view)));
-        let prepared: Vec<PreparedQuery<'_>> = prepared.into_iter().collect::<Result<_, _>>()?;
+        let mut prepared: Vec<PreparedQuery<'_>> = prepared.into_iter().collect::<Result<_, _>>()?;
+        self.evaluate_columns(&mut prepared);
         let scan_queries: Vec<Query<'_>> = prepared.iter().filter_map(PreparedQuery::scan_query).collect();
         let now_us = queries.first().map_or(0, |query| query.view.now.as_micros());
         let scan = self.dense.begin(&Batch { now_us, queries: &scan_queries }).map_err(unscorable)?;
@@ -75,7 +76,8 @@ impl Partition {
             return Err(IndexError::Dimension { expected, found });
         }
         let terms = Tokenizer.query(&query.text, &self.lexical.languages());
-        Ok(PreparedQuery { query, vector, terms, mask })
+        let evaluates = self.policy_to_evaluate(query);
+        Ok(PreparedQuery { query, vector, terms, mask, evaluates, column: None })
     }
 
     fn retrieve_lexical(&self, prepared: &PreparedQuery<'_>) -> Vec<LexicalHit> {
@@ -114,14 +116,19 @@ impl Partition {
         Ok(Answer { candidates, revised, memories: self.columns.live() as u64, exactness })
     }
 
-    /// The scores of a hit, with retention at this query's time: the scan may have had another query's.
+    /// The scores of a hit, with retention at this query's time: the scan may have had another query's, unless it had a
+    /// column.
     fn dense_score(&self, prepared: &PreparedQuery<'_>, hit: &Hit) -> DenseScore {
+        let Hit { score, similarity, retention: scanned, .. } = *hit;
+        if prepared.column.is_some() {
+            return DenseScore { score, similarity, retention: scanned };
+        }
         let now_us = prepared.query.view.now.as_micros();
         let retention_now = self
             .dense
             .decay(hit.row)
             .map_or(0.0, |decay| retention(elapsed_us(now_us, decay.t0_us), decay.rate_per_us, decay.shape));
-        DenseScore { score: hit.score, similarity: hit.similarity, retention: retention_now }
+        DenseScore { score, similarity, retention: retention_now }
     }
 
     /// Computes the scores that retrieval left out: BM25 of dense hits, dense of BM25 hits, both of adjacent turns.
@@ -132,19 +139,22 @@ impl Partition {
     ) -> Result<(), IndexError> {
         self.complete_lexical(prepared, candidates);
         let Some(vector) = prepared.vector else { return Ok(()) };
-        let (mut positions, mut rows) = (Vec::new(), Vec::new());
+        let (mut positions, mut rows, mut evaluated) = (Vec::new(), Vec::new(), Vec::new());
         let without_dense = candidates.iter().enumerate().filter(|(_, candidate)| candidate.dense.is_none());
         for (at, candidate) in without_dense {
             let rows_of = self.rows_of(candidate.ordinal);
+            let retention = self.evaluated(prepared, candidate.ordinal);
             for row in rows_of.filter(|row| prepared.sees(*row) && self.has_vector(*row)) {
                 positions.push(at);
                 rows.push(row);
+                evaluated.extend(retention);
             }
         }
         let now_us = prepared.query.view.now.as_micros();
+        let retentions = prepared.evaluates.is_some().then_some(evaluated.as_slice());
         let scored = self
             .dense
-            .score_rows(vector, prepared.query.weights.into(), now_us, &rows, None)
+            .score_rows(vector, prepared.query.weights.into(), now_us, &rows, retentions)
             .map_err(unscorable)?;
         for (at, scored) in positions.into_iter().zip(scored) {
             let score = DenseScore {
@@ -255,6 +265,7 @@ impl Partition {
         let keeps = |rule: Option<Bitmap>| rule.is_none_or(|kept| kept.contains(at));
         Ok(Some(Inspection {
             expired: !keeps(columns.unexpired(view.now)),
+            forgotten: !keeps(columns.unforgotten(view)),
             visible: keeps(columns.shared(view)),
             passes_filter: filtering::evaluate(&view.filter, columns).contains(at)
                 && keeps(columns.without_digests(view.hides_digests)),

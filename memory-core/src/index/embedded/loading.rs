@@ -23,7 +23,7 @@ use super::partition_cache::{CachedPartition, LoadOutcome, PartitionCache, Reser
 use super::segments::{Segments, WritePermit};
 use crate::domain::id::PartitionId;
 use crate::index::IndexError;
-use crate::retention::Curve;
+use crate::retention::Policy;
 use crate::store::{IndexSource, Indexed};
 
 /// Reads of a load at most. Another one is needed if an update is missing among the queued ones; updates are applied in the
@@ -50,7 +50,7 @@ const ROWS_PER_MEASUREMENT: usize = 8_192;
 #[derive(Debug)]
 pub(super) struct Loader {
     source: Arc<dyn IndexSource>,
-    curve: Arc<dyn Curve>,
+    policy: Arc<Policy>,
     cache: Arc<PartitionCache>,
     queued: Arc<Semaphore>,
     small: Semaphore,
@@ -65,13 +65,13 @@ pub(super) struct Loader {
 impl Loader {
     pub(super) fn new(
         source: Arc<dyn IndexSource>,
-        curve: Arc<dyn Curve>,
+        policy: Arc<Policy>,
         cache: Arc<PartitionCache>,
         segments: Option<Arc<Segments>>,
     ) -> Self {
         Self {
             source,
-            curve,
+            policy,
             cache,
             queued: Arc::new(Semaphore::new(MAX_QUEUED_LOADS)),
             small: Semaphore::new(MAX_SMALL_LOADS),
@@ -220,11 +220,12 @@ impl Loader {
         segments: &Arc<Segments>,
         id: PartitionId,
     ) -> Result<Option<(Partition, u64)>, IndexError> {
-        let (segments, source, curve) = (Arc::clone(segments), Arc::clone(&self.source), self.curve.clone());
+        let (segments, source) = (Arc::clone(segments), Arc::clone(&self.source));
+        let policy = Arc::clone(&self.policy);
         let runtime = tokio::runtime::Handle::current();
         let mut closed = self.closed.subscribe();
         blocking(move || {
-            let Some(partition) = segments.read(id, curve) else { return Ok(None) };
+            let Some(partition) = segments.read(id, policy) else { return Ok(None) };
             let segment_seq = partition.seq();
             let caught_up = runtime.block_on(async {
                 tokio::select! {
@@ -269,7 +270,7 @@ impl Loader {
         id: PartitionId,
         account: impl Fn(usize) + Send + 'static,
     ) -> Result<Partition, IndexError> {
-        let empty = Partition::new(self.source.dimension().await?, self.curve.clone())?;
+        let empty = Partition::new(self.source.dimension().await?, Arc::clone(&self.policy))?;
         let (batches, received) = sync_channel(MAX_BATCHES_AHEAD);
         let building = blocking(move || build(empty, &received, account));
         let (source, mut closed) = (Arc::clone(&self.source), self.closed.subscribe());

@@ -13,6 +13,7 @@ mod catch_up;
 mod columns;
 mod extent;
 mod filtering;
+mod forgetting;
 mod growth;
 mod heap_size;
 mod hybrid_search;
@@ -26,6 +27,7 @@ mod prepared_query;
 mod scan_queue;
 mod segment;
 mod segments;
+mod traces;
 mod visibility;
 mod workers;
 
@@ -47,7 +49,7 @@ use super::{
 };
 use crate::domain::filter::Filter;
 use crate::domain::id::{MemoryId, PartitionId};
-use crate::retention::Curve;
+use crate::retention::Policy;
 use crate::store::IndexSource;
 
 /// Longest time that [`Index::settle`] takes.
@@ -84,9 +86,9 @@ pub struct EmbeddedIndex {
 }
 
 impl EmbeddedIndex {
-    /// An index over `source` with an empty cache. Retention follows `curve`.
-    pub fn new(source: Arc<dyn IndexSource>, curve: Arc<dyn Curve>, options: EmbeddedIndexOptions) -> Self {
-        Self::over(source, curve, options, None)
+    /// An index over `source` with an empty cache. Rows hold the decay of `policy`.
+    pub fn new(source: Arc<dyn IndexSource>, policy: Arc<Policy>, options: EmbeddedIndexOptions) -> Self {
+        Self::over(source, policy, options, None)
     }
 
     /// An index as [`EmbeddedIndex::new`] makes it, with segment files, from which partitions are loaded. Only one index
@@ -96,23 +98,23 @@ impl EmbeddedIndex {
     /// The folder cannot be made or read.
     pub fn with_segments(
         source: Arc<dyn IndexSource>,
-        curve: Arc<dyn Curve>,
+        policy: Arc<Policy>,
         options: EmbeddedIndexOptions,
         segments: &SegmentOptions,
     ) -> std::io::Result<Self> {
-        let segments = Segments::open(segments, &*curve)?;
-        Ok(Self::over(source, curve, options, Some(Arc::new(segments))))
+        let segments = Segments::open(segments, &policy)?;
+        Ok(Self::over(source, policy, options, Some(Arc::new(segments))))
     }
 
     fn over(
         source: Arc<dyn IndexSource>,
-        curve: Arc<dyn Curve>,
+        policy: Arc<Policy>,
         options: EmbeddedIndexOptions,
         segments: Option<Arc<Segments>>,
     ) -> Self {
         let cache = Arc::new(PartitionCache::new(options.budget_bytes));
         Self {
-            loader: Arc::new(Loader::new(Arc::clone(&source), curve, Arc::clone(&cache), segments.clone())),
+            loader: Arc::new(Loader::new(Arc::clone(&source), policy, Arc::clone(&cache), segments.clone())),
             segments,
             source,
             cache,

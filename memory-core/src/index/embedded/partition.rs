@@ -16,9 +16,9 @@ use super::columns::Columns;
 use super::heap_size;
 use super::lexical::LexicalIndex;
 use crate::domain::id::MemoryId;
-use crate::domain::memory::{Memory, Strength};
+use crate::domain::memory::{Kind, Memory, Strength};
 use crate::index::{IndexError, TurnPosition, Update, View};
-use crate::retention::{Curve, NoForgetting, Trace};
+use crate::retention::{Curve, NoForgetting, Policy};
 use crate::store::{Indexed, Retained, StoreError, leave_out};
 use crate::text::TermVector;
 
@@ -35,7 +35,8 @@ pub(super) struct Partition {
     pub(super) ends_with_question: Bitmap,
     /// By ordinal: its first row.
     first_row: Vec<u32>,
-    curve: Arc<dyn Curve>,
+    /// The policy whose decay the rows hold.
+    pub(super) policy: Arc<Policy>,
 }
 
 /// A row: one chunk of a memory.
@@ -47,8 +48,9 @@ pub(super) struct RowEntry {
 }
 
 impl Partition {
-    /// An empty partition whose vectors will have `dimension` components. Retention follows `curve`.
-    pub(super) fn new(dimension: usize, curve: Arc<dyn Curve>) -> Result<Self, IndexError> {
+    /// An empty partition whose vectors will have `dimension` components. Rows hold the decay of
+    /// `policy`.
+    pub(super) fn new(dimension: usize, policy: Arc<Policy>) -> Result<Self, IndexError> {
         Ok(Self {
             seq: 0,
             columns: Columns::default(),
@@ -58,7 +60,7 @@ impl Partition {
             row_alive: Bitmap::default(),
             ends_with_question: Bitmap::default(),
             first_row: Vec::new(),
-            curve,
+            policy,
         })
     }
 
@@ -68,6 +70,7 @@ impl Partition {
     }
 
     pub(super) fn set_seq(&mut self, seq: u64) {
+        self.columns.traces.settle();
         self.seq = seq;
     }
 
@@ -93,7 +96,7 @@ impl Partition {
                 self.kill_rows(ordinal)?;
             }
         }
-        self.seq = update.seq_after;
+        self.set_seq(update.seq_after);
         Ok(())
     }
 
@@ -114,10 +117,12 @@ impl Partition {
         Ok(())
     }
 
-    /// Sets the decay of a memory's rows.
+    /// Sets the trace of a memory, and the decay of its rows.
     pub(super) fn touch(&mut self, touched: &Retained) -> Result<(), IndexError> {
         let Some(ordinal) = self.columns.ordinal(touched.memory) else { return Ok(()) };
-        let decay = decay(&*self.curve, &touched.strength);
+        let Some(kind) = self.columns.traces.kind(ordinal) else { return Ok(()) };
+        self.columns.traces.set(ordinal, &touched.strength, touched.forgotten.as_ref());
+        let decay = decay(&self.policy, kind, &touched.strength);
         for row in self.rows_of(ordinal) {
             let has_vector = self.rows.get(row as usize).is_some_and(|entry| entry.has_vector);
             if has_vector {
@@ -136,7 +141,7 @@ impl Partition {
         memory: &Memory,
         row: &crate::domain::change::IndexRow,
     ) -> Result<bool, IndexError> {
-        let decay = decay(&*self.curve, &memory.strength);
+        let decay = decay(&self.policy, memory.kind, &memory.strength);
         let placeholder;
         let vector = match row.vector.as_deref() {
             Some(vector) => vector, // the scan refuses one of another length
@@ -276,8 +281,8 @@ fn unreadable(memory: MemoryId, column: &'static str, why: &dyn std::error::Erro
     StoreError::Corrupt { table: "index_rows", column, row: format!("{memory}: {why}") }
 }
 
-/// Decay parameters of the rows of a memory. A curve that the scan does not know forgets nothing there.
-fn decay(curve: &dyn Curve, strength: &Strength) -> Decay {
-    let trace = Trace::of(strength);
-    curve.decay(&trace).or_else(|| NoForgetting.decay(&trace)).unwrap_or_default()
+/// Decay parameters of the rows of a memory. Those of a curve that the scan does not know are not read.
+fn decay(policy: &Policy, kind: Kind, strength: &Strength) -> Decay {
+    let trace = policy.trace(kind, strength);
+    policy.curve.decay(&trace).or_else(|| NoForgetting.decay(&trace)).unwrap_or_default()
 }

@@ -280,7 +280,6 @@ mod tests {
     use super::*;
     use crate::domain::id::MemoryId;
     use crate::domain::memory::Kind;
-    use crate::retention::MemoryBankPaper;
     use crate::store::Indexed;
     use crate::testing::fixtures::{plain, rows};
 
@@ -301,7 +300,7 @@ mod tests {
     fn a_partition_that_cannot_apply_an_update_is_dropped_with_an_error() {
         let cache = PartitionCache::new(usize::MAX);
         let cached = cache.touch(ID);
-        *cached.state.write() = Partition::new(8, Arc::new(MemoryBankPaper)).ok();
+        *cached.state.write() = Partition::new(8, Arc::default()).ok();
         cache.measure(ID);
         let memory = plain(MemoryId(uuid::Uuid::from_u128(1)), Kind::Fact, "");
         let mut rows = rows("tea");
@@ -320,7 +319,7 @@ mod tests {
             threads.spawn(|| {
                 for _ in 0..20_000 {
                     let cached = cache.touch(ID);
-                    *cached.state.write() = Partition::new(8, Arc::new(MemoryBankPaper)).ok();
+                    *cached.state.write() = Partition::new(8, Arc::default()).ok();
                     cache.measure(ID);
                 }
             });

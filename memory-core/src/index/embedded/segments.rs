@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use super::partition::Partition;
 use super::segment::{SegmentFiles, SegmentIdentity};
 use crate::domain::id::PartitionId;
-use crate::retention::Curve;
+use crate::retention::Policy;
 
 /// Time between two removals of a segment whose writing is about to begin.
 const BETWEEN_REMOVALS: Duration = Duration::from_millis(2);
@@ -92,10 +92,16 @@ pub(super) struct ErasureUnderWay {
 
 impl Segments {
     /// Opens the folder, which is made if it is missing.
-    pub(super) fn open(options: &SegmentOptions, curve: &dyn Curve) -> io::Result<Self> {
+    pub(super) fn open(options: &SegmentOptions, policy: &Policy) -> io::Result<Self> {
         // The folder lies in the store's directory, and a load compares a segment with the change log.
         let store = "";
-        let identity = SegmentIdentity::new(store, &options.rows, options.dimension, curve.name());
+        let retention = format!(
+            "{} {:?} {}",
+            policy.curve.as_str(),
+            policy.initial_strengths,
+            policy.importance_gain
+        );
+        let identity = SegmentIdentity::new(store, &options.rows, options.dimension, &retention);
         Ok(Self {
             files: SegmentFiles::open(&options.folder, identity)?,
             folder: options.folder.clone(),
@@ -116,8 +122,8 @@ impl Segments {
     }
 
     /// The partition as its segment has it. Blocking.
-    pub(super) fn read(&self, id: PartitionId, curve: Arc<dyn Curve>) -> Option<Partition> {
-        self.files.read(id, curve)
+    pub(super) fn read(&self, id: PartitionId, policy: Arc<Policy>) -> Option<Partition> {
+        self.files.read(id, policy)
     }
 
     /// Writes a segment of a partition that was read under this permit, unless it is small, was erased from since, or is

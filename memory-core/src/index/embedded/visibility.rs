@@ -28,6 +28,7 @@ impl Columns {
             || extent.has_audience() && view.partner.is_some()
             || view.known_at.is_some_and(|known_at| extent.has_later(known_at))
             || view.hides_digests && self.has_digests();
+        let has_hidden = has_hidden || self.has_forgotten(view);
         view.filter.is_everything() && !has_hidden
     }
 
@@ -40,6 +41,7 @@ impl Columns {
             self.without_digests(view.hides_digests),
             self.shared(view),
             self.unexpired(view.now),
+            self.unforgotten(view),
             self.valid(&view.valid),
             self.told(view.partner.as_ref()),
         ];

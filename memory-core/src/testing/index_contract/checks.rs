@@ -53,7 +53,9 @@ pub(super) async fn invariants_hold(
         assert_eq!(inspection.valid, reference::valid(&query.view, &indexed.memory), "{context}");
         assert_eq!(inspection.told, reference::told(&query.view, &indexed.memory), "{context}");
         let is_present = inspection.passes_filter && inspection.visible && !inspection.expired;
-        let is_present = is_present && inspection.valid && inspection.told;
+        let is_present = is_present && inspection.valid && inspection.told && !inspection.forgotten;
+        let forgotten = reference::forgotten(&query.view, &indexed.memory);
+        assert_eq!(inspection.forgotten, forgotten, "{context}: {indexed:?}");
         let is_visible = inspection.recorded && (inspection.revised || is_present);
         assert_eq!(is_visible, reference::sees(&query.view, &indexed.memory), "{context}: {indexed:?}");
     }
@@ -134,7 +136,7 @@ async fn visible_memories(
         let lexical = inspection.candidate.lexical;
         assert!((f64::from(lexical) - expected).abs() < 1e-4, "{context}: BM25 {lexical}, not {expected}");
         if reference::sees(&query.view, &indexed.memory) {
-            visible.push((id, reference::dense(query, indexed), lexical));
+            visible.push((id, reference::dense(query, indexed, all), lexical));
         }
     }
     visible

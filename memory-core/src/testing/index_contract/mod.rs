@@ -14,6 +14,7 @@
 pub mod associating;
 mod checks;
 pub mod exact;
+pub mod forgetting;
 pub mod invariants;
 pub mod keeping_up;
 pub mod nearest;
@@ -47,6 +48,9 @@ macro_rules! index_contract {
                 a_filter_retrieves_exactly_what_passes 20, numbers_are_compared_by_exact_value 1,
                 importance_matches_the_number_that_was_given 1, the_best_chunk_scores_the_memory 1
             }
+            $crate::index_contract! { @tests $make Exact forgetting:
+                decay_aware_top_k_equals_a_naive_evaluation_under_every_curve 4
+            }
             $crate::index_contract! { @tests $make Exact nearest: nearest_equals_the_reference 8 }
             $crate::index_contract! { @tests $make Exact associating: associations_equal_the_reference 8 }
         }
@@ -62,6 +66,10 @@ macro_rules! index_contract {
             candidates_are_visible_and_listed_once 8, hidden_memories_take_no_place_and_move_no_score 1,
             memories_without_a_vector_are_retrieved_by_terms 1, turns_are_found_by_position 10,
             contradictions_are_found_from_both_ends 4
+        }
+        $crate::index_contract! { @tests $make $tier forgetting:
+            a_memory_is_hidden_from_the_very_microsecond_at_which_it_fades 4, a_record_alone_hides_nothing_but_an_eviction 1,
+            a_use_brings_a_faded_memory_back_and_changes_no_earlier_moment 4
         }
         $crate::index_contract! { @tests $make $tier nearest:
             nearest_memories_are_visible_and_listed_once_in_order 8, nearest_of_what_is_out_of_bounds_is_refused 1
@@ -171,6 +179,7 @@ fn any_query(rng: &mut Rng) -> IndexQuery {
     query.view.known_at = rng.chance(25).then(|| corpus::moment(rng));
     query.view.hides_digests = rng.chance(50);
     query.view.partner = rng.chance(40).then(|| corpus::a_name(rng));
+    query.view.forgetting = rng.chance(60).then(|| corpus::forgetting(rng));
     query.weights = ScanWeights {
         similarity: *rng.pick(&[0.0, 1.0, 1.0, 2.0]),
         retention: *rng.pick(&[0.0, 0.0, 0.5]),

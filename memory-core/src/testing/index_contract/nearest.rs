@@ -36,7 +36,7 @@ fn vectors_and_view(rng: &mut Rng, count: usize) -> (Vec<Arc<[f32]>>, View) {
 fn cosine(vector: &Arc<[f32]>, view: &View, indexed: &Indexed) -> Option<f32> {
     let (vector, weights) = (Some(vector.clone()), ScanWeights::SIMILARITY);
     let query = IndexQuery { vector, text: "".into(), view: view.clone(), weights, candidates: 1 };
-    reference::dense(&query, indexed).map(|(score, _)| score)
+    reference::dense(&query, indexed, &[]).map(|(score, _)| score)
 }
 
 /// The answers equal those of the reference to the bit, whatever the number of vectors and k, also after updates.

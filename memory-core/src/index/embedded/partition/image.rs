@@ -12,7 +12,7 @@ use crate::index::embedded::columns::Columns;
 use crate::index::embedded::lexical::LexicalIndex;
 use crate::index::embedded::segment::live::LiveOrdinals;
 use crate::index::embedded::segment::stream::{SectionReader, SectionWriter, damaged};
-use crate::retention::Curve;
+use crate::retention::Policy;
 
 /// A partition as its image sees it.
 pub(in crate::index::embedded) struct PartitionImage<'a> {
@@ -71,7 +71,8 @@ impl<'a> PartitionImage<'a> {
             |index: usize| rows.get(index).is_some_and(|row| entry(row).is_ok_and(|e| e.has_vector));
         out.put_all(Bitmap::of(rows.len(), has_vector).words())?;
         out.put_all(live.image_of_bits(&partition.ends_with_question).words())?;
-        partition.columns.write(live, out)
+        partition.columns.write(live, out)?;
+        partition.columns.traces.write(live, out)
     }
 
     pub(in crate::index::embedded) fn write_lexical(&self, out: &mut SectionWriter<'_>) -> io::Result<()> {
@@ -133,7 +134,9 @@ impl ReadColumns {
         };
         let rows = spans.into_iter().enumerate().map(entry).collect();
         let ends_with_question = read_bitmap(ids.len(), input)?;
-        Ok(Self { columns: Columns::read(ids, input)?, first_row, rows, ends_with_question })
+        let mut columns = Columns::read(ids, input)?;
+        columns.read_traces(input)?;
+        Ok(Self { columns, first_row, rows, ends_with_question })
     }
 
     /// The group of each row.
@@ -153,11 +156,11 @@ impl ReadColumns {
         seq: u64,
         dense: Box<dyn ScanBackend>,
         lexical: LexicalIndex,
-        curve: Arc<dyn Curve>,
+        policy: Arc<Policy>,
     ) -> Partition {
         let Self { columns, first_row, rows, ends_with_question } = self;
         let row_alive = Bitmap::all(rows.len());
-        Partition { seq, columns, dense, lexical, rows, row_alive, ends_with_question, first_row, curve }
+        Partition { seq, columns, dense, lexical, rows, row_alive, ends_with_question, first_row, policy }
     }
 }
 

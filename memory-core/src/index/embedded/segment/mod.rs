@@ -28,7 +28,7 @@ use super::lexical::LexicalIndex;
 use super::partition::Partition;
 use super::partition::image::{PartitionImage, ReadColumns, read_ids, read_vectors};
 use crate::domain::id::PartitionId;
-use crate::retention::Curve;
+use crate::retention::Policy;
 use crate::text::Language;
 
 /// The inputs that a segment depends on besides the change log, as a hash. Segments of another identity are removed unread.
@@ -37,12 +37,12 @@ pub(super) struct SegmentIdentity(u128);
 
 impl SegmentIdentity {
     /// The identity of segments of this store, whose rows were made by `embedder` (its number or name, and the recipe of its
-    /// rows) with vectors of `dimension` components, and whose decay follows the curve of this name.
-    pub(super) fn new(store: &str, embedder: &str, dimension: usize, curve: &str) -> Self {
+    /// rows) with vectors of `dimension` components, and whose decay is that of this retention: curve and factors.
+    pub(super) fn new(store: &str, embedder: &str, dimension: usize, retention: &str) -> Self {
         // What the numbers in a file stand for: a field or language more makes another identity without a new format.
         let fields = (TEXT_FIELDS, TIME_FIELDS, Language::ALL);
         // Quoted, so that no two lists of parts are the same text.
-        let parts = format!("{FORMAT} {fields:?} {store:?} {embedder:?} {dimension} {curve:?}");
+        let parts = format!("{FORMAT} {fields:?} {store:?} {embedder:?} {dimension} {retention:?}");
         Self(xxhash_rust::xxh3::xxh3_128(parts.as_bytes()))
     }
 }
@@ -66,9 +66,9 @@ impl SegmentFiles {
 
     /// The partition as it was at its number of the change log. None if there is no segment, or a damaged one, which is
     /// removed. It takes two threads; memory is that of the partition, its ids once more, and the lengths of its rows.
-    pub(super) fn read(&self, id: PartitionId, curve: Arc<dyn Curve>) -> Option<Partition> {
+    pub(super) fn read(&self, id: PartitionId, policy: Arc<Policy>) -> Option<Partition> {
         let file = self.files.read(id)?;
-        match read(&file, self.identity, id, curve) {
+        match read(&file, self.identity, id, policy) {
             Ok(partition) => Some(partition),
             Err(error) => {
                 tracing::warn!(partition = %id, %error, "a segment file is damaged and was removed");
@@ -149,7 +149,7 @@ fn read(
     mut file: &File,
     identity: SegmentIdentity,
     id: PartitionId,
-    curve: Arc<dyn Curve>,
+    policy: Arc<Policy>,
 ) -> io::Result<Partition> {
     let mut bytes = [0; HEADER_BYTES];
     file.read_exact(&mut bytes)?;
@@ -169,7 +169,7 @@ fn read(
     };
     let (dense, others) = both(vectors, others);
     let ((columns, lexical), dense) = (others?, dense?);
-    Ok(columns.into_partition(header.seq, dense, lexical, curve))
+    Ok(columns.into_partition(header.seq, dense, lexical, policy))
 }
 
 /// The results of both, the first computed on a thread of its own. The pools of searches and of embedding are not used: a

@@ -14,7 +14,7 @@ use crate::domain::id::MemoryId;
 use crate::domain::link::Link;
 use crate::index::embedded::workers::Workers;
 use crate::index::{Candidate, IndexQuery, ScanWeights, TurnPosition, Update, View};
-use crate::retention::MemoryBankPaper;
+
 use crate::store::Indexed;
 use crate::testing::corpus;
 use crate::testing::fixtures::{link, name, vector_of};
@@ -24,12 +24,12 @@ const ID: PartitionId = PartitionId(7);
 /// Components of the fixtures' vectors.
 const DIMENSION: usize = 8;
 
-fn curve() -> Arc<dyn Curve> {
-    Arc::new(MemoryBankPaper)
+fn curve() -> Arc<Policy> {
+    Arc::default()
 }
 
 fn identity(store: &str) -> SegmentIdentity {
-    SegmentIdentity::new(store, "hash/1", DIMENSION, MemoryBankPaper.name())
+    SegmentIdentity::new(store, "hash/1", DIMENSION, "memorybank.paper")
 }
 
 fn open(dir: &TempDir) -> SegmentFiles {
@@ -270,9 +270,9 @@ fn a_segment_of_another_identity_or_partition_is_none_and_is_removed_at_the_next
     assert_eq!(open(&dir).bytes(), whole.len() as u64, "the segment outlives a start");
     assert_eq!(names(&dir).len(), 2);
     for other in [
-        SegmentIdentity::new("other", "hash/1", DIMENSION, MemoryBankPaper.name()),
-        SegmentIdentity::new("store", "hash/2", DIMENSION, MemoryBankPaper.name()),
-        SegmentIdentity::new("store", "hash/1", DIMENSION + 1, MemoryBankPaper.name()),
+        SegmentIdentity::new("other", "hash/1", DIMENSION, "memorybank.paper"),
+        SegmentIdentity::new("store", "hash/2", DIMENSION, "memorybank.paper"),
+        SegmentIdentity::new("store", "hash/1", DIMENSION + 1, "memorybank.paper"),
         SegmentIdentity::new("store", "hash/1", DIMENSION, "another"),
     ] {
         std::fs::write(dir.path().join(format!("7-{:032x}.segment", identity("store").0)), &whole).unwrap();

@@ -1,0 +1,120 @@
+//! Judgement of a memory by a policy at one moment: whether it is forgotten then, and why. Pure.
+//!
+//! That a memory has faded is a predicate of its uses and of the time, never a record: sweeps note it for lists and for the
+//! grace period, and change no answer. Only an eviction, which depends on the other memories of its owner, is read from its
+//! record. Uses and evictions after the moment do not count, so that a moment of the past is judged as it was.
+
+use super::{Curve as _, Policy, Rule, Trace, forgotten_at, threshold};
+use crate::domain::forgotten::{Effect, Reason};
+use crate::domain::id::MemoryId;
+use crate::domain::memory::{Kind, Memory, Strength};
+use crate::domain::time::Timestamp;
+use crate::domain::uses::Uses;
+
+/// Forgotten memory, as a policy judges it at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForgottenNow {
+    /// Moment at which its retention fell below its threshold, or of its eviction.
+    pub since: Timestamp,
+    /// Reason.
+    pub reason: Reason,
+    /// Effect of the policy.
+    pub effect: Effect,
+}
+
+impl Policy {
+    /// True if recalls do not return forgotten memories.
+    pub fn hides_forgotten(&self) -> bool {
+        self.effect.is_some_and(|effect| effect != Effect::Demote)
+    }
+
+    /// True if retention is the same function of a memory under both policies.
+    pub fn has_retention_of(&self, other: &Self) -> bool {
+        self.curve == other.curve
+            && self.initial_strengths == other.initial_strengths
+            && self.importance_gain.to_bits() == other.importance_gain.to_bits()
+    }
+
+    /// True if a scan evaluates retention under this policy from the rows, for moments from the newest use on.
+    pub fn is_known_to_scans(&self) -> bool {
+        let strength = Strength::new(0.5, Strength::INITIAL, Timestamp::from_micros(0));
+        self.curve.decay(&self.trace(Kind::Turn, &strength)).is_some()
+    }
+
+    /// True if memories fade at the same moments under both policies.
+    pub fn fades_as(&self, other: &Self) -> bool {
+        self.has_retention_of(other)
+            && self.rule == other.rule
+            && self.effect.is_some() == other.effect.is_some()
+    }
+
+    /// The memory as forgotten at `now`; `None` if it is not. An eviction goes before a fading.
+    pub fn forgotten(&self, memory: &Memory, now: Timestamp) -> Option<ForgottenNow> {
+        let effect = self.effect.filter(|_| !memory.strength.pinned)?;
+        let record = memory.forgotten.as_ref();
+        let eviction = record.filter(|record| record.reason == Reason::Evicted && record.since <= now);
+        if let Some(record) = eviction {
+            return Some(ForgottenNow { since: record.since, reason: Reason::Evicted, effect });
+        }
+        let trace = self.trace(memory.kind, &memory.strength);
+        let since = self.fades_at(memory.id, &trace, now)?;
+        (since <= now).then_some(ForgottenNow { since, reason: Reason::Faded, effect })
+    }
+
+    /// Moment from which a memory is forgotten because it has faded, by its uses until `now`; `None` for never. Until the next
+    /// use it does not depend on `now`.
+    pub fn fades_at(&self, memory: MemoryId, trace: &Trace<'_>, now: Timestamp) -> Option<Timestamp> {
+        self.effect.filter(|_| self.rule == Rule::FixedThreshold)?;
+        let u = threshold(memory);
+        if trace.uses.last().is_none_or(|newest| newest.at <= now) {
+            return forgotten_at(self.curve.curve(), trace, u);
+        }
+        let uses = until(trace.uses, now);
+        forgotten_at(self.curve.curve(), &Trace { uses: &uses, ..*trace }, u)
+    }
+}
+
+/// Uses as they were known at `now`.
+fn until(uses: &Uses, now: Timestamp) -> Uses {
+    Uses::new(uses.earlier_until(now), uses.until(now).to_vec()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::uses::{Use, UseKind};
+    use crate::retention::CurveId;
+
+    const DAY_US: i64 = 86_400_000_000;
+
+    fn uses() -> impl Strategy<Value = Uses> {
+        let one = (-5 * DAY_US..90 * DAY_US, proptest::sample::select(UseKind::ALL.to_vec()));
+        (proptest::collection::vec(one, 0..12), 0u32..3).prop_map(|(mut all, earlier)| {
+            all.sort_by_key(|(at, _)| *at);
+            all.dedup_by_key(|(at, _)| *at);
+            let newest: Vec<Use> =
+                all.into_iter().map(|(at, kind)| Use { at: Timestamp::from_micros(at), kind }).collect();
+            Uses::new(if newest.is_empty() { 0 } else { earlier }, newest).unwrap_or_default()
+        })
+    }
+
+    proptest! {
+        /// So that one stored moment per memory stands for the predicate.
+        #[test]
+        fn a_memory_has_faded_exactly_while_its_retention_is_below_its_threshold(
+            uses in uses(), id in any::<u128>(), now in -10 * DAY_US..400 * DAY_US, importance in 0.0f64..1.0,
+            curve in proptest::sample::select(CurveId::ALL.to_vec()), pinned in proptest::bool::weighted(0.1),
+        ) {
+            let policy = Policy { curve, effect: Some(Effect::Exclude), importance_gain: 2.0, ..Policy::default() };
+            let (memory, now) = (MemoryId(uuid::Uuid::from_u128(id)), Timestamp::from_micros(now));
+            let learned_at = Timestamp::from_micros(0);
+            let strength = Strength { uses, pinned, ..Strength::new(importance, 1.0, learned_at) };
+            let trace = policy.trace(Kind::Fact, &strength);
+            let has_faded = policy.fades_at(memory, &trace, now).is_some_and(|at| at <= now);
+            let retention = curve.retention(&trace, now);
+            prop_assert_eq!(has_faded, retention < threshold(memory), "{} at {:?}", retention, now);
+        }
+    }
+}
