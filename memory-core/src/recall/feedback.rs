@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use super::request::RecallFeedback;
 use super::response::LoggedRecall;
 use crate::domain::change::{ChangeSet, Feedback};
-use crate::domain::filter::Filter;
 use crate::domain::id::{MemoryId, PartitionId, RecallId};
 use crate::domain::scope::{Caller, Scope};
 use crate::domain::time::Timestamp;
@@ -102,14 +101,8 @@ impl Engine {
 
 fn everything(now: Timestamp) -> View {
     View {
-        filter: Filter::everything(),
-        hides_digests: false,
-        now,
-        shared_only: false,
-        opened: None,
         valid: ValidTime { at: now, hides_ended: false, hides_later: false },
-        known_at: None,
-        partner: None,
+        ..View::present(now)
     }
 }
 
