@@ -26,6 +26,7 @@ mod server;
 mod thinking;
 mod timezone;
 mod undo;
+mod why_not;
 mod working_memory;
 
 pub use archive::*;
@@ -47,6 +48,7 @@ pub use server::*;
 pub use thinking::*;
 pub use timezone::*;
 pub use undo::*;
+pub use why_not::*;
 pub use working_memory::*;
 
 /// Reads `null` as the default of a field that is not an `Option`.
