@@ -27,8 +27,7 @@ impl Engine {
         request: &Recall,
         view: &View,
     ) -> Result<SearchTargets, Error> {
-        let mut targets =
-            self.search_targets(caller, &request.scope, view, request.include_granted).await?;
+        let mut targets = self.search_targets(caller, &request.scope, view, request.include_granted).await?;
         let mut policies = Vec::with_capacity(targets.partitions.len());
         for (partition, view) in &targets.partitions {
             let policy = self.policy_of_target(caller, request, (*partition, view), &targets).await?;
@@ -83,7 +82,8 @@ impl Engine {
         memories: &mut [RecalledMemory],
     ) {
         for one in memories {
-            let Some((_, view)) = targets.partitions.iter().find(|(partition, _)| *partition == one.partition)
+            let Some((_, view)) =
+                targets.partitions.iter().find(|(partition, _)| *partition == one.partition)
             else {
                 continue;
             };

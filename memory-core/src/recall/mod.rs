@@ -335,7 +335,16 @@ impl Engine {
             let excerpt = room.fit(&mut memory.text, before, explain.best_span, needs.max_text_bytes);
             let granted = granted.of_memory(memory.id).cloned();
             let covers = covered.of_digest(memory.id);
-            Some(RecalledMemory { partition, memory, excerpt, granted, covers, forgotten: None, score, explain })
+            Some(RecalledMemory {
+                partition,
+                memory,
+                excerpt,
+                granted,
+                covers,
+                forgotten: None,
+                score,
+                explain,
+            })
         });
         memories.collect()
     }

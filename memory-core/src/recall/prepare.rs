@@ -47,9 +47,7 @@ impl Engine {
     ) -> Result<ReadyTargets, Error> {
         let began = Instant::now();
         let loads = async {
-            let targets = self
-                .recall_targets(caller, request, view)
-                .instrument(debug_span!("scope"));
+            let targets = self.recall_targets(caller, request, view).instrument(debug_span!("scope"));
             let targets = deadline.step(targets).await.transpose()?;
             let are_late = targets.is_none();
             let loads = self.ready(targets.unwrap_or_default(), deadline);

@@ -87,9 +87,11 @@ pub fn memory(rng: &mut Rng, number: u128) -> Indexed {
     memory.expires_at = maybe_moment(rng);
     let importance = *rng.pick(&[0.0, 0.25, 0.5, 0.9, 1.0]);
     memory.strength = Strength::new(importance, *rng.pick(&[0.5, 1.0, 4.0]), moment(rng));
-    memory.strength.pinned = rng.chance(10);
-    memory.strength.uses = if rng.chance(30) { uses(rng) } else { Uses::NONE };
-    memory.forgotten = rng.chance(15).then(|| record(rng));
+    // From numbers of their own, so that everything else is as it was without them.
+    let own = &mut Rng::new(memory.recorded_at.as_micros().unsigned_abs());
+    memory.strength.pinned = own.chance(10);
+    memory.strength.uses = if own.chance(30) { uses(own) } else { Uses::NONE };
+    memory.forgotten = own.chance(15).then(|| record(own));
     Indexed { memory, rows: rows(&text) }
 }
 

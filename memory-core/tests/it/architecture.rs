@@ -234,11 +234,7 @@ fn each_external_library_is_confined_to_its_folder() {
     only_there(&["axum"], &["server/", responder], "only the server speaks HTTP");
     only_there(
         &["MemoryBankPaper"],
-        &[
-            "memory-core/src/retention/",
-            "memory-core/src/testing/",
-            "server/src/wiring/mod.rs",
-        ],
+        &["memory-core/src/retention/", "memory-core/src/testing/", "server/src/wiring/mod.rs"],
         "only the wiring chooses a forgetting curve",
     );
     only_there(

@@ -73,9 +73,9 @@ mod pages;
 mod postgres_store;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod purging;
-mod rooms;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod retention_in_recall;
+mod rooms;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod row_recipe;
 #[cfg(all(feature = "sqlite", feature = "testing"))]

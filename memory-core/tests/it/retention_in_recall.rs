@@ -128,7 +128,8 @@ async fn a_forgotten_memory_is_hidden_until_it_is_asked_for() {
     let texts: Vec<String> = (0..30).map(|number| format!("tea number {number}")).collect();
     let fixture = Fixture::new(&texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let is_forgotten = |id: &MemoryId| (-3.0f64).exp() < threshold(*id);
-    let (gone, mut left): (Vec<MemoryId>, Vec<MemoryId>) = fixture.ids.iter().partition(|id| is_forgotten(id));
+    let (gone, mut left): (Vec<MemoryId>, Vec<MemoryId>) =
+        fixture.ids.iter().partition(|id| is_forgotten(id));
     left.sort_unstable();
     assert!(gone.len() > 10, "the curve has R = e^-3 after three days");
     let all = || Recall { limit: 50, ..asked(3, None) };
@@ -147,7 +148,9 @@ async fn a_forgotten_memory_is_hidden_until_it_is_asked_for() {
             let state = one.forgotten.map(|state| (state.reason, state.effect));
             let expected = is_forgotten(&one.memory.id).then_some((Reason::Faded, effect));
             assert_eq!(state, expected);
-            assert!(one.forgotten.is_none_or(|state| state.since > START && state.since <= START.plus_days(3)));
+            assert!(
+                one.forgotten.is_none_or(|state| state.since > START && state.since <= START.plus_days(3))
+            );
         }
     }
     fixture.policy(Some(Policy { effect: Some(Effect::Demote), ..Policy::default() })).await;

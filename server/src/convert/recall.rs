@@ -8,9 +8,11 @@ use memory_core::error::Error;
 use memory_core::index::Exactness;
 use memory_core::recall::request::{AsOf, Recall, RequestedZone};
 use memory_core::recall::response::{
-    Context, Excerpt, Explanation, NamedTime, Recalled, RecalledMemory, Timings, Verdict, WhyNot,
+    Context, Excerpt, Explanation, NamedTime, Recalled, RecalledMemory, RetentionDetail, Timings, Verdict,
+    WhyNot,
 };
 use memory_core::recall::signals::RequestedWeights;
+use memory_core::retention::{CurveId, ForgottenNow};
 use serde_json::Value;
 
 use super::fields::{self, scope};
@@ -54,7 +56,13 @@ pub(crate) fn recall(
         include_digests: request.include_digests,
         partner: fields::optional_name(request.partner.as_deref(), "partner")?,
         reinforce: request.reinforce,
+        curve: request.forgetting_curve.as_deref().map(curve).transpose()?,
+        include_forgotten: request.include_forgotten,
     })
+}
+
+fn curve(name: &str) -> Result<CurveId, Error> {
+    CurveId::parse(name).ok_or_else(|| Error::invalid("forgetting_curve", "is no forgetting curve"))
 }
 
 fn as_of(as_of: wire::AsOf, zone: &Zone) -> Result<AsOf, Error> {
@@ -117,8 +125,27 @@ fn recalled_memory(found: RecalledMemory) -> wire::Recalled {
         granted_by: found.granted.as_ref().map(granted_by),
         covers: covers.into_iter().map(|id| id.0).collect(),
         covers_count,
+        forgotten: found.forgotten.map(forgotten),
         score: found.score,
         explain: explain(found.explain),
+    }
+}
+
+fn forgotten(state: ForgottenNow) -> wire::ForgottenState {
+    wire::ForgottenState {
+        since: state.since.to_string(),
+        reason: state.reason.as_str().to_owned(),
+        effect: state.effect.as_str().to_owned(),
+    }
+}
+
+fn retention(detail: RetentionDetail) -> wire::RetentionDetail {
+    wire::RetentionDetail {
+        retention: detail.retention,
+        strength: detail.strength,
+        elapsed_days: detail.elapsed_days,
+        curve: detail.curve.as_str().to_owned(),
+        threshold: detail.threshold,
     }
 }
 
@@ -133,7 +160,7 @@ fn explain(explanation: Explanation) -> wire::Explain {
     wire::Explain {
         signals: signals.collect(),
         best_span: explanation.best_span,
-        retention: explanation.retention,
+        retention: explanation.retention.map(retention),
     }
 }
 
@@ -164,6 +191,10 @@ pub(crate) fn why_not_answer(why: WhyNot) -> wire::WhyNotResponse {
         Verdict::Returned => (wire::WhyNot::Returned, "it does come back".to_owned()),
         Verdict::NotInScope => (wire::WhyNot::NotInScope, "the scope has no such memory".to_owned()),
         Verdict::Expired => (wire::WhyNot::Expired, "it had expired at the recall's moment".to_owned()),
+        Verdict::Forgotten => (
+            wire::WhyNot::Forgotten,
+            "it was forgotten at the recall's moment: include_forgotten returns it".to_owned(),
+        ),
         Verdict::NotVisible => (
             wire::WhyNot::NotVisible,
             "it is its owner's alone: the scope does not name them, and no grant opens it".to_owned(),

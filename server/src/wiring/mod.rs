@@ -14,7 +14,7 @@ use memory_core::jobs::settings::JobSettings;
 use memory_core::model::source::EmbedderSource;
 use memory_core::model::{Embedder, ModelError, Reranker};
 use memory_core::recall::settings::RecallSettings;
-use memory_core::retention::Curve;
+use memory_core::retention::Policy;
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::store::{Embedders, StoreError};
 use memory_core::{Engine, Error, Parts};
@@ -65,10 +65,10 @@ pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
         threads: or_one_per_core(config.index.threads),
         inline_rows: EmbeddedIndexOptions::INLINE_ROWS,
     };
-    let curve: Arc<dyn Curve> = Arc::new(config.forgetting.policy.curve);
+    let policy = Arc::new(config.forgetting.policy.clone());
     let segments = segments(config, &*embedder, stored);
     let parts = Parts {
-        index: Arc::new(index(store.clone(), Arc::clone(&curve), index_options, segments.as_ref())),
+        index: Arc::new(index(store.clone(), Arc::clone(&policy), index_options, segments.as_ref())),
         store,
         embedder,
         reranker: reranker(config).await?,
@@ -77,7 +77,7 @@ pub async fn engine(config: &Config) -> Result<Arc<Engine>, StartError> {
         limits: config.engine_limits(),
         recall: recall_settings(config),
         thinking: thinking::thinking_settings(config)?,
-        forgetting: config.forgetting.policy.clone(),
+        forgetting: (*policy).clone(),
     };
     for missing in parts.thinking.missing_models(parts.thinking.profile) {
         tracing::warn!("{missing}");
@@ -104,16 +104,16 @@ fn segments(config: &Config, embedder: &dyn Embedder, stored: Option<RowRecipe>)
 /// The index; without segment files if their folder cannot be used, since they only make loads faster.
 fn index(
     store: Arc<SqlStore>,
-    curve: Arc<dyn Curve>,
+    policy: Arc<Policy>,
     options: EmbeddedIndexOptions,
     segments: Option<&SegmentOptions>,
 ) -> EmbeddedIndex {
-    let Some(segments) = segments else { return EmbeddedIndex::new(store, curve, options) };
-    match EmbeddedIndex::with_segments(store.clone(), Arc::clone(&curve), options, segments) {
+    let Some(segments) = segments else { return EmbeddedIndex::new(store, policy, options) };
+    match EmbeddedIndex::with_segments(store.clone(), Arc::clone(&policy), options, segments) {
         Ok(index) => index,
         Err(error) => {
             tracing::warn!(%error, "the index has no segment files: first recalls are slow");
-            EmbeddedIndex::new(store, curve, options)
+            EmbeddedIndex::new(store, policy, options)
         }
     }
 }

@@ -40,7 +40,10 @@ impl Columns {
     /// Retention of a memory, as a column has it.
     fn retention(&self, policy: &Policy, ordinal: u32, now: Timestamp) -> f32 {
         let retention = self.trace(policy, ordinal).map_or(0.0, |trace| policy.curve.retention(&trace, now));
-        #[expect(clippy::cast_possible_truncation, reason = "a fraction, rounded to what the scan computes in")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a fraction, rounded to what the scan computes in"
+        )]
         let retention = retention as f32;
         retention
     }

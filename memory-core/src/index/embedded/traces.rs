@@ -151,9 +151,8 @@ impl Traces {
 
     /// Ordinals of the memories that were evicted by `now` and are not pinned.
     pub(super) fn evicted(&self, now: Timestamp) -> impl Iterator<Item = u32> + '_ {
-        let by_now = move |(ordinal, since): &(&u32, &i64)| {
-            **since <= now.as_micros() && !self.is_pinned(**ordinal)
-        };
+        let by_now =
+            move |(ordinal, since): &(&u32, &i64)| **since <= now.as_micros() && !self.is_pinned(**ordinal);
         self.evictions.iter().filter(by_now).map(|(ordinal, _)| *ordinal)
     }
 
@@ -195,7 +194,8 @@ impl Traces {
     /// Approximate heap size in bytes.
     pub(super) fn bytes(&self) -> usize {
         let of_uses = |uses: &Uses| size_of_val(uses.newest()) + heap_size::PIECE_BYTES;
-        let of_moments = |moments: &Moments| heap_size::of_vec(&moments.at) + heap_size::of_vec(&moments.stale);
+        let of_moments =
+            |moments: &Moments| heap_size::of_vec(&moments.at) + heap_size::of_vec(&moments.stale);
         heap_size::of_vec(&self.kinds)
             + heap_size::of_vec(&self.learned_at)
             + heap_size::of_vec(&self.strengths)
@@ -224,8 +224,7 @@ impl Traces {
             out.put_len(bytes.len())?;
             out.put_all(&bytes)?;
         }
-        let of_live =
-            |(ordinal, since): (&u32, &i64)| Some([i64::from(live.image_of(*ordinal)?), *since]);
+        let of_live = |(ordinal, since): (&u32, &i64)| Some([i64::from(live.image_of(*ordinal)?), *since]);
         let mut evictions: Vec<[i64; 2]> = self.evictions.iter().filter_map(of_live).collect();
         evictions.sort_unstable();
         out.put_len(evictions.len())?;

@@ -32,10 +32,7 @@ async fn found(index: &dyn Index, view: View) -> Vec<u128> {
 
 /// With retention in the score, the top k under each curve, with uses, pins and clocks before and after them, is that of the
 /// reference, which evaluates every memory.
-pub async fn decay_aware_top_k_equals_a_naive_evaluation_under_every_curve(
-    subject: &Subject<'_>,
-    seed: u64,
-) {
+pub async fn decay_aware_top_k_equals_a_naive_evaluation_under_every_curve(subject: &Subject<'_>, seed: u64) {
     let mut rng = Rng::new(seed);
     let source = Arc::new(MemorySource::default());
     let all: Vec<Indexed> = (0..40).map(|number| corpus::memory(&mut rng, number)).collect();
@@ -69,7 +66,9 @@ pub async fn a_memory_is_hidden_from_the_very_microsecond_at_which_it_fades(
     source.write(PARTITION, vec![one.clone()], Vec::new());
     let index = subject.over(&source);
     let number = vec![one.memory.id.0.as_u128()];
-    for (curve, effect) in CurveId::ALL.into_iter().flat_map(|curve| Effect::ALL.map(|effect| (curve, effect))) {
+    for (curve, effect) in
+        CurveId::ALL.into_iter().flat_map(|curve| Effect::ALL.map(|effect| (curve, effect)))
+    {
         let policy = Policy { curve, effect: Some(effect), ..Policy::default() };
         let fades_at = policy.faded_at(one.memory.id, one.memory.kind, &one.memory.strength);
         let Some(fades_at) = fades_at else { continue };

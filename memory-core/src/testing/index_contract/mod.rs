@@ -49,7 +49,8 @@ macro_rules! index_contract {
                 importance_matches_the_number_that_was_given 1, the_best_chunk_scores_the_memory 1
             }
             $crate::index_contract! { @tests $make Exact forgetting:
-                decay_aware_top_k_equals_a_naive_evaluation_under_every_curve 4
+                decay_aware_top_k_equals_a_naive_evaluation_under_every_curve 4,
+                a_use_brings_a_faded_memory_back_and_changes_no_earlier_moment 4
             }
             $crate::index_contract! { @tests $make Exact nearest: nearest_equals_the_reference 8 }
             $crate::index_contract! { @tests $make Exact associating: associations_equal_the_reference 8 }
@@ -68,8 +69,7 @@ macro_rules! index_contract {
             contradictions_are_found_from_both_ends 4
         }
         $crate::index_contract! { @tests $make $tier forgetting:
-            a_memory_is_hidden_from_the_very_microsecond_at_which_it_fades 4, a_record_alone_hides_nothing_but_an_eviction 1,
-            a_use_brings_a_faded_memory_back_and_changes_no_earlier_moment 4
+            a_memory_is_hidden_from_the_very_microsecond_at_which_it_fades 4, a_record_alone_hides_nothing_but_an_eviction 1
         }
         $crate::index_contract! { @tests $make $tier nearest:
             nearest_memories_are_visible_and_listed_once_in_order 8, nearest_of_what_is_out_of_bounds_is_refused 1

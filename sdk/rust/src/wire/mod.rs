@@ -28,6 +28,7 @@ mod thinking;
 mod timezone;
 mod undo;
 mod uses;
+mod why_not;
 mod working_memory;
 
 pub use archive::*;
@@ -51,6 +52,7 @@ pub use thinking::*;
 pub use timezone::*;
 pub use undo::*;
 pub use uses::*;
+pub use why_not::*;
 pub use working_memory::*;
 
 /// Reads `null` as the default of a field that is not an `Option`.

@@ -1,4 +1,4 @@
-//! Recall and why-not: requests, responses, explanations.
+//! Recall: requests, responses, explanations.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -52,8 +52,9 @@ pub struct RecallRequest {
     /// Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u32>,
-    /// Reference time for expiry, retention and relative times in the query (RFC 3339; a date is the beginning of that day
-    /// in the time zone of the request), and the default of `as_of.valid_at`. Default: now.
+    /// Reference time for expiry, retention, forgetting and relative times in the query (RFC 3339; a date is the beginning of
+    /// that day in the time zone of the request), and the default of `as_of.valid_at`. Uses of a memory after it do not count: a
+    /// recall as of a past moment has the retention of that moment. Default: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<String>,
     /// Time zone in which the days of the query and of the context block are counted and dates of the request are read: a
@@ -88,6 +89,16 @@ pub struct RecallRequest {
     /// write. Default: true, but false with `now`, and for a caller without the right to write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reinforce: Option<bool>,
+    /// Forgetting curve under which retention is evaluated, for the ranking (`weights.retention`) and for what is forgotten: `none`,
+    /// `memorybank.paper`, `memorybank.intended`, `memorybank.asreleased`, `wixted`, `actr`, `fsrs6` or `hlr`. The other fields of
+    /// the forgetting policy stay. Default: the curve of the owner's policy, else that of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgetting_curve: Option<String>,
+    /// True to return also memories that are forgotten, which a policy with the effect `exclude`, `cold` or `delete` hides. They
+    /// show `forgotten`. Default: false.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "is_false")]
+    #[cfg_attr(feature = "schema", schema(default = false))]
+    pub include_forgotten: bool,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -120,7 +131,8 @@ pub struct Weights {
     /// Weight of semantic similarity (cosine of the vectors).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub similarity: Option<f32>,
-    /// Weight of retention (forgetting curve), applied during the scan.
+    /// Weight of retention (forgetting curve), applied during the scan. Default: that of the owner's forgetting policy, else the
+    /// server's setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<f32>,
     /// Weight of importance, applied during the scan.
@@ -231,11 +243,27 @@ pub struct Recalled {
     /// Of a digest with `covers`: number of all memories that were in view.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covers_count: Option<u32>,
+    /// Set for a memory that is forgotten at the recall's reference time: in a recall with `include_forgotten`, and under a
+    /// policy with the effect `demote`, which hides nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgotten: Option<ForgottenState>,
     /// Fused score; higher is better. Comparable only within one response. A memory that comes back only because it
     /// contradicts the one before it has that one's score and no signals.
     pub score: f32,
     /// Composition of the score.
     pub explain: Explain,
+}
+
+/// State of a memory that is forgotten at the reference time of a recall.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ForgottenState {
+    /// Moment at which its retention fell below its threshold, or of its eviction (RFC 3339).
+    pub since: String,
+    /// Reason: `faded`, or `evicted` beyond the quota of its owner.
+    pub reason: String,
+    /// Effect of the policy: `demote`, `exclude`, `cold` or `delete`.
+    pub effect: String,
 }
 
 /// Excerpt of a text that is too long for a response.
@@ -259,9 +287,26 @@ pub struct Explain {
     /// Best-matching span: start and end as byte offsets in the whole text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_span: Option<(u32, u32)>,
-    /// Retention at the recall's reference time, 0 to 1; present if retention has a weight.
+    /// Retention at the recall's reference time; present if it has a weight, if the owner's policy forgets, or if the request
+    /// names a curve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retention: Option<f32>,
+    pub retention: Option<RetentionDetail>,
+}
+
+/// Retention of a memory, with what it follows from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct RetentionDetail {
+    /// Retention R, 0 to 1; 1 for a pinned memory.
+    pub retention: f64,
+    /// Strength S as the curve defines it, in days unless the curve says otherwise. Strengths of two curves are not comparable.
+    pub strength: f64,
+    /// Time t since the memory was learned or last refreshed, in days.
+    pub elapsed_days: f64,
+    /// Forgetting curve, such as `memorybank.paper`.
+    pub curve: String,
+    /// Threshold u of the memory, 0 to 1: it is forgotten while R is below u, if the policy has an effect.
+    pub threshold: f64,
 }
 
 /// Contribution of one signal.
@@ -323,64 +368,4 @@ pub struct Timings {
     pub assemble_ms: f32,
     /// Whole recall.
     pub total_ms: f32,
-}
-
-/// Body of `POST /v1/recall/why-not`: explain why a recall does not return a memory.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
-pub struct WhyNotRequest {
-    /// Id of the memory to explain.
-    pub memory_id: Uuid,
-    /// Recall that did not return the memory.
-    pub recall: RecallRequest,
-}
-
-/// Response of `POST /v1/recall/why-not`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct WhyNotResponse {
-    /// Reason as a code.
-    pub verdict: WhyNot,
-    /// Reason in words.
-    pub reason: String,
-    /// Rank of the memory among all candidates, from 1, if it is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rank: Option<u32>,
-    /// Fused score of the memory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub score: Option<f32>,
-    /// Fused score of the last returned memory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub score_of_last: Option<f32>,
-    /// Contributions of the signals to the memory's score.
-    pub explain: Explain,
-}
-
-/// Reason why a recall does not return a memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum WhyNot {
-    /// The recall returns it.
-    Returned,
-    /// The scope has no such memory.
-    NotInScope,
-    /// The memory had expired at the recall's reference time.
-    Expired,
-    /// The memory is not shared, and the scope does not name its owner.
-    NotVisible,
-    /// The memory does not pass the filter.
-    Filtered,
-    /// The memory is not valid at the recall's valid time: its validity has ended or not begun, or it is a turn said
-    /// later.
-    NotValid,
-    /// The memory may not be told to the recall's partner.
-    NotForPartner,
-    /// The memory was recorded after the recall's record time.
-    NotRecorded,
-    /// Other memories have higher scores.
-    Outranked,
-    /// The recall returns it, but its text does not fit into the context block.
-    CutByBudget,
 }
