@@ -11,8 +11,8 @@ async fn a_recall_gets_feedback_and_shows_in_the_curve_of_its_memories_by_the_sd
     let directory = tempfile::tempdir().unwrap();
     let server = ServerProcess::start_in(directory.path(), &[]).await;
     let (client, scope) = (&server.client, Scope::user("mara"));
-    let mut fact = NewMemory::new("Mara is allergic to peanuts.");
-    fact.importance = Some(0.9);
+    let text = "Mara is allergic to peanuts.".to_owned();
+    let fact = NewMemory { text, importance: Some(0.9), ..NewMemory::default() };
     let added = AddMemories { scope: scope.clone(), memories: vec![fact], again: false, wait: true };
     let id = client.add_memories(&added).await.unwrap().memory_ids[0];
     let asked = RecallRequest {
