@@ -41,7 +41,7 @@ pub(super) async fn commit(store: &dyn Store, commits: &CommitQueue, group: Vec<
 }
 
 /// Change sets of a group: one for each owner, and more for more than [`USES_PER_SET`] uses.
-fn sets(group: Vec<Reinforcement>) -> Vec<(PartitionId, ChangeSet)> {
+pub(super) fn sets(group: Vec<Reinforcement>) -> Vec<(PartitionId, ChangeSet)> {
     let mut of_owners: HashMap<(TenantId, Owner, PartitionId), (Timestamp, Vec<Touch>)> = HashMap::new();
     for one in group {
         let key = (one.tenant, one.owner, one.partition);
@@ -78,58 +78,5 @@ async fn commit_one(
             tracing::warn!(error, uses = set.touches.len(), "uses of recalled memories not noted");
             false
         }
-    }
-}
-
-#[cfg(all(test, feature = "sqlite"))]
-mod tests {
-    use super::*;
-    use crate::domain::id::MemoryId;
-    use crate::domain::uses::{Use, UseKind};
-    use crate::testing::fixtures::{name, owner};
-    use crate::testing::{START, TestEngine};
-
-    fn reinforcement(who: &str, uses: usize) -> Reinforcement {
-        let touches = (0..uses).map(|at| Touch {
-            memory: MemoryId(uuid::Uuid::from_u128(at as u128)),
-            one: Use { at: START, kind: UseKind::InContext },
-            refractory_us: 0,
-        });
-        Reinforcement {
-            tenant: TenantId::DEFAULT,
-            owner: owner(who),
-            partition: PartitionId(1),
-            recorded_at: START,
-            touches: touches.collect(),
-        }
-    }
-
-    #[test]
-    fn uses_of_a_group_are_one_set_for_each_owner_within_the_bound() {
-        let group = [("ann", 1_500), ("bob", 10), ("ann", 1_500)].map(|(who, uses)| reinforcement(who, uses));
-        let mut lengths: Vec<(String, usize)> = sets(group.into())
-            .into_iter()
-            .map(|(_, set)| (set.owner.id.to_string(), set.touches.len()))
-            .collect();
-        lengths.sort();
-        let (ann, bob) = (name("ann").to_string(), name("bob").to_string());
-        assert_eq!(lengths, [(ann.clone(), 1_000), (ann, 2_000), (bob, 10)]);
-    }
-
-    /// The writer has no turn while one task enqueues: what the queue has no room for is dropped at once, and counted.
-    #[tokio::test]
-    async fn uses_beyond_the_queue_are_dropped_without_waiting() {
-        let directory = tempfile::tempdir().unwrap();
-        let test = TestEngine::open(directory.path()).await.unwrap();
-        for _ in 0..5_000 {
-            test.engine.access_log.reinforce(reinforcement("ann", 1));
-        }
-        assert_eq!(test.engine.dropped_notes(), 5_000 - 4_096);
-        test.settle().await;
-        assert_eq!(
-            test.engine.dropped_notes(),
-            5_000 - 4_096,
-            "of an owner without memories nothing is written"
-        );
     }
 }
