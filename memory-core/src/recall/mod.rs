@@ -27,6 +27,8 @@ mod neighbours;
 mod prepare;
 mod record;
 mod reinforce;
+#[cfg(all(test, feature = "sqlite"))]
+mod reinforce_tests;
 pub mod request;
 mod rerank;
 pub mod response;

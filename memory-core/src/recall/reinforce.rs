@@ -41,7 +41,7 @@ pub(super) async fn commit(store: &dyn Store, commits: &CommitQueue, group: Vec<
 }
 
 /// Change sets of a group: one for each owner, and more for more than [`USES_PER_SET`] uses.
-fn sets(group: Vec<Reinforcement>) -> Vec<(PartitionId, ChangeSet)> {
+pub(super) fn sets(group: Vec<Reinforcement>) -> Vec<(PartitionId, ChangeSet)> {
     let mut of_owners: HashMap<(TenantId, Owner, PartitionId), (Timestamp, Vec<Touch>)> = HashMap::new();
     for one in group {
         let key = (one.tenant, one.owner, one.partition);

@@ -46,5 +46,6 @@ mod thinking;
 mod undo;
 #[cfg(feature = "testing")]
 mod upgrade;
+mod uses;
 #[cfg(feature = "testing")]
 mod working_memory;

@@ -19,6 +19,7 @@ mod texts_and_names;
 mod thinking;
 mod timezone;
 mod undo;
+mod uses;
 mod vectors_later;
 mod web_pages;
 mod working_memory;
