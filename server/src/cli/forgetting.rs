@@ -55,7 +55,9 @@ async fn run(global: &Global, command: ForgettingCommand, server: &Connection) -
             if global.json {
                 return print::json(&page);
             }
-            print::text(&page.memories.iter().map(|one| forgotten_line(one, global.utc)).collect::<String>())?;
+            print::text(
+                &page.memories.iter().map(|one| forgotten_line(one, global.utc)).collect::<String>(),
+            )?;
             note_more(page.next_cursor.as_deref());
             Ok(())
         }
@@ -115,9 +117,11 @@ fn preview_lines(preview: &PreviewedSweep, is_utc: bool) -> String {
         preview.renewed,
         preview.erased
     );
-    for SweptMemory { id, kind, excerpt, change, reason, since, retention, threshold, .. } in &preview.changes {
+    for SweptMemory { id, kind, excerpt, change, reason, since, retention, threshold, .. } in &preview.changes
+    {
         let reason = reason.as_deref().unwrap_or("-");
-        let since = since.as_deref().map(|since| print::when(since, &print::zone(is_utc))).unwrap_or_default();
+        let since =
+            since.as_deref().map(|since| print::when(since, &print::zone(is_utc))).unwrap_or_default();
         let excerpt = print::printable(excerpt);
         let _ = writeln!(
             text,
