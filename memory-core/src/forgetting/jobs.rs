@@ -96,8 +96,7 @@ impl JobHandler for SweepHandler {
         let job = context.job();
         let payload: Option<Payload> = serde_json::from_str(&job.payload).ok();
         let decoded = payload.and_then(|payload| Some((payload.owner()?, payload.now_us)));
-        let (owner, now_us) =
-            decoded.ok_or_else(|| JobFailure::Final { code: "bad_payload".to_owned() })?;
+        let (owner, now_us) = decoded.ok_or_else(|| JobFailure::Final { code: "bad_payload".to_owned() })?;
         let now = now_us.map_or(job.created_at, Timestamp::from_micros);
         let counts = engine.sweep((job.tenant, &owner), now, &context).await?;
         tracing::info!(

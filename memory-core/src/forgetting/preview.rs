@@ -110,7 +110,8 @@ fn swept(plan: &Plan<'_>, erased: &[MemoryId], row: &RetentionRow) -> Option<Swe
     let subject = Subject::from(row);
     let wanted = plan.wanted(subject);
     let is_erased = erased.binary_search(&row.memory).is_ok();
-    let change = if is_erased { Some(Change::Erase) } else { change(row.forgotten.as_ref(), wanted.as_ref()) };
+    let change =
+        if is_erased { Some(Change::Erase) } else { change(row.forgotten.as_ref(), wanted.as_ref()) };
     let policy = plan.judge.policy;
     let state = policy.curve.curve().state(&policy.trace(row.kind, &row.strength), plan.judge.now);
     Some(SweptMemory {

@@ -88,7 +88,11 @@ fn known() -> impl Strategy<Value = Known> {
 }
 
 fn stores() -> impl Strategy<Value = Store> {
-    proptest::collection::btree_map(any::<u128>().prop_map(|id| MemoryId(uuid::Uuid::from_u128(id))), known(), 0..40)
+    proptest::collection::btree_map(
+        any::<u128>().prop_map(|id| MemoryId(uuid::Uuid::from_u128(id))),
+        known(),
+        0..40,
+    )
 }
 
 fn policies() -> impl Strategy<Value = Policy> {
@@ -168,8 +172,12 @@ proptest! {
 fn a_memory_is_due_once_its_grace_period_after_the_sweep_that_found_it_is_over() {
     let policy = Policy { effect: Some(Effect::Delete), grace_days: 2, ..Policy::default() };
     let strength = Strength::new(0.5, 1.0, LEARNED);
-    let asked =
-        Subject { memory: MemoryId(uuid::Uuid::nil()), kind: Kind::Turn, strength: &strength, forgotten: None };
+    let asked = Subject {
+        memory: MemoryId(uuid::Uuid::nil()),
+        kind: Kind::Turn,
+        strength: &strength,
+        forgotten: None,
+    };
     let found_at = LEARNED.plus_days(1_000);
     let record = Judge { policy: &policy, now: found_at }.faded(asked).expect("it has faded");
     assert!(record.since < LEARNED.plus_days(100));

@@ -201,10 +201,8 @@ async fn a_deletion_after_grace_takes_what_its_preview_has_shown_and_nothing_tha
     };
     let (kept, gone) = (derived("kept", ids[0]), derived("gone", ids[1]));
     let (kept_id, gone_id) = (kept.memory.id, gone.memory.id);
-    let set = ChangeSet {
-        memories: vec![kept, gone],
-        ..ChangeSet::new(TenantId::DEFAULT, owner("ann"), START)
-    };
+    let set =
+        ChangeSet { memories: vec![kept, gone], ..ChangeSet::new(TenantId::DEFAULT, owner("ann"), START) };
     assert!(matches!(bench.test.commit(set).await.unwrap(), Outcome::Committed(_)));
     bench.test.engine.pin(&CALLER, kept_id, true).await.unwrap();
     bench.test.engine.pin(&CALLER, ids[2], true).await.unwrap();

@@ -9,6 +9,7 @@ mod connect;
 mod digests;
 mod doctor;
 mod failure;
+mod forgetting;
 mod grants;
 mod import_archive;
 mod import_export;
@@ -86,6 +87,8 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Fading(args) => Box::pin(uses::fading(&global, args)).await,
         Command::Audit(args) => Box::pin(thinking::audit(&global, args)).await,
         Command::Timezone(args) => Box::pin(thinking::timezone(&global, args)).await,
+        Command::Forgetting(command) => Box::pin(forgetting::forgetting(&global, command)).await,
+        Command::Pin(args) => Box::pin(forgetting::pin(&global, args)).await,
         Command::Grant(command) => Box::pin(grants::grant(&global, command)).await,
         Command::Delete(args) => Box::pin(store::delete(&global, args)).await,
         Command::Undo(command) => Box::pin(undo::undo(&global, command)).await,

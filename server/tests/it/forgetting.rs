@@ -21,7 +21,8 @@ fn ann() -> Scope {
 async fn add(client: &Client, count: usize) {
     for first in (0..count).step_by(100) {
         let texts = first..count.min(first + 100);
-        let memories = texts.map(|at| NewMemory { text: format!("Ann counts to {at}"), ..NewMemory::default() });
+        let memories =
+            texts.map(|at| NewMemory { text: format!("Ann counts to {at}"), ..NewMemory::default() });
         let request = AddMemories { scope: ann(), memories: memories.collect(), ..AddMemories::default() };
         client.add_memories(&request).await.unwrap();
     }
@@ -94,7 +95,7 @@ async fn a_policy_is_previewed_applied_restored_and_erased_with_its_owner() {
     let report = client.check(&CheckRequest::default()).await.unwrap();
     assert_eq!(report.findings, []);
 
-    let asked = DeleteOwner { scope: ann(), ..DeleteOwner::default() };
+    let asked = DeleteOwner { scope: ann(), confirmation: None };
     let confirmation = client.delete_owner(&asked).await.unwrap().confirmation;
     client.delete_owner(&DeleteOwner { confirmation, ..asked }).await.unwrap();
     assert!(client.forgetting_policy(&ann()).await.unwrap().is_default);

@@ -1,5 +1,6 @@
 //! Command-line arguments, as clap definitions. Their doc comments are the help texts.
 
+mod forgetting;
 mod grants;
 mod query;
 mod scope;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use engrain::wire;
 use uuid::Uuid;
 
+pub(super) use forgetting::{ForgettingCommand, PinArgs};
 pub(super) use grants::{GiveArgs, GrantCommand, GrantListArgs};
 pub(super) use query::{
     FadingArgs, FilterArg, ListArgs, RecallArgs, RetentionArgs, ShowArgs, WorkingMemoryArgs,
@@ -90,6 +92,11 @@ pub(super) enum Command {
     Audit(AuditArgs),
     /// Show or set the time zone in which the days of an owner are counted
     Timezone(TimezoneArgs),
+    /// Forget by policy: show or set policies, preview, sweep, list, restore
+    #[command(subcommand)]
+    Forgetting(ForgettingCommand),
+    /// Pin a memory, which is then never forgotten
+    Pin(PinArgs),
     /// Give, list or end read access of others to memories
     #[command(subcommand)]
     Grant(GrantCommand),
@@ -332,6 +339,10 @@ mod tests {
             "engrain grant list --agent a --received --all",
             "engrain grant log 01890a5d-ac96-774b-bcce-b30209900003",
             "engrain grant revoke 01890a5d-ac96-774b-bcce-b30209900003",
+            "engrain forgetting policy --user u {}",
+            "engrain forgetting preview --user u --now 2030-01-01",
+            "engrain forgetting restore --user u --all",
+            "engrain pin 01890a5d-ac96-774b-bcce-b30209900003 --release",
             "engrain backup f --force",
             "engrain doctor --repair",
             "engrain timezone --user u Asia/Shanghai",
@@ -361,6 +372,7 @@ mod tests {
             ("engrain delete --all --filter {}", ErrorKind::ArgumentConflict),
             ("engrain delete --all --owner", ErrorKind::ArgumentConflict),
             ("engrain timezone UTC --reset", ErrorKind::ArgumentConflict),
+            ("engrain forgetting restore --user u", ErrorKind::MissingRequiredArgument),
             ("engrain grant give --user u --tag t", ErrorKind::MissingRequiredArgument),
             ("engrain grant give --to-user v --to-agent a --tag t", ErrorKind::ArgumentConflict),
             ("engrain import", ErrorKind::MissingRequiredArgument),
