@@ -48,8 +48,8 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::routes::{
-    admin, backup, digests, export, forgetting, grants, graph, graph_export, import, jobs, memories, meta, owners,
-    recall, sessions, thinking, timezone, turns, undo, uses, working_memory,
+    admin, backup, digests, export, forgetting, grants, graph, graph_export, import, jobs, memories, meta,
+    owners, recall, sessions, thinking, timezone, turns, undo, uses, working_memory,
 };
 use crate::unsent::Unsent;
 

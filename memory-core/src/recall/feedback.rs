@@ -100,10 +100,7 @@ impl Engine {
 }
 
 fn everything(now: Timestamp) -> View {
-    View {
-        valid: ValidTime { at: now, hides_ended: false, hides_later: false },
-        ..View::present(now)
-    }
+    View { valid: ValidTime { at: now, hides_ended: false, hides_later: false }, ..View::present(now) }
 }
 
 fn logged(id: RecallId, records: &[RecallRecord]) -> LoggedRecall {

@@ -7,8 +7,8 @@ use crate::domain::time::Timestamp;
 use crate::index::Exactness;
 pub use crate::recall::excerpt::Excerpt;
 use crate::recall::signals::SignalName;
-use crate::store::RecallHit;
 use crate::retention::{CurveId, ForgottenNow};
+use crate::store::RecallHit;
 use crate::text::time_expressions::Days;
 
 /// Result of a recall.
