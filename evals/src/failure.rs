@@ -47,6 +47,9 @@ pub(crate) enum Failure {
     /// A task panicked or was cancelled.
     #[error("a task broke down")]
     Task(#[from] tokio::task::JoinError),
+    /// A plot cannot be written.
+    #[error(transparent)]
+    Plot(#[from] crate::forgetting::PlotError),
     /// The report cannot be written as JSON.
     #[error("the report cannot be written as JSON")]
     Report(#[from] serde_json::Error),

@@ -66,7 +66,7 @@ pub(crate) async fn ingest(client: Client, haystack: Haystack) -> Result<Ready, 
 }
 
 /// Waits until the server has made the vectors of large batches: before, recall would be measured without them.
-async fn vectors_are_made(client: &Client) -> Result<(), Failure> {
+pub(crate) async fn vectors_are_made(client: &Client) -> Result<(), Failure> {
     loop {
         let ready = client.ready().await.map_err(Failure::server("cannot ask for missing vectors"))?;
         if ready.rows_without_vectors.unwrap_or(0) == 0 {

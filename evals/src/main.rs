@@ -7,6 +7,7 @@ mod ask;
 mod dataset;
 mod facts;
 mod failure;
+mod forgetting;
 mod ingest;
 mod metrics;
 mod progress;
@@ -52,6 +53,8 @@ enum Choice {
     LongMemEval(Options),
     /// Recall of evidence turns; every conversation is a user, who is asked all questions about it.
     Locomo(Options),
+    /// Policies of forgetting at equal store size, on conversations and on synthetic worlds.
+    Forgetting(forgetting::Options),
 }
 
 #[derive(Debug, Args)]
@@ -115,12 +118,16 @@ fn cutoff(text: &str) -> Result<usize, String> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let (benchmark, options) = match Command::parse().benchmark {
-        Choice::LongMemEval(options) => (Benchmark::LongMemEval, options),
-        Choice::Locomo(options) => (Benchmark::Locomo, options),
+    let date = |options: &Options| options.date.unwrap_or_else(Timestamp::now);
+    let measured = match Command::parse().benchmark {
+        Choice::LongMemEval(options) => measure(Benchmark::LongMemEval, &options, date(&options)).await,
+        Choice::Locomo(options) => measure(Benchmark::Locomo, &options, date(&options)).await,
+        Choice::Forgetting(options) => match connected(&options.server) {
+            Ok(client) => forgetting::measure(&client, &options).await,
+            Err(failure) => Err(failure),
+        },
     };
-    let date = options.date.unwrap_or_else(Timestamp::now);
-    match measure(benchmark, &options, date).await {
+    match measured {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let mut cause: Option<&dyn std::error::Error> = Some(&failure);
@@ -133,11 +140,15 @@ async fn main() -> ExitCode {
     }
 }
 
+fn connected(server: &str) -> Result<Client, Failure> {
+    let client = Client::builder(server).timeout(REQUEST_TIMEOUT).build();
+    client.map_err(Failure::server("cannot set up a client"))
+}
+
 /// Runs a benchmark, prints its table and writes its report.
 #[expect(clippy::print_stdout, reason = "a command line tool")]
 async fn measure(benchmark: Benchmark, options: &Options, date: Timestamp) -> Result<(), Failure> {
-    let connected = Client::builder(&options.server).timeout(REQUEST_TIMEOUT).build();
-    let client = connected.map_err(Failure::server("cannot set up a client"))?;
+    let client = connected(&options.server)?;
     let server = client.version().await.map_err(Failure::server("cannot ask the server who it is"))?;
     if let Some(file) = &options.json {
         // An unwritable report file must fail now, not hours later.

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Progress of one stage of a run.
 pub(crate) struct Progress {
-    stage: &'static str,
+    stage: String,
     total: usize,
     done: usize,
     bar: Option<ProgressBar>,
@@ -14,9 +14,9 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Creates the progress of a stage with `total` steps.
-    pub(crate) fn new(stage: &'static str, total: usize) -> Self {
+    pub(crate) fn new(stage: &str, total: usize) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| bar(stage, total));
-        Self { stage, total, done: 0, bar }
+        Self { stage: stage.to_owned(), total, done: 0, bar }
     }
 
     /// Counts one finished step.

@@ -80,6 +80,11 @@ impl Haystack {
         Self { scope, batches: batches.collect(), questions: Vec::new(), left_out: LeftOut::default() }
     }
 
+    /// Haystack of these conversations, without questions.
+    pub(crate) fn of_turns(scope: Scope, batches: Vec<AddTurns>) -> Self {
+        Self { scope, batches, questions: Vec::new(), left_out: LeftOut::default() }
+    }
+
     /// Number of turns to ingest.
     pub(crate) fn turns(&self) -> u64 {
         self.batches.iter().map(|batch| batch.turns.len() as u64).sum()

@@ -124,6 +124,9 @@ pub struct RestoreForgotten {
     pub memories: Option<Vec<MemoryId>>,
     /// Moment of the restoration; `None` for the present.
     pub now: Option<Timestamp>,
+    /// True to record a use of each, from which its curve begins anew; without it a memory that has faded is forgotten again
+    /// at once.
+    pub reinforce: bool,
 }
 
 /// Effect of a restoration.

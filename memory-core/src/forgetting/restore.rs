@@ -7,18 +7,25 @@ use super::request::{ForgottenMemory, RESTORED_PER_CALL, RestoreForgotten, Resto
 use crate::domain::change::{ChangeSet, Outcome, Touch};
 use crate::domain::forgotten::Forgotten;
 use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::memory::Memory;
 use crate::domain::scope::{Caller, Scope};
+use crate::domain::time::Timestamp;
 use crate::domain::uses::{Use, UseKind};
 use crate::engine::{Engine, needs_read, needs_write};
 use crate::error::Error;
 use crate::field_checks;
+use crate::retention::Policy;
 use crate::scope::owner;
 use crate::store::ForgottenPlace;
 
+/// Memories that are read at a time.
+const MEMORIES_PER_READ: usize = 256;
+
 impl Engine {
     /// Restores forgotten memories of the owner of a scope: their records go, and each is used once with the evidence
-    /// `confirmed`, so that its curve begins anew. Memories that are not forgotten are left as they are. Without ids, at
-    /// most [`RESTORED_PER_CALL`] are restored, and the answer tells how many are left.
+    /// `confirmed`, so that its curve begins anew, unless the request says otherwise. Memories that are not forgotten are left as
+    /// they are; those that have faded since the last sweep are restored by their ids. Without ids, at most
+    /// [`RESTORED_PER_CALL`] are restored, and the answer tells how many are left.
     ///
     /// # Errors
     /// [`Error::OverLimit`] for more ids than [`RESTORED_PER_CALL`]; [`Error`] when the scope is invalid, the caller lacks the
@@ -29,7 +36,7 @@ impl Engine {
         request: RestoreForgotten,
     ) -> Result<RestoredMemories, Error> {
         needs_write(caller)?;
-        let RestoreForgotten { scope, memories, now } = request;
+        let RestoreForgotten { scope, memories, now, reinforce } = request;
         let owner = owner(&scope)?;
         let at_most = RESTORED_PER_CALL as usize;
         if memories.as_ref().is_some_and(|ids| ids.len() > at_most) {
@@ -40,13 +47,16 @@ impl Engine {
             return Ok(RestoredMemories::default());
         };
         let now = now.unwrap_or_else(|| self.now());
-        let forgotten = self.forgotten_among(partition, memories).await?;
+        let policy = self.policy_of(caller.tenant, &owner);
+        let forgotten = self.forgotten_among(partition, memories, (&policy, now)).await?;
         let mut restored = Vec::new();
         if !forgotten.is_empty() {
             let mut set = ChangeSet::new(caller.tenant, owner, self.now());
             let one = Use { at: now, kind: UseKind::Confirmed };
-            set.touches =
-                forgotten.iter().map(|memory| Touch { memory: *memory, one, refractory_us: 0 }).collect();
+            if reinforce {
+                let touch = |memory: &MemoryId| Touch { memory: *memory, one, refractory_us: 0 };
+                set.touches = forgotten.iter().map(touch).collect();
+            }
             set.rememberings = forgotten.iter().copied().collect();
             if let Outcome::Committed(committed) = self.commits.commit(set).await? {
                 restored = committed.touched;
@@ -61,14 +71,22 @@ impl Engine {
         &self,
         partition: PartitionId,
         memories: Option<Vec<MemoryId>>,
+        (policy, now): (&Policy, Timestamp),
     ) -> Result<BTreeSet<MemoryId>, Error> {
         let Some(memories) = memories else {
             let page = self.store.forgotten_page(partition, None, RESTORED_PER_CALL).await?;
             return Ok(page.into_iter().map(|(memory, _)| memory).collect());
         };
-        let retained = self.store.retained(partition, &memories).await?;
-        let forgotten = retained.into_iter().filter(|it| it.forgotten.is_some());
-        Ok(forgotten.map(|it| it.memory).collect())
+        let is_forgotten = |memory: &Memory| {
+            let faded_at = policy.faded_at(memory.id, memory.kind, &memory.strength);
+            memory.forgotten.is_some() || faded_at.is_some_and(|at| at <= now)
+        };
+        let mut forgotten = BTreeSet::new();
+        for some in memories.chunks(MEMORIES_PER_READ) {
+            let read = self.store.memories(partition, some).await?;
+            forgotten.extend(read.iter().filter(|memory| is_forgotten(memory)).map(|memory| memory.id));
+        }
+        Ok(forgotten)
     }
 
     /// Forgotten memories of the owner of a scope after a place of the list, those found last first, at most `limit`.

@@ -78,7 +78,11 @@ impl Bench {
     }
 
     async fn restore(&self, memories: Option<Vec<MemoryId>>) -> Vec<MemoryId> {
-        let request = RestoreForgotten { scope: self.ann.clone(), memories, now: None };
+        self.restore_with(memories, true).await
+    }
+
+    async fn restore_with(&self, memories: Option<Vec<MemoryId>>, reinforce: bool) -> Vec<MemoryId> {
+        let request = RestoreForgotten { scope: self.ann.clone(), memories, now: None, reinforce };
         self.test.engine.restore_forgotten(&CALLER, request).await.unwrap().restored
     }
 
@@ -164,6 +168,31 @@ async fn a_restored_memory_is_not_forgotten_again_at_once_and_a_pinned_one_never
     assert_eq!(bench.forgotten().await.len(), 0);
     let nobody = bench.test.engine.pin(&CALLER, MemoryId(uuid::Uuid::nil()), true).await;
     assert!(matches!(nobody, Err(Error::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn a_memory_that_faded_since_the_last_sweep_is_restored_by_its_id() {
+    let bench = Bench::with(3).await;
+    bench.use_policy(&excluding()).await;
+    bench.days_pass(60);
+    let ids = bench.ids().await;
+    assert_eq!(bench.restore(Some(vec![ids[1]])).await, [ids[1]]);
+    bench.sweep().await;
+    assert_eq!(bench.forgotten().await, BTreeSet::from([ids[0], ids[2]]));
+}
+
+#[tokio::test]
+async fn a_restoration_without_a_use_leaves_an_evicted_memory_as_it_was() {
+    let bench = Bench::with(6).await;
+    bench.use_policy(&Policy { quota_memories: Some(2), rule: Rule::QuotaAlone, ..excluding() }).await;
+    bench.sweep().await;
+    let evicted = bench.forgotten().await;
+    assert_eq!(bench.restore_with(None, false).await, Vec::from_iter(evicted.clone()));
+    let memories = bench.ids().await;
+    let read = bench.test.engine.memory(&CALLER, memories[0]).await.unwrap().memory;
+    assert_eq!((read.strength.uses.count(), bench.forgotten().await.len()), (0, 0));
+    bench.sweep().await;
+    assert_eq!(bench.forgotten().await, evicted, "the same are evicted again");
 }
 
 #[tokio::test]

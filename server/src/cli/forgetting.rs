@@ -63,7 +63,7 @@ async fn run(global: &Global, command: ForgettingCommand, server: &Connection) -
         }
         ForgettingCommand::Restore { scope, memories, all } => {
             let memory_ids = (!all).then_some(memories);
-            let request = RestoreForgotten { scope: scope.scope(), memory_ids, all, now: None };
+            let request = RestoreForgotten { scope: scope.scope(), memory_ids, all, ..RestoreForgotten::default() };
             let mut restored = RestoredForgotten::default();
             loop {
                 let some = client.restore_forgotten(&request).await?;

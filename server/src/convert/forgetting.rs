@@ -126,14 +126,14 @@ pub(crate) fn restore(
     request: wire::RestoreForgotten,
     zone_of: &ZoneOf<'_>,
 ) -> Result<RestoreForgotten, Error> {
-    let wire::RestoreForgotten { scope: of, memory_ids, all, now } = request;
+    let wire::RestoreForgotten { scope: of, memory_ids, all, now, reinforce } = request;
     let scope = scope(&of, "scope")?;
     if memory_ids.is_some() == all {
         return Err(Error::invalid("memory_ids", "give either memory_ids or all"));
     }
     let memories = memory_ids.map(|ids| ids.into_iter().map(MemoryId).collect());
     let now = fields::optional_time(now.as_deref(), &zone_of(&scope), "now")?;
-    Ok(RestoreForgotten { scope, memories, now })
+    Ok(RestoreForgotten { scope, memories, now, reinforce: reinforce.unwrap_or(true) })
 }
 
 /// Forgotten memory on the wire.

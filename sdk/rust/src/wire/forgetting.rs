@@ -209,6 +209,10 @@ pub struct RestoreForgotten {
     /// Moment of the restoration, from which their curves begin anew. Default: the present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<String>,
+    /// True to record a use of each memory, confirmed, from which its curve begins anew; without it a memory that has faded is
+    /// forgotten again at once, and one that was evicted is as before. Default: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reinforce: Option<bool>,
 }
 
 /// Effect of a restoration.
