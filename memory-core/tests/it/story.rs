@@ -326,7 +326,11 @@ async fn why_not_returns_the_reason() {
 async fn a_reopened_store_recalls_the_same() {
     let directory = tempfile::tempdir().unwrap();
     let scope = user("ann").unwrap();
-    let request = || question(&scope, "Who lives in Lisbon?");
+    // Otherwise the first recall would be a use, and the memories of the second would show it.
+    let request = || memory_core::recall::request::Recall {
+        reinforce: Some(false),
+        ..question(&scope, "Who lives in Lisbon?")
+    };
     let before = {
         let test_engine = TestEngine::open(directory.path()).await.unwrap();
         remember_a_week(&test_engine, &scope).await;
