@@ -9,8 +9,6 @@ use jiff::{SignedDuration, Timestamp};
 /// Scenario of one user.
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
-    /// Name of the group in the report, such as `states` or `locomo`.
-    pub(crate) group: String,
     /// User.
     pub(crate) scope: Scope,
     /// What the user's memory is told. All of it is written first; recalls with an earlier clock do not see what comes later.
@@ -23,6 +21,13 @@ pub(crate) struct Scenario {
     pub(crate) pairs: Vec<(String, String)>,
     /// Time of the tests.
     pub(crate) end: Timestamp,
+}
+
+impl Scenario {
+    /// Id of the user.
+    pub(crate) fn user(&self) -> &str {
+        self.scope.user_id.as_deref().unwrap_or_default()
+    }
 }
 
 /// What a memory is told.

@@ -41,7 +41,7 @@ pub(crate) fn world(name: &str, seed: u64, user_prefix: &str) -> Option<Scenario
     };
     let events = events(&mut Random::new(seed, name));
     let scope = Scope { user_id: Some(format!("{user_prefix}{name}-{seed}")), ..Scope::default() };
-    Some(events.into_scenario(name, scope))
+    Some(events.into_scenario(scope))
 }
 
 /// What happens in a world.
@@ -56,22 +56,28 @@ struct Events {
 }
 
 impl Events {
-    fn into_scenario(mut self, group: &str, scope: Scope) -> Scenario {
+    fn into_scenario(mut self, scope: Scope) -> Scenario {
         let at = |days: f64| super::scenario::after_days(START, days);
         self.told.sort_by(|one, other| one.2.total_cmp(&other.2));
         self.asked.sort_by(|one, other| one.0.total_cmp(&other.0));
         let end = at(DAYS);
-        let facts = self.told.iter().map(|(name, text, day, importance)| fact(name, text.clone(), at(*day), *importance));
+        let facts = self
+            .told
+            .iter()
+            .map(|(name, text, day, importance)| fact(name, text.clone(), at(*day), *importance));
         let is_once = |text: &str| self.told.iter().filter(|other| other.1 == text).count() == 1;
         let once: Vec<&String> = self.told.iter().map(|one| &one.1).filter(|text| is_once(text)).collect();
         let pair = |some: &[&String]| Some(((*some.first()?).clone(), (*some.last()?).clone()));
         let pairs = once.chunks(PAIR_SPAN).filter(|some| some.len() == PAIR_SPAN).filter_map(pair).collect();
         Scenario {
-            group: group.to_owned(),
             scope,
             pairs,
             told: Told::Facts(facts.collect()),
-            rehearsals: self.asked.into_iter().map(|(day, query, name)| Need::of(at(day), query, &name)).collect(),
+            rehearsals: self
+                .asked
+                .into_iter()
+                .map(|(day, query, name)| Need::of(at(day), query, &name))
+                .collect(),
             tests: self.tests.into_iter().map(|(query, name)| Need::of(end, query, &name)).collect(),
             end,
         }
@@ -107,11 +113,11 @@ mod tests {
     fn what_is_needed_was_told_before_under_a_name_of_its_own() {
         for scenario in all() {
             let facts = facts(&scenario);
-            assert_eq!(facts.len(), scenario.told.count(), "{}: names are unique", scenario.group);
+            assert_eq!(facts.len(), scenario.told.count(), "{}: names are unique", scenario.user());
             for need in scenario.rehearsals.iter().chain(&scenario.tests) {
                 for name in need.needed.iter().flatten() {
                     let told_at: Timestamp = facts[name].parse().unwrap();
-                    assert!(told_at <= need.at, "{}: {name}", scenario.group);
+                    assert!(told_at <= need.at, "{}: {name}", scenario.user());
                 }
             }
             assert!(scenario.rehearsals.is_sorted_by_key(|need| need.at));
@@ -122,11 +128,11 @@ mod tests {
     fn worlds_are_large_enough_to_measure_and_small_enough_to_run() {
         for scenario in all() {
             let (told, tests) = (scenario.told.count(), scenario.tests.len());
-            assert!((300..2_000).contains(&told), "{}: {told} told", scenario.group);
-            assert!((40..300).contains(&tests), "{}: {tests} tests", scenario.group);
-            assert!((30..2_000).contains(&scenario.rehearsals.len()), "{}", scenario.group);
+            assert!((300..2_000).contains(&told), "{}: {told} told", scenario.user());
+            assert!((40..300).contains(&tests), "{}: {tests} tests", scenario.user());
+            assert!((30..2_000).contains(&scenario.rehearsals.len()), "{}", scenario.user());
             let texts: BTreeSet<&str> = scenario.tests.iter().map(|need| need.query.as_str()).collect();
-            assert_eq!(texts.len(), tests, "{}: no question twice", scenario.group);
+            assert_eq!(texts.len(), tests, "{}: no question twice", scenario.user());
         }
     }
 }
