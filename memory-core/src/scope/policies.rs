@@ -62,7 +62,7 @@ impl Engine {
         }
         let owner = owner(scope)?;
         if let Some((field, rule)) = policy.as_ref().and_then(Policy::violation) {
-            return Err(Error::invalid(&format!("policy.{field}"), rule));
+            return Err(Error::invalid(format!("policy.{field}"), rule));
         }
         let policy = policy.map(Arc::new);
         if !self.policies.set(&self.store, (caller.tenant, owner.clone()), policy).await? {

@@ -205,7 +205,7 @@ impl Fixtures {
             Use { at: Timestamp::MIN, kind: UseKind::Contradicted },
             Use { at: Timestamp::MAX, kind: UseKind::InContext },
         ];
-        memory.strength.uses = Uses::new(u32::MAX, newest).unwrap();
+        memory.strength.uses = Uses::new(u32::MAX, newest).unwrap_or_default();
         memory.strength.pinned = true;
         memory.forgotten = Some(Forgotten {
             since: Timestamp::MIN,
