@@ -97,7 +97,7 @@ impl<'a> Trace<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct State {
     /// Strength as the curve defines it, in days unless the curve says otherwise: the time until R is 1/e
-    /// (`memorybank.paper`), 1/2 (`hlr`), .9 (`fsrs6`). Strengths of two curves are not comparable.
+    /// (`memorybank.paper`), 1/2 (`hlr`), .9 (`fsrs6`). Finite, at least 0. Strengths of two curves are not comparable.
     pub strength: f64,
     /// Time of the last refresh: of learning, or of the last use that refreshes under this curve.
     pub refreshed_at: Timestamp,

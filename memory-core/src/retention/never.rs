@@ -4,7 +4,10 @@ use super::reinforcement::Reinforcements;
 use super::{Curve, Fall, State, Trace};
 use crate::domain::time::Timestamp;
 
-/// R = 1. Its strength is infinite.
+/// Strength in days. A hundred years stand for never, since JSON has no infinity.
+const NEVER_DAYS: f64 = 36_500.0;
+
+/// R = 1.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoForgetting;
 
@@ -15,6 +18,6 @@ impl Curve for NoForgetting {
 
     fn state(&self, trace: &Trace<'_>, now: Timestamp) -> State {
         let refreshed_at = Reinforcements::until(trace, now).last;
-        State { strength: f64::INFINITY, refreshed_at, fall: Fall::Never }
+        State { strength: NEVER_DAYS, refreshed_at, fall: Fall::Never }
     }
 }

@@ -68,7 +68,8 @@ proptest! {
         let (early, late) = (one.min(other), one.max(other));
         let (before, after) = (id.retention(&trace, early), id.retention(&trace, late));
         prop_assert!((0.0..=1.0).contains(&before) && (0.0..=1.0).contains(&after), "{before} {after}");
-        prop_assert!(id.state(&trace, early).strength >= 0.0);
+        let strength = id.state(&trace, early).strength;
+        prop_assert!(strength >= 0.0 && strength.is_finite(), "{strength}");
         if early <= trace.learned_at {
             prop_assert_eq!(before, 1.0);
         }
