@@ -91,7 +91,7 @@ async fn an_edit_of_what_happened_moves_the_clock_of_forgetting() {
     let retention = async || {
         let request = json!({"scope": ann, "query": "tea", "now": "2026-02-01T00:00:00Z", "weights": {"retention": 1.0}});
         let answer = server.post("/v1/recall", &request).await.json();
-        answer["memories"][0]["explain"]["retention"].as_f64().expect("a retention")
+        answer["memories"][0]["explain"]["retention"]["retention"].as_f64().expect("a retention")
     };
     let before = retention().await;
     let edit = json!({"happened_at": "2026-01-31"}).to_string();
