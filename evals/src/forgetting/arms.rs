@@ -65,7 +65,8 @@ mod tests {
     fn arms_have_names_of_their_own_and_policies_that_differ() {
         let names: BTreeSet<&str> = ARMS.iter().map(|arm| arm.name).collect();
         assert_eq!(names.len(), ARMS.len());
-        let policies: BTreeSet<String> = ARMS.iter().map(|arm| arm.policy(9, "cited", 1.0).to_string()).collect();
+        let policies: BTreeSet<String> =
+            ARMS.iter().map(|arm| arm.policy(9, "cited", 1.0).to_string()).collect();
         assert_eq!(policies.len(), ARMS.len());
         assert_eq!(ARMS[0].policy(0, "cited", 1.0)["quota_memories"], 1);
     }

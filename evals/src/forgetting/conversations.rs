@@ -34,7 +34,8 @@ pub(crate) fn scenario(group: &str, haystack: Haystack, seed: u64) -> Option<Sce
             continue;
         }
         let asked_at = question.asked_at.as_ref().and_then(|at| at.parse::<Timestamp>().ok());
-        let newest = needed.iter().flatten().filter_map(|name| units.get(name).copied()).max().unwrap_or_default();
+        let newest =
+            needed.iter().flatten().filter_map(|name| units.get(name).copied()).max().unwrap_or_default();
         let later = newest + 1 + random.below(SESSIONS_LATER);
         let need = |at| Need { at, query: question.text.clone(), needed: needed.clone() };
         match (asked_at, sessions.get(later)) {
@@ -48,7 +49,15 @@ pub(crate) fn scenario(group: &str, haystack: Haystack, seed: u64) -> Option<Sce
     }
     rehearsals.sort_by_key(|need| need.at);
     let pairs = pairs(&batches, &mut random);
-    Some(Scenario { group: group.to_owned(), scope, told: Told::Turns(batches), rehearsals, tests, pairs, end })
+    Some(Scenario {
+        group: group.to_owned(),
+        scope,
+        told: Told::Turns(batches),
+        rehearsals,
+        tests,
+        pairs,
+        end,
+    })
 }
 
 /// What a question needs: each of its turns, or of each of its sessions one turn.
@@ -62,7 +71,10 @@ fn needed(question: &Question, batches: &[AddTurns]) -> Vec<BTreeSet<String>> {
             for batch in batches {
                 let name = batch.session.as_ref().and_then(|session| names.get(session));
                 if let Some(name) = name.filter(|name| evidence.contains(*name)) {
-                    groups.entry(name).or_default().extend(batch.turns.iter().filter_map(|turn| turn.key.clone()));
+                    groups
+                        .entry(name)
+                        .or_default()
+                        .extend(batch.turns.iter().filter_map(|turn| turn.key.clone()));
                 }
             }
             groups.into_values().collect()
@@ -100,7 +112,9 @@ fn sessions_of_turns(batches: &[AddTurns]) -> BTreeMap<String, usize> {
 fn pairs(batches: &[AddTurns], random: &mut Random) -> Vec<(String, String)> {
     let ends = session_ends(batches);
     let mut texts: Vec<(usize, String)> = Vec::new();
-    for turn in batches.iter().flat_map(|batch| &batch.turns).filter(|turn| turn.text.len() >= PAIR_TEXT_BYTES) {
+    for turn in
+        batches.iter().flat_map(|batch| &batch.turns).filter(|turn| turn.text.len() >= PAIR_TEXT_BYTES)
+    {
         if let Some(at) = turn.said_at.as_ref().and_then(|at| at.parse::<Timestamp>().ok()) {
             texts.push((ends.partition_point(|end| *end < at), turn.text.clone()));
         }

@@ -109,7 +109,10 @@ fn scenarios(options: &Options) -> Result<Vec<(String, Vec<Scenario>)>, Failure>
         let some = seeds.filter_map(|seed| worlds::world(name, seed, &options.user_prefix));
         groups.push((name.to_owned(), some.collect()));
     }
-    let files = [("locomo", Benchmark::Locomo, &options.locomo), ("longmemeval", Benchmark::LongMemEval, &options.longmemeval)];
+    let files = [
+        ("locomo", Benchmark::Locomo, &options.locomo),
+        ("longmemeval", Benchmark::LongMemEval, &options.longmemeval),
+    ];
     for (name, benchmark, file) in files {
         let Some(file) = file else { continue };
         let wanted = options.questions.filter(|_| benchmark == Benchmark::LongMemEval);
@@ -133,7 +136,8 @@ async fn group(
     let mut progress = Progress::new(name, scenarios.len());
     let memories = scenarios.iter().map(|scenario| scenario.told.count()).sum();
     let rehearsals = scenarios.iter().map(|scenario| scenario.rehearsals.len()).sum();
-    let replays = stream::iter(scenarios).map(|scenario| async move { replay(client, &scenario, manner).await });
+    let replays =
+        stream::iter(scenarios).map(|scenario| async move { replay(client, &scenario, manner).await });
     let results: Vec<Vec<ArmResult>> =
         replays.buffered(concurrency.max(1)).inspect_ok(|_| progress.step()).try_collect().await?;
     Ok(Group::new(name, (memories, rehearsals), &results))

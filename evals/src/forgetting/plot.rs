@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use plotters::prelude::{
-    BLACK, ChartBuilder, Color, IntoDrawingArea, LineSeries, PathElement, SVGBackend, SeriesLabelPosition, WHITE,
+    BLACK, ChartBuilder, Color, IntoDrawingArea, LineSeries, PathElement, SVGBackend, SeriesLabelPosition,
+    WHITE,
 };
 use plotters::style::HSLColor;
 
@@ -43,7 +44,11 @@ pub(crate) fn draw(group: &Group, file: &Path) -> Result<(), PlotError> {
         .map_err(|error| failed(&error))?;
     for (number, arm) in ARMS.iter().enumerate() {
         let color = HSLColor(number as f64 / ARMS.len() as f64, 0.75, 0.42);
-        let points = group.rows.iter().filter(|row| row.arm == arm.name).map(|row| (row.keep * 100.0, row.recall_all.share));
+        let points = group
+            .rows
+            .iter()
+            .filter(|row| row.arm == arm.name)
+            .map(|row| (row.keep * 100.0, row.recall_all.share));
         chart
             .draw_series(LineSeries::new(points, color.stroke_width(2)))
             .map_err(|error| failed(&error))?
@@ -68,7 +73,12 @@ mod tests {
     #[test]
     fn a_plot_has_a_line_and_a_label_for_each_arm() {
         let of = |keep: f64| {
-            ARMS.iter().map(move |arm| ArmResult { arm: arm.name, keep, recalled: vec![true, false], ordered: vec![] })
+            ARMS.iter().map(move |arm| ArmResult {
+                arm: arm.name,
+                keep,
+                recalled: vec![true, false],
+                ordered: vec![],
+            })
         };
         let group = Group::new("states", (100, 10), &[of(0.1).chain(of(0.5)).collect()]);
         let folder = tempfile::tempdir().unwrap();

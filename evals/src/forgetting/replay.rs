@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use engrain::Client;
 use engrain::wire::{
-    AddMemories, Job, JobState, RecallFeedback, RecallRequest, RecallResponse, Recalled, RestoreForgotten, SetForgettingPolicy, SweepMemories,
+    AddMemories, Job, JobState, RecallFeedback, RecallRequest, RecallResponse, Recalled, RestoreForgotten,
+    SetForgettingPolicy, SweepMemories,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -52,7 +53,11 @@ pub(crate) struct ArmResult {
 }
 
 /// Replays a scenario; the results are those of the whole store, followed by each arm for each share.
-pub(crate) async fn replay(client: &Client, scenario: &Scenario, manner: &Manner) -> Result<Vec<ArmResult>, Failure> {
+pub(crate) async fn replay(
+    client: &Client,
+    scenario: &Scenario,
+    manner: &Manner,
+) -> Result<Vec<ArmResult>, Failure> {
     let user = Session { client, scenario };
     user.tell().await?;
     user.set_policy(rehearsing(&manner.counts_from)).await?;
@@ -79,7 +84,10 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn failed(&self, what: &str) -> impl FnOnce(engrain::Error) -> Failure + use<> {
-        Failure::server(format!("cannot {what} {}", self.scenario.scope.user_id.as_deref().unwrap_or_default()))
+        Failure::server(format!(
+            "cannot {what} {}",
+            self.scenario.scope.user_id.as_deref().unwrap_or_default()
+        ))
     }
 
     /// Writes everything that the memory is told, as far as it is not there.
@@ -92,7 +100,11 @@ impl Session<'_> {
             }
             Told::Facts(facts) => {
                 for some in facts.chunks(FACTS_PER_CALL) {
-                    let request = AddMemories { scope: scope.clone(), memories: some.to_vec(), ..AddMemories::default() };
+                    let request = AddMemories {
+                        scope: scope.clone(),
+                        memories: some.to_vec(),
+                        ..AddMemories::default()
+                    };
                     self.client.add_memories(&request).await.map_err(self.failed("tell"))?;
                 }
                 ingest::vectors_are_made(self.client).await?;
@@ -130,8 +142,12 @@ impl Session<'_> {
         let used: Vec<Uuid> = found.memories.iter().filter(is_needed).map(|one| one.memory.id).collect();
         if !used.is_empty() {
             let scope = self.scenario.scope.clone();
-            let feedback = RecallFeedback { scope, used, now: Some(need.at.to_string()), ..RecallFeedback::default() };
-            self.client.recall_feedback(found.recall_id, &feedback).await.map_err(self.failed("tell what was used of"))?;
+            let feedback =
+                RecallFeedback { scope, used, now: Some(need.at.to_string()), ..RecallFeedback::default() };
+            self.client
+                .recall_feedback(found.recall_id, &feedback)
+                .await
+                .map_err(self.failed("tell what was used of"))?;
         }
         Ok(())
     }

@@ -46,7 +46,11 @@ pub(crate) struct Row {
 
 impl Group {
     /// Table of results, which are in the same order for every scenario.
-    pub(crate) fn new(name: &str, (memories, rehearsals): (usize, usize), scenarios: &[Vec<ArmResult>]) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        (memories, rehearsals): (usize, usize),
+        scenarios: &[Vec<ArmResult>],
+    ) -> Self {
         let mut cells: BTreeMap<(u64, usize), (&'static str, f64, Vec<bool>, Vec<f64>)> = BTreeMap::new();
         for result in scenarios.iter().flatten() {
             let place = ARMS.iter().position(|arm| arm.name == result.arm).map_or(0, |place| place + 1);
@@ -62,7 +66,8 @@ impl Group {
                 arm,
                 keep: *share,
                 recall_all: Share::of(recalled.iter().copied()),
-                p_to_random: other.map(|other| mcnemar(recalled.iter().copied().zip(other.2.iter().copied()))),
+                p_to_random: other
+                    .map(|other| mcnemar(recalled.iter().copied().zip(other.2.iter().copied()))),
                 order: crate::metrics::mean(ordered),
             }
         });
@@ -88,7 +93,8 @@ impl Group {
             let _ = write!(text, "\n| `{}` |", arm.name);
             for keep in &keeps {
                 let row = self.rows.iter().find(|row| row.arm == arm.name && row.keep == *keep);
-                let cell = row.map_or_else(|| " | |".to_owned(), |row| format!(" {} | {:.3} |", row.cell(), row.order));
+                let cell = row
+                    .map_or_else(|| " | |".to_owned(), |row| format!(" {} | {:.3} |", row.cell(), row.order));
                 text.push_str(&cell);
             }
         }
@@ -119,11 +125,8 @@ mod tests {
     #[test]
     fn scenarios_of_a_group_are_added_up_and_compared_with_random_eviction() {
         let half = |yes: usize| (0..20).map(|at| at < yes).collect::<Vec<bool>>();
-        let one = vec![
-            result(ALL, 1.0, &half(20)),
-            result("lru", 0.1, &half(18)),
-            result("random", 0.1, &half(2)),
-        ];
+        let one =
+            vec![result(ALL, 1.0, &half(20)), result("lru", 0.1, &half(18)), result("random", 0.1, &half(2))];
         let group = Group::new("states", (400, 30), &[one.clone(), one]);
         assert_eq!((group.scenarios, group.rows.len()), (2, 3));
         let lru = group.rows.iter().find(|row| row.arm == "lru").unwrap();

@@ -63,7 +63,8 @@ async fn run(global: &Global, command: ForgettingCommand, server: &Connection) -
         }
         ForgettingCommand::Restore { scope, memories, all } => {
             let memory_ids = (!all).then_some(memories);
-            let request = RestoreForgotten { scope: scope.scope(), memory_ids, all, ..RestoreForgotten::default() };
+            let request =
+                RestoreForgotten { scope: scope.scope(), memory_ids, all, ..RestoreForgotten::default() };
             let mut restored = RestoredForgotten::default();
             loop {
                 let some = client.restore_forgotten(&request).await?;

@@ -61,7 +61,10 @@ impl Events {
         self.told.sort_by(|one, other| one.2.total_cmp(&other.2));
         self.asked.sort_by(|one, other| one.0.total_cmp(&other.0));
         let end = at(DAYS);
-        let facts = self.told.iter().map(|(name, text, day, importance)| fact(name, text.clone(), at(*day), *importance));
+        let facts = self
+            .told
+            .iter()
+            .map(|(name, text, day, importance)| fact(name, text.clone(), at(*day), *importance));
         let is_once = |text: &str| self.told.iter().filter(|other| other.1 == text).count() == 1;
         let once: Vec<&String> = self.told.iter().map(|one| &one.1).filter(|text| is_once(text)).collect();
         let pair = |some: &[&String]| Some(((*some.first()?).clone(), (*some.last()?).clone()));
@@ -71,7 +74,11 @@ impl Events {
             scope,
             pairs,
             told: Told::Facts(facts.collect()),
-            rehearsals: self.asked.into_iter().map(|(day, query, name)| Need::of(at(day), query, &name)).collect(),
+            rehearsals: self
+                .asked
+                .into_iter()
+                .map(|(day, query, name)| Need::of(at(day), query, &name))
+                .collect(),
             tests: self.tests.into_iter().map(|(query, name)| Need::of(end, query, &name)).collect(),
             end,
         }

@@ -15,7 +15,8 @@ pub(super) fn events(random: &mut Random) -> Events {
     let mut events = Events::default();
     let mut said: Vec<(usize, Vec<(f64, String)>)> = Vec::new();
     for (number, (category, options)) in CATEGORIES.iter().enumerate() {
-        let (mut day, mut liked, mut statements) = (random.share() * 20.0, random.below(options.len()), Vec::new());
+        let (mut day, mut liked, mut statements) =
+            (random.share() * 20.0, random.below(options.len()), Vec::new());
         while day < DAYS {
             let name = format!("{category} {}", statements.len());
             let text = format!("When it comes to {category}, I like {} best at the moment.", options[liked]);

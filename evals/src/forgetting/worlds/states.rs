@@ -32,7 +32,9 @@ pub(super) fn events(random: &mut Random) -> Events {
     for _ in 0..QUESTIONS {
         let (day, states) = (1.0 + random.share() * (DAYS - 1.0), &current[random.below(current.len())]);
         let state = states.iter().rfind(|(since, _)| *since + 1.0 < day);
-        let asked = state.map(|(_, name)| (day, question(name.rsplit_once(' ').map_or("", |(thing, _)| thing)), name.clone()));
+        let asked = state.map(|(_, name)| {
+            (day, question(name.rsplit_once(' ').map_or("", |(thing, _)| thing)), name.clone())
+        });
         events.asked.extend(asked);
     }
     events

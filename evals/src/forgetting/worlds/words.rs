@@ -6,14 +6,38 @@ pub(super) const COLOURS: [&str; 10] =
 
 /// Things.
 pub(super) const THINGS: [&str; 12] = [
-    "suitcase", "bicycle", "toolbox", "guitar", "umbrella", "camera", "ladder", "tent", "typewriter", "telescope", "kettle",
+    "suitcase",
+    "bicycle",
+    "toolbox",
+    "guitar",
+    "umbrella",
+    "camera",
+    "ladder",
+    "tent",
+    "typewriter",
+    "telescope",
+    "kettle",
     "blanket",
 ];
 
 /// Places.
 pub(super) const PLACES: [&str; 16] = [
-    "kitchen", "garage", "attic", "cellar", "garden shed", "office", "car", "bedroom", "hallway", "balcony", "workshop",
-    "library", "barn", "boat", "neighbour's flat", "holiday house",
+    "kitchen",
+    "garage",
+    "attic",
+    "cellar",
+    "garden shed",
+    "office",
+    "car",
+    "bedroom",
+    "hallway",
+    "balcony",
+    "workshop",
+    "library",
+    "barn",
+    "boat",
+    "neighbour's flat",
+    "holiday house",
 ];
 
 /// Categories of preferences, each with what may be preferred.
@@ -45,14 +69,29 @@ pub(super) const CATEGORIES: [(&str, [&str; 5]); 48] = [
     ("film", ["thrillers", "documentaries", "westerns", "animated films", "silent films"]),
     ("series", ["medical dramas", "sitcoms", "space operas", "crime series", "costume dramas"]),
     ("book", ["biographies", "science fiction", "poetry", "crime novels", "essays"]),
-    ("newspaper", ["the morning paper", "the weekly", "the evening news", "an online digest", "the local paper"]),
+    (
+        "newspaper",
+        ["the morning paper", "the weekly", "the evening news", "an online digest", "the local paper"],
+    ),
     ("game", ["chess", "go", "card games", "role-playing games", "puzzles"]),
     ("language", ["Rust", "Python", "Go code", "Haskell", "TypeScript"]),
     ("editor", ["Vim", "Emacs", "Helix", "VS Code", "Zed"]),
     ("database", ["PostgreSQL", "SQLite", "DuckDB", "Redis", "MySQL"]),
-    ("keyboard", ["split keyboards", "flat keyboards", "mechanical keyboards", "foldable keyboards", "compact keyboards"]),
+    (
+        "keyboard",
+        [
+            "split keyboards",
+            "flat keyboards",
+            "mechanical keyboards",
+            "foldable keyboards",
+            "compact keyboards",
+        ],
+    ),
     ("font", ["Fira", "Garamond", "Helvetica", "Iosevka", "Bodoni"]),
-    ("meeting", ["morning meetings", "walking meetings", "written updates", "video calls", "Friday meetings"]),
+    (
+        "meeting",
+        ["morning meetings", "walking meetings", "written updates", "video calls", "Friday meetings"],
+    ),
     ("pen", ["fountain pens", "pencils", "rollerballs", "felt pens", "brush pens"]),
     ("paint", ["watercolours", "oil paint", "acrylics", "gouache", "pastels"]),
     ("flower", ["tulips", "peonies", "sunflowers", "lilies", "dahlias"]),
@@ -70,12 +109,21 @@ pub(super) const CATEGORIES: [(&str, [&str; 5]); 48] = [
 
 /// Verbs of small talk, with what they are done to.
 pub(super) const ERRANDS: [(&str, [&str; 6]); 10] = [
-    ("watched", ["the rain", "a street parade", "two swans", "the neighbours' quarrel", "a kite", "an old tram"]),
+    (
+        "watched",
+        ["the rain", "a street parade", "two swans", "the neighbours' quarrel", "a kite", "an old tram"],
+    ),
     ("repaired", ["the tap", "a chair", "the doorbell", "a zip", "the lamp", "the mailbox"]),
     ("bought", ["stamps", "light bulbs", "a doormat", "batteries", "paper bags", "candles"]),
     ("cooked", ["beans", "rice with peas", "dumplings", "a stew", "noodles", "potatoes"]),
-    ("met", ["the postman", "a former colleague", "the caretaker", "a tourist", "the plumber", "an old teacher"]),
-    ("read", ["a leaflet", "the manual of the oven", "a column on bees", "an old letter", "a menu", "a timetable"]),
+    (
+        "met",
+        ["the postman", "a former colleague", "the caretaker", "a tourist", "the plumber", "an old teacher"],
+    ),
+    (
+        "read",
+        ["a leaflet", "the manual of the oven", "a column on bees", "an old letter", "a menu", "a timetable"],
+    ),
     ("cleaned", ["the windows", "the oven", "the gutters", "the aquarium", "the car seats", "the drawers"]),
     ("lost", ["a glove", "a button", "the bus ticket", "an earring", "a pencil", "the shopping list"]),
     ("planted", ["basil", "radishes", "a lemon seed", "clover", "chives", "garlic"]),
