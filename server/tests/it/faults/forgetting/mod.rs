@@ -7,27 +7,33 @@ mod erasures;
 mod sweeps;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use engrain::Client;
 use engrain::client::JobQuery;
 use engrain::wire::{
-    AddMemories, ForgettingPolicy, ForgottenMemory, Job, JobState, NewMemory, PreviewSweep, PreviewedSweep,
-    RecallFeedback, Scope, SetForgettingPolicy, SweepMemories, SweptMemory,
+    AddMemories, ForgettingPolicy, ForgottenMemory, InitialStrengths, Job, JobState, NewMemory, PreviewSweep,
+    PreviewedSweep, RecallFeedback, Scope, SetForgettingPolicy, SweepMemories, SweptMemory,
 };
 use memory_core::domain::time::Timestamp;
 use sqlx::{AssertSqlSafe, Connection as _};
 use uuid::Uuid;
 
-use super::ledger::{Ledger, PATIENCE, by_word, word_of};
+use super::ledger::{Ledger, PATIENCE, by_word, files, word_of};
 
 /// Bytes of an id, and of an id in words.
 const ID: usize = 16;
 const ID_TEXT: usize = 36;
 
+/// Policy under which notes hardly fade.
 fn policy(effect: &str) -> ForgettingPolicy {
-    ForgettingPolicy { effect: effect.to_owned(), grace_days: 0, ..ForgettingPolicy::default() }
+    ForgettingPolicy {
+        effect: effect.to_owned(),
+        grace_days: 0,
+        initial_strengths: InitialStrengths { note: 10_000.0, ..InitialStrengths::default() },
+        ..ForgettingPolicy::default()
+    }
 }
 
 async fn set_policy(client: &Client, user: &str, policy: ForgettingPolicy) {
@@ -142,20 +148,52 @@ async fn used(client: &Client, user: &str, text: &str) -> Result<(), engrain::Er
     }
 }
 
+/// Ids, to be searched for as bytes and as words.
+struct Ids {
+    ids: HashSet<Vec<u8>>,
+    /// First bytes of them: a search that looks at all places is slow where nothing is optimised.
+    firsts: [bool; 256],
+}
+
+impl Ids {
+    fn of(ids: &BTreeSet<Uuid>) -> Self {
+        let as_bytes = ids.iter().map(|id| id.as_bytes().to_vec());
+        let ids: HashSet<Vec<u8>> =
+            as_bytes.chain(ids.iter().map(|id| id.to_string().into_bytes())).collect();
+        let mut firsts = [false; 256];
+        ids.iter().for_each(|id| firsts[usize::from(id[0])] = true);
+        Self { ids, firsts }
+    }
+
+    /// True if one of them is among these bytes.
+    fn is_in(&self, bytes: &[u8]) -> bool {
+        let mut starts = bytes.iter().enumerate().filter(|(_, byte)| self.firsts[usize::from(**byte)]);
+        let is_one = |at, length| bytes.get(at..at + length).is_some_and(|part| self.ids.contains(part));
+        starts.any(|(at, _)| is_one(at, ID) || is_one(at, ID_TEXT))
+    }
+}
+
+/// Segment files of the index that name one of these memories.
+fn segments_with(data: &Path, ids: &BTreeSet<Uuid>) -> Vec<PathBuf> {
+    let ids = Ids::of(ids);
+    let is_segment = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "segment");
+    let names = |path: &PathBuf| {
+        // One that is gone meanwhile names nothing.
+        let Ok(mut bytes) = std::fs::read(path) else { return false };
+        // A segment has ids as numbers of the machine, whose bytes mostly come in the other order.
+        if cfg!(target_endian = "little") {
+            bytes.reverse();
+        }
+        ids.is_in(&bytes)
+    };
+    files(data).into_iter().filter(is_segment).filter(names).collect()
+}
+
 /// Places of the database of a stopped server that name one of these memories: `table.column`. Left out are the change
 /// log, by which an index catches up, and the responses to erasures under their idempotency keys.
 async fn places_with(data: &Path, ids: &BTreeSet<Uuid>) -> BTreeSet<String> {
-    let as_bytes: HashSet<&[u8]> = ids.iter().map(|id| &id.as_bytes()[..]).collect();
-    let texts: Vec<String> = ids.iter().map(Uuid::to_string).collect();
-    let as_texts: HashSet<&[u8]> = texts.iter().map(String::as_bytes).collect();
-    let firsts: HashSet<u8> = as_bytes.iter().chain(&as_texts).map(|id| id[0]).collect();
-    let is_named = |value: &[u8]| {
-        let starts = value.iter().enumerate().filter(|(_, byte)| firsts.contains(byte)).map(|(at, _)| at);
-        starts.into_iter().any(|at| {
-            value.get(at..at + ID).is_some_and(|part| as_bytes.contains(part))
-                || value.get(at..at + ID_TEXT).is_some_and(|part| as_texts.contains(part))
-        })
-    };
+    let ids = Ids::of(ids);
+    let is_named = |value: &[u8]| ids.is_in(value);
     let url = format!("sqlite://{}", data.join("engrain.db").display());
     let mut raw = sqlx::SqliteConnection::connect(&url).await.unwrap();
     let columns: Vec<(String, String)> = sqlx::query_as(

@@ -12,7 +12,7 @@ use memory_core::testing::rng::Rng;
 use memory_core::testing::seeds::{first_seed, is_long_form};
 use uuid::Uuid;
 
-use super::super::ledger::{Ledger, listed, no_trace_of, purged};
+use super::super::ledger::{Ledger, PATIENCE, listed, no_trace_of, purged};
 use super::super::watched::Watched;
 use super::{
     add, forgotten, jobs_ended, places_with, policy, present, previewed, set_policy, sweep_of, swept, used,
@@ -75,6 +75,19 @@ async fn state(client: &Client) -> (BTreeMap<Uuid, ForgottenMemory>, BTreeSet<Uu
     (forgotten(client, USER).await, listed(client, USER).await.into_keys().collect())
 }
 
+/// Waits until a sweep is about to write about a page, or is over.
+async fn page_begun(client: &Client, job: Uuid) {
+    let (began, seen) = (Instant::now(), client.job(job).await.unwrap().done);
+    loop {
+        let job = client.job(job).await.unwrap();
+        if job.done != seen || job.state.is_over() {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "{job:?}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_sweeps_end_with_the_records_of_sweeps_that_are_never_killed() {
@@ -106,8 +119,13 @@ async fn killed_sweeps_end_with_the_records_of_sweeps_that_are_never_killed() {
         let takes = began.elapsed();
         let job = server.client.sweep_memories(&sweep_of(USER, now, false)).await.unwrap();
         for _ in 0..1 + rng.below(3) {
-            let percent = u32::try_from(rng.below(110)).unwrap();
-            tokio::time::sleep(takes * percent / 100).await;
+            if rng.chance(60) {
+                page_begun(&server.client, job.id).await;
+                tokio::time::sleep(Duration::from_millis(rng.below(12) as u64)).await;
+            } else {
+                let percent = u32::try_from(rng.below(110)).unwrap();
+                tokio::time::sleep(takes * percent / 100).await;
+            }
             server.kill();
             server = Watched::start(&killed, "auto").await;
             done += 1;
