@@ -34,12 +34,13 @@ impl Year {
         self.events.evicted += preview.counts.evicted;
         let job = self.life.request_sweep();
         if with_kill {
-            let wait = Duration::from_micros(u64::try_from(self.rng.below(6_000)).unwrap());
+            let wait = Duration::from_micros(u64::try_from(self.rng.below(20_000)).unwrap());
             self.life.run(async |_| tokio::time::sleep(wait).await);
             self.life.kill();
             self.events.kills += 1;
         }
-        self.life.await_sweep(job);
+        let attempts = self.life.await_sweep(job);
+        self.events.interrupted += usize::from(attempts > 1);
         for (id, record) in wanted {
             self.model.items.get_mut(&id).unwrap().record = record;
         }

@@ -107,8 +107,8 @@ impl Life {
         self.run(async |test| test.engine.request_sweep(&CALLER, &ann(), None, false).await.unwrap().id)
     }
 
-    /// Waits until a sweep is done.
-    fn await_sweep(&self, id: JobId) {
+    /// Waits until a sweep is done; returns the number of its attempts.
+    fn await_sweep(&self, id: JobId) -> u32 {
         self.run(async |test| {
             let over = async {
                 loop {
@@ -121,7 +121,8 @@ impl Life {
             };
             let job = tokio::time::timeout(PATIENCE, over).await.unwrap();
             assert_eq!((job.state, job.error), (JobState::Done, None));
-        });
+            job.attempts
+        })
     }
 
     /// Everything that the store has of Ann's memories as far as forgetting is concerned, in the order of ids.

@@ -18,7 +18,6 @@ use super::records::{Since, forgotten_since};
 use super::{Life, MINUTE_US, ann};
 
 const WORDS: [&str; 6] = ["tea", "milk", "rain", "roof", "violin", "harbour"];
-const HOURS_A_WEEK: usize = 7 * 24;
 
 fn excluding() -> Policy {
     Policy {
@@ -62,12 +61,12 @@ fn recall_and_judge(life: &Life, rng: &mut Rng) -> Vec<MemoryId> {
     found
 }
 
-/// Weeks of learning and recalls at whole hours, with sweeps at half hours, one every so many hours, and one at the end.
+/// Days of learning and recalls at whole hours, with sweeps at half hours, one every so many hours, and one at the end.
 /// Returns what is forgotten then, and all that was recalled.
-fn lived(seed: u64, weeks: usize, every_hours: usize) -> (BTreeMap<MemoryId, Since>, Vec<Vec<MemoryId>>) {
+fn lived(seed: u64, days: usize, every_hours: usize) -> (BTreeMap<MemoryId, Since>, Vec<Vec<MemoryId>>) {
     let (life, mut rng, mut recalled) = (Life::new(), Rng::new(seed), Vec::new());
     life.use_policy(&excluding());
-    let hours = weeks * HOURS_A_WEEK;
+    let hours = days * 24;
     for hour in 1..=hours {
         match rng.below(100) {
             0..30 => learn(&life, &mut rng, hour),
@@ -85,12 +84,12 @@ fn lived(seed: u64, weeks: usize, every_hours: usize) -> (BTreeMap<MemoryId, Sin
 
 #[test]
 fn sweeps_every_hour_day_or_week_forget_the_same() {
-    let weeks = if is_long_form() { 6 } else { 2 };
+    let days = if is_long_form() { 45 } else { 10 };
     for seed in seeds(1, 4) {
-        let hourly = lived(seed, weeks, 1);
+        let hourly = lived(seed, days, 1);
         assert!(hourly.0.len() > 10, "{} are forgotten", hourly.0.len());
-        for every_hours in [24, HOURS_A_WEEK] {
-            assert_eq!(lived(seed, weeks, every_hours), hourly, "seed {seed}, every {every_hours} hours");
+        for every_hours in [24, 7 * 24] {
+            assert_eq!(lived(seed, days, every_hours), hourly, "seed {seed}, every {every_hours} hours");
         }
     }
 }

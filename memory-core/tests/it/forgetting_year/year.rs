@@ -41,6 +41,8 @@ pub(super) struct Events {
     pub(super) restored: usize,
     pub(super) erased: usize,
     pub(super) kills: usize,
+    /// Sweeps that were killed while they ran.
+    pub(super) interrupted: usize,
     pub(super) uses_lost: usize,
     pub(super) uses_kept: usize,
     pub(super) feedback: usize,
@@ -126,12 +128,13 @@ impl Year {
             for _ in 0..1 + self.rng.below(2) {
                 self.pass_minutes(1);
                 let (id, evidence, at) = self.recall();
-                self.life.run(async |test| test.settle().await);
                 self.used(&evidence, at);
                 if !evidence.is_empty() {
                     self.recalls.push((id, evidence));
                 }
             }
+            // What follows acts on the uses as they are written.
+            self.life.run(async |test| test.settle().await);
             if self.recalls.len() > RECALLS_KEPT {
                 self.recalls.drain(..self.recalls.len() - RECALLS_KEPT);
             }
@@ -298,7 +301,7 @@ impl Year {
             self.pass_minutes(30);
             let (_, evidence, at) = self.recall();
             unwritten.push((evidence, at));
-            let wait = Duration::from_millis(*self.rng.pick(&[0, 0, 5, 260]));
+            let wait = Duration::from_millis(*self.rng.pick(&[0, 0, 0, 0, 5, 260]));
             self.life.run(async |_| tokio::time::sleep(wait).await);
         }
         self.life.kill();
