@@ -83,8 +83,11 @@ struct Writes {
 
 impl Writes {
     fn add(&mut self, row: &RetentionRow, wanted: Option<Forgotten>) {
-        // The store keeps a record with the same effect, so that one to be replaced is removed first.
-        if row.forgotten.is_some() {
+        // The store keeps a record with the same effect, so that one to be replaced by such a record is removed first. One with
+        // another effect is replaced at once: without its record an evicted memory is evicted no longer, so that a kill
+        // between the two sets would lose the eviction.
+        let is_kept = |present: &Forgotten| wanted.as_ref().is_none_or(|new| new.effect == present.effect);
+        if row.forgotten.as_ref().is_some_and(is_kept) {
             self.rememberings.push(row.memory);
         }
         self.forgettings.extend(wanted.map(|record| Forgetting { memory: row.memory, record }));

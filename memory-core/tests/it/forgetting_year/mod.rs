@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod checks;
+mod interrupted;
 mod model;
 mod records;
 mod replays;
