@@ -39,6 +39,8 @@ mod fan_out;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod forgetting;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod forgetting_year;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod grants;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod graph;
