@@ -16,7 +16,7 @@ const fn curve(name: &'static str) -> Arm {
 }
 
 const fn baseline(name: &'static str) -> Arm {
-    Arm { name, eviction: name, curve: "none" }
+    Arm { name, eviction: name, curve: "memorybank.paper" }
 }
 
 /// All arms: the curves, and the rules without a curve.
