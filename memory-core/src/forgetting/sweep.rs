@@ -76,22 +76,26 @@ impl Plan<'_> {
 
 /// Writes about a page.
 #[derive(Default)]
-struct Writes {
+pub(super) struct Writes {
     rememberings: Vec<MemoryId>,
     forgettings: Vec<Forgetting>,
 }
 
 impl Writes {
-    fn add(&mut self, row: &RetentionRow, wanted: Option<Forgotten>) {
-        // The store keeps a record with the same effect, so that one to be replaced is removed first.
-        if row.forgotten.is_some() {
+    pub(super) fn add(&mut self, row: &RetentionRow, wanted: Option<Forgotten>) {
+        // The store keeps a record with the same effect, so that one to be replaced is removed first: the memory has faded
+        // again, and does so as well if only the first of the two sets is committed. A record with another effect is replaced
+        // in one set: an eviction is found nowhere else.
+        let has_other_effect =
+            |present: &Forgotten| wanted.as_ref().is_some_and(|record| record.effect != present.effect);
+        if row.forgotten.as_ref().is_some_and(|present| !has_other_effect(present)) {
             self.rememberings.push(row.memory);
         }
         self.forgettings.extend(wanted.map(|record| Forgetting { memory: row.memory, record }));
     }
 
     /// Change sets, in their order: a set restores after it forgets.
-    fn sets(self, (tenant, owner): (TenantId, &Owner), now: Timestamp) -> Vec<ChangeSet> {
+    pub(super) fn sets(self, (tenant, owner): (TenantId, &Owner), now: Timestamp) -> Vec<ChangeSet> {
         let Self { rememberings, forgettings } = self;
         let empty = || ChangeSet::new(tenant, owner.clone(), now);
         let sets = [ChangeSet { rememberings, ..empty() }, ChangeSet { forgettings, ..empty() }];

@@ -6,12 +6,16 @@ use proptest::prelude::*;
 
 use super::evictions::Evictions;
 use super::plan::{Judge, Subject, change};
+use super::sweep::Writes;
 use crate::domain::forgotten::{Effect, Forgotten, Reason};
-use crate::domain::id::MemoryId;
+use crate::domain::id::{MemoryId, TenantId};
 use crate::domain::memory::{Kind, Strength};
+use crate::domain::name::Name;
+use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
 use crate::domain::uses::{Use, UseKind};
 use crate::retention::{CurveId, Eviction, Policy};
+use crate::store::RetentionRow;
 
 const LEARNED: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 const HOUR_US: i64 = 3_600_000_000;
@@ -185,4 +189,40 @@ fn a_memory_is_due_once_its_grace_period_after_the_sweep_that_found_it_is_over()
     assert_eq!([0, 1, 2].map(is_due), [false, false, true]);
     let exclude = Policy { effect: Some(Effect::Exclude), ..policy.clone() };
     assert!(!Judge { policy: &exclude, now: found_at.plus_days(2) }.is_due(&record));
+}
+
+#[test]
+fn an_eviction_gets_another_effect_in_one_set_so_that_no_crash_between_two_loses_it() {
+    let strength = Strength::new(0.5, 1.0, LEARNED);
+    let record = |effect, reason| Forgotten {
+        since: LEARNED,
+        recorded_at: LEARNED,
+        reason,
+        effect,
+        curve: "lru".to_owned(),
+        retention: 1.0,
+        threshold: 0.5,
+    };
+    let owner = Owner { kind: OwnerKind::User, id: Name::new("ann").expect("a name") };
+    let sets = |effect, reason| {
+        let present = record(effect, reason);
+        let row = RetentionRow {
+            memory: MemoryId(uuid::Uuid::nil()),
+            kind: Kind::Turn,
+            version: 1,
+            tokens: 1,
+            strength: strength.clone(),
+            forgotten: Some(present),
+        };
+        let policy = Policy { effect: Some(Effect::Exclude), ..Policy::default() };
+        let wanted = Judge { policy: &policy, now: LEARNED.plus_days(1_000) }.faded(Subject::from(&row));
+        let mut writes = Writes::default();
+        writes.add(&row, wanted);
+        let sets = writes.sets((TenantId::DEFAULT, &owner), LEARNED);
+        sets.iter().map(|set| (set.rememberings.len(), set.forgettings.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(sets(Effect::Cold, Reason::Evicted), [(0, 1)]);
+    assert_eq!(sets(Effect::Cold, Reason::Faded), [(0, 1)]);
+    // It has faded again, which the next attempt finds as well.
+    assert_eq!(sets(Effect::Exclude, Reason::Faded), [(1, 0), (0, 1)]);
 }
