@@ -15,7 +15,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::ledger::{Ledger, PATIENCE, by_word, files, leftovers, listed};
+use super::ledger::{Ledger, PATIENCE, by_word, leftovers, listed, no_trace_of};
 use super::watched::Watched;
 
 /// Memories of a store when its campaign begins.
@@ -311,28 +311,8 @@ async fn a_kill_in_the_erasure_of_an_owner_leaves_it_whole_or_erases_it_to_the_l
             ended(&server.client, job, &context).await;
         }
         campaign.ledger.erased.extend(doubted);
-        no_trace_of(&campaign, &server, &user, &context).await;
+        no_trace_of(&campaign.data(), &server, &user, &context).await;
         campaign.ledger.verify(&server, &campaign.data(), &context).await;
-    }
-}
-
-/// Waits until no file holds the name of an owner or a word of it.
-async fn no_trace_of(campaign: &Campaign, server: &Watched, user: &str, context: &str) {
-    let began = Instant::now();
-    let name = user.as_bytes();
-    let is_name = |bytes: &[u8]| bytes[0] == name[0] && bytes == name;
-    let traces = || {
-        let holds = |path: &PathBuf| fs::read(path).is_ok_and(|all| all.windows(name.len()).any(is_name));
-        files(&campaign.data()).into_iter().filter(holds).collect::<Vec<_>>()
-    };
-    loop {
-        super::ledger::purged(&server.client).await;
-        let left = traces();
-        if left.is_empty() {
-            return;
-        }
-        assert!(began.elapsed() < PATIENCE, "{context}: {left:?} hold {user}\n{}", server.log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

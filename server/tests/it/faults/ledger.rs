@@ -45,22 +45,26 @@ pub(super) fn by_word(user: &str, word: &str) -> RecallRequest {
         limit: Some(5),
         // The word decides: among many texts, the hashing embedder finds some near by chance.
         weights: Some(Weights { lexical: Some(100.0), ..Weights::default() }),
+        // What a policy forgets is there, and what is erased is not even found so.
+        include_forgotten: true,
         ..RecallRequest::default()
     }
 }
 
 impl Ledger {
+    /// Text with a word of its own.
+    pub(super) fn next_text(&mut self, user: &str) -> String {
+        self.count += 1;
+        let length = self.count * 37 % 211 * (1 + self.count % 5);
+        format!("word{:05}q {user} says {}", self.count, "and so on ".repeat(length / 9))
+    }
+
     /// Adds memories of a user, and notes those that are acknowledged.
     pub(super) async fn write(&mut self, client: &Client, user: &str, memories: usize) -> Vec<Uuid> {
         let mut ids = Vec::new();
         while ids.len() < memories {
-            let texts: Vec<String> = (0..BATCH.min(memories - ids.len()))
-                .map(|_| {
-                    self.count += 1;
-                    let length = self.count * 37 % 211 * (1 + self.count % 5);
-                    format!("word{:05}q {user} says {}", self.count, "and so on ".repeat(length / 9))
-                })
-                .collect();
+            let texts: Vec<String> =
+                (0..BATCH.min(memories - ids.len())).map(|_| self.next_text(user)).collect();
             let new = |text: &String| NewMemory { text: text.clone(), ..NewMemory::default() };
             let request = AddMemories {
                 scope: Scope::user(user),
@@ -103,8 +107,9 @@ impl Ledger {
             for (id, (_, text)) in self.kept.iter().filter(|(_, (of, _))| of == user) {
                 assert_eq!(there.get(id), Some(text), "{context}: {id} of {user}");
             }
+            let words: BTreeSet<&str> = there.values().map(|text| word_of(text)).collect();
             for (_, word) in self.erased.iter().filter(|(of, _)| of == user) {
-                assert!(there.values().all(|text| word_of(text) != word), "{context}: {word} is listed");
+                assert!(!words.contains(word.as_str()), "{context}: {word} is listed");
             }
         }
         for (id, (user, text)) in self.kept.iter().rev().step_by(1 + self.kept.len() / SAMPLE) {
@@ -135,7 +140,7 @@ impl Ledger {
 }
 
 /// Words of texts among bytes. One pass for all words, since files are large and this is not optimised.
-fn words_in(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn words_in(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let is_word = |bytes: &&[u8]| {
         bytes[0] == b'w' && bytes.starts_with(b"word") && bytes.ends_with(b"q") && bytes.len() == WORD
     };
@@ -167,6 +172,26 @@ pub(super) async fn purged(client: &Client) {
         }
         assert!(began.elapsed() < PATIENCE, "{purge:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until no file holds the name of an owner or a word of it.
+pub(super) async fn no_trace_of(data: &Path, server: &Watched, user: &str, context: &str) {
+    let began = Instant::now();
+    let name = user.as_bytes();
+    let is_name = |bytes: &[u8]| bytes[0] == name[0] && bytes == name;
+    let traces = || {
+        let holds = |path: &PathBuf| fs::read(path).is_ok_and(|all| all.windows(name.len()).any(is_name));
+        files(data).into_iter().filter(holds).collect::<Vec<_>>()
+    };
+    loop {
+        purged(&server.client).await;
+        let left = traces();
+        if left.is_empty() {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "{context}: {left:?} hold {user}\n{}", server.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

@@ -4,7 +4,8 @@
 //! `kills.rs` has kills of servers and commands in restores, backups, exports, imports, changes of embedder, erasures and
 //! background vectors; `damage.rs` damaged, cut, emptied and missing files of a store; `rescue.rs` exports of damaged
 //! stores; `full_disk.rs` a disk that is full and is not any more, skipped aloud where no tmpfs can be mounted;
-//! `grants.rs` has kills while grants are given and revoked; `connections.rs` idle and slow connections; `outputs.rs` a log and notes that cannot be written. Beside it,
+//! `forgetting/` has kills of sweeps, and of erasures beside them; `grants.rs` has kills while grants are given and
+//! revoked; `connections.rs` idle and slow connections; `outputs.rs` a log and notes that cannot be written. Beside it,
 //! `crash.rs` has kills in concurrent writes, `reindex.rs` kills in changes of embedder with their rows looked at,
 //! `leftovers.rs` many kills of commands alone, and `reimport.rs` killed imports whose idempotency keys have expired.
 //! Schemathesis is `make fuzz-api`.
@@ -20,6 +21,7 @@
 #[cfg(unix)]
 mod connections;
 mod damage;
+mod forgetting;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod grants;
