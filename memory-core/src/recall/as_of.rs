@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::MAX_CANDIDATES;
+use super::query::MAX_CANDIDATES;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::memory::Memory;
 use crate::domain::time::Timestamp;

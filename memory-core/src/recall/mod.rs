@@ -25,6 +25,7 @@ mod load;
 mod loaded;
 mod neighbours;
 mod prepare;
+mod query;
 mod record;
 mod reinforce;
 #[cfg(all(test, feature = "sqlite"))]
@@ -53,14 +54,12 @@ use tracing::{Instrument, debug_span};
 
 use crate::domain::id::{MemoryId, RecallId};
 use crate::domain::memory::Memory;
-use crate::domain::scope::{Caller, Scope};
+use crate::domain::scope::Caller;
 use crate::domain::time::Timestamp;
-use crate::domain::zone::Zone;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
-use crate::index::{IndexQuery, View};
+use crate::index::View;
 use crate::scope::SearchTargets;
-use crate::text::time_expressions;
 use assemble::Piece;
 use covered::Covered;
 use deadline::Deadline;
@@ -69,15 +68,13 @@ use granted::Granted;
 use loaded::{Loaded, TextNeeds};
 use neighbours::Neighbour;
 use prepare::ReadyTargets;
-use request::{Recall, RequestedZone};
-use response::{Context, Degraded, NamedTime, Recalled, RecalledMemory, Timings};
+use query::named_times;
+use request::Recall;
+use response::{Context, Degraded, Recalled, RecalledMemory, Timings};
 pub(crate) use searched::Searched;
 use text_room::TextRoom;
 use told::without_told;
 use validity_note::Reader;
-
-/// Maximum number of candidates from one signal.
-const MAX_CANDIDATES: u32 = 1_024;
 
 impl Engine {
     /// Returns the memories relevant to a query, best first, with a context block. The access log notes it, and it is a use of
@@ -88,6 +85,8 @@ impl Engine {
     /// [`Recall::reinforce`], or the store or the
     /// index fails. A missing embedder or cross-encoder is no error: see [`Recalled::degraded`].
     pub async fn recall(&self, caller: &Caller, request: Recall) -> Result<Recalled, Error> {
+        needs_read(caller)?;
+        check::recall(&request, &self.limits)?;
         let now = request.now.unwrap_or_else(|| self.now());
         let (scope, session) = (request.scope.clone(), request.session.clone());
         let reinforces = uses::reinforces(&request, caller)?;
@@ -107,8 +106,6 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Recalled, Error> {
         let began = Instant::now();
-        needs_read(caller)?;
-        check::recall(&request, &self.limits)?;
         let deadline = Deadline::after(began, request.deadline_ms);
         let (mut timings, mut degraded) = (Timings::default(), Vec::new());
 
@@ -118,11 +115,11 @@ impl Engine {
             self.find(caller, &request, &view, &deadline, (&mut timings, &mut degraded)).await?;
         let needs = self.text_needs(&request);
         let texts = self.texts(&targets, &needs, (&mut fused, spare), searched.versions, &deadline).await?;
-        if texts.is_none() {
+        let (neighbours, mut loaded) = texts.unwrap_or_else(|| {
             degraded.push(Degraded::TextsDeadline);
             fused.clear();
-        }
-        let (neighbours, mut loaded) = texts.unwrap_or_default();
+            Default::default()
+        });
         let before_rerank = began.elapsed();
         self.rerank(&request, &mut fused, &loaded, &deadline, &mut degraded)
             .instrument(debug_span!("rerank"))
@@ -208,44 +205,6 @@ impl Engine {
         let spare = fused.split_off(limit.min(fused.len()));
         timings.search = began.elapsed().saturating_sub(timings.embed);
         Ok(Found { targets, searched, scoring, fused, spare })
-    }
-
-    pub(crate) fn index_query(&self, request: &Recall, vector: Option<Arc<[f32]>>, view: View) -> IndexQuery {
-        let limit = u32::try_from(self.candidates_to_load(request)).unwrap_or(u32::MAX);
-        let settings = &self.recall_settings;
-        let candidates = limit.saturating_mul(settings.candidates_per_result).max(settings.least_candidates);
-        let weights = self.scan_weights(request, &view);
-        IndexQuery {
-            vector,
-            text: request.query.as_str().into(),
-            view,
-            weights,
-            candidates: candidates.min(MAX_CANDIDATES) as usize,
-        }
-    }
-
-    /// Weights of the signals, the time expressions of the query, and the state that it asks for.
-    fn scoring(&self, request: &Recall, now: Timestamp, zone: Zone) -> ScoringContext {
-        let weights = self.recall_settings.weights.with(request.weights);
-        let mut times = time_expressions::read(&request.query, zone.date(now));
-        let asked_state = time_expressions::asked_state(&request.query, !times.is_empty());
-        if weights.time <= 0.0 {
-            times.clear();
-        }
-        ScoringContext { weights, times, asked_state, zone, ..ScoringContext::default() }
-    }
-
-    /// Zone in which the days of a request are counted.
-    fn zone_of_request(&self, caller: &Caller, request: &Recall) -> Zone {
-        self.zone_of_recall(caller, &request.scope, &request.zone)
-    }
-
-    /// Zone in which the days of a recall are counted and its bare dates are read.
-    pub fn zone_of_recall(&self, caller: &Caller, scope: &Scope, zone: &RequestedZone) -> Zone {
-        let RequestedZone { named, of_now } = zone;
-        let own = || self.zone_of_scope(caller, scope);
-        let setting = || of_now.map_or_else(|| self.recall_settings.zone.clone(), Zone::from);
-        named.clone().or_else(own).unwrap_or_else(setting)
     }
 
     /// Step 3: the candidates of every partition that is searched by the deadline.
@@ -380,14 +339,6 @@ impl Engine {
         };
         without_told(&coverage, build, memories_of)
     }
-}
-
-fn named_times(query: &str, scoring: &ScoringContext) -> Vec<NamedTime> {
-    let named = scoring.times.iter().map(|mention| NamedTime {
-        words: query.get(mention.span.clone()).unwrap_or_default().to_owned(),
-        days: mention.days,
-    });
-    named.collect()
 }
 
 /// Parts of the context block besides the ranked memories.
