@@ -139,7 +139,9 @@ impl Strength {
     pub fn is_cold(&self, record: Option<&Forgotten>) -> bool {
         let is_used_since = |since| self.uses.last().is_some_and(|newest| newest.at > since);
         record.is_some_and(|record| {
-            matches!(record.effect, Effect::Cold | Effect::Delete) && !self.pinned && !is_used_since(record.since)
+            matches!(record.effect, Effect::Cold | Effect::Delete)
+                && !self.pinned
+                && !is_used_since(record.since)
         })
     }
 

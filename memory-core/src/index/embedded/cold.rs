@@ -25,6 +25,7 @@ pub(super) struct ColdMemories {
     by_id: HashMap<MemoryId, ColdMemory>,
     /// Policy of the latest query, and the moment from which all are forgotten under it, in microseconds.
     all_forgotten: RwLock<Option<(Policy, i64)>>,
+    bytes_of_uses: usize,
 }
 
 /// A cold memory.
@@ -58,6 +59,13 @@ impl ColdMemory {
         self.is_evicted && self.since <= now || has_faded()
     }
 
+    fn bytes_of_uses(&self) -> usize {
+        match self.strength.uses.newest() {
+            [] => 0,
+            newest => size_of_val(newest) + heap_size::PIECE_BYTES,
+        }
+    }
+
     /// Moment from which it is forgotten under a policy; [`Timestamp::MAX`] for never. It may be forgotten earlier.
     fn forgotten_from(&self, id: MemoryId, policy: &Policy) -> Timestamp {
         if self.is_evicted {
@@ -83,14 +91,20 @@ impl ColdMemories {
     }
 
     pub(super) fn insert(&mut self, id: MemoryId, memory: ColdMemory) {
-        *self.all_forgotten.get_mut() = None;
+        self.remove(id);
+        if let Some((policy, latest)) = self.all_forgotten.get_mut() {
+            *latest = (*latest).max(memory.forgotten_from(id, policy).as_micros());
+        }
+        self.bytes_of_uses += memory.bytes_of_uses();
         self.by_id.insert(id, memory);
     }
 
     pub(super) fn remove(&mut self, id: MemoryId) {
-        if self.by_id.remove(&id).is_some() {
-            *self.all_forgotten.get_mut() = None;
-        }
+        let Some(removed) = self.by_id.remove(&id) else { return };
+        self.bytes_of_uses -= removed.bytes_of_uses();
+        let is_latest =
+            |(policy, latest): &mut (Policy, i64)| removed.forgotten_from(id, policy).as_micros() >= *latest;
+        self.all_forgotten.get_mut().take_if(is_latest);
     }
 
     /// Id and version of each.
@@ -101,10 +115,13 @@ impl ColdMemories {
     /// True if the view may see one of them: forgotten memories pass it, or one is not forgotten at its time under its policy. A
     /// view without a policy asks for none.
     pub(super) fn are_asked_for(&self, view: &View) -> bool {
-        let Some(forgetting) = view.forgetting.as_ref().filter(|_| !self.by_id.is_empty()) else { return false };
+        let Some(forgetting) = view.forgetting.as_ref().filter(|_| !self.by_id.is_empty()) else {
+            return false;
+        };
         let Some(policy) = Forgetting::hiding(forgetting) else { return true };
         let now_us = view.now.as_micros();
-        let known = self.all_forgotten.read().as_ref().filter(|(known, _)| known.fades_as(policy)).map(|it| it.1);
+        let known =
+            self.all_forgotten.read().as_ref().filter(|(known, _)| known.fades_as(policy)).map(|it| it.1);
         let all_forgotten = known.unwrap_or_else(|| {
             let moments = self.by_id.iter().map(|(id, one)| one.forgotten_from(*id, policy).as_micros());
             let latest = moments.max().unwrap_or(i64::MIN);
@@ -117,11 +134,10 @@ impl ColdMemories {
 
     /// Approximate heap size in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let of_uses = |one: &ColdMemory| match one.strength.uses.newest() {
-            [] => 0,
-            newest => size_of_val(newest) + heap_size::PIECE_BYTES,
-        };
-        heap_size::of_table(&self.by_id) + self.by_id.values().map(of_uses).sum::<usize>()
+        match self.by_id.capacity() {
+            0 => 0,
+            _ => heap_size::of_table(&self.by_id) + self.bytes_of_uses,
+        }
     }
 
     /// Writes them, in the order of ids.

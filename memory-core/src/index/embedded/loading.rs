@@ -84,10 +84,7 @@ impl Loader {
     }
 
     /// The cached partition, after a load if it is missing. A caller that drops the future leaves the load running.
-    pub(super) async fn loaded(
-        self: &Arc<Self>,
-        key: Key,
-    ) -> Result<Arc<CachedPartition>, IndexError> {
+    pub(super) async fn loaded(self: &Arc<Self>, key: Key) -> Result<Arc<CachedPartition>, IndexError> {
         let cached = self.cache.touch(key);
         if cached.is_loaded() {
             return Ok(cached);
@@ -272,7 +269,8 @@ impl Loader {
         key: Key,
         account: impl Fn(usize) + Send + 'static,
     ) -> Result<Partition, IndexError> {
-        let empty = Partition::new(self.source.dimension().await?, Arc::clone(&self.policy))?.of_tier(key.tier);
+        let empty =
+            Partition::new(self.source.dimension().await?, Arc::clone(&self.policy))?.of_tier(key.tier);
         let (batches, received) = sync_channel(MAX_BATCHES_AHEAD);
         let building = blocking(move || build(empty, &received, account));
         let (source, mut closed) = (Arc::clone(&self.source), self.closed.subscribe());

@@ -39,7 +39,8 @@ impl EmbeddedIndex {
         memory: MemoryId,
         view: &View,
     ) -> Result<Arc<CachedPartition>, IndexError> {
-        let is_whole = |partition: &Partition| partition.cold.has(memory) || partition.cold.are_asked_for(view);
+        let is_whole =
+            |partition: &Partition| partition.cold.has(memory) || partition.cold.are_asked_for(view);
         self.tier_where(id, is_whole).await
     }
 

@@ -34,7 +34,8 @@ pub async fn associations_equal_the_reference(subject: &Subject<'_>, seed: u64) 
         let (seeds, among) = (some(&mut rng, &all, 6), some(&mut rng, &all, 20));
         let edges = index.associations(PARTITION, &seeds, &among).await.unwrap();
         let is_cold = |one: &&Indexed| reference::is_cold(&one.memory);
-        let mut named = all.iter().filter(|one| seeds.contains(&one.memory.id) || among.contains(&one.memory.id));
+        let mut named =
+            all.iter().filter(|one| seeds.contains(&one.memory.id) || among.contains(&one.memory.id));
         let is_whole = named.any(|one| is_cold(&one));
         let over: Vec<Indexed> = all.iter().filter(|one| is_whole || !is_cold(one)).cloned().collect();
         let pairs = seeds.iter().flat_map(|from| among.iter().map(move |to| (*from, *to)));

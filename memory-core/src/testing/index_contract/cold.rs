@@ -125,6 +125,24 @@ pub async fn a_cold_memory_is_found_at_the_moments_at_which_it_was_not_forgotten
     }
 }
 
+/// A restoration during a load is in the answer of the query that waits for the load.
+pub async fn a_restoration_during_a_load_is_kept(subject: &Subject<'_>, _: u64) {
+    let source = half_cold();
+    let index = subject.over(&source);
+    let held = source.hold_reads().await;
+    let waiting = {
+        let index = index.clone();
+        tokio::spawn(async move { both(&*index).await })
+    };
+    while source.reads_begun() == 0 {
+        tokio::task::yield_now().await;
+    }
+    index.apply(PARTITION, source.touch(PARTITION, vec![retained(1, None)])).await.unwrap();
+    drop(held);
+    assert_eq!(waiting.await.unwrap(), (vec![1, 3, 4], vec![1, 2, 3, 4]));
+    assert_eq!(both(&*index).await, (vec![1, 3, 4], vec![1, 2, 3, 4]));
+}
+
 /// A view without a policy, such as that of thinking, asks for no cold memory.
 pub async fn thinking_sees_no_cold_memory(subject: &Subject<'_>, _: u64) {
     let index = subject.over(&half_cold());
@@ -146,10 +164,9 @@ fn any_retention(rng: &mut Rng, one: &Indexed) -> Retained {
         strength.uses.record(Use { at, kind: UseKind::Confirmed }, 0);
     }
     let since = corpus::moment(rng);
-    let forgotten = rng.chance(60).then(|| Forgotten {
-        reason: *rng.pick(&Reason::ALL),
-        ..evicted(*rng.pick(&Effect::ALL), since)
-    });
+    let forgotten = rng
+        .chance(60)
+        .then(|| Forgotten { reason: *rng.pick(&Reason::ALL), ..evicted(*rng.pick(&Effect::ALL), since) });
     Retained { memory: one.memory.id, strength, forgotten }
 }
 

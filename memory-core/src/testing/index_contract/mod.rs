@@ -54,6 +54,9 @@ macro_rules! index_contract {
                 a_use_brings_a_faded_memory_back_and_changes_no_earlier_moment 4
             }
             $crate::index_contract! { @tests $make Exact cold:
+                a_cold_memory_is_found_when_asked_for_until_it_is_restored_or_erased 1,
+                a_cold_memory_is_found_at_the_moments_at_which_it_was_not_forgotten 1,
+                a_restoration_during_a_load_is_kept 1, thinking_sees_no_cold_memory 1,
                 any_sequence_of_forgetting_and_restoring_is_answered_like_the_reference 6
             }
             $crate::index_contract! { @tests $make Exact nearest: nearest_equals_the_reference 8 }
@@ -74,11 +77,6 @@ macro_rules! index_contract {
         }
         $crate::index_contract! { @tests $make $tier forgetting:
             a_memory_is_hidden_from_the_very_microsecond_at_which_it_fades 4, a_record_alone_hides_nothing_but_an_eviction 1
-        }
-        $crate::index_contract! { @tests $make $tier cold:
-            a_cold_memory_is_found_when_asked_for_until_it_is_restored_or_erased 1,
-            a_cold_memory_is_found_at_the_moments_at_which_it_was_not_forgotten 1,
-            thinking_sees_no_cold_memory 1
         }
         $crate::index_contract! { @tests $make $tier nearest:
             nearest_memories_are_visible_and_listed_once_in_order 8, nearest_of_what_is_out_of_bounds_is_refused 1

@@ -46,7 +46,9 @@ fn a_partition_holds_less_by_the_share_of_the_cold_memories() {
     assert_eq!((whole.memories(), resident.memories()), (20_000, 20_000));
     assert_eq!((whole.rows(), resident.rows()), (20_000, 14_000));
     let (before, after, cold) = (whole.bytes(), resident.bytes(), resident.cold.bytes());
-    println!("20,000 memories, 30 % cold: {before} bytes before, {after} after, {cold} of them for the cold ones");
+    println!(
+        "20,000 memories, 30 % cold: {before} bytes before, {after} after, {cold} of them for the cold ones"
+    );
     assert!(after * 100 < before * 76, "{before} before, {after} after");
     assert!(cold * 20 < before, "{cold} bytes of the cold ones");
 }

@@ -166,7 +166,19 @@ impl ReadColumns {
         let Self { columns, first_row, rows, ends_with_question, cold } = self;
         let tier = Tier::Resident;
         let row_alive = Bitmap::all(rows.len());
-        Partition { seq, tier, cold, columns, dense, lexical, rows, row_alive, ends_with_question, first_row, policy }
+        Partition {
+            seq,
+            tier,
+            cold,
+            columns,
+            dense,
+            lexical,
+            rows,
+            row_alive,
+            ends_with_question,
+            first_row,
+            policy,
+        }
     }
 }
 
