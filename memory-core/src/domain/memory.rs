@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::annotation::{self, Annotation};
-use super::forgotten::Forgotten;
+use super::forgotten::{Effect, Forgotten};
 use super::id::{DerivationId, MemoryId, SessionId, TurnId};
 use super::link::Link;
 use super::metadata::Metadata;
@@ -132,6 +132,17 @@ impl Strength {
     /// Strength of a memory that was never used.
     pub fn new(importance: f64, strength: f32, learned_at: Timestamp) -> Self {
         Self { importance, strength, learned_at, uses: Uses::default(), pinned: false }
+    }
+
+    /// True if a memory with this record of forgetting is cold: out of the resident index until a query asks for forgotten
+    /// memories. The effect of the record is `cold` or `delete`, and the memory is not pinned and was not used since.
+    pub fn is_cold(&self, record: Option<&Forgotten>) -> bool {
+        let is_used_since = |since| self.uses.last().is_some_and(|newest| newest.at > since);
+        record.is_some_and(|record| {
+            matches!(record.effect, Effect::Cold | Effect::Delete)
+                && !self.pinned
+                && !is_used_since(record.since)
+        })
     }
 
     /// Time of the last refresh: of the newest use, or of learning.

@@ -271,6 +271,9 @@ impl Debug for ErasureGuard {
 /// what order the partition was loaded. A memory that the [`View`] hides is never a candidate, takes no candidate's place
 /// and moves no score: term statistics are those of the whole partition, whatever the view. Revised memories
 /// ([`View::known_at`]) are the exception: they pass, and [`Answer::revised`] names them.
+///
+/// Cold memories ([`Strength::is_cold`](crate::domain::memory::Strength::is_cold)) are searched, and count in term statistics,
+/// by a query whose view has a policy and sees one of them, and by no other. Inspections and associations that name one know it.
 #[async_trait]
 pub trait Index: Send + Sync + Debug {
     /// Completes when the partition can be searched without a wait for its load. Dropping the future leaves the load

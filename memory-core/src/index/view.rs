@@ -36,7 +36,7 @@ pub struct View {
     /// own view.
     pub partner: Option<Name>,
     /// Forgetting: the policy of the partition's owner, as the query changes it. `None` for the policy of the index, under which
-    /// nothing is hidden.
+    /// nothing is hidden; cold memories are not searched.
     pub forgetting: Option<Forgetting>,
 }
 

@@ -45,6 +45,21 @@ pub fn forgotten(view: &View, memory: &Memory) -> bool {
     is_evicted || policy.rule == Rule::FixedThreshold && retention < threshold(memory.id)
 }
 
+/// True if a memory is out of the resident index.
+pub fn is_cold(memory: &Memory) -> bool {
+    let Some(record) = memory.forgotten.as_ref() else { return false };
+    let is_later = memory.strength.uses.newest().iter().any(|one| one.at > record.since);
+    matches!(record.effect, Effect::Cold | Effect::Delete) && !memory.strength.pinned && !is_later
+}
+
+/// The memories that a query under a view searches, and over which its term statistics are: all if the view has a policy and sees a
+/// cold one, else those that are not cold.
+pub fn searched(view: &View, all: &[Indexed]) -> Vec<Indexed> {
+    let is_asked_for = |one: &Indexed| is_cold(&one.memory) && !forgotten(view, &one.memory);
+    let is_whole = view.forgetting.is_some() && all.iter().any(is_asked_for);
+    all.iter().filter(|one| is_whole || !is_cold(&one.memory)).cloned().collect()
+}
+
 /// True if a memory passes the filter of a view, and is no digest of a kind that it hides.
 pub fn passes_filter(view: &View, memory: &Memory) -> bool {
     let is_digest = memory.kind == Kind::Digest

@@ -13,6 +13,8 @@ mod change_sets;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod changed_facts;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod cold_memories;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod concurrency;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod contracts;

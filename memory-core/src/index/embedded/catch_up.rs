@@ -36,7 +36,7 @@ pub(super) async fn caught_up(
     for _ in 0..MAX_ROUNDS {
         let extent = source.extent(id).await?;
         if extent.last_seq == partition.seq() {
-            let is_whole = partition.live() == extent.memories && !partition.is_worn();
+            let is_whole = partition.memories() == extent.memories && !partition.is_worn();
             return Ok(is_whole.then_some(partition));
         }
         let Some(tail) = extent.last_seq.checked_sub(partition.seq()) else { return Ok(None) };
@@ -85,11 +85,12 @@ async fn replay(
         if entries.iter().any(|entry| entry.op == ChangeOp::Erase) {
             return Ok(false);
         }
-        let changed = distinct(&entries, ChangeOp::Put);
+        let mut changed = distinct(&entries, ChangeOp::Put);
         let mut touched = distinct(&entries, ChangeOp::Touch);
         touched.retain(|id| changed.binary_search(id).is_err());
-        let indexed = source.indexed(id, &changed).await?;
         let retained = source.retained(id, &touched).await?;
+        changed.extend(retained.iter().filter(|one| partition.restores(one)).map(|one| one.memory));
+        let indexed = source.indexed(id, &changed).await?;
         if indexed.len() != changed.len() || retained.len() != touched.len() {
             return Ok(false);
         }

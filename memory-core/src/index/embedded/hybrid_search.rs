@@ -113,7 +113,7 @@ impl Partition {
         self.complete_scores(prepared, &mut partial)?;
         let candidates = self.candidates(prepared, &partial);
         let revised = self.columns.revised_among(&candidates, &prepared.query.view);
-        Ok(Answer { candidates, revised, memories: self.columns.live() as u64, exactness })
+        Ok(Answer { candidates, revised, memories: self.memories(), exactness })
     }
 
     /// The scores of a hit, with retention at this query's time: the scan may have had another query's, unless it had a

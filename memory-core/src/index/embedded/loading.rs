@@ -18,8 +18,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::catch_up::caught_up;
 use super::growth::{Growth, TICK};
-use super::partition::Partition;
-use super::partition_cache::{CachedPartition, LoadOutcome, PartitionCache, Reservation, SharedLoad};
+use super::partition::{Partition, Tier};
+use super::partition_cache::{CachedPartition, Key, LoadOutcome, PartitionCache, Reservation, SharedLoad};
 use super::segments::{Segments, WritePermit};
 use crate::domain::id::PartitionId;
 use crate::index::IndexError;
@@ -84,15 +84,12 @@ impl Loader {
     }
 
     /// The cached partition, after a load if it is missing. A caller that drops the future leaves the load running.
-    pub(super) async fn loaded(
-        self: &Arc<Self>,
-        id: PartitionId,
-    ) -> Result<Arc<CachedPartition>, IndexError> {
-        let cached = self.cache.touch(id);
+    pub(super) async fn loaded(self: &Arc<Self>, key: Key) -> Result<Arc<CachedPartition>, IndexError> {
+        let cached = self.cache.touch(key);
         if cached.is_loaded() {
             return Ok(cached);
         }
-        if let Some(mut load) = self.joined_or_started(id, &cached).await? {
+        if let Some(mut load) = self.joined_or_started(key, &cached).await? {
             let outcome = load.wait_for(Option::is_some).await.map_err(|_| IndexError::Abandoned)?;
             outcome.clone().unwrap_or(Err(IndexError::Abandoned))?;
         }
@@ -107,7 +104,7 @@ impl Loader {
     /// The load under way, or a new one; none if the partition was loaded meanwhile.
     async fn joined_or_started(
         self: &Arc<Self>,
-        id: PartitionId,
+        key: Key,
         cached: &Arc<CachedPartition>,
     ) -> Result<Option<SharedLoad>, IndexError> {
         if let Some(load) = under_way(&cached.load.lock()) {
@@ -123,33 +120,33 @@ impl Loader {
         }
         let (outcome, receiver) = watch::channel(None);
         *load = Some(receiver.clone());
-        tokio::spawn(Arc::clone(self).run(id, Arc::clone(cached), place, outcome));
+        tokio::spawn(Arc::clone(self).run(key, Arc::clone(cached), place, outcome));
         Ok(Some(receiver))
     }
 
     async fn run(
         self: Arc<Self>,
-        id: PartitionId,
+        key: Key,
         cached: Arc<CachedPartition>,
         _place: OwnedSemaphorePermit,
         outcome: watch::Sender<LoadOutcome>,
     ) {
-        let loaded = self.load_in_turn(id, &cached).await;
-        self.cache.measure(id);
+        let loaded = self.load_in_turn(key, &cached).await;
+        self.cache.measure(key);
         outcome.send_replace(Some(loaded));
     }
 
-    async fn load_in_turn(&self, id: PartitionId, cached: &Arc<CachedPartition>) -> Result<(), IndexError> {
-        let is_large = self.source.extent(id).await?.memories >= LARGE_PARTITION;
+    async fn load_in_turn(&self, key: Key, cached: &Arc<CachedPartition>) -> Result<(), IndexError> {
+        let is_large = self.source.extent(key.partition).await?.memories >= LARGE_PARTITION;
         let lane = if is_large { &self.large } else { &self.small };
         let _turn = lane.acquire().await.map_err(|_| IndexError::Abandoned)?;
-        self.load(id, cached).await
+        self.load(key, cached).await
     }
 
-    async fn load(&self, id: PartitionId, cached: &Arc<CachedPartition>) -> Result<(), IndexError> {
+    async fn load(&self, key: Key, cached: &Arc<CachedPartition>) -> Result<(), IndexError> {
         for _ in 0..MAX_READS {
             let load = CachedPartition::begin_load(cached);
-            let partition = self.read(id, cached).await?;
+            let partition = self.read(key, cached).await?;
             // Applies queued updates, which may be many.
             if blocking(move || load.install(partition)).await? {
                 return Ok(());
@@ -158,17 +155,19 @@ impl Loader {
         Err(IndexError::Abandoned)
     }
 
-    /// The partition for the cache, by its segment if it has one.
-    async fn read(&self, id: PartitionId, cached: &Arc<CachedPartition>) -> Result<Partition, IndexError> {
+    /// The partition for the cache, by its segment if it has one. Segments are of the resident tier.
+    async fn read(&self, key: Key, cached: &Arc<CachedPartition>) -> Result<Partition, IndexError> {
         let (cache, entry) = (Arc::clone(&self.cache), Arc::clone(cached));
-        let account = move |bytes| cache.account(id, &entry, bytes);
-        let Some(segments) = &self.segments else { return self.read_store(id, account).await };
+        let account = move |bytes| cache.account(key, &entry, bytes);
+        let id = key.partition;
+        let segments = self.segments.as_ref().filter(|_| key.tier == Tier::Resident);
+        let Some(segments) = segments else { return self.read_store(key, account).await };
         let permit = segments.permit(id);
         if let Some((partition, segment_seq)) = self.read_segment(segments, id).await? {
             self.note_segment(id, segment_seq, &partition);
             return Ok(partition);
         }
-        let partition = self.read_store(id, account).await?;
+        let partition = self.read_store(key, account).await?;
         self.write_segment(segments, permit, partition).await
     }
 
@@ -180,7 +179,7 @@ impl Loader {
             Some((partition, _)) => partition,
             None => {
                 let memory: Arc<Reservation> = Arc::clone(&memory);
-                self.read_store(id, move |bytes| memory.set(bytes)).await?
+                self.read_store(Key::resident(id), move |bytes| memory.set(bytes)).await?
             }
         };
         memory.set(partition.bytes());
@@ -267,10 +266,11 @@ impl Loader {
     /// Reads the partition from the store. Passes its size to `account` as it grows.
     async fn read_store(
         &self,
-        id: PartitionId,
+        key: Key,
         account: impl Fn(usize) + Send + 'static,
     ) -> Result<Partition, IndexError> {
-        let empty = Partition::new(self.source.dimension().await?, Arc::clone(&self.policy))?;
+        let empty =
+            Partition::new(self.source.dimension().await?, Arc::clone(&self.policy))?.of_tier(key.tier);
         let (batches, received) = sync_channel(MAX_BATCHES_AHEAD);
         let building = blocking(move || build(empty, &received, account));
         let (source, mut closed) = (Arc::clone(&self.source), self.closed.subscribe());
@@ -278,7 +278,7 @@ impl Loader {
         let reading = blocking(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    read = read_batches(&*source, id, batches) => read,
+                    read = read_batches(&*source, key.partition, batches) => read,
                     _ = closed.wait_for(|closed| *closed) => Err(IndexError::Abandoned),
                 }
             })

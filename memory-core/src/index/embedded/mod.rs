@@ -1,6 +1,9 @@
 //! The embedded index: exact hybrid search over partitions cached in this process. A partition is loaded from the store
 //! by the first query to it, kept up to date by commits, and evicted under a memory budget, the least recently used first.
 //!
+//! Cold memories (`cold.rs`) are in no cached partition until a query asks for them; it is answered from a second state of the
+//! partition that has all (`tiers.rs`), the first to be evicted.
+//!
 //! A load reads one snapshot of the store (a number of the change log) while commits go on. Their updates are queued and
 //! applied after the load, so that a cached partition has every update that was applied to it. Loads are shared and outlive
 //! their callers (`loading.rs`).
@@ -10,6 +13,7 @@ mod associations;
 mod bitmap;
 mod candidates;
 mod catch_up;
+mod cold;
 mod columns;
 mod extent;
 mod filtering;
@@ -27,6 +31,7 @@ mod prepared_query;
 mod scan_queue;
 mod segment;
 mod segments;
+mod tiers;
 mod traces;
 mod visibility;
 mod workers;
@@ -38,7 +43,7 @@ use async_trait::async_trait;
 
 use self::loading::Loader;
 use self::partition::Partition;
-use self::partition_cache::{CachedPartition, PartitionCache};
+use self::partition_cache::{CachedPartition, Key, PartitionCache};
 use self::scan_queue::ScanQueue;
 pub use self::segments::SegmentOptions;
 use self::segments::Segments;
@@ -124,7 +129,7 @@ impl EmbeddedIndex {
         }
     }
 
-    /// Bytes and number of the cached partitions.
+    /// Bytes and number of the cached partitions, each tier counted.
     pub fn in_memory(&self) -> (usize, usize) {
         self.cache.in_memory()
     }
@@ -132,11 +137,10 @@ impl EmbeddedIndex {
     /// Runs `work` on a partition: on this thread if the partition is small for so many scans, else on a blocking thread.
     async fn run_on<T: Send + 'static>(
         &self,
-        id: PartitionId,
+        cached: Arc<CachedPartition>,
         scans: usize,
         work: impl FnOnce(&Partition) -> T + Send + 'static,
     ) -> Result<T, IndexError> {
-        let cached = self.cached(id).await?;
         {
             let state = cached.state.read();
             if let Some(partition) = self.small(&state, scans)? {
@@ -159,12 +163,12 @@ impl EmbeddedIndex {
         view: &View,
         work: impl FnOnce(&Partition) -> T + Send + 'static,
     ) -> Result<T, IndexError> {
+        let cached = self.for_view(id, view).await?;
         if view.filter.is_everything() {
-            let cached = self.cached(id).await?;
             let state = cached.state.read();
             return Ok(state.as_ref().map(work).unwrap_or_default());
         }
-        match self.run_on(id, scans_of(&view.filter), work).await {
+        match self.run_on(cached, scans_of(&view.filter), work).await {
             Err(IndexError::Abandoned) => Ok(T::default()),
             done => done,
         }
@@ -184,11 +188,6 @@ impl EmbeddedIndex {
             None => Err(IndexError::Abandoned),
         }
     }
-
-    /// The cached partition, loaded now if it is missing.
-    async fn cached(&self, id: PartitionId) -> Result<Arc<CachedPartition>, IndexError> {
-        self.loader.loaded(id).await
-    }
 }
 
 /// Scans that take as long as one scan under this filter.
@@ -207,11 +206,11 @@ impl Drop for EmbeddedIndex {
 #[async_trait]
 impl Index for EmbeddedIndex {
     async fn ready(&self, partition: PartitionId) -> Result<(), IndexError> {
-        self.cached(partition).await.map(drop)
+        self.loader.loaded(Key::resident(partition)).await.map(drop)
     }
 
     async fn search(&self, partition: PartitionId, query: &IndexQuery) -> Result<Answer, IndexError> {
-        let cached = self.cached(partition).await?;
+        let cached = self.for_view(partition, &query.view).await?;
         {
             let state = cached.state.read();
             if let Some(partition) = self.small(&state, scans_of(&query.view.filter))? {
@@ -230,7 +229,8 @@ impl Index for EmbeddedIndex {
     ) -> Result<Option<Inspection>, IndexError> {
         let query = query.clone();
         let scans = scans_of(&query.view.filter);
-        self.run_on(partition, scans, move |partition| partition.inspect(memory, &query)).await?
+        let cached = self.for_inspection(partition, memory, &query.view).await?;
+        self.run_on(cached, scans, move |partition| partition.inspect(memory, &query)).await?
     }
 
     async fn nearest(
@@ -246,7 +246,8 @@ impl Index for EmbeddedIndex {
         }
         let (vectors, view) = (vectors.to_vec(), view.clone());
         let scans = vectors.len().saturating_mul(scans_of(&view.filter));
-        self.run_on(partition, scans, move |partition| partition.nearest(&vectors, &view, k)).await?
+        let cached = self.for_view(partition, &view).await?;
+        self.run_on(cached, scans, move |partition| partition.nearest(&vectors, &view, k)).await?
     }
 
     async fn associations(
@@ -256,7 +257,8 @@ impl Index for EmbeddedIndex {
         among: &[MemoryId],
     ) -> Result<Vec<Association>, IndexError> {
         associations::check(seeds, among)?;
-        let cached = self.cached(partition).await?;
+        let memories: Vec<MemoryId> = seeds.iter().chain(among).copied().collect();
+        let cached = self.with_memories(partition, memories).await?;
         let state = cached.state.read();
         state.as_ref().ok_or(IndexError::Abandoned)?.associations(seeds, among)
     }
@@ -296,7 +298,8 @@ impl Index for EmbeddedIndex {
             false => self.begin_erasure(partition).await?,
         };
         self.loader.committed(partition, update.seq_before, update.seq_after);
-        self.cache.apply(partition, update)
+        let restored = self.restored_by(partition, &update).await;
+        self.cache.apply(partition, update, restored)
     }
 
     async fn settle(&self) {
@@ -322,7 +325,7 @@ impl Index for EmbeddedIndex {
     }
 
     async fn differences(&self, partition: PartitionId) -> Result<u64, IndexError> {
-        let Some(cached) = self.cache.peek(partition) else { return Ok(0) };
+        let Some(cached) = self.cache.peek(Key::resident(partition)) else { return Ok(0) };
         let Some((seq, held)) =
             cached.state.read().as_ref().map(|partition| (partition.seq(), partition.versions()))
         else {

@@ -12,9 +12,11 @@ use gpu_retrieval::{Decay, Row, Rows, RowsError, ScanBackend};
 use half::f16;
 
 use super::bitmap::Bitmap;
+use super::cold::{ColdMemories, ColdMemory};
 use super::columns::Columns;
 use super::heap_size;
 use super::lexical::LexicalIndex;
+use crate::domain::forgotten::Forgotten;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::{Kind, Memory, Strength};
 use crate::index::{IndexError, TurnPosition, Update, View};
@@ -22,10 +24,23 @@ use crate::retention::{Curve, NoForgetting, Policy};
 use crate::store::{Indexed, Retained, StoreError, leave_out};
 use crate::text::TermVector;
 
+/// Tier of a partition in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum Tier {
+    /// All memories but the cold ones.
+    #[default]
+    Resident,
+    /// All memories, for queries that ask for cold ones.
+    Whole,
+}
+
 /// A partition in memory.
 #[derive(Debug)]
 pub(super) struct Partition {
     seq: u64,
+    tier: Tier,
+    /// The cold memories, in the resident tier; the whole one has them like all others.
+    pub(super) cold: ColdMemories,
     pub(super) columns: Columns,
     pub(super) dense: Box<dyn ScanBackend>,
     pub(super) lexical: LexicalIndex,
@@ -53,6 +68,8 @@ impl Partition {
     pub(super) fn new(dimension: usize, policy: Arc<Policy>) -> Result<Self, IndexError> {
         Ok(Self {
             seq: 0,
+            tier: Tier::Resident,
+            cold: ColdMemories::default(),
             columns: Columns::default(),
             dense: scan_backend(dimension)?,
             lexical: LexicalIndex::default(),
@@ -62,6 +79,11 @@ impl Partition {
             first_row: Vec::new(),
             policy,
         })
+    }
+
+    /// The empty partition, of a tier.
+    pub(super) fn of_tier(self, tier: Tier) -> Self {
+        Self { tier, ..self }
     }
 
     /// The number of the change log that this state reflects.
@@ -92,6 +114,7 @@ impl Partition {
             self.touch(touched)?;
         }
         for id in &update.erased {
+            self.cold.remove(*id);
             if let Some(ordinal) = self.columns.erase(*id) {
                 self.kill_rows(ordinal)?;
             }
@@ -102,6 +125,12 @@ impl Partition {
 
     /// Adds a memory, or its new version.
     pub(super) fn put(&mut self, indexed: &Indexed) -> Result<(), IndexError> {
+        let Memory { id, kind, version, strength, .. } = &indexed.memory;
+        if let Some(record) = self.cold_record(strength, indexed.memory.forgotten.as_ref()) {
+            let cold = ColdMemory::new(*kind, *version, strength, record);
+            return self.leave(*id, cold);
+        }
+        self.cold.remove(*id);
         let (ordinal, before) = self.columns.put(&indexed.memory);
         if let Some(before) = before {
             self.kill_rows(before)?;
@@ -117,8 +146,50 @@ impl Partition {
         Ok(())
     }
 
-    /// Sets the trace of a memory, and the decay of its rows.
+    /// The record of a memory that is to be cold here.
+    fn cold_record<'a>(&self, strength: &Strength, record: Option<&'a Forgotten>) -> Option<&'a Forgotten> {
+        record.filter(|_| self.tier == Tier::Resident && strength.is_cold(record))
+    }
+
+    /// Makes a memory cold: its rows leave, as those of an erased one.
+    fn leave(&mut self, id: MemoryId, cold: ColdMemory) -> Result<(), IndexError> {
+        self.cold.insert(id, cold);
+        match self.columns.erase(id) {
+            Some(ordinal) => self.kill_rows(ordinal),
+            None => Ok(()),
+        }
+    }
+
+    /// True if the update can be applied: it follows this state, or is known, and it has the rows of the cold memories that it
+    /// brings back.
+    pub(super) fn takes(&self, update: &Update) -> bool {
+        let is_known = update.seq_after <= self.seq;
+        is_known || update.seq_before <= self.seq && self.restored_by(update).is_empty()
+    }
+
+    /// The cold memories that an update brings back and has no rows of.
+    pub(super) fn restored_by(&self, update: &Update) -> Vec<MemoryId> {
+        let is_put = |id: MemoryId| update.put.iter().any(|one| one.memory.id == id);
+        let restored = update.touched.iter().filter(|one| self.restores(one) && !is_put(one.memory));
+        restored.map(|one| one.memory).collect()
+    }
+
+    /// True if this retention brings back a cold memory.
+    pub(super) fn restores(&self, touched: &Retained) -> bool {
+        self.cold.has(touched.memory) && !touched.strength.is_cold(touched.forgotten.as_ref())
+    }
+
+    /// Sets the trace of a memory, and the decay of its rows. A memory that becomes cold leaves.
     pub(super) fn touch(&mut self, touched: &Retained) -> Result<(), IndexError> {
+        if let Some(record) = self.cold_record(&touched.strength, touched.forgotten.as_ref()) {
+            let known = self.cold.get(touched.memory).map(|cold| (cold.kind, cold.version));
+            let held = || {
+                let ordinal = self.columns.ordinal(touched.memory)?;
+                Some((self.columns.traces.kind(ordinal)?, self.columns.version(ordinal)))
+            };
+            let Some((kind, version)) = known.or_else(held) else { return Ok(()) };
+            return self.leave(touched.memory, ColdMemory::new(kind, version, &touched.strength, record));
+        }
         let Some(ordinal) = self.columns.ordinal(touched.memory) else { return Ok(()) };
         let Some(kind) = self.columns.traces.kind(ordinal) else { return Ok(()) };
         self.columns.traces.set(ordinal, &touched.strength, touched.forgotten.as_ref());
@@ -201,19 +272,20 @@ impl Partition {
         self.columns.len() > FEW && self.columns.live() < self.columns.len() / 2
     }
 
-    /// Number of memories.
-    pub(super) fn live(&self) -> u64 {
-        self.columns.live() as u64
+    /// Number of memories, cold ones included.
+    pub(super) fn memories(&self) -> u64 {
+        (self.columns.live() + self.cold.len()) as u64
     }
 
-    /// True if it has this memory.
+    /// True if it has this memory, or knows it as cold.
     pub(super) fn has(&self, memory: MemoryId) -> bool {
-        self.columns.ordinal(memory).is_some()
+        self.columns.ordinal(memory).is_some() || self.cold.has(memory)
     }
 
     /// Approximate heap size in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.columns.bytes()
+            + self.cold.bytes()
             + self.dense.bytes()
             + self.lexical.bytes()
             + heap_size::of_vec(&self.rows)
@@ -247,7 +319,7 @@ impl Partition {
         positions.iter().filter_map(turn_at).collect()
     }
 
-    /// Id and version of each memory, which a check compares with the store's.
+    /// Id and version of each memory, cold ones included, which a check compares with the store's.
     pub(super) fn versions(&self) -> Vec<(MemoryId, u32)> {
         let mut versions: Vec<(MemoryId, u32)> = self
             .columns
@@ -257,6 +329,7 @@ impl Partition {
                 let ordinal = u32::try_from(ordinal).ok()?;
                 Some((self.columns.id(ordinal)?, self.columns.version(ordinal)))
             })
+            .chain(self.cold.versions())
             .collect();
         versions.sort_unstable();
         versions

@@ -8,9 +8,24 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use super::heap_size;
-use super::partition::Partition;
+use super::partition::{Partition, Tier};
 use crate::domain::id::PartitionId;
 use crate::index::{IndexError, Update};
+use crate::store::Indexed;
+
+/// A partition in one tier, as the cache holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) partition: PartitionId,
+    pub(super) tier: Tier,
+}
+
+impl Key {
+    /// The resident tier.
+    pub(super) const fn resident(partition: PartitionId) -> Self {
+        Self { partition, tier: Tier::Resident }
+    }
+}
 
 /// Outcome of a load; `None` while it is under way.
 pub(super) type LoadOutcome = Option<Result<(), IndexError>>;
@@ -77,7 +92,7 @@ impl CachedPartition {
     }
 
     /// Applies an update, or queues it while the partition is being read. False if the partition must be read anew:
-    /// an update is missing before this one, or too many of its rows are dead. After an error the partition is empty,
+    /// an update is missing before this one, it brings back cold memories without their rows, or too many rows are dead. After an error the partition is empty,
     /// since the update may be half applied.
     fn apply(&self, update: Update) -> Result<bool, IndexError> {
         let mut queued = self.queued.lock();
@@ -87,7 +102,7 @@ impl CachedPartition {
         }
         let mut state = self.state.write();
         let Some(partition) = state.as_mut() else { return Ok(true) };
-        if update.seq_before > partition.seq() {
+        if !partition.takes(&update) {
             return Ok(false);
         }
         if let Err(error) = partition.apply(&update) {
@@ -111,7 +126,7 @@ impl Load {
             return Ok(false);
         }
         for update in updates {
-            if update.seq_before > partition.seq() {
+            if !partition.takes(&update) {
                 return Ok(false);
             }
             partition.apply(&update)?;
@@ -138,13 +153,13 @@ pub(super) struct PartitionCache {
 /// The entries and their total size, behind one lock so that the total is always the sum.
 #[derive(Debug, Default)]
 struct Entries {
-    by_id: HashMap<PartitionId, Arc<CachedPartition>>,
+    by_key: HashMap<Key, Arc<CachedPartition>>,
     total_bytes: usize,
 }
 
 impl Entries {
-    fn remove(&mut self, id: PartitionId) -> Option<Arc<CachedPartition>> {
-        let removed = self.by_id.remove(&id)?;
+    fn remove(&mut self, key: Key) -> Option<Arc<CachedPartition>> {
+        let removed = self.by_key.remove(&key)?;
         self.total_bytes -= removed.bytes.load(Ordering::Relaxed);
         Some(removed)
     }
@@ -156,40 +171,61 @@ impl PartitionCache {
     }
 
     /// The partition's entry, created if it is missing, and marked as just used.
-    pub(super) fn touch(&self, id: PartitionId) -> Arc<CachedPartition> {
-        let cached = self.entries.lock().by_id.entry(id).or_default().clone();
+    pub(super) fn touch(&self, key: Key) -> Arc<CachedPartition> {
+        let cached = self.entries.lock().by_key.entry(key).or_default().clone();
         cached.last_used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         cached
     }
 
     /// The partition's entry, without marking it as used.
-    pub(super) fn peek(&self, id: PartitionId) -> Option<Arc<CachedPartition>> {
-        self.entries.lock().by_id.get(&id).cloned()
+    pub(super) fn peek(&self, key: Key) -> Option<Arc<CachedPartition>> {
+        self.entries.lock().by_key.get(&key).cloned()
     }
 
-    /// Applies an update to a partition that is cached or being read. A partition that cannot take it is removed, so
-    /// that the next query reads it anew.
-    pub(super) fn apply(&self, id: PartitionId, update: Update) -> Result<(), IndexError> {
-        let Some(cached) = self.peek(id) else { return Ok(()) };
+    /// Applies an update to the tiers of a partition that are cached or being read. A tier that cannot take it is removed,
+    /// so that the next query reads it anew. The resident tier gets the memories that the update restores besides.
+    pub(super) fn apply(
+        &self,
+        partition: PartitionId,
+        mut update: Update,
+        restored: Vec<Indexed>,
+    ) -> Result<(), IndexError> {
+        let whole = Key { partition, tier: Tier::Whole };
+        let of_whole = match self.peek(whole) {
+            Some(cached) => self.apply_to(whole, &cached, update.clone()),
+            None => Ok(()),
+        };
+        let resident = Key::resident(partition);
+        let Some(cached) = self.peek(resident) else { return of_whole };
+        update.put.extend(restored);
+        self.apply_to(resident, &cached, update).and(of_whole)
+    }
+
+    fn apply_to(&self, key: Key, cached: &CachedPartition, update: Update) -> Result<(), IndexError> {
         let applied = cached.apply(update);
         match applied {
-            Ok(true) => self.measure(id),
-            Ok(false) | Err(_) => self.remove(id),
+            Ok(true) => self.measure(key),
+            Ok(false) | Err(_) => self.remove_tier(key),
         }
         applied.map(drop)
     }
 
-    /// Drops a partition from the cache.
-    pub(super) fn remove(&self, id: PartitionId) {
+    /// Drops a partition from the cache, in both tiers.
+    pub(super) fn remove(&self, partition: PartitionId) {
+        self.remove_tier(Key::resident(partition));
+        self.remove_tier(Key { partition, tier: Tier::Whole });
+    }
+
+    fn remove_tier(&self, key: Key) {
         // Dropped after the lock is released: a large partition takes its time.
-        let removed = self.entries.lock().remove(id);
+        let removed = self.entries.lock().remove(key);
         drop(removed);
     }
 
     pub(super) fn clear(&self) {
         // Dropped after the lock is released: large partitions take their time.
         let mut entries = self.entries.lock();
-        let removed = std::mem::take(&mut entries.by_id);
+        let removed = std::mem::take(&mut entries.by_key);
         let freed: usize = removed.values().map(|cached| cached.bytes.load(Ordering::Relaxed)).sum();
         entries.total_bytes -= freed;
         drop(entries);
@@ -197,25 +233,25 @@ impl PartitionCache {
     }
 
     /// Measures a partition and evicts the least recently used others while the budget is exceeded.
-    pub(super) fn measure(&self, id: PartitionId) {
-        let Some(cached) = self.peek(id) else { return };
+    pub(super) fn measure(&self, key: Key) {
+        let Some(cached) = self.peek(key) else { return };
         let bytes = cached.state.read().as_ref().map_or(0, Partition::bytes);
-        self.account(id, &cached, bytes);
+        self.account(key, &cached, bytes);
     }
 
     /// Accounts for so many bytes of a partition that is loaded or being loaded, and evicts others as
     /// [`Self::measure`] does. Partitions that are being loaded stay.
-    pub(super) fn account(&self, id: PartitionId, cached: &Arc<CachedPartition>, bytes: usize) {
+    pub(super) fn account(&self, key: Key, cached: &Arc<CachedPartition>, bytes: usize) {
         let now = if bytes == 0 { 0 } else { ENTRY_BYTES + bytes };
         let mut entries = self.entries.lock();
-        if !entries.by_id.get(&id).is_some_and(|still| Arc::ptr_eq(still, cached)) {
+        if !entries.by_key.get(&key).is_some_and(|still| Arc::ptr_eq(still, cached)) {
             // It was removed meanwhile: an entry outside of the cache does not count.
             return;
         }
         let before = cached.bytes.swap(now, Ordering::Relaxed);
         entries.total_bytes = entries.total_bytes - before + now;
         if entries.total_bytes > self.budget_bytes {
-            self.evict(&mut entries, Some(id));
+            self.evict(&mut entries, Some(key));
         }
     }
 
@@ -224,29 +260,30 @@ impl PartitionCache {
         Reservation { cache: Arc::clone(self), bytes: AtomicUsize::new(0) }
     }
 
-    fn evict(&self, entries: &mut Entries, keep: Option<PartitionId>) {
-        let mut oldest_first: Vec<(u64, PartitionId)> = entries
-            .by_id
+    /// Evicts whole tiers first, which few queries ask for, then the least recently used ones.
+    fn evict(&self, entries: &mut Entries, keep: Option<Key>) {
+        let mut first_to_go: Vec<(bool, u64, Key)> = entries
+            .by_key
             .iter()
-            .filter(|(id, cached)| Some(**id) != keep && cached.bytes.load(Ordering::Relaxed) > 0)
+            .filter(|(key, cached)| Some(**key) != keep && cached.bytes.load(Ordering::Relaxed) > 0)
             .filter(|(_, cached)| !cached.is_loading())
-            .map(|(id, cached)| (cached.last_used.load(Ordering::Relaxed), *id))
+            .map(|(key, cached)| (key.tier == Tier::Resident, cached.last_used.load(Ordering::Relaxed), *key))
             .collect();
-        oldest_first.sort_unstable();
+        first_to_go.sort_unstable_by_key(|(is_resident, used, _)| (*is_resident, *used));
         // A sixteenth of the budget is freed at once, so that a full cache is not walked for every load.
         let goal = self.budget_bytes - self.budget_bytes / 16;
-        for (_, id) in oldest_first {
+        for (_, _, key) in first_to_go {
             if entries.total_bytes <= goal {
                 break;
             }
-            entries.remove(id);
+            entries.remove(key);
         }
     }
 
-    /// Bytes and number of the cached partitions.
+    /// Bytes and number of the cached partitions, each tier counted.
     pub(super) fn in_memory(&self) -> (usize, usize) {
         let entries = self.entries.lock();
-        (entries.total_bytes, entries.by_id.len())
+        (entries.total_bytes, entries.by_key.len())
     }
 }
 
@@ -280,7 +317,6 @@ mod tests {
     use super::*;
     use crate::domain::id::MemoryId;
     use crate::domain::memory::Kind;
-    use crate::store::Indexed;
     use crate::testing::fixtures::{plain, rows};
 
     const ID: PartitionId = PartitionId(1);
@@ -299,14 +335,15 @@ mod tests {
     #[test]
     fn a_partition_that_cannot_apply_an_update_is_dropped_with_an_error() {
         let cache = PartitionCache::new(usize::MAX);
-        let cached = cache.touch(ID);
+        let cached = cache.touch(Key::resident(ID));
         *cached.state.write() = Partition::new(8, Arc::default()).ok();
-        cache.measure(ID);
+        cache.measure(Key::resident(ID));
         let memory = plain(MemoryId(uuid::Uuid::from_u128(1)), Kind::Fact, "");
         let mut rows = rows("tea");
         rows[0].vector = Some([half::f16::ONE; 3].into());
         let put = vec![Indexed { memory, rows }];
-        let outcome = cache.apply(ID, Update { seq_before: 0, seq_after: 1, put, ..Update::default() });
+        let update = Update { seq_before: 0, seq_after: 1, put, ..Update::default() };
+        let outcome = cache.apply(ID, update, Vec::new());
         assert!(matches!(outcome, Err(IndexError::Dimension { expected: 8, found: 3 })));
         assert!(cached.state.read().is_none(), "a half-applied partition is still searched");
         assert_eq!(cache.in_memory(), (0, 0));
@@ -318,9 +355,9 @@ mod tests {
         std::thread::scope(|threads| {
             threads.spawn(|| {
                 for _ in 0..20_000 {
-                    let cached = cache.touch(ID);
+                    let cached = cache.touch(Key::resident(ID));
                     *cached.state.write() = Partition::new(8, Arc::default()).ok();
-                    cache.measure(ID);
+                    cache.measure(Key::resident(ID));
                 }
             });
             threads.spawn(|| (0..20_000).for_each(|_| cache.clear()));

@@ -84,7 +84,7 @@ pub(super) async fn equals_reference(
     query: &IndexQuery,
     context: &str,
 ) {
-    let all = source.memories(partition);
+    let all = reference::searched(&query.view, &source.memories(partition));
     let answer = index.search(partition, query).await.unwrap();
     let bm25 = reference::Bm25::new(query, &all);
     let visible = visible_memories(index, partition, query, (&all, &bm25), context).await;

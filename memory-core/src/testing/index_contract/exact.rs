@@ -98,7 +98,7 @@ pub async fn a_filter_retrieves_exactly_what_passes(subject: &Subject<'_>, seed:
         let filter = corpus::filter(&mut rng, 4);
         let shared_only = rng.chance(20);
         let view = View { filter, shared_only, ..View::present(corpus::moment(&mut rng)) };
-        let mut expected = source.memories(PARTITION);
+        let mut expected = reference::searched(&view, &source.memories(PARTITION));
         expected.retain(|indexed| reference::sees(&view, &indexed.memory));
         passed += expected.len();
         assert_eq!(retrieved_under(&*index, view.clone()).await, ids(&expected), "seed {seed}: {view:?}");

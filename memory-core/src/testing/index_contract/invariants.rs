@@ -99,7 +99,7 @@ pub async fn turns_are_found_by_position(subject: &Subject<'_>, seed: u64) {
         (0..4).flat_map(|session| (0..25).map(move |seq| TurnPosition { session, seq })).collect();
     for shared_only in [false, true] {
         let view = View { shared_only, ..View::present(START) };
-        let left = source.memories(PARTITION);
+        let left = reference::searched(&view, &source.memories(PARTITION));
         let at = |position: &TurnPosition| {
             let there = left.iter().find(|indexed| {
                 let origin = indexed.memory.origin.as_ref();
@@ -133,13 +133,14 @@ pub async fn contradictions_are_found_from_both_ends(subject: &Subject<'_>, seed
     index.turns_at(PARTITION, &[], &View::present(START)).await.unwrap();
     let edited: Vec<Indexed> = all[..6].iter().map(|indexed| corpus::edited(&mut rng, indexed)).collect();
     index.apply(PARTITION, source.write(PARTITION, edited, ids(&all[6..9]))).await.unwrap();
-    let left = source.memories(PARTITION);
+    let all = source.memories(PARTITION);
     let links_to = |one: &Indexed, other: &Indexed| {
         let mut links = one.memory.links.iter();
         links.any(|link| link.relation.as_str() == Link::CONTRADICTS && link.to == other.memory.id)
     };
     for _ in 0..4 {
         let view = any_query(&mut rng).view;
+        let left = reference::searched(&view, &all);
         let mut expected = Vec::new();
         for id in &known {
             let one = left.iter().find(|indexed| indexed.memory.id == *id);

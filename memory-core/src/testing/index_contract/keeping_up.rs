@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{PARTITION, Subject, any_query, fact, query};
+use crate::domain::forgotten::Effect;
 use crate::domain::id::PartitionId;
 use crate::domain::uses::{Use, UseKind};
 use crate::index::{Index, IndexQuery, Update};
@@ -11,10 +12,19 @@ use crate::testing::corpus;
 use crate::testing::memory_source::MemorySource;
 use crate::testing::rng::Rng;
 
+/// The memory as one that is not cold: these rules count the loads of one tier. `cold` has those of both.
+fn resident(mut one: Indexed) -> Indexed {
+    if let Some(record) = one.memory.forgotten.as_mut() {
+        record.effect = Effect::Exclude;
+    }
+    one
+}
+
 /// A source with `count` memories.
 fn filled(rng: &mut Rng, count: u128) -> Arc<MemorySource> {
     let source = Arc::new(MemorySource::default());
-    source.write(PARTITION, (0..count).map(|number| corpus::memory(rng, number)).collect(), Vec::new());
+    let all = (0..count).map(|number| resident(corpus::memory(rng, number)));
+    source.write(PARTITION, all.collect(), Vec::new());
     source
 }
 
@@ -24,7 +34,7 @@ fn change(rng: &mut Rng, source: &MemorySource, partition: PartitionId, next: u1
     let edited = present.first().map(|indexed| corpus::edited(rng, indexed));
     let erased = present.get(1).map(|indexed| indexed.memory.id).into_iter().collect();
     let added = [corpus::memory(rng, next), corpus::memory(rng, next + 1)];
-    source.write(partition, edited.into_iter().chain(added).collect(), erased)
+    source.write(partition, edited.into_iter().chain(added).map(resident).collect(), erased)
 }
 
 /// Begins a search and waits until it loads the partition; reads must be held.

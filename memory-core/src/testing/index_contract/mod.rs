@@ -13,6 +13,7 @@
 
 pub mod associating;
 mod checks;
+pub mod cold;
 pub mod exact;
 pub mod forgetting;
 pub mod invariants;
@@ -51,6 +52,12 @@ macro_rules! index_contract {
             $crate::index_contract! { @tests $make Exact forgetting:
                 decay_aware_top_k_equals_a_naive_evaluation_under_every_curve 4,
                 a_use_brings_a_faded_memory_back_and_changes_no_earlier_moment 4
+            }
+            $crate::index_contract! { @tests $make Exact cold:
+                a_cold_memory_is_found_when_asked_for_until_it_is_restored_or_erased 1,
+                a_cold_memory_is_found_at_the_moments_at_which_it_was_not_forgotten 1,
+                a_restoration_during_a_load_is_kept 1, thinking_sees_no_cold_memory 1,
+                any_sequence_of_forgetting_and_restoring_is_answered_like_the_reference 6
             }
             $crate::index_contract! { @tests $make Exact nearest: nearest_equals_the_reference 8 }
             $crate::index_contract! { @tests $make Exact associating: associations_equal_the_reference 8 }

@@ -49,7 +49,7 @@ pub async fn nearest_equals_the_reference(subject: &Subject<'_>, seed: u64) {
         let (vectors, view) = vectors_and_view(&mut rng, count);
         let k = *rng.pick(&[1, 3, 10, MAX_NEAREST]);
         let answers = index.nearest(PARTITION, &vectors, &view, k).await.unwrap();
-        let mut all = source.memories(PARTITION);
+        let mut all = reference::searched(&view, &source.memories(PARTITION));
         all.retain(|indexed| reference::sees(&view, &indexed.memory));
         let of = |vector: &Arc<[f32]>| {
             let near = |one: &Indexed| {

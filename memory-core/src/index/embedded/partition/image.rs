@@ -1,13 +1,15 @@
 //! The image of a partition in a segment file, in four sections that can be read by several threads: ids, vectors, columns
-//! with row entries, and lexical index. It has the live memories alone.
+//! with row entries, and lexical index. It has the live memories of the resident
+//! tier, and of the cold ones what is known of them there.
 
 use std::io;
 use std::sync::Arc;
 
 use gpu_retrieval::{ImageError, ImageRow, ScanBackend};
 
-use super::{Partition, RowEntry, scan_backend};
+use super::{Partition, RowEntry, Tier, scan_backend};
 use crate::index::embedded::bitmap::Bitmap;
+use crate::index::embedded::cold::ColdMemories;
 use crate::index::embedded::columns::Columns;
 use crate::index::embedded::lexical::LexicalIndex;
 use crate::index::embedded::segment::live::LiveOrdinals;
@@ -27,6 +29,7 @@ pub(in crate::index::embedded) struct ReadColumns {
     first_row: Vec<u32>,
     rows: Vec<RowEntry>,
     ends_with_question: Bitmap,
+    cold: ColdMemories,
 }
 
 impl<'a> PartitionImage<'a> {
@@ -72,7 +75,8 @@ impl<'a> PartitionImage<'a> {
         out.put_all(Bitmap::of(rows.len(), has_vector).words())?;
         out.put_all(live.image_of_bits(&partition.ends_with_question).words())?;
         partition.columns.write(live, out)?;
-        partition.columns.traces.write(live, out)
+        partition.columns.traces.write(live, out)?;
+        partition.cold.write(out)
     }
 
     pub(in crate::index::embedded) fn write_lexical(&self, out: &mut SectionWriter<'_>) -> io::Result<()> {
@@ -136,7 +140,8 @@ impl ReadColumns {
         let ends_with_question = read_bitmap(ids.len(), input)?;
         let mut columns = Columns::read(ids, input)?;
         columns.read_traces(input)?;
-        Ok(Self { columns, first_row, rows, ends_with_question })
+        let cold = ColdMemories::read(input)?;
+        Ok(Self { columns, first_row, rows, ends_with_question, cold })
     }
 
     /// The group of each row.
@@ -158,9 +163,22 @@ impl ReadColumns {
         lexical: LexicalIndex,
         policy: Arc<Policy>,
     ) -> Partition {
-        let Self { columns, first_row, rows, ends_with_question } = self;
+        let Self { columns, first_row, rows, ends_with_question, cold } = self;
+        let tier = Tier::Resident;
         let row_alive = Bitmap::all(rows.len());
-        Partition { seq, columns, dense, lexical, rows, row_alive, ends_with_question, first_row, policy }
+        Partition {
+            seq,
+            tier,
+            cold,
+            columns,
+            dense,
+            lexical,
+            rows,
+            row_alive,
+            ends_with_question,
+            first_row,
+            policy,
+        }
     }
 }
 
