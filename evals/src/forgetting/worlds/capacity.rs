@@ -2,7 +2,7 @@
 //! talk that is needed in the days after it, if ever. Half of the lasting facts are marked as important by the application.
 
 use super::words::{COLOURS, ERRANDS, PLACES};
-use super::{DAYS, Events, IN_PASSING, MARKED, Random};
+use super::{DAYS, Events, MARKED, Random, UNMARKED};
 
 /// Small talk in a year.
 const SMALL_TALK: usize = 900;
@@ -49,7 +49,7 @@ pub(super) fn events(random: &mut Random) -> Events {
     let mut events = Events::default();
     for (number, (question, text)) in LASTING.into_iter().enumerate() {
         let name = format!("lasting {number}");
-        let importance = if number % 2 == 0 { MARKED } else { 0.5 };
+        let importance = if number % 2 == 0 { MARKED } else { UNMARKED };
         events.told.push((name.clone(), text.to_owned(), random.share() * (DAYS - 30.0), importance));
         events.tests.push((question.to_owned(), name));
     }
@@ -62,7 +62,7 @@ pub(super) fn events(random: &mut Random) -> Events {
     for (day, number) in &talk {
         let (what, place, colour) = errand(*number);
         let text = format!("I {what} in front of the {colour} door of the {place}.");
-        events.told.push((format!("talk {number}"), text, *day, IN_PASSING));
+        events.told.push((format!("talk {number}"), text, *day, UNMARKED));
     }
     for _ in 0..QUESTIONS {
         let (day, number) = talk[random.below(talk.len())];

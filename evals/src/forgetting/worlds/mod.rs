@@ -22,8 +22,8 @@ const DAYS: f64 = 365.0;
 const PAIR_SPAN: usize = 8;
 /// Start of every world.
 const START: Timestamp = Timestamp::constant(1_672_531_200, 0);
-/// Importance of what is said in passing.
-const IN_PASSING: f64 = 0.3;
+/// Importance of what nobody has marked: the default of the server.
+const UNMARKED: f64 = 0.5;
 /// Importance of what an application marks as important.
 const MARKED: f64 = 0.9;
 

@@ -2,7 +2,7 @@
 //! of t^(-1/2) over its telling and its earlier needs, t in days (Anderson and Schooler 1991). This is the assumption of ACT-R.
 
 use super::words::{COLOURS, PLACES, THINGS};
-use super::{DAYS, Events, IN_PASSING, Random};
+use super::{DAYS, Events, Random, UNMARKED};
 
 /// Number of memories.
 const COUNT: usize = 600;
@@ -22,7 +22,7 @@ pub(super) fn events(random: &mut Random) -> Events {
     for (number, day) in numbers.iter().zip(&told) {
         let (colour, thing, place) = combined(*number);
         let text = format!("I left a note about the {colour} {thing} with the people of the {place}.");
-        events.told.push((name(*number), text, *day, IN_PASSING));
+        events.told.push((name(*number), text, *day, UNMARKED));
         uses.push(vec![*day]);
     }
     let mut day = 1.0;

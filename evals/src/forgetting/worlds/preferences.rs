@@ -2,7 +2,7 @@
 //! last statement about a category is needed.
 
 use super::words::CATEGORIES;
-use super::{DAYS, Events, IN_PASSING, Random};
+use super::{DAYS, Events, Random, UNMARKED};
 
 /// Statements about a category in a year: most repeat the present preference, some shift it.
 const STATEMENTS: f64 = 12.0;
@@ -20,7 +20,7 @@ pub(super) fn events(random: &mut Random) -> Events {
         while day < DAYS {
             let name = format!("{category} {}", statements.len());
             let text = format!("When it comes to {category}, I like {} best at the moment.", options[liked]);
-            events.told.push((name.clone(), text, day, IN_PASSING));
+            events.told.push((name.clone(), text, day, UNMARKED));
             statements.push((day, name));
             day += random.wait() * DAYS / STATEMENTS;
             if random.share() < SHIFTS {

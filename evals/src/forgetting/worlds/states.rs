@@ -2,7 +2,7 @@
 //! The newest statement about a thing is needed, however old it is; all earlier ones never again.
 
 use super::words::{COLOURS, PLACES, THINGS};
-use super::{DAYS, Events, IN_PASSING, Random};
+use super::{DAYS, Events, Random, UNMARKED};
 
 /// Moves of a thing in a year, from the least to the most often moved.
 const MOVES: (f64, f64) = (1.0, 40.0);
@@ -21,7 +21,7 @@ pub(super) fn events(random: &mut Random) -> Events {
         while day < DAYS {
             let name = format!("{thing} {}", states.len());
             let text = format!("The {thing} is in the {} now.", PLACES[place]);
-            events.told.push((name.clone(), text, day.max(random.share() * 0.9), IN_PASSING));
+            events.told.push((name.clone(), text, day.max(random.share() * 0.9), UNMARKED));
             states.push((day, name));
             day += random.wait() * DAYS / rate;
             place = (place + 1 + random.below(PLACES.len() - 1)) % PLACES.len();
