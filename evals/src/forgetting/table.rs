@@ -44,6 +44,15 @@ pub(crate) struct Row {
     pub(crate) order: f64,
 }
 
+/// Results of an arm at one share, of all scenarios.
+#[derive(Default)]
+struct Cell {
+    arm: &'static str,
+    keep: f64,
+    recalled: Vec<bool>,
+    ordered: Vec<f64>,
+}
+
 impl Group {
     /// Table of results, which are in the same order for every scenario.
     pub(crate) fn new(
@@ -51,24 +60,26 @@ impl Group {
         (memories, rehearsals): (usize, usize),
         scenarios: &[Vec<ArmResult>],
     ) -> Self {
-        let mut cells: BTreeMap<(u64, usize), (&'static str, f64, Vec<bool>, Vec<f64>)> = BTreeMap::new();
+        let mut cells: BTreeMap<(u64, usize), Cell> = BTreeMap::new();
         for result in scenarios.iter().flatten() {
             let place = ARMS.iter().position(|arm| arm.name == result.arm).map_or(0, |place| place + 1);
             let key = ((result.keep * 1e6) as u64, place);
-            let cell = cells.entry(key).or_insert((result.arm, result.keep, Vec::new(), Vec::new()));
-            cell.2.extend(&result.recalled);
-            cell.3.extend(&result.ordered);
+            let empty = || Cell { arm: result.arm, keep: result.keep, ..Cell::default() };
+            let cell = cells.entry(key).or_insert_with(empty);
+            cell.recalled.extend(&result.recalled);
+            cell.ordered.extend(&result.ordered);
         }
         let random = ARMS.iter().position(|arm| arm.name == BASELINE).map_or(0, |place| place + 1);
-        let rows = cells.iter().map(|((keep, place), (arm, share, recalled, ordered))| {
-            let other = cells.get(&(*keep, random)).filter(|_| *place != random && *arm != ALL);
+        let rows = cells.iter().map(|((keep, place), cell)| {
+            let other = cells.get(&(*keep, random)).filter(|_| *place != random && cell.arm != ALL);
+            let pairs =
+                |other: &Cell| mcnemar(cell.recalled.iter().copied().zip(other.recalled.iter().copied()));
             Row {
-                arm,
-                keep: *share,
-                recall_all: Share::of(recalled.iter().copied()),
-                p_to_random: other
-                    .map(|other| mcnemar(recalled.iter().copied().zip(other.2.iter().copied()))),
-                order: crate::metrics::mean(ordered),
+                arm: cell.arm,
+                keep: cell.keep,
+                recall_all: Share::of(cell.recalled.iter().copied()),
+                p_to_random: other.map(pairs),
+                order: crate::metrics::mean(&cell.ordered),
             }
         });
         Self { name: name.to_owned(), scenarios: scenarios.len(), memories, rehearsals, rows: rows.collect() }

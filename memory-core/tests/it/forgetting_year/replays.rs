@@ -35,9 +35,12 @@ fn learn(life: &Life, rng: &mut Rng, number: usize) {
     life.run(async |test| test.engine.remember_memories(&CALLER, request).await.unwrap());
 }
 
+/// Request, its time, and what it returned.
+type Asked = (Recall, Timestamp, BTreeMap<MemoryId, (f32, Told)>);
+
 /// Recalls a few memories, and confirms or contradicts some of them.
 fn recall_and_judge(life: &Life, rng: &mut Rng) -> Vec<MemoryId> {
-    let request = Recall { limit: 4, ..question(&ann(), *rng.pick(&WORDS)) };
+    let request = Recall { limit: 4, ..question(&ann(), rng.pick::<&str>(&WORDS)) };
     let recalled = life.run(async |test| {
         let recalled = test.engine.recall(&CALLER, request).await.unwrap();
         test.settle().await;
@@ -118,14 +121,14 @@ fn a_recall_with_a_pinned_clock_replays_what_was_recalled_then() {
             life.pass_us(40 * MINUTE_US);
         }
         let weights = RequestedWeights { retention: Some(1.0), ..RequestedWeights::default() };
-        let mut then: Vec<(Recall, Timestamp, BTreeMap<MemoryId, (f32, Told)>)> = Vec::new();
+        let mut then: Vec<Asked> = Vec::new();
         for day in 0..days {
             life.pass_us(20 * 60 * MINUTE_US);
             recall_and_judge(&life, &mut rng);
             life.pass_us(4 * 60 * MINUTE_US);
             let curve = Some(*rng.pick(&CurveId::ALL));
             let include_forgotten = rng.chance(30);
-            let asked = question(&ann(), *rng.pick(&WORDS));
+            let asked = question(&ann(), rng.pick::<&str>(&WORDS));
             let request =
                 Recall { limit: 200, reinforce: Some(false), weights, curve, include_forgotten, ..asked };
             then.push((request.clone(), life.now(), recalled(&life, &request)));

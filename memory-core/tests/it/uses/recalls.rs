@@ -149,7 +149,7 @@ async fn the_ranking_follows_a_use() {
     let retention = async |days| {
         let now = Some(START.plus_days(days));
         let recalled = bench.recall(Recall { now, weights, ..about_tea("ann") }).await;
-        recalled.memories[0].explain.retention.clone().unwrap().retention
+        recalled.memories[0].explain.retention.unwrap().retention
     };
     let before = retention(6).await;
     bench.pass_hours(5 * 24);
