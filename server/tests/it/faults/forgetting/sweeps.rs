@@ -190,10 +190,7 @@ async fn an_erasure_after_the_grace_period_takes_what_its_preview_shows_and_leav
         let kept = |source: Uuid, made: Uuid| erased.contains(&made) || !erased.contains(&source);
         let made = first.iter().zip(&second).chain(second.iter().zip(&third));
         for (source, made) in made {
-            assert!(
-                kept(*source, *made),
-                "{context}: {source} goes, and {made}, which was made of it, stays"
-            );
+            assert!(kept(*source, *made), "{context}: {source} goes, and {made}, made of it, stays");
         }
         let before: BTreeSet<Uuid> = listed(client, USER).await.into_keys().collect();
         client.sweep_memories(&sweep_of(USER, due_at, false)).await.unwrap();
