@@ -33,7 +33,7 @@ impl Reason {
 /// Effect of forgetting, the mildest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
-    /// It ranks lower.
+    /// It is recalled as before; its retention ranks it lower where retention has a weight.
     Demote,
     /// Recalls do not return it.
     Exclude,
