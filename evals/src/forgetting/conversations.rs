@@ -53,7 +53,7 @@ pub(crate) fn scenario(haystack: Haystack, seed: u64) -> Option<Scenario> {
     Some(Scenario { scope, told: Told::Turns(batches), rehearsals, tests, pairs, end })
 }
 
-/// What a question needs: each of its turns, or of each of its sessions one turn.
+/// Needs of a question: each of its turns, or of each of its sessions one turn.
 fn needed(question: &Question, batches: &[AddTurns]) -> Vec<BTreeSet<String>> {
     let evidence = question.counts_in.first().map(|counted| &counted.evidence);
     let Some(evidence) = evidence else { return Vec::new() };

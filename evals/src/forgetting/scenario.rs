@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 pub(crate) struct Scenario {
     /// User.
     pub(crate) scope: Scope,
-    /// What the user's memory is told. All of it is written first; recalls with an earlier clock do not see what comes later.
+    /// Content that the user's memory is told. All of it is written first; recalls with an earlier clock do not see what comes later.
     pub(crate) told: Told,
     /// Questions on the way, in the order of time.
     pub(crate) rehearsals: Vec<Need>,
@@ -30,7 +30,7 @@ impl Scenario {
     }
 }
 
-/// What a memory is told.
+/// Content that a memory is told.
 #[derive(Clone, Debug)]
 pub(crate) enum Told {
     /// Turns of conversations. They are needed by their key.
@@ -59,7 +59,7 @@ pub(crate) struct Need {
     pub(crate) at: Timestamp,
     /// Text.
     pub(crate) query: String,
-    /// What is needed: of each group, one of the memories with these names.
+    /// Groups of names: of each group, one of the memories with these names.
     pub(crate) needed: Vec<BTreeSet<String>>,
 }
 

@@ -183,7 +183,7 @@ impl Block {
         }
     }
 
-    /// What the decays of a tile do not exceed.
+    /// Upper bounds of the decays of a tile.
     pub(crate) fn decay_bounds(&self, tile: usize) -> &DecayBounds {
         &self.decay_bounds[tile]
     }

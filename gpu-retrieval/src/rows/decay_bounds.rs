@@ -92,7 +92,7 @@ impl DecayBounds {
     /// Retention falls with age, rate and shape, but only up to rounding. Age and `u = fma(a, dt, 1)` are exactly monotone;
     /// `log2`, its product with the shape and `exp2` are each within 2·2^−24 of the real value. The exponents of row
     /// and bound therefore compare up to a share of 6·2^−24, which at the largest exponent, 126, is a factor of 1 + 3.2e-5.
-    /// Where the bound's exponent exceeds that and gives 0, a row's result is at most 2^−125.
+    /// An exponent of the bound beyond that gives 0: a row's result is at most 2^−125.
     pub(crate) fn retention(&self, computed: impl Fn(Decay) -> f32) -> f32 {
         let newest_us = i64::from(self.newest) << UNIT_BITS | ((1 << UNIT_BITS) - 1);
         let slowest = |rate_per_us: f32, shape| {

@@ -47,7 +47,7 @@ impl<'a> PreparedQuery<'a> {
         self.column.as_ref()?.of_row(row)
     }
 
-    /// What the retention of no row of a tile exceeds, as far as it enters the score and is known without the rows. Tiles are
+    /// Upper bound of the retention of a tile's rows, as far as it enters the score and is known without the rows. Tiles are
     /// counted over all blocks.
     pub(super) fn most_retention(&self, tile: usize) -> f32 {
         match &self.column {

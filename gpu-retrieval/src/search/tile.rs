@@ -50,7 +50,7 @@ impl Tile {
         &self.retentions
     }
 
-    /// What the retention of no row exceeds by its decay, computed on first use.
+    /// Upper bound of the rows' retention by their decay, computed on first use.
     fn most_retention(&mut self, scan: &BlockScan<'_>) -> f32 {
         *self.most_retention.get_or_insert_with(|| {
             let computed = |decay| (scan.kernels.retention)(&RowMeta::of(decay), scan.now_us);

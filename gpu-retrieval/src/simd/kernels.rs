@@ -44,8 +44,8 @@ pub(crate) struct TileBounds<'a> {
     pub(crate) int8_params: &'a PerRow<Int8Params>,
     pub(crate) query: &'a QuantisedQuery,
     pub(crate) weights: &'a Weights,
-    /// What the retention of no row exceeds.
+    /// Upper bound of the rows' retention.
     pub(crate) retention: f32,
-    /// What the importance of no row exceeds.
+    /// Upper bound of the rows' importance.
     pub(crate) importance: f32,
 }

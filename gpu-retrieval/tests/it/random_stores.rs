@@ -39,7 +39,7 @@ pub(crate) struct Question {
     pub(crate) column: Column,
 }
 
-/// Where the retention of a question comes from.
+/// Source of the retention of a question.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Column {
     /// The decays of the rows.

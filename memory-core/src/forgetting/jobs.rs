@@ -62,7 +62,7 @@ fn job(id: JobId, tenant: TenantId, owner: Owner, now: Option<Timestamp>, create
     let unique_key = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     Job {
         unique_key: Some(unique_key),
-        // What changes while a sweep runs may come too late for it.
+        // Changes during a sweep may come too late for it.
         releases_key: true,
         owner: Some(owner),
         ..Job::new(id, tenant, FORGET, payload, created_at)

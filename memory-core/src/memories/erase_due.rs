@@ -120,7 +120,7 @@ impl Engine {
         Ok(None)
     }
 
-    /// What the erasure of a group takes; `None` if that is more than `due`, or more than one erasure may take.
+    /// Memories that the erasure of a group takes; `None` if that is more than `due`, or more than one erasure may take.
     async fn together(
         &self,
         partition: PartitionId,

@@ -51,7 +51,7 @@ pub struct MemoryRetention {
     pub threshold: f64,
     /// Moment from which R is below the threshold, if it is not used any more after `now`; `None` for never.
     pub fades_at: Option<Timestamp>,
-    /// What the curve follows from, with all uses.
+    /// Input of the curve, with all uses.
     pub strength: Strength,
     /// Record of its forgetting; `None` while it is not forgotten.
     pub forgotten: Option<Forgotten>,

@@ -19,7 +19,7 @@ use crate::scope::SearchTargets;
 /// Maximum number of turns of one recall whose memories are named in what digests cover, those of the best digests first.
 const COVERED_TURNS: usize = 1_024;
 
-/// What recalled digests cover.
+/// Coverage of recalled digests.
 #[derive(Debug, Default)]
 pub(super) struct Covered {
     /// All that each covers.
@@ -41,7 +41,7 @@ impl Covered {
         Some(Covers { memories: memories.collect(), count: u32::try_from(sources.len()).unwrap_or(u32::MAX) })
     }
 
-    /// What the digests that sum up events cover.
+    /// Coverage of the digests that sum up events.
     pub(super) fn coverage(&self) -> Coverage {
         let summaries = self.sources.iter().filter(|(id, _)| self.summaries.contains(id));
         summaries.map(|(id, sources)| (*id, sources.iter().copied().collect())).collect()
@@ -75,7 +75,7 @@ impl Covered {
 }
 
 impl Engine {
-    /// What the ranked digests cover; nothing if it cannot be read by the deadline. A recall without digests reads nothing.
+    /// Coverage of the ranked digests; nothing if it cannot be read by the deadline. A recall without digests reads nothing.
     pub(super) async fn covered_in_time(
         &self,
         targets: &SearchTargets,

@@ -1,6 +1,6 @@
 //! Choice between digests and what they cover for a context block that is too small, pure.
 //!
-//! Where at least [`STANDS_FOR`] recalled memories that do not fit are covered by one recalled digest, it takes their place in the
+//! If at least [`STANDS_FOR`] recalled memories that do not fit are covered by one recalled digest, it takes their place in the
 //! ranking. It makes room by the memories that it covers, the worst first, and by no others: if it does not fit even then, the
 //! block stays as it was. Each assembly keeps the budget, so the block of the choice does, too.
 

@@ -25,7 +25,7 @@ struct Records {
 }
 
 impl Engine {
-    /// What the access log has of a recall: its hits that the scope still reaches, with their outcomes. The text of the query
+    /// Entry of a recall in the access log: its hits that the scope still reaches, with their outcomes. The text of the query
     /// is not kept.
     ///
     /// # Errors

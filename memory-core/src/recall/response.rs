@@ -40,7 +40,7 @@ pub struct Recalled {
     pub timings: Timings,
 }
 
-/// What the access log has of a recall.
+/// Entry of a recall in the access log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoggedRecall {
     /// Id of the recall.

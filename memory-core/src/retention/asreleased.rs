@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 
 /// Strength of a new memory, without a unit.
 const S0: f64 = 1.0;
-/// What a recall adds to the strength.
+/// Increase of the strength by a recall.
 const PER_RECALL: f64 = 1.0;
 /// Days in which R falls to 1/e at strength 1.
 const STRETCH_DAYS: f64 = 5.0;

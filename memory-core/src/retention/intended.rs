@@ -7,7 +7,7 @@ use crate::domain::time::Timestamp;
 
 /// Strength of a new memory, days.
 const S0_DAYS: f64 = 1.0;
-/// What a recall adds to the strength, days.
+/// Increase of the strength by a recall, days.
 const PER_RECALL_DAYS: f64 = 1.0;
 /// Factor on the strength.
 const STRETCH: f64 = 5.0;

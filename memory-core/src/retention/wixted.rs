@@ -14,7 +14,7 @@ use crate::domain::time::Timestamp;
 const RATE_PER_DAY: f64 = 6_217.5;
 /// f, without a unit.
 const EXPONENT: f64 = 0.131_18;
-/// What a recall adds to the strength, which is 1 for a new memory: without a unit, a factor on the time.
+/// Increase by a recall of the strength, which is 1 for a new memory: without a unit, a factor on the time.
 const PER_RECALL: f64 = 1.0;
 
 /// R = (1 + h t/S)^(-f). [`Trace::initial_strength`] is the S of a new memory. A contradiction is no recall.

@@ -38,7 +38,7 @@ pub(super) struct Read {
     /// Memories that the recalls returned, other than the turns above.
     pub(super) recalled: Vec<Memory>,
     pub(super) digest: Option<Memory>,
-    /// What the digests among these memories cover.
+    /// Coverage of the digests among these memories.
     pub(super) coverage: Coverage,
 }
 

@@ -123,7 +123,7 @@ impl Engine {
         Ok((partition, session))
     }
 
-    /// What the digests among these memories cover. A text that a caller edited covers nothing.
+    /// Coverage of the digests among these memories. A text that a caller edited covers nothing.
     async fn coverage_of(
         &self,
         partition: PartitionId,

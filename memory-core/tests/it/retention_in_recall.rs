@@ -55,7 +55,7 @@ fn detail(recalled: &Recalled, id: MemoryId) -> Option<RetentionDetail> {
     recalled.memories.iter().find(|one| one.memory.id == id).unwrap().explain.retention
 }
 
-/// What decides the answer and what it says of it.
+/// Inputs of the answer, and its explanation of them.
 fn answer(recalled: &Recalled) -> Vec<(MemoryId, f32, Option<RetentionDetail>)> {
     recalled.memories.iter().map(|one| (one.memory.id, one.score, one.explain.retention)).collect()
 }

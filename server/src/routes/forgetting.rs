@@ -63,8 +63,7 @@ pub(crate) async fn show_forgetting_policy(
     Authenticated(caller): Authenticated,
     QueryString(query): QueryString<ScopeQuery>,
 ) -> Result<Json<ForgettingPolicyState>, Problem> {
-    let ScopeQuery { user_id, agent_id, app_id, run_id } = query;
-    let scope = scope(&Scope { user_id, agent_id, app_id, run_id }, "scope")?;
+    let scope = scope(&query.into(), "scope")?;
     Ok(Json(forgetting::state(&app.engine()?.forgetting_policy(&caller, &scope)?)))
 }
 

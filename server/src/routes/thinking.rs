@@ -24,13 +24,20 @@ use crate::problem::Problem;
 #[serde(deny_unknown_fields)]
 pub(crate) struct ScopeQuery {
     /// User id.
-    pub(super) user_id: Option<String>,
+    user_id: Option<String>,
     /// Agent id.
-    pub(super) agent_id: Option<String>,
+    agent_id: Option<String>,
     /// Application id.
-    pub(super) app_id: Option<String>,
+    app_id: Option<String>,
     /// Run id.
-    pub(super) run_id: Option<String>,
+    run_id: Option<String>,
+}
+
+impl From<ScopeQuery> for Scope {
+    fn from(query: ScopeQuery) -> Self {
+        let ScopeQuery { user_id, agent_id, app_id, run_id } = query;
+        Self { user_id, agent_id, app_id, run_id }
+    }
 }
 
 /// Query string of [`show_profile`].
@@ -199,8 +206,7 @@ pub(crate) async fn show_thinking(
     Authenticated(caller): Authenticated,
     QueryString(query): QueryString<ScopeQuery>,
 ) -> Result<Json<ThinkingState>, Problem> {
-    let ScopeQuery { user_id, agent_id, app_id, run_id } = query;
-    let scope = scope(&Scope { user_id, agent_id, app_id, run_id }, "scope")?;
+    let scope = scope(&query.into(), "scope")?;
     let state = app.engine()?.thinking(&caller, &scope).await?;
     Ok(Json(thinking::state(state)))
 }

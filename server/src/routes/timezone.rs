@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use engrain::wire::{Scope, SetTimezone, TimezoneState};
+use engrain::wire::{SetTimezone, TimezoneState};
 use memory_core::scope::zones::ZoneState;
 
 use super::thinking::ScopeQuery;
@@ -31,8 +31,7 @@ pub(crate) async fn show_timezone(
     Authenticated(caller): Authenticated,
     QueryString(query): QueryString<ScopeQuery>,
 ) -> Result<Json<TimezoneState>, Problem> {
-    let ScopeQuery { user_id, agent_id, app_id, run_id } = query;
-    let scope = scope(&Scope { user_id, agent_id, app_id, run_id }, "scope")?;
+    let scope = scope(&query.into(), "scope")?;
     Ok(Json(state(&app.engine()?.timezone(&caller, &scope)?)))
 }
 

@@ -37,8 +37,7 @@ pub(crate) async fn show_recall(
     PathId(id): PathId,
     QueryString(query): QueryString<ScopeQuery>,
 ) -> Result<Json<LoggedRecall>, Problem> {
-    let ScopeQuery { user_id, agent_id, app_id, run_id } = query;
-    let scope = scope(&Scope { user_id, agent_id, app_id, run_id }, "scope")?;
+    let scope = scope(&query.into(), "scope")?;
     let logged = app.engine()?.logged_recall(&caller, &scope, RecallId(id)).await?;
     Ok(Json(uses::logged_recall(logged)))
 }

@@ -44,7 +44,7 @@ pub(crate) fn world(name: &str, seed: u64, user_prefix: &str) -> Option<Scenario
     Some(events.into_scenario(scope))
 }
 
-/// What happens in a world.
+/// Events of a world.
 #[derive(Debug, Default, PartialEq)]
 struct Events {
     /// Name, text, day and importance of what is told.

@@ -60,7 +60,7 @@ async fn found(index: &dyn Index, view: View) -> Vec<u128> {
     found
 }
 
-/// What is found without and with the forgotten memories.
+/// Memories found without and with the forgotten memories.
 async fn both(index: &dyn Index) -> (Vec<u128>, Vec<u128>) {
     let effect = Some(Effect::Cold);
     (found(index, view(effect, false, now())).await, found(index, view(effect, true, now())).await)

@@ -121,7 +121,7 @@ fn uses(model: &Model, id: MemoryId) -> Uses {
     Uses::new(item.earlier, item.uses.clone()).unwrap()
 }
 
-/// What a record says, without the sweep that wrote it.
+/// Content of a record, without the sweep that wrote it.
 pub(super) type Since = (Timestamp, Reason);
 
 pub(super) fn forgotten_since(rows: &[RetentionRow]) -> BTreeMap<MemoryId, Since> {

@@ -133,7 +133,7 @@ impl Year {
                     self.recalls.push((id, evidence));
                 }
             }
-            // What follows acts on the uses as they are written.
+            // The following steps act on the uses as they are written.
             self.life.run(async |test| test.settle().await);
             if self.recalls.len() > RECALLS_KEPT {
                 self.recalls.drain(..self.recalls.len() - RECALLS_KEPT);

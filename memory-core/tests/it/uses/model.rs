@@ -15,7 +15,7 @@ use super::{Bench, scope, use_at};
 const STEPS: usize = 40;
 const WORDS: [&str; 5] = ["tea", "milk", "rain", "roof", "violin"];
 
-/// What the memories and the log should hold.
+/// Expected content of the memories and of the log.
 #[derive(Default)]
 struct Model {
     uses: HashMap<MemoryId, Uses>,

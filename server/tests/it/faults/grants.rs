@@ -19,7 +19,7 @@ use super::watched::Watched;
 /// Grants that each round gives, at most.
 const PER_ROUND: usize = 40;
 
-/// What a round has been told: grants given, and whether their revocation was asked for and acknowledged.
+/// State of a round as it was told: grants given, and whether their revocation was asked for and acknowledged.
 #[derive(Clone, Debug)]
 struct Told {
     grant: Uuid,

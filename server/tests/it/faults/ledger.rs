@@ -45,7 +45,7 @@ pub(super) fn by_word(user: &str, word: &str) -> RecallRequest {
         limit: Some(5),
         // The word decides: among many texts, the hashing embedder finds some near by chance.
         weights: Some(Weights { lexical: Some(100.0), ..Weights::default() }),
-        // What a policy forgets is there, and what is erased is not even found so.
+        // Memories that a policy forgets are there; erased ones are not even found so.
         include_forgotten: true,
         ..RecallRequest::default()
     }

@@ -143,7 +143,7 @@ async fn used(client: &Client, user: &str, text: &str) -> Result<(), engrain::Er
     let ids = found.memories.iter().map(|one| one.memory.id).collect();
     let feedback = RecallFeedback { scope: Scope::user(user), used: ids, ..RecallFeedback::default() };
     match client.recall_feedback(found.recall_id, &feedback).await {
-        // What was found is erased meanwhile.
+        // The found memories are erased meanwhile.
         Err(error) if error.status().is_none() => Err(error),
         _ => Ok(()),
     }

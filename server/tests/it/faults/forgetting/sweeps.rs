@@ -35,7 +35,7 @@ fn policies() -> [ForgettingPolicy; 5] {
     [
         policy("cold"),
         quota("exclude", "lru"),
-        // What was evicted stays so with another effect.
+        // Evicted memories stay so with another effect.
         ForgettingPolicy { curve: "wixted".to_owned(), ..policy("demote") },
         ForgettingPolicy { rule: "quota_alone".to_owned(), ..policy("cold") },
         ForgettingPolicy { grace_days: 36_500, ..quota("delete", "random") },
@@ -206,7 +206,7 @@ async fn an_erasure_after_the_grace_period_takes_what_its_preview_shows_and_leav
         ledger.erased.extend(doubted);
         ledger.verify(&server, &data, &context).await;
 
-        // What is left of the owner goes with it, its policy and its records of forgetting.
+        // The rest of the owner goes with it, its policy and its records of forgetting.
         erased.extend(after);
         let rest: Vec<_> = erased.iter().filter(|id| ledger.kept.contains_key(id)).copied().collect();
         super::erasures::erase_owner(&server.client, USER, &context).await;

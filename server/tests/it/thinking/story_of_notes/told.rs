@@ -104,7 +104,7 @@ async fn grants_open_what_they_name_until_they_are_revoked(client: &Client, turn
     assert_eq!(seen().await, BTreeSet::from([turns[VICTIM]]));
 }
 
-/// What is left after the erasure and the jobs that follow it.
+/// Memories left after the erasure and the jobs that follow it.
 pub(super) async fn the_rest_is_remade(client: &Client, turns: &[Uuid], context: &str) {
     let left: Vec<Uuid> =
         turns.iter().enumerate().filter(|(place, _)| *place != VICTIM).map(|(_, turn)| *turn).collect();
