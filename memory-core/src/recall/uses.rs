@@ -72,7 +72,7 @@ pub(super) fn touches(recalled: &Recalled, at: Timestamp, counting: Counting) ->
     touches.collect()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sqlite"))]
 mod tests {
     use super::*;
     use crate::domain::id::{CallerId, TenantId};

@@ -46,6 +46,7 @@ mod thinking;
 mod undo;
 #[cfg(feature = "testing")]
 mod upgrade;
+#[cfg(feature = "testing")]
 mod uses;
 #[cfg(feature = "testing")]
 mod working_memory;
