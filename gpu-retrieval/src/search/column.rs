@@ -6,11 +6,9 @@
 use std::sync::Arc;
 
 use super::request::Query;
-use super::validate::{SearchError, check_shares, is_share};
+use super::validate::{SearchError, are_bits_of_share, check_shares};
 use crate::rows::TILE_ROWS;
-
-/// Numbers that the pass over a column compares at once.
-const WIDTH: usize = 16;
+use crate::simd::Kernels;
 
 /// The retention of every row for a query.
 #[derive(Debug)]
@@ -27,6 +25,7 @@ impl<'a> Column<'a> {
     pub(super) fn of_batch(
         queries: &[Query<'a>],
         rows: usize,
+        kernels: &Kernels,
     ) -> Result<Vec<Option<Arc<Self>>>, SearchError> {
         let mut columns: Vec<Option<Arc<Self>>> = Vec::with_capacity(queries.len());
         let mut latest: Option<(&[f32], Arc<Self>)> = None;
@@ -35,7 +34,7 @@ impl<'a> Column<'a> {
                 (None, _) => None,
                 (Some(given), Some((before, column))) if std::ptr::eq(*before, given) => Some(column.clone()),
                 (Some(given), _) => {
-                    let column = Arc::new(Self::new(query, given, rows)?);
+                    let column = Arc::new(Self::new(query, given, rows, kernels)?);
                     latest = Some((given, column.clone()));
                     Some(column)
                 }
@@ -45,20 +44,20 @@ impl<'a> Column<'a> {
         Ok(columns)
     }
 
-    fn new(query: usize, given: &'a [f32], rows: usize) -> Result<Self, SearchError> {
+    fn new(query: usize, given: &'a [f32], rows: usize, kernels: &Kernels) -> Result<Self, SearchError> {
         let too_short = SearchError::RetentionLength { query, expected: rows, given: given.len() };
         let retentions = given.get(..rows).ok_or(too_short)?;
         let (tiles, rest) = retentions.as_chunks::<TILE_ROWS>();
-        let (mut most, mut all_are_shares) = (Vec::with_capacity(rows.div_ceil(TILE_ROWS)), true);
-        for tile in tiles {
-            let (largest, are_shares) = largest_of(tile);
-            most.push(largest);
-            all_are_shares &= are_shares;
+        let mut last = [0.0; TILE_ROWS];
+        last.iter_mut().zip(rest).for_each(|(last, value)| *last = *value);
+        let last = (!rest.is_empty()).then_some(&last);
+        let (mut most, mut most_bits) = (Vec::with_capacity(rows.div_ceil(TILE_ROWS)), 0);
+        for tile in tiles.iter().chain(last) {
+            let bits = (kernels.tile_largest_bits)(tile);
+            most.push(f32::from_bits(bits));
+            most_bits = most_bits.max(bits);
         }
-        if !rest.is_empty() {
-            most.push(rest.iter().fold(0.0, |most, value| most.max(*value)));
-        }
-        if !all_are_shares || !rest.iter().all(|value| is_share(*value)) {
+        if !are_bits_of_share(most_bits) {
             check_shares(query, retentions)?;
         }
         Ok(Self { retentions, most })
@@ -80,25 +79,17 @@ impl<'a> Column<'a> {
     }
 }
 
-/// The largest number of a tile, and true if each is from 0 to 1. Without a short-circuit, and with counts of
-/// their own for sixteen places, so that the loops compile to vector instructions.
-fn largest_of(tile: &[f32; TILE_ROWS]) -> (f32, bool) {
-    let (mut most, mut refused) = ([0.0f32; WIDTH], [0u32; WIDTH]);
-    for values in tile.as_chunks::<WIDTH>().0 {
-        for ((most, refused), value) in most.iter_mut().zip(&mut refused).zip(values) {
-            *most = if *value > *most { *value } else { *most };
-            *refused |= u32::from(!is_share(*value));
-        }
-    }
-    (most.iter().fold(0.0, |largest, most| largest.max(*most)), refused == [0; WIDTH])
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::scoring::Weights;
+    use crate::simd::InstructionSet;
+
+    fn kernels() -> &'static Kernels {
+        InstructionSet::best().kernels().unwrap()
+    }
 
     fn asking(retention: Option<&[f32]>) -> Query<'_> {
         Query { vector: &[], k: 1, weights: Weights::SIMILARITY, retention, mask: None, ranges: None }
@@ -110,7 +101,7 @@ mod tests {
             given in prop::collection::vec(prop_oneof![0.0f32..=1.0, Just(-0.0f32)], 0..300), beyond in 0usize..70
         ) {
             let rows = given.len().saturating_sub(beyond);
-            let column = Column::new(0, &given, rows).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            let column = Column::new(0, &given, rows, kernels()).map_err(|error| TestCaseError::fail(error.to_string()))?;
             for tile in 0..rows.div_ceil(TILE_ROWS) {
                 let of_tile = &given[tile * TILE_ROWS..rows.min((tile + 1) * TILE_ROWS)];
                 let most = of_tile.iter().fold(0.0f32, |most, value| most.max(*value));
@@ -131,7 +122,7 @@ mod tests {
             let mut given = vec![1.0; rows];
             places.iter().for_each(|place| given[place.index(rows)] = bad);
             let index = given.iter().position(|value| *value != 1.0).unwrap_or(rows);
-            prop_assert_eq!(Column::new(3, &given, rows).err(), Some(SearchError::Retention { query: 3, index }));
+            prop_assert_eq!(Column::new(3, &given, rows, kernels()).err(), Some(SearchError::Retention { query: 3, index }));
         }
     }
 
@@ -139,7 +130,7 @@ mod tests {
     fn queries_that_point_to_one_column_share_its_check() {
         let (one, other) = (vec![0.5; 70], vec![0.25; 70]);
         let queries = [asking(Some(&one)), asking(None), asking(Some(&one)), asking(Some(&other))];
-        let columns = Column::of_batch(&queries, 70).unwrap_or_default();
+        let columns = Column::of_batch(&queries, 70, kernels()).unwrap_or_default();
         let [Some(first), None, Some(second), Some(third)] = columns.as_slice() else {
             panic!("columns are parallel to the queries: {columns:?}")
         };

@@ -110,7 +110,7 @@ impl Rows {
         for (index, query) in batch.queries.iter().enumerate() {
             check_query(index, query)?;
         }
-        let columns = Column::of_batch(batch.queries, self.len())?;
+        let columns = Column::of_batch(batch.queries, self.len(), kernels)?;
         let prepare = |((index, query), column)| {
             let pass = choose_pass(self, query, options.pass);
             PreparedQuery::new(self, query, column, pass)

@@ -87,8 +87,12 @@ pub(super) fn check_shares(query: usize, values: &[f32]) -> Result<(), SearchErr
     refused.map_or(Ok(()), |index| Err(SearchError::Retention { query, index }))
 }
 
-/// True from 0 to 1. By bits, where NaNs and all negative numbers are above 1; the addition makes a +0 of a −0.
-#[inline(always)]
-pub(super) fn is_share(value: f32) -> bool {
-    (value + 0.0).to_bits() <= 1.0f32.to_bits()
+/// True from 0 to 1.
+fn is_share(value: f32) -> bool {
+    are_bits_of_share((value + 0.0).to_bits())
+}
+
+/// True for the bits of a number from +0 to 1: those of NaNs and of all negative numbers are above those of 1.
+pub(super) const fn are_bits_of_share(bits: u32) -> bool {
+    bits <= 1.0f32.to_bits()
 }

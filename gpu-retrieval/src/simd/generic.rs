@@ -116,6 +116,18 @@ pub(super) fn tile_reaching(
     reaching
 }
 
+#[inline(always)]
+pub(super) fn tile_largest_bits(numbers: &PerRow<f32>) -> u32 {
+    // Sixteen maxima at a time: a single one would be a chain as long as the tile.
+    let mut largest = [0u32; 16];
+    for some in numbers.as_chunks::<16>().0 {
+        for (largest, number) in largest.iter_mut().zip(some) {
+            *largest = (*largest).max((number + 0.0).to_bits());
+        }
+    }
+    largest.iter().fold(0, |most, largest| most.max(*largest))
+}
+
 /// A table of kernels whose bodies are compiled with the given target features.
 ///
 /// `available` must be true only if the CPU has all of them: then no call through the table is undefined.
@@ -149,6 +161,8 @@ macro_rules! kernels_with_features {
             tile_uppers: $crate::simd::generic::with_features!($features,
                 (tile: TileBounds<'_>, out: &mut PerRow<f32>) -> f32,
                 generic::tile_uppers::<$products>(tile, out)),
+            tile_largest_bits: $crate::simd::generic::with_features!($features, (numbers: &PerRow<f32>) -> u32,
+                generic::tile_largest_bits(numbers)),
             prefetch: $crate::simd::generic::with_features!($features, (row: &[i8]) -> (),
                 <$products as DotProducts>::prefetch(row)),
         };

@@ -32,6 +32,9 @@ pub(crate) struct Kernels {
     pub(crate) tile_uppers: fn(TileBounds<'_>, &mut PerRow<f32>) -> f32,
     /// The rows of a tile whose bound of the score, from those of dot products and biases, reaches a threshold.
     pub(crate) tile_reaching: fn(&Weights, &PerRow<f32>, &PerRow<f32>, f32) -> u64,
+    /// The largest bits of a tile of numbers, with a +0 for a −0: those of its largest number if all are from +0 to +∞, and
+    /// those of a NaN or of a negative number if there is one.
+    pub(crate) tile_largest_bits: fn(&PerRow<f32>) -> u32,
     /// Prefetches a row.
     pub(crate) prefetch: fn(&[i8]),
 }

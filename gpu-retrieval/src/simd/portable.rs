@@ -25,6 +25,7 @@ pub(super) static KERNELS: Kernels = Kernels {
         generic::tile_reaching(weights, uppers, biases, threshold)
     },
     tile_uppers: |tile, out| generic::tile_uppers::<Portable>(tile, out),
+    tile_largest_bits: |numbers| generic::tile_largest_bits(numbers),
     prefetch: Portable::prefetch,
 };
 

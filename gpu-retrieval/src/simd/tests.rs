@@ -122,6 +122,15 @@ proptest! {
     }
 
     #[test]
+    fn largest_bits_agree(some in prop::collection::vec(any::<f32>(), 1..TILE_ROWS)) {
+        let numbers: PerRow<f32> = std::array::from_fn(|row| some[row % some.len()]);
+        let expected = numbers.iter().map(|number| (number + 0.0).to_bits()).max().unwrap_or_default();
+        for (set, kernels) in tables() {
+            prop_assert_eq!((kernels.tile_largest_bits)(&numbers), expected, "{:?}", set);
+        }
+    }
+
+    #[test]
     fn retentions_and_biases_agree(
         some in prop::collection::vec(meta(), 16), now_us in any::<i64>(), retention in 0.0f32..4.0,
         importance in 0.0f32..4.0, dot in -1.02f32..1.02,
