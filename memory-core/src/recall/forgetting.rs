@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use futures::future::try_join_all;
+
 use super::request::Recall;
 use super::response::{RecalledMemory, RetentionDetail};
 use crate::domain::id::PartitionId;
@@ -28,12 +30,13 @@ impl Engine {
         view: &View,
     ) -> Result<SearchTargets, Error> {
         let mut targets = self.search_targets(caller, &request.scope, view, request.include_granted).await?;
-        let mut policies = Vec::with_capacity(targets.partitions.len());
-        for (partition, view) in &targets.partitions {
-            let policy = self.policy_of_target(caller, request, (*partition, view), &targets).await?;
-            policies.push(requested(policy, request));
-        }
+        let policies = targets
+            .partitions
+            .iter()
+            .map(|(partition, view)| self.policy_of_target(caller, request, (*partition, view), &targets));
+        let policies = try_join_all(policies).await?;
         for ((_, view), policy) in targets.partitions.iter_mut().zip(policies) {
+            let policy = requested(policy, request);
             view.forgetting = Some(Forgetting { policy, includes_forgotten: request.include_forgotten });
         }
         Ok(targets)
