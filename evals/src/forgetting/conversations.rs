@@ -1,6 +1,9 @@
 //! Scenarios from conversations of LongMemEval and LoCoMo. Of LoCoMo, every second question about a conversation is asked on the
 //! way, some sessions after its evidence, and the others at the end. LongMemEval has one question for each history; it is
-//! asked at its own time, with nothing asked before. Evidence of LongMemEval is a session: it is needed by one of its turns.
+//! asked at the end, with nothing asked before. Evidence of LongMemEval is a session: it is needed by one of its turns.
+//!
+//! The end is the time of the last question, or an hour after the last turn if that is later. Memories are forgotten as of the
+//! end: a question as of an earlier moment would still find them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,28 +31,27 @@ pub(crate) fn scenario(haystack: Haystack, seed: u64) -> Option<Scenario> {
     let mut random = Random::new(seed, scope.user_id.as_deref().unwrap_or_default());
     let (mut rehearsals, mut tests, mut end) = (Vec::new(), Vec::new(), last + AFTER_SESSION);
     let units = sessions_of_turns(&batches);
+    let is_asked_once = questions.len() == 1;
     for (number, question) in questions.iter().enumerate() {
         let needed = needed(question, &batches);
         if needed.is_empty() {
             continue;
         }
         let asked_at = question.asked_at.as_ref().and_then(|at| at.parse::<Timestamp>().ok());
+        end = end.max(asked_at.unwrap_or(end));
         let newest =
             needed.iter().flatten().filter_map(|name| units.get(name).copied()).max().unwrap_or_default();
         let later = newest + 1 + random.below(SESSIONS_LATER);
-        let need = |at| Need { at, query: question.text.clone(), needed: needed.clone() };
-        match (asked_at, sessions.get(later)) {
-            (Some(at), _) => {
-                end = end.max(at);
-                tests.push(need(at));
-            }
-            (None, Some(at)) if number % 2 == 0 => rehearsals.push(need(*at + AFTER_SESSION)),
-            (None, _) => tests.push(need(end)),
+        let need = |at| Need { at, query: question.text.clone(), needed };
+        match sessions.get(later) {
+            Some(at) if !is_asked_once && number % 2 == 0 => rehearsals.push(need(*at + AFTER_SESSION)),
+            _ => tests.push(need(end)),
         }
     }
+    tests.iter_mut().for_each(|test| test.at = end);
     rehearsals.sort_by_key(|need| need.at);
     // A history with one question is one of hundreds: pairs of all of them would be most of the work.
-    let pairs = if questions.len() > 1 { pairs(&batches, &mut random) } else { Vec::new() };
+    let pairs = if is_asked_once { Vec::new() } else { pairs(&batches, &mut random) };
     Some(Scenario { scope, told: Told::Turns(batches), rehearsals, tests, pairs, end })
 }
 
