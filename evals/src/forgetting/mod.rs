@@ -17,6 +17,7 @@ use clap::Args;
 use engrain::Client;
 use futures::{StreamExt, TryStreamExt, stream};
 
+use self::arms::Gains;
 pub(crate) use self::plot::PlotError;
 use self::replay::{ArmResult, Manner, replay};
 use self::scenario::Scenario;
@@ -55,6 +56,10 @@ pub(crate) struct Options {
     /// Factor on the initial strength of a memory of importance 1.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     importance_gain: f64,
+    /// Factor on the initial strength of a memory that is unlike all that was told before. It is measured when a memory is told, so
+    /// that users of an earlier run without it need another prefix.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    surprise_gain: f64,
     /// URL of the server.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070", env = "ENGRAIN_SERVER")]
     pub(crate) server: String,
@@ -78,7 +83,7 @@ pub(crate) async fn measure(client: &Client, options: &Options) -> Result<(), Fa
     let manner = Manner {
         keep: options.keep.iter().map(|percent| percent / 100.0).collect(),
         counts_from: options.counts_from.clone(),
-        importance_gain: options.importance_gain,
+        gains: Gains { importance: options.importance_gain, surprise: options.surprise_gain },
     };
     let mut groups = Vec::new();
     for (name, scenarios) in scenarios(options)? {

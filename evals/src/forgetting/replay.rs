@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::arms::{ARMS, Arm, rehearsing};
+use super::arms::{ARMS, Arm, Gains, rehearsing};
 use super::scenario::{NAME, Need, Scenario, Told};
 use crate::dataset::Haystack;
 use crate::failure::Failure;
@@ -25,8 +25,8 @@ use crate::ingest;
 pub(crate) const LIMIT: u32 = 10;
 /// Interval of the looks at a job.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Facts in one call.
-const FACTS_PER_CALL: usize = 500;
+/// Facts in one call: few enough that the server makes their vectors at once, without which it cannot measure surprise.
+const FACTS_PER_CALL: usize = 100;
 
 /// Settings of a replay.
 #[derive(Clone, Debug)]
@@ -35,8 +35,8 @@ pub(crate) struct Manner {
     pub(crate) keep: Vec<f64>,
     /// Weakest evidence that counts as a use.
     pub(crate) counts_from: String,
-    /// Factor on the initial strength by importance, in all arms.
-    pub(crate) importance_gain: f64,
+    /// Factors on the initial strength, in all arms.
+    pub(crate) gains: Gains,
 }
 
 /// Result of an arm.
@@ -59,8 +59,8 @@ pub(crate) async fn replay(
     manner: &Manner,
 ) -> Result<Vec<ArmResult>, Failure> {
     let user = Session { client, scenario };
+    user.set_policy(rehearsing(&manner.counts_from, manner.gains)).await?;
     user.tell().await?;
-    user.set_policy(rehearsing(&manner.counts_from)).await?;
     for need in &scenario.rehearsals {
         user.rehearse(need).await?;
     }
@@ -151,7 +151,7 @@ impl Session<'_> {
 
     /// Keeps `quota` memories by the rule of an arm.
     async fn keep(&self, arm: Arm, quota: u64, manner: &Manner) -> Result<(), Failure> {
-        self.set_policy(arm.policy(quota, &manner.counts_from, manner.importance_gain)).await?;
+        self.set_policy(arm.policy(quota, &manner.counts_from, manner.gains)).await?;
         let scope = self.scenario.scope.clone();
         let request = SweepMemories { scope, now: Some(self.scenario.end.to_string()), wait: true };
         let job = self.client.sweep_memories(&request).await.map_err(self.failed("sweep"))?;

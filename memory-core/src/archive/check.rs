@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::request::{MemoryToRestore, RestoreMemories};
-use crate::domain::memory::{Kind, Memory};
+use crate::domain::memory::{Kind, Memory, Strength};
 use crate::domain::scope::Owner;
 use crate::error::Error;
 use crate::field_checks::{confidence, count, importance, links, names, over, text};
@@ -48,6 +48,9 @@ pub(super) fn memories(request: &RestoreMemories, limits: &Limits) -> Result<Own
         kind(&at, one)?;
         if one.strength.is_some_and(|strength| !strength.is_finite() || strength < 0.0) {
             return Err(Error::invalid(at("history.strength"), "must be a number of at least 0"));
+        }
+        if one.memory.strength.nearest_cosine.is_some_and(|cosine| !Strength::is_cosine(cosine)) {
+            return Err(Error::invalid(at("history.nearest_cosine"), "must be a number from -1 to 1"));
         }
         forgotten(&at, &one.memory)?;
     }

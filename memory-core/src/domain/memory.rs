@@ -111,12 +111,16 @@ pub struct Origin {
 
 /// Input of the forgetting curves. The rate of forgetting belongs to the curve. Apart from the importance it belongs to the
 /// memory and not to a version: a revision or an undo leaves it as it is.
+///
+/// The nearest cosine was measured when the memory was learned, and stays (ADR 0053): any policy can evaluate surprise from it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Strength {
     /// Importance, 0 to 1. A double, so that a filter matches the exact number given.
     pub importance: f64,
     /// Initial strength: a factor on the curve's own initial strength, 1 by default, the same for every curve.
     pub strength: f32,
+    /// Cosine to the nearest memory that the owner had when it was learned, -1 to 1; `None` if it is not known.
+    pub nearest_cosine: Option<f32>,
     /// Time at which it was learned.
     pub learned_at: Timestamp,
     /// Uses since then.
@@ -128,10 +132,18 @@ pub struct Strength {
 impl Strength {
     /// Initial strength of a memory, as a factor on that of the curve: the curve as published.
     pub const INITIAL: f32 = 1.0;
+    /// Greatest absolute value of a stored cosine. It is above 1 by what rounding of vectors to half precision can add.
+    const COSINE_AT_MOST: f32 = 1.01;
 
     /// Strength of a memory that was never used.
     pub fn new(importance: f64, strength: f32, learned_at: Timestamp) -> Self {
-        Self { importance, strength, learned_at, uses: Uses::default(), pinned: false }
+        let (uses, pinned, nearest_cosine) = (Uses::default(), false, None);
+        Self { importance, strength, nearest_cosine, learned_at, uses, pinned }
+    }
+
+    /// True for a number that can be a cosine, up to rounding.
+    pub fn is_cosine(number: f32) -> bool {
+        number.abs() <= Self::COSINE_AT_MOST
     }
 
     /// True if a memory with this record of forgetting is cold: out of the resident index until a query asks for forgotten

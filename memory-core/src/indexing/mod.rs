@@ -10,6 +10,7 @@ pub(crate) mod keys;
 pub(crate) mod missing_vectors;
 #[cfg(all(test, feature = "testing"))]
 mod recipe_golden;
+mod surprise;
 
 pub(crate) use embed::{IndexedTexts, TextToIndex, index_texts_with};
 pub(crate) use groups::groups_of;

@@ -55,6 +55,7 @@ impl Engine {
             let indexed = self.index_texts_for_now(&without_known(&texts, &unprepared), "turns").await?;
             let (embedder, lacking) = (indexed.embedder, indexed.without_vectors());
             let mut set = self.set_of_turns(caller, &owner, &request, Some(indexed));
+            self.measure_surprise(&mut set).await;
             let now = set.now;
             self.thinking.request(&mut set, || JobId(self.ids.next(now)));
             self.embed_later(&mut set);
@@ -126,6 +127,7 @@ impl Engine {
             let indexed = self.index_texts_for_now(&without_known(&texts, &unprepared), "memories").await?;
             let (embedder, lacking) = (indexed.embedder, indexed.without_vectors());
             let mut set = self.set_of_memories(caller, &owner, &request, (&sources, Some(indexed)));
+            self.measure_surprise(&mut set).await;
             self.embed_later(&mut set);
             let is_partial = !unprepared.is_empty();
             set.unprepared = unprepared;

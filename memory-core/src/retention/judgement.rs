@@ -33,6 +33,9 @@ impl Policy {
         self.curve == other.curve
             && self.initial_strengths == other.initial_strengths
             && self.importance_gain.to_bits() == other.importance_gain.to_bits()
+            && self.surprise_gain.to_bits() == other.surprise_gain.to_bits()
+            && (!self.measures_surprise()
+                || self.surprise_midpoint.to_bits() == other.surprise_midpoint.to_bits())
     }
 
     /// True if a scan evaluates retention under this policy from the rows, for moments from the newest use on.
@@ -115,6 +118,21 @@ mod tests {
             let has_faded = policy.fades_at(memory, &trace, now).is_some_and(|at| at <= now);
             let retention = curve.retention(&trace, now);
             prop_assert_eq!(has_faded, retention < threshold(memory), "{} at {:?}", retention, now);
+        }
+    }
+
+    #[test]
+    fn retention_is_another_one_under_another_gain_by_surprise_and_under_another_midpoint_if_it_counts() {
+        let policy = |surprise_gain, surprise_midpoint| Policy {
+            surprise_gain,
+            surprise_midpoint,
+            ..Policy::default()
+        };
+        assert!(policy(4.0, 0.5).has_retention_of(&policy(4.0, 0.5)));
+        assert!(policy(1.0, 0.5).has_retention_of(&policy(1.0, 0.25)), "the midpoint has no effect");
+        for other in [policy(1.0, 0.5), policy(2.0, 0.5), policy(4.0, 0.25)] {
+            assert!(!policy(4.0, 0.5).has_retention_of(&other), "{other:?}");
+            assert!(!other.has_retention_of(&policy(4.0, 0.5)), "{other:?}");
         }
     }
 }

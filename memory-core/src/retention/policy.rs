@@ -3,6 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::initial_strength::{
+    FACTOR_BOUNDS, InitialStrengths, MIDPOINT_BOUNDS, SURPRISE_MIDPOINT, gain, surprise,
+};
 use super::{CurveId, Trace, by_name, forgotten_at, threshold};
 use crate::domain::forgotten::Effect;
 use crate::domain::id::MemoryId;
@@ -10,8 +13,6 @@ use crate::domain::memory::{Kind, Strength};
 use crate::domain::time::Timestamp;
 use crate::domain::uses::UseKind;
 
-/// Bounds of the factors on the initial strength of a kind, and of the gain by importance.
-const FACTOR_BOUNDS: (f64, f64) = (0.01, 10_000.0);
 /// Maximum of the grace period and of the refractory interval, in days.
 const DAYS_AT_MOST: u32 = 36_500;
 /// Maximum of the retention weight, as of every weight of recall.
@@ -79,48 +80,6 @@ impl Rule {
     }
 }
 
-/// Factors on the initial strength by kind; 1 is the curve as published.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct InitialStrengths {
-    /// Of turns.
-    pub turn: f64,
-    /// Of facts.
-    pub fact: f64,
-    /// Of thoughts.
-    pub thought: f64,
-    /// Of notes.
-    pub note: f64,
-    /// Of digests. A summary of a day is to outlive its turns: an extension of the paper.
-    pub digest: f64,
-    /// Of documents.
-    pub document: f64,
-}
-
-impl Default for InitialStrengths {
-    fn default() -> Self {
-        Self { turn: 1.0, fact: 1.0, thought: 1.0, note: 1.0, digest: 4.0, document: 4.0 }
-    }
-}
-
-impl InitialStrengths {
-    /// Factor of a kind.
-    pub const fn of(&self, kind: Kind) -> f64 {
-        match kind {
-            Kind::Turn => self.turn,
-            Kind::Fact => self.fact,
-            Kind::Thought => self.thought,
-            Kind::Note => self.note,
-            Kind::Digest => self.digest,
-            Kind::Document => self.document,
-        }
-    }
-
-    fn all(&self) -> [(&'static str, f64); 6] {
-        Kind::ALL.map(|kind| (kind.as_str(), self.of(kind)))
-    }
-}
-
 /// Forgetting policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -151,6 +110,11 @@ pub struct Policy {
     /// Factor on the initial strength of a memory of importance 1, against 1 at the default importance of .5 and its
     /// reciprocal at 0; between them it is exponential. 1: importance does not matter.
     pub importance_gain: f64,
+    /// Factor on the initial strength of a memory that is unlike all that its owner had, against 1 at `surprise_midpoint` and
+    /// its reciprocal for a repetition; between them it is exponential. 1: surprise does not matter and is not measured.
+    pub surprise_gain: f64,
+    /// Cosine to the nearest memory at which the factor by surprise is 1, 0 to 0.99.
+    pub surprise_midpoint: f64,
 }
 
 impl Default for Policy {
@@ -167,6 +131,8 @@ impl Default for Policy {
             refractory_seconds: 3_600,
             initial_strengths: InitialStrengths::default(),
             importance_gain: 1.0,
+            surprise_gain: 1.0,
+            surprise_midpoint: SURPRISE_MIDPOINT,
         }
     }
 }
@@ -200,19 +166,31 @@ impl Policy {
         {
             return Some(("initial_strengths", format!("has a number from {least} to {most} for {kind}")));
         }
-        (!is_factor(self.importance_gain)).then(|| ("importance_gain", format!("is {least} to {most}")))
+        let gains = [("importance_gain", self.importance_gain), ("surprise_gain", self.surprise_gain)];
+        if let Some((field, _)) = gains.into_iter().find(|(_, gain)| !is_factor(*gain)) {
+            return Some((field, format!("is {least} to {most}")));
+        }
+        let (least, most) = MIDPOINT_BOUNDS;
+        let is_midpoint = (least..=most).contains(&self.surprise_midpoint);
+        (!is_midpoint).then(|| ("surprise_midpoint", format!("is {least} to {most}")))
+    }
+
+    /// True if the nearest cosine of a new memory has an effect under this policy. Otherwise it is not measured.
+    pub fn measures_surprise(&self) -> bool {
+        self.surprise_gain.to_bits() != 1.0_f64.to_bits()
     }
 
     /// Trace of a memory under this policy.
     pub fn trace<'a>(&self, kind: Kind, strength: &'a Strength) -> Trace<'a> {
-        let factor = self.factor(kind, strength.importance, strength.strength);
+        let factor = self.factor(kind, strength.importance, strength.nearest_cosine, strength.strength);
         Trace { initial_strength: factor, ..Trace::of(strength) }
     }
 
     /// Factor on the strength that the curve gives to a new memory, from that of the memory itself.
-    pub fn factor(&self, kind: Kind, importance: f64, strength: f32) -> f64 {
-        let gain = self.importance_gain.powf(2.0 * importance.clamp(0.0, 1.0) - 1.0);
-        f64::from(strength) * self.initial_strengths.of(kind) * gain
+    pub fn factor(&self, kind: Kind, importance: f64, nearest_cosine: Option<f32>, strength: f32) -> f64 {
+        let by_importance = gain(self.importance_gain, importance);
+        let by_surprise = gain(self.surprise_gain, surprise(nearest_cosine, self.surprise_midpoint));
+        f64::from(strength) * self.initial_strengths.of(kind) * by_importance * by_surprise
     }
 
     /// Moment from which the memory is forgotten because it has faded: the first at which its retention is below its fixed
@@ -308,6 +286,9 @@ mod tests {
             ("counts_from", Policy { counts_from: UseKind::Contradicted, ..default() }),
             ("refractory_seconds", Policy { refractory_seconds: u64::MAX, ..default() }),
             ("importance_gain", Policy { importance_gain: f64::INFINITY, ..default() }),
+            ("surprise_gain", Policy { surprise_gain: 0.0, ..default() }),
+            ("surprise_midpoint", Policy { surprise_midpoint: 1.0, ..default() }),
+            ("surprise_midpoint", Policy { surprise_midpoint: f64::NAN, ..default() }),
             (
                 "initial_strengths",
                 Policy {

@@ -91,6 +91,7 @@ pub fn memory(rng: &mut Rng, number: u128) -> Indexed {
     let own = &mut Rng::new(memory.recorded_at.as_micros().unsigned_abs());
     memory.strength.pinned = own.chance(10);
     memory.strength.uses = if own.chance(30) { uses(own) } else { Uses::NONE };
+    memory.strength.nearest_cosine = *own.pick(&[None, Some(-0.5), Some(0.6), Some(0.75), Some(1.0)]);
     memory.forgotten = own.chance(15).then(|| record(own));
     Indexed { memory, rows: rows(&text) }
 }
@@ -138,6 +139,7 @@ pub fn forgetting(rng: &mut Rng) -> Forgetting {
         effect: rng.chance(70).then(|| *rng.pick(&Effect::ALL)),
         rule: *rng.pick(&[Rule::FixedThreshold, Rule::FixedThreshold, Rule::QuotaAlone]),
         importance_gain: *rng.pick(&[1.0, 1.0, 3.0]),
+        surprise_gain: *rng.pick(&[1.0, 1.0, 4.0]),
         ..Policy::default()
     };
     Forgetting { policy: policy.into(), includes_forgotten: rng.chance(20) }

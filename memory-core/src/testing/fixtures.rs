@@ -207,6 +207,7 @@ impl Fixtures {
         ];
         memory.strength.uses = Uses::new(u32::MAX, newest).unwrap_or_default();
         memory.strength.pinned = true;
+        memory.strength.nearest_cosine = Some(-0.1);
         memory.forgotten = Some(Forgotten {
             since: Timestamp::MIN,
             recorded_at: Timestamp::MAX,

@@ -89,6 +89,8 @@ mod sql_store;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod story;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod surprise;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod thinking;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod undo;

@@ -333,7 +333,7 @@ async fn rows_of_earlier_stores_are_kept_under_an_unknown_recipe() {
         (one.memory.statement, one.memory.audience) = (None, Vec::new());
         (one.memory.annotation, one.memory.happened.offset) = (None, None);
         (one.memory.strength.uses, one.memory.strength.pinned) = (Uses::default(), false);
-        one.memory.forgotten = None;
+        (one.memory.strength.nearest_cosine, one.memory.forgotten) = (None, None);
     }
     let (number, recipe) = store.embedder_in_use().await.unwrap().unwrap();
     let other = RowRecipe { embedder: "other".to_owned(), ..recipe.clone() };

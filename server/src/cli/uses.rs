@@ -126,6 +126,7 @@ mod tests {
             fades_at: None,
             pinned: false,
             importance: 0.5,
+            nearest_cosine: None,
             learned_at: at.clone(),
             earlier_uses: 3,
             uses: vec![MemoryUse { at: at.clone(), kind: "cited".to_owned() }],

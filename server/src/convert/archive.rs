@@ -37,6 +37,7 @@ pub(crate) fn line(archived: Archived) -> ExportLine {
     let history = MemoryHistory {
         key: key.as_ref().map(Name::to_string),
         strength: Some(memory.strength.strength),
+        nearest_cosine: memory.strength.nearest_cosine,
         learned_at: Some(memory.strength.learned_at.to_string()),
         session: turn.as_ref().map(|(_, session)| SessionTimes {
             started_at: session.started_at.to_string(),
@@ -107,6 +108,7 @@ fn record(record: ImportRecord, index: usize) -> Result<MemoryToRestore, Error> 
         present.strength.uses = retention::uses_of(uses, &|field| path(&format!("history.uses.{field}")))?;
     }
     present.strength.pinned = history.pinned;
+    present.strength.nearest_cosine = history.nearest_cosine;
     let forgotten = history
         .forgotten
         .map(|record| retention::forgotten_of(record, &|field| path(&format!("history.forgotten.{field}"))));

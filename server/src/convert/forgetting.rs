@@ -38,6 +38,8 @@ pub(crate) fn policy(policy: wire::ForgettingPolicy) -> Result<Policy, Error> {
         refractory_seconds: policy.refractory_seconds,
         initial_strengths: InitialStrengths { turn, fact, thought, note, digest, document },
         importance_gain: policy.importance_gain,
+        surprise_gain: policy.surprise_gain,
+        surprise_midpoint: policy.surprise_midpoint,
     })
 }
 
@@ -67,6 +69,8 @@ pub(crate) fn wire_policy(policy: &Policy) -> wire::ForgettingPolicy {
         refractory_seconds: policy.refractory_seconds,
         initial_strengths: wire::InitialStrengths { turn, fact, thought, note, digest, document },
         importance_gain: policy.importance_gain,
+        surprise_gain: policy.surprise_gain,
+        surprise_midpoint: policy.surprise_midpoint,
     }
 }
 
@@ -161,8 +165,15 @@ mod tests {
     #[test]
     fn a_policy_is_the_same_on_the_wire_in_the_store_and_in_the_configuration() {
         assert_eq!(wire_policy(&Policy::default()), wire::ForgettingPolicy::default());
+        let defaults = [
+            serde_json::to_value(wire::ForgettingPolicy::default()),
+            serde_json::to_value(Policy::default()),
+        ];
+        let [of_wire, of_core] = defaults.map(|json| json.expect("JSON"));
+        assert_eq!(of_wire, of_core, "the defaults of the SDK, field by field");
         for effect in Effect::ALL.map(Some).into_iter().chain([None]) {
-            let known = Policy { effect, quota_memories: Some(9), weight: Some(0.5), ..Policy::default() };
+            let (quota_memories, weight) = (Some(9), Some(0.5));
+            let known = Policy { effect, quota_memories, weight, surprise_gain: 4.0, ..Policy::default() };
             let on_the_wire = wire_policy(&known);
             assert_eq!(policy(on_the_wire.clone()).ok(), Some(known.clone()));
             let stored = serde_json::to_value(&known).expect("JSON");

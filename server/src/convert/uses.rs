@@ -88,6 +88,7 @@ pub(crate) fn memory_retention(read: MemoryRetention) -> wire::MemoryRetention {
         fades_at: read.fades_at.as_ref().map(Timestamp::to_string),
         pinned: strength.pinned,
         importance: strength.importance,
+        nearest_cosine: strength.nearest_cosine,
         learned_at: strength.learned_at.to_string(),
         earlier_uses: strength.uses.earlier(),
         uses: archived_retention::uses(&strength.uses).map(|uses| uses.newest).unwrap_or_default(),

@@ -51,7 +51,8 @@ pub(crate) struct ForgottenQuery {
         "policy": {
             "curve": "memorybank.paper", "weight": null, "effect": "none", "rule": "fixed_threshold",
             "grace_days": 30, "quota_memories": null, "eviction": "curve", "counts_from": "in_context",
-            "refractory_seconds": 3600, "importance_gain": 1.0, "initial_strengths": {
+            "refractory_seconds": 3600, "importance_gain": 1.0, "surprise_gain": 1.0,
+            "surprise_midpoint": 0.75, "initial_strengths": {
                 "turn": 1.0, "fact": 1.0, "thought": 1.0, "note": 1.0, "digest": 4.0, "document": 4.0
             }
         },
@@ -83,7 +84,8 @@ pub(crate) async fn show_forgetting_policy(
         "policy": {
             "curve": "memorybank.paper", "weight": null, "effect": "exclude", "rule": "fixed_threshold",
             "grace_days": 30, "quota_memories": 10000, "eviction": "curve", "counts_from": "in_context",
-            "refractory_seconds": 3600, "importance_gain": 1.0, "initial_strengths": {
+            "refractory_seconds": 3600, "importance_gain": 1.0, "surprise_gain": 1.0,
+            "surprise_midpoint": 0.75, "initial_strengths": {
                 "turn": 1.0, "fact": 1.0, "thought": 1.0, "note": 1.0, "digest": 4.0, "document": 4.0
             }
         },
@@ -149,7 +151,8 @@ pub(crate) async fn sweep_memories(
         "policy": {
             "curve": "memorybank.paper", "weight": null, "effect": "exclude", "rule": "fixed_threshold",
             "grace_days": 30, "quota_memories": null, "eviction": "curve", "counts_from": "in_context",
-            "refractory_seconds": 3600, "importance_gain": 1.0, "initial_strengths": {
+            "refractory_seconds": 3600, "importance_gain": 1.0, "surprise_gain": 1.0,
+            "surprise_midpoint": 0.75, "initial_strengths": {
                 "turn": 1.0, "fact": 1.0, "thought": 1.0, "note": 1.0, "digest": 4.0, "document": 4.0
             }
         },

@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::process::ServerProcess;
 use engrain::Client;
 use engrain::wire::{
-    AddMemories, AddTurns, EditMemory, Link, ListMemories, NewMemory, NewTurn, Role, Scope, SetThinking,
-    SetTimezone, ThinkingProfile,
+    AddMemories, AddTurns, EditMemory, ForgettingPolicy, Link, ListMemories, NewMemory, NewTurn, Role, Scope,
+    SetForgettingPolicy, SetThinking, SetTimezone, ThinkingProfile,
 };
 use uuid::Uuid;
 
@@ -41,6 +41,8 @@ fn canonical(data_dir: &Path) -> String {
 /// A conversation, facts of facts of it, edits, links, and a profile of thinking. Returns the memory of the first turn.
 async fn fill(client: &Client) -> Uuid {
     let scope = Scope::user("ann");
+    let policy = Some(ForgettingPolicy { surprise_gain: 4.0, ..ForgettingPolicy::default() });
+    client.set_forgetting_policy(&SetForgettingPolicy { scope: scope.clone(), policy }).await.unwrap();
     let turns = (0..TURNS).map(|number| NewTurn {
         position: (number % 2 == 0).then(|| u32::try_from(number).unwrap()),
         said_at: (number % 3 == 0).then(|| "2024-05-01T23:30:00+08:00".to_owned()),
@@ -95,6 +97,7 @@ async fn the_import_of_an_export_is_the_same_store_and_erases_alike() {
     succeeds(&source, &["export", "-o", file_name]);
     succeeds(&copy, &["import", file_name]);
     assert_eq!(canonical(&copy), canonical(&source));
+    assert!(canonical(&copy).contains("nearest_cosine"), "surprise is in the archive");
     let again: serde_json::Value =
         serde_json::from_str(&succeeds(&copy, &["import", file_name, "--json"])).unwrap();
     assert_eq!(again["restored"]["added"], 0, "{again}");

@@ -154,6 +154,7 @@ impl ColdMemories {
             out.put(one.since.as_micros())?;
             out.put(one.strength.importance)?;
             out.put(one.strength.strength)?;
+            out.put(one.strength.nearest_cosine.unwrap_or(f32::NAN))?;
             out.put(one.strength.learned_at.as_micros())?;
             let uses = match one.strength.uses.newest() {
                 [] => Vec::new(),
@@ -176,7 +177,9 @@ impl ColdMemories {
             let version = input.next()?;
             let since = Timestamp::from_micros(input.next()?);
             let (importance, factor): (f64, f32) = (input.next()?, input.next()?);
+            let nearest_cosine: f32 = input.next()?;
             let mut strength = Strength::new(importance, factor, Timestamp::from_micros(input.next()?));
+            strength.nearest_cosine = Strength::is_cosine(nearest_cosine).then_some(nearest_cosine);
             let count = input.next_len()?;
             if count > MAX_ENCODED_BYTES || flags > EVICTED {
                 return Err(damaged());

@@ -30,7 +30,12 @@ impl Columns {
         let kind = self.traces.kind(ordinal)?;
         Some(Trace {
             learned_at: self.traces.learned_at(ordinal)?,
-            initial_strength: policy.factor(kind, importance, self.traces.strength(ordinal)?),
+            initial_strength: policy.factor(
+                kind,
+                importance,
+                self.traces.nearest_cosine(ordinal),
+                self.traces.strength(ordinal)?,
+            ),
             importance,
             uses: self.traces.uses(ordinal),
             pinned: self.traces.is_pinned(ordinal),

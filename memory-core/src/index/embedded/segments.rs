@@ -95,8 +95,14 @@ impl Segments {
     pub(super) fn open(options: &SegmentOptions, policy: &Policy) -> io::Result<Self> {
         // The folder lies in the store's directory, and a load compares a segment with the change log.
         let store = "";
-        let retention =
-            format!("{} {:?} {}", policy.curve.as_str(), policy.initial_strengths, policy.importance_gain);
+        let retention = format!(
+            "{} {:?} {} {} {}",
+            policy.curve.as_str(),
+            policy.initial_strengths,
+            policy.importance_gain,
+            policy.surprise_gain,
+            policy.surprise_midpoint
+        );
         let identity = SegmentIdentity::new(store, &options.rows, options.dimension, &retention);
         Ok(Self {
             files: SegmentFiles::open(&options.folder, identity)?,

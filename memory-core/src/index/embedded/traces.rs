@@ -30,6 +30,8 @@ pub(super) struct Traces {
     learned_at: Vec<i64>,
     /// Factors on the strength of a new memory.
     strengths: Vec<f32>,
+    /// Cosines to the nearest memories; NaN where it is not known. Empty while none is, as under policies that do not measure it.
+    nearest_cosines: Vec<f32>,
     pinned: Bitmap,
     uses: HashMap<u32, Uses>,
     /// Moments of the evictions, in microseconds.
@@ -60,6 +62,7 @@ impl Traces {
         self.kinds.push(kind);
         self.learned_at.push(strength.learned_at.as_micros());
         self.strengths.push(strength.strength);
+        self.set_nearest_cosine(ordinal, strength.nearest_cosine);
         self.pinned.push(strength.pinned);
         self.set_rest(ordinal, strength, forgotten);
     }
@@ -70,6 +73,7 @@ impl Traces {
         let (learned_at, factor) = (self.learned_at.get_mut(at), self.strengths.get_mut(at));
         let Some((learned_at, factor)) = learned_at.zip(factor) else { return };
         (*learned_at, *factor) = (strength.learned_at.as_micros(), strength.strength);
+        self.set_nearest_cosine(ordinal, strength.nearest_cosine);
         if strength.pinned {
             self.pinned.set(at);
         } else {
@@ -77,6 +81,17 @@ impl Traces {
         }
         self.remove(ordinal);
         self.set_rest(ordinal, strength, forgotten);
+    }
+
+    /// Sets the cosine of an ordinal. The column is as long as those of the other traces, or empty.
+    fn set_nearest_cosine(&mut self, ordinal: u32, cosine: Option<f32>) {
+        if self.nearest_cosines.is_empty() && cosine.is_none() {
+            return;
+        }
+        self.nearest_cosines.resize(self.kinds.len(), f32::NAN);
+        if let Some(known) = self.nearest_cosines.get_mut(ordinal as usize) {
+            *known = cosine.unwrap_or(f32::NAN);
+        }
     }
 
     /// Forgets uses and eviction of an ordinal, which is dead from now on.
@@ -121,6 +136,10 @@ impl Traces {
 
     pub(super) fn strength(&self, ordinal: u32) -> Option<f32> {
         self.strengths.get(ordinal as usize).copied()
+    }
+
+    pub(super) fn nearest_cosine(&self, ordinal: u32) -> Option<f32> {
+        self.nearest_cosines.get(ordinal as usize).copied().filter(|cosine| !cosine.is_nan())
     }
 
     pub(super) fn is_pinned(&self, ordinal: u32) -> bool {
@@ -199,6 +218,7 @@ impl Traces {
         heap_size::of_vec(&self.kinds)
             + heap_size::of_vec(&self.learned_at)
             + heap_size::of_vec(&self.strengths)
+            + heap_size::of_vec(&self.nearest_cosines)
             + self.pinned.bytes()
             + heap_size::of_table(&self.uses)
             + self.uses.values().map(of_uses).sum::<usize>()
@@ -213,6 +233,11 @@ impl Traces {
         }
         for ordinal in live.ordinals() {
             out.put(self.strength(ordinal).ok_or_else(damaged)?)?;
+        }
+        let known = if self.nearest_cosines.is_empty() { 0 } else { live.len() };
+        out.put_len(known)?;
+        for ordinal in live.ordinals().take(known) {
+            out.put(self.nearest_cosine(ordinal).unwrap_or(f32::NAN))?;
         }
         out.put_all(live.image_of_bits(&self.pinned).words())?;
         let of_live = |(ordinal, uses): (&u32, &Uses)| Some((live.image_of(*ordinal)?, uses.encode()));
@@ -235,8 +260,15 @@ impl Traces {
     pub(super) fn read(kinds: Vec<Kind>, input: &mut SectionReader<'_>) -> io::Result<Self> {
         let len = kinds.len();
         let (learned_at, strengths) = (input.vec(len)?, input.vec(len)?);
+        let known = input.next_len()?;
+        let nearest_cosines: Vec<f32> = input.vec(known)?;
+        let is_column = known == 0 || known == len;
+        if !is_column || !nearest_cosines.iter().all(|cosine| cosine.is_nan() || Strength::is_cosine(*cosine))
+        {
+            return Err(damaged());
+        }
         let pinned = Bitmap::from_words(input.vec(len.div_ceil(64))?, len).ok_or_else(damaged)?;
-        let mut traces = Self { kinds, learned_at, strengths, pinned, ..Self::default() };
+        let mut traces = Self { kinds, learned_at, strengths, nearest_cosines, pinned, ..Self::default() };
         let (mut bytes, mut newest) = (Vec::new(), None::<Use>);
         for _ in 0..input.next_len()? {
             let ordinal: u32 = input.next()?;

@@ -1,9 +1,11 @@
-//! Tests of the forgetting curves: published vectors, the contract over all curves, agreement with the scan, forgetting.
+//! Tests of the forgetting curves: published vectors, the contract over all curves, agreement with the scan, forgetting,
+//! initial strength.
 
 mod contract;
 mod decisions;
 mod forgetting;
 mod fsrs6_vectors;
+mod surprise;
 mod vectors;
 
 use super::Trace;

@@ -354,6 +354,7 @@ impl<'a> WriteTransaction<'_, 'a> {
                 let mut memory = given.into_owned();
                 (memory.id, memory.version) = (there.id, there.version.saturating_add(1));
                 (memory.created_at, memory.strength.pinned) = (there.created_at, there.pinned);
+                memory.strength.nearest_cosine = there.nearest_cosine;
                 memory.forgotten = None;
                 self.remember(partition, &[memory.id]).await?;
                 self.revise(partition, NextVersion::of_document(&memory, new)).await?;

@@ -152,7 +152,7 @@ pub(super) async fn write_memories(
                 visibility, subjects, tags, metadata, namespace, key, turn_id, derivation_id, happened_us, \
                 happened_until_us, recorded_us, created_us, valid_from_us, valid_to_us, expires_us, importance, \
                 strength, refreshed_us, links, statement, audience, own_key, utc_offset_minutes, \
-                annotation, uses, pinned) ";
+                annotation, uses, pinned, nearest_cosine) ";
     insert(to, head, memories, &|values, (partition, memory, key)| {
         let document = memory.document.as_ref();
         values
@@ -190,7 +190,8 @@ pub(super) async fn write_memories(
             .push_bind(minutes(memory.happened.offset))
             .push_bind(annotation_json(memory.annotation.as_ref()))
             .push_bind(uses_bytes(&memory.strength.uses))
-            .push_bind(memory.strength.pinned);
+            .push_bind(memory.strength.pinned)
+            .push_bind(memory.strength.nearest_cosine.map(f64::from));
     })
     .await?;
     let forgotten: Vec<_> = memories

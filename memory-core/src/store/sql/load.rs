@@ -115,7 +115,7 @@ impl IndexSource for SqlStore {
         let mut retained = Vec::with_capacity(ids.len());
         for some in ids.chunks(IDS_PER_STATEMENT) {
             let mut statement = QueryBuilder::<Db>::new(concat!(
-                "SELECT m.id, m.importance, m.strength, m.refreshed_us, m.uses, m.pinned, ",
+                "SELECT m.id, m.importance, m.strength, m.refreshed_us, m.uses, m.pinned, m.nearest_cosine, ",
                 forgotten_columns!(),
                 " FROM memories m
                  LEFT JOIN forgotten f ON f.partition_id = m.partition_id AND f.memory_id = m.id
@@ -127,7 +127,7 @@ impl IndexSource for SqlStore {
             retained.extend(readable(&rows, |row| {
                 let at = Reader { row, table: "memories" };
                 let strength = rows::strength(&at, 1, 4)?;
-                let forgotten = rows::forgotten(&at, 6)?;
+                let forgotten = rows::forgotten(&at, 7)?;
                 Ok(Retained { memory: MemoryId(at.get(0, "id")?), strength, forgotten })
             })?);
         }

@@ -13,7 +13,8 @@ use crate::domain::memory::Kind;
 use crate::store::{ForgottenPlace, RETENTION_ROWS_AT_MOST, Retention, RetentionPage, RetentionRow};
 
 const PAGE: &str = concat!(
-    "SELECT m.id, m.kind, m.version, m.tokens, m.importance, m.strength, m.refreshed_us, m.uses, m.pinned, ",
+    "SELECT m.id, m.kind, m.version, m.tokens, m.importance, m.strength, m.refreshed_us, m.uses, m.pinned, \
+     m.nearest_cosine, ",
     forgotten_columns!(),
     " FROM memories m
      LEFT JOIN forgotten f ON f.partition_id = m.partition_id AND f.memory_id = m.id
@@ -50,7 +51,7 @@ impl Retention for SqlStore {
                 version: at.number(2, "version")?,
                 tokens: at.number(3, "tokens")?,
                 strength: rows::strength(&at, 4, 7)?,
-                forgotten: rows::forgotten(&at, 9)?,
+                forgotten: rows::forgotten(&at, 10)?,
             })
         })?;
         Ok(RetentionPage { rows, last })

@@ -32,7 +32,7 @@ macro_rules! memory_columns {
             "m.tags, m.metadata, m.namespace, m.key, m.derivation_id, m.happened_us, m.happened_until_us, ",
             "m.recorded_us, m.created_us, m.valid_from_us, m.valid_to_us, m.expires_us, m.importance, m.strength, ",
             "m.refreshed_us, t.id, t.session_id, s.key, s.ordinal, t.seq, t.role, t.author, t.key, m.links, ",
-            "m.statement, m.audience, m.utc_offset_minutes, m.annotation, m.uses, m.pinned, ",
+            "m.statement, m.audience, m.utc_offset_minutes, m.annotation, m.uses, m.pinned, m.nearest_cosine, ",
             "f.effect, f.reason, f.forgotten_us, f.recorded_us, f.curve, f.retention, f.threshold, ",
             $text,
             " FROM memories m ",
@@ -53,7 +53,7 @@ macro_rules! forgotten_columns {
 pub(super) use forgotten_columns;
 
 /// Number of columns in [`memory_columns`]; further columns of a statement come after them.
-pub(super) const MEMORY_COLUMNS: usize = 47;
+pub(super) const MEMORY_COLUMNS: usize = 48;
 
 /// Decodes a memory from the columns of [`memory_columns`].
 pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
@@ -67,7 +67,7 @@ pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
         id: MemoryId(at.get(0, "id")?),
         version: at.number(1, "version")?,
         kind: at.parsed(2, "kind", Kind::parse)?,
-        text: at.text(46)?.unwrap_or_default(),
+        text: at.text(47)?.unwrap_or_default(),
         tokens: at.number(3, "tokens")?,
         agent: at.name(4, "agent_id")?,
         app: at.name(5, "app_id")?,
@@ -96,15 +96,17 @@ pub(super) fn memory(row: &Row) -> Result<Memory, StoreError> {
         },
         expires_at: at.maybe_time(20, "expires_us")?,
         strength: strength(&at, 21, 37)?,
-        forgotten: forgotten(&at, 39)?,
+        forgotten: forgotten(&at, 40)?,
     })
 }
 
-/// Decodes the columns `importance, strength, refreshed_us` from `first` on, and `uses, pinned` from `uses` on.
+/// Decodes the columns `importance, strength, refreshed_us` from `first` on, and `uses, pinned, nearest_cosine` from
+/// `uses` on.
 pub(super) fn strength(at: &Reader<'_>, first: usize, uses: usize) -> Result<Strength, StoreError> {
     Ok(Strength {
         importance: at.get(first, "importance")?,
         strength: at.fraction(first + 1, "strength")?,
+        nearest_cosine: at.nearest_cosine(uses + 2)?,
         learned_at: at.time(first + 2, "refreshed_us")?,
         uses: at.uses(uses)?,
         pinned: at.get(uses + 1, "pinned")?,
@@ -284,6 +286,18 @@ impl Reader<'_> {
     #[expect(clippy::cast_possible_truncation, reason = "was an f32 when it was written")]
     fn fraction(&self, index: usize, column: &'static str) -> Result<f32, StoreError> {
         Ok(self.get::<f64>(index, column)? as f32)
+    }
+
+    /// Reads the cosine to the nearest memory; NULL if it is not known, as in rows of releases that did not measure it.
+    #[expect(clippy::cast_possible_truncation, reason = "was an f32 when it was written")]
+    fn nearest_cosine(&self, index: usize) -> Result<Option<f32>, StoreError> {
+        const COLUMN: &str = "nearest_cosine";
+        let Some(cosine) = self.get::<Option<f64>>(index, COLUMN)?.map(|cosine| cosine as f32) else {
+            return Ok(None);
+        };
+        Strength::is_cosine(cosine)
+            .then_some(Some(cosine))
+            .ok_or_else(|| self.corrupt(COLUMN, &format!("{cosine} is out of range")))
     }
 
     pub(super) fn time(&self, index: usize, column: &'static str) -> Result<Timestamp, StoreError> {

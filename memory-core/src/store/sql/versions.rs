@@ -33,6 +33,8 @@ pub(super) struct PresentDocument {
     /// Time of its first version.
     pub(super) created_at: Timestamp,
     pub(super) pinned: bool,
+    /// Measured when the document was new: later versions resemble their earlier ones.
+    pub(super) nearest_cosine: Option<f32>,
 }
 
 impl<'m, 'a> NextVersion<'m, 'a> {
@@ -106,14 +108,15 @@ impl<'a> WriteTransaction<'_, 'a> {
     }
 
     /// Document of that name.
+    #[expect(clippy::cast_possible_truncation, reason = "the cosine was an f32 when it was written")]
     pub(super) async fn document(
         &mut self,
         partition: PartitionId,
         name: &DocumentName,
     ) -> Result<Option<PresentDocument>, StoreError> {
         self.flush().await?;
-        let row: Option<(Uuid, i64, i64, bool)> = sqlx::query_as(
-            "SELECT id, version, created_us, pinned FROM memories
+        let row: Option<(Uuid, i64, i64, bool, Option<f64>)> = sqlx::query_as(
+            "SELECT id, version, created_us, pinned, nearest_cosine FROM memories
              WHERE partition_id = $1 AND namespace = $2 AND key = $3",
         )
         .bind(partition.0)
@@ -122,11 +125,12 @@ impl<'a> WriteTransaction<'_, 'a> {
         .fetch_optional(&mut *self.connection)
         .await
         .map_err(unavailable)?;
-        Ok(row.map(|(id, version, created_us, pinned)| PresentDocument {
+        Ok(row.map(|(id, version, created_us, pinned, nearest_cosine)| PresentDocument {
             id: MemoryId(id),
             version: u32::try_from(version).unwrap_or(u32::MAX),
             created_at: Timestamp::from_micros(created_us),
             pinned,
+            nearest_cosine: nearest_cosine.map(|cosine| cosine as f32),
         }))
     }
 

@@ -199,3 +199,38 @@ pub async fn a_replacing_document_is_learned_anew_and_keeps_its_pin(store: &dyn 
     assert_eq!(done.replaced, [Some(now)]);
     log_is_sound(store, created.partition).await;
 }
+
+/// The cosine to the nearest memory is of the learning: neither a revision nor the replacement of a document changes it, and all
+/// reads have it, also those of its absence.
+pub async fn the_nearest_cosine_stays_as_it_was_learned(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let with = |text: &str, is_document: bool, cosine: Option<f32>| {
+        let mut new = if is_document { fixtures.document("n", "k", text) } else { fixtures.fact(text) };
+        new.memory.strength.nearest_cosine = cosine;
+        new
+    };
+    let expected = [Some(0.1), Some(-1.0), Some(1.005), None, Some(0.7)];
+    let facts = expected[..4].iter().map(|cosine| with("fact", false, *cosine));
+    let all = facts.chain([with("first", true, expected[4])]).collect();
+    let created = commit(store, &fixtures.adding(&ann, all)).await;
+    let (partition, ids) = (created.partition, created.created.memories);
+    commit(store, &fixtures.adding(&ann, vec![with("second", true, Some(0.2))])).await;
+    for id in &ids[..4] {
+        let mut revision = revised(&present(store, *id).await, Some("edited"));
+        revision.memory.strength.nearest_cosine = Some(0.3);
+        commit(store, &fixtures.revising(&ann, revision)).await;
+    }
+    let page = store.retention_page(partition, None, 10).await.unwrap();
+    let retained = store.retained(partition, &ids).await.unwrap();
+    let indexed = loaded(store, partition).await.1;
+    for (id, cosine) in ids.iter().zip(expected) {
+        let of_page = page.rows.iter().find(|row| row.memory == *id).map(|row| row.strength.nearest_cosine);
+        let touched = retained.iter().find(|one| one.memory == *id).map(|one| one.strength.nearest_cosine);
+        let of_load =
+            indexed.iter().find(|one| one.memory.id == *id).map(|one| one.memory.strength.nearest_cosine);
+        assert_eq!([of_page, touched, of_load], [Some(cosine); 3]);
+        assert_eq!(present(store, *id).await.strength.nearest_cosine, cosine);
+    }
+    log_is_sound(store, partition).await;
+}

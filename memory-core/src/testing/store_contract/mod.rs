@@ -80,7 +80,8 @@ macro_rules! store_contract {
             forgetting: a_forgotten_memory_is_listed_and_restored_as_it_was, a_pinned_memory_is_not_forgotten,
                 a_record_of_forgetting_is_replaced_by_another_effect_alone,
                 records_of_forgetting_go_with_their_memory, retention_is_read_in_pages,
-                a_replacing_document_is_learned_anew_and_keeps_its_pin;
+                a_replacing_document_is_learned_anew_and_keeps_its_pin,
+                the_nearest_cosine_stays_as_it_was_learned;
             undoing: versions_are_found_by_their_job, an_undo_restores_what_was_and_erases_what_was_created,
                 an_undo_takes_back_what_was_changed_since, an_undo_is_not_outdated_by_uses, an_undo_keeps_memories_revised_with_its_creations_in_view,
                 a_present_version_is_not_retracted, partitions_of_a_job_and_the_order_of_versions_are_found;

@@ -14,6 +14,7 @@ use memory_core::domain::scope::Scope;
 use memory_core::domain::turn::Role;
 use memory_core::domain::zone::UtcOffset;
 use memory_core::memories::request::Edit;
+use memory_core::retention::Policy;
 use memory_core::store::{Derivations as _, Erasures as _, Memories as _};
 use memory_core::testing::fixtures::{Fixtures, forgotten, link, name, owner, revised, touch};
 use memory_core::testing::{CALLER, START, TestEngine, fact, memories, turn, turns, user};
@@ -32,6 +33,9 @@ impl Bench {
     pub(super) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let test = TestEngine::open(directory.path()).await.unwrap();
+        // So that archives have cosines.
+        let policy = Policy { surprise_gain: 4.0, ..Policy::default() };
+        test.engine.set_forgetting_policy(&CALLER, &ann(), Some(policy)).await.unwrap();
         let fixtures = Fixtures::default();
         // The engine counts its ids from 0 too.
         for _ in 0..10_000 {

@@ -80,6 +80,9 @@ pub struct MemoryHistory {
     /// Initial strength, a factor on that of the forgetting curve. Default: that of a new memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strength: Option<f32>,
+    /// Cosine to the nearest memory that the owner had when it was learned, -1 to 1. Absent if it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest_cosine: Option<f32>,
     /// Time at which it was learned (RFC 3339). Default: the time of the event. Exports of releases without uses name it
     /// `refreshed_at`.
     #[serde(default, alias = "refreshed_at", skip_serializing_if = "Option::is_none")]

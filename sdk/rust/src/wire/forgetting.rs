@@ -34,6 +34,11 @@ pub struct ForgettingPolicy {
     pub initial_strengths: InitialStrengths,
     /// Factor on the initial strength of a memory of importance 1, 0.01 to 10,000; its reciprocal at importance 0.
     pub importance_gain: f64,
+    /// Factor on the initial strength of a memory that is unlike all that its owner had when it was learned, 0.01 to 10,000; its
+    /// reciprocal for a repetition. 1: surprise does not matter and is not measured.
+    pub surprise_gain: f64,
+    /// Cosine to the nearest memory at which the factor by surprise is 1, 0 to 0.99.
+    pub surprise_midpoint: f64,
 }
 
 impl Default for ForgettingPolicy {
@@ -50,6 +55,8 @@ impl Default for ForgettingPolicy {
             refractory_seconds: 3_600,
             initial_strengths: InitialStrengths::default(),
             importance_gain: 1.0,
+            surprise_gain: 1.0,
+            surprise_midpoint: 0.75,
         }
     }
 }

@@ -110,6 +110,9 @@ pub struct MemoryRetention {
     pub pinned: bool,
     /// Importance, 0 to 1.
     pub importance: f64,
+    /// Cosine to the nearest memory that the owner had when it was learned, -1 to 1; absent if it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest_cosine: Option<f32>,
     /// Time at which it was learned (RFC 3339).
     pub learned_at: String,
     /// Number of uses before those of `uses`, without times.

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::stream::{Section, damaged};
 
 /// Raise it with every change of what a section has: segments of other versions are removed unread.
-pub(super) const FORMAT: u32 = 4;
+pub(super) const FORMAT: u32 = 5;
 
 /// Reads as another number in the other byte order.
 const MAGIC: u64 = u64::from_be_bytes(*b"ENGRSEG\n");
