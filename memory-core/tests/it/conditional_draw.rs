@@ -3,20 +3,30 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use memory_core::Engine;
+use memory_core::domain::clock::FrozenClock;
 use memory_core::domain::forgotten::{Effect, Reason};
-use memory_core::domain::id::{MemoryId, PartitionId, TenantId};
-use memory_core::domain::job::JobState;
+use memory_core::domain::id::{CountingIds, MemoryId, PartitionId, TenantId};
+use memory_core::domain::job::{JobFilter, JobState};
 use memory_core::domain::scope::{Caller, Scope};
 use memory_core::domain::time::Timestamp;
+use memory_core::engine::Parts;
 use memory_core::forgetting::plan::Change;
 use memory_core::forgetting::request::{PreviewSweep, PreviewedSweep, RestoreForgotten};
+use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
+use memory_core::limits::Limits;
 use memory_core::memories::fading::{LOW_RETENTION, ReadFading};
+use memory_core::model::hashing::HashingEmbedder;
 use memory_core::recall::request::Recall;
+use memory_core::recall::settings::RecallSettings;
 use memory_core::retention::{CurveId, Policy, Rule};
+use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::store::{Memories as _, Retention as _};
 use memory_core::testing::fixtures::owner;
 use memory_core::testing::{CALLER, START, TestEngine, fact, memories, question, user};
+use memory_core::think::settings::ThinkingSettings;
 
 const FACTS: usize = 40;
 
@@ -213,18 +223,32 @@ async fn the_list_of_fading_memories_has_those_of_low_retention_under_draws() {
 
 #[tokio::test]
 async fn interval_sweeps_under_the_default_policy_cover_the_owners_of_all_tenants() {
-    let bench = Bench::with(Effect::Exclude).await;
-    let engine = &bench.test.engine;
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqlStore::open(directory.path(), StoreOptions::default()).await.unwrap());
+    let options = EmbeddedIndexOptions { budget_bytes: 64 << 20, threads: 1, inline_rows: 1_000 };
+    let parts = Parts {
+        store: store.clone(),
+        index: Arc::new(EmbeddedIndex::new(store.clone(), Arc::default(), options)),
+        embedder: Arc::new(HashingEmbedder::new(64)),
+        reranker: None,
+        forgetting: drawing(Effect::Exclude),
+        clock: Arc::new(FrozenClock::at(START)),
+        ids: Arc::new(CountingIds::default()),
+        limits: Limits::default(),
+        recall: RecallSettings::default(),
+        thinking: ThinkingSettings::default(),
+    };
+    let engine = Engine::start(parts).await.unwrap();
     let elsewhere = Caller { tenant: TenantId(uuid::Uuid::from_u128(7)), ..CALLER };
-    let request = memories(&bench.ann, vec![fact("Another Ann")]);
-    engine.remember_memories(&elsewhere, request).await.unwrap();
-    let request = memories(&user("bob").unwrap(), vec![fact("Bob")]);
-    engine.remember_memories(&elsewhere, request).await.unwrap();
-    let scope = user("bob").unwrap();
-    engine.set_forgetting_policy(&elsewhere, &scope, Some(drawing(Effect::Exclude))).await.unwrap();
-    assert_eq!(
-        engine.request_due_sweeps(24).await.unwrap(),
-        2,
-        "Ann here, Bob there; the default forgets nothing"
-    );
+    for (caller, name) in [(&CALLER, "ann"), (&elsewhere, "ann"), (&elsewhere, "bob")] {
+        let request = memories(&user(name).unwrap(), vec![fact("Tea is green")]);
+        engine.remember_memories(caller, request).await.unwrap();
+    }
+    let own = Policy { effect: None, ..Policy::default() };
+    engine.set_forgetting_policy(&elsewhere, &user("bob").unwrap(), Some(own)).await.unwrap();
+    assert_eq!(engine.request_due_sweeps(24).await.unwrap(), 2, "both called Ann; Bob forgets nothing");
+    for caller in [&CALLER, &elsewhere] {
+        let jobs = engine.jobs(caller, &JobFilter::default(), None, 10).await.unwrap();
+        assert_eq!(jobs.iter().filter(|job| job.kind == "forget").count(), 1);
+    }
 }
