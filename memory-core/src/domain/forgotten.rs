@@ -10,18 +10,27 @@ pub enum Reason {
     Faded,
     /// Its owner had more memories than its quota.
     Evicted,
+    /// A sweep drew it, under the rule of conditional draws.
+    Drawn,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Reason; 2] = [Reason::Faded, Reason::Evicted];
+    pub const ALL: [Reason; 3] = [Reason::Faded, Reason::Evicted, Reason::Drawn];
 
     /// Name in the store and on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Reason::Faded => "faded",
             Reason::Evicted => "evicted",
+            Reason::Drawn => "drawn",
         }
+    }
+
+    /// True if the record alone says that the memory is forgotten, from its moment on: that cannot be found again from the
+    /// memory, the policy and the time. The record of a memory that has faded only notes what they say.
+    pub const fn is_by_record(self) -> bool {
+        matches!(self, Reason::Evicted | Reason::Drawn)
     }
 
     /// Reason with this name.
@@ -69,7 +78,7 @@ pub const MAX_CURVE_NAME: usize = 64;
 /// Record of a forgotten memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forgotten {
-    /// Moment at which its retention fell below the threshold, or of its eviction.
+    /// Moment at which its retention fell below the threshold, of its eviction, or of the sweep that drew it.
     pub since: Timestamp,
     /// Time at which the sweep found it.
     pub recorded_at: Timestamp,
@@ -81,7 +90,7 @@ pub struct Forgotten {
     pub curve: String,
     /// Retention when it was found, 0 to 1.
     pub retention: f64,
-    /// Threshold below which it was forgotten, 0 to 1.
+    /// Threshold below which it was forgotten, 0 to 1; of one that was drawn, the draw times the retention at the check before.
     pub threshold: f64,
 }
 

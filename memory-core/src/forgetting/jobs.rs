@@ -104,6 +104,7 @@ impl JobHandler for SweepHandler {
             memories = counts.memories,
             faded = counts.faded,
             evicted = counts.evicted,
+            drawn = counts.drawn,
             remembered = counts.remembered,
             renewed = counts.renewed,
             erased = counts.erased,
@@ -115,7 +116,7 @@ impl JobHandler for SweepHandler {
 
 impl Engine {
     /// Requests a sweep of the memories of the owner of a scope, as of `now` or of the present. Returns the job; if one as of
-    /// the same time waits already, that one. `waits`: returns once the job is over, or after a minute.
+    /// the same time waits already, that one; for an owner without memories, one that is done and not stored. `waits`: returns once the job is over, or after a minute.
     ///
     /// # Errors
     /// [`Error`] when the scope is invalid, the caller lacks the right to write, or to delete where the policy erases, or the
@@ -166,7 +167,7 @@ impl Engine {
         Ok(job)
     }
 
-    /// Requests the sweeps of all owners whose policy forgets, if the last ones were requested `every_hours` ago or more; returns
+    /// Requests the sweeps of all owners of all tenants whose policy forgets, if the last ones were requested `every_hours` ago or more; returns
     /// their number. Owners whose policy forgets no longer are swept while they have forgotten memories.
     ///
     /// # Errors
@@ -180,21 +181,13 @@ impl Engine {
         if since_us.is_some_and(|since| since < interval_us) {
             return Ok(0);
         }
-        let mut requested = 0;
-        for (tenant, owner) in self.policies.owners() {
-            let Some(partition) = self.store.partition_of(tenant, &owner).await? else { continue };
-            requested += self.sweep_if_needed(tenant, owner, partition).await?;
-        }
-        let mut after = None;
+        let (mut requested, mut after) = (0, None);
         loop {
-            let owners = self.store.owners(TenantId::DEFAULT, after, OWNERS_PER_READ).await?;
-            let Some(last) = owners.last() else { break };
+            let owners = self.store.owners_of_all_tenants(after, OWNERS_PER_READ).await?;
+            let Some((_, last)) = owners.last() else { break };
             after = Some(last.partition);
-            for entry in owners {
-                if self.policies.of(TenantId::DEFAULT, &entry.owner).is_none() {
-                    requested +=
-                        self.sweep_if_needed(TenantId::DEFAULT, entry.owner, entry.partition).await?;
-                }
+            for (tenant, entry) in owners {
+                requested += self.sweep_if_needed(tenant, entry.owner, entry.partition).await?;
             }
         }
         self.store.put_setting(SWEPT_AT, &now.as_micros().to_string()).await?;
@@ -211,8 +204,9 @@ impl Engine {
         if !forgets && self.store.forgotten_count(partition).await? == 0 {
             return Ok(0);
         }
-        self.enqueue_sweep(tenant, owner, None).await?;
-        Ok(1)
+        // One that was erased meanwhile gets no job.
+        let job = self.enqueue_sweep(tenant, owner, None).await?;
+        Ok(u64::from(!job.state.is_over()))
     }
 
     /// Starts the task that requests sweeps every so many hours; 0 for never. It ends with the engine.

@@ -1,13 +1,14 @@
 //! Judgement of a sweep about one memory, pure: the record of forgetting that it is to have under a policy at a moment.
 //!
 //! A memory that fades is forgotten exactly while the predicate of the policy holds, so the result depends on the memory, the
-//! policy and the moment, not on earlier sweeps. One that was evicted stays forgotten until it is restored.
+//! policy and the moment, not on earlier sweeps. One that was evicted stays forgotten until it is restored, and so does one that
+//! a sweep drew under the rule of conditional draws, which depends on the moment of the sweep before.
 
 use crate::domain::forgotten::{Effect, Forgotten, Reason};
 use crate::domain::id::MemoryId;
 use crate::domain::memory::{Kind, Memory, Strength};
 use crate::domain::time::Timestamp;
-use crate::retention::{Eviction, Policy, threshold};
+use crate::retention::{DrawnCheck, Eviction, Policy, Rule, threshold};
 use crate::store::RetentionRow;
 
 /// Memory as it is judged.
@@ -64,6 +65,8 @@ impl Change {
 pub(crate) struct Judge<'a> {
     pub(crate) policy: &'a Policy,
     pub(crate) now: Timestamp,
+    /// Moment of the last complete sweep under the rule of conditional draws; without meaning under the other rules.
+    pub(crate) checked_at: Option<Timestamp>,
 }
 
 impl Judge<'_> {
@@ -73,17 +76,43 @@ impl Judge<'_> {
         if subject.strength.pinned {
             return None;
         }
-        if let Some(evicted) = subject.forgotten.filter(|record| record.reason == Reason::Evicted) {
-            let effect = self.policy.effect.unwrap_or(evicted.effect);
-            let recorded_at = if effect == evicted.effect { evicted.recorded_at } else { self.now };
-            return Some(Forgotten { effect, recorded_at, ..evicted.clone() });
+        if let Some(record) = subject.forgotten.filter(|record| record.reason.is_by_record()) {
+            return self.kept(record);
         }
         let effect = self.policy.effect?;
+        if self.policy.rule == Rule::ConditionalDraw {
+            self.drawn_check(subject).filter(|check| check.forgets())?;
+            return Some(self.record(subject, Reason::Drawn, effect, self.now));
+        }
         let faded_at = self.policy.faded_at(subject.memory, subject.kind, subject.strength);
         let since = faded_at.filter(|at| *at <= self.now)?;
         let holds = |record: &&Forgotten| record.effect == effect && since <= record.recorded_at;
         let present = subject.forgotten.filter(holds).cloned();
         Some(present.unwrap_or_else(|| self.record(subject, Reason::Faded, effect, since)))
+    }
+
+    /// Record that stays until a restore, with the effect of the policy. One that was drawn goes if the policy has no effect, as
+    /// if it had faded.
+    fn kept(&self, record: &Forgotten) -> Option<Forgotten> {
+        let effect = self.policy.effect.or((record.reason == Reason::Evicted).then_some(record.effect))?;
+        let recorded_at = if effect == record.effect { record.recorded_at } else { self.now };
+        Some(Forgotten { effect, recorded_at, ..record.clone() })
+    }
+
+    /// Check of a memory by a draw; `None` if the sweep decides nothing about it by one.
+    fn drawn_check(&self, subject: Subject<'_>) -> Option<DrawnCheck> {
+        let trace = self.policy.trace(subject.kind, subject.strength);
+        self.policy.drawn_check(subject.memory, &trace, self.checked_at, self.now)
+    }
+
+    /// Threshold below which a memory is forgotten: the fixed one of the memory, or that of the check.
+    pub(crate) fn threshold(&self, subject: Subject<'_>) -> f64 {
+        let drawn = subject.forgotten.filter(|record| record.reason == Reason::Drawn);
+        match (drawn, self.drawn_check(subject)) {
+            (Some(record), _) => record.threshold,
+            (None, Some(check)) => check.threshold(),
+            (None, None) => threshold(subject.memory),
+        }
     }
 
     /// Record of a memory that is evicted now; `None` for a pinned one, and where the policy forgets nothing.
@@ -109,7 +138,9 @@ impl Judge<'_> {
 
     fn record(&self, subject: Subject<'_>, reason: Reason, effect: Effect, since: Timestamp) -> Forgotten {
         let curve = match (reason, self.policy.eviction) {
-            (Reason::Faded, _) | (Reason::Evicted, Eviction::Curve) => self.policy.curve.as_str(),
+            (Reason::Faded | Reason::Drawn, _) | (Reason::Evicted, Eviction::Curve) => {
+                self.policy.curve.as_str()
+            }
             (Reason::Evicted, order) => order.as_str(),
         };
         Forgotten {
@@ -119,7 +150,10 @@ impl Judge<'_> {
             effect,
             curve: curve.to_owned(),
             retention: self.retention(subject).clamp(0.0, 1.0),
-            threshold: threshold(subject.memory),
+            threshold: match reason {
+                Reason::Drawn => self.threshold(subject),
+                Reason::Faded | Reason::Evicted => threshold(subject.memory),
+            },
         }
     }
 }

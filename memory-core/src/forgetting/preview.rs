@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::plan::{Change, Judge, Subject, change};
+use super::plan::{Change, Subject, change};
 use super::request::{PreviewSweep, PreviewedSweep, SweepCounts, SweptMemory};
 use super::sweep::{Pages, Plan};
 use crate::domain::id::{MemoryId, PartitionId};
@@ -13,7 +13,7 @@ use crate::domain::scope::Caller;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
 use crate::field_checks;
-use crate::retention::{Policy, threshold};
+use crate::retention::Policy;
 use crate::scope::owner;
 use crate::store::RetentionRow;
 
@@ -22,7 +22,8 @@ const EXCERPT_CHARACTERS: usize = 200;
 
 impl Engine {
     /// Previews a sweep of the memories of the owner of a scope. A sweep with the same policy as of the same time changes
-    /// exactly this, unless memories change meanwhile.
+    /// exactly this, unless memories change meanwhile. Under [`Rule::ConditionalDraw`](crate::retention::Rule) another time is
+    /// another draw, so that only a preview with a time of its own says what a sweep does.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field of the policy that is out of its bounds; [`Error`] when the scope is invalid, the
@@ -51,7 +52,7 @@ impl Engine {
         let Some(partition) = self.store.partition_of(caller.tenant, &owner).await? else {
             return Ok(preview);
         };
-        let plan = self.plan_sweep(partition, Judge { policy: &policy, now }).await?;
+        let plan = self.plan_sweep(partition, (&policy, now)).await?;
         let mut due = Vec::new();
         let mut pages = Pages::new(self, partition, None);
         while let Some(rows) = pages.next().await? {
@@ -122,7 +123,7 @@ fn swept(plan: &Plan<'_>, erased: &[MemoryId], row: &RetentionRow) -> Option<Swe
         record: wanted.or_else(|| row.forgotten.clone()),
         retention: plan.judge.retention(subject),
         strength: state.strength,
-        threshold: threshold(row.memory),
+        threshold: plan.judge.threshold(subject),
     })
 }
 

@@ -40,6 +40,8 @@ pub struct SweepCounts {
     pub faded: u64,
     /// Newly forgotten because the owner has more memories than its quota.
     pub evicted: u64,
+    /// Newly forgotten by a draw.
+    pub drawn: u64,
     /// Newly forgotten, by kind, in the order of [`Kind::ALL`]; without kinds that have none.
     pub by_kind: Vec<(Kind, u64)>,
     /// Forgotten no longer.
@@ -59,7 +61,8 @@ impl SweepCounts {
             Some(Change::Forget) => {
                 match wanted.map(|record| record.reason) {
                     Some(Reason::Evicted) => self.evicted += 1,
-                    _ => self.faded += 1,
+                    Some(Reason::Drawn) => self.drawn += 1,
+                    Some(Reason::Faded) | None => self.faded += 1,
                 }
                 match self.by_kind.iter_mut().find(|(of, _)| *of == kind) {
                     Some((_, count)) => *count += 1,
@@ -96,7 +99,7 @@ pub struct SweptMemory {
     pub retention: f64,
     /// Strength as the curve of the policy defines it; see [`crate::retention::State::strength`].
     pub strength: f64,
-    /// Threshold below which it is forgotten, 0 to 1.
+    /// Threshold below which it is forgotten, 0 to 1: that of the memory, or of the check under the rule of conditional draws.
     pub threshold: f64,
 }
 

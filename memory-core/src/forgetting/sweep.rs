@@ -17,6 +17,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::jobs::{JobContext, JobFailure, Progress};
+use crate::retention::{Policy, Rule};
 use crate::store::RetentionRow;
 
 /// Memories of a page, and therefore changes of one set at most. A set takes the writer for some ten milliseconds.
@@ -105,12 +106,17 @@ impl Writes {
 }
 
 impl Engine {
-    /// Plan of a sweep of a partition. Without a quota nothing is read.
+    /// Plan of a sweep of a partition under a policy as of a moment. Without a quota no memory is read.
     pub(super) async fn plan_sweep<'a>(
         &self,
         partition: PartitionId,
-        judge: Judge<'a>,
+        (policy, now): (&'a Policy, Timestamp),
     ) -> Result<Plan<'a>, Error> {
+        let checked_at = match policy.rule {
+            Rule::ConditionalDraw => self.store.checked_at(partition).await?,
+            Rule::FixedThreshold | Rule::QuotaAlone => None,
+        };
+        let judge = Judge { policy, now, checked_at };
         let Some(quota) = judge.policy.quota_memories else { return Ok(Plan { judge, evicted: Vec::new() }) };
         let memories = self.store.extent(partition).await?.memories;
         let mut evictions = Evictions::new(quota, memories);
@@ -128,7 +134,8 @@ impl Engine {
     }
 
     /// Sweeps the memories of an owner as of `now`, as the work of a job. Nothing is left to change by a second sweep as of
-    /// the same time.
+    /// the same time. Under the rule of conditional draws, a complete one is the check from which the next one draws; an
+    /// interrupted one is not, so that its repetition decides the same.
     pub(super) async fn sweep(
         &self,
         (tenant, owner): (TenantId, &Owner),
@@ -139,7 +146,7 @@ impl Engine {
             return Ok(SweepCounts::default());
         };
         let policy = self.policy_of(tenant, owner);
-        let plan = self.plan_sweep(partition, Judge { policy: &policy, now }).await?;
+        let plan = self.plan_sweep(partition, (&policy, now)).await?;
         let total = self.store.extent(partition).await.map_err(Error::from)?.memories;
         let (mut counts, mut due) = (SweepCounts::default(), Vec::new());
         let mut pages = Pages::new(self, partition, None);
@@ -167,6 +174,10 @@ impl Engine {
         let erases = |memory: &Memory| plan.erases(memory);
         let progress = || context.note(context.progress());
         counts.erased = self.erase_due((tenant, owner), (partition, &due), erases, progress).await?;
+        let is_check = policy.rule == Rule::ConditionalDraw && policy.effect.is_some();
+        if is_check && !self.store.note_check(partition, now, context.attempt()).await? {
+            return Err(JobFailure::LeaseLost);
+        }
         Ok(counts.in_order())
     }
 

@@ -14,7 +14,7 @@ use crate::domain::name::Name;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::domain::time::Timestamp;
 use crate::domain::uses::{Use, UseKind};
-use crate::retention::{CurveId, Eviction, Policy};
+use crate::retention::{CurveId, Eviction, Policy, Rule};
 use crate::store::RetentionRow;
 
 const LEARNED: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
@@ -43,7 +43,12 @@ fn subject<'a>(memory: MemoryId, known: &'a Known) -> Subject<'a> {
 
 /// A sweep of a store in memory; returns the number of changes.
 fn sweep(store: &mut Store, policy: &Policy, now: Timestamp) -> usize {
-    let judge = Judge { policy, now };
+    sweep_after(store, policy, None, now)
+}
+
+/// The same after a check of conditional draws.
+fn sweep_after(store: &mut Store, policy: &Policy, checked_at: Option<Timestamp>, now: Timestamp) -> usize {
+    let judge = Judge { policy, now, checked_at };
     let mut evicted = Vec::new();
     if let Some(quota) = policy.quota_memories {
         let mut evictions = Evictions::new(quota, store.len() as u64);
@@ -164,12 +169,87 @@ proptest! {
     }
 
     #[test]
+    fn a_sweep_that_draws_decides_the_same_when_it_is_interrupted_and_nothing_when_it_is_repeated(
+        store in stores(), policy in policies(), done in 0..40usize, at in 1..HOURS,
+    ) {
+        let policy = Policy { rule: Rule::ConditionalDraw, quota_memories: None, ..policy };
+        let mut store = store;
+        sweep_after(&mut store, &policy, None, hour(at));
+        let (before, now) = (Some(hour(at)), hour(HOURS));
+        let mut whole = store.clone();
+        sweep_after(&mut whole, &policy, before, now);
+        // The first attempt came so far; the check before is the same for the second.
+        let first: Vec<MemoryId> = store.keys().take(done).copied().collect();
+        let mut begun: Store = first.iter().filter_map(|id| store.remove_entry(id)).collect();
+        sweep_after(&mut begun, &policy, before, now);
+        store.append(&mut begun);
+        sweep_after(&mut store, &policy, before, now);
+        let records = |store: &Store| store.values().map(|known| known.record.clone()).collect::<Vec<_>>();
+        prop_assert_eq!(records(&store), records(&whole));
+        prop_assert_eq!(sweep_after(&mut store, &policy, Some(now), now), 0, "again as of the same moment");
+        prop_assert_eq!(sweep_after(&mut store, &policy, Some(now), hour(HOURS - 1)), 0, "as of an earlier one");
+        for known in whole.values().filter(|known| known.record.is_some()) {
+            let record = known.record.as_ref().expect("a record");
+            prop_assert!(record.reason == Reason::Drawn && !known.strength.pinned && known.strength.learned_at < now);
+            prop_assert!(record.retention < record.threshold || record.retention == 0.0, "{:?}", record);
+        }
+    }
+
+    #[test]
     fn a_policy_that_forgets_nothing_remembers_what_has_faded(store in stores(), policy in policies()) {
         let policy = Policy { quota_memories: None, ..policy };
         let mut store = lived(store, &policy, 24);
+        let drawing = Policy { rule: Rule::ConditionalDraw, ..policy.clone() };
+        sweep(&mut store, &drawing, hour(HOURS));
         sweep(&mut store, &Policy { effect: None, ..policy }, hour(HOURS));
         prop_assert_eq!(forgotten(&store).len(), 0);
     }
+}
+
+/// Within four standard deviations of the binomial distribution of the memories that were not used. The ids are fixed.
+#[test]
+fn hourly_daily_and_weekly_sweeps_that_draw_leave_a_share_of_the_retention() {
+    const MEMORIES: u32 = 8_000;
+    let policy = Policy {
+        curve: CurveId::MemoryBankIntended,
+        effect: Some(Effect::Exclude),
+        rule: Rule::ConditionalDraw,
+        ..Policy::default()
+    };
+    let strength = Strength::new(0.5, 1.0, LEARNED);
+    let expected = policy.curve.curve().retention(&policy.trace(Kind::Turn, &strength), hour(168));
+    let deviation = (expected * (1.0 - expected) / f64::from(MEMORIES)).sqrt();
+    for every in [1, 24, 168] {
+        let new = |number: u32| {
+            let id = MemoryId(uuid::Uuid::from_u128(
+                0x0190_0000_0000_7000_8000_0000_0000_0000 + u128::from(number),
+            ));
+            (id, Known { kind: Kind::Turn, strength: strength.clone(), uses: BTreeSet::new(), record: None })
+        };
+        let mut store: Store = (0..MEMORIES).map(new).collect();
+        let mut checked_at = None;
+        for now in (every..=168).step_by(usize::try_from(every).expect("a few")).map(hour) {
+            sweep_after(&mut store, &policy, checked_at, now);
+            checked_at = Some(now);
+        }
+        let left = store.values().filter(|known| known.record.is_none()).count();
+        let share = f64::from(u32::try_from(left).expect("a count")) / f64::from(MEMORIES);
+        assert!((share - expected).abs() < 4.0 * deviation, "every {every} h: {share} for {expected}");
+    }
+}
+
+#[test]
+fn a_memory_that_was_used_after_the_moment_of_a_sweep_is_not_drawn() {
+    let policy = Policy { effect: Some(Effect::Exclude), rule: Rule::ConditionalDraw, ..Policy::default() };
+    let (memory, now) = (MemoryId(uuid::Uuid::nil()), LEARNED.plus_days(1_000));
+    let drawn = |strength: &Strength| {
+        let asked = Subject { memory, kind: Kind::Turn, strength, forgotten: None };
+        Judge { policy: &policy, now, checked_at: None }.faded(asked).is_some()
+    };
+    let mut strength = Strength::new(0.5, 1.0, LEARNED);
+    assert!(drawn(&strength));
+    strength.uses.record(Use { at: now.plus_micros(1), kind: UseKind::Confirmed }, 0);
+    assert!(!drawn(&strength));
 }
 
 #[test]
@@ -183,12 +263,14 @@ fn a_memory_is_due_once_its_grace_period_after_the_sweep_that_found_it_is_over()
         forgotten: None,
     };
     let found_at = LEARNED.plus_days(1_000);
-    let record = Judge { policy: &policy, now: found_at }.faded(asked).expect("it has faded");
+    let record =
+        Judge { policy: &policy, now: found_at, checked_at: None }.faded(asked).expect("it has faded");
     assert!(record.since < LEARNED.plus_days(100));
-    let is_due = |days| Judge { policy: &policy, now: found_at.plus_days(days) }.is_due(&record);
+    let is_due =
+        |days| Judge { policy: &policy, now: found_at.plus_days(days), checked_at: None }.is_due(&record);
     assert_eq!([0, 1, 2].map(is_due), [false, false, true]);
     let exclude = Policy { effect: Some(Effect::Exclude), ..policy.clone() };
-    assert!(!Judge { policy: &exclude, now: found_at.plus_days(2) }.is_due(&record));
+    assert!(!Judge { policy: &exclude, now: found_at.plus_days(2), checked_at: None }.is_due(&record));
 }
 
 #[test]
@@ -215,7 +297,8 @@ fn an_eviction_gets_another_effect_in_one_set_so_that_no_crash_between_two_loses
             forgotten: Some(present),
         };
         let policy = Policy { effect: Some(Effect::Exclude), ..Policy::default() };
-        let wanted = Judge { policy: &policy, now: LEARNED.plus_days(1_000) }.faded(Subject::from(&row));
+        let wanted = Judge { policy: &policy, now: LEARNED.plus_days(1_000), checked_at: None }
+            .faded(Subject::from(&row));
         let mut writes = Writes::default();
         writes.add(&row, wanted);
         let sets = writes.sets((TenantId::DEFAULT, &owner), LEARNED);

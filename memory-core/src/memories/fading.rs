@@ -9,7 +9,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
 use crate::field_checks;
-use crate::retention::{Curve as _, CurveId, Policy, as_of, forgotten_at, threshold};
+use crate::retention::{Curve as _, CurveId, Policy, Rule, as_of, forgotten_at, threshold};
 use crate::scope::owner;
 use crate::store::RetentionRow;
 
@@ -19,6 +19,9 @@ pub const FADING_DAYS_AT_MOST: u32 = 36_500;
 pub const WORTH_IMPORTANCE: f64 = 0.7;
 /// Number of uses from which a memory is worth refreshing, whatever its importance: it was needed, and again.
 pub const WORTH_USES: u64 = 2;
+/// Retention at the end of the window below which a memory is listed under [`Rule::ConditionalDraw`], where no moment of fading
+/// is known: it is then more likely forgotten than not.
+pub const LOW_RETENTION: f64 = 0.5;
 /// Memories that are read at a time. Their curves are evaluated between two waits of the task, so that requests go on.
 const ROWS_PER_READ: u32 = 1_000;
 
@@ -38,7 +41,7 @@ pub struct ReadFading {
 /// Memories that are about to fade.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FadingMemories {
-    /// Memories that fade first, soonest first.
+    /// Memories that fade first, soonest first; under [`Rule::ConditionalDraw`] those with the lowest retention, lowest first.
     pub memories: Vec<Fading>,
     /// Number of all that fade in the window and are worth refreshing.
     pub total: u64,
@@ -57,8 +60,9 @@ pub struct Fading {
     pub memory: MemoryId,
     /// Kind.
     pub kind: Kind,
-    /// Moment from which its retention is below its threshold, if it is not used any more.
-    pub fades_at: Timestamp,
+    /// Moment from which its retention is below its threshold, if it is not used any more; `None` under
+    /// [`Rule::ConditionalDraw`], where a sweep draws.
+    pub fades_at: Option<Timestamp>,
     /// R at the reference time.
     pub retention: f64,
     /// S at the reference time, as the curve defines it.
@@ -74,6 +78,9 @@ impl Engine {
     /// worth refreshing: those of an importance of at least [`WORTH_IMPORTANCE`], and those with at least [`WORTH_USES`] uses.
     /// Those that are forgotten already are left out. It looks at every memory of the owner, in pages.
     ///
+    /// Under [`Rule::ConditionalDraw`] nobody knows when a memory will be forgotten: those are listed whose retention is below
+    /// [`LOW_RETENTION`] at the end of the window.
+    ///
     /// # Errors
     /// [`Error::Invalid`] or [`Error::OverLimit`] for a number out of its bounds; [`Error`] when the scope is invalid, the
     /// caller lacks the right to read, or the store fails.
@@ -86,14 +93,14 @@ impl Engine {
         let policy = self.policy_of(caller.tenant, &owner);
         let now = request.now.unwrap_or_else(|| self.now());
         let until = now.plus_days(request.within_days.into());
-        let mut soonest: BTreeMap<(Timestamp, MemoryId), Fading> = BTreeMap::new();
+        let mut soonest: BTreeMap<(u64, MemoryId), Fading> = BTreeMap::new();
         let (mut total, mut after) = (0, None);
         if let Some(partition) = self.store.partition_of(caller.tenant, &owner).await? {
             loop {
                 let page = self.store.retention_page(partition, after, ROWS_PER_READ).await?;
                 for one in page.rows.iter().filter_map(|row| fading(row, &policy, now, until)) {
                     total += 1;
-                    soonest.insert((one.fades_at, one.memory), one);
+                    soonest.insert((place(&one), one.memory), one);
                     if soonest.len() > limit {
                         soonest.pop_last();
                     }
@@ -115,6 +122,13 @@ impl Engine {
     }
 }
 
+/// Place of a memory in the list: by its moment, or else by its retention.
+fn place(one: &Fading) -> u64 {
+    // Moments, of either sign, in their order; fractions are in the order of their bits.
+    let of_moment = |at: Timestamp| at.as_micros().cast_unsigned() ^ (1 << 63);
+    one.fades_at.map_or(one.retention.max(0.0).to_bits(), of_moment)
+}
+
 /// A memory, if it fades after `now` and not after `until`, and is worth refreshing.
 fn fading(row: &RetentionRow, policy: &Policy, now: Timestamp, until: Timestamp) -> Option<Fading> {
     let strength = as_of(&row.strength, now);
@@ -125,11 +139,18 @@ fn fading(row: &RetentionRow, policy: &Policy, now: Timestamp, until: Timestamp)
     }
     let (trace, u, curve) = (policy.trace(row.kind, &strength), threshold(row.memory), policy.curve);
     let state = curve.state(&trace, now);
-    // R falls from now on: its values at the ends of the window say whether it is to be looked for in it.
-    if state.fall.at(now) < u || state.fall.at(until) >= u {
-        return None;
-    }
-    let fades_at = forgotten_at(&curve, &trace, u)?;
+    let fades_at = if policy.rule == Rule::ConditionalDraw {
+        if state.fall.at(until) >= LOW_RETENTION {
+            return None;
+        }
+        None
+    } else {
+        // R falls from now on: its values at the ends of the window say whether it is to be looked for in it.
+        if state.fall.at(now) < u || state.fall.at(until) >= u {
+            return None;
+        }
+        Some(forgotten_at(&curve, &trace, u)?)
+    };
     Some(Fading {
         memory: row.memory,
         kind: row.kind,

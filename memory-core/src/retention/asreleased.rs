@@ -3,7 +3,7 @@
 //!
 //! Two faults are part of it. Strength is inverted: by the precedence of operators S multiplies the time, so that a memory
 //! fades *faster* the more often it was recalled. Days are differences of dates, here in UTC: whatever was recalled today has
-//! R = 1. Its third fault, a fresh draw at each check, is `DecisionRule::FreshDraw`. One fault is not reproduced: the code gives
+//! R = 1. Its third fault, a fresh draw at each check, is [`fresh_draw_forgets`]. One fault is not reproduced: the code gives
 //! R > 1 to a date in the future.
 
 use super::reinforcement::Reinforcements;
@@ -21,6 +21,12 @@ const STRETCH_DAYS: f64 = 5.0;
 /// of a new memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MemoryBankAsReleased;
+
+/// True if a check of the released code forgets a memory of this retention: a fresh draw, a number uniform on (0, 1), against the
+/// whole R at each check, so that whoever checks more often forgets more. For reproductions; no policy uses it.
+pub fn fresh_draw_forgets(retention: f64, draw: f64) -> bool {
+    retention < draw
+}
 
 impl Curve for MemoryBankAsReleased {
     fn name(&self) -> &'static str {

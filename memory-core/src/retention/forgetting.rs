@@ -2,8 +2,8 @@
 //!
 //! The rule in use compares R with a threshold u that is fixed for each memory. With u uniform on (0, 1), a memory is
 //! remembered at an instant with probability R, as MemoryBank's random draw means it, but the answer is a function of memory and
-//! instant alone: how often one looks changes nothing, and it can be previewed and repeated (ADR 0048). The other rules are for
-//! comparisons.
+//! instant alone: how often one looks changes nothing, and it can be previewed and repeated (ADR 0048). The draws of the paper
+//! are a rule for comparisons, repeatable as well: a draw is a function of memory and check (ADR 0054).
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -14,12 +14,31 @@ use crate::domain::time::Timestamp;
 /// Growth of the interval around an estimate in which [`forgotten_at`] looks.
 const WIDENING: i64 = 64;
 
+/// Bytes of an id.
+const ID_BYTES: usize = 16;
+/// Bytes of an id and a moment.
+const CHECK_BYTES: usize = ID_BYTES + 8;
+
 /// Threshold u of a memory, uniform on the open interval from 0 to 1: the upper 52 bits x of XXH3-64 (seed 0) over the 16 bytes
 /// of its id, as (x + 1/2) / 2^52. Never 0, so that every curve that tends to 0 falls below it.
-#[expect(clippy::cast_precision_loss, reason = "52 bits and a half are exact in a double")]
 pub fn threshold(memory: MemoryId) -> f64 {
-    let bits = xxh3_64(memory.0.as_bytes()) >> 12;
-    (bits as f64 + 0.5) / (1u64 << 52) as f64
+    fraction(xxh3_64(memory.0.as_bytes()))
+}
+
+/// Draw of a check of a memory as of a moment, uniform on the open interval from 0 to 1: as [`threshold`], over the 16 bytes of
+/// its id and the 8 bytes, little-endian, of the moment in microseconds since 1970. So a check that is repeated as of the same
+/// moment has the same draw.
+pub fn draw(memory: MemoryId, at: Timestamp) -> f64 {
+    let mut bytes = [0; CHECK_BYTES];
+    let (id, moment) = bytes.split_at_mut(ID_BYTES);
+    id.copy_from_slice(memory.0.as_bytes());
+    moment.copy_from_slice(&at.as_micros().to_le_bytes());
+    fraction(xxh3_64(&bytes))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "52 bits and a half are exact in a double")]
+fn fraction(hash: u64) -> f64 {
+    ((hash >> 12) as f64 + 0.5) / (1u64 << 52) as f64
 }
 
 /// Instant from which R < u: the least microsecond not before the last event of the trace. `None` if R never falls below u
@@ -63,31 +82,6 @@ fn first_below(fall: &Fall, from: Timestamp, u: f64) -> Timestamp {
             gone = middle;
         } else {
             kept = middle;
-        }
-    }
-}
-
-/// Rule by which a check decides to forget. The draw is given, a number uniform on (0, 1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DecisionRule {
-    /// R < u, u the [`threshold`] of the memory. The set of forgotten memories depends on no check.
-    #[default]
-    FixedThreshold,
-    /// A fresh draw at each check against R(now) / R(previous check): survival to any instant has probability R, however many
-    /// checks there were. What the paper of MemoryBank means.
-    ConditionalDraw,
-    /// A fresh draw at each check against the whole R(now), as the released code of MemoryBank has it: whoever checks more
-    /// often forgets more. For reproductions.
-    FreshDraw,
-}
-
-impl DecisionRule {
-    /// True if a check forgets a memory with retention `retention`, which at the check before (or when learned or used since)
-    /// had `previous`. `draw` is the threshold of the memory for [`DecisionRule::FixedThreshold`], else a fresh one.
-    pub fn forgets(self, retention: f64, previous: f64, draw: f64) -> bool {
-        match self {
-            Self::FixedThreshold | Self::FreshDraw => retention < draw,
-            Self::ConditionalDraw => retention < draw * previous,
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Judgement of a memory by a policy at one moment: whether it is forgotten then, and why. Pure.
 //!
 //! That a memory has faded is a predicate of its uses and of the time, never a record: sweeps note it for lists and for the
-//! grace period, and change no answer. Only an eviction, which depends on the other memories of its owner, is read from its
-//! record. Uses and evictions after the moment do not count, so that a moment of the past is judged as it was.
+//! grace period, and change no answer. Only an eviction, which depends on the other memories of its owner, and a draw, which
+//! depends on the sweeps before, are read from their records. Uses and records after the moment do not count, so that a moment
+//! of the past is judged as it was.
 
-use super::{Curve as _, Policy, Rule, Trace, forgotten_at, threshold};
+use super::{Curve as _, DrawnCheck, Policy, Rule, Trace, draw, forgotten_at, threshold};
 use crate::domain::forgotten::{Effect, Reason};
 use crate::domain::id::MemoryId;
 use crate::domain::memory::{Kind, Memory, Strength};
@@ -14,7 +15,7 @@ use crate::domain::uses::Uses;
 /// Forgotten memory, as a policy judges it at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ForgottenNow {
-    /// Moment at which its retention fell below its threshold, or of its eviction.
+    /// Moment at which its retention fell below its threshold, of its eviction, or of the sweep that drew it.
     pub since: Timestamp,
     /// Reason.
     pub reason: Reason,
@@ -51,17 +52,37 @@ impl Policy {
             && self.effect.is_some() == other.effect.is_some()
     }
 
-    /// The memory as forgotten at `now`; `None` if it is not. An eviction goes before a fading.
+    /// The memory as forgotten at `now`; `None` if it is not. What its record alone says, an
+    /// eviction or a draw, goes before a fading.
     pub fn forgotten(&self, memory: &Memory, now: Timestamp) -> Option<ForgottenNow> {
         let effect = self.effect.filter(|_| !memory.strength.pinned)?;
         let record = memory.forgotten.as_ref();
-        let eviction = record.filter(|record| record.reason == Reason::Evicted && record.since <= now);
-        if let Some(record) = eviction {
-            return Some(ForgottenNow { since: record.since, reason: Reason::Evicted, effect });
+        if let Some(record) = record.filter(|record| record.reason.is_by_record() && record.since <= now) {
+            return Some(ForgottenNow { since: record.since, reason: record.reason, effect });
         }
         let trace = self.trace(memory.kind, &memory.strength);
         let since = self.fades_at(memory.id, &trace, now)?;
         (since <= now).then_some(ForgottenNow { since, reason: Reason::Faded, effect })
+    }
+
+    /// Check of a memory by a sweep as of `now` under [`Rule::ConditionalDraw`]. The check before is that of the sweep as of
+    /// `checked_at`, or the last event of the memory (learned, used, restored) if that is later, or if there was no sweep.
+    /// `None` if the sweep decides nothing about the memory: it is pinned, the sweep or the event before is not earlier than
+    /// this one, or the policy has another rule or no effect.
+    pub fn drawn_check(
+        &self,
+        memory: MemoryId,
+        trace: &Trace<'_>,
+        checked_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<DrawnCheck> {
+        self.effect.filter(|_| self.rule == Rule::ConditionalDraw && !trace.pinned)?;
+        let before = checked_at.map_or(trace.last_event(), |at| at.max(trace.last_event()));
+        (before < now).then(|| DrawnCheck {
+            retention: self.curve.retention(trace, now),
+            previous: self.curve.retention(trace, before),
+            draw: draw(memory, now),
+        })
     }
 
     /// Moment from which a memory is forgotten because it has faded, by its uses until `now`; `None` for never. Until the next

@@ -22,6 +22,7 @@ mod never;
 mod policy;
 mod registry;
 mod reinforcement;
+mod rule;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -33,9 +34,9 @@ use gpu_retrieval::Decay;
 
 pub use activation::Activation;
 pub use actr::ActR;
-pub use asreleased::MemoryBankAsReleased;
+pub use asreleased::{MemoryBankAsReleased, fresh_draw_forgets};
 pub use fall::Fall;
-pub use forgetting::{DecisionRule, forgotten_at, threshold};
+pub use forgetting::{draw, forgotten_at, threshold};
 pub use fsrs6::Fsrs6;
 pub use hlr::HalfLifeRegression;
 pub use initial_strength::InitialStrengths;
@@ -43,8 +44,9 @@ pub use intended::MemoryBankIntended;
 pub use judgement::ForgottenNow;
 pub use memorybank::MemoryBankPaper;
 pub use never::NoForgetting;
-pub use policy::{Eviction, Policy, Rule};
+pub use policy::{Eviction, Policy};
 pub use registry::CurveId;
+pub use rule::{DrawnCheck, Rule};
 pub use shape::{Point, as_of, points};
 pub use wixted::Wixted;
 

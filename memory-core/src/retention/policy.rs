@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::initial_strength::{
     FACTOR_BOUNDS, InitialStrengths, MIDPOINT_BOUNDS, SURPRISE_MIDPOINT, gain, surprise,
 };
-use super::{CurveId, Trace, by_name, forgotten_at, threshold};
+use super::{CurveId, Rule, Trace, by_name, forgotten_at, threshold};
 use crate::domain::forgotten::Effect;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::{Kind, Strength};
@@ -51,31 +51,6 @@ impl Eviction {
             Self::Fifo => "fifo",
             Self::Random => "random",
             Self::Importance => "importance",
-        }
-    }
-}
-
-/// Rule by which memories fade.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rule {
-    /// A memory is forgotten while its retention is below a threshold of its own, which is fixed: a hash of its id, uniform in
-    /// (0, 1). How often a sweep looks changes nothing.
-    #[default]
-    FixedThreshold,
-    /// Nothing fades; only the quota forgets.
-    QuotaAlone,
-}
-
-impl Rule {
-    /// All rules.
-    pub const ALL: [Self; 2] = [Self::FixedThreshold, Self::QuotaAlone];
-
-    /// Name in configuration and on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::FixedThreshold => "fixed_threshold",
-            Self::QuotaAlone => "quota_alone",
         }
     }
 }

@@ -62,11 +62,6 @@ impl<V: OwnerValue> OwnerSettings<V> {
         if values.is_empty() { None } else { values.get(&(tenant, owner.clone())).cloned() }
     }
 
-    /// Owners that have a value, at most [`OWNERS_WITH_SETTINGS_AT_MOST`].
-    pub(crate) fn owners(&self) -> Vec<(TenantId, Owner)> {
-        self.values.read().keys().cloned().collect()
-    }
-
     /// Sets or removes the value of an owner. False, and nothing is changed, if too many owners have one.
     pub(crate) async fn set(
         &self,

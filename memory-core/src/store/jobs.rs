@@ -17,7 +17,9 @@ use crate::domain::time::Timestamp;
 /// cancelled, can therefore change nothing; the write returns `false`.
 #[async_trait]
 pub trait Jobs: Send + Sync + Debug {
-    /// Inserts a job. If a job of its tenant and kind with its unique key waits or runs, returns that one instead.
+    /// Inserts a job. If a job of its tenant and kind with its unique key waits or runs, returns that one instead. A job
+    /// of an owner without memories, such as one that was just erased, has nothing to work on: it is returned as done, and not
+    /// stored, so that no job names an erased owner.
     async fn enqueue(&self, job: Job) -> Result<Job, StoreError>;
 
     /// Claims, until `now + lease_us`, the job of one of `kinds` that has been due longest: one that waits, or whose

@@ -196,6 +196,14 @@ pub trait Memories: Send + Sync + Debug {
         limit: u32,
     ) -> Result<Vec<OwnerEntry>, StoreError>;
 
+    /// Owners of all tenants with a partition after `after`, in order of partition, at most `limit`. For maintenance; a request of
+    /// a caller reads its own tenant.
+    async fn owners_of_all_tenants(
+        &self,
+        after: Option<PartitionId>,
+        limit: u32,
+    ) -> Result<Vec<(TenantId, OwnerEntry)>, StoreError>;
+
     /// Existing memories among `ids`, in the order of `ids`. Those that cannot be decoded are left out.
     async fn memories(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Memory>, StoreError>;
 

@@ -1,4 +1,4 @@
-//! Retention part of the store port: what sweeps read of many memories, without their texts.
+//! Retention part of the store port: what sweeps read of many memories, without their texts, and the moment of the last one.
 
 use std::fmt::Debug;
 
@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::domain::forgotten::Forgotten;
 use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::job::JobAttempt;
 use crate::domain::memory::{Kind, Strength};
 use crate::domain::time::Timestamp;
 
@@ -60,7 +61,7 @@ pub struct ForgottenPlace {
     pub memory: MemoryId,
 }
 
-/// Reads of retention.
+/// Retention of memories, for sweeps.
 #[async_trait]
 pub trait Retention: Send + Sync + Debug {
     /// Memories of a partition after an id, in the order of ids, forgotten ones included. At most `limit`, and at most
@@ -80,6 +81,19 @@ pub trait Retention: Send + Sync + Debug {
         after: Option<ForgottenPlace>,
         limit: u32,
     ) -> Result<Vec<(MemoryId, Forgotten)>, StoreError>;
+
+    /// Moment of the last complete check of a partition by draws ([`Rule::ConditionalDraw`](crate::retention::Rule)); `None` if
+    /// there was none. It goes with the owner of the partition.
+    async fn checked_at(&self, partition: PartitionId) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Notes that the check of a partition as of `at` is complete, unless one as of a later moment is. Returns false, and changes
+    /// nothing, if the attempt no longer holds its job.
+    async fn note_check(
+        &self,
+        partition: PartitionId,
+        at: Timestamp,
+        attempt: JobAttempt,
+    ) -> Result<bool, StoreError>;
 
     /// Number of forgotten memories of a partition.
     async fn forgotten_count(&self, partition: PartitionId) -> Result<u64, StoreError>;

@@ -137,7 +137,12 @@ pub fn forgetting(rng: &mut Rng) -> Forgetting {
     let policy = Policy {
         curve: *rng.pick(&CurveId::ALL),
         effect: rng.chance(70).then(|| *rng.pick(&Effect::ALL)),
-        rule: *rng.pick(&[Rule::FixedThreshold, Rule::FixedThreshold, Rule::QuotaAlone]),
+        rule: *rng.pick(&[
+            Rule::FixedThreshold,
+            Rule::FixedThreshold,
+            Rule::ConditionalDraw,
+            Rule::QuotaAlone,
+        ]),
         importance_gain: *rng.pick(&[1.0, 1.0, 3.0]),
         surprise_gain: *rng.pick(&[1.0, 1.0, 4.0]),
         ..Policy::default()

@@ -39,10 +39,10 @@ pub fn forgotten(view: &View, memory: &Memory) -> bool {
         return false;
     }
     let record = memory.forgotten.as_ref();
-    let is_evicted =
-        record.is_some_and(|record| record.reason == Reason::Evicted && record.since <= view.now);
+    let is_by_record =
+        record.is_some_and(|record| record.reason != Reason::Faded && record.since <= view.now);
     let retention = policy.curve.retention(&policy.trace(memory.kind, &memory.strength), view.now);
-    is_evicted || policy.rule == Rule::FixedThreshold && retention < threshold(memory.id)
+    is_by_record || policy.rule == Rule::FixedThreshold && retention < threshold(memory.id)
 }
 
 /// True if a memory is out of the resident index.

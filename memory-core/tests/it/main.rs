@@ -17,6 +17,8 @@ mod cold_memories;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod concurrency;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
+mod conditional_draw;
+#[cfg(all(feature = "sqlite", feature = "testing"))]
 mod contracts;
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 mod damaged_cells;

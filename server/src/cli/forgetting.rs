@@ -109,11 +109,12 @@ fn note_more(cursor: Option<&str>) {
 /// Numbers, then one line for each memory.
 fn preview_lines(preview: &PreviewedSweep, is_utc: bool) -> String {
     let mut text = format!(
-        "{} memories, {} live after the sweep: {} fade, {} are evicted, {} are remembered, {} renewed, {} erased\n",
+        "{} memories, {} live after the sweep: {} fade, {} are evicted, {} are drawn, {} are remembered, {} renewed, {} erased\n",
         preview.memories,
         preview.live,
         preview.faded,
         preview.evicted,
+        preview.drawn,
         preview.remembered,
         preview.renewed,
         preview.erased

@@ -99,7 +99,7 @@ fn cells(retention: f64) -> usize {
 
 fn line(memory: &FadingMemory, zone: &Zone) -> String {
     let FadingMemory { memory_id, retention, strength, importance, uses, .. } = memory;
-    let fades = print::when(&memory.fades_at, zone);
+    let fades = memory.fades_at.as_deref().map_or_else(|| "by a draw".to_owned(), |at| print::when(at, zone));
     format!(
         "{fades}  {memory_id}  R {retention:.4}  S {strength:.4}  importance {importance:.2}  uses {uses}\n"
     )

@@ -102,6 +102,7 @@ pub(crate) fn previewed(preview: PreviewedSweep) -> wire::PreviewedSweep {
         live: counts.live,
         faded: counts.faded,
         evicted: counts.evicted,
+        drawn: counts.drawn,
         by_kind: counts.by_kind.into_iter().map(|(kind, count)| (kind.as_str().to_owned(), count)).collect(),
         remembered: counts.remembered,
         renewed: counts.renewed,

@@ -156,8 +156,8 @@ pub(crate) async fn sweep_memories(
                 "turn": 1.0, "fact": 1.0, "thought": 1.0, "note": 1.0, "digest": 4.0, "document": 4.0
             }
         },
-        "memories": 42, "live": 41, "faded": 1, "evicted": 0, "by_kind": {"turn": 1}, "remembered": 0, "renewed": 0,
-        "erased": 0, "changes": [{
+        "memories": 42, "live": 41, "faded": 1, "evicted": 0, "drawn": 0, "by_kind": {"turn": 1}, "remembered": 0,
+        "renewed": 0, "erased": 0, "changes": [{
             "id": "01890a5d-ac96-774b-bcce-b30209900003", "kind": "turn", "excerpt": "It rains today.",
             "change": "forget", "reason": "faded", "since": "2023-05-21T14:03:12Z", "retention": 0.0001,
             "strength": 1.0, "threshold": 0.23

@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 
 use super::heap_size;
 use super::segment::stream::{SectionReader, SectionWriter, damaged};
-use crate::domain::forgotten::{Forgotten, Reason};
+use crate::domain::forgotten::Forgotten;
 use crate::domain::id::MemoryId;
 use crate::domain::memory::{Kind, Strength};
 use crate::domain::time::Timestamp;
@@ -16,8 +16,8 @@ use crate::domain::uses::{MAX_ENCODED_BYTES, Uses};
 use crate::index::{Forgetting, View};
 use crate::retention::Policy;
 
-/// Bit of the flags of a written cold memory: it was evicted.
-const EVICTED: u8 = 1;
+/// Bit of the flags of a written cold memory: its record alone says that it is forgotten (evicted or drawn).
+const BY_RECORD: u8 = 1;
 
 /// Cold memories by id.
 #[derive(Debug, Default)]
@@ -34,9 +34,9 @@ pub(super) struct ColdMemory {
     pub(super) kind: Kind,
     pub(super) version: u32,
     strength: Strength,
-    /// Moment of fading or of eviction.
+    /// Moment of fading, of eviction or of the draw.
     since: Timestamp,
-    is_evicted: bool,
+    is_by_record: bool,
 }
 
 impl ColdMemory {
@@ -46,7 +46,7 @@ impl ColdMemory {
             version,
             strength: strength.clone(),
             since: record.since,
-            is_evicted: record.reason == Reason::Evicted,
+            is_by_record: record.reason.is_by_record(),
         }
     }
 
@@ -56,7 +56,7 @@ impl ColdMemory {
             let trace = policy.trace(self.kind, &self.strength);
             policy.fades_at(id, &trace, now).is_some_and(|at| at <= now)
         };
-        self.is_evicted && self.since <= now || has_faded()
+        self.is_by_record && self.since <= now || has_faded()
     }
 
     fn bytes_of_uses(&self) -> usize {
@@ -68,7 +68,7 @@ impl ColdMemory {
 
     /// Moment from which it is forgotten under a policy; [`Timestamp::MAX`] for never. It may be forgotten earlier.
     fn forgotten_from(&self, id: MemoryId, policy: &Policy) -> Timestamp {
-        if self.is_evicted {
+        if self.is_by_record {
             return self.since;
         }
         let newest = self.strength.uses.last().map_or(Timestamp::MIN, |newest| newest.at);
@@ -149,7 +149,7 @@ impl ColdMemories {
             let kind = Kind::ALL.iter().position(|kind| *kind == one.kind).ok_or_else(damaged)?;
             out.put(id.0.as_u128())?;
             out.put(u8::try_from(kind).map_err(|_| damaged())?)?;
-            out.put(if one.is_evicted { EVICTED } else { 0 })?;
+            out.put(if one.is_by_record { BY_RECORD } else { 0 })?;
             out.put(one.version)?;
             out.put(one.since.as_micros())?;
             out.put(one.strength.importance)?;
@@ -181,7 +181,7 @@ impl ColdMemories {
             let mut strength = Strength::new(importance, factor, Timestamp::from_micros(input.next()?));
             strength.nearest_cosine = Strength::is_cosine(nearest_cosine).then_some(nearest_cosine);
             let count = input.next_len()?;
-            if count > MAX_ENCODED_BYTES || flags > EVICTED {
+            if count > MAX_ENCODED_BYTES || flags > BY_RECORD {
                 return Err(damaged());
             }
             if count > 0 {
@@ -189,7 +189,7 @@ impl ColdMemories {
                 input.append(count, &mut bytes)?;
                 strength.uses = Uses::decode(&bytes).map_err(|_| damaged())?;
             }
-            cold.insert(id, ColdMemory { kind, version, strength, since, is_evicted: flags == EVICTED });
+            cold.insert(id, ColdMemory { kind, version, strength, since, is_by_record: flags == BY_RECORD });
         }
         Ok(cold)
     }

@@ -73,7 +73,7 @@ impl Columns {
             let moments = self.moments(policy);
             moments.as_ref().is_some_and(|moments| moments.earliest <= view.now.as_micros())
         };
-        self.traces.has_evictions() || self.traces.has_use_after(view.now) || has_faded()
+        self.traces.has_recorded() || self.traces.has_use_after(view.now) || has_faded()
     }
 
     /// The memories that the view does not hide for being forgotten; none if no memory is.
@@ -96,7 +96,7 @@ impl Columns {
                 }
             }
         }
-        self.traces.evicted(view.now).for_each(|ordinal| kept.clear(ordinal as usize));
+        self.traces.recorded(view.now).for_each(|ordinal| kept.clear(ordinal as usize));
         Some(kept)
     }
 

@@ -1,5 +1,5 @@
 //! Traces of the memories of a partition, by ordinal: what forgetting curves are functions of, besides the importance, which is a
-//! column of its own. Few memories were used or evicted, so these lie in maps.
+//! column of its own. Few memories were used, evicted or drawn, so these lie in maps.
 //!
 //! With them stand the moments at which the memories fade under one policy. They are computed by the first query that hides
 //! forgotten memories, and anew for memories that were touched since; another policy takes the place of the first.
@@ -13,7 +13,7 @@ use super::bitmap::Bitmap;
 use super::heap_size;
 use super::segment::live::LiveOrdinals;
 use super::segment::stream::{SectionReader, SectionWriter, damaged};
-use crate::domain::forgotten::{Forgotten, Reason};
+use crate::domain::forgotten::Forgotten;
 use crate::domain::memory::{Kind, Strength};
 use crate::domain::time::Timestamp;
 use crate::domain::uses::{MAX_ENCODED_BYTES, Use, Uses};
@@ -34,8 +34,8 @@ pub(super) struct Traces {
     nearest_cosines: Vec<f32>,
     pinned: Bitmap,
     uses: HashMap<u32, Uses>,
-    /// Moments of the evictions, in microseconds.
-    evictions: HashMap<u32, i64>,
+    /// Moments since when memories are forgotten by their records alone (evicted or drawn), in microseconds.
+    recorded: HashMap<u32, i64>,
     /// Newest use of all live memories.
     newest_use: Option<Timestamp>,
     /// True if the memory with the newest use has lost it, so that [`Traces::settle`] has to look for another.
@@ -94,12 +94,12 @@ impl Traces {
         }
     }
 
-    /// Forgets uses and eviction of an ordinal, which is dead from now on.
+    /// Forgets uses and record of an ordinal, which is dead from now on.
     pub(super) fn remove(&mut self, ordinal: u32) {
         if let Some(removed) = self.uses.remove(&ordinal) {
             self.is_newest_unknown |= removed.last().map(|newest| newest.at) == self.newest_use;
         }
-        self.evictions.remove(&ordinal);
+        self.recorded.remove(&ordinal);
         let moments = self.moments.get_mut();
         if let Some(known) = moments {
             known.stale.push(ordinal);
@@ -114,8 +114,8 @@ impl Traces {
             self.newest_use = self.newest_use.max(Some(newest.at));
             self.uses.insert(ordinal, strength.uses.clone());
         }
-        if let Some(record) = forgotten.filter(|record| record.reason == Reason::Evicted) {
-            self.evictions.insert(ordinal, record.since.as_micros());
+        if let Some(record) = forgotten.filter(|record| record.reason.is_by_record()) {
+            self.recorded.insert(ordinal, record.since.as_micros());
         }
     }
 
@@ -164,15 +164,15 @@ impl Traces {
         self.uses.iter().filter(move |(_, uses)| later(uses)).map(|(ordinal, _)| *ordinal)
     }
 
-    pub(super) fn has_evictions(&self) -> bool {
-        !self.evictions.is_empty()
+    pub(super) fn has_recorded(&self) -> bool {
+        !self.recorded.is_empty()
     }
 
-    /// Ordinals of the memories that were evicted by `now` and are not pinned.
-    pub(super) fn evicted(&self, now: Timestamp) -> impl Iterator<Item = u32> + '_ {
+    /// Ordinals of the memories that were forgotten by their records by `now` and are not pinned.
+    pub(super) fn recorded(&self, now: Timestamp) -> impl Iterator<Item = u32> + '_ {
         let by_now =
             move |(ordinal, since): &(&u32, &i64)| **since <= now.as_micros() && !self.is_pinned(**ordinal);
-        self.evictions.iter().filter(by_now).map(|(ordinal, _)| *ordinal)
+        self.recorded.iter().filter(by_now).map(|(ordinal, _)| *ordinal)
     }
 
     /// Moments at which the memories fade under a policy; `moment` computes that of an ordinal.
@@ -222,7 +222,7 @@ impl Traces {
             + self.pinned.bytes()
             + heap_size::of_table(&self.uses)
             + self.uses.values().map(of_uses).sum::<usize>()
-            + heap_size::of_table(&self.evictions)
+            + heap_size::of_table(&self.recorded)
             + self.moments.read().as_ref().map_or(0, of_moments)
     }
 
@@ -250,10 +250,10 @@ impl Traces {
             out.put_all(&bytes)?;
         }
         let of_live = |(ordinal, since): (&u32, &i64)| Some([i64::from(live.image_of(*ordinal)?), *since]);
-        let mut evictions: Vec<[i64; 2]> = self.evictions.iter().filter_map(of_live).collect();
-        evictions.sort_unstable();
-        out.put_len(evictions.len())?;
-        out.put_all(&evictions)
+        let mut recorded: Vec<[i64; 2]> = self.recorded.iter().filter_map(of_live).collect();
+        recorded.sort_unstable();
+        out.put_len(recorded.len())?;
+        out.put_all(&recorded)
     }
 
     /// The traces of memories of these kinds.
@@ -284,10 +284,10 @@ impl Traces {
             traces.uses.insert(ordinal, uses);
         }
         traces.newest_use = newest.map(|newest| newest.at);
-        let evictions = input.next_len()?;
-        input.each(evictions, |[ordinal, since]: [i64; 2]| {
+        let recorded = input.next_len()?;
+        input.each(recorded, |[ordinal, since]: [i64; 2]| {
             let ordinal = u32::try_from(ordinal).ok().filter(|ordinal| (*ordinal as usize) < len);
-            traces.evictions.insert(ordinal.ok_or_else(damaged)?, since);
+            traces.recorded.insert(ordinal.ok_or_else(damaged)?, since);
             Ok(())
         })?;
         Ok(traces)

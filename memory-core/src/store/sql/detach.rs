@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::detached::{DETACHED_NAME, delete_all, newest_memory};
 use super::dialect::encode_text;
+use super::retention::check_of;
 use super::write_transaction::WriteTransaction;
 use super::{StoreError, unavailable};
 use crate::domain::change::{ChangeSet, Committed, CreatedIds, OwnerErasure, Refusal};
@@ -133,6 +134,11 @@ impl<'a> WriteTransaction<'_, 'a> {
                 .await
                 .map_err(unavailable)?;
         }
+        sqlx::query("DELETE FROM settings WHERE name = $1")
+            .bind(encode_text(&check_of(partition)))
+            .execute(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
         self.partitions.insert((set.tenant, &set.owner), None);
         Ok(())
     }

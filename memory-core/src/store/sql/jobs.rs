@@ -38,6 +38,10 @@ const UNREADABLE_JOB: &str = "unreadable";
 impl Jobs for SqlStore {
     async fn enqueue(&self, job: Job) -> Result<Job, StoreError> {
         let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
+        if !has_memories(&mut transaction, &job).await? {
+            transaction.rollback().await.map_err(unavailable)?;
+            return Ok(Job { state: JobState::Done, unique_key: None, ..job });
+        }
         if !insert(&mut transaction, &job).await?
             && let Some(key) = &job.unique_key
         {
@@ -257,6 +261,19 @@ impl SqlStore {
         .await
         .map_err(unavailable)
     }
+}
+
+/// True if a job is about the whole store, or its owner has a partition, which it keeps until the end of the transaction.
+async fn has_memories(on: &mut Connection, job: &Job) -> Result<bool, StoreError> {
+    let Some(owner) = &job.owner else { return Ok(true) };
+    let held: Option<i64> = sqlx::query_scalar(dialect::HOLD_OWNER)
+        .bind(job.tenant.0)
+        .bind(owner.kind.as_str())
+        .bind(owner.id.as_str())
+        .fetch_optional(on)
+        .await
+        .map_err(unavailable)?;
+    Ok(held.is_some())
 }
 
 /// Inserts a job; returns false if one with its unique key waits or runs. A finished job has released its key.

@@ -100,6 +100,34 @@ impl Memories for SqlStore {
         }
     }
 
+    async fn owners_of_all_tenants(
+        &self,
+        after: Option<PartitionId>,
+        limit: u32,
+    ) -> Result<Vec<(TenantId, OwnerEntry)>, StoreError> {
+        let mut page = FullPage::new(limit);
+        loop {
+            let rows = sqlx::query(concat!(
+                "SELECT id, owner_kind, owner_id, ",
+                dialect::counter!(memory_count),
+                ", created_us, tenant_id FROM partitions WHERE id > $1 AND tenant_id <> $2 ORDER BY id LIMIT $3",
+            ))
+            .bind(after.map_or(0, |id| id.0))
+            .bind(TenantId::ERASED.0)
+            .bind(page.asked())
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+            let entry = |row: &Row| {
+                let tenant = TenantId(Reader { row, table: "partitions" }.get(5, "tenant_id")?);
+                Ok((tenant, owner_entry(row)?))
+            };
+            if let Some(owners) = page.take(&rows, entry)? {
+                return Ok(owners);
+            }
+        }
+    }
+
     async fn memories(&self, partition: PartitionId, ids: &[MemoryId]) -> Result<Vec<Memory>, StoreError> {
         let mut found = std::collections::HashMap::with_capacity(ids.len());
         for some in ids.chunks(IDS_PER_STATEMENT) {

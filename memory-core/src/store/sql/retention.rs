@@ -1,15 +1,21 @@
-//! Reads of retention: narrow pages by key, without texts, so that a sweep over a large partition is bounded by its page.
+//! Reads of retention: narrow pages by key, without texts, so that a sweep over a large partition is bounded by its page. The
+//! moment of the last check by draws is a setting of the partition.
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use super::counters::lock_partition;
+use super::jobs::holds;
 use super::load::last_id;
+use super::maintenance::{put_setting, read_setting};
 use super::readable::readable;
 use super::rows::{self, Reader, forgotten_columns};
-use super::{SqlStore, StoreError, unavailable};
+use super::{SqlStore, StoreError, dialect, unavailable};
 use crate::domain::forgotten::Forgotten;
 use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::job::JobAttempt;
 use crate::domain::memory::Kind;
+use crate::domain::time::Timestamp;
 use crate::store::{ForgottenPlace, RETENTION_ROWS_AT_MOST, Retention, RetentionPage, RetentionRow};
 
 const PAGE: &str = concat!(
@@ -26,6 +32,16 @@ const FORGOTTEN_PAGE: &str = concat!(
     " FROM forgotten f WHERE f.partition_id = $1 AND (f.recorded_us, f.memory_id) < ($2, $3)
      ORDER BY f.recorded_us DESC, f.memory_id DESC LIMIT $4"
 );
+
+/// Name of the setting with the moment of the last check of a partition. It has the number of the partition, not its owner.
+pub(super) fn check_of(partition: PartitionId) -> String {
+    format!("forgetting.checked_at.{}", partition.0)
+}
+
+/// Moment in a setting; none in one that is damaged, so that the next check draws from the last event of each memory.
+fn moment(setting: Option<String>) -> Option<Timestamp> {
+    setting?.parse().ok().map(Timestamp::from_micros)
+}
 
 #[async_trait]
 impl Retention for SqlStore {
@@ -79,6 +95,31 @@ impl Retention for SqlStore {
             Ok(rows::forgotten(&at, 1)?.map(|record| (id, record)))
         })?;
         Ok(rows.into_iter().flatten().collect())
+    }
+
+    async fn checked_at(&self, partition: PartitionId) -> Result<Option<Timestamp>, StoreError> {
+        Ok(moment(read_setting(&self.readers, &check_of(partition)).await?))
+    }
+
+    async fn note_check(
+        &self,
+        partition: PartitionId,
+        at: Timestamp,
+        attempt: JobAttempt,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.writer.begin_with(dialect::BEGIN_WRITE).await.map_err(unavailable)?;
+        // The partition first, as in commits and erasures, so that no two transactions wait for each other.
+        lock_partition(&mut transaction, partition).await?;
+        // The erasure of an owner deletes its jobs: a held one says that the partition has its owner.
+        let is_held = holds(&mut transaction, attempt, None).await?;
+        let name = check_of(partition);
+        if is_held && moment(read_setting(&mut *transaction, &name).await?).is_none_or(|noted| noted < at) {
+            put_setting(&mut *transaction, &name, &at.as_micros().to_string()).await?;
+            transaction.commit().await.map_err(unavailable)?;
+        } else {
+            transaction.rollback().await.map_err(unavailable)?;
+        }
+        Ok(is_held)
     }
 
     async fn forgotten_count(&self, partition: PartitionId) -> Result<u64, StoreError> {

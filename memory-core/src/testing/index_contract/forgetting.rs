@@ -83,8 +83,8 @@ pub async fn a_memory_is_hidden_from_the_very_microsecond_at_which_it_fades(
     }
 }
 
-/// A record that a memory has faded changes nothing: its retention decides. One of an eviction hides it from its moment on,
-/// under each effect that hides, unless it is pinned.
+/// A record that a memory has faded changes nothing: its retention decides. One of an eviction or a draw hides it from its moment
+/// on, under each effect that hides, unless it is pinned.
 pub async fn a_record_alone_hides_nothing_but_an_eviction(subject: &Subject<'_>, _: u64) {
     let since = START.plus_days(1);
     let recorded = |number: u128, reason: Reason, pinned: bool| {
@@ -106,17 +106,18 @@ pub async fn a_record_alone_hides_nothing_but_an_eviction(subject: &Subject<'_>,
         recorded(1, Reason::Faded, false),
         recorded(2, Reason::Evicted, false),
         recorded(3, Reason::Evicted, true),
+        recorded(4, Reason::Drawn, false),
     ];
     source.write(PARTITION, all, Vec::new());
     let index = subject.over(&source);
     let policy = |effect| Policy { curve: CurveId::None, effect, ..Policy::default() };
     for effect in [Effect::Exclude, Effect::Cold, Effect::Delete] {
         let view = |now| under(policy(Some(effect)), now);
-        assert_eq!(found(&*index, view(since.plus_micros(-1))).await, [1, 2, 3], "{effect:?}");
+        assert_eq!(found(&*index, view(since.plus_micros(-1))).await, [1, 2, 3, 4], "{effect:?}");
         assert_eq!(found(&*index, view(since)).await, [1, 3], "{effect:?}");
     }
     for effect in [None, Some(Effect::Demote)] {
-        assert_eq!(found(&*index, under(policy(effect), since)).await, [1, 2, 3], "{effect:?}");
+        assert_eq!(found(&*index, under(policy(effect), since)).await, [1, 2, 3, 4], "{effect:?}");
     }
     let restored = Retained {
         memory: MemoryId(uuid::Uuid::from_u128(2)),

@@ -4,7 +4,7 @@ use super::{answer, commit, loaded};
 use crate::domain::change::{ChangeSet, Operation, Outcome, OwnerErasure, Refusal};
 use crate::domain::derivation::Source;
 use crate::domain::id::{JobId, PartitionId, RecallId, TenantId};
-use crate::domain::job::{Job, JobFilter};
+use crate::domain::job::{Job, JobFilter, JobState};
 use crate::domain::memory::Visibility;
 use crate::domain::scope::{Owner, OwnerKind};
 use crate::store::{DetachedStep, RecallRecord, SharedPartitions, Store, Usage, UsageEntry};
@@ -258,8 +258,10 @@ pub async fn names_of_an_owner_without_memories_are_erased_too(store: &dyn Store
     let fixtures = Fixtures::for_store(store).await.unwrap();
     let ann = owner("ann");
     store.put_setting("names", "ann, bob").await.unwrap();
+    let bob = owner("bob");
+    commit(store, &fixtures.adding(&bob, vec![fixtures.fact("bob's")])).await;
     store.enqueue(job_of(&fixtures, &ann)).await.unwrap();
-    store.enqueue(job_of(&fixtures, &owner("bob"))).await.unwrap();
+    store.enqueue(job_of(&fixtures, &bob)).await.unwrap();
     let mut set = erasing(store, &fixtures, &ann).await;
     if let Some(erasure) = &mut set.erases_owner {
         erasure.settings.push(("names".to_owned(), "bob".to_owned()));
@@ -268,5 +270,27 @@ pub async fn names_of_an_owner_without_memories_are_erased_too(store: &dyn Store
     assert_eq!((erased.is_detached, erased.created.job), (false, None));
     assert_eq!(store.setting("names").await.unwrap().as_deref(), Some("bob"));
     assert_eq!(jobs(store).await, ["facts"]);
-    assert_eq!(store.owners(TenantId::DEFAULT, None, 10).await.unwrap(), []);
+    let owners = store.owners(TenantId::DEFAULT, None, 10).await.unwrap();
+    assert_eq!(owners.into_iter().map(|one| one.owner).collect::<Vec<_>>(), [bob]);
+}
+
+/// A job that is asked for just after the erasure of its owner leaves no name behind: it is answered as done. The same holds of
+/// an owner whose last memory was erased, and of one that never was.
+pub async fn a_job_of_an_owner_without_memories_is_done_and_not_stored(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let (ann, bob, carl) = (owner("ann"), owner("bob"), owner("carl"));
+    let partition = rich(store, &fixtures, &ann).await;
+    let created = commit(store, &fixtures.adding(&bob, vec![fixtures.fact("bob's")])).await.created;
+    let keyed = |owner| Job { unique_key: Some("only".to_owned()), ..job_of(&fixtures, owner) };
+    assert_eq!(store.enqueue(keyed(&bob)).await.unwrap().state, JobState::Waiting);
+    commit(store, &erasing(store, &fixtures, &ann).await).await;
+    commit(store, &fixtures.erasing(&bob, created.memories)).await;
+    for erased in [&ann, &bob, &carl] {
+        let asked = keyed(erased);
+        let job = store.enqueue(asked.clone()).await.unwrap();
+        assert_eq!((job.id, job.state), (asked.id, JobState::Done), "{erased}");
+        assert_eq!(store.job(TenantId::DEFAULT, asked.id).await.unwrap(), None, "{erased}");
+    }
+    assert!(jobs(store).await.iter().all(|kind| kind == Job::ERASE_OWNER));
+    deleted(store, partition).await;
 }

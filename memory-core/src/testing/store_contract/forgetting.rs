@@ -1,11 +1,13 @@
 //! Store contract, forgetting: records beside the memories, pins, and what sweeps read.
 
 use super::{commit, loaded, log_is_sound, present};
-use crate::domain::change::{ChangeSet, Forgetting, Pin};
+use crate::domain::change::{ChangeSet, Forgetting, OwnerErasure, Pin};
 use crate::domain::forgotten::{Effect, Forgotten};
-use crate::domain::id::MemoryId;
+use crate::domain::id::{JobId, MemoryId, PartitionId, TenantId};
+use crate::domain::job::{Job, JobAttempt};
 use crate::domain::memory::{DocumentName, Kind};
 use crate::store::{ChangeOp, ForgottenPlace, Indexed, Store};
+use crate::testing::START;
 use crate::testing::fixtures::{Fixtures, forgotten, name, owner, revised, touch};
 
 fn forgetting(memory: MemoryId, effect: Effect, days: i64) -> Forgetting {
@@ -233,4 +235,47 @@ pub async fn the_nearest_cosine_stays_as_it_was_learned(store: &dyn Store) {
         assert_eq!(present(store, *id).await.strength.nearest_cosine, cosine);
     }
     log_is_sound(store, partition).await;
+}
+
+/// Lease of the jobs of the rules below.
+const LEASE_US: i64 = 1_000;
+
+/// A fact of Ann, and the attempt at a job of hers.
+async fn checking(store: &dyn Store, fixtures: &Fixtures) -> (PartitionId, JobAttempt) {
+    let ann = owner("ann");
+    let partition = commit(store, &fixtures.adding(&ann, vec![fixtures.fact("f")])).await.partition;
+    let job = Job::new(JobId(fixtures.id()), TenantId::DEFAULT, "check", "{}".to_owned(), START);
+    store.enqueue(Job { owner: Some(ann), ..job }).await.unwrap();
+    (partition, store.claim(&["check"], START, LEASE_US).await.unwrap().unwrap().attempt())
+}
+
+/// The moment of the last check of a partition is the latest that a holder of its job has noted.
+pub async fn the_moment_of_a_check_is_noted_by_the_holder_of_its_job_alone(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let (partition, lost) = checking(store, &fixtures).await;
+    assert_eq!(store.checked_at(partition).await.unwrap(), None);
+    for (noted, kept) in [(3, 3), (5, 5), (4, 5), (5, 5)] {
+        assert!(store.note_check(partition, START.plus_days(noted), lost).await.unwrap());
+        assert_eq!(store.checked_at(partition).await.unwrap(), Some(START.plus_days(kept)));
+    }
+    let later = START.plus_micros(LEASE_US + 1);
+    let held = store.claim(&["check"], later, LEASE_US).await.unwrap().unwrap().attempt();
+    assert!(!store.note_check(partition, START.plus_days(9), lost).await.unwrap());
+    assert_eq!(store.checked_at(partition).await.unwrap(), Some(START.plus_days(5)));
+    assert!(store.note_check(partition, START.plus_days(9), held).await.unwrap());
+    assert_eq!(store.checked_at(PartitionId(partition.0 + 1)).await.unwrap(), None, "of another partition");
+}
+
+/// The erasure of an owner takes the moment of its last check with it, and a job that was at work then notes none.
+pub async fn the_moment_of_a_check_goes_with_its_owner(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let (partition, attempt) = checking(store, &fixtures).await;
+    assert!(store.note_check(partition, START, attempt).await.unwrap());
+    let extent = store.owner_extent(TenantId::DEFAULT, &owner("ann")).await.unwrap().unwrap();
+    let (memories, newest) = (extent.memories, extent.newest);
+    let erasure = OwnerErasure { memories, newest, job: JobId(fixtures.id()), settings: Vec::new() };
+    commit(store, &ChangeSet { erases_owner: Some(erasure), ..fixtures.set(&owner("ann")) }).await;
+    assert_eq!(store.checked_at(partition).await.unwrap(), None);
+    assert!(!store.note_check(partition, START, attempt).await.unwrap());
+    assert_eq!(store.checked_at(partition).await.unwrap(), None);
 }

@@ -70,7 +70,8 @@ macro_rules! store_contract {
             erasing_owners: an_owner_without_memories_is_forgotten, an_erased_owner_is_found_by_no_read,
                 an_erased_owner_is_deleted_in_steps, an_owner_is_erased_as_confirmed_or_not_at_all,
                 the_answer_to_an_erasure_outlives_its_owner, a_late_record_leaves_no_trace_of_an_erased_owner,
-                names_of_an_owner_without_memories_are_erased_too;
+                names_of_an_owner_without_memories_are_erased_too,
+                a_job_of_an_owner_without_memories_is_done_and_not_stored;
             touching: a_revision_that_moves_what_happened_moves_the_clock_of_a_memory_never_refreshed,
                 a_touch_records_a_use_without_a_version, touches_of_what_is_not_there_are_skipped,
                 touches_agree_with_other_writes_of_their_set, the_same_touch_again_changes_nothing,
@@ -79,7 +80,8 @@ macro_rules! store_contract {
                 feedback_on_what_is_not_in_the_log_is_skipped, a_recall_is_read_by_its_id;
             forgetting: a_forgotten_memory_is_listed_and_restored_as_it_was, a_pinned_memory_is_not_forgotten,
                 a_record_of_forgetting_is_replaced_by_another_effect_alone,
-                records_of_forgetting_go_with_their_memory, retention_is_read_in_pages,
+                records_of_forgetting_go_with_their_memory, retention_is_read_in_pages, the_moment_of_a_check_is_noted_by_the_holder_of_its_job_alone,
+                the_moment_of_a_check_goes_with_its_owner,
                 a_replacing_document_is_learned_anew_and_keeps_its_pin,
                 the_nearest_cosine_stays_as_it_was_learned;
             undoing: versions_are_found_by_their_job, an_undo_restores_what_was_and_erases_what_was_created,
@@ -96,6 +98,7 @@ macro_rules! store_contract {
             graph: nodes_have_what_their_present_version_has, nodes_are_read_in_pages;
             reading: fields_are_returned_exactly, numbers_in_metadata_are_returned_exactly, loaded_indexed_and_committed_memories_are_equal,
                 changes_are_returned_in_order, tenants_are_isolated, owners_are_listed_in_pages,
+                owners_of_all_tenants_are_listed_in_pages,
                 sessions_and_turns_are_listed_in_pages, an_edit_of_a_turns_memory_keeps_the_turn;
             reaching: reachable_partitions_are_listed, what_is_shared_last_comes_first, counts_of_what_is_shared_agree_with_the_memories;
             keyed: a_record_goes_with_what_its_request_made, the_record_of_an_erasure_stays, a_record_is_of_all_memories_that_are_left;

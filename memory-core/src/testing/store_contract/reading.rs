@@ -202,6 +202,32 @@ pub async fn owners_are_listed_in_pages(store: &dyn Store) {
     assert_eq!(summary, expected);
 }
 
+/// Owners of all tenants are listed with their tenants, and none that was erased.
+pub async fn owners_of_all_tenants_are_listed_in_pages(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let mut expected = Vec::new();
+    for tenant in [TenantId::DEFAULT, TenantId(fixtures.id()), TenantId(fixtures.id())] {
+        for id in ["ann", "bob"] {
+            let set = ChangeSet { tenant, ..fixtures.adding(&owner(id), vec![fixtures.fact("f")]) };
+            let partition = commit(store, &set).await.partition;
+            expected.push((tenant, partition, owner(id)));
+        }
+    }
+    let mut gone = fixtures.adding(&owner("gone"), vec![fixtures.fact("f")]);
+    gone.tenant = expected[2].0;
+    let ids = commit(store, &gone).await.created.memories;
+    commit(store, &ChangeSet { tenant: gone.tenant, ..fixtures.erasing(&owner("gone"), ids) }).await;
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.owners_of_all_tenants(after, 4).await.unwrap();
+        let Some((_, last)) = page.last() else { break };
+        assert!(page.len() <= 4);
+        after = Some(last.partition);
+        seen.extend(page.into_iter().map(|(tenant, one)| (tenant, one.partition, one.owner)));
+    }
+    assert_eq!(seen, expected);
+}
+
 /// Sessions are listed from an ordinal and turns from an ordinal, up to the limit.
 pub async fn sessions_and_turns_are_listed_in_pages(store: &dyn Store) {
     let fixtures = Fixtures::for_store(store).await.unwrap();

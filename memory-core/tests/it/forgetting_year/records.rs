@@ -64,6 +64,7 @@ pub(super) fn counts(model: &Model, wanted: &BTreeMap<MemoryId, Option<Forgotten
         live: wanted.values().filter(|after| after.is_none()).count() as u64,
         faded: changed(Change::Forget, Some(Reason::Faded), None),
         evicted: changed(Change::Forget, Some(Reason::Evicted), None),
+        drawn: 0,
         by_kind: by_kind.into_iter().filter(|(_, count)| *count > 0).collect(),
         remembered: changed(Change::Remember, None, None),
         renewed: changed(Change::Renew, None, None),

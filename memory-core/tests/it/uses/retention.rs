@@ -157,8 +157,11 @@ async fn fading_memories_are_those_of_a_naive_look_at_all() {
             for limit in [1, 5, 1_000] {
                 let request = ReadFading { scope: scope("ann"), within_days, limit, now: None };
                 let found = bench.test.engine.fading(&CALLER, request).await.unwrap();
-                let listed: Vec<_> =
-                    found.memories.iter().map(|one| ((one.fades_at, one.memory), one.retention)).collect();
+                let listed: Vec<_> = found
+                    .memories
+                    .iter()
+                    .map(|one| ((one.fades_at.unwrap(), one.memory), one.retention))
+                    .collect();
                 let first: Vec<_> = expected.clone().into_iter().take(limit as usize).collect();
                 assert_eq!(listed, first, "seed {seed}, {curve:?}, {within_days} days, {limit}");
                 assert_eq!((found.total, found.until), (expected.len() as u64, until));

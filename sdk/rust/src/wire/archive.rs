@@ -134,11 +134,11 @@ pub struct MemoryUse {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ForgottenRecord {
-    /// Moment at which its retention fell below the threshold, or of its eviction (RFC 3339).
+    /// Moment at which its retention fell below the threshold, of its eviction, or of the sweep that drew it (RFC 3339).
     pub since: String,
     /// Time at which it was found (RFC 3339).
     pub recorded_at: String,
-    /// Reason: `faded` or `evicted`.
+    /// Reason: `faded`, `evicted` or `drawn`.
     pub reason: String,
     /// Effect: `demote`, `exclude`, `cold` or `delete`.
     pub effect: String,

@@ -18,7 +18,8 @@ pub struct ForgettingPolicy {
     pub weight: Option<f32>,
     /// Effect on memories whose retention is below their threshold: `none`, `demote`, `exclude`, `cold` or `delete`.
     pub effect: String,
-    /// Rule by which memories fade: `fixed_threshold`, or `quota_alone` if only the quota forgets.
+    /// Rule by which memories fade: `fixed_threshold`, `conditional_draw` if each sweep draws, or `quota_alone` if only the quota
+    /// forgets.
     pub rule: String,
     /// Days for which a forgotten memory is kept before it is erased, with the effect `delete`; at most 36,500.
     pub grace_days: u32,
@@ -132,7 +133,8 @@ pub struct PreviewSweep {
     /// Policy of the sweep, which need not be stored. Default: the one in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<ForgettingPolicy>,
-    /// Moment as of which memories are judged. Default: the present.
+    /// Moment as of which memories are judged. Default: the present; under the rule `conditional_draw` the preview is then of
+    /// one possible draw, and with a moment that of the sweep as of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<String>,
     /// Maximum number of memories on the page, 1 to 1,000. Default: 100.
@@ -159,6 +161,9 @@ pub struct PreviewedSweep {
     pub faded: u64,
     /// Memories that would be forgotten because the owner has more than its quota.
     pub evicted: u64,
+    /// Memories that would be forgotten by a draw, under the rule `conditional_draw`.
+    #[serde(default)]
+    pub drawn: u64,
     /// Memories that would be forgotten, by kind.
     pub by_kind: std::collections::BTreeMap<String, u64>,
     /// Memories that would be forgotten no longer.
@@ -186,7 +191,7 @@ pub struct SweptMemory {
     pub excerpt: String,
     /// Change: `forget`, `remember`, `renew` or `erase`.
     pub change: String,
-    /// Reason of its forgetting, after the sweep or before it: `faded` or `evicted`.
+    /// Reason of its forgetting, after the sweep or before it: `faded`, `evicted` or `drawn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Moment since when it is forgotten.
@@ -196,7 +201,7 @@ pub struct SweptMemory {
     pub retention: f64,
     /// Strength as the curve defines it, in days for most curves.
     pub strength: f64,
-    /// Threshold below which it is forgotten, 0 to 1.
+    /// Threshold below which it is forgotten, 0 to 1; under the rule `conditional_draw` that of this sweep.
     pub threshold: f64,
 }
 
@@ -217,7 +222,7 @@ pub struct RestoreForgotten {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<String>,
     /// True to record a use of each memory, confirmed, from which its curve begins anew; without it a memory that has faded is
-    /// forgotten again at once, and one that was evicted is as before. Default: true.
+    /// forgotten again at once, and one that was evicted or drawn is as before. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reinforce: Option<bool>,
 }
@@ -263,11 +268,11 @@ pub struct ForgottenMemory {
     pub kind: Option<String>,
     /// Beginning of its text, at most 200 characters.
     pub excerpt: String,
-    /// Reason: `faded` or `evicted`.
+    /// Reason: `faded`, `evicted` or `drawn`.
     pub reason: String,
     /// Effect: `demote`, `exclude`, `cold` or `delete`.
     pub effect: String,
-    /// Moment at which its retention fell below the threshold, or of its eviction.
+    /// Moment at which its retention fell below the threshold, of its eviction, or of the sweep that drew it.
     pub since: String,
     /// Moment of the sweep that found it.
     pub recorded_at: String,

@@ -258,9 +258,9 @@ pub struct Recalled {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ForgottenState {
-    /// Moment at which its retention fell below its threshold, or of its eviction (RFC 3339).
+    /// Moment at which its retention fell below its threshold, of its eviction, or of the sweep that drew it (RFC 3339).
     pub since: String,
-    /// Reason: `faded`, or `evicted` beyond the quota of its owner.
+    /// Reason: `faded`, `evicted` beyond the quota of its owner, or `drawn` by a sweep.
     pub reason: String,
     /// Effect of the policy: `demote`, `exclude`, `cold` or `delete`.
     pub effect: String,
@@ -305,7 +305,8 @@ pub struct RetentionDetail {
     pub elapsed_days: f64,
     /// Forgetting curve, such as `memorybank.paper`.
     pub curve: String,
-    /// Threshold u of the memory, 0 to 1: it is forgotten while R is below u, if the policy has an effect.
+    /// Threshold u of the memory, 0 to 1: it is forgotten while R is below u, if the policy has an effect and the
+    /// rule `fixed_threshold`.
     pub threshold: f64,
 }
 

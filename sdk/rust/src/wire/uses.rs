@@ -161,7 +161,8 @@ pub struct FadingMemories {
     pub until: String,
     /// Number of all memories that fade in the window and are worth refreshing.
     pub total: u64,
-    /// The first of them, soonest first.
+    /// The first of them, soonest first; under the rule `conditional_draw`, those whose retention is below .5 at the end of the
+    /// window, lowest first.
     pub memories: Vec<FadingMemory>,
 }
 
@@ -173,8 +174,10 @@ pub struct FadingMemory {
     pub memory_id: Uuid,
     /// Kind of the memory.
     pub kind: Kind,
-    /// Moment from which its retention is below its threshold, if it is not used any more (RFC 3339).
-    pub fades_at: String,
+    /// Moment from which its retention is below its threshold, if it is not used any more (RFC 3339); absent under the rule
+    /// `conditional_draw`, where a sweep draws what it forgets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fades_at: Option<String>,
     /// Retention R at the reference time, 0 to 1.
     pub retention: f64,
     /// Strength S at the reference time, as the curve defines it.

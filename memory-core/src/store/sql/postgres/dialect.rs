@@ -94,6 +94,13 @@ pub(super) const HOLD_ATTEMPT: &str = "
     WHERE id = $1 AND state = 'running' AND attempts = $2 AND tenant_id = COALESCE($3, tenant_id)
     FOR UPDATE";
 
+/// Reads whether an owner has a partition, and keeps it from being taken away until the end of the transaction. An erasure that
+/// has begun is waited for.
+pub(super) const HOLD_OWNER: &str = "
+    SELECT CAST(1 AS BIGINT) FROM partitions
+    WHERE tenant_id = $1 AND owner_kind = $2 AND owner_id = $3
+    FOR KEY SHARE";
+
 /// Releases no job: several processes work at the same time, and a lease ends only when it expires. A SQLite directory
 /// has one process, so the process that ran a job before is dead.
 pub(super) const RELEASE_LEFT_JOBS: &str = "

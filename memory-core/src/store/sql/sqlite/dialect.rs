@@ -106,6 +106,10 @@ pub(super) const HOLD_ATTEMPT: &str = "
     SELECT 1 FROM durable_jobs
     WHERE id = $1 AND state = 'running' AND attempts = $2 AND tenant_id = COALESCE($3, tenant_id)";
 
+/// Reads whether an owner has a partition. There is one writer, so that nobody takes it away meanwhile.
+pub(super) const HOLD_OWNER: &str = "
+    SELECT 1 FROM partitions WHERE tenant_id = $1 AND owner_kind = $2 AND owner_id = $3";
+
 /// Releases the jobs that are marked as running. One process at a time has the directory, so the process that ran them
 /// is dead. PostgreSQL serves many processes, and its counterpart changes nothing.
 pub(super) const RELEASE_LEFT_JOBS: &str = "
