@@ -52,7 +52,7 @@ pub(crate) struct ForgottenQuery {
             "curve": "memorybank.paper", "weight": null, "effect": "none", "rule": "fixed_threshold",
             "grace_days": 30, "quota_memories": null, "eviction": "curve", "counts_from": "in_context",
             "refractory_seconds": 3600, "importance_gain": 1.0, "surprise_gain": 1.0,
-            "surprise_midpoint": 0.75, "initial_strengths": {
+            "surprise_midpoint": 0.85, "initial_strengths": {
                 "turn": 1.0, "fact": 1.0, "thought": 1.0, "note": 1.0, "digest": 4.0, "document": 4.0
             }
         },
@@ -85,7 +85,7 @@ pub(crate) async fn show_forgetting_policy(
             "curve": "memorybank.paper", "weight": null, "effect": "exclude", "rule": "fixed_threshold",
             "grace_days": 30, "quota_memories": 10000, "eviction": "curve", "counts_from": "in_context",
             "refractory_seconds": 3600, "importance_gain": 1.0, "surprise_gain": 1.0,
-            "surprise_midpoint": 0.75, "initial_strengths": {
+            "surprise_midpoint": 0.85, "initial_strengths": {
                 "turn": 1.0, "fact": 1.0, "thought": 1.0, "note": 1.0, "digest": 4.0, "document": 4.0
             }
         },
@@ -152,7 +152,7 @@ pub(crate) async fn sweep_memories(
             "curve": "memorybank.paper", "weight": null, "effect": "exclude", "rule": "fixed_threshold",
             "grace_days": 30, "quota_memories": null, "eviction": "curve", "counts_from": "in_context",
             "refractory_seconds": 3600, "importance_gain": 1.0, "surprise_gain": 1.0,
-            "surprise_midpoint": 0.75, "initial_strengths": {
+            "surprise_midpoint": 0.85, "initial_strengths": {
                 "turn": 1.0, "fact": 1.0, "thought": 1.0, "note": 1.0, "digest": 4.0, "document": 4.0
             }
         },

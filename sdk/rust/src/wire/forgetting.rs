@@ -57,7 +57,7 @@ impl Default for ForgettingPolicy {
             initial_strengths: InitialStrengths::default(),
             importance_gain: 1.0,
             surprise_gain: 1.0,
-            surprise_midpoint: 0.75,
+            surprise_midpoint: 0.85,
         }
     }
 }
