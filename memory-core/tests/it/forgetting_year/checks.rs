@@ -1,7 +1,5 @@
 //! Comparison of an engine in the middle of its year with the model: previews, sweeps, rows, and what recalls return.
 
-use std::time::Duration;
-
 use memory_core::domain::id::TenantId;
 use memory_core::domain::time::Timestamp;
 use memory_core::forgetting::request::{PreviewSweep, PreviewedSweep};
@@ -25,26 +23,27 @@ impl Year {
     pub(super) fn sweep(&mut self, with_kill: bool) {
         self.pass_minutes(1);
         let now = self.life.now();
-        let wanted = self.model.sweep(now);
+        let swept = self.model.sweep(now);
         let preview = self.preview();
-        assert_preview(&preview, &self.model, &wanted, &self.what);
+        assert_preview(&preview, &self.model, &swept, &self.what);
         for entry in &preview.entries {
             *self.events.changes.entry(entry.change).or_default() += 1;
         }
         self.events.evicted += preview.counts.evicted;
         let job = self.life.request_sweep();
-        if with_kill {
-            let wait = Duration::from_micros(u64::try_from(self.rng.below(20_000)).unwrap());
-            self.life.run(async |_| tokio::time::sleep(wait).await);
-            self.life.kill();
-            self.events.kills += 1;
+        let kills_erasure = !swept.erased.is_empty() && self.rng.chance(50);
+        if with_kill || kills_erasure {
+            self.kill_in_sweep(job, &swept);
         }
         let attempts = self.life.await_sweep(job);
         self.events.interrupted += usize::from(attempts > 1);
-        for (id, record) in wanted {
+        self.count_grace(&swept);
+        for (id, record) in swept.records {
             self.model.items.get_mut(&id).unwrap().record = record;
         }
+        self.erased(&swept.erased);
         assert_rows(&self.life.rows(), &self.model, &self.what);
+        self.assert_that_erased_are_nowhere();
     }
 
     /// Preview, with the entries of all pages.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod checks;
+mod erasures;
 mod interrupted;
 mod model;
 mod records;

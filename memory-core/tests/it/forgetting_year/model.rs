@@ -11,12 +11,15 @@ use memory_core::domain::uses::{MAX_USES, Use, UseKind};
 use memory_core::retention::{CurveId, Eviction, InitialStrengths, Policy};
 
 const DAY_US: f64 = 86_400_000_000.0;
+const WHOLE_DAY_US: i64 = 86_400_000_000;
 
 /// Policy, as far as the year varies it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Rules {
     pub(super) is_wixted: bool,
     pub(super) effect: Option<Effect>,
+    /// Days for which a forgotten memory is kept with the effect `delete`.
+    pub(super) grace_days: u32,
     pub(super) quota: Option<u64>,
     pub(super) order: Eviction,
     pub(super) counts_from: UseKind,
@@ -31,6 +34,7 @@ impl Rules {
         Policy {
             curve: if self.is_wixted { CurveId::Wixted } else { CurveId::MemoryBankIntended },
             effect: self.effect,
+            grace_days: self.grace_days,
             quota_memories: self.quota,
             eviction: self.order,
             counts_from: self.counts_from,
@@ -78,6 +82,9 @@ pub(super) struct Item {
     pub(super) uses: Vec<Use>,
     pub(super) pinned: bool,
     pub(super) record: Option<Forgotten>,
+    pub(super) text: String,
+    /// Memories of which it was made.
+    pub(super) sources: Vec<MemoryId>,
 }
 
 impl Item {
@@ -97,6 +104,27 @@ impl Item {
     }
 }
 
+/// New memory.
+#[derive(Clone, Debug)]
+pub(super) struct Learned {
+    pub(super) kind: Kind,
+    pub(super) importance: f64,
+    pub(super) at: Timestamp,
+    pub(super) text: String,
+    pub(super) sources: Vec<MemoryId>,
+}
+
+/// Result of a sweep.
+#[derive(Clone, Debug)]
+pub(super) struct Swept {
+    /// Record of each memory, those that are erased included.
+    pub(super) records: BTreeMap<MemoryId, Option<Forgotten>>,
+    /// Memories whose grace period is over.
+    pub(super) due: BTreeSet<MemoryId>,
+    /// Memories that are erased.
+    pub(super) erased: BTreeSet<MemoryId>,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Model {
     pub(super) rules: Rules,
@@ -104,9 +132,10 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn learn(&mut self, id: MemoryId, kind: Kind, importance: f64, learned_at: Timestamp) {
+    pub(super) fn learn(&mut self, id: MemoryId, new: &Learned) {
+        let Learned { kind, importance, at: learned_at, text, sources } = new.clone();
         let (earlier, uses, pinned, record) = (0, Vec::new(), false, None);
-        let item = Item { kind, importance, learned_at, earlier, uses, pinned, record };
+        let item = Item { kind, importance, learned_at, earlier, uses, pinned, record, text, sources };
         assert!(self.items.insert(id, item).is_none(), "an id is used once");
     }
 
@@ -202,8 +231,36 @@ impl Model {
         self.items.keys().copied().filter(|id| self.forgotten(*id, now).is_none()).collect()
     }
 
-    /// Record of each memory after a sweep.
-    pub(super) fn sweep(&self, now: Timestamp) -> BTreeMap<MemoryId, Option<Forgotten>> {
+    /// A memory with all that was made of it.
+    pub(super) fn closure(&self, id: MemoryId) -> BTreeSet<MemoryId> {
+        let mut all = BTreeSet::from([id]);
+        loop {
+            let is_made_of_these = |item: &Item| item.sources.iter().any(|source| all.contains(source));
+            let made: Vec<MemoryId> =
+                self.items.iter().filter(|(_, item)| is_made_of_these(item)).map(|(id, _)| *id).collect();
+            let before = all.len();
+            all.extend(made);
+            if all.len() == before {
+                return all;
+            }
+        }
+    }
+
+    /// Sweep: what it records, and what it erases, which is all whose grace period is over, with what was made of it.
+    pub(super) fn sweep(&self, now: Timestamp) -> Swept {
+        let records = self.records(now);
+        let grace_us = i64::from(self.rules.grace_days) * WHOLE_DAY_US;
+        let is_over = |record: &Forgotten| {
+            let kept_until = record.recorded_at.max(record.since).plus_micros(grace_us);
+            record.effect == Effect::Delete && kept_until <= now
+        };
+        let due: BTreeSet<MemoryId> =
+            records.iter().filter(|(_, to)| to.as_ref().is_some_and(is_over)).map(|(id, _)| *id).collect();
+        let erased = due.iter().copied().filter(|id| self.closure(*id).is_subset(&due)).collect();
+        Swept { records, due, erased }
+    }
+
+    fn records(&self, now: Timestamp) -> BTreeMap<MemoryId, Option<Forgotten>> {
         let mut wanted: BTreeMap<MemoryId, Option<Forgotten>> =
             self.items.iter().map(|(id, item)| (*id, self.without_quota(*id, item, now))).collect();
         let Some(quota) = self.rules.quota else { return wanted };

@@ -11,7 +11,7 @@ use memory_core::forgetting::plan::Change;
 use memory_core::forgetting::request::{PreviewedSweep, SweepCounts};
 use memory_core::store::RetentionRow;
 
-use super::model::{Model, threshold};
+use super::model::{Model, Swept, threshold};
 
 /// Rounding of a moment at which a curve is inverted in closed form.
 const MOMENT_US: i64 = 1_000;
@@ -48,7 +48,8 @@ fn change(before: Option<&Forgotten>, after: Option<&Forgotten>) -> Option<Chang
 }
 
 /// Numbers of a sweep.
-pub(super) fn counts(model: &Model, wanted: &BTreeMap<MemoryId, Option<Forgotten>>) -> SweepCounts {
+pub(super) fn counts(model: &Model, swept: &Swept) -> SweepCounts {
+    let wanted = &swept.records;
     let changed = |of: Change, reason: Option<Reason>, kind: Option<Kind>| {
         let counted = model.items.iter().filter(|(id, item)| {
             let after = wanted[*id].as_ref();
@@ -68,22 +69,21 @@ pub(super) fn counts(model: &Model, wanted: &BTreeMap<MemoryId, Option<Forgotten
         by_kind: by_kind.into_iter().filter(|(_, count)| *count > 0).collect(),
         remembered: changed(Change::Remember, None, None),
         renewed: changed(Change::Renew, None, None),
-        erased: 0,
+        erased: swept.erased.len() as u64,
     }
 }
 
 /// The preview, with the entries of all pages, is what the model is going to change.
-pub(super) fn assert_preview(
-    preview: &PreviewedSweep,
-    model: &Model,
-    wanted: &BTreeMap<MemoryId, Option<Forgotten>>,
-    what: &str,
-) {
-    assert_eq!(preview.counts, counts(model, wanted), "{what}");
+pub(super) fn assert_preview(preview: &PreviewedSweep, model: &Model, swept: &Swept, what: &str) {
+    assert_eq!(preview.counts, counts(model, swept), "{what}");
+    let wanted = &swept.records;
+    let change_of = |id: &MemoryId, before: Option<&Forgotten>| {
+        if swept.erased.contains(id) { Some(Change::Erase) } else { change(before, wanted[id].as_ref()) }
+    };
     let expected: Vec<(MemoryId, Change)> = model
         .items
         .iter()
-        .filter_map(|(id, item)| Some((*id, change(item.record.as_ref(), wanted[id].as_ref())?)))
+        .filter_map(|(id, item)| Some((*id, change_of(id, item.record.as_ref())?)))
         .collect();
     let found: Vec<(MemoryId, Change)> =
         preview.entries.iter().map(|entry| (entry.memory, entry.change)).collect();

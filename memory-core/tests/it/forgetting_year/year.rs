@@ -1,6 +1,6 @@
 //! A year of use: sessions, recalls with feedback, pins, restores, erasures, sweeps, changes of policy, and kills.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use memory_core::domain::forgotten::Effect;
@@ -17,7 +17,7 @@ use memory_core::testing::rng::Rng;
 use memory_core::testing::seeds::{is_long_form, seeds};
 use memory_core::testing::{CALLER, fact, memories, question, turn, turns};
 
-use super::model::{Model, Rules};
+use super::model::{Learned, Model, Rules};
 use super::records::{assert_rows, has_uses_of};
 use super::{Life, MINUTE_US, ann};
 
@@ -40,7 +40,17 @@ pub(super) struct Events {
     pub(super) evicted: u64,
     pub(super) restored: usize,
     pub(super) erased: usize,
+    /// Memories erased by sweeps.
+    pub(super) swept_away: usize,
+    /// Memories whose grace period was over, and that were kept for what was made of them.
+    pub(super) waited: usize,
+    /// Memories restored or pinned within their grace period.
+    pub(super) rescued: usize,
+    /// Memories that got another effect, or were remembered, within their grace period.
+    pub(super) let_off: usize,
     pub(super) kills: usize,
+    /// Kills after some of the erasures of a sweep, and before others.
+    pub(super) half_erased: usize,
     /// Sweeps that were killed while they ran.
     pub(super) interrupted: usize,
     pub(super) uses_lost: usize,
@@ -54,8 +64,11 @@ pub(super) struct Year {
     pub(super) rng: Rng,
     pub(super) recalls: Vec<(RecallId, Evidence)>,
     pub(super) sessions: usize,
+    texts: usize,
     pub(super) orders: [Eviction; 2],
     pub(super) events: Events,
+    /// Texts of the erased memories.
+    pub(super) gone: BTreeMap<MemoryId, String>,
     pub(super) what: String,
 }
 
@@ -85,6 +98,7 @@ impl Year {
         let rules = Rules {
             is_wixted: false,
             effect: Some(Effect::Exclude),
+            grace_days: 30,
             quota: None,
             order: Eviction::Curve,
             counts_from: UseKind::InContext,
@@ -95,10 +109,12 @@ impl Year {
         };
         let model = Model { rules, items: BTreeMap::new() };
         let (life, recalls, what) = (Life::new(), Vec::new(), format!("seed {seed}"));
-        Self { life, model, rng, recalls, sessions: 0, orders, events: Events::default(), what }
+        let (events, gone) = (Events::default(), BTreeMap::new());
+        Self { life, model, rng, recalls, sessions: 0, texts: 0, orders, events, gone, what }
     }
 
-    /// Rules of a week: a quota for two parts of the year, another curve from its middle on, another effect at its end.
+    /// Rules of a week: a quota for two parts of the year, another curve from its middle on, another effect at its end, and
+    /// for two parts the effect `delete`, without a grace period and with one that is longer than a week.
     fn change_rules(&mut self, week: usize, weeks: usize) {
         let percent = week * 100 / weeks;
         let live = self.model.visible(self.life.now()).len() as u64;
@@ -111,7 +127,12 @@ impl Year {
             65..80 => (Some(quota), self.orders[1]),
             _ => (None, Eviction::Curve),
         };
-        rules.effect = Some(if percent < 80 { Effect::Exclude } else { Effect::Cold });
+        (rules.effect, rules.grace_days) = match percent {
+            20..26 => (Some(Effect::Delete), 0),
+            36..60 => (Some(Effect::Delete), 9),
+            80.. => (Some(Effect::Cold), 30),
+            _ => (Some(Effect::Exclude), 30),
+        };
         (rules.counts_from, rules.refractory_us) = match percent {
             ..30 => (UseKind::InContext, 60 * MINUTE_US),
             30..60 => (UseKind::Cited, 0),
@@ -164,7 +185,13 @@ impl Year {
         format!("the {} and the {}", self.rng.pick(&WORDS), self.rng.pick(&WORDS))
     }
 
-    fn some_memory(&mut self) -> MemoryId {
+    /// Text of a new memory, with a word that no other has.
+    fn new_text(&mut self) -> String {
+        self.texts += 1;
+        format!("{} in mark{}", self.text(), self.texts)
+    }
+
+    pub(super) fn some_memory(&mut self) -> MemoryId {
         let ids: Vec<MemoryId> = self.model.items.keys().copied().collect();
         *self.rng.pick(&ids)
     }
@@ -176,31 +203,50 @@ impl Year {
         let mut said = Vec::new();
         for at in 0..2 + self.rng.below(2) {
             let said_at = now.plus_micros(i64::try_from(at).unwrap() * 20_000_000 - MINUTE_US);
-            let mut one = turn(Role::User, &format!("{} in {number}", self.text()), said_at);
+            let mut one = turn(Role::User, &self.new_text(), said_at);
             one.importance = *self.rng.pick(&[None, Some(0.1), Some(0.5), Some(0.9)]);
             said.push(one);
         }
-        let learned: Vec<_> =
-            said.iter().map(|one| (Kind::Turn, one.importance, one.said_at.unwrap())).collect();
+        let learned = said.iter().map(|one| Learned {
+            kind: Kind::Turn,
+            importance: one.importance.unwrap_or(0.5),
+            at: one.said_at.unwrap(),
+            text: one.text.clone(),
+            sources: Vec::new(),
+        });
+        let learned: Vec<Learned> = learned.collect();
         let request = turns(&ann(), &format!("session {number}"), said).unwrap();
         let added = self.life.run(async |test| test.engine.remember_turns(&CALLER, request).await.unwrap());
         self.learned(&added.memories, &learned);
         if self.rng.chance(30) {
-            self.life.pass_us(1_000_000);
-            let mut one = fact(&format!("{} are facts of {number}", self.text()));
-            one.importance = *self.rng.pick(&[None, Some(0.0), Some(1.0)]);
-            let learned = [(Kind::Fact, one.importance, self.life.now())];
-            let request = memories(&ann(), vec![one]);
-            let added =
-                self.life.run(async |test| test.engine.remember_memories(&CALLER, request).await.unwrap());
-            self.learned(&added.memories, &learned);
+            self.learn_fact();
         }
     }
 
-    fn learned(&mut self, ids: &[MemoryId], learned: &[(Kind, Option<f64>, Timestamp)]) {
+    /// Learns a fact, which may be made of turns or of facts.
+    fn learn_fact(&mut self) {
+        self.life.pass_us(1_000_000);
+        let mut one = fact(&self.new_text());
+        one.importance = *self.rng.pick(&[None, Some(0.0), Some(1.0)]);
+        let sources: BTreeSet<MemoryId> = (0..self.rng.below(3)).map(|_| self.some_memory()).collect();
+        one.sources = sources.iter().map(|id| id.0).collect();
+        let learned = Learned {
+            kind: Kind::Fact,
+            importance: one.importance.unwrap_or(0.5),
+            at: self.life.now(),
+            text: one.text.clone(),
+            sources: sources.into_iter().collect(),
+        };
+        let request = memories(&ann(), vec![one]);
+        let added =
+            self.life.run(async |test| test.engine.remember_memories(&CALLER, request).await.unwrap());
+        self.learned(&added.memories, &[learned]);
+    }
+
+    fn learned(&mut self, ids: &[MemoryId], learned: &[Learned]) {
         assert_eq!(ids.len(), learned.len());
-        for (id, (kind, importance, at)) in ids.iter().zip(learned) {
-            self.model.learn(*id, *kind, importance.unwrap_or(0.5), *at);
+        for (id, one) in ids.iter().zip(learned) {
+            self.model.learn(*id, one);
         }
     }
 
@@ -266,6 +312,7 @@ impl Year {
         let releases = !pinned.is_empty() && self.rng.chance(50);
         let id = if releases { *self.rng.pick(&pinned) } else { self.some_memory() };
         self.life.run(async |test| test.engine.pin(&CALLER, id, !releases).await.unwrap());
+        self.events.rescued += usize::from(!releases && self.is_in_grace(id));
         self.model.pin(id, !releases);
     }
 
@@ -274,23 +321,13 @@ impl Year {
         self.life.pass_us(MINUTE_US);
         let recorded = self.model.items.iter().filter(|(_, item)| item.record.is_some());
         let ids = memories.clone().unwrap_or_else(|| recorded.map(|(id, _)| *id).collect());
+        let in_grace: BTreeSet<MemoryId> = ids.iter().copied().filter(|id| self.is_in_grace(*id)).collect();
+        self.events.rescued += in_grace.len();
         let expected = self.model.restore(&ids, self.life.now(), reinforce);
         let request = RestoreForgotten { scope: ann(), memories, now: None, reinforce };
         let done = self.life.run(async |test| test.engine.restore_forgotten(&CALLER, request).await.unwrap());
         assert_eq!(done.restored, expected, "{}", self.what);
         self.events.restored += expected.len();
-    }
-
-    fn erase(&mut self) {
-        let id = self.some_memory();
-        let erased = self.life.run(async |test| test.engine.erase(&CALLER, id, None).await.unwrap());
-        assert_eq!(erased, [id]);
-        self.model.items.remove(&id);
-        for (_, evidence) in &mut self.recalls {
-            evidence.remove(&id);
-        }
-        self.recalls.retain(|(_, evidence)| !evidence.is_empty());
-        self.events.erased += 1;
     }
 
     /// Kills the engine before the uses of its last recalls need be written, which are in change sets of a quarter of a
@@ -321,11 +358,13 @@ impl Year {
 
     fn assert_that_everything_happened(&self) {
         let events = &self.events;
-        for change in [Change::Forget, Change::Remember, Change::Renew] {
+        for change in [Change::Forget, Change::Remember, Change::Renew, Change::Erase] {
             assert!(events.changes.contains_key(&change), "{events:?}");
         }
         let counts = [events.restored, events.erased, events.kills, events.feedback];
         assert!(counts.iter().all(|count| *count > 0) && events.evicted > 0, "{events:?}");
+        let of_grace = [events.swept_away, events.waited, events.rescued, events.let_off];
+        assert!(of_grace.iter().all(|count| *count > 0), "{events:?}");
         let memories = self.model.items.len();
         let forgotten = memories - self.model.visible(self.life.now()).len();
         assert!((5..=95).contains(&(forgotten * 100 / memories)), "{forgotten} of {memories}");
