@@ -1,5 +1,6 @@
-//! Sweep of a large store while recalls go on: time, peak memory, latency of the recalls before and during it, and whether preview,
-//! sweep and restore agree. Over a store that `measure_loads fill DIR MEMORIES` has filled: `measure_sweeps DIR [HOURS [EFFECT]]`.
+//! Sweep of a large store while recalls go on: time, peak memory, latency of the recalls before and during it, and whether
+//! preview, sweep and restore agree. Over a store that `measure_loads fill DIR MEMORIES` has filled:
+//! `measure_sweeps DIR [HOURS [EFFECT]]`.
 //!
 //! The clock stands HOURS (8.57 for three memories in ten) after the last memory was learned. EFFECT is that of the policy.
 

@@ -116,7 +116,8 @@ impl JobHandler for SweepHandler {
 
 impl Engine {
     /// Requests a sweep of the memories of the owner of a scope, as of `now` or of the present. Returns the job; if one as of
-    /// the same time waits already, that one; for an owner without memories, one that is done and not stored. `waits`: returns once the job is over, or after a minute.
+    /// the same time waits already, that one; for an owner without memories, one that is done and not stored. `waits`: returns
+    /// once the job is over, or after a minute.
     ///
     /// # Errors
     /// [`Error`] when the scope is invalid, the caller lacks the right to write, or to delete where the policy erases, or the
@@ -167,8 +168,8 @@ impl Engine {
         Ok(job)
     }
 
-    /// Requests the sweeps of all owners of all tenants whose policy forgets, if the last ones were requested `every_hours` ago or more; returns
-    /// their number. Owners whose policy forgets no longer are swept while they have forgotten memories.
+    /// Requests the sweeps of all owners of all tenants whose policy forgets, if the last ones were requested `every_hours` ago
+    /// or more; returns their number. Owners whose policy forgets no longer are swept while they have forgotten memories.
     ///
     /// # Errors
     /// [`Error::Store`] if the store is unavailable.
