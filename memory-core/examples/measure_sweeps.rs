@@ -20,13 +20,14 @@ use memory_core::domain::time::Timestamp;
 use memory_core::engine::{Engine, Parts};
 use memory_core::forgetting::request::{PreviewSweep, RestoreForgotten, SweepCounts};
 use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions, SegmentOptions};
+use memory_core::jobs::settings::JobSettings;
 use memory_core::limits::Limits;
 use memory_core::model::hashing::HashingEmbedder;
 use memory_core::recall::request::Recall;
 use memory_core::recall::settings::RecallSettings;
 use memory_core::retention::Policy;
 use memory_core::store::sql::{SqlStore, StoreOptions};
-use memory_core::testing::{CALLER, question, user};
+use memory_core::testing::{CALLER, HashingEmbedders, question, user};
 use memory_core::think::settings::ThinkingSettings;
 
 /// Components of a vector, as those of bge-small-en-v1.5, and of the store that `measure_loads` fills.
@@ -36,6 +37,8 @@ const HOURS: f64 = 8.57;
 const MICROS_PER_HOUR: f64 = 3.6e9;
 /// Time for which recalls are measured alone.
 const ALONE: Duration = Duration::from_secs(20);
+/// Time within which the sweep is over.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// Pause of the client between two recalls.
 const THINK_TIME: Duration = Duration::from_millis(50);
 
@@ -95,7 +98,9 @@ async fn open(directory: &Path, clock: Ahead) -> Result<Arc<Engine>, Box<dyn Err
         recall: RecallSettings::default(),
         thinking: ThinkingSettings::default(),
     };
-    Ok(Engine::start(parts).await?)
+    let engine = Engine::start(parts).await?;
+    engine.start_jobs(Arc::new(HashingEmbedders), JobSettings::default()).await?;
+    Ok(engine)
 }
 
 async fn measure(engine: &Arc<Engine>, now: Timestamp, effect: Effect) -> Result<(), Box<dyn Error>> {
@@ -126,6 +131,7 @@ async fn measure(engine: &Arc<Engine>, now: Timestamp, effect: Effect) -> Result
             assert_eq!(state, JobState::Done, "the sweep failed");
             break began.elapsed();
         }
+        assert!(began.elapsed() < PATIENCE, "the sweep does not end");
     };
     println!("sweep: {took:.1?}, peak memory {} MiB", peak_mib());
     report("recalls during the sweep", &mut meanwhile);

@@ -76,7 +76,7 @@ macro_rules! index_contract {
             contradictions_are_found_from_both_ends 4
         }
         $crate::index_contract! { @tests $make $tier forgetting:
-            a_memory_is_hidden_from_the_very_microsecond_at_which_it_fades 4, a_record_alone_hides_nothing_but_an_eviction 1
+            a_memory_is_hidden_from_the_very_microsecond_at_which_it_fades 4, a_record_alone_hides_nothing_but_what_was_evicted_or_drawn 1
         }
         $crate::index_contract! { @tests $make $tier nearest:
             nearest_memories_are_visible_and_listed_once_in_order 8, nearest_of_what_is_out_of_bounds_is_refused 1

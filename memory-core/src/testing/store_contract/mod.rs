@@ -29,6 +29,8 @@ pub mod undoing;
 pub mod working;
 pub mod writing;
 
+use std::pin::Pin;
+
 use crate::domain::change::{ChangeSet, Committed, Outcome, Refusal};
 use crate::domain::id::{MemoryId, PartitionId, TenantId};
 use crate::domain::memory::Memory;
@@ -49,7 +51,7 @@ macro_rules! store_contract {
         async fn every_rule() {
             $($({
                 let (_keep, store) = $open().await;
-                Box::pin($crate::testing::store_contract::$module::$rule(&*store)).await;
+                $crate::testing::store_contract::boxed(|| $crate::testing::store_contract::$module::$rule(&*store)).await;
             })+)+
         }
     };
@@ -141,6 +143,14 @@ macro_rules! store_contract {
             }
         )+)+
     };
+}
+
+/// Makes a rule a future on the heap. In a function of its own, since the frame of a function that runs all rules would else have
+/// room for the futures of all of them, which is more than the stack of a test.
+pub fn boxed<'a, F: Future<Output = ()> + 'a>(
+    rule: impl FnOnce() -> F,
+) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
+    Box::pin(rule())
 }
 
 /// Commits one set that must be accepted.

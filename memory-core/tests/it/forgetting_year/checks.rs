@@ -30,7 +30,7 @@ impl Year {
             *self.events.changes.entry(entry.change).or_default() += 1;
         }
         self.events.evicted += preview.counts.evicted;
-        let job = self.life.request_sweep();
+        let job = self.life.request_sweep().id;
         let kills_erasure = !swept.erased.is_empty() && self.rng.chance(50);
         if with_kill || kills_erasure {
             self.kill_in_sweep(job, &swept);

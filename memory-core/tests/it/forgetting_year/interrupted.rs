@@ -23,7 +23,7 @@ fn an_evicted_memory_gets_another_effect_in_one_change() {
         ..Policy::default()
     };
     life.use_policy(&quota);
-    life.await_sweep(life.request_sweep());
+    life.sweep();
     let evicted = forgotten_since(&life.rows());
     assert!(evicted.len() == 6 && evicted.values().all(|(_, reason)| *reason == Reason::Evicted));
     let last_change = || {
@@ -35,7 +35,7 @@ fn an_evicted_memory_gets_another_effect_in_one_change() {
     life.pass_us(MINUTE_US);
     life.use_policy(&Policy { quota_memories: None, effect: Some(Effect::Cold), ..quota });
     let before = last_change();
-    life.await_sweep(life.request_sweep());
+    life.sweep();
     let rows = life.rows();
     assert_eq!(forgotten_since(&rows), evicted);
     let effects = rows.iter().filter_map(|row| row.forgotten.as_ref()).map(|record| record.effect);

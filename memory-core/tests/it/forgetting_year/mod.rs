@@ -17,7 +17,7 @@ use std::time::Duration;
 use memory_core::Engine;
 use memory_core::domain::clock::{Clock as _, FrozenClock};
 use memory_core::domain::id::{IdSource, JobId, TenantId};
-use memory_core::domain::job::JobState;
+use memory_core::domain::job::{Job, JobState};
 use memory_core::domain::scope::Scope;
 use memory_core::domain::time::Timestamp;
 use memory_core::engine::Parts;
@@ -105,8 +105,16 @@ impl Life {
     }
 
     /// Requests a sweep as of now, without waiting for it.
-    fn request_sweep(&self) -> JobId {
-        self.run(async |test| test.engine.request_sweep(&CALLER, &ann(), None, false).await.unwrap().id)
+    fn request_sweep(&self) -> Job {
+        self.run(async |test| test.engine.request_sweep(&CALLER, &ann(), None, false).await.unwrap())
+    }
+
+    /// Sweeps as of now. Before the first memory there is no job to wait for.
+    fn sweep(&self) {
+        let job = self.request_sweep();
+        if !job.state.is_over() {
+            self.await_sweep(job.id);
+        }
     }
 
     /// Waits until a sweep is done; returns the number of its attempts.

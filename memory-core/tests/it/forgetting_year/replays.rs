@@ -78,7 +78,7 @@ fn lived(seed: u64, days: usize, every_hours: usize) -> (BTreeMap<MemoryId, Sinc
         }
         life.pass_us(30 * MINUTE_US);
         if hour % every_hours == 0 || hour == hours {
-            life.await_sweep(life.request_sweep());
+            life.sweep();
         }
         life.pass_us(30 * MINUTE_US);
     }
@@ -148,7 +148,7 @@ fn a_recall_with_a_pinned_clock_replays_what_was_recalled_then() {
                 Recall { limit: 200, reinforce: Some(false), weights, curve, include_forgotten, ..asked };
             then.push((request.clone(), life.now(), recalled(&life, &request)));
             if day % 7 == 3 {
-                life.await_sweep(life.request_sweep());
+                life.sweep();
             }
         }
         life.kill();
