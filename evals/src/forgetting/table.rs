@@ -40,8 +40,8 @@ pub(crate) struct Row {
     pub(crate) recall_all: Share,
     /// Two-sided p-value of the difference to random eviction at the same share; `None` for random and for the whole store.
     pub(crate) p_to_random: Option<f64>,
-    /// Share of pairs whose order is told right; a pair that is not found counts half.
-    pub(crate) order: f64,
+    /// Share of pairs whose order is told right; a pair that is not found counts half. `None` without pairs.
+    pub(crate) order: Option<f64>,
 }
 
 /// Results of an arm at one share, of all scenarios.
@@ -79,7 +79,7 @@ impl Group {
                 keep: cell.keep,
                 recall_all: Share::of(cell.recalled.iter().copied()),
                 p_to_random: other.map(pairs),
-                order: crate::metrics::mean(&cell.ordered),
+                order: (!cell.ordered.is_empty()).then(|| crate::metrics::mean(&cell.ordered)),
             }
         });
         Self { name: name.to_owned(), scenarios: scenarios.len(), memories, rehearsals, rows: rows.collect() }
@@ -105,12 +105,12 @@ impl Group {
             for keep in &keeps {
                 let row = self.rows.iter().find(|row| row.arm == arm.name && row.keep == *keep);
                 let cell = row
-                    .map_or_else(|| " | |".to_owned(), |row| format!(" {} | {:.3} |", row.cell(), row.order));
+                    .map_or_else(|| " | |".to_owned(), |row| format!(" {} | {} |", row.cell(), row.order()));
                 text.push_str(&cell);
             }
         }
         if let Some(all) = all {
-            let _ = write!(text, "\n\nThe whole store: {}, order {:.3}.\n", all.cell(), all.order);
+            let _ = write!(text, "\n\nThe whole store: {}, order {}.\n", all.cell(), all.order());
         }
         text
     }
@@ -122,6 +122,10 @@ impl Row {
         let Share { share, low, high, .. } = self.recall_all;
         let star = if self.p_to_random.is_some_and(|p| p < 0.01) { "\\*" } else { "" };
         format!("{share:.3}{star} ({low:.2} to {high:.2})")
+    }
+
+    fn order(&self) -> String {
+        self.order.map_or_else(|| "no pairs".to_owned(), |share| format!("{share:.3}"))
     }
 }
 
@@ -141,12 +145,14 @@ mod tests {
         let group = Group::new("states", (400, 30), &[one.clone(), one]);
         assert_eq!((group.scenarios, group.rows.len()), (2, 3));
         let lru = group.rows.iter().find(|row| row.arm == "lru").unwrap();
-        assert_eq!((lru.recall_all.n, lru.recall_all.share, lru.order), (40, 0.9, 0.75));
+        assert_eq!((lru.recall_all.n, lru.recall_all.share, lru.order), (40, 0.9, Some(0.75)));
         assert!(lru.p_to_random.is_some_and(|p| p < 0.01));
         let random = group.rows.iter().find(|row| row.arm == "random").unwrap();
         assert_eq!(random.p_to_random, None);
         let text = group.markdown();
         assert!(text.contains("| `lru` | 0.900\\* (") && text.contains("The whole store: 1.000 ("), "{text}");
         assert!(text.contains("| kept | 10 % | order |"), "{text}");
+        let no_pairs = ArmResult { ordered: Vec::new(), ..result(ALL, 1.0, &half(20)) };
+        assert!(Group::new("one", (1, 0), &[vec![no_pairs]]).markdown().contains("order no pairs."));
     }
 }
