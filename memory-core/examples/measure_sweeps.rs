@@ -120,12 +120,13 @@ async fn measure(engine: &Arc<Engine>, now: Timestamp, effect: Effect) -> Result
     println!("preview: {:.1?}, {} of {} fade", began.elapsed(), before.faded, before.memories);
 
     recall(engine, &ann).await?;
-    println!("peak memory before the sweep: {} MiB", peak_mib());
-    let began = Instant::now();
+    println!("before the sweep: {}", Resident::of_this_process());
+    let (began, mut most) = (Instant::now(), Resident::default());
     let job = engine.request_sweep(&CALLER, &ann, Some(now), false).await?;
     let mut meanwhile = Vec::new();
     let took = loop {
         meanwhile.push(recall(engine, &ann).await?);
+        most = most.max(Resident::of_this_process());
         let state = engine.job(&CALLER, job.id).await?.state;
         if state.is_over() {
             assert_eq!(state, JobState::Done, "the sweep failed");
@@ -133,7 +134,7 @@ async fn measure(engine: &Arc<Engine>, now: Timestamp, effect: Effect) -> Result
         }
         assert!(began.elapsed() < PATIENCE, "the sweep does not end");
     };
-    println!("sweep: {took:.1?}, peak memory {} MiB", peak_mib());
+    println!("sweep: {took:.1?}, meanwhile at most {most}");
     report("recalls during the sweep", &mut meanwhile);
     let after = preview(engine, &ann, now).await?;
     assert_eq!((after.faded, after.live), (0, before.live), "the sweep and its preview differ");
@@ -146,7 +147,7 @@ async fn measure(engine: &Arc<Engine>, now: Timestamp, effect: Effect) -> Result
         (before.faded, before),
         "the restore is not exact"
     );
-    println!("preview, sweep and restore agree; peak memory {} MiB", peak_mib());
+    println!("preview, sweep and restore agree; now {}", Resident::of_this_process());
     Ok(())
 }
 
@@ -186,9 +187,28 @@ fn report(what: &str, times: &mut [Duration]) {
     println!("{what}: {} recalls, p50 {:.1?}, p99 {:.1?}", times.len(), at(50), at(99));
 }
 
-/// Peak of the resident memory of this process; 0 where the system does not tell.
-fn peak_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1_024
+/// Resident memory of this process in MiB; 0 where the system does not tell.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Resident {
+    /// What the process has allocated.
+    anonymous: u64,
+    /// Pages of mapped files, which the system takes back when it needs memory.
+    of_files: u64,
+}
+
+impl Resident {
+    fn of_this_process() -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let of = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1_024
+        };
+        Self { anonymous: of("RssAnon:"), of_files: of("RssFile:") }
+    }
+}
+
+impl std::fmt::Display for Resident {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} MiB allocated and {} MiB of files", self.anonymous, self.of_files)
+    }
 }
