@@ -1,9 +1,14 @@
 //! JSON of curves, effects and kinds of uses by their names, for serde's `with`.
 
+use super::CurveId;
+use crate::domain::uses::UseKind;
+
 macro_rules! by_name {
-    ($module:ident, $type:ty) => {
+    ($module:ident, $type:ident) => {
         pub(super) mod $module {
             use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+            use super::$type;
 
             pub(in crate::retention) fn serialize<S: Serializer>(
                 value: &$type,
@@ -16,14 +21,17 @@ macro_rules! by_name {
                 from: D,
             ) -> Result<$type, D::Error> {
                 let name = String::deserialize(from)?;
-                <$type>::parse(&name).ok_or_else(|| D::Error::custom(format!("{name:?} is unknown")))
+                let known = || $type::ALL.map($type::as_str).join(", ");
+                $type::parse(&name).ok_or_else(|| {
+                    D::Error::custom(format!("{name:?} is unknown; it must be one of {}", known()))
+                })
             }
         }
     };
 }
 
-by_name!(curve, crate::retention::CurveId);
-by_name!(use_kind, crate::domain::uses::UseKind);
+by_name!(curve, CurveId);
+by_name!(use_kind, UseKind);
 
 /// An effect, or `none`.
 pub(super) mod effect {
@@ -49,7 +57,9 @@ pub(super) mod effect {
         if name == NONE {
             return Ok(None);
         }
-        let known = Effect::parse(&name).ok_or_else(|| D::Error::custom(format!("{name:?} is unknown")))?;
-        Ok(Some(known))
+        let known = || Effect::ALL.map(Effect::as_str).join(", ");
+        Effect::parse(&name).map(Some).ok_or_else(|| {
+            D::Error::custom(format!("{name:?} is unknown; it must be one of {NONE}, {}", known()))
+        })
     }
 }

@@ -58,10 +58,6 @@ impl InitialStrengths {
             Kind::Document => self.document,
         }
     }
-
-    pub(super) fn all(&self) -> [(&'static str, f64); 6] {
-        Kind::ALL.map(|kind| (kind.as_str(), self.of(kind)))
-    }
 }
 
 /// Surprise of a memory, 0 to 1, by its cosine to the nearest memory: 0.5 at the midpoint, and where it is not known.

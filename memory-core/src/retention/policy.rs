@@ -55,6 +55,18 @@ impl Eviction {
     }
 }
 
+/// Path of the factor of a kind in a policy.
+const fn strength_field(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Turn => "initial_strengths.turn",
+        Kind::Fact => "initial_strengths.fact",
+        Kind::Thought => "initial_strengths.thought",
+        Kind::Note => "initial_strengths.note",
+        Kind::Digest => "initial_strengths.digest",
+        Kind::Document => "initial_strengths.document",
+    }
+}
+
 /// Forgetting policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -119,35 +131,34 @@ impl Policy {
         let is_factor = |factor: f64| factor >= least && factor <= most;
         let refractory_at_most = u64::from(DAYS_AT_MOST) * SECONDS_PER_DAY;
         if self.weight.is_some_and(|weight| !(0.0..=WEIGHT_AT_MOST).contains(&weight)) {
-            return Some(("weight", format!("is 0 to {WEIGHT_AT_MOST}")));
+            return Some(("weight", format!("must be 0 to {WEIGHT_AT_MOST}")));
         }
         if self.grace_days > DAYS_AT_MOST {
-            return Some(("grace_days", format!("is at most {DAYS_AT_MOST}")));
+            return Some(("grace_days", format!("must be at most {DAYS_AT_MOST}")));
         }
         if self.quota_memories == Some(0) {
-            return Some(("quota_memories", "is at least 1".to_owned()));
+            return Some(("quota_memories", "must be at least 1".to_owned()));
         }
         if self.quota_memories.is_some() && self.effect.is_none() {
-            return Some(("effect", "is needed for the memories beyond quota_memories".to_owned()));
+            return Some(("quota_memories", "needs an effect other than none".to_owned()));
         }
         if self.counts_from == UseKind::Contradicted {
-            return Some(("counts_from", "is returned, in_context, cited or confirmed".to_owned()));
+            return Some(("counts_from", "must be one of returned, in_context, cited, confirmed".to_owned()));
         }
         if self.refractory_seconds > refractory_at_most {
-            return Some(("refractory_seconds", format!("is at most {refractory_at_most}")));
+            return Some(("refractory_seconds", format!("must be at most {refractory_at_most}")));
         }
-        if let Some((kind, _)) =
-            self.initial_strengths.all().into_iter().find(|(_, factor)| !is_factor(*factor))
-        {
-            return Some(("initial_strengths", format!("has a number from {least} to {most} for {kind}")));
+        let of_kind = |kind: &Kind| self.initial_strengths.of(*kind);
+        if let Some(kind) = Kind::ALL.into_iter().find(|kind| !is_factor(of_kind(kind))) {
+            return Some((strength_field(kind), format!("must be {least} to {most}")));
         }
         let gains = [("importance_gain", self.importance_gain), ("surprise_gain", self.surprise_gain)];
         if let Some((field, _)) = gains.into_iter().find(|(_, gain)| !is_factor(*gain)) {
-            return Some((field, format!("is {least} to {most}")));
+            return Some((field, format!("must be {least} to {most}")));
         }
         let (least, most) = MIDPOINT_BOUNDS;
         let is_midpoint = (least..=most).contains(&self.surprise_midpoint);
-        (!is_midpoint).then(|| ("surprise_midpoint", format!("is {least} to {most}")))
+        (!is_midpoint).then(|| ("surprise_midpoint", format!("must be {least} to {most}")))
     }
 
     /// True if the nearest cosine of a new memory has an effect under this policy. Otherwise it is not measured.
@@ -257,7 +268,7 @@ mod tests {
             ("weight", Policy { weight: Some(-0.1), ..default() }),
             ("grace_days", Policy { grace_days: u32::MAX, ..default() }),
             ("quota_memories", Policy { quota_memories: Some(0), ..excluding() }),
-            ("effect", Policy { quota_memories: Some(10), ..default() }),
+            ("quota_memories", Policy { quota_memories: Some(10), ..default() }),
             ("counts_from", Policy { counts_from: UseKind::Contradicted, ..default() }),
             ("refractory_seconds", Policy { refractory_seconds: u64::MAX, ..default() }),
             ("importance_gain", Policy { importance_gain: f64::INFINITY, ..default() }),
@@ -265,7 +276,7 @@ mod tests {
             ("surprise_midpoint", Policy { surprise_midpoint: 1.0, ..default() }),
             ("surprise_midpoint", Policy { surprise_midpoint: f64::NAN, ..default() }),
             (
-                "initial_strengths",
+                "initial_strengths.fact",
                 Policy {
                     initial_strengths: InitialStrengths { fact: 0.0, ..Default::default() },
                     ..default()
@@ -274,6 +285,11 @@ mod tests {
         ];
         for (field, policy) in cases {
             assert_eq!(policy.violation().map(|(field, _)| field), Some(field), "{policy:?}");
+        }
+        let weight = Policy { weight: Some(101.0), ..default() };
+        assert_eq!(weight.violation(), Some(("weight", "must be 0 to 100".to_owned())));
+        for kind in Kind::ALL {
+            assert_eq!(strength_field(kind).strip_prefix("initial_strengths."), Some(kind.as_str()));
         }
         assert_eq!((default().violation(), excluding().violation()), (None, None));
     }

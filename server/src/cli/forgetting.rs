@@ -2,14 +2,17 @@
 
 use std::fmt::Write as _;
 
+use engrain::Client;
 use engrain::wire::{
-    ForgettingPolicy, ForgottenMemory, PreviewSweep, PreviewedSweep, RestoreForgotten, RestoredForgotten,
-    SetForgettingPolicy, SweepMemories, SweptMemory,
+    ForgettingPolicy, ForgettingPolicyState, ForgottenMemory, InitialStrengths, PreviewSweep, PreviewedSweep,
+    RestoreForgotten, RestoredForgotten, Scope, SetForgettingPolicy, SweepMemories, SweptMemory,
 };
+use uuid::Uuid;
 
 use super::args::{ForgettingCommand, Global, PinArgs};
 use super::connect::{Connection, with_server};
 use super::failure::Failure;
+use super::json_argument::json_argument;
 use super::print;
 
 /// Runs a command on forgetting.
@@ -28,7 +31,10 @@ async fn run(global: &Global, command: ForgettingCommand, server: &Connection) -
             } else {
                 client.forgetting_policy(&scope).await?
             };
-            print::json(&state)
+            if global.json {
+                return print::json(&state);
+            }
+            print::text(&policy_lines(&state))
         }
         ForgettingCommand::Preview { scope, policy, at, limit, cursor } => {
             let policy = policy.as_deref().map(parsed).transpose()?;
@@ -62,25 +68,57 @@ async fn run(global: &Global, command: ForgettingCommand, server: &Connection) -
             Ok(())
         }
         ForgettingCommand::Restore { scope, memories, all } => {
-            let memory_ids = (!all).then_some(memories);
-            let request =
-                RestoreForgotten { scope: scope.scope(), memory_ids, all, ..RestoreForgotten::default() };
-            let mut restored = RestoredForgotten::default();
-            loop {
-                let some = client.restore_forgotten(&request).await?;
-                let is_over = !all || some.left == 0 || some.restored.is_empty();
-                restored.restored.extend(some.restored);
-                restored.left = some.left;
-                if is_over {
-                    break;
-                }
-            }
-            if global.json {
-                return print::json(&restored);
-            }
-            print::text(&format!("restored {}; {} left\n", restored.restored.len(), restored.left))
+            restore(global, client, scope.scope(), (!all).then_some(memories)).await
         }
     }
+}
+
+/// Restores memories by their ids, or all of the owner.
+async fn restore(
+    global: &Global,
+    client: &Client,
+    scope: Scope,
+    memory_ids: Option<Vec<Uuid>>,
+) -> Result<(), Failure> {
+    let all = memory_ids.is_none();
+    let request = RestoreForgotten { scope, memory_ids, all, ..RestoreForgotten::default() };
+    let mut restored = RestoredForgotten::default();
+    loop {
+        let some = client.restore_forgotten(&request).await?;
+        let is_over = !all || some.left == 0 || some.restored.is_empty();
+        restored.restored.extend(some.restored);
+        restored.left = some.left;
+        if is_over {
+            break;
+        }
+    }
+    if global.json {
+        print::json(&restored)?;
+    } else {
+        print::text(&format!("restored {}; {} left\n", restored.restored.len(), restored.left))?;
+    }
+    let asked = request.memory_ids.unwrap_or_default();
+    note_not_restored(client, &asked, &restored.restored).await
+}
+
+/// Notes the ids that were asked for and are not restored. It fails if none of the ids exists.
+async fn note_not_restored(client: &Client, asked: &[Uuid], restored: &[Uuid]) -> Result<(), Failure> {
+    let mut not_found = 0;
+    for id in asked.iter().filter(|id| !restored.contains(id)) {
+        // The response of the restoration does not tell an unknown memory from one that is not forgotten.
+        match client.memory(*id).await {
+            Ok(_) => print::note(&format!("{id}: not a forgotten memory of this owner")),
+            Err(error) if error.code() == Some("not_found") => {
+                not_found += 1;
+                print::note(&format!("{id}: not found"));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if not_found > 0 && not_found == asked.len() {
+        return Err(Failure::NotFound("none of the memories exists".to_owned()));
+    }
+    Ok(())
 }
 
 /// Pins or releases a memory.
@@ -97,7 +135,39 @@ pub(super) async fn pin(global: &Global, args: PinArgs) -> Result<(), Failure> {
 }
 
 fn parsed(policy: &str) -> Result<ForgettingPolicy, Failure> {
-    serde_json::from_str(policy).map_err(|error| Failure::Usage(format!("the policy: {error}")))
+    json_argument("the policy", policy)
+}
+
+/// A line for each field of a policy, after one that says whose it is.
+fn policy_lines(state: &ForgettingPolicyState) -> String {
+    let ForgettingPolicyState { policy, is_default } = state;
+    let InitialStrengths { turn, fact, thought, note, digest, document } = &policy.initial_strengths;
+    let fields = [
+        ("curve", policy.curve.clone()),
+        ("weight", policy.weight.map_or_else(|| "that of recall".to_owned(), |weight| weight.to_string())),
+        ("effect", policy.effect.clone()),
+        ("rule", policy.rule.clone()),
+        ("grace_days", policy.grace_days.to_string()),
+        (
+            "quota_memories",
+            policy.quota_memories.map_or_else(|| "no quota".to_owned(), |quota| quota.to_string()),
+        ),
+        ("eviction", policy.eviction.clone()),
+        ("counts_from", policy.counts_from.clone()),
+        ("refractory_seconds", policy.refractory_seconds.to_string()),
+        (
+            "initial_strengths",
+            format!(
+                "turn {turn}, fact {fact}, thought {thought}, note {note}, digest {digest}, document {document}"
+            ),
+        ),
+        ("importance_gain", policy.importance_gain.to_string()),
+        ("surprise_gain", policy.surprise_gain.to_string()),
+        ("surprise_midpoint", policy.surprise_midpoint.to_string()),
+    ];
+    let whose = if *is_default { "policy of the configuration" } else { "policy of the owner" };
+    let lines = fields.into_iter().map(|(name, value)| format!("{name:<20}{value}\n"));
+    print::printable(&format!("{whose}\n{}", lines.collect::<String>()))
 }
 
 fn note_more(cursor: Option<&str>) {
@@ -137,4 +207,21 @@ fn forgotten_line(one: &ForgottenMemory, is_utc: bool) -> String {
     let ForgottenMemory { id, kind, excerpt, reason, effect, since, .. } = one;
     let (kind, since) = (kind.as_deref().unwrap_or("?"), print::when(since, &print::zone(is_utc)));
     format!("{id} {kind} {reason} {effect} {since}  {}\n", print::printable(excerpt))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_printed_with_every_field_and_whose_it_is() {
+        let policy = ForgettingPolicy { quota_memories: Some(9), ..ForgettingPolicy::default() };
+        let fields = serde_json::to_value(&policy).expect("JSON");
+        let lines = policy_lines(&ForgettingPolicyState { policy, is_default: false });
+        for field in fields.as_object().expect("an object").keys() {
+            assert!(lines.contains(&format!("\n{field} ")), "{field}: {lines}");
+        }
+        assert!(lines.starts_with("policy of the owner\ncurve               memorybank.paper\n"), "{lines}");
+        assert!(lines.contains("\nquota_memories      9\n"), "{lines}");
+    }
 }

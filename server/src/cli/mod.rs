@@ -14,6 +14,7 @@ mod grants;
 mod import_archive;
 mod import_export;
 mod import_report;
+mod json_argument;
 #[cfg(feature = "local-models")]
 mod models;
 mod part_file;

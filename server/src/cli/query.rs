@@ -5,6 +5,7 @@ use engrain::wire::{Filter, ListMemories, ListOrder, RecallRequest};
 use super::args::{FilterArg, Global, ListArgs, RecallArgs, ShowArgs};
 use super::connect::with_server;
 use super::failure::Failure;
+use super::json_argument::json_argument;
 use super::print;
 use super::remember::text_or_input;
 
@@ -19,6 +20,10 @@ pub(super) async fn recall(global: &Global, args: RecallArgs) -> Result<(), Fail
         rerank: args.rerank.then_some(true),
         include_digests: args.digests.then_some(true),
         timezone: args.timezone,
+        now: args.now,
+        reinforce: args.no_reinforce.then_some(false),
+        forgetting_curve: args.forgetting_curve,
+        include_forgotten: args.include_forgotten,
         ..RecallRequest::default()
     };
     let zone = print::zone(global.utc);
@@ -102,11 +107,7 @@ pub(super) async fn show(global: &Global, args: ShowArgs) -> Result<(), Failure>
 
 /// Parses the filter, if one is given.
 pub(super) fn filter(argument: &FilterArg) -> Result<Option<Filter>, Failure> {
-    let read = |text: &String| {
-        serde_json::from_str(text)
-            .map_err(|error| Failure::Usage(format!("--filter cannot be read: {error}")))
-    };
-    argument.filter.as_ref().map(read).transpose()
+    argument.filter.as_deref().map(|text| json_argument("--filter", text)).transpose()
 }
 
 #[cfg(test)]
@@ -118,6 +119,9 @@ mod tests {
         let read = |text: &str| filter(&FilterArg { filter: Some(text.to_owned()) });
         assert!(matches!(read(r#"{"field": "tags", "contains": "x"}"#), Ok(Some(_))));
         assert_eq!(read(r#"{"field": "tags", "has": "x"}"#).map_err(|f| f.exit_status()).err(), Some(2));
+        for text in ["[]", r#"[null,null,null,"kind"]"#, r#"{"not": [null]}"#, "null", ""] {
+            assert_eq!(read(text).map_err(|f| f.exit_status()).err(), Some(2), "{text}");
+        }
         assert!(matches!(filter(&FilterArg::default()), Ok(None)));
     }
 }

@@ -267,6 +267,22 @@ mod tests {
             ("LIMITS__CONCURRENT_REQUESTS", "0", "limits.concurrent_requests is 0"),
             ("INDEX__MEMORY_BUDGET_BYTES", "1", "index.memory_budget_bytes is 1"),
             ("INDEX__GRAPH_BUDGET_BYTES", "1", "index.graph_budget_bytes is 1"),
+            (
+                "FORGETTING__POLICY__EFFECT",
+                "hide",
+                "\"hide\" is unknown; it must be one of none, demote, exclude, cold, delete",
+            ),
+            (
+                "FORGETTING__POLICY__CURVE",
+                "fsrs7",
+                "\"fsrs7\" is unknown; it must be one of none, memorybank",
+            ),
+            ("FORGETTING__POLICY__WEIGHT", "101", "forgetting.policy.weight must be 0 to 100"),
+            (
+                "FORGETTING__POLICY__INITIAL_STRENGTHS__TURN",
+                "0",
+                "forgetting.policy.initial_strengths.turn must be 0.01 to 10000",
+            ),
         ];
         for (name, value, sentence) in cases {
             let environment =

@@ -21,20 +21,20 @@ const NO_EFFECT: &str = "none";
 
 /// Policy of a request. Its numbers are for the engine to check.
 pub(crate) fn policy(policy: wire::ForgettingPolicy) -> Result<Policy, Error> {
-    let effect = match policy.effect.as_str() {
-        NO_EFFECT => None,
-        name => Some(named("effect", name, Effect::ALL, Effect::as_str)?),
-    };
+    let effects = Effect::ALL.map(Some);
+    let effects = [None].into_iter().chain(effects);
+    let effect = named("policy.effect", &policy.effect, effects, effect_name)?;
+    let evidence = UseKind::ALL.into_iter().filter(|kind| *kind != UseKind::Contradicted);
     let wire::InitialStrengths { turn, fact, thought, note, digest, document } = policy.initial_strengths;
     Ok(Policy {
-        curve: named("curve", &policy.curve, CurveId::ALL, CurveId::as_str)?,
+        curve: curve("policy.curve", &policy.curve)?,
         weight: policy.weight,
         effect,
-        rule: named("rule", &policy.rule, Rule::ALL, Rule::as_str)?,
+        rule: named("policy.rule", &policy.rule, Rule::ALL, Rule::as_str)?,
         grace_days: policy.grace_days,
         quota_memories: policy.quota_memories,
-        eviction: named("eviction", &policy.eviction, Eviction::ALL, Eviction::as_str)?,
-        counts_from: named("counts_from", &policy.counts_from, UseKind::ALL, UseKind::as_str)?,
+        eviction: named("policy.eviction", &policy.eviction, Eviction::ALL, Eviction::as_str)?,
+        counts_from: named("policy.counts_from", &policy.counts_from, evidence, UseKind::as_str)?,
         refractory_seconds: policy.refractory_seconds,
         initial_strengths: InitialStrengths { turn, fact, thought, note, digest, document },
         importance_gain: policy.importance_gain,
@@ -43,15 +43,29 @@ pub(crate) fn policy(policy: wire::ForgettingPolicy) -> Result<Policy, Error> {
     })
 }
 
-fn named<T: Copy, const N: usize>(
-    field: &str,
+/// Forgetting curve by its name. The refusal lists the names.
+pub(super) fn curve(path: &str, name: &str) -> Result<CurveId, Error> {
+    named(path, name, CurveId::ALL, CurveId::as_str)
+}
+
+fn effect_name(effect: Option<Effect>) -> &'static str {
+    effect.map_or(NO_EFFECT, Effect::as_str)
+}
+
+fn named<T: Copy>(
+    path: &str,
     name: &str,
-    all: [T; N],
+    all: impl IntoIterator<Item = T>,
     as_str: impl Fn(T) -> &'static str,
 ) -> Result<T, Error> {
-    let known = || all.map(&as_str).join(", ");
-    let found = all.into_iter().find(|one| as_str(*one) == name);
-    found.ok_or_else(|| Error::invalid(format!("policy.{field}"), format!("must be one of {}", known())))
+    let mut known = Vec::new();
+    for one in all {
+        if as_str(one) == name {
+            return Ok(one);
+        }
+        known.push(as_str(one));
+    }
+    Err(Error::invalid(path, format!("must be one of {}", known.join(", "))))
 }
 
 /// Policy on the wire.
@@ -60,7 +74,7 @@ pub(crate) fn wire_policy(policy: &Policy) -> wire::ForgettingPolicy {
     wire::ForgettingPolicy {
         curve: policy.curve.as_str().to_owned(),
         weight: policy.weight,
-        effect: policy.effect.map_or(NO_EFFECT, Effect::as_str).to_owned(),
+        effect: effect_name(policy.effect).to_owned(),
         rule: policy.rule.as_str().to_owned(),
         grace_days: policy.grace_days,
         quota_memories: policy.quota_memories,
@@ -187,5 +201,11 @@ mod tests {
         let unknown = wire::ForgettingPolicy { curve: "linear".to_owned(), ..Default::default() };
         let refused = policy(unknown).expect_err("refused").to_string();
         assert!(refused.starts_with("policy.curve: must be one of none, memorybank.paper"), "{refused}");
+        let unknown = wire::ForgettingPolicy { effect: "hide".to_owned(), ..Default::default() };
+        let refused = policy(unknown).expect_err("refused").to_string();
+        assert_eq!(refused, "policy.effect: must be one of none, demote, exclude, cold, delete");
+        let unknown = wire::ForgettingPolicy { counts_from: "contradicted".to_owned(), ..Default::default() };
+        let refused = policy(unknown).expect_err("refused").to_string();
+        assert_eq!(refused, "policy.counts_from: must be one of returned, in_context, cited, confirmed");
     }
 }

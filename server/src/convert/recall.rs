@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::fields::{self, scope};
 use super::filter::filter;
+use super::forgetting;
 use super::grants::granted_by;
 use super::responses::memory;
 use crate::config::RecallDefaults;
@@ -62,7 +63,7 @@ pub(crate) fn recall(
 }
 
 fn curve(name: &str) -> Result<CurveId, Error> {
-    CurveId::parse(name).ok_or_else(|| Error::invalid("forgetting_curve", "is no forgetting curve"))
+    forgetting::curve("forgetting_curve", name)
 }
 
 fn as_of(as_of: wire::AsOf, zone: &Zone) -> Result<AsOf, Error> {

@@ -7,15 +7,15 @@ use memory_core::domain::time::Timestamp;
 use memory_core::domain::uses::UseKind;
 use memory_core::domain::zone::Zone;
 use memory_core::error::Error;
-use memory_core::memories::fading::{Fading, FadingMemories, ReadFading};
+use memory_core::memories::fading::{FADING_DAYS_AT_MOST, Fading, FadingMemories, ReadFading};
 use memory_core::memories::retention::{MemoryRetention, POINTS, ReadRetention};
 use memory_core::recall::request::RecallFeedback;
 use memory_core::recall::response::LoggedRecall;
-use memory_core::retention::CurveId;
 use uuid::Uuid;
 
 use super::archived_retention;
 use super::fields::{self, ZoneOf};
+use super::forgetting;
 use super::responses::kind;
 
 /// Days ahead of `GET /v1/fading` by default.
@@ -59,14 +59,8 @@ pub(crate) fn logged_recall(logged: LoggedRecall) -> wire::LoggedRecall {
 
 /// Conversion of the query string of `GET /v1/memories/{id}/retention`.
 pub(crate) fn retention_request(query: &wire::RetentionQuery, zone: &Zone) -> Result<ReadRetention, Error> {
-    let curve = query.curve.as_deref().map(|name| {
-        CurveId::parse(name).ok_or_else(|| {
-            let names = CurveId::ALL.map(CurveId::as_str).join(", ");
-            Error::invalid("curve", format!("must be one of {names}"))
-        })
-    });
     Ok(ReadRetention {
-        curve: curve.transpose()?,
+        curve: query.curve.as_deref().map(|name| forgetting::curve("curve", name)).transpose()?,
         from: fields::optional_time(query.from.as_deref(), zone, "from")?,
         to: fields::optional_time(query.to.as_deref(), zone, "to")?,
         points: query.points.unwrap_or(POINTS),
@@ -107,9 +101,13 @@ pub(crate) fn fading_request(
     query: &wire::FadingQuery,
     zone: &Zone,
 ) -> Result<ReadFading, Error> {
+    let within_days = query.within_days.unwrap_or(FADING_DAYS);
+    if within_days == 0 {
+        return Err(Error::invalid("within_days", format!("must be 1 to {FADING_DAYS_AT_MOST}")));
+    }
     Ok(ReadFading {
         scope,
-        within_days: query.within_days.unwrap_or(FADING_DAYS),
+        within_days,
         limit: query.limit.unwrap_or(FADING_MEMORIES),
         now: fields::optional_time(query.now.as_deref(), zone, "now")?,
     })

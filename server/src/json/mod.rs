@@ -1,5 +1,6 @@
 //! Parsing of JSON bodies to requests: strict, bounded in memory, with the path of the first invalid field.
 
+mod messages;
 mod strict;
 
 use serde::de::DeserializeOwned;
@@ -49,7 +50,7 @@ fn too_many_values() -> String {
 /// Derives code and field from serde's message, whose wording is the same for every format.
 pub(crate) fn refused(path: &FieldPath, message: &str) -> Problem {
     // The position in the JSON text is dropped: the client program wrote fields, not lines.
-    let message = message.split(" at line ").next().unwrap_or(message);
+    let message = without_position(message);
     let named = |prefix: &str| message.strip_prefix(prefix)?.split('`').next();
     if let Some(name) = named("missing field `") {
         let detail = format!("`{name}` is missing");
@@ -63,7 +64,14 @@ pub(crate) fn refused(path: &FieldPath, message: &str) -> Problem {
     if let Some(name) = named("duplicate field `") {
         return Problem::at(Code::WrongType, dotted(path, Some(name)), message);
     }
-    Problem::at(Code::WrongType, dotted(path, None), message)
+    Problem::at(Code::WrongType, dotted(path, None), messages::plain(message))
+}
+
+/// A message without the ` at line 1 column 7` at its end. What it quotes may have these words too.
+fn without_position(message: &str) -> &str {
+    let is_position =
+        |tail: &str| tail.bytes().all(|byte| byte.is_ascii_digit() || b" column".contains(&byte));
+    message.rsplit_once(" at line ").filter(|(_, tail)| is_position(tail)).map_or(message, |(head, _)| head)
 }
 
 /// Path such as `turns[3].said_at`, extended by `last`.
@@ -129,6 +137,28 @@ mod tests {
         for (body, code, field) in cases {
             let found = problem_of::<wire::AddTurns>(&body);
             assert_eq!((found.0, found.1.as_str()), (code, field), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_field_of_the_wrong_type_is_told_what_it_must_be_without_the_names_of_rust_types() {
+        let detail = |body: &str| parse::<wire::PreviewSweep>(body.as_bytes()).expect_err(body).detail;
+        let policy = |inside: &str| detail(&format!(r#"{{"scope":{{}},"policy":{inside}}}"#));
+        assert_eq!(policy("[]"), "must be an object");
+        assert_eq!(policy(r#"{"initial_strengths":7}"#), "must be an object");
+        assert_eq!(policy(r#"{"weight":"much at line 3"}"#), "must be a number");
+        assert_eq!(policy(r#"{"grace_days":1.5}"#), "must be a whole number");
+        assert_eq!(policy(r#"{"grace_days":-1}"#), "must be a whole number from 0 to 4294967295");
+        assert_eq!(policy(r#"{"curve":null}"#), "must be a string");
+        assert_eq!(detail("7"), "must be an object");
+        let ids = parse::<wire::RestoreForgotten>(br#"{"scope":{},"memory_ids":["x"]}"#).expect_err("an id");
+        assert_eq!((ids.field.as_deref(), ids.detail.as_str()), (Some("memory_ids[0]"), "must be a UUID"));
+        let turn = |role: &str| {
+            let body = format!(r#"{{"scope":{{}},"turns":[{{"role":{role},"text":"a"}}]}}"#);
+            parse::<wire::AddTurns>(body.as_bytes()).expect_err(role).detail
+        };
+        for role in ["7", r#""robot""#, r#"{"user":null}"#] {
+            assert_eq!(turn(role), "must be one of user, assistant, system, tool", "{role}");
         }
     }
 

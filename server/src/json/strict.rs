@@ -147,10 +147,10 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,
-        _variants: &'static [&'static str],
+        names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_str(NameOfVariant(visitor))
+        self.inner.deserialize_str(NameOfVariant { visitor, names })
     }
 
     fn is_human_readable(&self) -> bool {
@@ -159,17 +159,20 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
 }
 
 /// Visitor of an enum that is given its name only.
-struct NameOfVariant<V>(V);
+struct NameOfVariant<V> {
+    visitor: V,
+    names: &'static [&'static str],
+}
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for NameOfVariant<V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.expecting(f)
+        write!(f, "one of `{}`", self.names.join("`, `"))
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<V::Value, E> {
-        self.0.visit_enum(StrDeserializer::new(name))
+        self.visitor.visit_enum(StrDeserializer::new(name))
     }
 }
 

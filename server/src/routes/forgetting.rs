@@ -70,8 +70,8 @@ pub(crate) async fn show_forgetting_policy(
 
 /// Set the forgetting policy of a scope
 ///
-/// Sets the forgetting policy of the owner of a scope; fields that are left out have their defaults. It is erased with the
-/// owner. What an earlier policy had forgotten is judged anew by the next sweep, which starts at once if the new policy
+/// Sets the forgetting policy of the owner of a scope; fields of it that are left out have their defaults, and `null` returns to
+/// the policy of the configuration. It is erased with the owner. What an earlier policy had forgotten is judged anew by the next sweep, which starts at once if the new policy
 /// forgets nothing.
 #[utoipa::path(
     put,

@@ -21,6 +21,8 @@ mod faults;
 #[cfg(feature = "testing")]
 mod forgetting;
 #[cfg(feature = "testing")]
+mod forgetting_commands;
+#[cfg(feature = "testing")]
 mod grants;
 #[cfg(feature = "testing")]
 mod graph;

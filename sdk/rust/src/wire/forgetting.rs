@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::memory::Scope;
-use super::null_as_default;
+use super::{null_as_default, null_or_value};
 
 /// Forgetting policy. Fields that are left out have their defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,7 +23,8 @@ pub struct ForgettingPolicy {
     pub rule: String,
     /// Days for which a forgotten memory is kept before it is erased, with the effect `delete`; at most 36,500.
     pub grace_days: u32,
-    /// Maximum number of memories that are not forgotten, at least 1; `null` for no quota. It needs an effect.
+    /// Maximum number of memories that are not forgotten, at least 1; `null` for no quota. It needs an effect other than
+    /// `none`.
     pub quota_memories: Option<u64>,
     /// Order of eviction beyond the quota: `curve`, `lru`, `fifo`, `random` or `importance`.
     pub eviction: String,
@@ -94,7 +95,9 @@ impl Default for InitialStrengths {
 pub struct SetForgettingPolicy {
     /// Scope, whose owner counts.
     pub scope: Scope,
-    /// Policy; `null` for that of the configuration.
+    /// Policy; `null` for that of the configuration. Required.
+    #[cfg_attr(feature = "schema", schema(required = true))]
+    #[serde(deserialize_with = "null_or_value")]
     pub policy: Option<ForgettingPolicy>,
 }
 

@@ -314,7 +314,7 @@ pub struct RetentionDetail {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Signal {
-    /// Name of the signal: `dense`, `lexical`, `window`, `neighbours`, `speaker`, `time`, `supersession`, `rerank`.
+    /// Name of the signal: `dense`, `lexical`, `window`, `neighbours`, `speaker`, `time`, `supersession`, `graph` or `rerank`.
     pub name: String,
     /// Score by this signal alone.
     pub score: f32,

@@ -1,6 +1,6 @@
 //! Arguments of `engrain forgetting` and `engrain pin`, as clap definitions. Their doc comments are the help texts.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use uuid::Uuid;
 
 use super::scope::ScopeArgs;
@@ -57,11 +57,12 @@ pub(in crate::cli) enum ForgettingCommand {
         cursor: Option<String>,
     },
     /// Bring forgotten memories back
+    #[command(group = ArgGroup::new("which").required(true).args(["memories", "all"]))]
     Restore {
         #[command(flatten)]
         scope: ScopeArgs,
         /// Ids of the memories
-        #[arg(value_name = "MEMORY", required_unless_present = "all", conflicts_with = "all")]
+        #[arg(value_name = "MEMORY")]
         memories: Vec<Uuid>,
         /// Bring all of the owner back
         #[arg(long)]

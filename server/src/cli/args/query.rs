@@ -29,6 +29,18 @@ pub(in crate::cli) struct RecallArgs {
     /// Recall digests too. Default: the server's setting
     #[arg(long)]
     pub(in crate::cli) digests: bool,
+    /// Recall forgotten memories too
+    #[arg(long)]
+    pub(in crate::cli) include_forgotten: bool,
+    /// Forgetting curve, such as memorybank.paper, wixted, actr, fsrs6, hlr or none. Default: that of the owner
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) forgetting_curve: Option<String>,
+    /// Do not record the recall as a use of its memories
+    #[arg(long)]
+    pub(in crate::cli) no_reinforce: bool,
+    /// Reference time (RFC 3339, or a date in the owner's time zone). Default: now
+    #[arg(long, value_name = "TIME")]
+    pub(in crate::cli) now: Option<String>,
     #[command(flatten)]
     pub(in crate::cli) filter: FilterArg,
 }

@@ -4,6 +4,7 @@
 mod bare_dates;
 mod digests;
 mod erasure;
+mod forgetting;
 mod grants;
 mod graph;
 mod jobs;

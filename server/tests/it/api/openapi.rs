@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 
 use super::support::TestServer;
+use memory_core::recall::signals::SignalName;
 use serde_json::Value;
 
 const COMMITTED: &str = include_str!("../../../openapi.json");
@@ -14,6 +15,16 @@ fn the_committed_document_is_up_to_date() {
         engrain_server::openapi::document_text() == COMMITTED,
         "the API has changed: run `make openapi` and look at the diff"
     );
+}
+
+#[test]
+fn every_signal_that_a_recall_explains_is_in_the_document() {
+    let document: Value = serde_json::from_str(&engrain_server::openapi::document_text()).expect("JSON");
+    let name = &document["components"]["schemas"]["Signal"]["properties"]["name"]["description"];
+    for signal in SignalName::ALL {
+        let quoted = format!("`{}`", signal.as_str());
+        assert!(name.as_str().is_some_and(|text| text.contains(&quoted)), "{quoted}: {name}");
+    }
 }
 
 fn operations(document: &Value) -> Vec<(String, &Value)> {
