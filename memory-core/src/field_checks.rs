@@ -3,10 +3,30 @@
 use crate::domain::id::MemoryId;
 use crate::domain::link::{Link, first_bad};
 use crate::domain::statement::Statement;
+use crate::domain::time::Timestamp;
 use crate::domain::visible::is_visible;
 use crate::error::Error;
 use crate::limits::Limits;
 use gpu_retrieval::VectorError;
+
+/// Microseconds by which a moment may lie after the clock where the future is refused: the clocks of callers differ.
+pub(crate) const CLOCK_SKEW_US: i64 = 60_000_000;
+
+/// Checks that `now` of a request is not in the future by the clock, [`CLOCK_SKEW_US`] apart.
+pub(crate) fn not_in_the_future(now: Timestamp, clock: Timestamp, rule: &str) -> Result<(), Error> {
+    if now > clock.plus_micros(CLOCK_SKEW_US) {
+        return Err(Error::invalid("now", format!("must not be in the future: {rule}")));
+    }
+    Ok(())
+}
+
+/// Moment of the uses that a request records: its own `now`, or that of the clock. One in the future is refused: until then, it
+/// would be the newest use, and real ones would count as earlier.
+pub(crate) fn moment_of_use(now: Option<Timestamp>, clock: Timestamp) -> Result<Timestamp, Error> {
+    let Some(now) = now else { return Ok(clock) };
+    not_in_the_future(now, clock, "a use is recorded when it has happened")?;
+    Ok(now)
+}
 
 /// Checks a text of a memory; returns its length in bytes.
 pub(crate) fn text(field: String, text: &str, limits: &Limits) -> Result<usize, Error> {

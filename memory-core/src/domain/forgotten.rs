@@ -80,7 +80,8 @@ pub const MAX_CURVE_NAME: usize = 64;
 pub struct Forgotten {
     /// Moment at which its retention fell below the threshold, of its eviction, or of the sweep that drew it.
     pub since: Timestamp,
-    /// Time at which the sweep found it.
+    /// Time at which the sweep that found it was requested, by the clock, whatever moment the sweep judged as of. The grace period
+    /// counts from it.
     pub recorded_at: Timestamp,
     /// Reason.
     pub reason: Reason,

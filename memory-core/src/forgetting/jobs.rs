@@ -1,7 +1,8 @@
 //! Jobs of sweeps, one at a time in a process, and the task that asks for them at intervals.
 //!
 //! The moment of a sweep is that of its request, also for later attempts, so that a repeated attempt goes on with the same
-//! decisions.
+//! decisions. A sweep as of the past judges so, and its records have the time of the request. None is as of the future: what it
+//! decides would hold before the time has come.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
@@ -20,6 +21,7 @@ use crate::domain::scope::{Caller, Owner, OwnerKind, Scope};
 use crate::domain::time::Timestamp;
 use crate::engine::{Engine, needs_delete, needs_write};
 use crate::error::Error;
+use crate::field_checks;
 use crate::jobs::registry::JobRegistry;
 use crate::jobs::{JobContext, JobFailure, JobHandler, JobOutcome};
 use crate::scope::owner;
@@ -120,8 +122,8 @@ impl Engine {
     /// once the job is over, or after a minute.
     ///
     /// # Errors
-    /// [`Error`] when the scope is invalid, the caller lacks the right to write, or to delete where the policy erases, or the
-    /// store fails.
+    /// [`Error::Invalid`] for a `now` in the future; [`Error`] when the scope is invalid, the caller lacks the right to write, or
+    /// to delete where the policy erases, or the store fails.
     pub async fn request_sweep(
         &self,
         caller: &Caller,
@@ -133,6 +135,9 @@ impl Engine {
         let owner = owner(scope)?;
         if self.policy_of(caller.tenant, &owner).effect == Some(Effect::Delete) {
             needs_delete(caller)?;
+        }
+        if let Some(now) = now {
+            field_checks::not_in_the_future(now, self.now(), "a preview looks ahead, a sweep does not")?;
         }
         let asked = self.enqueue_sweep(caller.tenant, owner, now).await?;
         if !waits {

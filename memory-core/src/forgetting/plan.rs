@@ -65,6 +65,9 @@ impl Change {
 pub(crate) struct Judge<'a> {
     pub(crate) policy: &'a Policy,
     pub(crate) now: Timestamp,
+    /// Time of the request of the sweep by the clock, the same for all its attempts. It differs from `now` in a sweep as of the
+    /// past.
+    pub(crate) requested_at: Timestamp,
     /// Moment of the last complete sweep under the rule of conditional draws; without meaning under the other rules.
     pub(crate) checked_at: Option<Timestamp>,
 }
@@ -86,7 +89,8 @@ impl Judge<'_> {
         }
         let faded_at = self.policy.faded_at(subject.memory, subject.kind, subject.strength);
         let since = faded_at.filter(|at| *at <= self.now)?;
-        let holds = |record: &&Forgotten| record.effect == effect && since <= record.recorded_at;
+        let holds =
+            |record: &&Forgotten| record.effect == effect && since <= record.recorded_at.max(record.since);
         let present = subject.forgotten.filter(holds).cloned();
         Some(present.unwrap_or_else(|| self.record(subject, Reason::Faded, effect, since)))
     }
@@ -95,7 +99,7 @@ impl Judge<'_> {
     /// if it had faded.
     fn kept(&self, record: &Forgotten) -> Option<Forgotten> {
         let effect = self.policy.effect.or((record.reason == Reason::Evicted).then_some(record.effect))?;
-        let recorded_at = if effect == record.effect { record.recorded_at } else { self.now };
+        let recorded_at = if effect == record.effect { record.recorded_at } else { self.requested_at };
         Some(Forgotten { effect, recorded_at, ..record.clone() })
     }
 
@@ -124,10 +128,11 @@ impl Judge<'_> {
     /// True if a memory with this record is to be erased.
     ///
     /// The grace period counts from the record and not from the moment of fading, so that a memory that a sweep finds
-    /// long after it had faded is kept for the whole period.
+    /// long after it had faded is kept for the whole period. It is over by the clock and as of the moment of the sweep: no
+    /// sweep as of another moment shortens it.
     pub(crate) fn is_due(&self, record: &Forgotten) -> bool {
         let erased_at = self.policy.erased_at(record.recorded_at.max(record.since));
-        record.effect == Effect::Delete && erased_at.is_some_and(|at| at <= self.now)
+        record.effect == Effect::Delete && erased_at.is_some_and(|at| at <= self.now.min(self.requested_at))
     }
 
     /// Retention of a memory.
@@ -145,7 +150,7 @@ impl Judge<'_> {
         };
         Forgotten {
             since,
-            recorded_at: self.now,
+            recorded_at: self.requested_at,
             reason,
             effect,
             curve: curve.to_owned(),

@@ -8,22 +8,20 @@ use super::plan::{Change, Subject, change};
 use super::request::{PreviewSweep, PreviewedSweep, SweepCounts, SweptMemory};
 use super::sweep::{Pages, Plan};
 use crate::domain::id::{MemoryId, PartitionId};
-use crate::domain::memory::Memory;
 use crate::domain::scope::Caller;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
 use crate::field_checks;
+use crate::memories::excerpt;
 use crate::retention::Policy;
 use crate::scope::owner;
 use crate::store::RetentionRow;
 
-/// Characters of a text that an excerpt has at most.
-const EXCERPT_CHARACTERS: usize = 200;
-
 impl Engine {
     /// Previews a sweep of the memories of the owner of a scope. A sweep with the same policy as of the same time changes
     /// exactly this, unless memories change meanwhile. Under [`Rule::ConditionalDraw`](crate::retention::Rule) another time is
-    /// another draw, so that only a preview with a time of its own says what a sweep does.
+    /// another draw, so that only a preview with a time of its own says what a sweep does. A preview as of the future, where no
+    /// sweep is accepted yet, shows the sweep that is requested then.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field of the policy that is out of its bounds; [`Error`] when the scope is invalid, the
@@ -41,7 +39,8 @@ impl Engine {
             return Err(Error::invalid(format!("policy.{field}"), rule));
         }
         let policy = policy.map_or_else(|| self.policy_of(caller.tenant, &owner), Arc::new);
-        let now = now.unwrap_or_else(|| self.now());
+        let present = self.now();
+        let now = now.unwrap_or(present);
         let mut preview = PreviewedSweep {
             now,
             policy: Arc::clone(&policy),
@@ -52,7 +51,7 @@ impl Engine {
         let Some(partition) = self.store.partition_of(caller.tenant, &owner).await? else {
             return Ok(preview);
         };
-        let plan = self.plan_sweep(partition, (&policy, now)).await?;
+        let plan = self.plan_sweep(partition, (&policy, now), present.max(now)).await?;
         let mut due = Vec::new();
         let mut pages = Pages::new(self, partition, None);
         while let Some(rows) = pages.next().await? {
@@ -125,9 +124,4 @@ fn swept(plan: &Plan<'_>, erased: &[MemoryId], row: &RetentionRow) -> Option<Swe
         strength: state.strength,
         threshold: plan.judge.threshold(subject),
     })
-}
-
-/// Beginning of the text of a memory.
-pub(super) fn excerpt(memory: &Memory) -> String {
-    memory.text.chars().take(EXCERPT_CHARACTERS).collect()
 }

@@ -125,7 +125,7 @@ pub struct RestoreForgotten {
     pub scope: Scope,
     /// Memories; `None` for all that are forgotten, those found last first.
     pub memories: Option<Vec<MemoryId>>,
-    /// Moment of the restoration; `None` for the present.
+    /// Moment of the restoration, not in the future; `None` for the present.
     pub now: Option<Timestamp>,
     /// True to record a use of each, from which its curve begins anew; without it a memory that has faded is forgotten again
     /// at once.

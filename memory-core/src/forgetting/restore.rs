@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::preview::excerpt;
 use super::request::{ForgottenMemory, RESTORED_PER_CALL, RestoreForgotten, RestoredMemories};
 use crate::domain::change::{ChangeSet, Outcome, Touch};
 use crate::domain::forgotten::Forgotten;
@@ -14,6 +13,7 @@ use crate::domain::uses::{Use, UseKind};
 use crate::engine::{Engine, needs_read, needs_write};
 use crate::error::Error;
 use crate::field_checks;
+use crate::memories::excerpt;
 use crate::retention::Policy;
 use crate::scope::owner;
 use crate::store::ForgottenPlace;
@@ -28,7 +28,7 @@ impl Engine {
     /// [`RESTORED_PER_CALL`] are restored, and the answer tells how many are left.
     ///
     /// # Errors
-    /// [`Error::OverLimit`] for more ids than [`RESTORED_PER_CALL`]; [`Error`] when the scope is invalid, the caller lacks the
+    /// [`Error::OverLimit`] for more ids than [`RESTORED_PER_CALL`]; [`Error::Invalid`] for a `now` in the future; [`Error`] when the scope is invalid, the caller lacks the
     /// right to write, or the store fails.
     pub async fn restore_forgotten(
         &self,
@@ -43,10 +43,10 @@ impl Engine {
             let what = "the number of memories to restore";
             return Err(Error::OverLimit { field: "memory_ids".to_owned(), what, limit: at_most as u64 });
         }
+        let now = field_checks::moment_of_use(now, self.now())?;
         let Some(partition) = self.store.partition_of(caller.tenant, &owner).await? else {
             return Ok(RestoredMemories::default());
         };
-        let now = now.unwrap_or_else(|| self.now());
         let policy = self.policy_of(caller.tenant, &owner);
         let forgotten = self.forgotten_among(partition, memories, (&policy, now)).await?;
         let mut restored = Vec::new();

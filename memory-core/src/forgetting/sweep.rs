@@ -106,17 +106,18 @@ impl Writes {
 }
 
 impl Engine {
-    /// Plan of a sweep of a partition under a policy as of a moment. Without a quota no memory is read.
+    /// Plan of a sweep of a partition under a policy as of a moment, requested at another one. Without a quota no memory is read.
     pub(super) async fn plan_sweep<'a>(
         &self,
         partition: PartitionId,
         (policy, now): (&'a Policy, Timestamp),
+        requested_at: Timestamp,
     ) -> Result<Plan<'a>, Error> {
         let checked_at = match policy.rule {
             Rule::ConditionalDraw => self.store.checked_at(partition).await?,
             Rule::FixedThreshold | Rule::QuotaAlone => None,
         };
-        let judge = Judge { policy, now, checked_at };
+        let judge = Judge { policy, now, requested_at, checked_at };
         let Some(quota) = judge.policy.quota_memories else { return Ok(Plan { judge, evicted: Vec::new() }) };
         let memories = self.store.extent(partition).await?.memories;
         let mut evictions = Evictions::new(quota, memories);
@@ -146,7 +147,7 @@ impl Engine {
             return Ok(SweepCounts::default());
         };
         let policy = self.policy_of(tenant, owner);
-        let plan = self.plan_sweep(partition, (&policy, now)).await?;
+        let plan = self.plan_sweep(partition, (&policy, now), context.job().created_at).await?;
         let total = self.store.extent(partition).await.map_err(Error::from)?.memories;
         let (mut counts, mut due) = (SweepCounts::default(), Vec::new());
         let mut pages = Pages::new(self, partition, None);

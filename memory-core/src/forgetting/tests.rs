@@ -48,7 +48,12 @@ fn sweep(store: &mut Store, policy: &Policy, now: Timestamp) -> usize {
 
 /// The same after a check of conditional draws.
 fn sweep_after(store: &mut Store, policy: &Policy, checked_at: Option<Timestamp>, now: Timestamp) -> usize {
-    let judge = Judge { policy, now, checked_at };
+    sweep_by(store, Judge { policy, now, requested_at: now, checked_at })
+}
+
+/// The same as of a moment that need not be that of the request.
+fn sweep_by(store: &mut Store, judge: Judge<'_>) -> usize {
+    let Judge { policy, now, .. } = judge;
     let mut evicted = Vec::new();
     if let Some(quota) = policy.quota_memories {
         let mut evictions = Evictions::new(quota, store.len() as u64);
@@ -142,6 +147,52 @@ proptest! {
         let mut store = lived(store, &policy, 7 * 24);
         sweep(&mut store, &policy, hour(HOURS + at));
         prop_assert_eq!(sweep(&mut store, &policy, hour(HOURS + at)), 0);
+    }
+
+    #[test]
+    fn a_second_sweep_as_of_any_moment_changes_nothing_however_much_later_it_is_requested(
+        store in stores(), policy in policies(), as_of in 0..HOURS, later in 0..HOURS, every in 1..200i64,
+    ) {
+        let mut store = lived(store, &policy, every);
+        for requested in [0, later] {
+            let requested_at = hour(HOURS + requested);
+            let judge = Judge { policy: &policy, now: hour(as_of), requested_at, checked_at: None };
+            sweep_by(&mut store, judge);
+            let again = Judge { requested_at: hour(2 * HOURS + requested), ..judge };
+            prop_assert_eq!(sweep_by(&mut store, again), 0);
+        }
+    }
+
+    #[test]
+    fn sweeps_as_of_any_past_moments_erase_nothing_before_the_grace_period_has_passed_by_the_clock(
+        store in stores(),
+        policy in policies(),
+        sweeps in proptest::collection::vec((0..200i64, prop_oneof![Just(0), 0..HOURS]), 1..20),
+        grace_days in 0..20u32,
+        rule in proptest::sample::select(vec![Rule::FixedThreshold, Rule::QuotaAlone, Rule::ConditionalDraw]),
+    ) {
+        let policy = Policy { effect: Some(Effect::Delete), grace_days, rule, ..policy };
+        let (mut store, mut clock) = (store, 0);
+        let mut found_at: BTreeMap<MemoryId, i64> = BTreeMap::new();
+        for (pause, ago) in sweeps {
+            clock += pause;
+            for known in store.values_mut() {
+                for at in known.uses.iter().filter(|at| (clock - pause..clock).contains(*at)) {
+                    known.strength.uses.record(Use { at: hour(*at), kind: UseKind::Cited }, 0);
+                }
+            }
+            let judge =
+                Judge { policy: &policy, now: hour(clock - ago), requested_at: hour(clock), checked_at: None };
+            sweep_by(&mut store, judge);
+            found_at.retain(|id, _| store.get(id).is_some_and(|known| known.record.is_some()));
+            for (id, known) in &store {
+                let Some(record) = &known.record else { continue };
+                let found = *found_at.entry(*id).or_insert(clock);
+                let passed = clock - found >= i64::from(grace_days) * 24;
+                prop_assert!(passed || !judge.is_due(record), "found at {}, swept at {}, {} ago", found, clock, ago);
+            }
+            store.retain(|_, known| known.record.as_ref().is_none_or(|record| !judge.is_due(record)));
+        }
     }
 
     #[test]
@@ -244,7 +295,7 @@ fn a_memory_that_was_used_after_the_moment_of_a_sweep_is_not_drawn() {
     let (memory, now) = (MemoryId(uuid::Uuid::nil()), LEARNED.plus_days(1_000));
     let drawn = |strength: &Strength| {
         let asked = Subject { memory, kind: Kind::Turn, strength, forgotten: None };
-        Judge { policy: &policy, now, checked_at: None }.faded(asked).is_some()
+        Judge { policy: &policy, now, requested_at: now, checked_at: None }.faded(asked).is_some()
     };
     let mut strength = Strength::new(0.5, 1.0, LEARNED);
     assert!(drawn(&strength));
@@ -263,14 +314,21 @@ fn a_memory_is_due_once_its_grace_period_after_the_sweep_that_found_it_is_over()
         forgotten: None,
     };
     let found_at = LEARNED.plus_days(1_000);
-    let record =
-        Judge { policy: &policy, now: found_at, checked_at: None }.faded(asked).expect("it has faded");
+    // It was found by a sweep as of a past moment.
+    let judge = Judge { policy: &policy, now: found_at, requested_at: found_at, checked_at: None };
+    let past = Judge { now: LEARNED.plus_days(900), ..judge };
+    let record = past.faded(asked).expect("it has faded");
+    assert_eq!(record.recorded_at, found_at);
     assert!(record.since < LEARNED.plus_days(100));
-    let is_due =
-        |days| Judge { policy: &policy, now: found_at.plus_days(days), checked_at: None }.is_due(&record);
-    assert_eq!([0, 1, 2].map(is_due), [false, false, true]);
+    let at = |days, requested| {
+        let (now, requested_at) = (found_at.plus_days(days), found_at.plus_days(requested));
+        Judge { now, requested_at, ..judge }
+    };
+    assert_eq!([0, 1, 2].map(|days| at(days, days).is_due(&record)), [false, false, true]);
+    assert!(!at(1, 2).is_due(&record), "as of a moment within the period");
+    assert!(!at(2, 1).is_due(&record), "the period is not over by the clock");
     let exclude = Policy { effect: Some(Effect::Exclude), ..policy.clone() };
-    assert!(!Judge { policy: &exclude, now: found_at.plus_days(2), checked_at: None }.is_due(&record));
+    assert!(!Judge { policy: &exclude, ..at(2, 2) }.is_due(&record));
 }
 
 #[test]
@@ -297,8 +355,9 @@ fn an_eviction_gets_another_effect_in_one_set_so_that_no_crash_between_two_loses
             forgotten: Some(present),
         };
         let policy = Policy { effect: Some(Effect::Exclude), ..Policy::default() };
-        let wanted = Judge { policy: &policy, now: LEARNED.plus_days(1_000), checked_at: None }
-            .faded(Subject::from(&row));
+        let now = LEARNED.plus_days(1_000);
+        let judge = Judge { policy: &policy, now, requested_at: now, checked_at: None };
+        let wanted = judge.faded(Subject::from(&row));
         let mut writes = Writes::default();
         writes.add(&row, wanted);
         let sets = writes.sets((TenantId::DEFAULT, &owner), LEARNED);

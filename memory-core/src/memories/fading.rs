@@ -1,8 +1,9 @@
 //! Memories of an owner that are about to fade and are worth refreshing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use crate::domain::id::MemoryId;
+use super::excerpt::excerpt;
+use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::memory::Kind;
 use crate::domain::scope::{Caller, Scope};
 use crate::domain::time::Timestamp;
@@ -54,12 +55,14 @@ pub struct FadingMemories {
 }
 
 /// Memory that is about to fade.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fading {
     /// Memory.
     pub memory: MemoryId,
     /// Kind.
     pub kind: Kind,
+    /// Beginning of its text; empty if the memory cannot be decoded.
+    pub excerpt: String,
     /// Moment from which its retention is below its threshold, if it is not used any more; `None` under
     /// [`Rule::ConditionalDraw`], where a sweep draws.
     pub fades_at: Option<Timestamp>,
@@ -95,7 +98,8 @@ impl Engine {
         let until = now.plus_days(request.within_days.into());
         let mut soonest: BTreeMap<(u64, MemoryId), Fading> = BTreeMap::new();
         let (mut total, mut after) = (0, None);
-        if let Some(partition) = self.store.partition_of(caller.tenant, &owner).await? {
+        let partition = self.store.partition_of(caller.tenant, &owner).await?;
+        if let Some(partition) = partition {
             loop {
                 let page = self.store.retention_page(partition, after, ROWS_PER_READ).await?;
                 for one in page.rows.iter().filter_map(|row| fading(row, &policy, now, until)) {
@@ -112,13 +116,23 @@ impl Engine {
                 tokio::task::yield_now().await;
             }
         }
-        Ok(FadingMemories {
-            memories: soonest.into_values().collect(),
-            total,
-            curve: policy.curve,
-            now,
-            until,
-        })
+        let mut memories: Vec<Fading> = soonest.into_values().collect();
+        if let Some(partition) = partition {
+            self.add_excerpts(partition, &mut memories).await?;
+        }
+        Ok(FadingMemories { memories, total, curve: policy.curve, now, until })
+    }
+
+    /// Adds the beginnings of the texts, in one read.
+    async fn add_excerpts(&self, partition: PartitionId, fading: &mut [Fading]) -> Result<(), Error> {
+        let ids: Vec<MemoryId> = fading.iter().map(|one| one.memory).collect();
+        let read = self.store.memories(partition, &ids).await?;
+        let mut excerpts: HashMap<MemoryId, String> =
+            read.iter().map(|memory| (memory.id, excerpt(memory))).collect();
+        for one in fading {
+            one.excerpt = excerpts.remove(&one.memory).unwrap_or_default();
+        }
+        Ok(())
     }
 }
 
@@ -154,6 +168,7 @@ fn fading(row: &RetentionRow, policy: &Policy, now: Timestamp, until: Timestamp)
     Some(Fading {
         memory: row.memory,
         kind: row.kind,
+        excerpt: String::new(),
         fades_at,
         retention: curve.retention(&trace, now),
         curve_strength: state.strength,

@@ -5,6 +5,7 @@ mod edit;
 mod edit_locks;
 mod erase;
 mod erase_due;
+mod excerpt;
 pub mod fading;
 mod read;
 pub mod request;
@@ -14,5 +15,6 @@ mod undo;
 mod undo_plan;
 
 pub(crate) use edit_locks::EditLocks;
+pub(crate) use excerpt::excerpt;
 #[cfg(all(feature = "testing", feature = "sqlite"))]
 pub(crate) use undo_plan::{Named, plan_undo};

@@ -45,8 +45,8 @@ impl Engine {
     /// they count for the owner. The same feedback again changes nothing. Of memories of other owners nothing is written.
     ///
     /// # Errors
-    /// [`Error::NotFound`] as [`Engine::logged_recall`]; [`Error::Invalid`] for an id that is no hit of the recall, or that
-    /// is both confirmed and contradicted; [`Error::OverLimit`] for more ids than a recall returns; [`Error`] when the scope
+    /// [`Error::NotFound`] as [`Engine::logged_recall`]; [`Error::Invalid`] for a `now` in the future, and for an id
+    /// that is no hit of the recall, or that is both confirmed and contradicted; [`Error::OverLimit`] for more ids than a recall returns; [`Error`] when the scope
     /// is invalid, the caller lacks the right to write, or the store fails.
     pub async fn recall_feedback(
         &self,
@@ -57,9 +57,9 @@ impl Engine {
         needs_write(caller)?;
         let owner = owner(&request.scope)?;
         check_lengths(&request, &self.limits)?;
+        let now = field_checks::moment_of_use(request.now, self.now())?;
         let mut records = self.records_of(caller, &request.scope, id).await?;
         let kinds = kinds(&request, &records.found)?;
-        let now = request.now.unwrap_or_else(|| self.now());
         let counting = self.counting(caller.tenant, &owner);
         let own = records.found.iter_mut().find(|record| records.own == Some(record.partition));
         let mut feedback = Vec::new();

@@ -82,14 +82,13 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error`] when the request is invalid or over a limit, the caller lacks the right to read, or the right to write for
-    /// [`Recall::reinforce`], or the store or the
-    /// index fails. A missing embedder or cross-encoder is no error: see [`Recalled::degraded`].
+    /// [`Recall::reinforce`], which also needs a reference time that is not in the future, or the store or the index fails. A missing embedder or cross-encoder is no error: see [`Recalled::degraded`].
     pub async fn recall(&self, caller: &Caller, request: Recall) -> Result<Recalled, Error> {
         needs_read(caller)?;
         check::recall(&request, &self.limits)?;
         let now = request.now.unwrap_or_else(|| self.now());
         let (scope, session) = (request.scope.clone(), request.session.clone());
-        let reinforces = uses::reinforces(&request, caller)?;
+        let reinforces = uses::reinforces(&request, caller, self.now())?;
         let recalled =
             self.recall_without_access_log(caller, request, now).instrument(debug_span!("recall")).await?;
         self.record(caller, session.as_ref(), &recalled, now);

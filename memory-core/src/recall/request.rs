@@ -62,7 +62,8 @@ pub struct Recall {
     /// hidden. `None` for the owner's own view, in which nothing is hidden for its audience.
     pub partner: Option<Name>,
     /// True to record the recall as a use of the memories, false not to. `None`: it is one unless it has a reference time of
-    /// its own, which replays another moment. True needs the right to write.
+    /// its own, which replays another moment, or includes forgotten memories, which it would bring back. True needs the right to
+    /// write, and a reference time that is not in the future.
     pub reinforce: Option<bool>,
     /// Forgetting curve under which retention is evaluated, for the ranking and for what is forgotten; `None` for that of the
     /// owner's policy. The factors and the effect are those of the policy in any case.
@@ -138,7 +139,7 @@ pub struct RecallFeedback {
     pub confirmed: Vec<MemoryId>,
     /// Hits that the user contradicted.
     pub contradicted: Vec<MemoryId>,
-    /// Time of the feedback; `None` for the clock's.
+    /// Time of the feedback, not in the future; `None` for the clock's.
     pub now: Option<Timestamp>,
 }
 

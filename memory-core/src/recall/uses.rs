@@ -14,6 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::uses::{Use, UseKind};
 use crate::engine::needs_write;
 use crate::error::Error;
+use crate::field_checks;
 
 /// Rule of an owner for what counts as a use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,12 +34,17 @@ impl Counting {
 
 /// True if a recall is a use of the memories that it returns. A caller without the right to write changes nothing of them.
 ///
-/// Errors: [`Error::Forbidden`] if the request asks for it without that right.
-pub(super) fn reinforces(request: &Recall, caller: &Caller) -> Result<bool, Error> {
+/// One that looks at forgotten memories is none unless it says so: it would bring them back.
+///
+/// Errors: [`Error::Forbidden`] if the request asks for it without that right; [`Error::Invalid`] if it asks for uses in the
+/// future of the clock.
+pub(super) fn reinforces(request: &Recall, caller: &Caller, clock: Timestamp) -> Result<bool, Error> {
     if request.reinforce == Some(true) {
         needs_write(caller)?;
+        field_checks::moment_of_use(request.now, clock)?;
     }
-    Ok(caller.rights.write && request.reinforce.unwrap_or(request.now.is_none()))
+    let by_default = request.now.is_none() && !request.include_forgotten;
+    Ok(caller.rights.write && request.reinforce.unwrap_or(by_default))
 }
 
 /// Evidence that a recall itself gives of its memories.
@@ -108,7 +114,33 @@ mod tests {
         ];
         for (now, reinforce, write, expected) in cases {
             let request = Recall { now, reinforce, ..asked.clone() };
-            assert_eq!(reinforces(&request, &caller(write)).ok(), expected, "{now:?} {reinforce:?} {write}");
+            let found = reinforces(&request, &caller(write), START).ok();
+            assert_eq!(found, expected, "{now:?} {reinforce:?} {write}");
+        }
+        let of_forgotten = |reinforce| Recall { include_forgotten: true, reinforce, ..asked.clone() };
+        for (reinforce, expected) in [(None, false), (Some(true), true), (Some(false), false)] {
+            let found = reinforces(&of_forgotten(reinforce), &caller(true), START).ok();
+            assert_eq!(found, Some(expected), "forgotten memories, {reinforce:?}");
+        }
+    }
+
+    #[test]
+    fn a_use_in_the_future_is_refused_and_the_clocks_may_differ_by_a_minute() {
+        let caller = Caller {
+            tenant: TenantId::DEFAULT,
+            id: CallerId::ANYONE,
+            rights: Rights { write: true, ..Rights::ALL },
+        };
+        let asked = question(&user("ann").unwrap(), "tea");
+        let found = |after_us: i64, reinforce| {
+            let now = Some(START.plus_micros(after_us));
+            reinforces(&Recall { now, reinforce, ..asked.clone() }, &caller, START)
+        };
+        assert!(found(60_000_000, Some(true)).unwrap());
+        for after_us in [60_000_001, i64::MAX] {
+            let refused = found(after_us, Some(true)).unwrap_err();
+            assert!(matches!(&refused, Error::Invalid { field, .. } if field == "now"), "{refused}");
+            assert!(!found(after_us, None).unwrap(), "a look ahead records nothing");
         }
     }
 }

@@ -6,13 +6,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use memory_core::Engine;
-use memory_core::domain::clock::FrozenClock;
+use memory_core::domain::clock::{Clock as _, FrozenClock};
 use memory_core::domain::forgotten::{Effect, Reason};
 use memory_core::domain::id::{CountingIds, MemoryId, PartitionId, TenantId};
 use memory_core::domain::job::{JobFilter, JobState};
 use memory_core::domain::scope::{Caller, Scope};
 use memory_core::domain::time::Timestamp;
 use memory_core::engine::Parts;
+use memory_core::error::Error;
 use memory_core::forgetting::plan::Change;
 use memory_core::forgetting::request::{PreviewSweep, PreviewedSweep, RestoreForgotten};
 use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
@@ -61,7 +62,10 @@ impl Bench {
         self.test.engine.set_forgetting_policy(&CALLER, &self.ann, Some(policy)).await.unwrap();
     }
 
+    /// Sweeps as of a moment, which comes first if it is in the future.
     async fn sweep(&self, now: Timestamp) {
+        let ahead = now.as_micros() - self.test.clock.now().as_micros();
+        self.test.clock.advance_micros(ahead.max(0));
         let job = self.test.engine.request_sweep(&CALLER, &self.ann, Some(now), true).await.unwrap();
         assert_eq!((job.state, job.error), (JobState::Done, None));
     }
@@ -182,6 +186,24 @@ async fn a_drawn_memory_is_erased_after_the_grace_period() {
 }
 
 #[tokio::test]
+async fn a_sweep_as_of_the_future_is_refused_and_draws_go_on() {
+    let bench = Bench::with(Effect::Exclude).await;
+    let partition = bench.partition().await.unwrap();
+    let engine = &bench.test.engine;
+    for now in [START.plus_micros(60_000_001), day(30), Timestamp::MAX] {
+        let refused = engine.request_sweep(&CALLER, &bench.ann, Some(now), true).await.unwrap_err();
+        assert!(matches!(&refused, Error::Invalid { field, .. } if field == "now"), "{refused}");
+        bench.preview(Some(now)).await;
+    }
+    assert_eq!(bench.test.store.checked_at(partition).await.unwrap(), None);
+    let skewed = Some(START.plus_micros(60_000_000));
+    let job = engine.request_sweep(&CALLER, &bench.ann, skewed, true).await.unwrap();
+    assert_eq!(job.state, JobState::Done, "the clocks of callers differ");
+    bench.sweep(day(9)).await;
+    assert!(!bench.forgotten().await.is_empty());
+}
+
+#[tokio::test]
 async fn an_erased_owner_leaves_no_moment_of_a_check_and_a_sweep_of_it_is_done_at_once() {
     let bench = Bench::with(Effect::Exclude).await;
     bench.sweep(day(1)).await;
@@ -219,6 +241,7 @@ async fn the_list_of_fading_memories_has_those_of_low_retention_under_draws() {
     let [one] = found.memories.as_slice() else { panic!("one is worth refreshing: {found:?}") };
     assert_eq!((found.total, one.fades_at), (1, None));
     assert!(listed(1, day(9)).await.memories[0].retention < LOW_RETENTION);
+    assert_eq!(one.excerpt, "Ann is allergic to nuts");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use memory_core::Error;
 use memory_core::domain::change::{ChangeSet, NewMemory, Outcome};
+use memory_core::domain::clock::Clock as _;
 use memory_core::domain::derivation::Source;
 use memory_core::domain::forgotten::{Effect, Reason};
 use memory_core::domain::id::{MemoryId, TenantId};
@@ -251,6 +252,33 @@ async fn a_deletion_after_grace_takes_what_its_preview_has_shown_and_nothing_tha
     assert_eq!(bench.forgotten().await, [ids[0]].into());
     bench.sweep().await;
     assert_eq!(bench.ids().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_sweep_as_of_the_past_begins_the_grace_period_and_shortens_none() {
+    let bench = Bench::with(20).await;
+    bench.use_policy(&Policy { effect: Some(Effect::Delete), ..Policy::default() }).await;
+    bench.days_pass(100);
+    let engine = &bench.test.engine;
+    let present = bench.test.clock.now();
+    let past = Some(present.plus_days(-35));
+    let job = engine.request_sweep(&CALLER, &bench.ann, past, true).await.unwrap();
+    assert_eq!((job.state, job.error), (JobState::Done, None));
+    let found = bench.forgotten().await;
+    assert!(found.len() > 10, "{} are found", found.len());
+    let listed = engine.forgotten(&CALLER, &bench.ann, None, 1_000).await.unwrap();
+    assert!(listed.iter().all(|one| one.record.recorded_at == present && one.record.since < present));
+    bench.sweep().await;
+    bench.days_pass(29);
+    assert_eq!(bench.preview(None).await.counts.erased, 0);
+    bench.sweep().await;
+    assert_eq!(bench.ids().await.len(), 20, "nothing is erased within 30 days of the request");
+    bench.days_pass(1);
+    let job = engine.request_sweep(&CALLER, &bench.ann, past, true).await.unwrap();
+    assert_eq!((job.state, bench.ids().await.len()), (JobState::Done, 20), "nor as of the past");
+    assert!(bench.preview(None).await.counts.erased >= found.len() as u64);
+    bench.sweep().await;
+    assert!(bench.ids().await.iter().all(|id| !found.contains(id)));
 }
 
 #[tokio::test]

@@ -98,10 +98,11 @@ fn cells(retention: f64) -> usize {
 }
 
 fn line(memory: &FadingMemory, zone: &Zone) -> String {
-    let FadingMemory { memory_id, retention, strength, importance, uses, .. } = memory;
+    let FadingMemory { memory_id, excerpt, retention, strength, importance, uses, .. } = memory;
+    let excerpt = print::printable(excerpt);
     let fades = memory.fades_at.as_deref().map_or_else(|| "by a draw".to_owned(), |at| print::when(at, zone));
     format!(
-        "{fades}  {memory_id}  R {retention:.4}  S {strength:.4}  importance {importance:.2}  uses {uses}\n"
+        "{fades}  {memory_id}  R {retention:.4}  S {strength:.4}  importance {importance:.2}  uses {uses}  {excerpt}\n"
     )
 }
 

@@ -118,6 +118,7 @@ pub(crate) fn fading(found: FadingMemories) -> wire::FadingMemories {
     let memory = |one: Fading| wire::FadingMemory {
         memory_id: one.memory.0,
         kind: kind(one.kind),
+        excerpt: one.excerpt,
         fades_at: one.fades_at.as_ref().map(Timestamp::to_string),
         retention: one.retention,
         strength: one.curve_strength,

@@ -111,7 +111,7 @@ pub(crate) async fn set_forgetting_policy(
 ///
 /// Starts a background job that judges every memory of the owner by its policy: those that have faded, or are beyond the quota,
 /// are forgotten; those that were used meanwhile are remembered; with the effect `delete`, those whose grace period is over
-/// are erased. A second sweep as of the same time changes nothing. Sweeps also start by themselves at an interval.
+/// are erased. A second sweep as of the same time changes nothing. It is as of the present or the past, not of the future. Sweeps also start by themselves at an interval.
 #[utoipa::path(
     post,
     path = "/v1/forgetting/sweep",

@@ -155,8 +155,9 @@ pub(crate) struct FadingParameters {
     responses((status = 200, description = "Memories that are about to fade", body = FadingMemories, example = json!({
         "curve": "memorybank.paper", "now": "2023-05-22T02:21:00Z", "until": "2023-05-29T02:21:00Z", "total": 1,
         "memories": [{
-            "memory_id": "01890a5d-ac96-774b-bcce-b30209900003", "kind": "fact", "fades_at": "2023-05-23T20:53:00Z",
-            "retention": 0.6065, "strength": 2.0, "importance": 0.9, "uses": 1
+            "memory_id": "01890a5d-ac96-774b-bcce-b30209900003", "kind": "fact",
+            "excerpt": "Mara is allergic to peanuts.", "fades_at": "2023-05-23T20:53:00Z", "retention": 0.6065,
+            "strength": 2.0, "importance": 0.9, "uses": 1
         }]
     })))
 )]

@@ -12,7 +12,10 @@ use engrain::wire::{
 use engrain::{Client, Error};
 use uuid::Uuid;
 
-const IN_A_YEAR: &str = "2030-01-01T00:00:00Z";
+/// Time of what the memories tell.
+const TOLD_OF: &str = "2020-01-01T00:00:00Z";
+/// Moment of the sweeps, when all memories have faded.
+const YEARS_LATER: &str = "2024-01-01T00:00:00Z";
 
 fn ann() -> Scope {
     Scope::user("ann")
@@ -21,8 +24,11 @@ fn ann() -> Scope {
 async fn add(client: &Client, count: usize) {
     for first in (0..count).step_by(100) {
         let texts = first..count.min(first + 100);
-        let memories =
-            texts.map(|at| NewMemory { text: format!("Ann counts to {at}"), ..NewMemory::default() });
+        let memories = texts.map(|at| NewMemory {
+            text: format!("Ann counts to {at}"),
+            happened_at: Some(TOLD_OF.to_owned()),
+            ..NewMemory::default()
+        });
         let request = AddMemories { scope: ann(), memories: memories.collect(), ..AddMemories::default() };
         client.add_memories(&request).await.unwrap();
     }
@@ -38,7 +44,7 @@ fn excluding() -> ForgettingPolicy {
 }
 
 async fn preview(client: &Client, cursor: Option<String>) -> PreviewedSweep {
-    let now = Some(IN_A_YEAR.to_owned());
+    let now = Some(YEARS_LATER.to_owned());
     let request = PreviewSweep { scope: ann(), now, limit: Some(1_000), cursor, ..PreviewSweep::default() };
     client.preview_sweep(&request).await.unwrap()
 }
@@ -79,7 +85,14 @@ async fn a_policy_is_previewed_applied_restored_and_erased_with_its_owner() {
     let shown = preview(client, None).await;
     assert_eq!((shown.memories, shown.faded, shown.live, shown.changes.len()), (30, 30, 0, 30));
     assert_eq!(forgotten(client).await, BTreeSet::new());
-    let sweep = SweepMemories { scope: ann(), now: Some(IN_A_YEAR.to_owned()), wait: true };
+    let sweep = SweepMemories { scope: ann(), now: Some(YEARS_LATER.to_owned()), wait: true };
+    let ahead = SweepMemories { now: Some("9999-01-01".to_owned()), ..sweep.clone() };
+    match client.sweep_memories(&ahead).await {
+        Err(Error::Problem(problem)) => {
+            assert_eq!((problem.status, problem.field.as_deref()), (422, Some("now")));
+        }
+        other => panic!("{other:?}"),
+    }
     let job = client.sweep_memories(&sweep).await.unwrap();
     assert_eq!((job.kind.as_str(), job.state, job.done), ("forget", JobState::Done, 30));
     let all: BTreeSet<Uuid> = shown.changes.iter().map(|change| change.id).collect();
@@ -121,7 +134,7 @@ async fn a_sweep_that_is_killed_is_completed_by_the_next_process() {
             break;
         }
     }
-    let sweep = SweepMemories { scope: ann(), now: Some(IN_A_YEAR.to_owned()), wait: false };
+    let sweep = SweepMemories { scope: ann(), now: Some(YEARS_LATER.to_owned()), wait: false };
     let mut id = server.client.sweep_memories(&sweep).await.unwrap().id;
     let mut server = server;
     for pause_ms in [0, 20, 60] {

@@ -39,5 +39,6 @@ async fn a_recall_gets_feedback_and_shows_in_the_curve_of_its_memories_by_the_sd
     assert!(curve.points.windows(2).all(|two| two[0].at < two[1].at));
     let query = FadingQuery { scope, within_days: Some(36_500), limit: None, now: None };
     let fading = client.fading(&query).await.unwrap();
+    assert_eq!(fading.memories[0].excerpt, "Mara is allergic to peanuts.");
     assert_eq!((fading.total, fading.memories[0].memory_id, fading.memories[0].uses), (1, id, 1));
 }

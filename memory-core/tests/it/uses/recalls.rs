@@ -1,13 +1,17 @@
 //! Recalls as uses: which of them are, of which memories, and with what evidence.
 
 use memory_core::domain::clock::Clock as _;
+use memory_core::domain::forgotten::Effect;
 use memory_core::domain::grant::Selection;
 use memory_core::domain::id::TenantId;
 use memory_core::domain::memory::Visibility;
 use memory_core::domain::scope::{Caller, Rights, Scope};
+use memory_core::domain::time::Timestamp;
 use memory_core::domain::uses::UseKind;
+use memory_core::error::Error;
+use memory_core::forgetting::request::RestoreForgotten;
 use memory_core::limits::Limits;
-use memory_core::recall::request::Recall;
+use memory_core::recall::request::{Recall, RecallFeedback};
 use memory_core::recall::signals::RequestedWeights;
 use memory_core::retention::{Curve as _, MemoryBankPaper, Policy, Trace};
 use memory_core::store::{AccessLog as _, Maintenance as _, Memories as _};
@@ -82,13 +86,71 @@ async fn a_recall_with_a_pinned_clock_is_a_use_only_if_it_says_so() {
     bench.recall(Recall { now: Some(later), ..about_tea("ann") }).await;
     bench.recall(Recall { reinforce: Some(false), ..about_tea("ann") }).await;
     assert_eq!(bench.kinds(ids[0]).await, []);
+    bench.pass_hours(100);
     bench.recall(Recall { now: Some(later), reinforce: Some(true), ..about_tea("ann") }).await;
     assert_eq!(bench.uses(ids[0]).await.newest(), [use_at(later, UseKind::InContext)]);
 }
 
 #[tokio::test]
+async fn uses_in_the_future_are_refused_so_that_none_takes_the_place_of_real_ones() {
+    let bench = Bench::new().await;
+    let ids = bench.facts("ann", &["ann drinks tea"]).await;
+    let recall = bench.recall(about_tea("ann")).await.id;
+    let (before, engine) = (bench.uses(ids[0]).await, &bench.test.engine);
+    for now in [START.plus_micros(60_000_001), Timestamp::MAX] {
+        let asked = Recall { now: Some(now), reinforce: Some(true), ..about_tea("ann") };
+        let feedback = RecallFeedback {
+            scope: scope("ann"),
+            used: ids.clone(),
+            confirmed: Vec::new(),
+            contradicted: Vec::new(),
+            now: Some(now),
+        };
+        let restore = RestoreForgotten {
+            scope: scope("ann"),
+            memories: Some(ids.clone()),
+            now: Some(now),
+            reinforce: true,
+        };
+        let refusals = [
+            engine.recall(&CALLER, asked.clone()).await.unwrap_err(),
+            engine.recall_feedback(&CALLER, recall, feedback).await.unwrap_err(),
+            engine.restore_forgotten(&CALLER, restore).await.unwrap_err(),
+        ];
+        for refused in refusals {
+            assert!(matches!(&refused, Error::Invalid { field, .. } if field == "now"), "{refused}");
+        }
+        bench.recall(Recall { reinforce: None, ..asked }).await;
+    }
+    bench.test.settle().await;
+    assert_eq!(bench.uses(ids[0]).await, before);
+    bench.pass_hours(3);
+    bench.recall(about_tea("ann")).await;
+    assert_eq!(bench.uses(ids[0]).await.newest().len(), 2, "a real use counts");
+}
+
+#[tokio::test]
+async fn a_look_at_forgotten_memories_brings_none_back_unless_it_asks_for_it() {
+    let bench = Bench::new().await;
+    let ids = bench.facts("ann", &["ann drinks tea"]).await;
+    let policy = Policy { effect: Some(Effect::Exclude), ..Policy::default() };
+    bench.set_policy("ann", policy).await;
+    bench.pass_hours(24 * 1_000);
+    let looked = Recall { include_forgotten: true, ..about_tea("ann") };
+    let found = async |request: Recall| bench.recall(request).await.memories.len();
+    for _ in 0..2 {
+        assert_eq!((found(looked.clone()).await, found(about_tea("ann")).await), (1, 0));
+    }
+    assert_eq!(bench.kinds(ids[0]).await, []);
+    found(Recall { reinforce: Some(true), ..looked }).await;
+    bench.test.settle().await;
+    assert_eq!(found(about_tea("ann")).await, 1);
+}
+
+#[tokio::test]
 async fn a_replay_with_pinned_clocks_records_the_uses_of_the_original() {
     let (original, replay) = (Bench::new().await, Bench::new().await);
+    replay.pass_hours(24);
     let texts = ["ann drinks tea", "the tea is green", "tea with milk", "no coffee"];
     let (ids, copies) = (original.facts("ann", &texts).await, replay.facts("ann", &texts).await);
     for (step, query) in ["tea", "green tea", "milk", "coffee", "tea", "green"].into_iter().enumerate() {

@@ -136,7 +136,7 @@ pub struct MemoryUse {
 pub struct ForgottenRecord {
     /// Moment at which its retention fell below the threshold, of its eviction, or of the sweep that drew it (RFC 3339).
     pub since: String,
-    /// Time at which it was found (RFC 3339).
+    /// Time at which the sweep that found it was requested (RFC 3339).
     pub recorded_at: String,
     /// Reason: `faded`, `evicted` or `drawn`.
     pub reason: String,

@@ -118,7 +118,8 @@ pub struct ForgettingPolicyState {
 pub struct SweepMemories {
     /// Scope, whose owner counts.
     pub scope: Scope,
-    /// Moment as of which memories are judged. Default: the present.
+    /// Moment as of which memories are judged, not in the future: a preview looks ahead, a sweep does not. As of any moment, the
+    /// grace period counts from the request. Default: the present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<String>,
     /// True to answer when the sweep is over, or after a minute. Default: false.
@@ -136,7 +137,7 @@ pub struct PreviewSweep {
     /// Policy of the sweep, which need not be stored. Default: the one in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<ForgettingPolicy>,
-    /// Moment as of which memories are judged. Default: the present; under the rule `conditional_draw` the preview is then of
+    /// Moment as of which memories are judged, in the past or in the future. Default: the present; under the rule `conditional_draw` the preview is then of
     /// one possible draw, and with a moment that of the sweep as of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<String>,
@@ -221,7 +222,7 @@ pub struct RestoreForgotten {
     /// True for all forgotten memories, 10,000 with each call. Default: false.
     #[serde(default, deserialize_with = "null_as_default")]
     pub all: bool,
-    /// Moment of the restoration, from which their curves begin anew. Default: the present.
+    /// Moment of the restoration, from which their curves begin anew, not in the future. Default: the present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<String>,
     /// True to record a use of each memory, confirmed, from which its curve begins anew; without it a memory that has faded is
@@ -277,7 +278,7 @@ pub struct ForgottenMemory {
     pub effect: String,
     /// Moment at which its retention fell below the threshold, of its eviction, or of the sweep that drew it.
     pub since: String,
-    /// Moment of the sweep that found it.
+    /// Time at which the sweep that found it was requested, whatever moment it judged as of. The grace period counts from it.
     pub recorded_at: String,
     /// Name of the curve, or of the order of eviction.
     pub curve: String,

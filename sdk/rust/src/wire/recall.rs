@@ -86,7 +86,8 @@ pub struct RecallRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partner: Option<String>,
     /// True to record the recall as a use of the memories that it returns (`docs/USES.md`), false not to; true needs the right to
-    /// write. Default: true, but false with `now`, and for a caller without the right to write.
+    /// write, and no `now` in the future. Default: true, but false with `now` or `include_forgotten`, and for a caller without the
+    /// right to write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reinforce: Option<bool>,
     /// Forgetting curve under which retention is evaluated, for the ranking (`weights.retention`) and for what is forgotten: `none`,
@@ -95,7 +96,8 @@ pub struct RecallRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgetting_curve: Option<String>,
     /// True to return also memories that are forgotten, which a policy with the effect `exclude`, `cold` or `delete` hides. They
-    /// show `forgotten`. Default: false.
+    /// show `forgotten`. The recall is then no use of the memories, unless `reinforce` is true: looking at forgotten memories
+    /// does not bring them back. Default: false.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "is_false")]
     #[cfg_attr(feature = "schema", schema(default = false))]
     pub include_forgotten: bool,

@@ -65,7 +65,8 @@ pub struct RecallFeedback {
     /// Ids of memories that the user contradicted.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub contradicted: Vec<Uuid>,
-    /// Time of the feedback (RFC 3339; a date is the beginning of that day in the owner's time zone). Default: now.
+    /// Time of the feedback (RFC 3339; a date is the beginning of that day in the owner's time zone), not in the future.
+    /// Default: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<String>,
 }
@@ -174,6 +175,8 @@ pub struct FadingMemory {
     pub memory_id: Uuid,
     /// Kind of the memory.
     pub kind: Kind,
+    /// Beginning of its text, at most 200 characters.
+    pub excerpt: String,
     /// Moment from which its retention is below its threshold, if it is not used any more (RFC 3339); absent under the rule
     /// `conditional_draw`, where a sweep draws what it forgets.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -94,7 +94,7 @@ async fn fading_memories_have_this_shape() {
     let start = "2024-03-01T12:00:00Z";
     let memory = json!({
         "memory_id": id, "kind": "fact", "fades_at": null, "retention": 1.0, "strength": 2.0, "importance": 0.9,
-        "uses": 1
+        "uses": 1, "excerpt": "Mara is allergic to peanuts."
     });
     let expected = json!({
         "curve": "memorybank.paper", "now": start, "until": "2034-02-27T12:00:00Z", "total": 1, "memories": [memory]
@@ -115,12 +115,15 @@ async fn a_recall_says_whether_it_is_a_use() {
         body
     };
     server.post("/v1/recall", &recall(json!({"now": "2024-04-01T00:00:00Z"}))).await;
-    server.post("/v1/recall", &recall(json!({"now": "2024-05-01T00:00:00Z", "reinforce": true}))).await;
+    server.post("/v1/recall", &recall(json!({"now": "2024-02-01T00:00:00Z", "reinforce": true}))).await;
     server.test_engine().settle().await;
     let uses = server.get(&path).await.json()["uses"].clone();
     let expected = json!([
-        {"at": "2024-03-01T12:00:00Z", "kind": "in_context"}, {"at": "2024-05-01T00:00:00Z", "kind": "in_context"}
+        {"at": "2024-02-01T00:00:00Z", "kind": "in_context"}, {"at": "2024-03-01T12:00:00Z", "kind": "in_context"}
     ]);
     assert_eq!(uses, expected);
     assert_eq!(server.post("/v1/recall", &recall(json!({"reinforce": 1}))).await.problem().0, 422);
+    let ahead = recall(json!({"now": "2024-05-01T00:00:00Z", "reinforce": true}));
+    let (status, _, field) = server.post("/v1/recall", &ahead).await.problem();
+    assert_eq!((status, field.as_str()), (422, "now"));
 }

@@ -30,6 +30,8 @@ pub(super) struct Ledger {
     pub(super) kept: BTreeMap<Uuid, (String, String)>,
     /// User and word of each memory that was erased.
     pub(super) erased: Vec<(String, String)>,
+    /// Time of what the next memories tell; `None` for the present.
+    pub(super) happened_at: Option<String>,
     count: usize,
 }
 
@@ -65,7 +67,11 @@ impl Ledger {
         while ids.len() < memories {
             let texts: Vec<String> =
                 (0..BATCH.min(memories - ids.len())).map(|_| self.next_text(user)).collect();
-            let new = |text: &String| NewMemory { text: text.clone(), ..NewMemory::default() };
+            let new = |text: &String| NewMemory {
+                text: text.clone(),
+                happened_at: self.happened_at.clone(),
+                ..NewMemory::default()
+            };
             let request = AddMemories {
                 scope: Scope::user(user),
                 memories: texts.iter().map(new).collect(),

@@ -11,7 +11,6 @@ use engrain::wire::{
     Scope,
 };
 use engrain::{Client, Error};
-use memory_core::domain::time::Timestamp;
 use memory_core::testing::rng::Rng;
 use memory_core::testing::seeds::{first_seed, is_long_form};
 use tempfile::TempDir;
@@ -143,10 +142,12 @@ pub(super) async fn erase_owner(client: &Client, user: &str, context: &str) {
 /// Adds turns, and notes their memories; returns the ids of the turns and of the memories.
 async fn say(ledger: &mut Ledger, client: &Client, session: &str, count: usize) -> (Vec<Uuid>, Vec<Uuid>) {
     let texts: Vec<String> = (0..count).map(|_| ledger.next_text(USER)).collect();
+    let said_at = ledger.happened_at.clone();
+    let new = |text: &String| NewTurn { said_at: said_at.clone(), ..NewTurn::new(Role::User, text.as_str()) };
     let request = AddTurns {
         scope: Scope::user(USER),
         session: Some(session.to_owned()),
-        turns: texts.iter().map(|text| NewTurn::new(Role::User, text.as_str())).collect(),
+        turns: texts.iter().map(new).collect(),
         ..AddTurns::default()
     };
     let added = client.add_turns(&request).await.unwrap();
@@ -186,6 +187,8 @@ impl Campaign {
     /// Adds memories, some of them made of others, uses some and pins some; returns what is to be erased.
     async fn fill(&mut self, client: &Client, round: usize) -> Victims {
         let ledger = &mut self.ledger;
+        let at = present().plus_days(-2 - i64::try_from(round % 5).unwrap());
+        ledger.happened_at = Some(at.to_string());
         let tag = format!("round{round}");
         let user = format!("owner{}x{round}x", self.seed % 1_000);
         let plain = add((ledger, client), USER, ("plain", 24), &[]).await;
@@ -204,10 +207,10 @@ impl Campaign {
             client.pin_memory(*id, true).await.unwrap();
         }
         for id in [plain[4], plain[5], said[0], said[4], tagged[0], of_facts[1], of_those[0]] {
-            used(client, USER, &self.ledger.kept[&id].1).await.unwrap();
+            used(client, USER, &self.ledger.kept[&id].1, Some(at)).await.unwrap();
         }
-        used(client, &user, &self.ledger.kept[&theirs[0]].1).await.unwrap();
-        swept(client, &user, present().plus_days(2), "of the user to erase").await;
+        used(client, &user, &self.ledger.kept[&theirs[0]].1, Some(at)).await.unwrap();
+        swept(client, &user, None, "of the user to erase").await;
         self.gone.extend(turns[..3].iter().chain(&theirs));
         let groups = [&single[..], &of_turns[..3], &of_facts, &tagged, &of_tagged, &of_those];
         let all = groups.into_iter().flatten().copied().collect();
@@ -215,7 +218,7 @@ impl Campaign {
     }
 
     /// Erasures, sweeps and recalls at the same time, and the kill of their server.
-    async fn kill_in(&mut self, server: Watched, victims: &Victims, now: Timestamp) -> Acknowledged {
+    async fn kill_in(&mut self, server: Watched, victims: &Victims) -> Acknowledged {
         let (client, asked) = (server.client.clone(), victims.clone());
         let erasing = tokio::spawn(async move {
             let (began, mut acknowledged) = (Instant::now(), Acknowledged::default());
@@ -228,7 +231,7 @@ impl Campaign {
         let client = server.client.clone();
         let sweeping =
             tokio::spawn(
-                async move { while client.sweep_memories(&sweep_of(USER, now, true)).await.is_ok() {} },
+                async move { while client.sweep_memories(&sweep_of(USER, None, true)).await.is_ok() {} },
             );
         let client = server.client.clone();
         let texts: Vec<String> = self
@@ -240,7 +243,7 @@ impl Campaign {
             .collect();
         let recalling = tokio::spawn(async move {
             for text in texts.iter().rev().step_by(3).cycle() {
-                if used(&client, USER, text).await.is_err() {
+                if used(&client, USER, text, None).await.is_err() {
                     break;
                 }
             }
@@ -306,25 +309,25 @@ impl Campaign {
 
     async fn round(&mut self, server: Watched, round: usize) -> Watched {
         let effect = ["delete", "cold"][round % 2];
-        let now = present().plus_days(2 + i64::try_from(round % 5).unwrap());
         let victims = self.fill(&server.client, round).await;
         set_policy(&server.client, USER, policy(effect)).await;
         // The next process reads the memories from the store, and writes a segment of them.
         server.kill();
         let server = Watched::start(&self.data(), "auto").await;
-        let (_, due) = previewed(&server.client, USER, now).await;
+        // Sweeps of the round are over by then.
+        let (_, due) = previewed(&server.client, USER, present().plus_micros(3_600_000_000)).await;
         let text = self.ledger.kept[victims.all.last().unwrap()].1.clone();
-        used(&server.client, USER, &text).await.unwrap();
+        used(&server.client, USER, &text, None).await.unwrap();
         assert!(!due.is_empty() || effect == "cold");
         self.with_segment += usize::from(self.has_segment(&victims).await);
-        let before = self.kill_in(server, &victims, now).await;
+        let before = self.kill_in(server, &victims).await;
         let context = format!("seed {}, round {round}, {effect}, {before:?}", self.seed);
 
         let server = Watched::start(&self.data(), "auto").await;
         self.repeat(&server.client, &victims, &before, &context).await;
-        swept(&server.client, USER, now, &context).await;
+        swept(&server.client, USER, None, &context).await;
         jobs_ended(&server.client, &context).await;
-        let (left, _) = previewed(&server.client, USER, now).await;
+        let (left, _) = previewed(&server.client, USER, present()).await;
         assert_eq!(left.changes, [], "{context}");
         let there = listed(&server.client, USER).await;
         let of = |user: &str, ledger: &Ledger| -> Vec<Uuid> {

@@ -1,7 +1,7 @@
 //! Kills of servers while sweeps forget and erase: `erasures.rs` has erasures of callers beside sweeps, `sweeps.rs` sweeps
 //! alone, compared with those of a twin that was never killed, and erasures after the grace period.
 //!
-//! Sweeps are as of moments of the test, so that a repeated one has to come to the same end.
+//! No sweep is as of the future, so that the memories tell of the past.
 
 mod erasures;
 mod sweeps;
@@ -48,12 +48,12 @@ fn present() -> Timestamp {
     Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap())
 }
 
-fn sweep_of(user: &str, now: Timestamp, wait: bool) -> SweepMemories {
-    SweepMemories { scope: Scope::user(user), now: Some(now.to_string()), wait }
+fn sweep_of(user: &str, now: Option<Timestamp>, wait: bool) -> SweepMemories {
+    SweepMemories { scope: Scope::user(user), now: now.map(|now| now.to_string()), wait }
 }
 
-/// Sweeps, and waits for the end.
-async fn swept(client: &Client, user: &str, now: Timestamp, context: &str) -> Job {
+/// Sweeps as of a moment, `None` for the present, and waits for the end.
+async fn swept(client: &Client, user: &str, now: Option<Timestamp>, context: &str) -> Job {
     let job = client.sweep_memories(&sweep_of(user, now, true)).await.unwrap();
     assert_eq!(job.state, JobState::Done, "{context}: {job:?}");
     job
@@ -119,10 +119,12 @@ async fn add(
     sources: &[Uuid],
 ) -> Vec<Uuid> {
     let texts: Vec<String> = (0..count).map(|_| ledger.next_text(user)).collect();
+    let happened_at = ledger.happened_at.clone();
     let new = |(at, text): (usize, &String)| NewMemory {
         text: text.clone(),
         tags: vec![tag.to_owned()],
         sources: sources.get(at).copied().into_iter().collect(),
+        happened_at: happened_at.clone(),
         ..NewMemory::default()
     };
     let request = AddMemories {
@@ -137,11 +139,12 @@ async fn add(
     ids
 }
 
-/// Recalls a memory by its word, and says that what was found was of use.
-async fn used(client: &Client, user: &str, text: &str) -> Result<(), engrain::Error> {
+/// Recalls a memory by its word, and says that what was found was of use, at a moment; `None` for the present.
+async fn used(client: &Client, user: &str, text: &str, at: Option<Timestamp>) -> Result<(), engrain::Error> {
     let found = client.recall(&by_word(user, word_of(text))).await?;
     let ids = found.memories.iter().map(|one| one.memory.id).collect();
-    let feedback = RecallFeedback { scope: Scope::user(user), used: ids, ..RecallFeedback::default() };
+    let now = at.map(|at| at.to_string());
+    let feedback = RecallFeedback { scope: Scope::user(user), used: ids, now, ..RecallFeedback::default() };
     match client.recall_feedback(found.recall_id, &feedback).await {
         // The found memories are erased meanwhile.
         Err(error) if error.status().is_none() => Err(error),

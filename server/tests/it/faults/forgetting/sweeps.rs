@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use engrain::Client;
 use engrain::wire::{ForgettingPolicy, ForgottenMemory};
+use memory_core::domain::time::Timestamp;
 use memory_core::testing::rng::Rng;
 use memory_core::testing::seeds::{first_seed, is_long_form};
 use uuid::Uuid;
@@ -23,6 +24,8 @@ const USER: &str = "mara";
 const MEMORIES: usize = 2_400;
 /// Days of the grace period.
 const GRACE: u32 = 7;
+/// Days from the first sweep of the twins to the present: more than there are sweeps.
+const DAYS: i64 = 200;
 
 /// Policies of the steps, again and again. A sweep under the last one erases nothing: its grace period is long.
 fn policies() -> [ForgettingPolicy; 5] {
@@ -55,14 +58,14 @@ fn copied(from: &Path, to: &Path) {
     }
 }
 
-/// Store with uses and pins, whose server has been stopped.
+/// Store with memories and their uses of a moment, and pins, whose server has been stopped.
 #[cfg(unix)]
-async fn filled(data: &Path) {
+async fn filled(data: &Path, at: Timestamp) {
     let server = Watched::start(data, "hashing").await;
-    let mut ledger = Ledger::default();
+    let mut ledger = Ledger { happened_at: Some(at.to_string()), ..Ledger::default() };
     let ids = ledger.write(&server.client, USER, MEMORIES).await;
     for id in ids.iter().step_by(MEMORIES / 40) {
-        used(&server.client, USER, &ledger.kept[id].1).await.unwrap();
+        used(&server.client, USER, &ledger.kept[id].1, Some(at)).await.unwrap();
     }
     for id in ids.iter().skip(7).step_by(MEMORIES / 20) {
         server.client.pin_memory(*id, true).await.unwrap();
@@ -73,6 +76,18 @@ async fn filled(data: &Path) {
 
 async fn state(client: &Client) -> (BTreeMap<Uuid, ForgottenMemory>, BTreeSet<Uuid>) {
     (forgotten(client, USER).await, listed(client, USER).await.into_keys().collect())
+}
+
+/// Records with the number of the sweep in the place of the time at which it was requested, which differs between twins.
+fn numbered(
+    records: BTreeMap<Uuid, ForgottenMemory>,
+    requested_at: &[String],
+) -> BTreeMap<Uuid, ForgottenMemory> {
+    let of_sweep = |(id, one): (Uuid, ForgottenMemory)| {
+        let number = requested_at.iter().position(|at| *at == one.recorded_at);
+        (id, ForgottenMemory { recorded_at: number.expect("the time of a sweep").to_string(), ..one })
+    };
+    records.into_iter().map(of_sweep).collect()
 }
 
 /// Waits until a sweep is about to write about a page, or is over.
@@ -97,11 +112,12 @@ async fn killed_sweeps_end_with_the_records_of_sweeps_that_are_never_killed() {
     let mut rng = Rng::new(seed);
     let folder = tempfile::tempdir().unwrap();
     let (quiet, killed) = (folder.path().join("quiet"), folder.path().join("killed"));
-    filled(&quiet).await;
+    let base = present().plus_days(-DAYS);
+    filled(&quiet, base).await;
     copied(&quiet, &killed);
     let twin = Watched::start(&quiet, "auto").await;
     let mut server = Watched::start(&killed, "auto").await;
-    let base = present();
+    let (mut of_twin, mut of_killed) = (Vec::new(), Vec::new());
     let (mut done, mut step, mut changed) = (0, 0, 0);
     while done < kills {
         let mut now = base.plus_days(1 + step);
@@ -115,9 +131,10 @@ async fn killed_sweeps_end_with_the_records_of_sweeps_that_are_never_killed() {
             now = now.plus_days(-2);
         }
         let began = Instant::now();
-        swept(&twin.client, USER, now, &context).await;
+        of_twin.push(swept(&twin.client, USER, Some(now), &context).await.created_at);
         let takes = began.elapsed();
-        let job = server.client.sweep_memories(&sweep_of(USER, now, false)).await.unwrap();
+        let job = server.client.sweep_memories(&sweep_of(USER, Some(now), false)).await.unwrap();
+        of_killed.push(job.created_at.clone());
         for _ in 0..1 + rng.below(3) {
             if rng.chance(60) {
                 page_begun(&server.client, job.id).await;
@@ -135,14 +152,15 @@ async fn killed_sweeps_end_with_the_records_of_sweeps_that_are_never_killed() {
         assert_eq!((job.state.as_str(), job.failures), ("done", 0), "{context}: {job:?}");
         let (expected, actual) = (state(&twin.client).await, state(&server.client).await);
         assert_eq!(actual.1, expected.1, "{context}");
-        let differ = |id: &&Uuid| actual.0.get(*id) != expected.0.get(*id);
-        let either: BTreeSet<&Uuid> = actual.0.keys().chain(expected.0.keys()).collect();
+        let (expected, actual) = (numbered(expected.0, &of_twin), numbered(actual.0, &of_killed));
+        let differ = |id: &&Uuid| actual.get(*id) != expected.get(*id);
+        let either: BTreeSet<&Uuid> = actual.keys().chain(expected.keys()).collect();
         let differing: Vec<_> =
-            either.into_iter().filter(differ).map(|id| (actual.0.get(id), expected.0.get(id))).collect();
+            either.into_iter().filter(differ).map(|id| (actual.get(id), expected.get(id))).collect();
         assert!(differing.is_empty(), "{context}: {} differ: {:?}", differing.len(), differing[0]);
         let (again, _) = previewed(&server.client, USER, now).await;
         assert_eq!(again.changes, [], "{context}");
-        changed += expected.0.len();
+        changed += expected.len();
         step += 1;
     }
     assert!(changed > MEMORIES, "{changed} records in {step} steps");
@@ -160,7 +178,8 @@ async fn an_erasure_after_the_grace_period_takes_what_its_preview_shows_and_leav
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let mut server = Watched::start(&data, "hashing").await;
-        let mut ledger = Ledger::default();
+        let at = present().plus_days(-3);
+        let mut ledger = Ledger { happened_at: Some(at.to_string()), ..Ledger::default() };
         let client = &server.client;
         // Sources with what was made of them, and of that; some of it is used or pinned, so that its sources wait.
         let first = add((&mut ledger, client), USER, ("first", 90), &[]).await;
@@ -172,19 +191,24 @@ async fn an_erasure_after_the_grace_period_takes_what_its_preview_shows_and_leav
             client.pin_memory(id, true).await.unwrap();
         }
         for id in [second[40], third[20], first[80]] {
-            used(client, USER, &ledger.kept[&id].1).await.unwrap();
+            used(client, USER, &ledger.kept[&id].1, Some(at)).await.unwrap();
         }
         set_policy(client, USER, ForgettingPolicy { grace_days: GRACE, ..policy("delete") }).await;
-        let base = present();
-        let found_at = base.plus_days(3);
+        let found_at = present();
         let (shown, erased) = previewed(client, USER, found_at).await;
         assert!(shown.erased == 0 && erased.is_empty() && shown.faded > 60, "{context}: {shown:?}");
-        swept(client, USER, found_at, &context).await;
+        // The period counts from the request, whatever moment the sweep is as of.
+        swept(client, USER, Some(found_at), &context).await;
+        let recorded_at = present();
         let grace = i64::from(GRACE);
-        assert_eq!(previewed(client, USER, found_at.plus_days(grace - 1)).await.0.erased, 0, "{context}");
+        assert_eq!(previewed(client, USER, found_at.plus_days(grace)).await.0.erased, 0, "{context}");
+        let (_, ahead) = previewed(client, USER, recorded_at.plus_days(grace)).await;
 
-        let due_at = found_at.plus_days(grace);
+        // No clock of a server process can be put forward: the period becomes shorter instead.
+        set_policy(client, USER, policy("delete")).await;
+        let due_at = present();
         let (shown, mut erased) = previewed(client, USER, due_at).await;
+        assert_eq!(erased, ahead, "{context}");
         assert_eq!(shown.erased, erased.len() as u64, "{context}");
         assert!(erased.len() > 30 && pinned.iter().all(|id| !erased.contains(id)), "{context}");
         let kept = |source: Uuid, made: Uuid| erased.contains(&made) || !erased.contains(&source);
@@ -193,7 +217,7 @@ async fn an_erasure_after_the_grace_period_takes_what_its_preview_shows_and_leav
             assert!(kept(*source, *made), "{context}: {source} goes, and {made}, made of it, stays");
         }
         let before: BTreeSet<Uuid> = listed(client, USER).await.into_keys().collect();
-        client.sweep_memories(&sweep_of(USER, due_at, false)).await.unwrap();
+        client.sweep_memories(&sweep_of(USER, Some(due_at), false)).await.unwrap();
         if round > 0 {
             tokio::time::sleep(Duration::from_millis(rng.below(300) as u64)).await;
             server.kill();
