@@ -19,22 +19,25 @@ pub(crate) const DEFAULT_PAGE: u32 = 100;
 /// Name of no effect.
 const NO_EFFECT: &str = "none";
 
-/// Policy of a request. Its numbers are for the engine to check.
-pub(crate) fn policy(policy: wire::ForgettingPolicy) -> Result<Policy, Error> {
+/// Field of a policy in most requests.
+pub(crate) const POLICY: &str = "policy";
+
+/// Policy of the field `at` of a request. Its numbers are for the engine to check.
+pub(crate) fn policy(policy: wire::ForgettingPolicy, at: &str) -> Result<Policy, Error> {
     let effect = match policy.effect.as_str() {
         NO_EFFECT => None,
-        name => Some(named("effect", name, Effect::ALL, Effect::as_str)?),
+        name => Some(named((at, "effect"), name, Effect::ALL, Effect::as_str)?),
     };
     let wire::InitialStrengths { turn, fact, thought, note, digest, document } = policy.initial_strengths;
     Ok(Policy {
-        curve: named("curve", &policy.curve, CurveId::ALL, CurveId::as_str)?,
+        curve: named((at, "curve"), &policy.curve, CurveId::ALL, CurveId::as_str)?,
         weight: policy.weight,
         effect,
-        rule: named("rule", &policy.rule, Rule::ALL, Rule::as_str)?,
+        rule: named((at, "rule"), &policy.rule, Rule::ALL, Rule::as_str)?,
         grace_days: policy.grace_days,
         quota_memories: policy.quota_memories,
-        eviction: named("eviction", &policy.eviction, Eviction::ALL, Eviction::as_str)?,
-        counts_from: named("counts_from", &policy.counts_from, UseKind::ALL, UseKind::as_str)?,
+        eviction: named((at, "eviction"), &policy.eviction, Eviction::ALL, Eviction::as_str)?,
+        counts_from: named((at, "counts_from"), &policy.counts_from, UseKind::ALL, UseKind::as_str)?,
         refractory_seconds: policy.refractory_seconds,
         initial_strengths: InitialStrengths { turn, fact, thought, note, digest, document },
         importance_gain: policy.importance_gain,
@@ -44,14 +47,14 @@ pub(crate) fn policy(policy: wire::ForgettingPolicy) -> Result<Policy, Error> {
 }
 
 fn named<T: Copy, const N: usize>(
-    field: &str,
+    (at, field): (&str, &str),
     name: &str,
     all: [T; N],
     as_str: impl Fn(T) -> &'static str,
 ) -> Result<T, Error> {
     let known = || all.map(&as_str).join(", ");
     let found = all.into_iter().find(|one| as_str(*one) == name);
-    found.ok_or_else(|| Error::invalid(format!("policy.{field}"), format!("must be one of {}", known())))
+    found.ok_or_else(|| Error::invalid(format!("{at}.{field}"), format!("must be one of {}", known())))
 }
 
 /// Policy on the wire.
@@ -83,7 +86,7 @@ pub(crate) fn state(state: &PolicyState) -> wire::ForgettingPolicyState {
 pub(crate) fn preview(request: wire::PreviewSweep, zone_of: &ZoneOf<'_>) -> Result<PreviewSweep, Error> {
     let scope = scope(&request.scope, "scope")?;
     Ok(PreviewSweep {
-        policy: request.policy.map(policy).transpose()?,
+        policy: request.policy.map(|it| policy(it, POLICY)).transpose()?,
         now: fields::optional_time(request.now.as_deref(), &zone_of(&scope), "now")?,
         limit: request.limit.unwrap_or(DEFAULT_PAGE),
         after: cursor::read(request.cursor.as_deref(), cursor::memory)?,
@@ -176,7 +179,7 @@ mod tests {
             let (quota_memories, weight) = (Some(9), Some(0.5));
             let known = Policy { effect, quota_memories, weight, surprise_gain: 4.0, ..Policy::default() };
             let on_the_wire = wire_policy(&known);
-            assert_eq!(policy(on_the_wire.clone()).ok(), Some(known.clone()));
+            assert_eq!(policy(on_the_wire.clone(), POLICY).ok(), Some(known.clone()));
             let stored = serde_json::to_value(&known).expect("JSON");
             assert_eq!(serde_json::to_value(on_the_wire).expect("JSON"), stored);
         }
@@ -185,7 +188,7 @@ mod tests {
     #[test]
     fn an_unknown_name_in_a_policy_is_named() {
         let unknown = wire::ForgettingPolicy { curve: "linear".to_owned(), ..Default::default() };
-        let refused = policy(unknown).expect_err("refused").to_string();
+        let refused = policy(unknown, POLICY).expect_err("refused").to_string();
         assert!(refused.starts_with("policy.curve: must be one of none, memorybank.paper"), "{refused}");
     }
 }
