@@ -13,6 +13,7 @@ use crate::domain::scope::{Caller, Owner};
 use crate::domain::time::Timestamp;
 use crate::domain::zone::Zone;
 use crate::error::Error;
+use crate::forgetting::meter::SweepMeter;
 use crate::graph::Graphs;
 use crate::index::Index;
 use crate::indexing::commit_queue::CommitQueue;
@@ -75,6 +76,7 @@ pub struct Engine {
     /// Policy of owners that have none of their own.
     pub(crate) forgetting: Arc<Policy>,
     pub(crate) policies: OwnerSettings<Arc<Policy>>,
+    pub(crate) swept: SweepMeter,
     pub(crate) commits: CommitQueue,
     pub(crate) edits: EditLocks,
     pub(crate) access_log: AccessLogWriter,
@@ -148,6 +150,7 @@ impl Engine {
             zones,
             forgetting: Arc::new(forgetting),
             policies,
+            swept: SweepMeter::default(),
             commits,
             edits: EditLocks::default(),
             access_log,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use memory_core::domain::job::{JobCount, JobState};
+use memory_core::forgetting::meter::SweepTotals;
 use memory_core::jobs::runner::RunnerStatus;
 use memory_core::recall::response::Timings;
 use memory_core::think::calls::meter::MeteredCalls;
@@ -30,6 +31,7 @@ const THINKING_QUEUE: &str = "engrain_thinking_queue";
 const MODEL_CALLS: &str = "engrain_model_calls_total";
 const MODEL_REFUSED: &str = "engrain_model_refused_replies_total";
 const MODEL_TOKENS: &str = "engrain_model_tokens_total";
+const FORGETTING_CHANGES: &str = "engrain_forgetting_changes_total";
 const ROWS_WITHOUT_VECTORS: &str = "engrain_rows_without_vectors";
 const EMBEDDER_FAULT: &str = "engrain_embedder_fault";
 const PURGE_PENDING: &str = "engrain_purge_pending_erasures";
@@ -105,6 +107,11 @@ fn describe() {
         MODEL_TOKENS,
         Unit::Count,
         "Tokens of language models, by task, back end and kind: prompt or reply."
+    );
+    describe_counter!(
+        FORGETTING_CHANGES,
+        Unit::Count,
+        "Memories that sweeps changed, by change: faded, evicted, drawn, remembered, renewed or erased."
     );
     describe_gauge!(
         ROWS_WITHOUT_VECTORS,
@@ -199,6 +206,13 @@ pub(crate) fn thinking(waiting: &[(&'static str, u64)], calls: &[MeteredCalls]) 
             let [task, backend] = labels.clone();
             counter!(MODEL_TOKENS, &[task, backend, ("kind", kind.into())]).absolute(tokens);
         }
+    }
+}
+
+/// Notes the changes by sweeps.
+pub(crate) fn forgetting(totals: &SweepTotals) {
+    for (change, total) in totals.by_name() {
+        counter!(FORGETTING_CHANGES, "change" => change).absolute(total);
     }
 }
 

@@ -13,6 +13,7 @@ use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::meter::SweepTotals;
 use crate::domain::forgotten::Effect;
 use crate::domain::id::{JobId, PartitionId, TenantId};
 use crate::domain::job::Job;
@@ -158,6 +159,11 @@ impl Engine {
             Ok(job) => Ok(job?.unwrap_or(asked)),
             Err(_elapsed) => Ok(self.store.job(caller.tenant, asked.id).await?.unwrap_or(asked)),
         }
+    }
+
+    /// Changes by sweeps since the start of the process, over all owners.
+    pub fn swept(&self) -> SweepTotals {
+        self.swept.totals()
     }
 
     async fn enqueue_sweep(

@@ -8,6 +8,7 @@
 
 mod evictions;
 pub mod jobs;
+pub mod meter;
 mod pins;
 pub mod plan;
 mod preview;

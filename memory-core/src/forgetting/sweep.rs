@@ -152,7 +152,7 @@ impl Engine {
         let (mut counts, mut due) = (SweepCounts::default(), Vec::new());
         let mut pages = Pages::new(self, partition, None);
         while let Some(rows) = pages.next().await? {
-            let mut writes = Writes::default();
+            let (mut writes, before) = (Writes::default(), counts.clone());
             for row in &rows {
                 let wanted = plan.wanted(Subject::from(row));
                 let change = change(row.forgotten.as_ref(), wanted.as_ref());
@@ -170,11 +170,14 @@ impl Engine {
             for set in writes.sets((tenant, owner), self.now()) {
                 self.commit_when_free(set).await?;
             }
+            self.swept.add(&before, &counts);
             tokio::task::yield_now().await;
         }
         let erases = |memory: &Memory| plan.erases(memory);
         let progress = || context.note(context.progress());
+        let before = counts.clone();
         counts.erased = self.erase_due((tenant, owner), (partition, &due), erases, progress).await?;
+        self.swept.add(&before, &counts);
         let is_check = policy.rule == Rule::ConditionalDraw && policy.effect.is_some();
         if is_check && !self.store.note_check(partition, now, context.attempt()).await? {
             return Err(JobFailure::LeaseLost);

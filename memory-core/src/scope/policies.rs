@@ -57,12 +57,9 @@ impl Engine {
         policy: Option<Policy>,
     ) -> Result<PolicyState, Error> {
         needs_write(caller)?;
-        if policy.as_ref().is_some_and(|policy| policy.effect == Some(Effect::Delete)) {
-            needs_delete(caller)?;
-        }
         let owner = owner(scope)?;
-        if let Some((field, rule)) = policy.as_ref().and_then(Policy::violation) {
-            return Err(Error::invalid(format!("policy.{field}"), rule));
+        if let Some(policy) = &policy {
+            self.may_set_forgetting_policy(caller, policy, <Arc<Policy> as OwnerValue>::FIELD)?;
         }
         let policy = policy.map(Arc::new);
         if !self.policies.set(&self.store, (caller.tenant, owner.clone()), policy).await? {
@@ -71,6 +68,22 @@ impl Engine {
             return Err(Error::OverLimit { field: "policy".to_owned(), what, limit });
         }
         Ok(self.policy_state(caller.tenant, &owner))
+    }
+
+    /// Checks that a caller may set a policy, which is in the field `at` of a request.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field that is out of its bounds; [`Error::Forbidden`] without the right to write, or to
+    /// delete for the effect `delete`.
+    pub fn may_set_forgetting_policy(&self, caller: &Caller, policy: &Policy, at: &str) -> Result<(), Error> {
+        needs_write(caller)?;
+        if policy.effect == Some(Effect::Delete) {
+            needs_delete(caller)?;
+        }
+        match policy.violation() {
+            Some((field, rule)) => Err(Error::invalid(format!("{at}.{field}"), rule)),
+            None => Ok(()),
+        }
     }
 
     /// Forgetting policy in use for an owner. It is in memory.

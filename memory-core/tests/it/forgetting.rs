@@ -289,6 +289,8 @@ async fn deleting_needs_the_right_to_delete() {
     let engine = &bench.test.engine;
     let refused = engine.set_forgetting_policy(&writer, &bench.ann, Some(deleting.clone())).await;
     assert!(matches!(refused, Err(Error::Forbidden { right: "delete" })));
+    let refused = engine.may_set_forgetting_policy(&writer, &deleting, "forgetting");
+    assert!(matches!(refused, Err(Error::Forbidden { right: "delete" })), "nor by an import");
     bench.use_policy(&deleting).await;
     let refused = engine.request_sweep(&writer, &bench.ann, None, false).await;
     assert!(matches!(refused, Err(Error::Forbidden { right: "delete" })));

@@ -138,6 +138,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "memories",
             "maintenance",
             "think",
+            "forgetting",
         ],
     ),
     ("lib", &["engine", "error"]),

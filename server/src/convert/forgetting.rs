@@ -19,22 +19,26 @@ pub(crate) const DEFAULT_PAGE: u32 = 100;
 /// Name of no effect.
 const NO_EFFECT: &str = "none";
 
-/// Policy of a request. Its numbers are for the engine to check.
-pub(crate) fn policy(policy: wire::ForgettingPolicy) -> Result<Policy, Error> {
+/// Field of a policy in most requests.
+pub(crate) const POLICY: &str = "policy";
+
+/// Policy of the field `at` of a request. Its numbers are for the engine to check.
+pub(crate) fn policy(policy: wire::ForgettingPolicy, at: &str) -> Result<Policy, Error> {
+    let path = |field: &str| format!("{at}.{field}");
     let effects = Effect::ALL.map(Some);
     let effects = [None].into_iter().chain(effects);
-    let effect = named("policy.effect", &policy.effect, effects, effect_name)?;
+    let effect = named(&path("effect"), &policy.effect, effects, effect_name)?;
     let evidence = UseKind::ALL.into_iter().filter(|kind| *kind != UseKind::Contradicted);
     let wire::InitialStrengths { turn, fact, thought, note, digest, document } = policy.initial_strengths;
     Ok(Policy {
-        curve: curve("policy.curve", &policy.curve)?,
+        curve: curve(&path("curve"), &policy.curve)?,
         weight: policy.weight,
         effect,
-        rule: named("policy.rule", &policy.rule, Rule::ALL, Rule::as_str)?,
+        rule: named(&path("rule"), &policy.rule, Rule::ALL, Rule::as_str)?,
         grace_days: policy.grace_days,
         quota_memories: policy.quota_memories,
-        eviction: named("policy.eviction", &policy.eviction, Eviction::ALL, Eviction::as_str)?,
-        counts_from: named("policy.counts_from", &policy.counts_from, evidence, UseKind::as_str)?,
+        eviction: named(&path("eviction"), &policy.eviction, Eviction::ALL, Eviction::as_str)?,
+        counts_from: named(&path("counts_from"), &policy.counts_from, evidence, UseKind::as_str)?,
         refractory_seconds: policy.refractory_seconds,
         initial_strengths: InitialStrengths { turn, fact, thought, note, digest, document },
         importance_gain: policy.importance_gain,
@@ -97,7 +101,7 @@ pub(crate) fn state(state: &PolicyState) -> wire::ForgettingPolicyState {
 pub(crate) fn preview(request: wire::PreviewSweep, zone_of: &ZoneOf<'_>) -> Result<PreviewSweep, Error> {
     let scope = scope(&request.scope, "scope")?;
     Ok(PreviewSweep {
-        policy: request.policy.map(policy).transpose()?,
+        policy: request.policy.map(|it| policy(it, POLICY)).transpose()?,
         now: fields::optional_time(request.now.as_deref(), &zone_of(&scope), "now")?,
         limit: request.limit.unwrap_or(DEFAULT_PAGE),
         after: cursor::read(request.cursor.as_deref(), cursor::memory)?,
@@ -190,7 +194,7 @@ mod tests {
             let (quota_memories, weight) = (Some(9), Some(0.5));
             let known = Policy { effect, quota_memories, weight, surprise_gain: 4.0, ..Policy::default() };
             let on_the_wire = wire_policy(&known);
-            assert_eq!(policy(on_the_wire.clone()).ok(), Some(known.clone()));
+            assert_eq!(policy(on_the_wire.clone(), POLICY).ok(), Some(known.clone()));
             let stored = serde_json::to_value(&known).expect("JSON");
             assert_eq!(serde_json::to_value(on_the_wire).expect("JSON"), stored);
         }
@@ -199,13 +203,13 @@ mod tests {
     #[test]
     fn an_unknown_name_in_a_policy_is_named() {
         let unknown = wire::ForgettingPolicy { curve: "linear".to_owned(), ..Default::default() };
-        let refused = policy(unknown).expect_err("refused").to_string();
+        let refused = policy(unknown, POLICY).expect_err("refused").to_string();
         assert!(refused.starts_with("policy.curve: must be one of none, memorybank.paper"), "{refused}");
         let unknown = wire::ForgettingPolicy { effect: "hide".to_owned(), ..Default::default() };
-        let refused = policy(unknown).expect_err("refused").to_string();
+        let refused = policy(unknown, POLICY).expect_err("refused").to_string();
         assert_eq!(refused, "policy.effect: must be one of none, demote, exclude, cold, delete");
         let unknown = wire::ForgettingPolicy { counts_from: "contradicted".to_owned(), ..Default::default() };
-        let refused = policy(unknown).expect_err("refused").to_string();
+        let refused = policy(unknown, POLICY).expect_err("refused").to_string();
         assert_eq!(refused, "policy.counts_from: must be one of returned, in_context, cited, confirmed");
     }
 }

@@ -24,7 +24,7 @@ use crate::admission::Admission;
 use crate::auth::Authenticated;
 use crate::condition::StoreFault;
 use crate::convert::thinking::profile_name;
-use crate::convert::{archive, responses, scope};
+use crate::convert::{archive, forgetting, responses, scope};
 use crate::extract::QueryString;
 use crate::problem::{Code, Problem, causes};
 
@@ -57,7 +57,8 @@ pub(crate) struct ExportQuery {
 /// Export memories
 ///
 /// Returns one JSON object per line, for the scope of the given ids, or for all owners without ids: turns, memories with
-/// all their versions, derivations and links, and the owners' profiles of thinking and time zones. The last line is
+/// all their versions, derivations and links, and the owners' profiles of thinking, time zones and forgetting policies. The
+/// last line is
 /// `{"record": "end", …}`; an export without it is incomplete. It counts memories that are left out because they cannot be
 /// read (`unreadable`), and `incomplete` has the code of a failure that left out more. `engrain import` reads the file
 /// back. A change made during the export may or may not be included.
@@ -187,7 +188,9 @@ impl Export {
         let zone = self.engine.timezone(&self.caller, scope)?;
         let timezone = zone.is_own.then(|| zone.zone.name());
         let scope_of_owner = responses::owner_scope(&owner);
-        self.send(&ExportLine::Owner { scope: scope_of_owner, thinking, timezone }).await?;
+        let policy = self.engine.forgetting_policy(&self.caller, scope)?;
+        let forgetting = policy.is_own.then(|| forgetting::wire_policy(&policy.policy));
+        self.send(&ExportLine::Owner { scope: scope_of_owner, thinking, timezone, forgetting }).await?;
         let (mut after, mut sessions) = (None, Vec::new());
         loop {
             // Ids ascend in the order of creation: sources come before the memories derived from them.

@@ -98,7 +98,7 @@ pub(crate) async fn set_forgetting_policy(
     JsonBody(request): JsonBody<SetForgettingPolicy>,
 ) -> Result<Json<ForgettingPolicyState>, Problem> {
     let scope = scope(&request.scope, "scope")?;
-    let policy = request.policy.map(forgetting::policy).transpose()?;
+    let policy = request.policy.map(|policy| forgetting::policy(policy, forgetting::POLICY)).transpose()?;
     let engine = app.engine()?;
     let state = engine.set_forgetting_policy(&caller, &scope, policy).await?;
     if state.policy.effect.is_none() {

@@ -8,17 +8,21 @@ use engrain::wire::{ImportRecords, ImportedRecords};
 
 use crate::App;
 use crate::auth::Authenticated;
-use crate::convert::{archive, thinking, zone};
+use crate::convert::{archive, forgetting, thinking, zone};
 use crate::extract::JsonBody;
 use crate::problem::Problem;
+
+/// Field of the forgetting policy.
+const POLICY: &str = "forgetting";
 
 /// Import records of an export
 ///
 /// Writes memories with their turns, ids, times, earlier versions, derivations and links, in one transaction; `engrain
 /// import` sends an export so. A memory keeps its id unless another owner has it. What is there already is answered and not
 /// written again. Links and inputs of derivations lead only to memories and turns of the same owner; those whose target is
-/// not there are left out and counted, and added when the record is sent again after its targets. Requires the right to
-/// administer.
+/// not there are left out and counted, and added when the record is sent again after its targets. The owner is given the
+/// settings of the request. Requires the right to administer, and to delete for a forgetting policy with the effect
+/// `delete`.
 #[utoipa::path(
     post,
     path = "/v1/import",
@@ -46,14 +50,22 @@ pub(crate) async fn import_records(
 ) -> Result<Json<ImportedRecords>, Problem> {
     let profile = request.thinking.map(thinking::chosen);
     let timezone = zone(request.timezone.as_deref(), "timezone")?;
+    let policy = request.forgetting.clone().map(|policy| forgetting::policy(policy, POLICY)).transpose()?;
     let request = archive::records(request)?;
     let (engine, scope) = (app.engine()?, request.scope.clone());
+    if let Some(policy) = &policy {
+        // Before the records: a request that fails changes nothing.
+        engine.may_set_forgetting_policy(&caller, policy, POLICY)?;
+    }
     let restored = engine.restore_memories(&caller, request).await?;
     if let Some(profile) = profile {
         engine.set_thinking_profile(&caller, &scope, Some(profile)).await?;
     }
     if timezone.is_some() {
         engine.set_timezone(&caller, &scope, timezone).await?;
+    }
+    if policy.is_some() {
+        engine.set_forgetting_policy(&caller, &scope, policy).await?;
     }
     Ok(Json(archive::imported(&restored)))
 }

@@ -223,6 +223,7 @@ async fn publish(app: &App) {
         }
         publish_jobs(engine).await;
         publish_thinking(engine).await;
+        crate::metrics::forgetting(&engine.swept());
         publish_embedding(engine).await;
         let (erasures, age) = engine.purge_debt();
         crate::metrics::purge(erasures, age);

@@ -8,8 +8,9 @@ use std::time::Duration;
 use crate::process::ServerProcess;
 use engrain::Client;
 use engrain::wire::{
-    AddMemories, AddTurns, EditMemory, ForgettingPolicy, Link, ListMemories, NewMemory, NewTurn, Role, Scope,
-    SetForgettingPolicy, SetThinking, SetTimezone, ThinkingProfile,
+    AddMemories, AddTurns, DeleteOwner, EditMemory, ForgettingPolicy, Link, ListMemories, NewMemory, NewTurn,
+    PreviewSweep, RestoreForgotten, Role, Scope, SetForgettingPolicy, SetThinking, SetTimezone,
+    SweepMemories, ThinkingProfile,
 };
 use uuid::Uuid;
 
@@ -163,4 +164,60 @@ async fn an_export_that_was_cut_short_is_told_and_what_it_has_is_imported() {
     succeeds(&copy, &["import", file_name]);
     let ann = ["export", "--canonical", "--history", "--user", "ann"];
     assert_eq!(succeeds(&copy, &ann), succeeds(&source, &ann));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_that_is_erased_and_imported_again_forgets_as_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data_dir, file) = (directory.path().join("a"), directory.path().join("e.jsonl"));
+    let server = ServerProcess::start(&data_dir).await;
+    let (client, ann, file_name) = (&server.client, Scope::user("ann"), file.to_str().unwrap());
+    let facts =
+        (0..60).map(|number| NewMemory { text: format!("Ann counts to {number}"), ..NewMemory::default() });
+    let facts = AddMemories { scope: ann.clone(), memories: facts.collect(), ..AddMemories::default() };
+    client.add_memories(&facts).await.unwrap();
+    let policy = ForgettingPolicy {
+        curve: "wixted".to_owned(),
+        effect: "delete".to_owned(),
+        rule: "quota_alone".to_owned(),
+        quota_memories: Some(20),
+        weight: Some(0.3),
+        grace_days: 700,
+        ..ForgettingPolicy::default()
+    };
+    let set = SetForgettingPolicy { scope: ann.clone(), policy: Some(policy) };
+    let state = client.set_forgetting_policy(&set).await.unwrap();
+    let sweep =
+        SweepMemories { scope: ann.clone(), now: Some("2030-01-01T00:00:00Z".to_owned()), wait: true };
+    client.sweep_memories(&sweep).await.unwrap();
+    let page = client.forgotten(&ann, Some(1_000), None).await.unwrap();
+    let some: Vec<Uuid> = page.memories.iter().take(10).map(|one| one.id).collect();
+    let restore = RestoreForgotten { scope: ann.clone(), memory_ids: Some(some), ..Default::default() };
+    client.restore_forgotten(&restore).await.unwrap();
+    let look = async || {
+        let mut previews = Vec::new();
+        for now in ["2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z", "2040-01-01T00:00:00Z"] {
+            let now = Some(now.to_owned());
+            let preview = PreviewSweep { scope: ann.clone(), now, limit: Some(1_000), ..Default::default() };
+            previews.push(client.preview_sweep(&preview).await.unwrap());
+        }
+        (previews, client.forgotten(&ann, Some(1_000), None).await.unwrap())
+    };
+    let before = look().await;
+    assert!(
+        before.0[0].evicted > 0 && before.0[0].remembered == 0 && before.0[2].erased > 0,
+        "{:?}",
+        before.0
+    );
+
+    succeeds(&data_dir, &["export", "-o", file_name, "--user", "ann"]);
+    let whole = canonical(&data_dir);
+    let asked = DeleteOwner { scope: ann.clone(), confirmation: None };
+    let confirmation = client.delete_owner(&asked).await.unwrap().confirmation;
+    client.delete_owner(&DeleteOwner { confirmation, ..asked }).await.unwrap();
+    assert!(client.forgetting_policy(&ann).await.unwrap().is_default);
+    succeeds(&data_dir, &["import", file_name, "--again"]);
+    assert_eq!(client.forgetting_policy(&ann).await.unwrap(), state);
+    assert_eq!(look().await, before);
+    assert_eq!(canonical(&data_dir), whole);
 }

@@ -1,7 +1,7 @@
 //! Forgetting through every layer: a real server process, driven by the SDK, and killed in the middle of a sweep.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::process::ServerProcess;
@@ -114,6 +114,64 @@ async fn a_policy_is_previewed_applied_restored_and_erased_with_its_owner() {
     assert!(client.forgetting_policy(&ann()).await.unwrap().is_default);
     let job = client.sweep_memories(&sweep).await.unwrap();
     assert_eq!((job.state, job.done), (JobState::Done, 0));
+}
+
+/// Changes that sweeps of the process made, once its metrics say so many.
+async fn changes(client: &Client, wanted: f64) -> BTreeMap<String, f64> {
+    let mut metrics = String::new();
+    for _ in 0..300 {
+        metrics = client.metrics().await.unwrap();
+        let lines = metrics.lines().filter_map(|line| {
+            let (change, count) =
+                line.strip_prefix("engrain_forgetting_changes_total{change=\"")?.split_once("\"} ")?;
+            Some((change.to_owned(), count.parse().ok()?))
+        });
+        let found: BTreeMap<String, f64> = lines.collect();
+        if found.values().sum::<f64>() >= wanted {
+            assert!(metrics.contains("# HELP engrain_forgetting_changes_total "), "it is described");
+            assert!(!metrics.contains("\"ann\""), "no owner in metrics");
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{metrics}");
+}
+
+#[tokio::test]
+async fn metrics_count_what_sweeps_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = ServerProcess::start(directory.path()).await;
+    let client = &server.client;
+    add(client, 30).await;
+    let sweep = SweepMemories { scope: ann(), now: Some(YEARS_LATER.to_owned()), wait: true };
+    let quota = |effect: &str| ForgettingPolicy {
+        effect: effect.to_owned(),
+        rule: "quota_alone".to_owned(),
+        quota_memories: Some(25),
+        grace_days: 0,
+        ..excluding()
+    };
+    for policy in [quota("exclude"), quota("cold"), excluding(), ForgettingPolicy::default()] {
+        set(client, Some(policy)).await.unwrap();
+        for _ in 0..2 {
+            client.sweep_memories(&sweep).await.unwrap();
+        }
+    }
+    // Evicted by the quota, renewed by each other effect; the rest fades, and is remembered by a policy without an effect.
+    let found = changes(client, 65.0).await;
+    let expected = [
+        ("drawn", 0.0),
+        ("erased", 0.0),
+        ("evicted", 5.0),
+        ("faded", 25.0),
+        ("remembered", 25.0),
+        ("renewed", 10.0),
+    ];
+    assert_eq!(found, expected.map(|(change, count)| (change.to_owned(), count)).into());
+    set(client, Some(quota("delete"))).await.unwrap();
+    client.sweep_memories(&SweepMemories { now: None, ..sweep }).await.unwrap();
+    let found = changes(client, 75.0).await;
+    assert_eq!((found["erased"], found["renewed"], found["evicted"]), (5.0, 15.0, 5.0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

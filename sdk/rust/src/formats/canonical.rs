@@ -5,7 +5,7 @@
 //! the scope of the owner, the record, and the sorted ids of its sources. By default, all fields of a record count, ids
 //! included, apart from those that only an audit asks for: `version` and `recorded_at` of memories and turns, earlier
 //! versions, derivations, and the strength. With [`CanonicalExport::with_history`] these count too, and so do the owners'
-//! profiles of thinking and time zones: two stores have the same form if one is the import of the other's export. Owners without records
+//! profiles of thinking, time zones and forgetting policies: two stores have the same form if one is the import of the other's export. Owners without records
 //! are in no line, and neither are the header and the end of an export.
 
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ impl CanonicalExport {
         Self { lines: Vec::new(), scope: Value::Null, bytes: 0, max_bytes, has_history: false }
     }
 
-    /// Includes versions, derivations, strength, profiles of thinking and time zones.
+    /// Includes versions, derivations, strength, profiles of thinking, time zones and forgetting policies.
     #[must_use]
     pub fn with_history(self) -> Self {
         Self { has_history: true, ..self }
@@ -70,9 +70,12 @@ impl CanonicalExport {
     pub fn push(&mut self, line: ExportLine) -> Result<(), CanonicalError> {
         let record = match line {
             ExportLine::Header { .. } | ExportLine::End { .. } => return Ok(()),
-            ExportLine::Owner { scope, thinking, timezone } => {
-                self.scope = sorted(match self.has_history && (thinking.is_some() || timezone.is_some()) {
-                    true => json!({"of": scope, "thinking": thinking, "timezone": timezone}),
+            ExportLine::Owner { scope, thinking, timezone, forgetting } => {
+                let is_set = thinking.is_some() || timezone.is_some() || forgetting.is_some();
+                self.scope = sorted(match self.has_history && is_set {
+                    true => json!({
+                        "of": scope, "thinking": thinking, "timezone": timezone, "forgetting": forgetting,
+                    }),
                     false => serde_json::to_value(scope)?,
                 });
                 return Ok(());

@@ -8,7 +8,7 @@
 
 use super::batch::{Batcher, Conversation, OldIds};
 use super::error::{FormatError, SourceLocation};
-use super::export_tally::{Tally, follows_the_end, of_other_format};
+use super::export_tally::{Tally, follows_the_end, is_owner_line, of_other_format};
 use super::record_reader::RecordReader;
 use super::repair::parse;
 use super::timestamp;
@@ -34,7 +34,14 @@ impl RecordReader for EngrainReader {
             return Err(follows_the_end(location));
         }
         // An invalid line is counted too: its own error reports the loss, so the end line must not report it again.
-        match line.inspect_err(|_| self.tally.count += 1)? {
+        if line.is_err() {
+            // What follows an invalid owner line is not of the owner before it.
+            match is_owner_line(record, location) {
+                true => self.owner = None,
+                false => self.tally.count += 1,
+            }
+        }
+        match line? {
             ExportLine::Header { format, .. } if format > EXPORT_FORMAT => {
                 Err(FormatError::Version { location: location.clone(), found: format, known: EXPORT_FORMAT })
             }
@@ -97,7 +104,7 @@ impl EngrainReader {
     /// Owner, with the other ids of the memory.
     fn scope_of(&self, memory: &Memory, location: &SourceLocation) -> Result<Scope, FormatError> {
         let Some(owner) = self.owner.clone() else {
-            let detail = "no owner line precedes the record".to_owned();
+            let detail = "no valid owner line precedes the record".to_owned();
             return Err(FormatError::Value { location: location.clone(), detail });
         };
         Ok(Scope {

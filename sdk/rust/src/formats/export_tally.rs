@@ -1,6 +1,12 @@
 //! Count of the records of an Engrain export against its end line, for each export of a file.
 
+use serde::Deserialize;
+
 use super::error::{FormatError, SourceLocation};
+use super::repair::parse;
+
+/// Beginning of an owner line as exports write it.
+const OWNER_LINE: &[u8] = br#"{"record":"owner""#;
 
 /// Records of the present export.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,6 +49,19 @@ impl Tally {
             Some(records) => Some(format!("it has {} records instead of {records}", self.count)),
             None => Some("the end line is missing".to_owned()),
         }
+    }
+}
+
+/// True if a line that is no valid [`ExportLine`](crate::wire::ExportLine) is that of an owner: its settings may be of a later
+/// release, or damaged.
+pub(super) fn is_owner_line(line: &[u8], location: &SourceLocation) -> bool {
+    #[derive(Deserialize)]
+    struct Tagged {
+        record: String,
+    }
+    match parse::<Tagged>(line, location) {
+        Ok(tagged) => tagged.record == "owner",
+        Err(_) => line.trim_ascii_start().starts_with(OWNER_LINE),
     }
 }
 

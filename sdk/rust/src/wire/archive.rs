@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::forgetting::ForgettingPolicy;
 use super::memory::{Memory, Scope};
 use super::operations::Turn;
 use super::provenance::DerivationRecord;
@@ -35,6 +36,10 @@ pub enum ExportLine {
         /// The owner's own time zone. Absent if the owner has that of the server, and in format 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timezone: Option<String>,
+        /// The owner's own forgetting policy. Absent if the owner has that of the server, in format 1, and in exports of releases
+        /// that did not write it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forgetting: Option<ForgettingPolicy>,
     },
     /// Turn with its memory.
     Turn {
@@ -187,6 +192,9 @@ pub struct ImportRecords {
     /// Time zone to give to the owner: a name in the IANA time-zone database, or an offset from UTC. Default: unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
+    /// Forgetting policy to give to the owner; with the effect `delete` the right to delete is needed. Default: unchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgetting: Option<ForgettingPolicy>,
     /// Records to write, 1 to 1,000.
     pub records: Vec<ImportRecord>,
     /// Write records again that were erased. Default: false; then they are left out.

@@ -1,6 +1,7 @@
 //! Tests of the API, from the request to the answer.
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
+mod archive_settings;
 mod bare_dates;
 mod digests;
 mod erasure;

@@ -54,6 +54,11 @@ pub(super) fn by_word(user: &str, word: &str) -> RecallRequest {
 }
 
 impl Ledger {
+    /// Empty ledger whose memories tell of this time.
+    pub(super) fn telling_of(happened_at: String) -> Self {
+        Self { happened_at: Some(happened_at), ..Self::default() }
+    }
+
     /// Text with a word of its own.
     pub(super) fn next_text(&mut self, user: &str) -> String {
         self.count += 1;

@@ -3,11 +3,11 @@
 use std::io::Read;
 
 use crate::formats::error::{FormatError, SourceLocation};
-use crate::formats::export_tally::{Tally, follows_the_end, of_other_format};
+use crate::formats::export_tally::{Tally, follows_the_end, is_owner_line, of_other_format};
 use crate::formats::records::Records;
 use crate::formats::repair::parse;
 use crate::formats::source::{Source, unpacked};
-use crate::wire::{EXPORT_FORMAT, ExportLine, ImportRecord, Scope, ThinkingProfile};
+use crate::wire::{EXPORT_FORMAT, ExportLine, ForgettingPolicy, ImportRecord, Scope, ThinkingProfile};
 
 /// First format that this reader reads. Earlier ones lack what it is for.
 const FIRST_FORMAT: u32 = 2;
@@ -25,6 +25,8 @@ pub struct ArchiveRecord {
     pub thinking: Option<ThinkingProfile>,
     /// The owner's own time zone, if it has one.
     pub timezone: Option<String>,
+    /// The owner's own forgetting policy, if it has one.
+    pub forgetting: Option<ForgettingPolicy>,
     /// The record.
     pub record: ImportRecord,
 }
@@ -48,6 +50,7 @@ struct OwnerLine {
     scope: Scope,
     thinking: Option<ThinkingProfile>,
     timezone: Option<String>,
+    forgetting: Option<ForgettingPolicy>,
 }
 
 impl std::fmt::Debug for ArchiveReader {
@@ -89,8 +92,12 @@ impl ArchiveReader {
 
     fn advance(&mut self) -> Result<Option<ArchiveRecord>, FormatError> {
         loop {
-            let more = self.records.next(&mut self.record).inspect_err(|_| self.tally.count += 1)?;
+            let next = self.records.next(&mut self.record);
             let location = self.records.location().clone();
+            if next.is_err() {
+                self.meet_invalid_line(&location);
+            }
+            let more = next?;
             if !more {
                 self.ended = true;
                 return self.tally.end(&location).map(|()| None);
@@ -107,10 +114,13 @@ impl ArchiveReader {
                 self.ended = true;
                 return Err(follows_the_end(&location));
             }
-            let record = match line.inspect_err(|_| self.tally.count += 1)? {
+            if line.is_err() {
+                self.meet_invalid_line(&location);
+            }
+            let record = match line? {
                 ExportLine::Header { .. } => continue,
-                ExportLine::Owner { scope, thinking, timezone } => {
-                    self.owner = Some(OwnerLine { scope, thinking, timezone });
+                ExportLine::Owner { scope, thinking, timezone, forgetting } => {
+                    self.owner = Some(OwnerLine { scope, thinking, timezone, forgetting });
                     continue;
                 }
                 ExportLine::End { records, incomplete, .. } => {
@@ -129,11 +139,28 @@ impl ArchiveReader {
             };
             let number = self.before + self.tally.count;
             self.tally.count += 1;
-            let Some(OwnerLine { scope, thinking, timezone }) = self.owner.clone() else {
-                let detail = "no owner line precedes the record".to_owned();
+            let Some(OwnerLine { scope, thinking, timezone, forgetting }) = self.owner.clone() else {
+                let detail = "no valid owner line precedes the record".to_owned();
                 return Err(FormatError::Value { location, detail });
             };
-            return Ok(Some(ArchiveRecord { number, location, scope, thinking, timezone, record }));
+            return Ok(Some(ArchiveRecord {
+                number,
+                location,
+                scope,
+                thinking,
+                timezone,
+                forgetting,
+                record,
+            }));
+        }
+    }
+
+    /// Takes note of a line that cannot be read. The records after an invalid owner line belong to none, and not to the
+    /// owner before it.
+    fn meet_invalid_line(&mut self, location: &SourceLocation) {
+        match is_owner_line(&self.record, location) {
+            true => self.owner = None,
+            false => self.tally.count += 1,
         }
     }
 

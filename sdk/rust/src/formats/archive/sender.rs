@@ -12,12 +12,14 @@ use crate::client::{Client, Error};
 use crate::formats::import::ImportError;
 use crate::formats::refusal::is_about_data;
 use crate::formats::skipped::Skipped;
-use crate::wire::{ImportRecord, ImportRecords, ItemOutcome, Scope, ThinkingProfile};
+use crate::wire::{ForgettingPolicy, ImportRecord, ImportRecords, ItemOutcome, Scope, ThinkingProfile};
 
 /// Maximum number of records of a batch.
 const RECORDS_PER_BATCH: usize = 200;
 /// Length of the JSON of a batch in bytes, over which it is sent. One longer record is a batch of its own.
 const BYTES_PER_BATCH: usize = 1 << 20;
+/// Fields of a request whose refusal is about all of its records.
+const FIELDS_OF_ALL: [&str; 4] = ["scope", "thinking", "timezone", "forgetting"];
 /// Default of [`ArchiveImport::max_renamed`].
 const MAX_RENAMED: usize = 1_000_000;
 /// Maximum number of records of a file that can have unresolved references: a bit each.
@@ -67,7 +69,7 @@ pub struct ArchiveImport<'a> {
     batch: Vec<ArchiveRecord>,
     batch_bytes: usize,
     /// Owner with the settings that it has been given last: each batch would write them anew.
-    settled: Option<(Scope, Option<ThinkingProfile>, Option<String>)>,
+    settled: Option<Settled>,
     /// Ids of items that the store has under others.
     renamed: HashMap<Uuid, Uuid>,
     max_renamed: usize,
@@ -78,6 +80,27 @@ pub struct ArchiveImport<'a> {
     skipped: Vec<Skipped>,
     /// First conflict of a strict import.
     conflict: Option<Skipped>,
+}
+
+/// Owner with its settings.
+#[derive(Clone, Debug, PartialEq)]
+struct Settled {
+    scope: Scope,
+    thinking: Option<ThinkingProfile>,
+    timezone: Option<String>,
+    forgetting: Option<ForgettingPolicy>,
+}
+
+impl Settled {
+    fn of(record: &ArchiveRecord) -> Self {
+        let ArchiveRecord { scope, thinking, timezone, forgetting, .. } = record;
+        Self {
+            scope: scope.clone(),
+            thinking: *thinking,
+            timezone: timezone.clone(),
+            forgetting: forgetting.clone(),
+        }
+    }
 }
 
 impl<'a> ArchiveImport<'a> {
@@ -140,10 +163,8 @@ impl<'a> ArchiveImport<'a> {
         // The wire's types have string keys only: they can always be written.
         let bytes = serde_json::to_vec(&record.record).map_or(0, |json| json.len());
         // Two exports in one file may tell different settings of one owner.
-        let is_of_another = self.batch.first().is_some_and(|first| {
-            (&first.scope, first.thinking, &first.timezone)
-                != (&record.scope, record.thinking, &record.timezone)
-        });
+        let is_of_another =
+            self.batch.first().is_some_and(|first| settings_of(first) != settings_of(&record));
         let is_full =
             self.batch.len() >= RECORDS_PER_BATCH || self.batch_bytes.saturating_add(bytes) > BYTES_PER_BATCH;
         if !self.batch.is_empty() && (is_of_another || is_full) {
@@ -174,14 +195,15 @@ impl<'a> ArchiveImport<'a> {
         self.batch_bytes = 0;
         while let Some(mut batch) = waiting.pop() {
             let Some(first) = batch.first() else { continue };
-            let (scope, location) = (first.scope.clone(), first.location.clone());
-            let settings = (first.scope.clone(), first.thinking, first.timezone.clone());
-            let (thinking, timezone) = match self.settled.as_ref() == Some(&settings) {
-                true => (None, None),
-                false => (settings.1, settings.2.clone()),
+            let (settings, location) = (Settled::of(first), first.location.clone());
+            let Settled { scope, thinking, timezone, forgetting } = match self.settled.as_ref() {
+                Some(settled) if *settled == settings => {
+                    Settled { thinking: None, timezone: None, forgetting: None, ..settings.clone() }
+                }
+                _ => settings.clone(),
             };
             let records = batch.iter().map(|record| self.with_new_ids(&record.record)).collect();
-            let request = ImportRecords { scope, thinking, timezone, records, again: self.again };
+            let request = ImportRecords { scope, thinking, timezone, forgetting, records, again: self.again };
             match self.client.import_records(&request).await {
                 Ok(answer) => {
                     self.settled = Some(settings);
@@ -191,8 +213,11 @@ impl<'a> ArchiveImport<'a> {
                     }
                 }
                 Err(Error::Problem(problem)) if !self.strict && is_about_data(&problem) => {
-                    let named = named_record(problem.field.as_deref().unwrap_or_default());
-                    if let Some(index) = named.filter(|index| *index < batch.len()) {
+                    let field = problem.field.as_deref().unwrap_or_default();
+                    let named = named_record(field);
+                    if FIELDS_OF_ALL.into_iter().any(|name| field.starts_with(name)) {
+                        batch.iter().for_each(|record| self.refuse(record, &problem));
+                    } else if let Some(index) = named.filter(|index| *index < batch.len()) {
                         self.refuse(&batch.remove(index), &problem);
                         waiting.push(batch);
                     } else if batch.len() > 1 {
@@ -297,6 +322,13 @@ impl<'a> ArchiveImport<'a> {
         place(number)
             .is_some_and(|(word, bit)| self.incomplete.get(word).is_some_and(|bits| (*bits >> bit) & 1 == 1))
     }
+}
+
+/// Owner of a record, and its settings.
+type Settings<'a> = (&'a Scope, Option<ThinkingProfile>, &'a Option<String>, &'a Option<ForgettingPolicy>);
+
+fn settings_of(record: &ArchiveRecord) -> Settings<'_> {
+    (&record.scope, record.thinking, &record.timezone, &record.forgetting)
 }
 
 /// Word and bit of a record.

@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 
+use axum::response::IntoResponse;
 use engrain::Client;
 use engrain::formats::archive::{ArchiveImport, ArchiveReader, ArchiveRecord};
 use engrain::formats::{FormatError, ImportError, ImportOptions};
@@ -98,6 +99,56 @@ fn an_odd_record_takes_no_other_along() {
     assert_eq!(read.len(), 2);
     assert!(matches!(&read[0], Err(error) if error.is_of_one_record()));
     assert!(matches!(&read[1], Ok(record) if record.number == 1));
+}
+
+#[test]
+fn records_after_an_owner_line_that_cannot_be_read_are_given_to_no_owner() {
+    let of_tomorrow = json!({"effect": "exclude", "half_life_of_tomorrow": 3});
+    let other =
+        |forgetting: Value| json!({"record": "owner", "scope": {"user_id": "bob"}, "forgetting": forgetting});
+    let end = json!({"record": "end", "records": 3});
+    for line in [
+        other(of_tomorrow).to_string(),
+        other(json!({"quota_memories": -1})).to_string(),
+        json!({"record": "owner", "scope": {"user_id": 7}}).to_string(),
+        "{\"record\":\"owner\",\"scope\":{\"user_id\":\"bo".to_owned(),
+    ] {
+        let before = file(&[header(2), owner(), fact(1, &[])]);
+        let after = file(&[fact(2, &[]), owner(), fact(3, &[]), end.clone()]);
+        let read = records(&format!("{before}\n{line}\n{after}"));
+        let found: Vec<bool> = read.iter().map(Result::is_ok).collect();
+        assert_eq!(found, [true, false, false, true], "{read:?}");
+        assert!(read[1..3].iter().flat_map(|one| one.as_ref().err()).all(FormatError::is_of_one_record));
+        assert!(read[2].as_ref().unwrap_err().to_string().contains("no valid owner line"), "{read:?}");
+    }
+    let whole = file(&[
+        header(2),
+        other(json!({"effect": "exclude"})),
+        fact(1, &[]),
+        json!({"record": "end", "records": 1}),
+    ]);
+    let policy = records(&whole).remove(0).unwrap().forgetting.unwrap();
+    assert_eq!((policy.effect.as_str(), policy.grace_days), ("exclude", 30));
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_settings_of_an_owner_is_of_all_its_records_and_is_asked_for_once() {
+    let problem = json!({
+        "type": "https://engrain.dev/problems/invalid_request", "title": "Invalid request", "status": 422,
+        "code": "invalid_request", "detail": "forgetting.effect: must be one of those known",
+        "field": "forgetting.effect", "request_id": "r",
+    });
+    let refusal = (axum::http::StatusCode::UNPROCESSABLE_ENTITY, axum::Json(problem)).into_response();
+    let (script, url) = Script::start([refusal]).await;
+    let client = Client::new(url).unwrap();
+    let mut import = ArchiveImport::new(&client);
+    let text =
+        file(&[header(2), owner(), fact(1, &[]), fact(2, &[]), json!({"record": "end", "records": 2})]);
+    for record in records(&text) {
+        import.add(record.unwrap()).await.unwrap();
+    }
+    import.finish_pass().await.unwrap();
+    assert_eq!((script.asked().len(), import.take_skipped().len(), import.imported().added), (1, 2, 0));
 }
 
 #[test]

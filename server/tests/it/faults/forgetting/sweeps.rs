@@ -62,7 +62,7 @@ fn copied(from: &Path, to: &Path) {
 #[cfg(unix)]
 async fn filled(data: &Path, at: Timestamp) {
     let server = Watched::start(data, "hashing").await;
-    let mut ledger = Ledger { happened_at: Some(at.to_string()), ..Ledger::default() };
+    let mut ledger = Ledger::telling_of(at.to_string());
     let ids = ledger.write(&server.client, USER, MEMORIES).await;
     for id in ids.iter().step_by(MEMORIES / 40) {
         used(&server.client, USER, &ledger.kept[id].1, Some(at)).await.unwrap();
@@ -179,7 +179,7 @@ async fn an_erasure_after_the_grace_period_takes_what_its_preview_shows_and_leav
         let data = folder.path().join("data");
         let mut server = Watched::start(&data, "hashing").await;
         let at = present().plus_days(-3);
-        let mut ledger = Ledger { happened_at: Some(at.to_string()), ..Ledger::default() };
+        let mut ledger = Ledger::telling_of(at.to_string());
         let client = &server.client;
         // Sources with what was made of them, and of that; some of it is used or pinned, so that its sources wait.
         let first = add((&mut ledger, client), USER, ("first", 90), &[]).await;
