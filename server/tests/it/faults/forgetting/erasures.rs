@@ -388,8 +388,7 @@ async fn kills_in_erasures_beside_sweeps_and_recalls_leave_nothing_of_what_was_e
     let named = ["memories.id", "recalls.hits", "forgotten.memory_id", "request_records.made"];
     assert!(named.iter().all(|place| places.contains(*place)), "the search finds what is there: {places:?}");
     let doctor = Command::new(env!("CARGO_BIN_EXE_engrain"))
-        .args(["--data-dir".as_ref(), data.as_os_str()])
-        .arg("doctor")
+        .args(["--data-dir".as_ref(), data.as_os_str(), "doctor".as_ref()])
         .env("ENGRAIN_MODEL__EMBEDDER", "hashing")
         .stdin(Stdio::null())
         .output()
