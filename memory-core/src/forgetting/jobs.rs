@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::meter::SweepTotals;
 use crate::domain::forgotten::Effect;
 use crate::domain::id::{JobId, PartitionId, TenantId};
-use crate::domain::job::Job;
+use crate::domain::job::{Job, JobState};
 use crate::domain::name::Name;
 use crate::domain::scope::{Caller, Owner, OwnerKind, Scope};
 use crate::domain::time::Timestamp;
@@ -149,16 +149,17 @@ impl Engine {
                 let job = self.store.job(caller.tenant, asked.id).await?;
                 match job {
                     Some(job) if !job.state.is_over() => tokio::time::sleep(LOOK_AT_JOB_EVERY).await,
-                    // The erasure of its owner deletes the job.
+                    // The erasure of its owner deletes the job, as does a sweep that erases the last memory.
                     job => return Ok::<_, Error>(job),
                 }
             }
         };
         let over = tokio::time::timeout(LONGEST_WAIT, over).await;
-        match over {
-            Ok(job) => Ok(job?.unwrap_or(asked)),
-            Err(_elapsed) => Ok(self.store.job(caller.tenant, asked.id).await?.unwrap_or(asked)),
-        }
+        let found = match over {
+            Ok(job) => job?,
+            Err(_elapsed) => self.store.job(caller.tenant, asked.id).await?,
+        };
+        Ok(found.unwrap_or(Job { state: JobState::Done, ..asked }))
     }
 
     /// Changes by sweeps since the start of the process, over all owners.

@@ -168,6 +168,19 @@ async fn killed_sweeps_end_with_the_records_of_sweeps_that_are_never_killed() {
     assert!(report.healthy, "{:?}", report.findings);
 }
 
+/// Sweeps under a grace period; returns what is erased once it has passed. The period counts from the request, whatever moment the
+/// sweep is as of.
+async fn swept_with_grace(client: &Client, context: &str) -> BTreeSet<Uuid> {
+    set_policy(client, USER, ForgettingPolicy { grace_days: GRACE, ..policy("delete") }).await;
+    let (found_at, grace) = (present(), i64::from(GRACE));
+    let (shown, erased) = previewed(client, USER, found_at).await;
+    assert!(shown.erased == 0 && erased.is_empty() && shown.faded > 60, "{context}: {shown:?}");
+    swept(client, USER, Some(found_at), context).await;
+    let recorded_at = present();
+    assert_eq!(previewed(client, USER, found_at.plus_days(grace)).await.0.erased, 0, "{context}");
+    previewed(client, USER, recorded_at.plus_days(grace)).await.1
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erasure_after_the_grace_period_takes_what_its_preview_shows_and_leaves_nothing_of_it() {
     let seed = first_seed().wrapping_add(112);
@@ -193,17 +206,7 @@ async fn an_erasure_after_the_grace_period_takes_what_its_preview_shows_and_leav
         for id in [second[40], third[20], first[80]] {
             used(client, USER, &ledger.kept[&id].1, Some(at)).await.unwrap();
         }
-        set_policy(client, USER, ForgettingPolicy { grace_days: GRACE, ..policy("delete") }).await;
-        let found_at = present();
-        let (shown, erased) = previewed(client, USER, found_at).await;
-        assert!(shown.erased == 0 && erased.is_empty() && shown.faded > 60, "{context}: {shown:?}");
-        // The period counts from the request, whatever moment the sweep is as of.
-        swept(client, USER, Some(found_at), &context).await;
-        let recorded_at = present();
-        let grace = i64::from(GRACE);
-        assert_eq!(previewed(client, USER, found_at.plus_days(grace)).await.0.erased, 0, "{context}");
-        let (_, ahead) = previewed(client, USER, recorded_at.plus_days(grace)).await;
-
+        let ahead = swept_with_grace(client, &context).await;
         // No clock of a server process can be put forward: the period becomes shorter instead.
         set_policy(client, USER, policy("delete")).await;
         let due_at = present();
