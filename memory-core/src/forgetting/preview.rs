@@ -1,7 +1,6 @@
 //! Preview of a sweep: the numbers, exact, and a page of what would change. It is planned by the functions of the sweep, and
 //! writes nothing.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::plan::{Change, Subject, change};
@@ -12,7 +11,6 @@ use crate::domain::scope::Caller;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
 use crate::field_checks;
-use crate::memories::excerpt;
 use crate::retention::Policy;
 use crate::scope::owner;
 use crate::store::RetentionRow;
@@ -95,9 +93,7 @@ impl Engine {
             }
         }
         let ids: Vec<MemoryId> = entries.iter().map(|entry| entry.memory).collect();
-        let memories = self.store.memories(partition, &ids).await?;
-        let mut excerpts: HashMap<MemoryId, String> =
-            memories.iter().map(|memory| (memory.id, excerpt(memory))).collect();
+        let mut excerpts = self.excerpts(partition, &ids).await?;
         for entry in &mut entries {
             entry.excerpt = excerpts.remove(&entry.memory).unwrap_or_default();
         }

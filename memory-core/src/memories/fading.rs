@@ -1,8 +1,7 @@
 //! Memories of an owner that are about to fade and are worth refreshing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use super::excerpt::excerpt;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::memory::Kind;
 use crate::domain::scope::{Caller, Scope};
@@ -126,9 +125,7 @@ impl Engine {
     /// Adds the beginnings of the texts, in one read.
     async fn add_excerpts(&self, partition: PartitionId, fading: &mut [Fading]) -> Result<(), Error> {
         let ids: Vec<MemoryId> = fading.iter().map(|one| one.memory).collect();
-        let read = self.store.memories(partition, &ids).await?;
-        let mut excerpts: HashMap<MemoryId, String> =
-            read.iter().map(|memory| (memory.id, excerpt(memory))).collect();
+        let mut excerpts = self.excerpts(partition, &ids).await?;
         for one in fading {
             one.excerpt = excerpts.remove(&one.memory).unwrap_or_default();
         }
