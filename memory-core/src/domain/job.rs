@@ -76,6 +76,9 @@ pub struct JobCount {
     pub count: u64,
 }
 
+/// Maximum length of the result of a job, in bytes.
+pub const MAX_JOB_RESULT: usize = 64 * 1024;
+
 /// Durable job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
@@ -108,6 +111,9 @@ pub struct Job {
     pub position: Option<String>,
     /// Code of the error that ended the last failed attempt.
     pub error: Option<String>,
+    /// Result of a job that is done, as a JSON object in the format of the job's kind: numbers, ids and codes, never the text of
+    /// memories. At most [`MAX_JOB_RESULT`] bytes. `None` for kinds without one.
+    pub result: Option<String>,
     /// Time of creation.
     pub created_at: Timestamp,
     /// Time of the last change of state or progress.
@@ -132,6 +138,7 @@ impl Job {
             total: 0,
             position: None,
             error: None,
+            result: None,
             created_at: now,
             updated_at: now,
         }

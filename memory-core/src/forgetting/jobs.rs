@@ -113,7 +113,7 @@ impl JobHandler for SweepHandler {
             erased = counts.erased,
             "memories were swept"
         );
-        Ok(JobOutcome::Done)
+        Ok(JobOutcome::DoneWith(counts.to_json()))
     }
 }
 

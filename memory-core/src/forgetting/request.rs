@@ -1,5 +1,6 @@
 //! Requests and results of forgetting, as plain values.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::plan::Change;
@@ -73,6 +74,16 @@ impl SweepCounts {
             Some(Change::Renew) => self.renewed += 1,
             Some(Change::Erase) | None => {}
         }
+    }
+
+    /// The counts as the result of a job; the keys are the names of the fields.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        let Self { memories, live, faded, evicted, drawn, by_kind, remembered, renewed, erased } = self;
+        let by_kind: BTreeMap<_, _> = by_kind.iter().map(|(kind, count)| (kind.as_str(), count)).collect();
+        serde_json::json!({
+            "memories": memories, "live": live, "faded": faded, "evicted": evicted, "drawn": drawn, "by_kind": by_kind,
+            "remembered": remembered, "renewed": renewed, "erased": erased,
+        })
     }
 
     /// The same, with the kinds in their order.

@@ -14,7 +14,7 @@
 //! - An error ends the attempt. It is retried with exponential back-off until
 //!   [`failures_at_most`](settings::JobSettings::failures_at_most), unless the handler returns
 //!   [`JobFailure::Final`]. A panic counts as an error with the code `panicked`.
-//! - Payload, position and error code hold ids, settings and codes; never text of memories.
+//! - Payload, position, result and error code hold ids, settings and codes; never text of memories.
 //!
 //! A job of a kind without a handler stays waiting: another version of the server may have one.
 
@@ -75,10 +75,12 @@ pub enum Retries {
 }
 
 /// Success of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobOutcome {
     /// The work is done; the runner ends the job.
     Done,
+    /// The work is done; the runner ends the job and stores its result, see [`Job::result`].
+    DoneWith(serde_json::Value),
     /// The job was ended by the change set that holds its result (`ChangeSet::finishes`).
     Committed,
 }

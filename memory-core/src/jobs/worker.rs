@@ -15,7 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use super::settings::{JobSettings, micros};
 use super::{JobContext, JobFailure, JobHandler, JobOutcome, OF_STORED_ROWS, Retries, STORE_DAMAGED};
 use crate::domain::clock::Clock;
-use crate::domain::job::{Job, JobState};
+use crate::domain::job::{Job, JobState, MAX_JOB_RESULT};
 use crate::store::Jobs;
 
 /// Error code of an attempt that panicked.
@@ -189,6 +189,10 @@ impl Worker {
             Ended::Stopped => job.state = JobState::Waiting,
             Ended::Answered(Ok(JobOutcome::Committed)) => return,
             Ended::Answered(Ok(JobOutcome::Done)) => (job.state, job.error) = (JobState::Done, None),
+            Ended::Answered(Ok(JobOutcome::DoneWith(result))) => {
+                (job.state, job.error) = (JobState::Done, None);
+                job.result = bounded(&job, &result);
+            }
             Ended::Answered(Err(JobFailure::LeaseLost)) => {
                 tracing::info!(job = %job.id, kind = job.kind, "the job was cancelled or given to another worker");
                 return;
@@ -224,6 +228,16 @@ impl Worker {
             }
         }
     }
+}
+
+/// Result of a job as it is stored; `None` for one beyond its bound, since its work is done all the same.
+fn bounded(job: &Job, result: &serde_json::Value) -> Option<String> {
+    let text = result.to_string();
+    if text.len() > MAX_JOB_RESULT {
+        tracing::error!(job = %job.id, kind = job.kind, bytes = text.len(), "the result of a job is too long to be stored");
+        return None;
+    }
+    Some(text)
 }
 
 fn answered(ended: Option<Result<Result<JobOutcome, JobFailure>, tokio::task::JoinError>>) -> Ended {

@@ -40,7 +40,7 @@ pub trait Jobs: Send + Sync + Debug {
     async fn progress(&self, job: &Job, now: Timestamp, lease_us: i64) -> Result<bool, StoreError>;
 
     /// Ends an attempt with the job's `state`: done, failed, or waiting for the next attempt at `run_after`. Records
-    /// its `error` and `failures`; progress stays as it was last recorded. Returns false if this worker no longer holds
+    /// its `error`, `failures` and `result`; progress stays as it was last recorded. Returns false if this worker no longer holds
     /// the lease.
     async fn finish(&self, job: &Job, now: Timestamp, run_after: Timestamp) -> Result<bool, StoreError>;
 

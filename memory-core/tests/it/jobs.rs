@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use memory_core::domain::clock::{Clock, FrozenClock};
 use memory_core::domain::id::{JobId, TenantId};
-use memory_core::domain::job::{Job, JobState};
+use memory_core::domain::job::{Job, JobState, MAX_JOB_RESULT};
 use memory_core::domain::time::Timestamp;
 use memory_core::error::Error;
 use memory_core::jobs::arrivals::JobArrivals;
@@ -35,6 +35,10 @@ const SETTINGS: JobSettings = JobSettings {
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Succeed,
+    /// Has a result of about so many bytes.
+    SucceedWith {
+        bytes: usize,
+    },
     Retry,
     GiveUp,
     Panic,
@@ -92,6 +96,9 @@ impl JobHandler for Scripted {
                 let done = context.progress().done + 1;
                 context.note(Progress { done, total: 9, position: Some("here".to_owned()) }).await?;
                 Ok(JobOutcome::Done)
+            }
+            Act::SucceedWith { bytes } => {
+                Ok(JobOutcome::DoneWith(serde_json::json!({ "padding": "x".repeat(bytes) })))
             }
             Act::Retry => Err(Error::Busy.into()),
             Act::GiveUp => Err(JobFailure::Final { code: "no_use".to_owned() }),
@@ -167,6 +174,20 @@ impl Bench {
 
 fn only(runner: &JobRunner) -> KindStatus {
     runner.status().kinds.remove(0)
+}
+
+#[tokio::test]
+async fn the_result_of_a_job_is_stored_within_its_bound() {
+    let bench = Bench::new().await;
+    let script = [Act::SucceedWith { bytes: 3 }, Act::SucceedWith { bytes: MAX_JOB_RESULT }, Act::Succeed];
+    let handler = Scripted::new("k", &script);
+    let _runner = bench.runner(&[&handler], SETTINGS).await;
+    for expected in [Some(r#"{"padding":"xxx"}"#), None, None] {
+        let id = bench.ask("k").await;
+        bench.pass(60);
+        let job = bench.once_in(id, JobState::Done).await;
+        assert_eq!((job.result.as_deref(), job.error), (expected, None));
+    }
 }
 
 #[tokio::test]

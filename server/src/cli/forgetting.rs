@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use engrain::Client;
 use engrain::wire::{
-    ForgettingPolicy, ForgettingPolicyState, ForgottenMemory, InitialStrengths, PreviewSweep, PreviewedSweep,
-    RestoreForgotten, RestoredForgotten, Scope, SetForgettingPolicy, SweepMemories, SweptMemory,
+    ForgettingPolicy, ForgettingPolicyState, ForgottenMemory, InitialStrengths, Job, PreviewSweep,
+    PreviewedSweep, RestoreForgotten, RestoredForgotten, Scope, SetForgettingPolicy, SweepCounts,
+    SweepMemories, SweptMemory,
 };
 use uuid::Uuid;
 
@@ -54,7 +55,7 @@ async fn run(global: &Global, command: ForgettingCommand, server: &Connection) -
             if global.json {
                 return print::json(&job);
             }
-            print::text(&format!("job {}: {}, {} memories\n", job.id, job.state.as_str(), job.done))
+            print::text(&sweep_lines(&job))
         }
         ForgettingCommand::List { scope, limit, cursor } => {
             let page = client.forgotten(&scope.scope(), Some(limit), cursor.as_deref()).await?;
@@ -176,19 +177,24 @@ fn note_more(cursor: Option<&str>) {
     }
 }
 
+/// State of a sweep, and its numbers if it is over.
+fn sweep_lines(job: &Job) -> String {
+    let error = job.error.as_deref().map(|code| format!(": {code}")).unwrap_or_default();
+    let counts = SweepCounts::of_job(job).map(|counts| counts_line(&counts)).unwrap_or_default();
+    format!("job {}: {}{error}\n{counts}", job.id, job.state.as_str())
+}
+
+fn counts_line(counts: &SweepCounts) -> String {
+    let SweepCounts { memories, live, faded, evicted, drawn, remembered, renewed, erased, .. } = counts;
+    format!(
+        "{memories} memories, {live} live after the sweep: {faded} faded, {evicted} evicted, {drawn} drawn, \
+         {remembered} remembered, {renewed} renewed, {erased} erased\n"
+    )
+}
+
 /// Numbers, then one line for each memory.
 fn preview_lines(preview: &PreviewedSweep, is_utc: bool) -> String {
-    let mut text = format!(
-        "{} memories, {} live after the sweep: {} fade, {} are evicted, {} are drawn, {} are remembered, {} renewed, {} erased\n",
-        preview.memories,
-        preview.live,
-        preview.faded,
-        preview.evicted,
-        preview.drawn,
-        preview.remembered,
-        preview.renewed,
-        preview.erased
-    );
+    let mut text = counts_line(&preview.counts);
     for SweptMemory { id, kind, excerpt, change, reason, since, retention, threshold, .. } in &preview.changes
     {
         let reason = reason.as_deref().unwrap_or("-");

@@ -6,7 +6,7 @@ use memory_core::domain::id::MemoryId;
 use memory_core::domain::uses::UseKind;
 use memory_core::error::Error;
 use memory_core::forgetting::request::{
-    ForgottenMemory, PreviewSweep, PreviewedSweep, RestoreForgotten, SweptMemory,
+    ForgottenMemory, PreviewSweep, PreviewedSweep, RestoreForgotten, SweepCounts, SweptMemory,
 };
 use memory_core::retention::{CurveId, Eviction, InitialStrengths, Policy, Rule};
 use memory_core::scope::policies::PolicyState;
@@ -116,18 +116,16 @@ pub(crate) fn previewed(preview: PreviewedSweep) -> wire::PreviewedSweep {
     wire::PreviewedSweep {
         now: now.to_string(),
         policy: wire_policy(&policy),
-        memories: counts.memories,
-        live: counts.live,
-        faded: counts.faded,
-        evicted: counts.evicted,
-        drawn: counts.drawn,
-        by_kind: counts.by_kind.into_iter().map(|(kind, count)| (kind.as_str().to_owned(), count)).collect(),
-        remembered: counts.remembered,
-        renewed: counts.renewed,
-        erased: counts.erased,
+        counts: swept_counts(counts),
         changes: entries.into_iter().map(swept).collect(),
         next_cursor: last,
     }
+}
+
+fn swept_counts(counts: SweepCounts) -> wire::SweepCounts {
+    let SweepCounts { memories, live, faded, evicted, drawn, by_kind, remembered, renewed, erased } = counts;
+    let by_kind = by_kind.into_iter().map(|(kind, count)| (kind.as_str().to_owned(), count)).collect();
+    wire::SweepCounts { memories, live, faded, evicted, drawn, by_kind, remembered, renewed, erased }
 }
 
 fn swept(entry: SweptMemory) -> wire::SweptMemory {

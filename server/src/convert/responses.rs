@@ -289,6 +289,7 @@ pub(crate) fn job(job: Job) -> wire::Job {
         done: job.done,
         total: job.total,
         error: job.error,
+        result: job.result.and_then(|text| serde_json::from_str(&text).ok()),
         created_at: job.created_at.to_string(),
         updated_at: job.updated_at.to_string(),
     }

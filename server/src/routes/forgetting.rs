@@ -120,6 +120,10 @@ pub(crate) async fn set_forgetting_policy(
     responses((status = 200, description = "The job", body = Job, example = json!({
         "id": "01890a5d-ac96-774b-bcce-b30209900077", "kind": "forget", "state": "done",
         "attempts": 1, "failures": 0, "done": 1200, "total": 1200,
+        "result": {
+            "memories": 1200, "live": 1130, "faded": 70, "evicted": 0, "drawn": 0, "by_kind": {"turn": 70},
+            "remembered": 0, "renewed": 0, "erased": 0
+        },
         "created_at": "2023-05-20T02:21:00Z", "updated_at": "2023-05-20T02:21:01Z"
     })))
 )]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::process::ServerProcess;
 use engrain::wire::{
     AddMemories, CheckRequest, DeleteOwner, ForgettingPolicy, JobState, NewMemory, PreviewSweep,
-    PreviewedSweep, RestoreForgotten, Scope, SetForgettingPolicy, SweepMemories,
+    PreviewedSweep, RestoreForgotten, Scope, SetForgettingPolicy, SweepCounts, SweepMemories,
 };
 use engrain::{Client, Error};
 use uuid::Uuid;
@@ -83,7 +83,8 @@ async fn a_policy_is_previewed_applied_restored_and_erased_with_its_owner() {
     }
     assert!(!set(client, Some(excluding())).await.unwrap());
     let shown = preview(client, None).await;
-    assert_eq!((shown.memories, shown.faded, shown.live, shown.changes.len()), (30, 30, 0, 30));
+    let SweepCounts { memories, faded, live, .. } = shown.counts;
+    assert_eq!((memories, faded, live, shown.changes.len()), (30, 30, 0, 30));
     assert_eq!(forgotten(client).await, BTreeSet::new());
     let sweep = SweepMemories { scope: ann(), now: Some(YEARS_LATER.to_owned()), wait: true };
     let ahead = SweepMemories { now: Some("9999-01-01".to_owned()), ..sweep.clone() };
@@ -95,6 +96,17 @@ async fn a_policy_is_previewed_applied_restored_and_erased_with_its_owner() {
     }
     let job = client.sweep_memories(&sweep).await.unwrap();
     assert_eq!((job.kind.as_str(), job.state, job.done), ("forget", JobState::Done, 30));
+    assert_eq!(
+        SweepCounts::of_job(&job).as_ref(),
+        Some(&shown.counts),
+        "the sweep does what the preview said"
+    );
+    let again = SweepCounts::of_job(&client.sweep_memories(&sweep).await.unwrap());
+    assert_eq!(
+        again,
+        Some(SweepCounts { memories: 30, ..SweepCounts::default() }),
+        "nothing is left to change"
+    );
     let all: BTreeSet<Uuid> = shown.changes.iter().map(|change| change.id).collect();
     assert_eq!(forgotten(client).await, all);
     let first = shown.changes[0].id;
@@ -185,7 +197,7 @@ async fn a_sweep_that_is_killed_is_completed_by_the_next_process() {
     let (mut expected, mut cursor) = (BTreeSet::new(), None);
     loop {
         let page = preview(&server.client, cursor).await;
-        assert_eq!((page.evicted, page.live), (MEMORIES as u64 - 100, 100));
+        assert_eq!((page.counts.evicted, page.counts.live), (MEMORIES as u64 - 100, 100));
         expected.extend(page.changes.into_iter().map(|change| change.id));
         cursor = page.next_cursor;
         if cursor.is_none() {

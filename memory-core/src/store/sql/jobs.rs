@@ -20,7 +20,7 @@ macro_rules! select_job {
     ($condition:literal) => {
         concat!(
             "SELECT id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total, position, ",
-            "error, created_us, updated_us, releases_key, owner_kind, owner_id FROM durable_jobs WHERE ",
+            "error, created_us, updated_us, releases_key, owner_kind, owner_id, result FROM durable_jobs WHERE ",
             $condition
         )
     };
@@ -28,7 +28,7 @@ macro_rules! select_job {
 
 /// Columns that [`read_job`] reads by position.
 pub(super) const JOB_COLUMNS: &str = "id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, \
-     total, position, error, created_us, updated_us, releases_key, owner_kind, owner_id";
+     total, position, error, created_us, updated_us, releases_key, owner_kind, owner_id, result";
 /// Maximum number of jobs that cannot be decoded which one call of `claim` takes out of the queue.
 const UNREADABLE_PER_CLAIM: usize = 16;
 /// Error code of a job whose row cannot be decoded.
@@ -126,7 +126,7 @@ impl Jobs for SqlStore {
     async fn finish(&self, job: &Job, now: Timestamp, run_after: Timestamp) -> Result<bool, StoreError> {
         let result = sqlx::query(
             "UPDATE durable_jobs SET state = $3, error = $4, failures = $5, run_after_us = $6, updated_us = $7,
-                 lease_until_us = NULL, unique_key = $8
+                 lease_until_us = NULL, unique_key = $8, result = $9
              WHERE id = $1 AND state = 'running' AND attempts = $2",
         )
         .bind(job.id.0)
@@ -137,6 +137,7 @@ impl Jobs for SqlStore {
         .bind(run_after.as_micros())
         .bind(now.as_micros())
         .bind(job.unique_key.as_deref().filter(|_| !job.state.is_over()))
+        .bind(job.result.as_deref())
         .execute(&self.writer)
         .await
         .map_err(unavailable)?;
@@ -378,5 +379,6 @@ pub(super) fn read_job(row: &Row) -> Result<Job, StoreError> {
         created_at: at.time(12, "created_us")?,
         updated_at: at.time(13, "updated_us")?,
         releases_key: at.get(14, "releases_key")?,
+        result: at.get(17, "result")?,
     })
 }

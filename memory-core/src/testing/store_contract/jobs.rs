@@ -71,9 +71,10 @@ pub async fn only_the_holder_moves_a_job(store: &dyn Store) {
     assert_eq!(claim(store, later).await, None);
     let mut last = claim(store, later.plus_micros(10)).await.unwrap();
     assert_eq!(last.attempts, 3);
-    last.state = JobState::Done;
+    assert_eq!(last.result, None);
+    (last.state, last.result) = (JobState::Done, Some(r#"{"faded":7}"#.to_owned()));
     store.finish(&last, later, later).await.unwrap();
-    assert_eq!(kept().await.state, JobState::Done);
+    assert_eq!((kept().await.state, kept().await.result), (JobState::Done, last.result.clone()));
     assert!(!store.progress(&last, later, LEASE_US).await.unwrap(), "a job that is over does not move");
     assert_eq!(claim(store, START.plus_days(9)).await, None);
     assert_eq!(store.job(TenantId(fixtures.id()), id).await.unwrap(), None, "jobs have a tenant");

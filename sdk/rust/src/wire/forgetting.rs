@@ -1,8 +1,10 @@
 //! Forgetting: policies, sweeps, previews, restores, pins.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
+use super::jobs::Job;
 use super::memory::Scope;
 use super::{null_as_default, null_or_value};
 
@@ -149,6 +151,40 @@ pub struct PreviewSweep {
     pub cursor: Option<String>,
 }
 
+/// Numbers of memories that a sweep changes: of a preview, and the result of a job of the kind `forget`. There they are those of
+/// the attempt that completed the job: what an attempt before it changed is not counted again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct SweepCounts {
+    /// Memories of the owner before the sweep.
+    pub memories: u64,
+    /// Memories that are not forgotten after the sweep.
+    pub live: u64,
+    /// Memories newly forgotten because they faded.
+    pub faded: u64,
+    /// Memories newly forgotten because the owner has more than its quota.
+    pub evicted: u64,
+    /// Memories newly forgotten by a draw, under the rule `conditional_draw`.
+    #[serde(default)]
+    pub drawn: u64,
+    /// Memories newly forgotten, by kind.
+    pub by_kind: std::collections::BTreeMap<String, u64>,
+    /// Memories forgotten no longer.
+    pub remembered: u64,
+    /// Memories forgotten anew: with another effect, or after they were used and faded again.
+    pub renewed: u64,
+    /// Memories erased.
+    pub erased: u64,
+}
+
+impl SweepCounts {
+    /// Numbers of a sweep from its job; `None` for a job of another kind, and for one that is not done.
+    pub fn of_job(job: &Job) -> Option<Self> {
+        let result = job.result.as_ref().filter(|_| job.kind == "forget")?;
+        serde_json::from_value(Value::Object(result.clone())).ok()
+    }
+}
+
 /// Preview of a sweep. The numbers are of the whole sweep, the memories of one page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -157,25 +193,9 @@ pub struct PreviewedSweep {
     pub now: String,
     /// Policy of the sweep.
     pub policy: ForgettingPolicy,
-    /// Memories of the owner.
-    pub memories: u64,
-    /// Memories that are not forgotten after the sweep.
-    pub live: u64,
-    /// Memories that would be forgotten because they faded.
-    pub faded: u64,
-    /// Memories that would be forgotten because the owner has more than its quota.
-    pub evicted: u64,
-    /// Memories that would be forgotten by a draw, under the rule `conditional_draw`.
-    #[serde(default)]
-    pub drawn: u64,
-    /// Memories that would be forgotten, by kind.
-    pub by_kind: std::collections::BTreeMap<String, u64>,
-    /// Memories that would be forgotten no longer.
-    pub remembered: u64,
-    /// Memories that would be forgotten anew: with another effect, or after they were used and faded again.
-    pub renewed: u64,
-    /// Memories that would be erased.
-    pub erased: u64,
+    /// Numbers of the whole sweep.
+    #[serde(flatten)]
+    pub counts: SweepCounts,
     /// Page of the memories that change, in the order of ids.
     pub changes: Vec<SweptMemory>,
     /// Cursor of the next page; absent at the end.

@@ -1,6 +1,7 @@
 //! Background jobs: work that continues after the request that started it, and after a restart of the server.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::null_as_default;
@@ -29,6 +30,9 @@ pub struct Job {
     /// `bad_payload`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Result of a job that is done. The kind `forget` has the numbers of the sweep (`SweepCounts`); other kinds have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Map<String, Value>>,
     /// Time of creation.
     pub created_at: String,
     /// Time of the last change of state or progress.

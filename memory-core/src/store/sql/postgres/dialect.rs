@@ -85,7 +85,7 @@ pub(super) const CLAIM_JOB: &str = "
         LIMIT 1
     )
     RETURNING id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total, position, error,
-              created_us, updated_us, releases_key, owner_kind, owner_id";
+              created_us, updated_us, releases_key, owner_kind, owner_id, result";
 
 /// Finds the running attempt at a job, with its row locked until the transaction ends, so that no worker claims it
 /// meanwhile. SQLite has no such clause.

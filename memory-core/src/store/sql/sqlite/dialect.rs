@@ -99,7 +99,7 @@ pub(super) const CLAIM_JOB: &str = "
         LIMIT 1
     )
     RETURNING id, tenant_id, kind, unique_key, payload, state, attempts, failures, done, total, position, error,
-              created_us, updated_us, releases_key, owner_kind, owner_id";
+              created_us, updated_us, releases_key, owner_kind, owner_id, result";
 
 /// Finds the running attempt at a job. PostgreSQL also locks the row.
 pub(super) const HOLD_ATTEMPT: &str = "

@@ -174,10 +174,10 @@ async fn swept_with_grace(client: &Client, context: &str) -> BTreeSet<Uuid> {
     set_policy(client, USER, ForgettingPolicy { grace_days: GRACE, ..policy("delete") }).await;
     let (found_at, grace) = (present(), i64::from(GRACE));
     let (shown, erased) = previewed(client, USER, found_at).await;
-    assert!(shown.erased == 0 && erased.is_empty() && shown.faded > 60, "{context}: {shown:?}");
+    assert!(shown.counts.erased == 0 && erased.is_empty() && shown.counts.faded > 60, "{context}: {shown:?}");
     swept(client, USER, Some(found_at), context).await;
     let recorded_at = present();
-    assert_eq!(previewed(client, USER, found_at.plus_days(grace)).await.0.erased, 0, "{context}");
+    assert_eq!(previewed(client, USER, found_at.plus_days(grace)).await.0.counts.erased, 0, "{context}");
     previewed(client, USER, recorded_at.plus_days(grace)).await.1
 }
 
@@ -212,7 +212,7 @@ async fn an_erasure_after_the_grace_period_takes_what_its_preview_shows_and_leav
         let due_at = present();
         let (shown, mut erased) = previewed(client, USER, due_at).await;
         assert_eq!(erased, ahead, "{context}");
-        assert_eq!(shown.erased, erased.len() as u64, "{context}");
+        assert_eq!(shown.counts.erased, erased.len() as u64, "{context}");
         assert!(erased.len() > 30 && pinned.iter().all(|id| !erased.contains(id)), "{context}");
         let kept = |source: Uuid, made: Uuid| erased.contains(&made) || !erased.contains(&source);
         let made = first.iter().zip(&second).chain(second.iter().zip(&third));
