@@ -10,6 +10,92 @@ pub(super) struct Rule {
     pub(super) repair: Option<&'static str>,
 }
 
+/// Rule whose violations are the rows of a table that meet a condition; the repair deletes them. The condition names the columns
+/// of the table with its name.
+macro_rules! no_rows {
+    ($code:literal, $detail:literal, $table:literal, $($condition:tt)+) => {
+        Rule {
+            code: $code,
+            detail: $detail,
+            count: concat!("SELECT count(*) FROM ", $table, " WHERE ", $($condition)+),
+            repair: Some(concat!("DELETE FROM ", $table, " WHERE ", $($condition)+)),
+        }
+    };
+}
+
+/// Rule that a column is a count of other rows, which the repair counts anew.
+macro_rules! exact_count {
+    ($code:literal, $detail:literal, $table:literal, $column:literal, $count:literal $(,)?) => {
+        Rule {
+            code: $code,
+            detail: $detail,
+            count: concat!("SELECT count(*) FROM ", $table, " WHERE ", $column, " <> (", $count, ")"),
+            repair: Some(concat!("UPDATE ", $table, " SET ", $column, " = (", $count, ")")),
+        }
+    };
+}
+
+/// Rule that a column is an integer that is not below what other rows have taken, or 0. The repair sets it to the least of
+/// these.
+macro_rules! at_least {
+    ($code:literal, $detail:literal, $table:literal, $column:literal, $least:literal $(,)?) => {
+        Rule {
+            code: $code,
+            detail: $detail,
+            count: concat!("SELECT count(*) FROM ", $table, " WHERE ", at_least!($column, $least)),
+            repair: Some(concat!(
+                "UPDATE ",
+                $table,
+                " SET ",
+                $column,
+                " = COALESCE((",
+                $least,
+                "), 0) WHERE ",
+                at_least!($column, $least)
+            )),
+        }
+    };
+    ($column:literal, $least:literal) => {
+        concat!(
+            "NOT (",
+            super::dialect::is_integer!($column),
+            " AND ",
+            $column,
+            " >= COALESCE((",
+            $least,
+            "), 0))"
+        )
+    };
+}
+
+/// True for a row of a table whose memory is not there. The ids stand in its columns `partition_id` and the one named.
+macro_rules! memory_is_gone {
+    ($table:literal, $column:literal) => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM memories m WHERE m.partition_id = ",
+            $table,
+            ".partition_id AND m.id = ",
+            $table,
+            ".",
+            $column,
+            ")"
+        )
+    };
+}
+
+/// True for a row of a table in a partition that is not one of an erased owner, whose rows are deleted in steps.
+macro_rules! partition_is_kept {
+    ($table:literal) => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM partitions p WHERE p.id = ",
+            $table,
+            ".partition_id AND p.tenant_id = ",
+            super::dialect::erased_tenant!(),
+            ")"
+        )
+    };
+}
+
 /// Shared memories of agents, apps and runs in the partitions of other owners, counted from the memories themselves.
 macro_rules! shared_memories {
     () => {
@@ -46,16 +132,12 @@ macro_rules! shared_memories {
 
 /// Rules in the order of their repair: a later repair handles what an earlier one leaves.
 pub(super) const RULES: &[Rule] = &[
-    Rule {
-        code: "orphan_row",
-        detail: "index rows of memories that are not there",
-        count: "SELECT count(*) FROM index_rows r WHERE NOT EXISTS
-                    (SELECT 1 FROM memories m WHERE m.partition_id = r.partition_id AND m.id = r.memory_id)",
-        repair: Some(
-            "DELETE FROM index_rows WHERE NOT EXISTS (SELECT 1 FROM memories m
-                 WHERE m.partition_id = index_rows.partition_id AND m.id = index_rows.memory_id)",
-        ),
-    },
+    no_rows!(
+        "orphan_row",
+        "index rows of memories that are not there",
+        "index_rows",
+        memory_is_gone!("index_rows", "memory_id"),
+    ),
     Rule {
         code: "missing_row",
         detail: "memories without a row for the embedder in use: `engrain reindex` makes them",
@@ -84,62 +166,33 @@ pub(super) const RULES: &[Rule] = &[
         count: "SELECT count(*) FROM turns t WHERE NOT EXISTS (SELECT 1 FROM sessions s WHERE s.id = t.session_id)",
         repair: None,
     },
-    Rule {
-        code: "empty_session",
-        detail: "sessions without a turn",
-        count: "SELECT count(*) FROM sessions s WHERE NOT EXISTS (SELECT 1 FROM turns t WHERE t.session_id = s.id)",
-        repair: Some("DELETE FROM sessions WHERE NOT EXISTS (SELECT 1 FROM turns t WHERE t.session_id = sessions.id)"),
-    },
-    Rule {
-        code: "wrong_last_number",
-        detail: "partitions whose number of the last change is no number, or is lower than that of their last change",
-        count: concat!(
-            "SELECT count(*) FROM partitions p WHERE NOT (",
-            super::dialect::is_integer!("p.last_seq"),
-            " AND p.last_seq >= COALESCE((SELECT max(c.seq) FROM changes c WHERE c.partition_id = p.id), 0))"
-        ),
-        repair: Some(concat!(
-            "UPDATE partitions SET last_seq =
-                 COALESCE((SELECT max(c.seq) FROM changes c WHERE c.partition_id = partitions.id), 0)
-             WHERE NOT (",
-            super::dialect::is_integer!("last_seq"),
-            " AND last_seq >= COALESCE((SELECT max(c.seq) FROM changes c WHERE c.partition_id = partitions.id), 0))"
-        )),
-    },
-    Rule {
-        code: "wrong_session_count",
-        detail: "partitions whose number of sessions is no number, or was given to a session already",
-        count: concat!(
-            "SELECT count(*) FROM partitions p WHERE NOT (",
-            super::dialect::is_integer!("p.session_count"),
-            " AND p.session_count >=
-                COALESCE((SELECT max(s.ordinal) + 1 FROM sessions s WHERE s.partition_id = p.id), 0))"
-        ),
-        repair: Some(concat!(
-            "UPDATE partitions SET session_count =
-                 COALESCE((SELECT max(s.ordinal) + 1 FROM sessions s WHERE s.partition_id = partitions.id), 0)
-             WHERE NOT (",
-            super::dialect::is_integer!("session_count"),
-            " AND session_count >=
-                COALESCE((SELECT max(s.ordinal) + 1 FROM sessions s WHERE s.partition_id = partitions.id), 0))"
-        )),
-    },
-    Rule {
-        code: "wrong_next_turn",
-        detail: "sessions whose number of the next turn is no number, or was given to a turn already",
-        count: concat!(
-            "SELECT count(*) FROM sessions s WHERE NOT (",
-            super::dialect::is_integer!("s.next_seq"),
-            " AND s.next_seq >= COALESCE((SELECT max(t.seq) + 1 FROM turns t WHERE t.session_id = s.id), 0))"
-        ),
-        repair: Some(concat!(
-            "UPDATE sessions SET next_seq =
-                 COALESCE((SELECT max(t.seq) + 1 FROM turns t WHERE t.session_id = sessions.id), 0)
-             WHERE NOT (",
-            super::dialect::is_integer!("next_seq"),
-            " AND next_seq >= COALESCE((SELECT max(t.seq) + 1 FROM turns t WHERE t.session_id = sessions.id), 0))"
-        )),
-    },
+    no_rows!(
+        "empty_session",
+        "sessions without a turn",
+        "sessions",
+        "NOT EXISTS (SELECT 1 FROM turns t WHERE t.session_id = sessions.id)",
+    ),
+    at_least!(
+        "wrong_last_number",
+        "partitions whose number of the last change is no number, or is lower than that of their last change",
+        "partitions",
+        "last_seq",
+        "SELECT max(c.seq) FROM changes c WHERE c.partition_id = partitions.id",
+    ),
+    at_least!(
+        "wrong_session_count",
+        "partitions whose number of sessions is no number, or was given to a session already",
+        "partitions",
+        "session_count",
+        "SELECT max(s.ordinal) + 1 FROM sessions s WHERE s.partition_id = partitions.id",
+    ),
+    at_least!(
+        "wrong_next_turn",
+        "sessions whose number of the next turn is no number, or was given to a turn already",
+        "sessions",
+        "next_seq",
+        "SELECT max(t.seq) + 1 FROM turns t WHERE t.session_id = sessions.id",
+    ),
     Rule {
         code: "gap_in_log",
         detail: "partitions whose change log has gaps or does not end at the partition's number",
@@ -148,44 +201,31 @@ pub(super) const RULES: &[Rule] = &[
                     OR p.last_seq <> COALESCE((SELECT max(c.seq) FROM changes c WHERE c.partition_id = p.id), 0)",
         repair: None,
     },
-    Rule {
-        code: "wrong_count",
-        detail: "partitions that count their memories wrongly",
-        count: "SELECT count(*) FROM partitions p WHERE p.memory_count <>
-                    (SELECT count(*) FROM memories m WHERE m.partition_id = p.id)",
-        repair: Some(
-            "UPDATE partitions SET memory_count =
-                 (SELECT count(*) FROM memories m WHERE m.partition_id = partitions.id)",
-        ),
-    },
-    Rule {
-        code: "wrong_turn_count",
-        detail: "sessions that count their turns wrongly",
-        count: "SELECT count(*) FROM sessions s WHERE s.turn_count <>
-                    (SELECT count(*) FROM turns t WHERE t.session_id = s.id)",
-        repair: Some(
-            "UPDATE sessions SET turn_count = (SELECT count(*) FROM turns t WHERE t.session_id = sessions.id)",
-        ),
-    },
-    Rule {
-        code: "unreadable_shared_count",
-        detail: "counts of the shared memories of an agent, app or run that cannot be decoded",
-        count: concat!(
-            "SELECT count(*) FROM scope_partitions s WHERE NOT (",
-            super::dialect::is_integer!("s.last_shared_us"),
-            " AND ",
-            super::dialect::is_integer!("s.shared_count"),
-            ")"
-        ),
-        // Those that are missing then are counted anew by the next rule.
-        repair: Some(concat!(
-            "DELETE FROM scope_partitions WHERE NOT (",
-            super::dialect::is_integer!("last_shared_us"),
-            " AND ",
-            super::dialect::is_integer!("shared_count"),
-            ")"
-        )),
-    },
+    exact_count!(
+        "wrong_count",
+        "partitions that count their memories wrongly",
+        "partitions",
+        "memory_count",
+        "SELECT count(*) FROM memories m WHERE m.partition_id = partitions.id",
+    ),
+    exact_count!(
+        "wrong_turn_count",
+        "sessions that count their turns wrongly",
+        "sessions",
+        "turn_count",
+        "SELECT count(*) FROM turns t WHERE t.session_id = sessions.id",
+    ),
+    // Those that are missing then are counted anew by the next rule.
+    no_rows!(
+        "unreadable_shared_count",
+        "counts of the shared memories of an agent, app or run that cannot be decoded",
+        "scope_partitions",
+        "NOT (",
+        super::dialect::is_integer!("last_shared_us"),
+        " AND ",
+        super::dialect::is_integer!("shared_count"),
+        ")",
+    ),
     Rule {
         code: "wrong_shared_count",
         detail: "counts of the shared memories of an agent, app or run that are wrong: it may not find them",
@@ -204,22 +244,15 @@ pub(super) const RULES: &[Rule] = &[
                  shared_count = excluded.shared_count, last_shared_us = excluded.last_shared_us"
         )),
     },
-    Rule {
-        code: "surplus_shared_count",
-        detail: "counts of shared memories of an agent, app or run that has none",
-        count: concat!(
-            "SELECT count(*) FROM (SELECT tenant_id, id_kind, id, partition_id FROM scope_partitions EXCEPT
-             SELECT tenant_id, id_kind, id, partition_id FROM (",
-            shared_memories!(),
-            ") AS shared) AS surplus"
-        ),
-        repair: Some(concat!(
-            "DELETE FROM scope_partitions WHERE (tenant_id, id_kind, id, partition_id) NOT IN
+    no_rows!(
+        "surplus_shared_count",
+        "counts of shared memories of an agent, app or run that has none",
+        "scope_partitions",
+        "(tenant_id, id_kind, id, partition_id) NOT IN
              (SELECT tenant_id, id_kind, id, partition_id FROM (",
-            shared_memories!(),
-            ") AS shared)"
-        )),
-    },
+        shared_memories!(),
+        ") AS shared)",
+    ),
     Rule {
         code: "record_of_erased",
         detail: "records of requests with idempotency keys of which a memory has been erased",
@@ -230,113 +263,66 @@ pub(super) const RULES: &[Rule] = &[
                  (SELECT 1 FROM memories m WHERE m.partition_id = i.partition_id AND m.id = i.memory_id))",
         ),
     },
-    Rule {
-        code: "orphan_request_item",
-        detail: "memories of requests with idempotency keys whose record is not there",
-        // Those of a partition that is taken from its owner are deleted in steps.
-        count: concat!(
-            "SELECT count(*) FROM request_items i WHERE NOT EXISTS
-                 (SELECT 1 FROM request_records r WHERE r.id = i.record_id)
-             AND NOT EXISTS (SELECT 1 FROM partitions p WHERE p.id = i.partition_id AND p.tenant_id = ",
-            super::dialect::erased_tenant!(),
-            ")"
-        ),
-        repair: Some(
-            "DELETE FROM request_items WHERE NOT EXISTS
-                 (SELECT 1 FROM request_records r WHERE r.id = request_items.record_id)",
-        ),
-    },
-    Rule {
-        code: "orphan_version",
-        detail: "earlier versions of memories that are not there",
-        count: "SELECT count(*) FROM memory_versions v WHERE NOT EXISTS
-                    (SELECT 1 FROM memories m WHERE m.partition_id = v.partition_id AND m.id = v.id)",
-        repair: Some(
-            "DELETE FROM memory_versions WHERE NOT EXISTS (SELECT 1 FROM memories m
-                 WHERE m.partition_id = memory_versions.partition_id AND m.id = memory_versions.id)",
-        ),
-    },
-    Rule {
-        code: "orphan_link",
-        detail: "noted links of which one end is not there",
-        count: "SELECT count(*) FROM link_targets l
-                WHERE NOT EXISTS (SELECT 1 FROM memories m WHERE m.partition_id = l.partition_id AND m.id = l.to_id)
-                    OR NOT EXISTS (SELECT 1 FROM memories m WHERE m.partition_id = l.partition_id AND m.id = l.from_id)",
-        repair: Some(
-            "DELETE FROM link_targets
-             WHERE NOT EXISTS (SELECT 1 FROM memories m
-                     WHERE m.partition_id = link_targets.partition_id AND m.id = link_targets.to_id)
-                 OR NOT EXISTS (SELECT 1 FROM memories m
-                     WHERE m.partition_id = link_targets.partition_id AND m.id = link_targets.from_id)",
-        ),
-    },
-    Rule {
-        code: "orphan_group",
-        detail: "groups of memories that are not there",
-        count: "SELECT count(*) FROM memory_groups g WHERE NOT EXISTS
-                    (SELECT 1 FROM memories m WHERE m.partition_id = g.partition_id AND m.id = g.memory_id)",
-        repair: Some(
-            "DELETE FROM memory_groups WHERE NOT EXISTS (SELECT 1 FROM memories m
-                 WHERE m.partition_id = memory_groups.partition_id AND m.id = memory_groups.memory_id)",
-        ),
-    },
-    Rule {
-        code: "orphan_forgotten",
-        detail: "records of forgetting of memories that are not there",
-        count: "SELECT count(*) FROM forgotten f WHERE NOT EXISTS
-                    (SELECT 1 FROM memories m WHERE m.partition_id = f.partition_id AND m.id = f.memory_id)",
-        repair: Some(
-            "DELETE FROM forgotten WHERE NOT EXISTS (SELECT 1 FROM memories m
-                 WHERE m.partition_id = forgotten.partition_id AND m.id = forgotten.memory_id)",
-        ),
-    },
-    Rule {
-        code: "orphan_in_queue",
-        detail: "turns that wait to be thought about and are not there",
-        count: "SELECT count(*) FROM thinking_queue q WHERE NOT EXISTS (SELECT 1 FROM memories m
-                    WHERE m.partition_id = q.partition_id AND m.id = q.memory_id AND m.turn_id IS NOT NULL)",
-        repair: Some(
-            "DELETE FROM thinking_queue WHERE NOT EXISTS (SELECT 1 FROM memories m
-                 WHERE m.partition_id = thinking_queue.partition_id AND m.id = thinking_queue.memory_id
-                     AND m.turn_id IS NOT NULL)",
-        ),
-    },
-    Rule {
-        code: "orphan_grant",
-        detail: "grants of owners that are not there",
-        count: "SELECT count(*) FROM grants g WHERE NOT EXISTS
-                    (SELECT 1 FROM partitions p WHERE p.id = g.partition_id AND p.tenant_id = g.tenant_id)",
-        repair: Some(
-            "DELETE FROM grants WHERE NOT EXISTS
-                 (SELECT 1 FROM partitions p WHERE p.id = grants.partition_id AND p.tenant_id = grants.tenant_id)",
-        ),
-    },
-    Rule {
-        code: "orphan_grant_memory",
-        detail: "memories of grants that are not there",
-        count: "SELECT count(*) FROM grant_memories g WHERE NOT EXISTS
-                    (SELECT 1 FROM memories m WHERE m.partition_id = g.partition_id AND m.id = g.memory_id)",
-        repair: Some(
-            "DELETE FROM grant_memories WHERE NOT EXISTS (SELECT 1 FROM memories m
-                 WHERE m.partition_id = grant_memories.partition_id AND m.id = grant_memories.memory_id)",
-        ),
-    },
-    Rule {
-        code: "orphan_grant_event",
-        detail: "entries of the audit logs of grants that are not there",
-        count: concat!(
-            "SELECT count(*) FROM grant_events e WHERE NOT EXISTS (SELECT 1 FROM grants g WHERE g.id = e.grant_id)
-                 AND NOT EXISTS (SELECT 1 FROM partitions p WHERE p.id = e.partition_id AND p.tenant_id = ",
-            super::dialect::erased_tenant!(),
-            ")"
-        ),
-        repair: Some(concat!(
-            "DELETE FROM grant_events WHERE NOT EXISTS (SELECT 1 FROM grants g WHERE g.id = grant_events.grant_id)
-                 AND NOT EXISTS (SELECT 1 FROM partitions p WHERE p.id = grant_events.partition_id AND p.tenant_id = ",
-            super::dialect::erased_tenant!(),
-            ")"
-        )),
-    },
+    no_rows!(
+        "orphan_request_item",
+        "memories of requests with idempotency keys whose record is not there",
+        "request_items",
+        "NOT EXISTS (SELECT 1 FROM request_records r WHERE r.id = request_items.record_id) AND ",
+        partition_is_kept!("request_items"),
+    ),
+    no_rows!(
+        "orphan_version",
+        "earlier versions of memories that are not there",
+        "memory_versions",
+        memory_is_gone!("memory_versions", "id"),
+    ),
+    no_rows!(
+        "orphan_link",
+        "noted links of which one end is not there",
+        "link_targets",
+        memory_is_gone!("link_targets", "to_id"),
+        " OR ",
+        memory_is_gone!("link_targets", "from_id"),
+    ),
+    no_rows!(
+        "orphan_group",
+        "groups of memories that are not there",
+        "memory_groups",
+        memory_is_gone!("memory_groups", "memory_id"),
+    ),
+    no_rows!(
+        "orphan_forgotten",
+        "records of forgetting of memories that are not there",
+        "forgotten",
+        memory_is_gone!("forgotten", "memory_id"),
+    ),
+    no_rows!(
+        "orphan_in_queue",
+        "turns that wait to be thought about and are not there",
+        "thinking_queue",
+        "NOT EXISTS (SELECT 1 FROM memories m WHERE m.partition_id = thinking_queue.partition_id
+             AND m.id = thinking_queue.memory_id AND m.turn_id IS NOT NULL)",
+    ),
+    no_rows!(
+        "orphan_grant",
+        "grants of owners that are not there",
+        "grants",
+        "NOT EXISTS
+             (SELECT 1 FROM partitions p WHERE p.id = grants.partition_id AND p.tenant_id = grants.tenant_id)",
+    ),
+    no_rows!(
+        "orphan_grant_memory",
+        "memories of grants that are not there",
+        "grant_memories",
+        memory_is_gone!("grant_memories", "memory_id"),
+    ),
+    no_rows!(
+        "orphan_grant_event",
+        "entries of the audit logs of grants that are not there",
+        "grant_events",
+        "NOT EXISTS (SELECT 1 FROM grants g WHERE g.id = grant_events.grant_id) AND ",
+        partition_is_kept!("grant_events"),
+    ),
     Rule {
         code: "missing_derivation",
         detail: "derived memories of which it is not known how they were made: an erasure would not find them",
@@ -344,30 +330,20 @@ pub(super) const RULES: &[Rule] = &[
                     (SELECT 1 FROM derivations d WHERE d.id = m.derivation_id)",
         repair: None,
     },
-    Rule {
-        code: "orphan_derivation",
-        detail: "derivations of memories that are not there",
-        count: "SELECT count(*) FROM derivations d
-                WHERE NOT EXISTS (SELECT 1 FROM memories m WHERE m.derivation_id = d.id)
-                    AND NOT EXISTS (SELECT 1 FROM memory_versions v
-                        WHERE v.partition_id = d.partition_id AND v.derivation_id = d.id)",
-        repair: Some(
-            "DELETE FROM derivations
-             WHERE NOT EXISTS (SELECT 1 FROM memories m WHERE m.derivation_id = derivations.id)
-                 AND NOT EXISTS (SELECT 1 FROM memory_versions v
-                     WHERE v.partition_id = derivations.partition_id AND v.derivation_id = derivations.id)",
-        ),
-    },
-    Rule {
-        code: "orphan_input",
-        detail: "inputs of derivations that are not there",
-        count: "SELECT count(*) FROM derivation_inputs i WHERE NOT EXISTS
-                    (SELECT 1 FROM derivations d WHERE d.id = i.derivation_id)",
-        repair: Some(
-            "DELETE FROM derivation_inputs WHERE NOT EXISTS
-                 (SELECT 1 FROM derivations d WHERE d.id = derivation_inputs.derivation_id)",
-        ),
-    },
+    no_rows!(
+        "orphan_derivation",
+        "derivations of memories that are not there",
+        "derivations",
+        "NOT EXISTS (SELECT 1 FROM memories m WHERE m.derivation_id = derivations.id)
+             AND NOT EXISTS (SELECT 1 FROM memory_versions v
+             WHERE v.partition_id = derivations.partition_id AND v.derivation_id = derivations.id)",
+    ),
+    no_rows!(
+        "orphan_input",
+        "inputs of derivations that are not there",
+        "derivation_inputs",
+        "NOT EXISTS (SELECT 1 FROM derivations d WHERE d.id = derivation_inputs.derivation_id)",
+    ),
     Rule {
         code: "missing_source",
         detail: "inputs of derivations that are neither turn nor memory: what was made of them should be gone",
