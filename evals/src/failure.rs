@@ -48,8 +48,13 @@ pub(crate) enum Failure {
     #[error("a task broke down")]
     Task(#[from] tokio::task::JoinError),
     /// A plot cannot be written.
-    #[error(transparent)]
-    Plot(#[from] crate::forgetting::PlotError),
+    #[error("{file}: the plot cannot be drawn: {reason}")]
+    Plot {
+        /// The file.
+        file: PathBuf,
+        /// Why, in the words of the drawing library.
+        reason: String,
+    },
     /// The report cannot be written as JSON.
     #[error("the report cannot be written as JSON")]
     Report(#[from] serde_json::Error),

@@ -18,7 +18,6 @@ use engrain::Client;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use self::arms::Gains;
-pub(crate) use self::plot::PlotError;
 use self::replay::{ArmResult, Manner, replay};
 use self::scenario::Scenario;
 use self::table::Group;

@@ -10,21 +10,18 @@ use plotters::style::HSLColor;
 
 use super::arms::ARMS;
 use super::table::Group;
+use crate::failure::Failure;
 
 /// Size of a plot in pixels.
 const SIZE: (u32, u32) = (860, 520);
-
-/// Reason why a plot could not be made.
-#[derive(Debug, thiserror::Error)]
-#[error("the plot cannot be drawn: {0}")]
-pub(crate) struct PlotError(String);
 
 /// Draws a group into an SVG file.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub(crate) fn draw(group: &Group, file: &Path) -> Result<(), PlotError> {
-    let failed = |error: &dyn std::fmt::Display| PlotError(error.to_string());
+pub(crate) fn draw(group: &Group, file: &Path) -> Result<(), Failure> {
+    let failed =
+        |error: &dyn std::fmt::Display| Failure::Plot { file: file.to_owned(), reason: error.to_string() };
     let area = SVGBackend::new(file, SIZE).into_drawing_area();
     area.fill(&WHITE).map_err(|error| failed(&error))?;
     let widest = group.rows.iter().filter(|row| row.arm != "all").map(|row| row.keep).fold(0.0, f64::max);
