@@ -101,11 +101,14 @@ async fn a_stop_does_not_wait_for_lists_through_costly_filters() {
     assert!(began.elapsed() < Duration::from_secs(2), "the stop took {:?}", began.elapsed());
 }
 
-/// Adds texts that are longer together than what the operating system keeps of a connection.
-async fn fill_with_long_texts(server: &Listening) {
-    let text = "x".repeat(1_000_000);
-    for number in 0..3 {
-        let added: Vec<Value> = (0..5).map(|at| json!({"text": format!("{number} {at} {text}")})).collect();
+/// Adds 12 MB, more than what the operating system keeps of a connection, as metadata: long texts would be cut into chunks, which
+/// takes many seconds on a busy machine.
+async fn fill_beyond_socket_buffers(server: &Listening) {
+    let data = "x".repeat(15_000);
+    for number in 0..4 {
+        let added: Vec<Value> = (0..200)
+            .map(|at| json!({"text": format!("{number} {at}"), "metadata": {"data": data}}))
+            .collect();
         let body = json!({"scope": {"user_id": "ann"}, "memories": added});
         let (status, text) = request(server, "POST /v1/memories", &body).await;
         assert_eq!(status, 201, "{text}");
@@ -129,7 +132,7 @@ async fn exports_that_nobody_reads_end_and_leave_requests_to_everybody_else() {
         ("ENGRAIN_LIMITS__CONCURRENT_REQUESTS", "3"),
     ])
     .await;
-    fill_with_long_texts(&server).await;
+    fill_beyond_socket_buffers(&server).await;
     let held = [unread_export(&server).await, unread_export(&server).await];
     tokio::time::sleep(Duration::from_millis(500)).await;
     let (status, text) = request(&server, "GET /v1/export", &Value::Null).await;
@@ -147,7 +150,7 @@ async fn exports_that_nobody_reads_end_and_leave_requests_to_everybody_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_do_not_read_make_room_for_others() {
     let server = listening(&[("ENGRAIN_LIMITS__CONNECTIONS", "4")]).await;
-    fill_with_long_texts(&server).await;
+    fill_beyond_socket_buffers(&server).await;
     let mut held = Vec::new();
     for _ in 0..4 {
         held.push(unread_export(&server).await);
