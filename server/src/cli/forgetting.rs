@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use engrain::Client;
 use engrain::wire::{
     ForgettingPolicy, ForgettingPolicyState, ForgottenMemory, InitialStrengths, PreviewSweep, PreviewedSweep,
-    RestoreForgotten, RestoredForgotten, Scope, SetForgettingPolicy, SweepMemories, SweptMemory,
+    RestoreForgotten, RestoredForgotten, SetForgettingPolicy, SweepMemories, SweptMemory,
 };
 use uuid::Uuid;
 
@@ -67,25 +67,20 @@ async fn run(global: &Global, command: ForgettingCommand, server: &Connection) -
             note_more(page.next_cursor.as_deref());
             Ok(())
         }
-        ForgettingCommand::Restore { scope, memories, all } => {
-            restore(global, client, scope.scope(), (!all).then_some(memories)).await
+        ForgettingCommand::Restore { scope, memories, all, now, no_reinforce } => {
+            let (scope, memory_ids) = (scope.scope(), (!all).then_some(memories));
+            let reinforce = no_reinforce.then_some(false);
+            restore(global, client, RestoreForgotten { scope, memory_ids, all, now, reinforce }).await
         }
     }
 }
 
 /// Restores memories by their ids, or all of the owner.
-async fn restore(
-    global: &Global,
-    client: &Client,
-    scope: Scope,
-    memory_ids: Option<Vec<Uuid>>,
-) -> Result<(), Failure> {
-    let all = memory_ids.is_none();
-    let request = RestoreForgotten { scope, memory_ids, all, ..RestoreForgotten::default() };
+async fn restore(global: &Global, client: &Client, request: RestoreForgotten) -> Result<(), Failure> {
     let mut restored = RestoredForgotten::default();
     loop {
         let some = client.restore_forgotten(&request).await?;
-        let is_over = !all || some.left == 0 || some.restored.is_empty();
+        let is_over = !request.all || some.left == 0 || some.restored.is_empty();
         restored.restored.extend(some.restored);
         restored.left = some.left;
         if is_over {
