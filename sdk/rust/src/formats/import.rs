@@ -69,6 +69,17 @@ pub enum ImportError {
         #[source]
         source: Error,
     },
+    /// Records of an owner in an export could not be written.
+    #[error("{location}: the records of {owner} cannot be added")]
+    Restore {
+        /// First of the records in the file.
+        location: super::SourceLocation,
+        /// Kind and id of the owner.
+        owner: String,
+        /// Why.
+        #[source]
+        source: Error,
+    },
     /// The store has another content under the key of an item, and reading is strict.
     #[error("{location}: {reason}")]
     Conflicting {

@@ -12,7 +12,9 @@ use crate::client::{Client, Error};
 use crate::formats::import::ImportError;
 use crate::formats::refusal::is_about_data;
 use crate::formats::skipped::Skipped;
-use crate::wire::{ForgettingPolicy, ImportRecord, ImportRecords, ItemOutcome, Scope, ThinkingProfile};
+use crate::wire::{
+    ForgettingPolicy, ImportRecord, ImportRecords, ItemOutcome, Problem, Scope, ThinkingProfile,
+};
 
 /// Maximum number of records of a batch.
 const RECORDS_PER_BATCH: usize = 200;
@@ -155,7 +157,7 @@ impl<'a> ArchiveImport<'a> {
     /// Takes a record of the present pass, and sends the batch before it if that is full.
     ///
     /// # Errors
-    /// [`ImportError::Add`]; the import can be done again. [`ImportError::Conflicting`] if the import is strict.
+    /// [`ImportError::Restore`]; the import can be done again. [`ImportError::Conflicting`] if the import is strict.
     pub async fn add(&mut self, record: ArchiveRecord) -> Result<(), ImportError> {
         if self.is_second_pass && !self.is_incomplete(record.number) {
             return Ok(());
@@ -196,6 +198,7 @@ impl<'a> ArchiveImport<'a> {
         while let Some(mut batch) = waiting.pop() {
             let Some(first) = batch.first() else { continue };
             let (settings, location) = (Settled::of(first), first.location.clone());
+            let owner = owner_of(&settings.scope);
             let Settled { scope, thinking, timezone, forgetting } = match self.settled.as_ref() {
                 Some(settled) if *settled == settings => {
                     Settled { thinking: None, timezone: None, forgetting: None, ..settings.clone() }
@@ -216,7 +219,9 @@ impl<'a> ArchiveImport<'a> {
                     let field = problem.field.as_deref().unwrap_or_default();
                     let named = named_record(field);
                     if FIELDS_OF_ALL.into_iter().any(|name| field.starts_with(name)) {
-                        batch.iter().for_each(|record| self.refuse(record, &problem));
+                        // A line of the report tells the owner of a record nowhere else.
+                        let all = format!("the server refuses the records of {owner}");
+                        batch.iter().for_each(|record| self.skip(record, &problem, &all));
                     } else if let Some(index) = named.filter(|index| *index < batch.len()) {
                         self.refuse(&batch.remove(index), &problem);
                         waiting.push(batch);
@@ -227,18 +232,22 @@ impl<'a> ArchiveImport<'a> {
                         self.refuse(record, &problem);
                     }
                 }
-                Err(source) => return Err(ImportError::Add { location, source }),
+                Err(source) => return Err(ImportError::Restore { location, owner, source }),
             }
         }
         Ok(())
     }
 
-    fn refuse(&mut self, record: &ArchiveRecord, problem: &crate::wire::Problem) {
+    fn refuse(&mut self, record: &ArchiveRecord, problem: &Problem) {
+        self.skip(record, problem, "the server refuses it");
+    }
+
+    fn skip(&mut self, record: &ArchiveRecord, problem: &Problem, refusal: &str) {
         if self.is_second_pass {
             return;
         }
         let location = record.location.at(problem.field.clone().unwrap_or_default());
-        self.skipped.push(Skipped::new(location, &format!("the server refuses it: {}", problem.detail)));
+        self.skipped.push(Skipped::new(location, &format!("{refusal}: {}", problem.detail)));
     }
 
     /// Takes over the answers to a batch.
@@ -322,6 +331,14 @@ impl<'a> ArchiveImport<'a> {
         place(number)
             .is_some_and(|(word, bit)| self.incomplete.get(word).is_some_and(|bits| (*bits >> bit) & 1 == 1))
     }
+}
+
+/// Kind and id of an owner.
+fn owner_of(scope: &Scope) -> String {
+    let Scope { user_id, agent_id, app_id, run_id } = scope;
+    let ids = [("user", user_id), ("agent", agent_id), ("app", app_id), ("run", run_id)];
+    let named = ids.into_iter().filter_map(|(kind, id)| Some(format!("{kind} {}", id.as_ref()?)));
+    named.collect::<Vec<_>>().join(", ")
 }
 
 /// Owner of a record, and its settings.
