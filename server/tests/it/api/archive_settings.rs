@@ -72,6 +72,20 @@ async fn an_import_with_a_forgetting_policy_that_is_refused_changes_nothing() {
     assert_eq!(list["total"], 0, "{list}");
 }
 
+#[tokio::test]
+async fn an_import_with_a_last_check_in_the_future_changes_nothing() {
+    let server = TestServer::working().await;
+    for (named, code) in [("2999-01-01T00:00:00Z", "invalid_request"), ("of yesterday", "invalid_request")] {
+        let mut request = import(Some(json!({"rule": "conditional_draw", "effect": "exclude"})));
+        request["forgetting_checked_at"] = json!(named);
+        let refused = server.post("/v1/import", &request).await.problem();
+        assert_eq!(refused, (422, code.to_owned(), "forgetting_checked_at".to_owned()));
+    }
+    assert_eq!(policy(&server).await["is_default"], true);
+    let list = server.post("/v1/memories/list", &json!({"scope": mara()})).await.json();
+    assert_eq!(list["total"], 0, "{list}");
+}
+
 /// More owners cannot have a setting of their own.
 const OWNERS_WITH_SETTINGS_AT_MOST: usize = 10_000;
 

@@ -91,17 +91,36 @@ struct Settled {
     thinking: Option<ThinkingProfile>,
     timezone: Option<String>,
     forgetting: Option<ForgettingPolicy>,
+    forgetting_checked_at: Option<String>,
 }
 
 impl Settled {
     fn of(record: &ArchiveRecord) -> Self {
-        let ArchiveRecord { scope, thinking, timezone, forgetting, .. } = record;
+        let ArchiveRecord { scope, thinking, timezone, forgetting, forgetting_checked_at, .. } = record;
         Self {
             scope: scope.clone(),
             thinking: *thinking,
             timezone: timezone.clone(),
             forgetting: forgetting.clone(),
+            forgetting_checked_at: forgetting_checked_at.clone(),
         }
+    }
+
+    /// The owner, with settings to leave as they are.
+    fn unchanged(&self) -> Self {
+        Self {
+            scope: self.scope.clone(),
+            thinking: None,
+            timezone: None,
+            forgetting: None,
+            forgetting_checked_at: None,
+        }
+    }
+
+    /// Request that gives the owner these settings and records.
+    fn giving(self, records: Vec<ImportRecord>, again: bool) -> ImportRecords {
+        let Self { scope, thinking, timezone, forgetting, forgetting_checked_at } = self;
+        ImportRecords { scope, thinking, timezone, forgetting, forgetting_checked_at, records, again }
     }
 }
 
@@ -199,14 +218,10 @@ impl<'a> ArchiveImport<'a> {
             let Some(first) = batch.first() else { continue };
             let (settings, location) = (Settled::of(first), first.location.clone());
             let owner = owner_of(&settings.scope);
-            let Settled { scope, thinking, timezone, forgetting } = match self.settled.as_ref() {
-                Some(settled) if *settled == settings => {
-                    Settled { thinking: None, timezone: None, forgetting: None, ..settings.clone() }
-                }
-                _ => settings.clone(),
-            };
+            let is_settled = self.settled.as_ref() == Some(&settings);
             let records = batch.iter().map(|record| self.with_new_ids(&record.record)).collect();
-            let request = ImportRecords { scope, thinking, timezone, forgetting, records, again: self.again };
+            let request = if is_settled { settings.unchanged() } else { settings.clone() };
+            let request = request.giving(records, self.again);
             match self.client.import_records(&request).await {
                 Ok(answer) => {
                     self.settled = Some(settings);
@@ -342,10 +357,17 @@ fn owner_of(scope: &Scope) -> String {
 }
 
 /// Owner of a record, and its settings.
-type Settings<'a> = (&'a Scope, Option<ThinkingProfile>, &'a Option<String>, &'a Option<ForgettingPolicy>);
+type Settings<'a> = (
+    &'a Scope,
+    Option<ThinkingProfile>,
+    &'a Option<String>,
+    &'a Option<ForgettingPolicy>,
+    &'a Option<String>,
+);
 
 fn settings_of(record: &ArchiveRecord) -> Settings<'_> {
-    (&record.scope, record.thinking, &record.timezone, &record.forgetting)
+    let ArchiveRecord { scope, thinking, timezone, forgetting, forgetting_checked_at, .. } = record;
+    (scope, *thinking, timezone, forgetting, forgetting_checked_at)
 }
 
 /// Word and bit of a record.
