@@ -11,8 +11,6 @@ pub(crate) const fn next(state: &mut u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     /// The first numbers of the reference implementation (Vigna, <https://prng.di.unimi.it/splitmix64.c>).
     #[test]
     fn numbers_of_a_seed_are_those_of_the_reference_implementation() {
@@ -21,7 +19,7 @@ mod tests {
             (1_234_567, [0x599E_D017_FB08_FC85, 0x2C73_F084_5854_0FA5, 0x883E_BCE5_A3F2_7C77]),
         ] {
             let mut state = seed;
-            assert_eq!([(); 3].map(|()| next(&mut state)), expected, "seed {seed}");
+            assert_eq!([(); 3].map(|()| super::next(&mut state)), expected, "seed {seed}");
         }
     }
 }
