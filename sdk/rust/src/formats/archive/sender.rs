@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::ArchiveRecord;
 use crate::client::{Client, Error};
-use crate::formats::import::ImportError;
+use crate::formats::import_error::ImportError;
 use crate::formats::refusal::is_about_data;
 use crate::formats::skipped::Skipped;
 use crate::wire::{
