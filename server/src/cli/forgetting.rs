@@ -93,16 +93,24 @@ async fn restore(global: &Global, client: &Client, request: RestoreForgotten) ->
         print::text(&format!("restored {}; {} left\n", restored.restored.len(), restored.left))?;
     }
     let asked = request.memory_ids.unwrap_or_default();
-    note_not_restored(client, &asked, &restored.restored).await
+    let why = match request.reinforce {
+        Some(false) => "not a forgotten memory of this owner, or one that fades again at once without a use",
+        _ => "not a forgotten memory of this owner",
+    };
+    note_not_restored(client, (&asked, why), &restored.restored).await
 }
 
 /// Notes the ids that were asked for and are not restored. It fails if none of the ids exists.
-async fn note_not_restored(client: &Client, asked: &[Uuid], restored: &[Uuid]) -> Result<(), Failure> {
+async fn note_not_restored(
+    client: &Client,
+    (asked, why): (&[Uuid], &str),
+    restored: &[Uuid],
+) -> Result<(), Failure> {
     let mut not_found = 0;
     for id in asked.iter().filter(|id| !restored.contains(id)) {
         // The response of the restoration does not tell an unknown memory from one that is not forgotten.
         match client.memory(*id).await {
-            Ok(_) => print::note(&format!("{id}: not a forgotten memory of this owner")),
+            Ok(_) => print::note(&format!("{id}: {why}")),
             Err(error) if error.code() == Some("not_found") => {
                 not_found += 1;
                 print::note(&format!("{id}: not found"));
