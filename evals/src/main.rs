@@ -15,6 +15,7 @@ mod report;
 mod run;
 mod sample;
 mod scores;
+mod split_mix;
 mod state_order;
 
 use std::fs::OpenOptions;

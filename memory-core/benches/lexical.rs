@@ -8,6 +8,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use memory_core::{
+    domain::split_mix,
     index::embedded::lexical::{LexicalHit, LexicalIndex, LexicalQuery, LexicalScratch, Windows},
     text::{Language, QueryTerms, TermVector},
 };
@@ -184,13 +185,9 @@ impl Words {
         (self.unit() * bound as f64) as usize
     }
 
-    /// Uniform in [0, 1): splitmix64.
+    /// Uniform in [0, 1).
     fn unit(&mut self) -> f64 {
-        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+        (split_mix::next(&mut self.state) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 

@@ -14,6 +14,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use gpu_retrieval::{Batch, Decay, Query, Row, Rows, Weights, unit_fp16};
+use memory_core::domain::split_mix;
 use memory_core::think::tim::lsh::{Lsh, LshParameters};
 
 const DIMENSION: usize = 384;
@@ -38,10 +39,7 @@ struct Draws(u64);
 
 impl Draws {
     fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+        (split_mix::next(&mut self.0) >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     fn vector(&mut self) -> Vec<f64> {

@@ -6,6 +6,8 @@
 
 #![expect(clippy::print_stdout, reason = "a command line tool")]
 
+mod measured_store;
+
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,25 +15,16 @@ use std::time::{Duration, Instant};
 
 use memory_core::domain::clock::{Clock, SystemClock};
 use memory_core::domain::forgotten::Effect;
-use memory_core::domain::id::RandomIds;
 use memory_core::domain::job::JobState;
 use memory_core::domain::scope::Scope;
 use memory_core::domain::time::Timestamp;
-use memory_core::engine::{Engine, Parts};
+use memory_core::engine::Engine;
 use memory_core::forgetting::request::{PreviewSweep, RestoreForgotten, SweepCounts};
-use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions, SegmentOptions};
 use memory_core::jobs::settings::JobSettings;
-use memory_core::limits::Limits;
-use memory_core::model::hashing::HashingEmbedder;
 use memory_core::recall::request::Recall;
-use memory_core::recall::settings::RecallSettings;
 use memory_core::retention::Policy;
-use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::testing::{CALLER, HashingEmbedders, question, user};
-use memory_core::think::settings::ThinkingSettings;
 
-/// Components of a vector, as those of bge-small-en-v1.5, and of the store that `measure_loads` fills.
-const DIMENSION: usize = 384;
 /// Hours after which e^-t is .7.
 const HOURS: f64 = 8.57;
 const MICROS_PER_HOUR: f64 = 3.6e9;
@@ -72,33 +65,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn open(directory: &Path, clock: Ahead) -> Result<Arc<Engine>, Box<dyn Error>> {
-    let store = Arc::new(SqlStore::open(directory, StoreOptions::default()).await?);
-    let options = EmbeddedIndexOptions {
-        budget_bytes: 4 << 30,
-        threads: 2,
-        inline_rows: EmbeddedIndexOptions::INLINE_ROWS,
-    };
-    let segments = SegmentOptions {
-        folder: directory.join("segments"),
-        budget_bytes: 8 << 30,
-        rows: "hashing".to_owned(),
-        dimension: DIMENSION,
-        min_rows: SegmentOptions::MIN_ROWS,
-    };
-    let curve = Arc::new(Policy::default());
-    let parts = Parts {
-        index: Arc::new(EmbeddedIndex::with_segments(store.clone(), curve, options, &segments)?),
-        store,
-        embedder: Arc::new(HashingEmbedder::new(DIMENSION)),
-        reranker: None,
-        forgetting: Policy::default(),
-        clock: Arc::new(clock),
-        ids: Arc::new(RandomIds::default()),
-        limits: Limits::default(),
-        recall: RecallSettings::default(),
-        thinking: ThinkingSettings::default(),
-    };
-    let engine = Engine::start(parts).await?;
+    let engine = measured_store::open(directory, Arc::new(clock), true).await?;
     engine.start_jobs(Arc::new(HashingEmbedders), JobSettings::default()).await?;
     Ok(engine)
 }

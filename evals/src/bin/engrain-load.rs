@@ -6,6 +6,9 @@
 
 #![expect(clippy::print_stdout, reason = "a command line tool")]
 
+#[path = "../split_mix.rs"]
+mod split_mix;
+
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -299,7 +302,7 @@ impl Made {
     }
 }
 
-/// SplitMix64: small, seeded, the same everywhere.
+/// Random numbers of a seed, the same everywhere.
 struct Random(u64);
 
 impl Random {
@@ -308,11 +311,7 @@ impl Random {
     }
 
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        bits ^ (bits >> 31)
+        split_mix::next(&mut self.0)
     }
 
     fn below(&mut self, bound: u64) -> u64 {

@@ -1,5 +1,7 @@
 //! Deterministic random numbers from a seed (SplitMix64): the same seed gives the same world on every machine.
 
+use crate::split_mix;
+
 /// Generator.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
@@ -12,11 +14,7 @@ impl Random {
     }
 
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        split_mix::next(&mut self.0)
     }
 
     /// Uniform in [0, 1).

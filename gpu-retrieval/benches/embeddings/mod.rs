@@ -5,19 +5,18 @@
 //! cosines of 0.6 to 0.9 and a middle near 0.2; `squeezed` has a strong common direction, a middle of 0.5 and best
 //! cosines near 0.8, as bge-small's vectors of sentences lie.
 
+#[path = "../../tests/it/split_mix.rs"]
+mod split_mix;
+
 pub(crate) const DIMS: usize = 384;
 const CENTRES: usize = 1000;
 
-/// SplitMix64, so that a run can be repeated without a dependency.
+/// Random numbers of a seed, so that a run can be repeated.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut value = self.0;
-        value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        value ^ (value >> 31)
+        split_mix::next(&mut self.0)
     }
 
     pub(crate) fn below(&mut self, end: u64) -> u64 {

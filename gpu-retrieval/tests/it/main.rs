@@ -10,3 +10,4 @@ mod module_graph;
 mod oracle;
 mod random_stores;
 mod refusals;
+mod split_mix;

@@ -9,6 +9,7 @@ use half::f16;
 use proptest::prelude::*;
 
 use crate::oracle::Twin;
+use crate::split_mix;
 
 /// A store to be built, small enough to shrink.
 #[derive(Debug, Clone)]
@@ -52,16 +53,12 @@ pub(crate) enum Column {
     Constant,
 }
 
-/// SplitMix64: the tests need reproducible numbers, not good ones.
+/// Random numbers of a seed.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut value = self.0;
-        value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        value ^ (value >> 31)
+        split_mix::next(&mut self.0)
     }
 
     /// In [−1, 1).

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use super::request::{MemoryToRestore, RestoreMemories};
 use crate::domain::memory::{Kind, Memory, Strength};
 use crate::domain::scope::Owner;
+use crate::domain::time::Timestamp;
 use crate::error::Error;
-use crate::field_checks::{confidence, count, importance, links, names, over, text};
+use crate::field_checks::{CLOCK_SKEW_US, confidence, count, importance, links, names, over, text};
 use crate::limits::Limits;
 use crate::scope::owner;
 
@@ -14,6 +15,14 @@ use crate::scope::owner;
 pub(super) const VERSIONS_PER_MEMORY: usize = 10_000;
 /// Maximum number of inputs of one derivation of an archive.
 pub(super) const INPUTS_PER_DERIVATION: usize = 10_000;
+
+/// Checks the moment of the last check by draws: after one in the future, no sweep would draw.
+pub(super) fn checked_at(at: Option<Timestamp>, clock: Timestamp) -> Result<(), Error> {
+    if at.is_some_and(|at| at > clock.plus_micros(CLOCK_SKEW_US)) {
+        return Err(Error::invalid("forgetting_checked_at", "must not be in the future"));
+    }
+    Ok(())
+}
 
 /// Checks the memories and returns their owner.
 pub(super) fn memories(request: &RestoreMemories, limits: &Limits) -> Result<Owner, Error> {

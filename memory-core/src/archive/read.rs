@@ -8,6 +8,7 @@ use crate::domain::filter::Filter;
 use crate::domain::id::{DerivationId, MemoryId, PartitionId, SessionId};
 use crate::domain::memory::Memory;
 use crate::domain::scope::{Caller, Scope};
+use crate::domain::time::Timestamp;
 use crate::domain::turn::Session;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
@@ -73,6 +74,19 @@ impl Engine {
         }
         page.last = last;
         Ok(page)
+    }
+
+    /// Moment of the last check of the owner of a scope by draws ([`Rule::ConditionalDraw`](crate::retention::Rule)), from which its
+    /// next sweep draws; `None` if there was none.
+    ///
+    /// # Errors
+    /// [`Error`] when the scope is invalid, the caller lacks the right to read, or the store fails.
+    pub async fn archived_check(&self, caller: &Caller, scope: &Scope) -> Result<Option<Timestamp>, Error> {
+        needs_read(caller)?;
+        match self.store.partition_of(caller.tenant, &owner(scope)?).await? {
+            Some(partition) => Ok(self.store.checked_at(partition).await?),
+            None => Ok(None),
+        }
     }
 
     /// Memories of a scope with all that belongs to them, those of `ids` that are there and can be decoded.

@@ -6,6 +6,7 @@ use crate::domain::memory::Memory;
 use crate::domain::name::Name;
 use crate::domain::restoration::RestoredTurn;
 use crate::domain::scope::Scope;
+use crate::domain::time::Timestamp;
 use crate::domain::turn::{Session, Turn};
 
 /// Memory with all that belongs to it.
@@ -61,6 +62,9 @@ pub struct RestoreMemories {
     pub memories: Vec<MemoryToRestore>,
     /// Write memories again that were erased.
     pub again: bool,
+    /// Moment of the last check of the owner by draws ([`Rule::ConditionalDraw`](crate::retention::Rule)) in the store that the
+    /// archive is of. It becomes that of the owner, unless the owner has a later one; `None` changes nothing.
+    pub checked_at: Option<Timestamp>,
 }
 
 /// Memory of an archive, as it was.

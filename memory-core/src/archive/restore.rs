@@ -35,12 +35,13 @@ impl Engine {
         needs_admin(caller)?;
         needs_write(caller)?;
         let owner = check::memories(&request, &self.limits)?;
-        let mut set = ChangeSet::new(caller.tenant, owner, self.now());
-        set.again = request.again;
+        let now = self.now();
+        check::checked_at(request.checked_at, now)?;
+        let mut set = ChangeSet::new(caller.tenant, owner, now);
+        (set.again, set.restored_check) = (request.again, request.checked_at);
         set.restorations = request.memories.into_iter().map(|one| self.restoration(one)).collect();
         let is_pending = |one: &Restoration| one.turn.as_ref().is_some_and(|turn| turn.is_pending);
         if set.restorations.iter().any(is_pending) {
-            let now = set.now;
             self.thinking.request(&mut set, || JobId(self.ids.next(now)));
         }
         // No job follows: the digests of these days may be among the memories of a later call.

@@ -83,6 +83,9 @@ pub struct ChangeSet {
     pub queue_for: Vec<&'static str>,
     /// Mechanisms that are to look at every turn that the set restores, whether it waited in the archive or not.
     pub queue_restored_for: Vec<&'static str>,
+    /// Moment of the last check by draws in the store that the restorations are from. It becomes that of the partition, unless the
+    /// partition has a later one.
+    pub restored_check: Option<Timestamp>,
     /// Turns that a mechanism has thought about: they leave its queue. The set is refused with
     /// [`Refusal::NotQueued`] if one of them is not in it, so that no turn is thought about twice.
     pub thought_about: Option<ThoughtAbout>,
@@ -124,6 +127,7 @@ impl ChangeSet {
             jobs: Vec::new(),
             queue_for: Vec::new(),
             queue_restored_for: Vec::new(),
+            restored_check: None,
             thought_about: None,
             queued_again: Vec::new(),
             sessions: SessionWrites::default(),

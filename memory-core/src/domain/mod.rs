@@ -30,6 +30,7 @@ mod new_memory;
 pub mod number;
 pub mod restoration;
 pub mod scope;
+pub mod split_mix;
 pub mod statement;
 pub mod time;
 mod touch;

@@ -13,10 +13,11 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::domain::id::TenantId;
 use crate::domain::name::Name;
 use crate::domain::scope::{Owner, OwnerKind};
+use crate::error::Error;
 use crate::store::{Store, StoreError};
 
 /// Maximum number of owners with a value of their own, for each kind of value.
-pub(crate) const OWNERS_WITH_SETTINGS_AT_MOST: usize = 10_000;
+const OWNERS_WITH_SETTINGS_AT_MOST: usize = 10_000;
 
 /// A value that owners may have.
 pub(crate) trait OwnerValue: Clone {
@@ -25,11 +26,20 @@ pub(crate) trait OwnerValue: Clone {
     /// Name of the value in an entry of the setting.
     const FIELD: &'static str;
 
+    /// Number of owners that have one, in words.
+    const LIMITED: &'static str;
+
     /// Stored form.
     fn to_text(&self) -> String;
 
     /// Value of a stored form; `None` for one that this version does not know.
     fn from_text(text: &str) -> Option<Self>;
+}
+
+/// Error of one more owner than [`OWNERS_WITH_SETTINGS_AT_MOST`]; `field` has the value in the request.
+pub(crate) fn too_many_owners<V: OwnerValue>(field: &str) -> Error {
+    let limit = OWNERS_WITH_SETTINGS_AT_MOST as u64;
+    Error::OverLimit { field: field.to_owned(), what: V::LIMITED, limit }
 }
 
 type Values<V> = HashMap<(TenantId, Owner), V>;
@@ -60,6 +70,12 @@ impl<V: OwnerValue> OwnerSettings<V> {
     pub(crate) fn of(&self, tenant: TenantId, owner: &Owner) -> Option<V> {
         let values = self.values.read();
         if values.is_empty() { None } else { values.get(&(tenant, owner.clone())).cloned() }
+    }
+
+    /// True if the owner can be given a value: it has one, or not too many others have.
+    pub(crate) fn has_room_for(&self, tenant: TenantId, owner: &Owner) -> bool {
+        let values = self.values.read();
+        values.len() < OWNERS_WITH_SETTINGS_AT_MOST || values.contains_key(&(tenant, owner.clone()))
     }
 
     /// Sets or removes the value of an owner. False, and nothing is changed, if too many owners have one.

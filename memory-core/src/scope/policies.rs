@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::owner::owner;
-use super::owner_settings::{OWNERS_WITH_SETTINGS_AT_MOST, OwnerValue};
+use super::owner_settings::{OwnerValue, too_many_owners};
 use crate::domain::forgotten::Effect;
 use crate::domain::id::TenantId;
 use crate::domain::scope::{Caller, Owner, Scope};
@@ -23,6 +23,7 @@ pub struct PolicyState {
 impl OwnerValue for Arc<Policy> {
     const SETTING: &'static str = "owner.forgetting";
     const FIELD: &'static str = "policy";
+    const LIMITED: &'static str = "the number of owners with a forgetting policy of their own";
 
     fn to_text(&self) -> String {
         serde_json::to_string(&**self).unwrap_or_default()
@@ -63,9 +64,7 @@ impl Engine {
         }
         let policy = policy.map(Arc::new);
         if !self.policies.set(&self.store, (caller.tenant, owner.clone()), policy).await? {
-            let what = "the number of owners with a forgetting policy of their own";
-            let limit = OWNERS_WITH_SETTINGS_AT_MOST as u64;
-            return Err(Error::OverLimit { field: "policy".to_owned(), what, limit });
+            return Err(too_many_owners::<Arc<Policy>>("policy"));
         }
         Ok(self.policy_state(caller.tenant, &owner))
     }

@@ -1,7 +1,7 @@
 //! Time zone of an owner: a setting of the owner, in which its days are counted (ADR 0040).
 
 use super::owner::owner;
-use super::owner_settings::{OWNERS_WITH_SETTINGS_AT_MOST, OwnerValue};
+use super::owner_settings::{OwnerValue, too_many_owners};
 use crate::domain::id::TenantId;
 use crate::domain::scope::{Caller, Owner, Scope};
 use crate::domain::zone::Zone;
@@ -20,6 +20,7 @@ pub struct ZoneState {
 impl OwnerValue for Zone {
     const SETTING: &'static str = "owner.zones";
     const FIELD: &'static str = "zone";
+    const LIMITED: &'static str = "the number of owners with a time zone of their own";
 
     fn to_text(&self) -> String {
         self.name()
@@ -60,9 +61,7 @@ impl Engine {
         let owner = owner(scope)?;
         let before = self.zone_of_owner(caller.tenant, &owner);
         if !self.zones.set(&self.store, (caller.tenant, owner.clone()), zone).await? {
-            let what = "the number of owners with a time zone of their own";
-            let limit = OWNERS_WITH_SETTINGS_AT_MOST as u64;
-            return Err(Error::OverLimit { field: "timezone".to_owned(), what, limit });
+            return Err(too_many_owners::<Zone>("timezone"));
         }
         if self.zone_of_owner(caller.tenant, &owner) != before {
             self.remake_moved_digests(caller.tenant, &owner).await?;

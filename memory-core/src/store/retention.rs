@@ -83,7 +83,8 @@ pub trait Retention: Send + Sync + Debug {
     ) -> Result<Vec<(MemoryId, Forgotten)>, StoreError>;
 
     /// Moment of the last complete check of a partition by draws ([`Rule::ConditionalDraw`](crate::retention::Rule)); `None` if
-    /// there was none. It goes with the owner of the partition.
+    /// there was none. It goes with the owner of the partition, and comes with restored memories
+    /// ([`ChangeSet::restored_check`](crate::domain::change::ChangeSet)).
     async fn checked_at(&self, partition: PartitionId) -> Result<Option<Timestamp>, StoreError>;
 
     /// Notes that the check of a partition as of `at` is complete, unless one as of a later moment is. Returns false, and changes

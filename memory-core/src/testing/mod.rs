@@ -3,6 +3,7 @@
 
 pub mod corpus;
 pub mod fixtures;
+pub mod hooked_index;
 pub mod index_contract;
 pub mod language_model_contract;
 pub mod memory_source;

@@ -1,6 +1,8 @@
 //! Reproducible pseudo-random numbers for tests, so that a seed determines every failure.
 
-/// Pseudo-random number generator (`SplitMix64`: Steele et al. 2014, "Fast Splittable Pseudorandom Number Generators").
+use crate::domain::split_mix;
+
+/// Pseudo-random number generator ([`split_mix`]).
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
@@ -12,10 +14,7 @@ impl Rng {
 
     /// Next 64 bits.
     pub const fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
+        split_mix::next(&mut self.0)
     }
 
     /// Number from 0 to `end`, exclusive; 0 if `end` is 0.

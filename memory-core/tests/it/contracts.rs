@@ -4,17 +4,14 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use memory_core::domain::id::{MemoryId, PartitionId};
+use memory_core::domain::id::MemoryId;
 use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions, SegmentOptions};
-use memory_core::index::{
-    Answer, Association, Exactness, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosition, Update,
-    View,
-};
+use memory_core::index::{Answer, Exactness, Index};
 use memory_core::retention::Policy;
 use memory_core::store::Store;
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::testing::fixtures::DIMENSION;
+use memory_core::testing::hooked_index::{HookedIndex, Hooks};
 use memory_core::testing::memory_source::MemorySource;
 use memory_core::{index_contract, store_contract};
 
@@ -67,91 +64,27 @@ index_contract!(exact: from_segments);
 
 /// An approximate index: the embedded one without some of its candidates.
 #[derive(Debug)]
-struct LossyIndex(Arc<dyn Index>);
+struct Lossy;
 
 /// Candidates up to here are kept, so that what is asked for by its only word is found.
 const KEPT: usize = 2;
 
 fn lossy(source: Arc<MemorySource>, budget_bytes: usize) -> Arc<dyn Index> {
-    Arc::new(LossyIndex(inline(source, budget_bytes)))
+    Arc::new(HookedIndex { inner: inline(source, budget_bytes), hooks: Lossy })
 }
 
 index_contract!(invariants: lossy);
 
-#[async_trait]
-impl Index for LossyIndex {
-    async fn search(&self, partition: PartitionId, query: &IndexQuery) -> Result<Answer, IndexError> {
-        let mut answer = self.0.search(partition, query).await?;
-        let has_adjacent = answer.candidates.iter().any(|candidate| !candidate.retrieved);
+impl Hooks for Lossy {
+    fn answer(&self, mut found: Answer) -> Answer {
+        let has_adjacent = found.candidates.iter().any(|candidate| !candidate.retrieved);
         // Without adjacent turns, so that none is left that stands beside a candidate left out.
-        if !has_adjacent && answer.candidates.len() > KEPT + 1 {
-            answer.candidates.truncate(KEPT);
-            let kept: Vec<MemoryId> = answer.candidates.iter().map(|candidate| candidate.memory).collect();
-            answer.revised.retain(|revised| kept.contains(revised));
+        if !has_adjacent && found.candidates.len() > KEPT + 1 {
+            found.candidates.truncate(KEPT);
+            let kept: Vec<MemoryId> = found.candidates.iter().map(|candidate| candidate.memory).collect();
+            found.revised.retain(|revised| kept.contains(revised));
         }
-        answer.exactness = Exactness::Approximate;
-        Ok(answer)
-    }
-
-    async fn inspect(
-        &self,
-        partition: PartitionId,
-        memory: MemoryId,
-        query: &IndexQuery,
-    ) -> Result<Option<Inspection>, IndexError> {
-        self.0.inspect(partition, memory, query).await
-    }
-
-    async fn nearest(
-        &self,
-        partition: PartitionId,
-        vectors: &[Arc<[f32]>],
-        view: &View,
-        k: usize,
-    ) -> Result<Vec<Vec<Nearest>>, IndexError> {
-        self.0.nearest(partition, vectors, view, k).await
-    }
-
-    async fn associations(
-        &self,
-        partition: PartitionId,
-        seeds: &[MemoryId],
-        among: &[MemoryId],
-    ) -> Result<Vec<Association>, IndexError> {
-        self.0.associations(partition, seeds, among).await
-    }
-
-    async fn turns_at(
-        &self,
-        partition: PartitionId,
-        positions: &[TurnPosition],
-        view: &View,
-    ) -> Result<Vec<(TurnPosition, MemoryId)>, IndexError> {
-        self.0.turns_at(partition, positions, view).await
-    }
-
-    async fn contradictions(
-        &self,
-        partition: PartitionId,
-        memories: &[MemoryId],
-        view: &View,
-    ) -> Result<Vec<(MemoryId, MemoryId)>, IndexError> {
-        self.0.contradictions(partition, memories, view).await
-    }
-
-    async fn apply(&self, partition: PartitionId, update: Update) -> Result<(), IndexError> {
-        self.0.apply(partition, update).await
-    }
-
-    async fn clear_partition(&self, partition: PartitionId) {
-        self.0.clear_partition(partition).await;
-    }
-
-    async fn clear_cache(&self) {
-        self.0.clear_cache().await;
-    }
-
-    async fn differences(&self, partition: PartitionId) -> Result<u64, IndexError> {
-        self.0.differences(partition).await
+        found.exactness = Exactness::Approximate;
+        found
     }
 }

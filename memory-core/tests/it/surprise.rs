@@ -9,17 +9,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use memory_core::domain::clock::FrozenClock;
 use memory_core::domain::forgotten::Effect;
-use memory_core::domain::id::{CountingIds, MemoryId, PartitionId, TenantId};
+use memory_core::domain::id::{CountingIds, MemoryId, TenantId};
 use memory_core::domain::memory::{DocumentName, Kind};
 use memory_core::domain::scope::Scope;
 use memory_core::domain::turn::Role;
 use memory_core::engine::{Engine, Parts};
 use memory_core::forgetting::plan::Change;
 use memory_core::forgetting::request::PreviewSweep;
+use memory_core::index::IndexError;
 use memory_core::index::embedded::{EmbeddedIndex, EmbeddedIndexOptions};
-use memory_core::index::{
-    Answer, Association, Index, IndexError, IndexQuery, Inspection, Nearest, TurnPosition, Update, View,
-};
 use memory_core::limits::Limits;
 use memory_core::memories::request::Edit;
 use memory_core::memories::retention::ReadRetention;
@@ -30,96 +28,34 @@ use memory_core::retention::{Policy, Rule};
 use memory_core::store::sql::{SqlStore, StoreOptions};
 use memory_core::store::{Memories as _, Retention as _};
 use memory_core::testing::fixtures::{name, owner};
+use memory_core::testing::hooked_index::{HookedIndex, Hooks};
 use memory_core::testing::{CALLER, START, fact, memories, turn, turns, user};
 use memory_core::think::settings::ThinkingSettings;
 
 const DIMENSION: usize = 64;
 const DAY_US: i64 = 86_400_000_000;
 
-/// Behaviour of [`CountingIndex`].
+/// Behaviour of [`Nearests`].
 const ANSWERS: usize = 0;
 const FAILS: usize = 1;
 const HANGS: usize = 2;
 
-/// The embedded index, which counts the calls for nearest memories, and may not answer them.
-#[derive(Debug)]
-struct CountingIndex {
-    inner: EmbeddedIndex,
+/// Counter of the calls for nearest memories, which may be left without an answer.
+#[derive(Debug, Default)]
+struct Nearests {
     behaviour: AtomicUsize,
     calls: AtomicUsize,
 }
 
 #[async_trait]
-impl Index for CountingIndex {
-    async fn search(&self, partition: PartitionId, query: &IndexQuery) -> Result<Answer, IndexError> {
-        self.inner.search(partition, query).await
-    }
-
-    async fn inspect(
-        &self,
-        partition: PartitionId,
-        memory: MemoryId,
-        query: &IndexQuery,
-    ) -> Result<Option<Inspection>, IndexError> {
-        self.inner.inspect(partition, memory, query).await
-    }
-
-    async fn nearest(
-        &self,
-        partition: PartitionId,
-        vectors: &[Arc<[f32]>],
-        view: &View,
-        k: usize,
-    ) -> Result<Vec<Vec<Nearest>>, IndexError> {
+impl Hooks for Nearests {
+    async fn before_nearest(&self) -> Result<(), IndexError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         match self.behaviour.load(Ordering::SeqCst) {
             FAILS => Err(IndexError::Abandoned),
             HANGS => std::future::pending().await,
-            _ => self.inner.nearest(partition, vectors, view, k).await,
+            _ => Ok(()),
         }
-    }
-
-    async fn associations(
-        &self,
-        partition: PartitionId,
-        seeds: &[MemoryId],
-        among: &[MemoryId],
-    ) -> Result<Vec<Association>, IndexError> {
-        self.inner.associations(partition, seeds, among).await
-    }
-
-    async fn turns_at(
-        &self,
-        partition: PartitionId,
-        positions: &[TurnPosition],
-        view: &View,
-    ) -> Result<Vec<(TurnPosition, MemoryId)>, IndexError> {
-        self.inner.turns_at(partition, positions, view).await
-    }
-
-    async fn contradictions(
-        &self,
-        partition: PartitionId,
-        memories: &[MemoryId],
-        view: &View,
-    ) -> Result<Vec<(MemoryId, MemoryId)>, IndexError> {
-        self.inner.contradictions(partition, memories, view).await
-    }
-
-    async fn apply(&self, partition: PartitionId, update: Update) -> Result<(), IndexError> {
-        self.inner.apply(partition, update).await
-    }
-
-    async fn clear_partition(&self, partition: PartitionId) {
-        self.inner.clear_partition(partition).await;
-    }
-
-    async fn clear_cache(&self) {
-        self.inner.clear_cache().await;
-    }
-
-    async fn differences(&self, partition: PartitionId) -> Result<u64, IndexError> {
-        self.inner.differences(partition).await
     }
 }
 
@@ -127,7 +63,7 @@ struct Bench {
     _directory: tempfile::TempDir,
     engine: Arc<Engine>,
     store: Arc<SqlStore>,
-    index: Arc<CountingIndex>,
+    index: Arc<HookedIndex<EmbeddedIndex, Nearests>>,
     clock: Arc<FrozenClock>,
 }
 
@@ -142,11 +78,8 @@ impl Bench {
         let store = Arc::new(SqlStore::open(directory.path(), StoreOptions::default()).await.unwrap());
         let inline_rows = EmbeddedIndexOptions::INLINE_ROWS;
         let options = EmbeddedIndexOptions { budget_bytes: 64 << 20, threads: 1, inline_rows };
-        let index = Arc::new(CountingIndex {
-            inner: EmbeddedIndex::new(store.clone(), Arc::new(forgetting.clone()), options),
-            behaviour: AtomicUsize::new(ANSWERS),
-            calls: AtomicUsize::new(0),
-        });
+        let inner = Arc::new(EmbeddedIndex::new(store.clone(), Arc::new(forgetting.clone()), options));
+        let index = Arc::new(HookedIndex { inner, hooks: Nearests::default() });
         let clock = Arc::new(FrozenClock::at(START));
         let engine = Engine::start(Parts {
             store: store.clone(),
@@ -194,7 +127,7 @@ impl Bench {
     }
 
     fn calls(&self) -> usize {
-        self.index.calls.load(Ordering::SeqCst)
+        self.index.hooks.calls.load(Ordering::SeqCst)
     }
 }
 
@@ -287,11 +220,11 @@ async fn an_index_that_fails_or_does_not_answer_fails_no_write() {
     let bench = Bench::with_gain(4.0).await;
     bench.learn("ann", vec![at(&[(0, 1.0)])]).await;
     for behaviour in [FAILS, HANGS] {
-        bench.index.behaviour.store(behaviour, Ordering::SeqCst);
+        bench.index.hooks.behaviour.store(behaviour, Ordering::SeqCst);
         let ids = bench.learn("ann", vec![at(&[(0, 1.0)]), at(&[(0, 1.0)])]).await;
         assert_eq!(bench.cosines("ann", &ids).await, [None, None]);
     }
-    bench.index.behaviour.store(ANSWERS, Ordering::SeqCst);
+    bench.index.hooks.behaviour.store(ANSWERS, Ordering::SeqCst);
     let ids = bench.learn("ann", vec![at(&[(0, 1.0)])]).await;
     assert_near(&bench.cosines("ann", &ids).await, &[Some(1.0)]);
 }

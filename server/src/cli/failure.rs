@@ -56,14 +56,22 @@ impl Failure {
         match error {
             ImportError::Format(error) => Failure::Failed(causes(&error)),
             conflict @ ImportError::Conflicting { .. } => Failure::Failed(causes(&conflict)),
-            ImportError::Add { location, source } => match Failure::from(source) {
-                Failure::Unreachable(why) => {
-                    Failure::Unreachable(format!("{location}: {why}; run it again to go on"))
-                }
-                // The file is at fault, not the arguments.
-                Failure::Failed(why) | Failure::Usage(why) => Failure::Failed(format!("{location}: {why}")),
-                other => other,
-            },
+            ImportError::Add { location, source } => Failure::at(&location.to_string(), source),
+            ImportError::Restore { location, owner, source } => {
+                Failure::at(&format!("{location}, the records of {owner}"), source)
+            }
+        }
+    }
+
+    /// Failure to add what is at a place of a file.
+    fn at(place: &str, error: engrain::Error) -> Self {
+        match Failure::from(error) {
+            Failure::Unreachable(why) => {
+                Failure::Unreachable(format!("{place}: {why}; run it again to go on"))
+            }
+            // The file is at fault, not the arguments.
+            Failure::Failed(why) | Failure::Usage(why) => Failure::Failed(format!("{place}: {why}")),
+            other => other,
         }
     }
 }

@@ -4,9 +4,8 @@ use std::fmt::Write as _;
 
 use engrain::Client;
 use engrain::wire::{
-    ForgettingPolicy, ForgettingPolicyState, ForgottenMemory, InitialStrengths, Job, PreviewSweep,
-    PreviewedSweep, RestoreForgotten, RestoredForgotten, Scope, SetForgettingPolicy, SweepCounts,
-    SweepMemories, SweptMemory,
+    ForgettingPolicy, ForgettingPolicyState, ForgottenMemory, InitialStrengths, Job, PreviewSweep, PreviewedSweep,
+    RestoreForgotten, RestoredForgotten, SetForgettingPolicy, SweepCounts, SweepMemories, SweptMemory,
 };
 use uuid::Uuid;
 
@@ -68,25 +67,20 @@ async fn run(global: &Global, command: ForgettingCommand, server: &Connection) -
             note_more(page.next_cursor.as_deref());
             Ok(())
         }
-        ForgettingCommand::Restore { scope, memories, all } => {
-            restore(global, client, scope.scope(), (!all).then_some(memories)).await
+        ForgettingCommand::Restore { scope, memories, all, now, no_reinforce } => {
+            let (scope, memory_ids) = (scope.scope(), (!all).then_some(memories));
+            let reinforce = no_reinforce.then_some(false);
+            restore(global, client, RestoreForgotten { scope, memory_ids, all, now, reinforce }).await
         }
     }
 }
 
 /// Restores memories by their ids, or all of the owner.
-async fn restore(
-    global: &Global,
-    client: &Client,
-    scope: Scope,
-    memory_ids: Option<Vec<Uuid>>,
-) -> Result<(), Failure> {
-    let all = memory_ids.is_none();
-    let request = RestoreForgotten { scope, memory_ids, all, ..RestoreForgotten::default() };
+async fn restore(global: &Global, client: &Client, request: RestoreForgotten) -> Result<(), Failure> {
     let mut restored = RestoredForgotten::default();
     loop {
         let some = client.restore_forgotten(&request).await?;
-        let is_over = !all || some.left == 0 || some.restored.is_empty();
+        let is_over = !request.all || some.left == 0 || some.restored.is_empty();
         restored.restored.extend(some.restored);
         restored.left = some.left;
         if is_over {
@@ -99,16 +93,24 @@ async fn restore(
         print::text(&format!("restored {}; {} left\n", restored.restored.len(), restored.left))?;
     }
     let asked = request.memory_ids.unwrap_or_default();
-    note_not_restored(client, &asked, &restored.restored).await
+    let why = match request.reinforce {
+        Some(false) => "not a forgotten memory of this owner, or one that fades again at once without a use",
+        _ => "not a forgotten memory of this owner",
+    };
+    note_not_restored(client, (&asked, why), &restored.restored).await
 }
 
 /// Notes the ids that were asked for and are not restored. It fails if none of the ids exists.
-async fn note_not_restored(client: &Client, asked: &[Uuid], restored: &[Uuid]) -> Result<(), Failure> {
+async fn note_not_restored(
+    client: &Client,
+    (asked, why): (&[Uuid], &str),
+    restored: &[Uuid],
+) -> Result<(), Failure> {
     let mut not_found = 0;
     for id in asked.iter().filter(|id| !restored.contains(id)) {
         // The response of the restoration does not tell an unknown memory from one that is not forgotten.
         match client.memory(*id).await {
-            Ok(_) => print::note(&format!("{id}: not a forgotten memory of this owner")),
+            Ok(_) => print::note(&format!("{id}: {why}")),
             Err(error) if error.code() == Some("not_found") => {
                 not_found += 1;
                 print::note(&format!("{id}: not found"));

@@ -84,6 +84,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Profile(args) => Box::pin(thinking::profile(&global, args)).await,
         Command::Digests(args) => Box::pin(digests::digests(&global, args)).await,
         Command::WorkingMemory(args) => Box::pin(working_memory::working_memory(&global, args)).await,
+        Command::Feedback(args) => Box::pin(uses::feedback(&global, args)).await,
         Command::Retention(args) => Box::pin(uses::retention(&global, args)).await,
         Command::Fading(args) => Box::pin(uses::fading(&global, args)).await,
         Command::Audit(args) => Box::pin(thinking::audit(&global, args)).await,

@@ -35,6 +35,9 @@ pub(super) async fn recall(global: &Global, args: RecallArgs) -> Result<(), Fail
         for part in &answer.degraded {
             print::note(&format!("engrain: the recall went without something: {part}"));
         }
+        if !answer.memories.is_empty() {
+            print::note(&format!("recall {}", answer.recall_id));
+        }
         if args.context {
             return print::text(&format!("{}\n", print::printable(&answer.context.text)));
         }

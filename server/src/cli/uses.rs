@@ -1,17 +1,50 @@
-//! `engrain retention` and `engrain fading`: the forgetting curve of a memory, and memories that are about to fade.
+//! `engrain feedback`, `retention` and `fading`: outcomes of a recall, the forgetting curve of a memory, and memories that are
+//! about to fade.
 
 use std::fmt::Write as _;
 
-use engrain::wire::{FadingMemory, FadingQuery, MemoryRetention, RetentionQuery};
+use engrain::wire::{
+    FadingMemory, FadingQuery, LoggedRecall, MemoryRetention, Outcome, RecallFeedback, RetentionQuery,
+};
 use memory_core::domain::zone::Zone;
 
-use super::args::{FadingArgs, Global, RetentionArgs};
+use super::args::{FadingArgs, FeedbackArgs, Global, RetentionArgs};
 use super::connect::with_server;
 use super::failure::Failure;
 use super::print;
 
 /// Cells of a bar of R = 1.
 const BAR_CELLS: usize = 40;
+
+/// Gives feedback on a recall, and prints the memories that it returned with their outcomes.
+pub(super) async fn feedback(global: &Global, args: FeedbackArgs) -> Result<(), Failure> {
+    let FeedbackArgs { recall, scope, used, confirmed, contradicted, now } = args;
+    let request = RecallFeedback { scope: scope.scope(), used, confirmed, contradicted, now };
+    with_server(global, async |server| {
+        let logged = server.client.recall_feedback(recall, &request).await?;
+        if global.json {
+            return print::json(&logged);
+        }
+        print::text(&outcome_lines(&logged))
+    })
+    .await
+}
+
+/// A line for each memory that a recall returned, best first.
+fn outcome_lines(logged: &LoggedRecall) -> String {
+    let name = |outcome: Outcome| match outcome {
+        Outcome::Returned => "returned",
+        Outcome::InContext => "in_context",
+        Outcome::Cited => "cited",
+        Outcome::Confirmed => "confirmed",
+        Outcome::Contradicted => "contradicted",
+    };
+    logged
+        .hits
+        .iter()
+        .map(|hit| format!("{}  {:.3}  {}\n", hit.memory_id, hit.score, name(hit.outcome)))
+        .collect()
+}
 
 /// Prints the state of a memory, and its curve as bars.
 pub(super) async fn retention(global: &Global, args: RetentionArgs) -> Result<(), Failure> {

@@ -81,9 +81,10 @@ pub(crate) fn records(request: ImportRecords) -> Result<RestoreMemories, Error> 
     if given > 1 {
         return Err(Error::invalid("scope", "must name the owner by exactly one id"));
     }
+    let checked_at = optional_time(request.forgetting_checked_at.as_deref(), "forgetting_checked_at")?;
     let memories = request.records.into_iter().enumerate();
     let memories = memories.map(|(index, record)| self::record(record, index)).collect::<Result<_, _>>()?;
-    Ok(RestoreMemories { scope, memories, again: request.again })
+    Ok(RestoreMemories { scope, memories, again: request.again, checked_at })
 }
 
 fn record(record: ImportRecord, index: usize) -> Result<MemoryToRestore, Error> {

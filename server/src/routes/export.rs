@@ -190,7 +190,16 @@ impl Export {
         let scope_of_owner = responses::owner_scope(&owner);
         let policy = self.engine.forgetting_policy(&self.caller, scope)?;
         let forgetting = policy.is_own.then(|| forgetting::wire_policy(&policy.policy));
-        self.send(&ExportLine::Owner { scope: scope_of_owner, thinking, timezone, forgetting }).await?;
+        // Before the memories: after a sweep in between, the copy draws once more, and not once less.
+        let checked_at = self.engine.archived_check(&self.caller, scope).await?;
+        self.send(&ExportLine::Owner {
+            scope: scope_of_owner,
+            thinking,
+            timezone,
+            forgetting,
+            forgetting_checked_at: checked_at.map(|at| at.to_string()),
+        })
+        .await?;
         let (mut after, mut sessions) = (None, Vec::new());
         loop {
             // Ids ascend in the order of creation: sources come before the memories derived from them.

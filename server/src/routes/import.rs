@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use engrain::wire::{ImportRecords, ImportedRecords};
+use memory_core::scope::own_settings::OwnSetting;
 
 use crate::App;
 use crate::auth::Authenticated;
@@ -12,7 +13,9 @@ use crate::convert::{archive, forgetting, thinking, zone};
 use crate::extract::JsonBody;
 use crate::problem::Problem;
 
-/// Field of the forgetting policy.
+/// Fields of the settings of the owner.
+const PROFILE: &str = "thinking";
+const TIMEZONE: &str = "timezone";
 const POLICY: &str = "forgetting";
 
 /// Import records of an export
@@ -49,13 +52,22 @@ pub(crate) async fn import_records(
     JsonBody(request): JsonBody<ImportRecords>,
 ) -> Result<Json<ImportedRecords>, Problem> {
     let profile = request.thinking.map(thinking::chosen);
-    let timezone = zone(request.timezone.as_deref(), "timezone")?;
+    let timezone = zone(request.timezone.as_deref(), TIMEZONE)?;
     let policy = request.forgetting.clone().map(|policy| forgetting::policy(policy, POLICY)).transpose()?;
     let request = archive::records(request)?;
     let (engine, scope) = (app.engine()?, request.scope.clone());
+    // Before the records: a request that fails changes nothing.
     if let Some(policy) = &policy {
-        // Before the records: a request that fails changes nothing.
         engine.may_set_forgetting_policy(&caller, policy, POLICY)?;
+    }
+    for (is_given, setting, at) in [
+        (profile.is_some(), OwnSetting::ThinkingProfile, PROFILE),
+        (timezone.is_some(), OwnSetting::Timezone, TIMEZONE),
+        (policy.is_some(), OwnSetting::ForgettingPolicy, POLICY),
+    ] {
+        if is_given {
+            engine.may_have_own(&caller, &scope, setting, at)?;
+        }
     }
     let restored = engine.restore_memories(&caller, request).await?;
     if let Some(profile) = profile {

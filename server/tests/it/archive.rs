@@ -216,3 +216,66 @@ async fn an_owner_that_is_erased_and_imported_again_forgets_as_before() {
     assert_eq!(look().await, before);
     assert_eq!(canonical(&data_dir), whole);
 }
+
+/// What a sweep of Ann as of a moment would forget, by its preview, and what is forgotten after it.
+async fn swept(client: &Client, now: &str) -> (Vec<Uuid>, Vec<Uuid>) {
+    let (ann, now) = (Scope::user("ann"), Some(now.to_owned()));
+    let preview =
+        PreviewSweep { scope: ann.clone(), now: now.clone(), limit: Some(1_000), ..Default::default() };
+    let changes = client.preview_sweep(&preview).await.unwrap().changes;
+    client.sweep_memories(&SweepMemories { scope: ann.clone(), now, wait: true }).await.unwrap();
+    let forgotten = client.forgotten(&ann, Some(1_000), None).await.unwrap().memories;
+    let sorted = |mut ids: Vec<Uuid>| {
+        ids.sort_unstable();
+        ids
+    };
+    (sorted(changes.iter().map(|one| one.id).collect()), sorted(forgotten.iter().map(|one| one.id).collect()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_sweep_after_an_import_draws_as_in_the_exported_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let [source, copy, bare, file] = ["a", "b", "c", "e.jsonl"].map(|name| directory.path().join(name));
+    let file_name = file.to_str().unwrap();
+    let server = ServerProcess::start(&source).await;
+    let facts = (0..100).map(|number| NewMemory {
+        text: format!("Ann counts to {number}"),
+        happened_at: Some("2024-01-01T00:00:00Z".to_owned()),
+        ..NewMemory::default()
+    });
+    let ann = Scope::user("ann");
+    let facts = AddMemories { scope: ann.clone(), memories: facts.collect(), ..AddMemories::default() };
+    server.client.add_memories(&facts).await.unwrap();
+    let policy = Some(ForgettingPolicy {
+        curve: "memorybank.intended".to_owned(),
+        effect: "exclude".to_owned(),
+        rule: "conditional_draw".to_owned(),
+        ..ForgettingPolicy::default()
+    });
+    server.client.set_forgetting_policy(&SetForgettingPolicy { scope: ann, policy }).await.unwrap();
+    swept(&server.client, "2024-01-01T06:00:00Z").await;
+    swept(&server.client, "2024-01-01T12:00:00Z").await;
+    let whole = succeeds(&source, &["export", "--user", "ann"]);
+    let moment = r#","forgetting_checked_at":"2024-01-01T12:00:00Z""#;
+    assert_eq!(whole.matches(moment).count(), 1, "{whole}");
+
+    std::fs::write(&file, whole.replace(moment, r#","forgetting_checked_at":"2999-01-01T00:00:00Z""#))
+        .unwrap();
+    let refused = run(&copy, &["import", file_name]);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && told.contains("user ann"), "{told}");
+    assert_eq!(succeeds(&copy, &["export", "--canonical"]), "", "nothing is written");
+    std::fs::write(&file, &whole).unwrap();
+    succeeds(&copy, &["import", file_name]);
+    assert_eq!(canonical(&copy), canonical(&source));
+    std::fs::write(&file, whole.replace(moment, "")).unwrap();
+    succeeds(&bare, &["import", file_name]);
+
+    let (copied, without) = (ServerProcess::start(&copy).await, ServerProcess::start(&bare).await);
+    let next = "2024-01-01T18:00:00Z";
+    let expected = swept(&server.client, next).await;
+    assert!(!expected.0.is_empty() && expected.0.len() < expected.1.len(), "{expected:?}");
+    assert_eq!(swept(&copied.client, next).await, expected);
+    let drawn_once_more = swept(&without.client, next).await;
+    assert!(drawn_once_more.1.len() > expected.1.len(), "{drawn_once_more:?}");
+}

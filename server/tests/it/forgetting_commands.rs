@@ -3,6 +3,8 @@
 
 use engrain::Client;
 use engrain::wire::{AddMemories, ForgettingPolicy, NewMemory, Scope, SetForgettingPolicy};
+use memory_core::domain::clock::{Clock as _, SystemClock};
+use memory_core::domain::time::Timestamp;
 use uuid::Uuid;
 
 use crate::commands::{engrain, said};
@@ -79,6 +81,36 @@ async fn a_restoration_says_which_memories_it_did_not_find_and_fails_if_none_exi
     assert!(status == Some(2) && told.contains("--all"), "{told}");
     assert_eq!(restore(&["--all", &id]).0, Some(2));
     assert_eq!(restore(&["--all"]).0, Some(0));
+}
+
+#[tokio::test]
+async fn a_restoration_is_at_a_given_moment_and_records_no_use_if_it_is_told_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = ServerProcess::start(directory.path()).await;
+    set(&server.client, "exclude").await;
+    let id = faded(&server.client, &["Ann likes tea"]).await[0];
+    let restore = |more: &[&str]| {
+        let id = id.to_string();
+        let command = [&["forgetting", "restore", "--user", "u1", &id], more].concat();
+        said(&engrain(directory.path(), &command))
+    };
+    let uses = async || {
+        let query = engrain::wire::RetentionQuery::default();
+        server.client.memory_retention(id, &query).await.unwrap().uses
+    };
+    let (status, told) = restore(&["--no-reinforce"]);
+    assert!(status == Some(0) && told.contains("restored 0;") && told.contains("without a use"), "{told}");
+    assert_eq!(uses().await, []);
+    let (status, told) = restore(&["--now", "2999-01-01"]);
+    assert!(status == Some(2) && told.contains("future"), "{told}");
+    assert_eq!(uses().await, []);
+    let a_minute_ago = SystemClock.now().as_micros() / 1_000_000 - 60;
+    let moment = Timestamp::from_micros(a_minute_ago * 1_000_000).to_string();
+    let (status, told) = restore(&["--now", &moment]);
+    assert!(status == Some(0) && told.contains("restored 1;"), "{told}");
+    let uses = uses().await;
+    assert_eq!(uses.len(), 1);
+    assert_eq!((uses[0].at.as_str(), uses[0].kind.as_str()), (moment.as_str(), "confirmed"));
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! Uses of memories end to end, by the SDK against a server process.
 
 use engrain::wire::{
-    AddMemories, FadingQuery, NewMemory, Outcome, RecallFeedback, RecallRequest, RetentionQuery, Scope,
+    AddMemories, FadingQuery, LoggedRecall, NewMemory, Outcome, RecallFeedback, RecallRequest,
+    RetentionQuery, Scope,
 };
 
+use crate::commands::{engrain, said};
 use crate::process::ServerProcess;
 
 #[tokio::test]
@@ -41,4 +43,40 @@ async fn a_recall_gets_feedback_and_shows_in_the_curve_of_its_memories_by_the_sd
     let fading = client.fading(&query).await.unwrap();
     assert_eq!(fading.memories[0].excerpt, "Mara is allergic to peanuts.");
     assert_eq!((fading.total, fading.memories[0].memory_id, fading.memories[0].uses), (1, id, 1));
+}
+
+#[tokio::test]
+async fn the_memories_of_a_recall_are_cited_confirmed_and_contradicted_on_the_command_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = ServerProcess::start(directory.path()).await;
+    let scope = Scope::user("mara");
+    let memories = ["Mara is allergic to peanuts.", "Mara likes peanuts.", "Mara has eaten peanuts."]
+        .map(|text| NewMemory { text: text.to_owned(), ..NewMemory::default() })
+        .to_vec();
+    let added = AddMemories { scope: scope.clone(), memories, again: false, wait: true };
+    let ids = server.client.add_memories(&added).await.unwrap().memory_ids;
+    let run = |arguments: &[&str]| said(&engrain(directory.path(), arguments));
+    let (status, told) = run(&["recall", "--user", "mara", "peanuts"]);
+    assert_eq!(status, Some(0), "{told}");
+    let recall = told.lines().find_map(|line| line.strip_prefix("recall ")).unwrap().to_owned();
+    let [used, confirmed, contradicted] = [ids[0], ids[1], ids[2]].map(|id| id.to_string());
+    let feedback = ["feedback", &recall, "--user", "mara"];
+    let given = ["--used", &used, "--confirmed", &confirmed, "--contradicted", &contradicted];
+    let (status, told) = run(&[&feedback[..], &given].concat());
+    assert_eq!(status, Some(0), "{told}");
+    for (id, outcome) in [(&used, "cited"), (&confirmed, "confirmed"), (&contradicted, "contradicted")] {
+        assert!(told.lines().any(|line| line.starts_with(id.as_str()) && line.ends_with(outcome)), "{told}");
+    }
+    let (status, told) = run(&[&["--json"], &feedback[..], &["--used", &used]].concat());
+    let logged: LoggedRecall = serde_json::from_str(&told).unwrap();
+    assert_eq!(
+        (status, logged),
+        (Some(0), server.client.logged_recall(&scope, recall.parse().unwrap()).await.unwrap())
+    );
+
+    let unknown = "01890a5d-ac96-774b-bcce-b30209900003";
+    assert_eq!(run(&[&feedback[..], &["--used", unknown]].concat()).0, Some(2), "not of the recall");
+    assert_eq!(run(&["feedback", unknown, "--user", "mara", "--used", &used]).0, Some(4));
+    assert_eq!(run(&[&feedback[..], &["--used", &used, "--now", "2999-01-01"]].concat()).0, Some(2));
+    assert_eq!(run(&feedback).0, Some(2), "nothing is said");
 }

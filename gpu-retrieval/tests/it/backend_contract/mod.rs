@@ -11,6 +11,7 @@ use gpu_retrieval::{
 use half::f16;
 
 use crate::oracle::Twin;
+use crate::split_mix;
 
 mod retention;
 
@@ -57,15 +58,12 @@ pub(crate) use backend_contract;
 const FUSED: Weights = Weights { similarity: 1.0, retention: 0.3, importance: 0.2 };
 const NOW_US: i64 = 1 << 40;
 
-/// SplitMix64: the tests need reproducible numbers, not good ones.
+/// Random numbers of a seed.
 struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let value = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        value ^ (value >> 31)
+        split_mix::next(&mut self.0)
     }
 
     fn direction(&mut self, dims: usize) -> Vec<f32> {

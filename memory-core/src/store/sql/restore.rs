@@ -11,6 +11,7 @@ use super::dialect::encode_text;
 use super::insert_buffer::{write_derivations, write_index, write_memories, write_turns};
 use super::recognised_restorations::{Known, Recognition};
 use super::restored_ids::RestoredIds;
+use super::retention::keep_later_check;
 use super::rows::{metadata_json, minutes, names_json};
 use super::stored_annotation::annotation_json;
 use super::stored_links::links_json;
@@ -47,7 +48,7 @@ struct Written<'s> {
 }
 
 impl<'a> WriteTransaction<'_, 'a> {
-    /// Writes the restorations of a set, after its other writes.
+    /// Writes the restorations of a set, after its other writes, and the moment of the check that comes with them.
     pub(super) async fn restore(
         &mut self,
         partition: PartitionId,
@@ -55,6 +56,9 @@ impl<'a> WriteTransaction<'_, 'a> {
         mut found: Recognition<'a>,
         committed: &mut Committed,
     ) -> Result<(), StoreError> {
+        if let Some(at) = set.restored_check {
+            keep_later_check(&mut *self.connection, partition, at).await?;
+        }
         if set.restorations.is_empty() {
             return Ok(());
         }

@@ -10,7 +10,7 @@ use super::load::last_id;
 use super::maintenance::{put_setting, read_setting};
 use super::readable::readable;
 use super::rows::{self, Reader, forgotten_columns};
-use super::{SqlStore, StoreError, dialect, unavailable};
+use super::{Connection, SqlStore, StoreError, dialect, unavailable};
 use crate::domain::forgotten::Forgotten;
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::job::JobAttempt;
@@ -41,6 +41,20 @@ pub(super) fn check_of(partition: PartitionId) -> String {
 /// Moment in a setting; none in one that is damaged, so that the next check draws from the last event of each memory.
 fn moment(setting: Option<String>) -> Option<Timestamp> {
     setting?.parse().ok().map(Timestamp::from_micros)
+}
+
+/// Writes the moment of the last check of a partition; false, and nothing is written, if a check at that moment or later is there.
+pub(super) async fn keep_later_check(
+    connection: &mut Connection,
+    partition: PartitionId,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let name = check_of(partition);
+    let is_later = moment(read_setting(&mut *connection, &name).await?).is_none_or(|noted| noted < at);
+    if is_later {
+        put_setting(&mut *connection, &name, &at.as_micros().to_string()).await?;
+    }
+    Ok(is_later)
 }
 
 #[async_trait]
@@ -112,9 +126,7 @@ impl Retention for SqlStore {
         lock_partition(&mut transaction, partition).await?;
         // The erasure of an owner deletes its jobs: a held one says that the partition has its owner.
         let is_held = holds(&mut transaction, attempt, None).await?;
-        let name = check_of(partition);
-        if is_held && moment(read_setting(&mut *transaction, &name).await?).is_none_or(|noted| noted < at) {
-            put_setting(&mut *transaction, &name, &at.as_micros().to_string()).await?;
+        if is_held && keep_later_check(&mut transaction, partition, at).await? {
             transaction.commit().await.map_err(unavailable)?;
         } else {
             transaction.rollback().await.map_err(unavailable)?;

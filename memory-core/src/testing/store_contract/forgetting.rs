@@ -279,3 +279,15 @@ pub async fn the_moment_of_a_check_goes_with_its_owner(store: &dyn Store) {
     assert!(!store.note_check(partition, START, attempt).await.unwrap());
     assert_eq!(store.checked_at(partition).await.unwrap(), None);
 }
+
+/// The moment of the last check comes with restored memories, in their transaction, and never moves back.
+pub async fn the_moment_of_a_check_comes_with_restored_memories(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    for (restored, kept) in [(Some(3), 3), (None, 3), (Some(5), 5), (Some(4), 5)] {
+        let restored_check = restored.map(|days| START.plus_days(days));
+        let set = ChangeSet { restored_check, ..fixtures.adding(&ann, vec![fixtures.fact("f")]) };
+        let partition = commit(store, &set).await.partition;
+        assert_eq!(store.checked_at(partition).await.unwrap(), Some(START.plus_days(kept)));
+    }
+}

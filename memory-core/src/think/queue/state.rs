@@ -8,7 +8,7 @@ use crate::domain::id::MemoryId;
 use crate::domain::scope::{Caller, Scope};
 use crate::engine::{Engine, needs_read, needs_write};
 use crate::error::Error;
-use crate::scope::{OWNERS_WITH_SETTINGS_AT_MOST, owner};
+use crate::scope::{owner, too_many_owners};
 use crate::store::UsageEntry;
 use crate::think::calls::meter::MeteredCalls;
 use crate::think::queue::request::{PROMPT_QUEUES, QUEUES, queues_of};
@@ -89,9 +89,7 @@ impl Engine {
         needs_write(caller)?;
         let owner = owner(scope)?;
         if !self.thinking.set_profile(&self.store, (caller.tenant, owner), profile).await? {
-            let what = "the number of scopes with a thinking profile of their own";
-            let limit = OWNERS_WITH_SETTINGS_AT_MOST as u64;
-            return Err(Error::OverLimit { field: "profile".to_owned(), what, limit });
+            return Err(too_many_owners::<Profile>("profile"));
         }
         self.thinking(caller, scope).await
     }

@@ -28,6 +28,7 @@ pub(crate) struct Switch {
 impl OwnerValue for Profile {
     const SETTING: &'static str = "thinking.profiles";
     const FIELD: &'static str = "profile";
+    const LIMITED: &'static str = "the number of scopes with a thinking profile of their own";
 
     fn to_text(&self) -> String {
         self.as_str().to_owned()

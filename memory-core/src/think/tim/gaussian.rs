@@ -1,10 +1,11 @@
 //! Counter-based Gaussian generator: the standard normal draw at a position, the same on every platform.
 //!
 //! A draw is a pure function of its key, so that a matrix needs neither storage nor an order in which it is filled. The
-//! integer mixer is the finaliser of `SplitMix64` (Steele et al. 2014, "Fast Splittable Pseudorandom Number Generators").
-//! The transform is Marsaglia's polar method (1964). Invariant: only IEEE 754 operations that are exactly rounded are used
+//! integer mixer is the finaliser of [`SplitMix64`](crate::domain::split_mix). The transform is Marsaglia's polar method (1964). Invariant: only IEEE 754 operations that are exactly rounded are used
 //! (`+ - * /` and the square root); the logarithm is a series of those, because the last bit of a library's differs from
 //! platform to platform.
+
+use crate::domain::split_mix::{INCREMENT as GOLDEN, finalise as mix};
 
 /// Position of a draw.
 #[derive(Clone, Copy, Debug)]
@@ -31,16 +32,6 @@ pub(super) fn standard_normal(seed: u64, at: Position) -> f64 {
         }
     }
     0.0
-}
-
-/// The golden ratio as a fraction of 2^64, odd: the increment of `SplitMix64`.
-const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
-
-/// The finaliser of `SplitMix64`, a bijection.
-const fn mix(bits: u64) -> u64 {
-    let mixed = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ (mixed >> 31)
 }
 
 /// Uniform in [-1, 1), a multiple of 2^-52: every step is exact.

@@ -197,7 +197,7 @@ impl Bench {
         let mut restored = Vec::new();
         for some in archived.chunks(batch) {
             let memories = some.iter().map(to_restore).collect();
-            let request = RestoreMemories { scope: scope.clone(), memories, again };
+            let request = RestoreMemories { scope: scope.clone(), memories, again, checked_at: None };
             restored.extend(self.test.engine.restore_memories(&CALLER, request).await.unwrap());
         }
         restored

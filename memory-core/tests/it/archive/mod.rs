@@ -162,7 +162,12 @@ async fn a_derivation_names_nothing_of_another_owner() {
 async fn an_import_needs_the_right_to_administer_and_refuses_what_does_not_fit() {
     let source = chain().await;
     let archived = source.archive().await;
-    let request = |memories: Vec<MemoryToRestore>| RestoreMemories { scope: ann(), memories, again: false };
+    let request = |memories: Vec<MemoryToRestore>| RestoreMemories {
+        scope: ann(),
+        memories,
+        again: false,
+        checked_at: None,
+    };
     let writer = Caller { rights: Rights { admin: false, ..Rights::ALL }, ..CALLER };
     let all = archived.iter().map(to_restore).collect();
     let refused = source.test.engine.restore_memories(&writer, request(all)).await;

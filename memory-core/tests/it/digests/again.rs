@@ -148,7 +148,7 @@ async fn an_archive_has_digests_and_portrait_and_asks_no_model_again_where_it_is
     // Twice, as an import does: references to what comes later in the archive are added by the second time.
     for one in archived.iter().chain(&archived) {
         let memories = vec![to_restore(one)];
-        let request = RestoreMemories { scope: copy.scope("ann"), memories, again: false };
+        let request = RestoreMemories { scope: copy.scope("ann"), memories, again: false, checked_at: None };
         copy.engine.engine.restore_memories(&CALLER, request).await.expect("restored");
     }
     copy.say("ann", TODAY, &["Hello."]).await;

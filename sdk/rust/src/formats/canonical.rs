@@ -57,7 +57,8 @@ impl CanonicalExport {
         Self { lines: Vec::new(), scope: Value::Null, bytes: 0, max_bytes, has_history: false }
     }
 
-    /// Includes versions, derivations, strength, profiles of thinking, time zones and forgetting policies.
+    /// Includes versions, derivations, strength, profiles of thinking, time zones, forgetting policies and moments of the
+    /// last check by draws.
     #[must_use]
     pub fn with_history(self) -> Self {
         Self { has_history: true, ..self }
@@ -70,11 +71,15 @@ impl CanonicalExport {
     pub fn push(&mut self, line: ExportLine) -> Result<(), CanonicalError> {
         let record = match line {
             ExportLine::Header { .. } | ExportLine::End { .. } => return Ok(()),
-            ExportLine::Owner { scope, thinking, timezone, forgetting } => {
-                let is_set = thinking.is_some() || timezone.is_some() || forgetting.is_some();
+            ExportLine::Owner { scope, thinking, timezone, forgetting, forgetting_checked_at } => {
+                let is_set = thinking.is_some()
+                    || timezone.is_some()
+                    || forgetting.is_some()
+                    || forgetting_checked_at.is_some();
                 self.scope = sorted(match self.has_history && is_set {
                     true => json!({
                         "of": scope, "thinking": thinking, "timezone": timezone, "forgetting": forgetting,
+                        "forgetting_checked_at": forgetting_checked_at,
                     }),
                     false => serde_json::to_value(scope)?,
                 });

@@ -16,10 +16,11 @@ use uuid::Uuid;
 
 use super::deferred_links::{DeferredLinks, Linking};
 use super::identity::digest;
+use super::import_error::ImportError;
 use super::imported::{Imported, Item, aligned, items};
 use super::new_ids::{NewIds, joined, names};
 use super::refusal::{Divided, conflicting, divided, is_about_data, refused};
-use super::{Batch, Edit, FormatError, ImportItem, Skipped};
+use super::{Batch, Edit, ImportItem, Skipped};
 use crate::client::{Client, Error};
 use crate::wire::{AddMemories, AddTurns, EditMemory, ItemOutcome, Link};
 
@@ -52,31 +53,6 @@ pub struct Import<'a> {
     skipped: Vec<Skipped>,
     /// First conflict of a strict import.
     conflict: Option<Skipped>,
-}
-
-/// Cause of an incomplete import.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// The file cannot be read.
-    #[error(transparent)]
-    Format(#[from] FormatError),
-    /// A batch could not be added.
-    #[error("{location}: cannot be added")]
-    Add {
-        /// Beginning of the batch in the file.
-        location: super::SourceLocation,
-        /// Why.
-        #[source]
-        source: Error,
-    },
-    /// The store has another content under the key of an item, and reading is strict.
-    #[error("{location}: {reason}")]
-    Conflicting {
-        /// Location of the item in the file.
-        location: super::SourceLocation,
-        /// Description with the key.
-        reason: String,
-    },
 }
 
 impl<'a> Import<'a> {

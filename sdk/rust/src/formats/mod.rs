@@ -41,6 +41,8 @@ mod identity;
 #[cfg(feature = "client")]
 mod import;
 #[cfg(feature = "client")]
+mod import_error;
+#[cfg(feature = "client")]
 mod imported;
 mod inputs;
 mod layout;
@@ -72,7 +74,9 @@ pub use blank::is_blank;
 pub use canonical::{CanonicalError, CanonicalExport};
 pub use error::{FormatError, SourceLocation};
 #[cfg(feature = "client")]
-pub use import::{Import, ImportError};
+pub use import::Import;
+#[cfg(feature = "client")]
+pub use import_error::ImportError;
 #[cfg(feature = "client")]
 pub use imported::Imported;
 pub use inputs::{Input, Inputs, inputs};

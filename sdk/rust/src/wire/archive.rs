@@ -40,6 +40,10 @@ pub enum ExportLine {
         /// that did not write it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         forgetting: Option<ForgettingPolicy>,
+        /// Moment of the last complete sweep of the owner under the rule `conditional_draw` (RFC 3339), from which the next one
+        /// draws. Absent if there was none, in format 1, and in exports of releases that did not write it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forgetting_checked_at: Option<String>,
     },
     /// Turn with its memory.
     Turn {
@@ -195,6 +199,10 @@ pub struct ImportRecords {
     /// Forgetting policy to give to the owner; with the effect `delete` the right to delete is needed. Default: unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgetting: Option<ForgettingPolicy>,
+    /// Moment of the last complete sweep under the rule `conditional_draw` in the exported store (RFC 3339), not in the future. The
+    /// next sweep of the owner draws from it, unless the owner has a later one. Default: unchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgetting_checked_at: Option<String>,
     /// Records to write, 1 to 1,000.
     pub records: Vec<ImportRecord>,
     /// Write records again that were erased. Default: false; then they are left out.

@@ -67,6 +67,12 @@ pub(in crate::cli) enum ForgettingCommand {
         /// Bring all of the owner back
         #[arg(long)]
         all: bool,
+        /// Moment of the restoration (RFC 3339, or a date in the owner's time zone), not in the future. Default: now
+        #[arg(long, value_name = "TIME")]
+        now: Option<String>,
+        /// Record no use of the memories, so that those that have faded are forgotten again at once
+        #[arg(long)]
+        no_reinforce: bool,
     },
 }
 

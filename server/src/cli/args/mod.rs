@@ -6,6 +6,7 @@ mod query;
 mod scope;
 mod thinking;
 mod undo;
+mod uses;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,12 +17,11 @@ use uuid::Uuid;
 
 pub(super) use forgetting::{ForgettingCommand, PinArgs};
 pub(super) use grants::{GiveArgs, GrantCommand, GrantListArgs};
-pub(super) use query::{
-    FadingArgs, FilterArg, ListArgs, RecallArgs, RetentionArgs, ShowArgs, WorkingMemoryArgs,
-};
+pub(super) use query::{FilterArg, ListArgs, RecallArgs, ShowArgs, WorkingMemoryArgs};
 pub(super) use scope::ScopeArgs;
 pub(super) use thinking::{AuditArgs, DigestsArgs, ProfileArgs, TimezoneArgs};
 pub(super) use undo::{UndoArgs, UndoCommand};
+pub(super) use uses::{FadingArgs, FeedbackArgs, RetentionArgs};
 
 /// Long-term memory for LLM agents and chatbots.
 #[derive(Debug, Parser)]
@@ -84,6 +84,8 @@ pub(super) enum Command {
     Digests(DigestsArgs),
     /// Show the working memory of a session
     WorkingMemory(WorkingMemoryArgs),
+    /// Say which memories of a recall were cited, confirmed or contradicted
+    Feedback(FeedbackArgs),
     /// Show the forgetting curve of a memory, its uses, and when it fades
     Retention(RetentionArgs),
     /// List memories that are about to fade and are worth refreshing
@@ -341,7 +343,8 @@ mod tests {
             "engrain grant revoke 01890a5d-ac96-774b-bcce-b30209900003",
             "engrain forgetting policy --user u {}",
             "engrain forgetting preview --user u --now 2030-01-01",
-            "engrain forgetting restore --user u --all",
+            "engrain forgetting restore --user u --all --now 2030-01-01 --no-reinforce",
+            "engrain feedback 01890a5d-ac96-774b-bcce-b30209900009 --user u --used 01890a5d-ac96-774b-bcce-b30209900003",
             "engrain pin 01890a5d-ac96-774b-bcce-b30209900003 --release",
             "engrain backup f --force",
             "engrain doctor --repair",
@@ -373,6 +376,7 @@ mod tests {
             ("engrain delete --all --owner", ErrorKind::ArgumentConflict),
             ("engrain timezone UTC --reset", ErrorKind::ArgumentConflict),
             ("engrain forgetting restore --user u", ErrorKind::MissingRequiredArgument),
+            ("engrain feedback 01890a5d-ac96-774b-bcce-b30209900009", ErrorKind::MissingRequiredArgument),
             ("engrain grant give --user u --tag t", ErrorKind::MissingRequiredArgument),
             ("engrain grant give --to-user v --to-agent a --tag t", ErrorKind::ArgumentConflict),
             ("engrain import", ErrorKind::MissingRequiredArgument),

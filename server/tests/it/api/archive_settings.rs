@@ -1,6 +1,8 @@
 //! Settings of an owner in `POST /v1/import`: they are checked before anything is written, and absent ones change nothing.
 
 use axum::http::Method;
+use memory_core::store::Maintenance as _;
+use memory_core::store::sql::{SqlStore, StoreOptions};
 use serde_json::{Value, json};
 
 use super::support::TestServer;
@@ -68,4 +70,53 @@ async fn an_import_with_a_forgetting_policy_that_is_refused_changes_nothing() {
     assert_eq!(policy(&server).await["is_default"], true);
     let list = server.post("/v1/memories/list", &json!({"scope": mara()})).await.json();
     assert_eq!(list["total"], 0, "{list}");
+}
+
+#[tokio::test]
+async fn an_import_with_a_last_check_in_the_future_changes_nothing() {
+    let server = TestServer::working().await;
+    for (named, code) in [("2999-01-01T00:00:00Z", "invalid_request"), ("of yesterday", "invalid_request")] {
+        let mut request = import(Some(json!({"rule": "conditional_draw", "effect": "exclude"})));
+        request["forgetting_checked_at"] = json!(named);
+        let refused = server.post("/v1/import", &request).await.problem();
+        assert_eq!(refused, (422, code.to_owned(), "forgetting_checked_at".to_owned()));
+    }
+    assert_eq!(policy(&server).await["is_default"], true);
+    let list = server.post("/v1/memories/list", &json!({"scope": mara()})).await.json();
+    assert_eq!(list["total"], 0, "{list}");
+}
+
+/// More owners cannot have a setting of their own.
+const OWNERS_WITH_SETTINGS_AT_MOST: usize = 10_000;
+
+#[tokio::test]
+async fn an_import_with_a_setting_that_too_many_owners_have_changes_nothing() {
+    for (setting, field, stored, given) in [
+        ("owner.forgetting", "forgetting", json!({"policy": "{}"}), json!({"effect": "exclude"})),
+        ("owner.zones", "timezone", json!({"zone": "Asia/Shanghai"}), json!("Europe/Lisbon")),
+        ("thinking.profiles", "thinking", json!({"profile": "off"}), json!("off")),
+    ] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let entry = |number: usize| {
+            let mut entry = stored.clone();
+            entry["tenant"] = json!(uuid::Uuid::nil());
+            entry["owner_kind"] = json!("user");
+            entry["owner_id"] = json!(format!("user-{number}"));
+            entry
+        };
+        let entries: Vec<Value> = (0..OWNERS_WITH_SETTINGS_AT_MOST).map(entry).collect();
+        let store = SqlStore::open(directory.path(), StoreOptions::default()).await.expect("a store");
+        store.put_setting(setting, &json!(entries).to_string()).await.expect("a setting");
+        store.close().await;
+        drop(store);
+        let server = TestServer::working_in(directory, &[]).await;
+        let mut request = import(None);
+        request[field] = given;
+        let refused = server.post("/v1/import", &request).await.problem();
+        assert_eq!(refused, (422, "over_limit".to_owned(), field.to_owned()));
+        let list = server.post("/v1/memories/list", &json!({"scope": mara()})).await.json();
+        assert_eq!(list["total"], 0, "{field}: {list}");
+        request["scope"] = json!({"user_id": "user-7"});
+        assert_eq!(server.post("/v1/import", &request).await.status, 200, "{field}: one that has it already");
+    }
 }

@@ -69,7 +69,11 @@ impl TestServer {
 
     /// The same with settings changed.
     pub(crate) async fn working_with(settings: &[(&str, &str)]) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
+        Self::working_in(tempfile::tempdir().expect("a directory"), settings).await
+    }
+
+    /// The same over a directory that may have a store.
+    pub(crate) async fn working_in(directory: TempDir, settings: &[(&str, &str)]) -> Self {
         let app = App::new(config(&directory, settings));
         let test_engine = TestEngine::open(directory.path()).await.expect("an engine");
         app.attach(Arc::clone(&test_engine.engine));

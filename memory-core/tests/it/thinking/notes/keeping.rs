@@ -107,7 +107,7 @@ async fn the_import_of_evolved_notes_is_the_same_store() {
     let archived = archive(&story.engine, &scope).await;
     let copy = Story::with(settings(ScriptedLanguageModel::new(busy))).await;
     let memories = archived.iter().map(to_restore).collect();
-    let request = RestoreMemories { scope: scope.clone(), memories, again: false };
+    let request = RestoreMemories { scope: scope.clone(), memories, again: false, checked_at: None };
     let restored = copy.engine.engine.restore_memories(&CALLER, request).await.expect("restored");
     assert!(restored.iter().all(|one| one.outcome == ItemOutcome::Created), "{restored:?}");
     copy.settle().await;

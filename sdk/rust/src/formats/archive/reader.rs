@@ -27,6 +27,8 @@ pub struct ArchiveRecord {
     pub timezone: Option<String>,
     /// The owner's own forgetting policy, if it has one.
     pub forgetting: Option<ForgettingPolicy>,
+    /// Moment of the last sweep of the owner that drew, if there was one.
+    pub forgetting_checked_at: Option<String>,
     /// The record.
     pub record: ImportRecord,
 }
@@ -51,6 +53,7 @@ struct OwnerLine {
     thinking: Option<ThinkingProfile>,
     timezone: Option<String>,
     forgetting: Option<ForgettingPolicy>,
+    forgetting_checked_at: Option<String>,
 }
 
 impl std::fmt::Debug for ArchiveReader {
@@ -119,8 +122,9 @@ impl ArchiveReader {
             }
             let record = match line? {
                 ExportLine::Header { .. } => continue,
-                ExportLine::Owner { scope, thinking, timezone, forgetting } => {
-                    self.owner = Some(OwnerLine { scope, thinking, timezone, forgetting });
+                ExportLine::Owner { scope, thinking, timezone, forgetting, forgetting_checked_at } => {
+                    self.owner =
+                        Some(OwnerLine { scope, thinking, timezone, forgetting, forgetting_checked_at });
                     continue;
                 }
                 ExportLine::End { records, incomplete, .. } => {
@@ -139,10 +143,11 @@ impl ArchiveReader {
             };
             let number = self.before + self.tally.count;
             self.tally.count += 1;
-            let Some(OwnerLine { scope, thinking, timezone, forgetting }) = self.owner.clone() else {
+            let Some(owner) = self.owner.clone() else {
                 let detail = "no valid owner line precedes the record".to_owned();
                 return Err(FormatError::Value { location, detail });
             };
+            let OwnerLine { scope, thinking, timezone, forgetting, forgetting_checked_at } = owner;
             return Ok(Some(ArchiveRecord {
                 number,
                 location,
@@ -150,6 +155,7 @@ impl ArchiveReader {
                 thinking,
                 timezone,
                 forgetting,
+                forgetting_checked_at,
                 record,
             }));
         }

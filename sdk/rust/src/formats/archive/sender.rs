@@ -9,10 +9,12 @@ use uuid::Uuid;
 
 use super::ArchiveRecord;
 use crate::client::{Client, Error};
-use crate::formats::import::ImportError;
+use crate::formats::import_error::ImportError;
 use crate::formats::refusal::is_about_data;
 use crate::formats::skipped::Skipped;
-use crate::wire::{ForgettingPolicy, ImportRecord, ImportRecords, ItemOutcome, Scope, ThinkingProfile};
+use crate::wire::{
+    ForgettingPolicy, ImportRecord, ImportRecords, ItemOutcome, Problem, Scope, ThinkingProfile,
+};
 
 /// Maximum number of records of a batch.
 const RECORDS_PER_BATCH: usize = 200;
@@ -89,17 +91,36 @@ struct Settled {
     thinking: Option<ThinkingProfile>,
     timezone: Option<String>,
     forgetting: Option<ForgettingPolicy>,
+    forgetting_checked_at: Option<String>,
 }
 
 impl Settled {
     fn of(record: &ArchiveRecord) -> Self {
-        let ArchiveRecord { scope, thinking, timezone, forgetting, .. } = record;
+        let ArchiveRecord { scope, thinking, timezone, forgetting, forgetting_checked_at, .. } = record;
         Self {
             scope: scope.clone(),
             thinking: *thinking,
             timezone: timezone.clone(),
             forgetting: forgetting.clone(),
+            forgetting_checked_at: forgetting_checked_at.clone(),
         }
+    }
+
+    /// The owner, with settings to leave as they are.
+    fn unchanged(&self) -> Self {
+        Self {
+            scope: self.scope.clone(),
+            thinking: None,
+            timezone: None,
+            forgetting: None,
+            forgetting_checked_at: None,
+        }
+    }
+
+    /// Request that gives the owner these settings and records.
+    fn giving(self, records: Vec<ImportRecord>, again: bool) -> ImportRecords {
+        let Self { scope, thinking, timezone, forgetting, forgetting_checked_at } = self;
+        ImportRecords { scope, thinking, timezone, forgetting, forgetting_checked_at, records, again }
     }
 }
 
@@ -155,7 +176,7 @@ impl<'a> ArchiveImport<'a> {
     /// Takes a record of the present pass, and sends the batch before it if that is full.
     ///
     /// # Errors
-    /// [`ImportError::Add`]; the import can be done again. [`ImportError::Conflicting`] if the import is strict.
+    /// [`ImportError::Restore`]; the import can be done again. [`ImportError::Conflicting`] if the import is strict.
     pub async fn add(&mut self, record: ArchiveRecord) -> Result<(), ImportError> {
         if self.is_second_pass && !self.is_incomplete(record.number) {
             return Ok(());
@@ -196,14 +217,11 @@ impl<'a> ArchiveImport<'a> {
         while let Some(mut batch) = waiting.pop() {
             let Some(first) = batch.first() else { continue };
             let (settings, location) = (Settled::of(first), first.location.clone());
-            let Settled { scope, thinking, timezone, forgetting } = match self.settled.as_ref() {
-                Some(settled) if *settled == settings => {
-                    Settled { thinking: None, timezone: None, forgetting: None, ..settings.clone() }
-                }
-                _ => settings.clone(),
-            };
+            let owner = owner_of(&settings.scope);
+            let is_settled = self.settled.as_ref() == Some(&settings);
             let records = batch.iter().map(|record| self.with_new_ids(&record.record)).collect();
-            let request = ImportRecords { scope, thinking, timezone, forgetting, records, again: self.again };
+            let request = if is_settled { settings.unchanged() } else { settings.clone() };
+            let request = request.giving(records, self.again);
             match self.client.import_records(&request).await {
                 Ok(answer) => {
                     self.settled = Some(settings);
@@ -216,7 +234,9 @@ impl<'a> ArchiveImport<'a> {
                     let field = problem.field.as_deref().unwrap_or_default();
                     let named = named_record(field);
                     if FIELDS_OF_ALL.into_iter().any(|name| field.starts_with(name)) {
-                        batch.iter().for_each(|record| self.refuse(record, &problem));
+                        // A line of the report tells the owner of a record nowhere else.
+                        let all = format!("the server refuses the records of {owner}");
+                        batch.iter().for_each(|record| self.skip(record, &problem, &all));
                     } else if let Some(index) = named.filter(|index| *index < batch.len()) {
                         self.refuse(&batch.remove(index), &problem);
                         waiting.push(batch);
@@ -227,18 +247,22 @@ impl<'a> ArchiveImport<'a> {
                         self.refuse(record, &problem);
                     }
                 }
-                Err(source) => return Err(ImportError::Add { location, source }),
+                Err(source) => return Err(ImportError::Restore { location, owner, source }),
             }
         }
         Ok(())
     }
 
-    fn refuse(&mut self, record: &ArchiveRecord, problem: &crate::wire::Problem) {
+    fn refuse(&mut self, record: &ArchiveRecord, problem: &Problem) {
+        self.skip(record, problem, "the server refuses it");
+    }
+
+    fn skip(&mut self, record: &ArchiveRecord, problem: &Problem, refusal: &str) {
         if self.is_second_pass {
             return;
         }
         let location = record.location.at(problem.field.clone().unwrap_or_default());
-        self.skipped.push(Skipped::new(location, &format!("the server refuses it: {}", problem.detail)));
+        self.skipped.push(Skipped::new(location, &format!("{refusal}: {}", problem.detail)));
     }
 
     /// Takes over the answers to a batch.
@@ -324,11 +348,26 @@ impl<'a> ArchiveImport<'a> {
     }
 }
 
+/// Kind and id of an owner.
+fn owner_of(scope: &Scope) -> String {
+    let Scope { user_id, agent_id, app_id, run_id } = scope;
+    let ids = [("user", user_id), ("agent", agent_id), ("app", app_id), ("run", run_id)];
+    let named = ids.into_iter().filter_map(|(kind, id)| Some(format!("{kind} {}", id.as_ref()?)));
+    named.collect::<Vec<_>>().join(", ")
+}
+
 /// Owner of a record, and its settings.
-type Settings<'a> = (&'a Scope, Option<ThinkingProfile>, &'a Option<String>, &'a Option<ForgettingPolicy>);
+type Settings<'a> = (
+    &'a Scope,
+    Option<ThinkingProfile>,
+    &'a Option<String>,
+    &'a Option<ForgettingPolicy>,
+    &'a Option<String>,
+);
 
 fn settings_of(record: &ArchiveRecord) -> Settings<'_> {
-    (&record.scope, record.thinking, &record.timezone, &record.forgetting)
+    let ArchiveRecord { scope, thinking, timezone, forgetting, forgetting_checked_at, .. } = record;
+    (scope, *thinking, timezone, forgetting, forgetting_checked_at)
 }
 
 /// Word and bit of a record.

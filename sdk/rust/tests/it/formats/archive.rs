@@ -148,7 +148,29 @@ async fn a_refusal_of_the_settings_of_an_owner_is_of_all_its_records_and_is_aske
         import.add(record.unwrap()).await.unwrap();
     }
     import.finish_pass().await.unwrap();
-    assert_eq!((script.asked().len(), import.take_skipped().len(), import.imported().added), (1, 2, 0));
+    let skipped = import.take_skipped();
+    assert_eq!((script.asked().len(), skipped.len(), import.imported().added), (1, 2, 0));
+    assert!(skipped.iter().all(|one| one.reason.contains("the records of user mara: ")), "{skipped:?}");
+    assert!(skipped.iter().all(|one| one.location.part == "forgetting.effect"), "{skipped:?}");
+}
+
+#[tokio::test]
+async fn an_import_without_a_right_that_it_needs_fails_and_names_the_owner() {
+    let problem = json!({
+        "type": "https://engrain.dev/problems/forbidden", "title": "Forbidden", "status": 403, "code": "forbidden",
+        "detail": "this needs the right to delete", "request_id": "r",
+    });
+    let refusal = (axum::http::StatusCode::FORBIDDEN, axum::Json(problem)).into_response();
+    let (_script, url) = Script::start([refusal]).await;
+    let client = Client::new(url).unwrap();
+    let mut import = ArchiveImport::new(&client);
+    for record in records(&file(&[header(2), owner(), fact(1, &[]), json!({"record": "end", "records": 1})]))
+    {
+        import.add(record.unwrap()).await.unwrap();
+    }
+    let failed = import.finish_pass().await.unwrap_err();
+    assert!(matches!(&failed, ImportError::Restore { owner, .. } if owner == "user mara"), "{failed:?}");
+    assert!(failed.to_string().ends_with("the records of user mara cannot be added"), "{failed}");
 }
 
 #[test]
