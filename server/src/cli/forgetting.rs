@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use engrain::Client;
+use engrain::client::ForgottenQuery;
 use engrain::wire::{
     ForgettingPolicy, ForgettingPolicyState, ForgottenMemory, InitialStrengths, PreviewSweep, PreviewedSweep,
     RestoreForgotten, RestoredForgotten, Scope, SetForgettingPolicy, SweepMemories, SweptMemory,
@@ -56,8 +57,9 @@ async fn run(global: &Global, command: ForgettingCommand, server: &Connection) -
             }
             print::text(&format!("job {}: {}, {} memories\n", job.id, job.state.as_str(), job.done))
         }
-        ForgettingCommand::List { scope, limit, cursor } => {
-            let page = client.forgotten(&scope.scope(), Some(limit), cursor.as_deref()).await?;
+        ForgettingCommand::List { scope, reason, effect, limit, cursor } => {
+            let (scope, limit) = (scope.scope(), Some(limit));
+            let page = client.forgotten(&ForgottenQuery { scope, reason, effect, limit, cursor }).await?;
             if global.json {
                 return print::json(&page);
             }
