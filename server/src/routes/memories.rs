@@ -72,8 +72,8 @@ pub(crate) async fn add_memories(
 
 /// List the memories of a scope
 ///
-/// Returns pages ordered by the time of first recording, each memory with `pinned` and `forgotten` as they are now. The method is POST because a filter does not fit into a query
-/// string.
+/// Returns pages ordered by the time of first recording, each memory with `pinned` and `forgotten` as they are now. The method is
+/// POST because a filter does not fit into a query string.
 #[utoipa::path(
     post,
     path = "/v1/memories/list",
