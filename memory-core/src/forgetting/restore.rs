@@ -16,7 +16,7 @@ use crate::field_checks;
 use crate::memories::excerpt;
 use crate::retention::Policy;
 use crate::scope::owner;
-use crate::store::ForgottenPlace;
+use crate::store::{ForgottenFilter, ForgottenPlace};
 
 /// Memories that are read at a time.
 const MEMORIES_PER_READ: usize = 256;
@@ -74,7 +74,10 @@ impl Engine {
         (policy, now): (&Policy, Timestamp),
     ) -> Result<BTreeSet<MemoryId>, Error> {
         let Some(memories) = memories else {
-            let page = self.store.forgotten_page(partition, None, RESTORED_PER_CALL).await?;
+            let page = self
+                .store
+                .forgotten_page(partition, ForgottenFilter::default(), None, RESTORED_PER_CALL)
+                .await?;
             return Ok(page.into_iter().map(|(memory, _)| memory).collect());
         };
         let is_forgotten = |memory: &Memory| {
@@ -89,7 +92,8 @@ impl Engine {
         Ok(forgotten)
     }
 
-    /// Forgotten memories of the owner of a scope after a place of the list, those found last first, at most `limit`.
+    /// Forgotten memories of the owner of a scope that pass a filter, after a place of the list, those found last first, at most
+    /// `limit`. A filter is evaluated on the records of the owner in their order, until the page is full.
     ///
     /// # Errors
     /// [`Error`] when the scope is invalid, the caller lacks the right to read, the page is too large, or the store fails.
@@ -97,6 +101,7 @@ impl Engine {
         &self,
         caller: &Caller,
         scope: &Scope,
+        filter: ForgottenFilter,
         after: Option<ForgottenPlace>,
         limit: u32,
     ) -> Result<Vec<ForgottenMemory>, Error> {
@@ -106,7 +111,7 @@ impl Engine {
         let Some(partition) = self.store.partition_of(caller.tenant, &owner).await? else {
             return Ok(Vec::new());
         };
-        let page = self.store.forgotten_page(partition, after, limit).await?;
+        let page = self.store.forgotten_page(partition, filter, after, limit).await?;
         let ids: Vec<MemoryId> = page.iter().map(|(memory, _)| *memory).collect();
         let memories = self.store.memories(partition, &ids).await?;
         let known: HashMap<MemoryId, _> = memories.iter().map(|memory| (memory.id, memory)).collect();

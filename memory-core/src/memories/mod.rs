@@ -7,6 +7,7 @@ mod erase;
 mod erase_due;
 mod excerpt;
 pub mod fading;
+pub mod judgement;
 mod read;
 pub mod request;
 pub mod retention;

@@ -214,6 +214,8 @@ fn explained(
             signals: signals.collect(),
             best_span: Some(candidate.best_span),
             retention: None,
+            cosine: candidate.dense.map(|dense| dense.similarity),
+            dense: None,
         },
         position: candidate.position,
     }

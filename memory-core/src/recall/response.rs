@@ -127,6 +127,23 @@ pub struct Explanation {
     pub best_span: Option<(u32, u32)>,
     /// Retention at the reference time; `None` where it has no weight, nothing can be forgotten and the request names no curve.
     pub retention: Option<RetentionDetail>,
+    /// Cosine of the best row, if the memory and the query have a vector.
+    pub cosine: Option<f32>,
+    /// Terms of the raw score of the signal `dense`; `None` without that score, or where neither retention nor importance has a
+    /// weight: the score is then the weighted cosine.
+    pub dense: Option<DenseTerms>,
+}
+
+/// Terms of the raw score of the signal `dense`, each with its weight: `similarity * cosine + retention * R + importance * I`.
+/// Their sum is the score up to rounding.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DenseTerms {
+    /// Weight of similarity times the cosine.
+    pub similarity: f32,
+    /// Weight of retention times R at the reference time.
+    pub retention: f32,
+    /// Weight of importance times the importance of the present version.
+    pub importance: f32,
 }
 
 /// Retention of a memory under the curve of a recall, with all that it follows from.
@@ -246,6 +263,9 @@ pub struct WhyNot {
     pub score: Option<f32>,
     /// Score of the last memory returned.
     pub score_of_last: Option<f32>,
+    /// Set for a memory that is forgotten at the reference time, whatever the verdict; `None` for one that is not the caller's to
+    /// see.
+    pub forgotten: Option<ForgottenNow>,
     /// Breakdown of the memory's score.
     pub explain: Explanation,
 }

@@ -5,6 +5,7 @@ use super::request::Recall;
 use super::response::{Explanation, Recalled, Verdict, WhyNot};
 use super::{check, fuse};
 use crate::domain::id::{MemoryId, PartitionId};
+use crate::domain::memory::Memory;
 use crate::domain::scope::Caller;
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
@@ -38,38 +39,43 @@ impl Engine {
                 Some(one) => one.clone(),
                 None => fuse::fuse_alone(&searched.candidates, &(*partition, inspection.candidate), &scoring),
             };
-            let hidden = self.hidden(*partition, memory, &inspection, view).await?;
+            let (hidden, version) = self.hidden(*partition, memory, &inspection, view).await?;
             if let Some(Hidden::NotShared | Hidden::NotForPartner) = hidden {
                 // Scores and spans tell of the content of a memory that is not the caller's to see.
                 return Ok(unscored(verdict(hidden, memory, &recalled), &recalled));
             }
-            let stored = self.store.memories(*partition, &[memory]).await?;
-            scored.explain.retention =
-                stored.first().and_then(|memory| self.retention_detail(&request, view, memory));
+            let judged = match version {
+                Some(version) => Some(version),
+                None => self.store.memories(*partition, &[memory]).await?.pop(),
+            };
+            let forgotten =
+                judged.and_then(|judged| self.explain_memory(&request, view, &judged, &mut scored.explain));
             return Ok(WhyNot {
                 verdict: verdict(hidden, memory, &recalled),
                 rank: rank.and_then(|rank| u32::try_from(rank + 1).ok()),
                 score: Some(scored.score),
                 score_of_last: recalled.memories.last().map(|last| last.score),
+                forgotten,
                 explain: scored.explain,
             });
         }
         Ok(unscored(Verdict::NotInScope, &recalled))
     }
 
-    /// Rule that hides a memory: judged on its version at the record time, if it was revised since.
+    /// Rule that hides a memory: judged on its version at the record time, if it was revised since. With that version.
     async fn hidden(
         &self,
         partition: PartitionId,
         memory: MemoryId,
         inspection: &Inspection,
         view: &View,
-    ) -> Result<Option<Hidden>, Error> {
+    ) -> Result<(Option<Hidden>, Option<Memory>), Error> {
         let Some(known_at) = view.known_at.filter(|_| inspection.revised && inspection.recorded) else {
-            return Ok(inspection.hidden());
+            return Ok((inspection.hidden(), None));
         };
-        let versions = self.versions_as_recorded(partition, &[memory], known_at).await?;
-        Ok(versions.first().map_or(Some(Hidden::NotRecorded), |version| view.hides(version)))
+        let version = self.versions_as_recorded(partition, &[memory], known_at).await?.pop();
+        let hidden = version.as_ref().map_or(Some(Hidden::NotRecorded), |version| view.hides(version));
+        Ok((hidden, version))
     }
 }
 
@@ -80,6 +86,7 @@ fn unscored(verdict: Verdict, recalled: &Recalled) -> WhyNot {
         rank: None,
         score: None,
         score_of_last: recalled.memories.last().map(|last| last.score),
+        forgotten: None,
         explain: Explanation::default(),
     }
 }

@@ -51,7 +51,7 @@ pub use maintenance::{Damage, Maintenance, Purge, PurgeDebt, PurgeWait};
 pub(crate) use quarantine::leave_out;
 pub use quarantine::rows_left_out;
 pub use retention::{
-    ForgottenPlace, RETENTION_ROWS_AT_MOST, Retained, Retention, RetentionPage, RetentionRow,
+    ForgottenFilter, ForgottenPlace, RETENTION_ROWS_AT_MOST, Retained, Retention, RetentionPage, RetentionRow,
 };
 pub use sessions::Sessions;
 pub use thinking::{PendingPartition, PendingTurn, Thinking};

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::domain::forgotten::Forgotten;
+use crate::domain::forgotten::{Effect, Forgotten, Reason};
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::job::JobAttempt;
 use crate::domain::memory::{Kind, Strength};
@@ -61,6 +61,15 @@ pub struct ForgottenPlace {
     pub memory: MemoryId,
 }
 
+/// Records of forgetting that a list is to have: those with all that is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ForgottenFilter {
+    /// Reason; `None` for any.
+    pub reason: Option<Reason>,
+    /// Effect, as the last sweep recorded it; `None` for any.
+    pub effect: Option<Effect>,
+}
+
 /// Retention of memories, for sweeps.
 #[async_trait]
 pub trait Retention: Send + Sync + Debug {
@@ -73,11 +82,12 @@ pub trait Retention: Send + Sync + Debug {
         limit: u32,
     ) -> Result<RetentionPage, StoreError>;
 
-    /// Forgotten memories of a partition after a place of the list, those found last first; of one moment, the newest
-    /// memory first. At most `limit`, and at most [`RETENTION_ROWS_AT_MOST`].
+    /// Forgotten memories of a partition that pass a filter, after a place of the list, those found last first; of one moment,
+    /// the newest memory first. At most `limit`, and at most [`RETENTION_ROWS_AT_MOST`].
     async fn forgotten_page(
         &self,
         partition: PartitionId,
+        filter: ForgottenFilter,
         after: Option<ForgottenPlace>,
         limit: u32,
     ) -> Result<Vec<(MemoryId, Forgotten)>, StoreError>;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use memory_core::domain::forgotten::Effect;
+use memory_core::domain::forgotten::{Effect, Reason};
 use memory_core::domain::id::MemoryId;
 use memory_core::domain::job::JobState;
 use memory_core::forgetting::request::RestoreForgotten;
@@ -12,6 +12,7 @@ use memory_core::index::Index as _;
 use memory_core::recall::request::Recall;
 use memory_core::recall::response::Verdict;
 use memory_core::retention::{Policy, Rule};
+use memory_core::store::ForgottenFilter;
 use memory_core::testing::{CALLER, TestEngine, fact, memories, question, user};
 
 const DAY_US: i64 = 86_400_000_000;
@@ -40,7 +41,7 @@ async fn swept(directory: &std::path::Path) -> (TestEngine, BTreeSet<MemoryId>) 
     test.engine.set_forgetting_policy(&CALLER, &ann, Some(quota)).await.unwrap();
     let job = test.engine.request_sweep(&CALLER, &ann, None, true).await.unwrap();
     assert_eq!(job.state, JobState::Done);
-    let cold = test.engine.forgotten(&CALLER, &ann, None, 100).await.unwrap();
+    let cold = test.engine.forgotten(&CALLER, &ann, ForgottenFilter::default(), None, 100).await.unwrap();
     test.clock.advance_micros(DAY_US);
     (test, cold.into_iter().map(|one| one.memory).collect())
 }
@@ -56,6 +57,8 @@ async fn a_sweep_makes_memories_cold_and_a_recall_that_includes_them_finds_them(
         assert_eq!(test.index.in_memory().1, 1, "the resident tier alone");
         let why = test.engine.why_not(&CALLER, *cold.first().unwrap(), asked(false)).await.unwrap();
         assert_eq!(why.verdict, Verdict::Forgotten);
+        let state = why.forgotten.map(|state| (state.reason, state.effect));
+        assert_eq!(state, Some((Reason::Evicted, Effect::Cold)));
         let all = test.engine.recall(&CALLER, asked(true)).await.unwrap();
         assert_eq!(all.memories.len(), 30);
         assert!(all.memories.iter().all(|one| one.forgotten.is_some() == cold.contains(&one.memory.id)));

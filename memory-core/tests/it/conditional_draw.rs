@@ -24,7 +24,7 @@ use memory_core::recall::request::Recall;
 use memory_core::recall::settings::RecallSettings;
 use memory_core::retention::{CurveId, Policy, Rule};
 use memory_core::store::sql::{SqlStore, StoreOptions};
-use memory_core::store::{Memories as _, Retention as _};
+use memory_core::store::{ForgottenFilter, Memories as _, Retention as _};
 use memory_core::testing::fixtures::owner;
 use memory_core::testing::{CALLER, START, TestEngine, fact, memories, question, user};
 use memory_core::think::settings::ThinkingSettings;
@@ -76,7 +76,12 @@ impl Bench {
     }
 
     async fn forgotten(&self) -> BTreeSet<MemoryId> {
-        let listed = self.test.engine.forgotten(&CALLER, &self.ann, None, 1_000).await.unwrap();
+        let listed = self
+            .test
+            .engine
+            .forgotten(&CALLER, &self.ann, ForgottenFilter::default(), None, 1_000)
+            .await
+            .unwrap();
         assert!(listed.iter().all(|one| one.record.reason == Reason::Drawn), "{listed:?}");
         listed.into_iter().map(|one| one.memory).collect()
     }

@@ -16,7 +16,7 @@ use memory_core::domain::scope::{Caller, Rights, Scope};
 use memory_core::forgetting::plan::Change;
 use memory_core::forgetting::request::{PreviewSweep, PreviewedSweep, RestoreForgotten, SweptMemory};
 use memory_core::retention::{CurveId, Eviction, Policy, Rule};
-use memory_core::store::{IndexSource as _, Memories as _, Retention as _};
+use memory_core::store::{ForgottenFilter, IndexSource as _, Memories as _, Retention as _};
 use memory_core::testing::fixtures::{Fixtures, owner};
 use memory_core::testing::{CALLER, START, TestEngine, fact, memories, user};
 
@@ -74,7 +74,12 @@ impl Bench {
     }
 
     async fn forgotten(&self) -> BTreeSet<MemoryId> {
-        let listed = self.test.engine.forgotten(&CALLER, &self.ann, None, 1_000).await.unwrap();
+        let listed = self
+            .test
+            .engine
+            .forgotten(&CALLER, &self.ann, ForgottenFilter::default(), None, 1_000)
+            .await
+            .unwrap();
         listed.into_iter().map(|one| one.memory).collect()
     }
 
@@ -204,12 +209,14 @@ async fn evicted_memories_stay_forgotten_until_they_are_restored() {
     bench.sweep().await;
     let evicted = bench.forgotten().await;
     assert_eq!(evicted.len(), 6);
-    let listed = bench.test.engine.forgotten(&CALLER, &bench.ann, None, 2).await.unwrap();
+    let listed =
+        bench.test.engine.forgotten(&CALLER, &bench.ann, ForgottenFilter::default(), None, 2).await.unwrap();
     assert!(listed.iter().all(|one| one.record.reason == Reason::Evicted && !one.excerpt.is_empty()));
     bench.use_policy(&Policy { quota_memories: None, effect: Some(Effect::Cold), ..quota }).await;
     bench.sweep().await;
     assert_eq!(bench.forgotten().await, evicted);
-    let listed = bench.test.engine.forgotten(&CALLER, &bench.ann, None, 10).await.unwrap();
+    let listed =
+        bench.test.engine.forgotten(&CALLER, &bench.ann, ForgottenFilter::default(), None, 10).await.unwrap();
     assert!(listed.iter().all(|one| one.record.effect == Effect::Cold));
     assert_eq!(bench.restore(None).await.into_iter().collect::<BTreeSet<_>>(), evicted);
 }
@@ -266,7 +273,8 @@ async fn a_sweep_as_of_the_past_begins_the_grace_period_and_shortens_none() {
     assert_eq!((job.state, job.error), (JobState::Done, None));
     let found = bench.forgotten().await;
     assert!(found.len() > 10, "{} are found", found.len());
-    let listed = engine.forgotten(&CALLER, &bench.ann, None, 1_000).await.unwrap();
+    let listed =
+        engine.forgotten(&CALLER, &bench.ann, ForgottenFilter::default(), None, 1_000).await.unwrap();
     assert!(listed.iter().all(|one| one.record.recorded_at == present && one.record.since < present));
     bench.sweep().await;
     bench.days_pass(29);

@@ -139,6 +139,10 @@ async fn a_forgotten_memory_is_hidden_until_it_is_asked_for() {
         assert_eq!(found(&fixture.recall(all()).await), left);
         let why = fixture.test.engine.why_not(&CALLER, gone[0], all()).await.unwrap();
         assert_eq!(why.verdict, Verdict::Forgotten);
+        let state = why.forgotten.map(|state| (state.reason, state.effect));
+        assert_eq!(state, Some((Reason::Faded, effect)));
+        let kept = fixture.test.engine.why_not(&CALLER, left[0], all()).await.unwrap();
+        assert_eq!(kept.forgotten, None);
         let detail = why.explain.retention.unwrap();
         assert!(detail.retention < detail.threshold, "{detail:?}");
         assert_eq!(found(&fixture.recall(Recall { curve: Some(CurveId::None), ..all() }).await).len(), 30);

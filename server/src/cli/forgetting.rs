@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use engrain::Client;
+use engrain::client::ForgottenQuery;
 use engrain::wire::{
-    ForgettingPolicy, ForgettingPolicyState, ForgottenMemory, InitialStrengths, Job, PreviewSweep, PreviewedSweep,
-    RestoreForgotten, RestoredForgotten, SetForgettingPolicy, SweepCounts, SweepMemories, SweptMemory,
+    ForgettingPolicy, ForgettingPolicyState, ForgottenMemory, InitialStrengths, Job, PreviewSweep,
+    PreviewedSweep, RestoreForgotten, RestoredForgotten, SetForgettingPolicy, SweepCounts, SweepMemories,
+    SweptMemory,
 };
 use uuid::Uuid;
 
@@ -56,8 +58,9 @@ async fn run(global: &Global, command: ForgettingCommand, server: &Connection) -
             }
             print::text(&sweep_lines(&job))
         }
-        ForgettingCommand::List { scope, limit, cursor } => {
-            let page = client.forgotten(&scope.scope(), Some(limit), cursor.as_deref()).await?;
+        ForgettingCommand::List { scope, reason, effect, limit, cursor } => {
+            let (scope, limit) = (scope.scope(), Some(limit));
+            let page = client.forgotten(&ForgottenQuery { scope, reason, effect, limit, cursor }).await?;
             if global.json {
                 return print::json(&page);
             }

@@ -64,13 +64,26 @@ pub(super) fn question(question: &str) {
     let _ = write!(out, "{} ", printable(question)).and_then(|()| out.flush());
 }
 
-/// Prints a memory: a line with its time in a zone, speaker and id, then its text indented.
+/// Prints a memory: a line with its time in a zone, speaker and id, and with its pin and its forgetting if it has them, then its
+/// text indented.
 pub(super) fn memory(memory: &wire::Memory, lead: &str, zone: &Zone) -> String {
     let indented = printable(&memory.text).replace('\n', "\n    ");
     let tags = if memory.tags.is_empty() { String::new() } else { format!("  #{}", memory.tags.join(" #")) };
     let when = when(&memory.happened_at, zone);
     let head = format!("{lead}{when}  {}  {}{}", who(memory), memory.id, printable(&tags));
-    format!("{head}\n    {indented}\n")
+    format!("{head}{}\n    {indented}\n", state(memory, zone))
+}
+
+/// Pin and forgetting of a memory; empty without them.
+fn state(memory: &wire::Memory, zone: &Zone) -> String {
+    let mut state = if memory.pinned { "  [pinned]".to_owned() } else { String::new() };
+    if let Some(wire::ForgottenState { since, reason, effect }) = &memory.forgotten {
+        let since = when(since, zone);
+        state.push_str(
+            &printable(&format!("  [forgotten since {since}: {reason}, {effect}]")).replace('\n', " "),
+        );
+    }
+    state
 }
 
 /// Speaker of a turn, or kind of another memory.
@@ -164,5 +177,19 @@ mod tests {
         assert_eq!(memory(&turn, "1. ", &Zone::UTC), expected);
         let shanghai = Zone::parse("Asia/Shanghai").expect("a zone");
         assert!(memory(&turn, "", &shanghai).starts_with("2023-05-20 (Sat) 10:21  user"));
+        let mut shown = turn;
+        shown.pinned = true;
+        assert!(memory(&shown, "", &Zone::UTC).contains("  #x  [pinned]\n"));
+        shown.pinned = false;
+        shown.forgotten = Some(wire::ForgottenState {
+            since: "2023-05-21T01:00:00Z".to_owned(),
+            reason: "faded".to_owned(),
+            effect: "exclude".to_owned(),
+        });
+        let printed = memory(&shown, "", &Zone::UTC);
+        assert!(
+            printed.contains("  #x  [forgotten since 2023-05-21 (Sun) 01:00: faded, exclude]\n"),
+            "{printed}"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Conversion of requests and responses about forgetting.
 
 use engrain::wire;
-use memory_core::domain::forgotten::{Effect, Forgotten};
+use memory_core::domain::forgotten::{Effect, Forgotten, Reason};
 use memory_core::domain::id::MemoryId;
 use memory_core::domain::uses::UseKind;
 use memory_core::error::Error;
@@ -10,6 +10,7 @@ use memory_core::forgetting::request::{
 };
 use memory_core::retention::{CurveId, Eviction, InitialStrengths, Policy, Rule};
 use memory_core::scope::policies::PolicyState;
+use memory_core::store::ForgottenFilter;
 
 use super::cursor;
 use super::fields::{self, ZoneOf, scope};
@@ -50,6 +51,14 @@ pub(crate) fn policy(policy: wire::ForgettingPolicy, at: &str) -> Result<Policy,
 /// Forgetting curve by its name. The refusal lists the names.
 pub(super) fn curve(path: &str, name: &str) -> Result<CurveId, Error> {
     named(path, name, CurveId::ALL, CurveId::as_str)
+}
+
+/// Filter of a list of forgotten memories.
+pub(crate) fn filter(reason: Option<&str>, effect: Option<&str>) -> Result<ForgottenFilter, Error> {
+    Ok(ForgottenFilter {
+        reason: reason.map(|name| named("reason", name, Reason::ALL, Reason::as_str)).transpose()?,
+        effect: effect.map(|name| named("effect", name, Effect::ALL, Effect::as_str)).transpose()?,
+    })
 }
 
 fn effect_name(effect: Option<Effect>) -> &'static str {
@@ -196,6 +205,21 @@ mod tests {
             let stored = serde_json::to_value(&known).expect("JSON");
             assert_eq!(serde_json::to_value(on_the_wire).expect("JSON"), stored);
         }
+    }
+
+    #[test]
+    fn a_filter_of_forgotten_memories_has_the_names_of_the_list_and_refuses_others() {
+        for reason in Reason::ALL {
+            for effect in Effect::ALL {
+                let read = filter(Some(reason.as_str()), Some(effect.as_str())).ok();
+                assert_eq!(read, Some(ForgottenFilter { reason: Some(reason), effect: Some(effect) }));
+            }
+        }
+        assert_eq!(filter(None, None).ok(), Some(ForgottenFilter::default()));
+        let refused = filter(Some("lost"), None).expect_err("refused").to_string();
+        assert_eq!(refused, "reason: must be one of faded, evicted, drawn");
+        let refused = filter(None, Some("none")).expect_err("refused").to_string();
+        assert_eq!(refused, "effect: must be one of demote, exclude, cold, delete");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Conversion of recall requests and responses.
 
 use engrain::wire;
+use memory_core::domain::forgotten::Reason;
 use memory_core::domain::given_time::GivenTime;
 use memory_core::domain::scope::Scope;
 use memory_core::domain::zone::Zone;
@@ -8,8 +9,8 @@ use memory_core::error::Error;
 use memory_core::index::Exactness;
 use memory_core::recall::request::{AsOf, Recall, RequestedZone};
 use memory_core::recall::response::{
-    Context, Excerpt, Explanation, NamedTime, Recalled, RecalledMemory, RetentionDetail, Timings, Verdict,
-    WhyNot,
+    Context, DenseTerms, Excerpt, Explanation, NamedTime, Recalled, RecalledMemory, RetentionDetail, Timings,
+    Verdict, WhyNot,
 };
 use memory_core::recall::signals::RequestedWeights;
 use memory_core::retention::{CurveId, ForgottenNow};
@@ -19,7 +20,7 @@ use super::fields::{self, scope};
 use super::filter::filter;
 use super::forgetting;
 use super::grants::granted_by;
-use super::responses::memory;
+use super::responses::{forgotten_state, shown};
 use crate::config::RecallDefaults;
 
 /// Conversion of `POST /v1/recall`. The configuration's `defaults` stand in for absent fields. `zone_of` is asked once: the
@@ -121,22 +122,13 @@ fn recalled_memory(found: RecalledMemory) -> wire::Recalled {
     let covers_count = found.covers.as_ref().map(|covers| covers.count);
     let covers = found.covers.unwrap_or_default().memories;
     wire::Recalled {
-        memory: memory(found.memory),
+        memory: shown(found.memory, found.forgotten),
         excerpt,
         granted_by: found.granted.as_ref().map(granted_by),
         covers: covers.into_iter().map(|id| id.0).collect(),
         covers_count,
-        forgotten: found.forgotten.map(forgotten),
         score: found.score,
         explain: explain(found.explain),
-    }
-}
-
-fn forgotten(state: ForgottenNow) -> wire::ForgottenState {
-    wire::ForgottenState {
-        since: state.since.to_string(),
-        reason: state.reason.as_str().to_owned(),
-        effect: state.effect.as_str().to_owned(),
     }
 }
 
@@ -148,6 +140,11 @@ fn retention(detail: RetentionDetail) -> wire::RetentionDetail {
         curve: detail.curve.as_str().to_owned(),
         threshold: detail.threshold,
     }
+}
+
+fn dense(terms: DenseTerms) -> wire::DenseTerms {
+    let DenseTerms { similarity, retention, importance } = terms;
+    wire::DenseTerms { similarity, retention, importance }
 }
 
 fn explain(explanation: Explanation) -> wire::Explain {
@@ -162,6 +159,7 @@ fn explain(explanation: Explanation) -> wire::Explain {
         signals: signals.collect(),
         best_span: explanation.best_span,
         retention: explanation.retention.map(retention),
+        dense: explanation.dense.map(dense),
     }
 }
 
@@ -192,10 +190,7 @@ pub(crate) fn why_not_answer(why: WhyNot) -> wire::WhyNotResponse {
         Verdict::Returned => (wire::WhyNot::Returned, "it does come back".to_owned()),
         Verdict::NotInScope => (wire::WhyNot::NotInScope, "the scope has no such memory".to_owned()),
         Verdict::Expired => (wire::WhyNot::Expired, "it had expired at the recall's moment".to_owned()),
-        Verdict::Forgotten => (
-            wire::WhyNot::Forgotten,
-            "it was forgotten at the recall's moment: include_forgotten returns it".to_owned(),
-        ),
+        Verdict::Forgotten => (wire::WhyNot::Forgotten, forgotten(why.forgotten)),
         Verdict::NotVisible => (
             wire::WhyNot::NotVisible,
             "it is its owner's alone: the scope does not name them, and no grant opens it".to_owned(),
@@ -222,8 +217,22 @@ pub(crate) fn why_not_answer(why: WhyNot) -> wire::WhyNotResponse {
         rank: why.rank,
         score: why.score,
         score_of_last: why.score_of_last,
+        forgotten: why.forgotten.map(forgotten_state),
         explain: explain(why.explain),
     }
+}
+
+/// Words on why a recall hides a forgotten memory.
+fn forgotten(state: Option<ForgottenNow>) -> String {
+    let because = state.map_or_else(String::new, |ForgottenNow { since, reason, effect }| {
+        let because = match reason {
+            Reason::Faded => "its retention is below its threshold",
+            Reason::Evicted => "its owner had more memories than the quota",
+            Reason::Drawn => "a sweep drew it",
+        };
+        format!(" since {since}, because {because}, and the effect is {}", effect.as_str())
+    });
+    format!("it was forgotten at the recall's moment{because}: include_forgotten returns it")
 }
 
 fn outranked(why: &WhyNot) -> String {
@@ -237,10 +246,28 @@ fn outranked(why: &WhyNot) -> String {
 
 #[cfg(test)]
 mod tests {
+    use memory_core::domain::forgotten::Effect;
+    use memory_core::domain::time::Timestamp;
     use memory_core::recall::signals::Weights;
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_reason_in_words_says_why_a_memory_is_forgotten_since_when_and_with_which_effect() {
+        let since = Timestamp::parse("2026-01-01T00:00:00Z").expect("a time");
+        for (reason, words) in [
+            (Reason::Faded, "its retention is below its threshold"),
+            (Reason::Evicted, "its owner had more memories than the quota"),
+            (Reason::Drawn, "a sweep drew it"),
+        ] {
+            let said = forgotten(Some(ForgottenNow { since, reason, effect: Effect::Cold }));
+            for part in ["since 2026-01-01", words, "the effect is cold", "include_forgotten"] {
+                assert!(said.contains(part), "{said}");
+            }
+        }
+        assert_eq!(forgotten(None), "it was forgotten at the recall's moment: include_forgotten returns it");
+    }
 
     #[test]
     fn the_wire_has_a_field_for_every_weight_of_the_table_and_no_other() {

@@ -12,12 +12,29 @@ use memory_core::domain::turn::{Role, Session, Turn};
 use memory_core::domain::zone::UtcOffset;
 use memory_core::maintenance::erase_owner::{OwnerErased, OwnerErasurePreview};
 use memory_core::maintenance::{CheckReport, PurgeStatus};
+use memory_core::memories::judgement::Judgement;
 use memory_core::memories::request::ErasurePreview;
 use memory_core::remember::response::Remembered;
+use memory_core::retention::ForgottenNow;
 use memory_core::store::{OwnerEntry, Purge};
 use uuid::Uuid;
 
-/// Memory on the wire.
+/// Memory on the wire as it is at present: with its pin, and as forgotten if it is.
+pub(crate) fn shown(of: Memory, forgotten: Option<ForgottenNow>) -> wire::Memory {
+    let pinned = of.strength.pinned;
+    wire::Memory { pinned, forgotten: forgotten.map(forgotten_state), ..memory(of) }
+}
+
+/// State of a forgotten memory on the wire.
+pub(super) fn forgotten_state(state: ForgottenNow) -> wire::ForgottenState {
+    wire::ForgottenState {
+        since: state.since.to_string(),
+        reason: state.reason.as_str().to_owned(),
+        effect: state.effect.as_str().to_owned(),
+    }
+}
+
+/// Version of a memory on the wire, without what belongs to no version.
 pub(crate) fn memory(memory: Memory) -> wire::Memory {
     wire::Memory {
         id: memory.id.0,
@@ -51,6 +68,8 @@ pub(crate) fn memory(memory: Memory) -> wire::Memory {
         valid_to: memory.valid.end.map(|at| at.to_string()),
         expires_at: memory.expires_at.map(|at| at.to_string()),
         importance: memory.strength.importance,
+        pinned: false,
+        forgotten: None,
     }
 }
 
@@ -161,12 +180,12 @@ pub(crate) fn added_memories(remembered: Remembered) -> wire::AddedMemories {
 /// Length of each text of a sample, in bytes.
 const SAMPLE_TEXT_BYTES: usize = 500;
 
-/// Preview of an erasure by filter.
-pub(crate) fn preview(preview: ErasurePreview) -> wire::DeletedMatching {
+/// Preview of an erasure by filter. Its sample is judged.
+pub(crate) fn preview(preview: ErasurePreview, judgement: &Judgement) -> wire::DeletedMatching {
     wire::DeletedMatching {
         done: false,
         matched: preview.matched,
-        sample: preview.sample.into_iter().map(shown_in_sample).collect(),
+        sample: preview.sample.into_iter().map(|of| shown_in_sample(of, judgement)).collect(),
         confirmation: Some(preview.confirmation),
         with_derived: preview.with_derived,
         erased: 0,
@@ -175,8 +194,9 @@ pub(crate) fn preview(preview: ErasurePreview) -> wire::DeletedMatching {
 }
 
 /// Memory of a sample, with the beginning of its text.
-fn shown_in_sample(of: Memory) -> wire::Memory {
-    let mut shown = memory(of);
+fn shown_in_sample(of: Memory, judgement: &Judgement) -> wire::Memory {
+    let forgotten = judgement.of(&of);
+    let mut shown = shown(of, forgotten);
     shown.text.truncate(shown.text.floor_char_boundary(SAMPLE_TEXT_BYTES));
     shown
 }

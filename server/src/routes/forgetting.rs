@@ -33,6 +33,10 @@ pub(crate) struct ForgottenQuery {
     app_id: Option<String>,
     /// Run id.
     run_id: Option<String>,
+    /// Reason for which they are forgotten: `faded`, `evicted` or `drawn`. Default: any.
+    reason: Option<String>,
+    /// Effect, as the last sweep recorded it: `demote`, `exclude`, `cold` or `delete`. Default: any.
+    effect: Option<String>,
     /// Maximum number of memories on the page, 1 to 1,000. Default: 100.
     limit: Option<u32>,
     /// Cursor of the page: the `next_cursor` of the previous page. Default: the first page.
@@ -207,7 +211,8 @@ pub(crate) async fn restore_forgotten(
 
 /// List forgotten memories
 ///
-/// Returns the forgotten memories of an owner with the reason, those found last first.
+/// Returns the memories of an owner that sweeps have recorded as forgotten, with the reason, those found last first: all, or those with
+/// a reason or an effect. Those that have faded since the last sweep are not in it.
 #[utoipa::path(
     get,
     path = "/v1/forgetting",
@@ -226,18 +231,20 @@ pub(crate) async fn list_forgotten(
     Authenticated(caller): Authenticated,
     QueryString(query): QueryString<ForgottenQuery>,
 ) -> Result<Json<ForgottenPage>, Problem> {
-    let ForgottenQuery { user_id, agent_id, app_id, run_id, limit, cursor } = query;
+    let ForgottenQuery { user_id, agent_id, app_id, run_id, reason, effect, limit, cursor } = query;
     let scope = scope(&Scope { user_id, agent_id, app_id, run_id }, "scope")?;
+    let filter = forgetting::filter(reason.as_deref(), effect.as_deref())?;
     let limit = limit.unwrap_or(forgetting::DEFAULT_PAGE);
     let after = cursor::read(cursor.as_deref(), cursor::forgotten)?;
     let engine = app.engine()?;
-    let page = engine.forgotten(&caller, &scope, after, limit).await?;
+    let page = engine.forgotten(&caller, &scope, filter, after, limit).await?;
     let place = |entry: &memory_core::forgetting::request::ForgottenMemory| ForgottenPlace {
         recorded_at: entry.record.recorded_at,
         memory: entry.memory,
     };
     let last = page.last().map(place);
-    let peek = async { engine.forgotten(&caller, &scope, last, 1).await.map(|more| !more.is_empty()) };
+    let peek =
+        async { engine.forgotten(&caller, &scope, filter, last, 1).await.map(|more| !more.is_empty()) };
     let has_more = more_behind(page.len(), limit, peek).await?;
     Ok(Json(ForgottenPage {
         memories: page.into_iter().map(forgetting::forgotten).collect(),

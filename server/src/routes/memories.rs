@@ -72,8 +72,8 @@ pub(crate) async fn add_memories(
 
 /// List the memories of a scope
 ///
-/// Returns pages ordered by the time of first recording. The method is POST because a filter does not fit into a query
-/// string.
+/// Returns pages ordered by the time of first recording, each memory with `pinned` and `forgotten` as they are now. The method is
+/// POST because a filter does not fit into a query string.
 #[utoipa::path(
     post,
     path = "/v1/memories/list",
@@ -100,15 +100,21 @@ pub(crate) async fn list_memories(
 ) -> Result<Json<MemoryPage>, Problem> {
     let engine = app.engine()?;
     let request = memories::list(&request, &|scope| engine.zone_of_dates(&caller, scope))?;
+    let scope = request.scope.clone();
     let page = engine.list(&caller, request).await?;
+    let judgement = engine.judgement_of_scope(&caller, &scope)?;
     let next_cursor = memories::next_cursor(page.last, page.has_more);
-    let memories = page.memories.into_iter().map(responses::memory).collect();
+    let memories = page.memories.into_iter().map(|memory| {
+        let forgotten = judgement.of(&memory);
+        responses::shown(memory, forgotten)
+    });
+    let memories = memories.collect();
     Ok(Json(MemoryPage { memories, total: page.total, next_cursor, unreadable: page.unreadable }))
 }
 
 /// Show a memory
 ///
-/// Returns the current version.
+/// Returns the current version, with `pinned` and `forgotten` as they are now.
 #[utoipa::path(
     get,
     path = "/v1/memories/{id}",
@@ -126,8 +132,10 @@ pub(crate) async fn show_memory(
     Authenticated(caller): Authenticated,
     PathId(id): PathId,
 ) -> Result<Json<Memory>, Problem> {
-    let kept = app.engine()?.memory(&caller, MemoryId(id)).await?;
-    Ok(Json(responses::memory(kept.memory)))
+    let engine = app.engine()?;
+    let kept = engine.memory(&caller, MemoryId(id)).await?;
+    let forgotten = engine.judgement(&caller, &kept.owner).of(&kept.memory);
+    Ok(Json(responses::shown(kept.memory, forgotten)))
 }
 
 /// Versions on a page by default: as many as a page may have, because programs written before there were pages ask for one.
@@ -262,7 +270,8 @@ pub(crate) async fn delete_matching(
     let engine = app.engine()?;
     let (scope, filter) = memories::delete(&request, &|scope| engine.zone_of_dates(&caller, scope))?;
     let Some(confirmation) = &request.confirmation else {
-        return Ok(Json(responses::preview(engine.preview_erasure(&caller, &scope, filter).await?)));
+        let preview = engine.preview_erasure(&caller, &scope, filter).await?;
+        return Ok(Json(responses::preview(preview, &engine.judgement_of_scope(&caller, &scope)?)));
     };
     let confirmed = Confirmed { confirmation, idempotency };
     let (matched, erased) = engine.erase_matching(&caller, &scope, filter, confirmed).await?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::process::ServerProcess;
 use engrain::Client;
+use engrain::client::ForgottenQuery;
 use engrain::wire::{
     AddMemories, AddTurns, DeleteOwner, EditMemory, ForgettingPolicy, Link, ListMemories, NewMemory, NewTurn,
     PreviewSweep, RestoreForgotten, Role, Scope, SetForgettingPolicy, SetThinking, SetTimezone,
@@ -188,7 +189,8 @@ async fn an_owner_that_is_erased_and_imported_again_forgets_as_before() {
     let set = SetForgettingPolicy { scope: ann.clone(), policy: Some(policy) };
     let state = client.set_forgetting_policy(&set).await.unwrap();
     client.sweep_memories(&SweepMemories { scope: ann.clone(), now: None, wait: true }).await.unwrap();
-    let page = client.forgotten(&ann, Some(1_000), None).await.unwrap();
+    let listed = ForgottenQuery { scope: ann.clone(), limit: Some(1_000), ..Default::default() };
+    let page = client.forgotten(&listed).await.unwrap();
     let some: Vec<Uuid> = page.memories.iter().take(10).map(|one| one.id).collect();
     let restore = RestoreForgotten { scope: ann.clone(), memory_ids: Some(some), ..Default::default() };
     client.restore_forgotten(&restore).await.unwrap();
@@ -199,7 +201,7 @@ async fn an_owner_that_is_erased_and_imported_again_forgets_as_before() {
             let preview = PreviewSweep { scope: ann.clone(), now, limit: Some(1_000), ..Default::default() };
             previews.push(client.preview_sweep(&preview).await.unwrap());
         }
-        (previews, client.forgotten(&ann, Some(1_000), None).await.unwrap())
+        (previews, client.forgotten(&listed).await.unwrap())
     };
     let before = look().await;
     let [first, last] = [0, 2].map(|at| &before.0[at].counts);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::process::ServerProcess;
+use engrain::client::ForgottenQuery;
 use engrain::wire::{
     AddMemories, CheckRequest, DeleteOwner, ForgettingPolicy, JobState, NewMemory, PreviewSweep,
     PreviewedSweep, RestoreForgotten, Scope, SetForgettingPolicy, SweepCounts, SweepMemories,
@@ -52,7 +53,8 @@ async fn preview(client: &Client, cursor: Option<String>) -> PreviewedSweep {
 async fn forgotten(client: &Client) -> BTreeSet<Uuid> {
     let (mut all, mut cursor) = (BTreeSet::new(), None);
     loop {
-        let page = client.forgotten(&ann(), Some(1_000), cursor.as_deref()).await.unwrap();
+        let query = ForgottenQuery { scope: ann(), limit: Some(1_000), cursor, ..Default::default() };
+        let page = client.forgotten(&query).await.unwrap();
         all.extend(page.memories.into_iter().map(|one| one.id));
         cursor = page.next_cursor;
         if cursor.is_none() {

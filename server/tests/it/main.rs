@@ -23,6 +23,8 @@ mod forgetting;
 #[cfg(feature = "testing")]
 mod forgetting_commands;
 #[cfg(feature = "testing")]
+mod forgetting_views;
+#[cfg(feature = "testing")]
 mod grants;
 #[cfg(feature = "testing")]
 mod graph;

@@ -11,12 +11,14 @@ use super::maintenance::{put_setting, read_setting};
 use super::readable::readable;
 use super::rows::{self, Reader, forgotten_columns};
 use super::{Connection, SqlStore, StoreError, dialect, unavailable};
-use crate::domain::forgotten::Forgotten;
+use crate::domain::forgotten::{Effect, Forgotten, Reason};
 use crate::domain::id::{MemoryId, PartitionId};
 use crate::domain::job::JobAttempt;
 use crate::domain::memory::Kind;
 use crate::domain::time::Timestamp;
-use crate::store::{ForgottenPlace, RETENTION_ROWS_AT_MOST, Retention, RetentionPage, RetentionRow};
+use crate::store::{
+    ForgottenFilter, ForgottenPlace, RETENTION_ROWS_AT_MOST, Retention, RetentionPage, RetentionRow,
+};
 
 const PAGE: &str = concat!(
     "SELECT m.id, m.kind, m.version, m.tokens, m.importance, m.strength, m.refreshed_us, m.uses, m.pinned, \
@@ -30,7 +32,8 @@ const FORGOTTEN_PAGE: &str = concat!(
     "SELECT f.memory_id, ",
     forgotten_columns!(),
     " FROM forgotten f WHERE f.partition_id = $1 AND (f.recorded_us, f.memory_id) < ($2, $3)
-     ORDER BY f.recorded_us DESC, f.memory_id DESC LIMIT $4"
+     AND ($4 IS NULL OR f.reason = $4) AND ($5 IS NULL OR f.effect = $5)
+     ORDER BY f.recorded_us DESC, f.memory_id DESC LIMIT $6"
 );
 
 /// Name of the setting with the moment of the last check of a partition. It has the number of the partition, not its owner.
@@ -90,6 +93,7 @@ impl Retention for SqlStore {
     async fn forgotten_page(
         &self,
         partition: PartitionId,
+        filter: ForgottenFilter,
         after: Option<ForgottenPlace>,
         limit: u32,
     ) -> Result<Vec<(MemoryId, Forgotten)>, StoreError> {
@@ -99,6 +103,8 @@ impl Retention for SqlStore {
             .bind(partition.0)
             .bind(recorded_us)
             .bind(id)
+            .bind(filter.reason.map(Reason::as_str))
+            .bind(filter.effect.map(Effect::as_str))
             .bind(i64::from(limit.min(RETENTION_ROWS_AT_MOST)))
             .fetch_all(&self.readers)
             .await

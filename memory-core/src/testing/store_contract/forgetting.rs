@@ -2,11 +2,11 @@
 
 use super::{commit, loaded, log_is_sound, present};
 use crate::domain::change::{ChangeSet, Forgetting, OwnerErasure, Pin};
-use crate::domain::forgotten::{Effect, Forgotten};
+use crate::domain::forgotten::{Effect, Forgotten, Reason};
 use crate::domain::id::{JobId, MemoryId, PartitionId, TenantId};
 use crate::domain::job::{Job, JobAttempt};
 use crate::domain::memory::{DocumentName, Kind};
-use crate::store::{ChangeOp, ForgottenPlace, Indexed, Store};
+use crate::store::{ChangeOp, ForgottenFilter, ForgottenPlace, Indexed, Store};
 use crate::testing::START;
 use crate::testing::fixtures::{Fixtures, forgotten, name, owner, revised, touch};
 
@@ -113,7 +113,7 @@ pub async fn records_of_forgetting_go_with_their_memory(store: &dyn Store) {
     set.forgettings = vec![forgetting(ids[1], Effect::Delete, 2)];
     let done = commit(store, &set).await;
     assert_eq!((done.touched, done.created.erased.len()), (vec![], 2));
-    let listed = store.forgotten_page(partition, None, 10).await.unwrap();
+    let listed = store.forgotten_page(partition, ForgottenFilter::default(), None, 10).await.unwrap();
     assert_eq!(listed.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ids[2]]);
     let bob = owner("bob");
     let of_bob = commit(store, &fixtures.adding(&bob, vec![fixtures.fact("bob's")])).await;
@@ -167,13 +167,59 @@ pub async fn retention_is_read_in_pages(store: &dyn Store) {
         let mut listed: Vec<(MemoryId, Forgotten)> = Vec::new();
         loop {
             let after = listed.last().map(place);
-            let page = store.forgotten_page(partition, after, limit).await.unwrap();
+            let all = ForgottenFilter::default();
+            let page = store.forgotten_page(partition, all, after, limit).await.unwrap();
             if page.is_empty() {
                 break;
             }
             listed.extend(page);
         }
         assert_eq!(listed, expected, "pages of {limit}");
+    }
+}
+
+/// A filter by reason and effect leaves out records and changes neither the order nor the places of pages.
+pub async fn forgotten_memories_are_listed_by_reason_and_effect(store: &dyn Store) {
+    let fixtures = Fixtures::for_store(store).await.unwrap();
+    let ann = owner("ann");
+    let new = (0..24).map(|at| fixtures.fact(&format!("fact {at}"))).collect();
+    let created = commit(store, &fixtures.adding(&ann, new)).await;
+    let forgettings = created.created.memories.iter().enumerate().map(|(at, memory)| Forgetting {
+        memory: *memory,
+        record: Forgotten {
+            reason: Reason::ALL[at % 3],
+            ..forgotten(Effect::ALL[at / 3 % 3], [2, 1, 3][at % 5 % 3])
+        },
+    });
+    let forgettings = forgettings.collect();
+    commit(store, &ChangeSet { forgettings, ..fixtures.set(&ann) }).await;
+    let listed = async |filter: ForgottenFilter, limit: u32| {
+        let mut listed: Vec<(MemoryId, Forgotten)> = Vec::new();
+        loop {
+            let after = listed.last().map(place);
+            let page = store.forgotten_page(created.partition, filter, after, limit).await.unwrap();
+            assert!(page.len() <= limit as usize);
+            if page.is_empty() {
+                return listed;
+            }
+            listed.extend(page);
+        }
+    };
+    let all = listed(ForgottenFilter::default(), 100).await;
+    assert_eq!(all.len(), 24);
+    for reason in Reason::ALL.map(Some).into_iter().chain([None]) {
+        for effect in Effect::ALL.map(Some).into_iter().chain([None]) {
+            let passes = |record: &Forgotten| {
+                reason.is_none_or(|reason| record.reason == reason)
+                    && effect.is_none_or(|effect| record.effect == effect)
+            };
+            let expected: Vec<_> = all.iter().filter(|(_, record)| passes(record)).cloned().collect();
+            assert_eq!(expected.is_empty(), effect == Some(Effect::Delete));
+            for limit in [1, 3, 100] {
+                let found = listed(ForgottenFilter { reason, effect }, limit).await;
+                assert_eq!(found, expected, "{reason:?}, {effect:?}, pages of {limit}");
+            }
+        }
     }
 }
 

@@ -82,7 +82,8 @@ macro_rules! store_contract {
                 feedback_on_what_is_not_in_the_log_is_skipped, a_recall_is_read_by_its_id;
             forgetting: a_forgotten_memory_is_listed_and_restored_as_it_was, a_pinned_memory_is_not_forgotten,
                 a_record_of_forgetting_is_replaced_by_another_effect_alone,
-                records_of_forgetting_go_with_their_memory, retention_is_read_in_pages, the_moment_of_a_check_is_noted_by_the_holder_of_its_job_alone,
+                records_of_forgetting_go_with_their_memory, retention_is_read_in_pages,
+                forgotten_memories_are_listed_by_reason_and_effect, the_moment_of_a_check_is_noted_by_the_holder_of_its_job_alone,
                 the_moment_of_a_check_goes_with_its_owner, the_moment_of_a_check_comes_with_restored_memories,
                 a_replacing_document_is_learned_anew_and_keeps_its_pin,
                 the_nearest_cosine_stays_as_it_was_learned;

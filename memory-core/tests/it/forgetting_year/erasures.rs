@@ -10,7 +10,7 @@ use memory_core::domain::id::{JobId, MemoryId, TenantId};
 use memory_core::error::Error;
 use memory_core::memories::request::ListMemories;
 use memory_core::recall::request::Recall;
-use memory_core::store::{ForgottenPlace, IndexSource as _, Jobs as _, Memories as _};
+use memory_core::store::{ForgottenFilter, ForgottenPlace, IndexSource as _, Jobs as _, Memories as _};
 use memory_core::testing::fixtures::owner;
 use memory_core::testing::{CALLER, TestEngine, question};
 
@@ -62,7 +62,11 @@ async fn listed(test: &TestEngine) -> BTreeMap<MemoryId, String> {
 async fn listed_forgotten(test: &TestEngine) -> BTreeMap<MemoryId, String> {
     let (mut all, mut after) = (BTreeMap::new(), None);
     loop {
-        let page = test.engine.forgotten(&CALLER, &ann(), after, MEMORIES_PER_PAGE).await.unwrap();
+        let page = test
+            .engine
+            .forgotten(&CALLER, &ann(), ForgottenFilter::default(), after, MEMORIES_PER_PAGE)
+            .await
+            .unwrap();
         let last = page.last();
         after = last.map(|it| ForgottenPlace { recorded_at: it.record.recorded_at, memory: it.memory });
         all.extend(page.into_iter().map(|it| (it.memory, it.excerpt)));

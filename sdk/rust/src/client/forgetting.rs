@@ -11,6 +11,21 @@ use crate::wire::{
     RestoredForgotten, Scope, SetForgettingPolicy, SweepMemories,
 };
 
+/// Query of [`Client::forgotten`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ForgottenQuery {
+    /// Scope, whose owner has the memories.
+    pub scope: Scope,
+    /// Reason for which they are forgotten: `faded`, `evicted` or `drawn`. Default: any.
+    pub reason: Option<String>,
+    /// Effect, as recorded: `demote`, `exclude`, `cold` or `delete`. Default: any.
+    pub effect: Option<String>,
+    /// Maximum number of memories on the page, 1 to 1,000. Default: 100.
+    pub limit: Option<u32>,
+    /// Cursor of the page: the `next_cursor` of the previous page. Default: the first page.
+    pub cursor: Option<String>,
+}
+
 /// Operations on forgetting. Errors are those of the other operations.
 impl Client {
     /// Returns the forgetting policy of a scope.
@@ -41,15 +56,11 @@ impl Client {
         self.json(Request::post("v1/forgetting/restore", request)?).await
     }
 
-    /// Returns a page of the forgotten memories of an owner, those found last first: at most `limit`, from `cursor` on.
-    pub async fn forgotten(
-        &self,
-        scope: &Scope,
-        limit: Option<u32>,
-        cursor: Option<&str>,
-    ) -> Result<ForgottenPage, Error> {
-        let request = scoped(Request::get("v1/forgetting"), scope);
-        self.json(request.query("limit", limit).query("cursor", cursor)).await
+    /// Returns a page of the forgotten memories of an owner, those found last first.
+    pub async fn forgotten(&self, query: &ForgottenQuery) -> Result<ForgottenPage, Error> {
+        let request = scoped(Request::get("v1/forgetting"), &query.scope);
+        let request = request.query("reason", query.reason.as_ref()).query("effect", query.effect.as_ref());
+        self.json(request.query("limit", query.limit).query("cursor", query.cursor.as_ref())).await
     }
 
     /// Pins a memory, which is then never forgotten, or releases it.

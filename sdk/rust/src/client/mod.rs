@@ -27,6 +27,7 @@ use reqwest::Url;
 
 pub use builder::ClientBuilder;
 pub use error::Error;
+pub use forgetting::ForgottenQuery;
 pub use grants::GrantQuery;
 pub use graph::{GraphOptions, NeighboursQuery};
 pub use pages::{JobQuery, SessionQuery};

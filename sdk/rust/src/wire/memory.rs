@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::null_as_default;
+use super::{is_default, null_as_default};
 
 /// Owner of memories, with the other ids they belong to. Ids have 1 to 256 bytes, something visible, and no line breaks or
 /// other control characters. The first given id of user, agent, app and run names the
@@ -266,4 +266,26 @@ pub struct Memory {
     pub expires_at: Option<String>,
     /// Importance, 0 to 1.
     pub importance: f64,
+    /// True for a pinned memory, which is never forgotten. Shown where `forgotten` is.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "is_default")]
+    #[cfg_attr(feature = "schema", schema(default = false))]
+    pub pinned: bool,
+    /// Set for a memory that is forgotten: in a recall at its reference time, in `GET /v1/memories/{id}`, in lists and in previews of
+    /// deletions at the time of the response, each by the policy of the memory's owner. It belongs to the memory and not to a
+    /// version: the versions of a history, the response to an edit and the other operations do not show it, and exports have the
+    /// records in `history`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgotten: Option<ForgottenState>,
+}
+
+/// State of a memory that is forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ForgottenState {
+    /// Moment at which its retention fell below its threshold, of its eviction, or of the sweep that drew it (RFC 3339).
+    pub since: String,
+    /// Reason: `faded`, `evicted` beyond the quota of its owner, or `drawn` by a sweep.
+    pub reason: String,
+    /// Effect of the policy: `demote`, `exclude`, `cold` or `delete`.
+    pub effect: String,
 }

@@ -96,7 +96,7 @@ pub struct RecallRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgetting_curve: Option<String>,
     /// True to return also memories that are forgotten, which a policy with the effect `exclude`, `cold` or `delete` hides. They
-    /// show `forgotten`. The recall is then no use of the memories, unless `reinforce` is true: looking at forgotten memories
+    /// show `forgotten`, as those do that the effect `demote` does not hide. The recall is then no use of the memories, unless `reinforce` is true: looking at forgotten memories
     /// does not bring them back. Default: false.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "is_false")]
     #[cfg_attr(feature = "schema", schema(default = false))]
@@ -245,27 +245,11 @@ pub struct Recalled {
     /// Of a digest with `covers`: number of all memories that were in view.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covers_count: Option<u32>,
-    /// Set for a memory that is forgotten at the recall's reference time: in a recall with `include_forgotten`, and under a
-    /// policy with the effect `demote`, which hides nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub forgotten: Option<ForgottenState>,
     /// Fused score; higher is better. Comparable only within one response. A memory that comes back only because it
     /// contradicts the one before it has that one's score and no signals.
     pub score: f32,
     /// Composition of the score.
     pub explain: Explain,
-}
-
-/// State of a memory that is forgotten at the reference time of a recall.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct ForgottenState {
-    /// Moment at which its retention fell below its threshold, of its eviction, or of the sweep that drew it (RFC 3339).
-    pub since: String,
-    /// Reason: `faded`, `evicted` beyond the quota of its owner, or `drawn` by a sweep.
-    pub reason: String,
-    /// Effect of the policy: `demote`, `exclude`, `cold` or `delete`.
-    pub effect: String,
 }
 
 /// Excerpt of a text that is too long for a response.
@@ -293,6 +277,22 @@ pub struct Explain {
     /// names a curve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<RetentionDetail>,
+    /// Terms of the `score` of the signal `dense`; present if retention or importance has a weight. Without one, that score is
+    /// the weighted cosine alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dense: Option<DenseTerms>,
+}
+
+/// Terms of the score of the signal `dense`, each with its weight. Their sum is that score, up to rounding.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct DenseTerms {
+    /// Weight of similarity times the cosine of the vectors.
+    pub similarity: f32,
+    /// Weight of retention times the retention R at the recall's reference time.
+    pub retention: f32,
+    /// Weight of importance times the importance of the present version.
+    pub importance: f32,
 }
 
 /// Retention of a memory, with what it follows from.
@@ -318,7 +318,7 @@ pub struct RetentionDetail {
 pub struct Signal {
     /// Name of the signal: `dense`, `lexical`, `window`, `neighbours`, `speaker`, `time`, `supersession`, `graph` or `rerank`.
     pub name: String,
-    /// Score by this signal alone.
+    /// Score by this signal alone; that of `dense` has retention and importance in it (`dense` of the explanation).
     pub score: f32,
     /// Rank by this signal among the candidates, from 1.
     pub rank: u32,

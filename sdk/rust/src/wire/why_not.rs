@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::memory::ForgottenState;
 use super::recall::{Explain, RecallRequest};
 
 /// Body of `POST /v1/recall/why-not`: explain why a recall does not return a memory.
@@ -33,6 +34,10 @@ pub struct WhyNotResponse {
     /// Fused score of the last returned memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score_of_last: Option<f32>,
+    /// Set for a memory that is forgotten at the recall's reference time, whatever the verdict: since when, for which reason and with
+    /// which effect. Absent for a memory that the scope or the partner may not see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgotten: Option<ForgottenState>,
     /// Contributions of the signals to the memory's score.
     pub explain: Explain,
 }
@@ -48,7 +53,7 @@ pub enum WhyNot {
     NotInScope,
     /// The memory had expired at the recall's reference time.
     Expired,
-    /// The memory was forgotten at the recall's reference time.
+    /// The memory was forgotten at the recall's reference time: `forgotten` says why.
     Forgotten,
     /// The memory is not shared, and the scope does not name its owner.
     NotVisible,

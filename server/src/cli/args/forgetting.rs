@@ -49,6 +49,12 @@ pub(in crate::cli) enum ForgettingCommand {
     List {
         #[command(flatten)]
         scope: ScopeArgs,
+        /// Only those forgotten for this reason: faded, evicted or drawn
+        #[arg(long)]
+        reason: Option<String>,
+        /// Only those recorded with this effect: demote, exclude, cold or delete
+        #[arg(long)]
+        effect: Option<String>,
         /// Maximum number of memories
         #[arg(long, short = 'n', default_value_t = 20)]
         limit: u32,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use engrain::Client;
-use engrain::client::JobQuery;
+use engrain::client::{ForgottenQuery, JobQuery};
 use engrain::wire::{
     AddMemories, ForgettingPolicy, ForgottenMemory, InitialStrengths, Job, JobState, NewMemory, PreviewSweep,
     PreviewedSweep, RecallFeedback, Scope, SetForgettingPolicy, SweepMemories, SweptMemory,
@@ -83,7 +83,9 @@ async fn previewed(client: &Client, user: &str, now: Timestamp) -> (PreviewedSwe
 async fn forgotten(client: &Client, user: &str) -> BTreeMap<Uuid, ForgottenMemory> {
     let (mut all, mut cursor) = (BTreeMap::new(), None);
     loop {
-        let page = client.forgotten(&Scope::user(user), Some(1_000), cursor.as_deref()).await.unwrap();
+        let (scope, limit) = (Scope::user(user), Some(1_000));
+        let query = ForgottenQuery { scope, limit, cursor, ..Default::default() };
+        let page = client.forgotten(&query).await.unwrap();
         all.extend(page.memories.into_iter().map(|one| (one.id, one)));
         cursor = page.next_cursor;
         if cursor.is_none() {
