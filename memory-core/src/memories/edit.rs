@@ -17,7 +17,7 @@ use crate::text::count_tokens;
 const TRIES: usize = 8;
 
 impl Engine {
-    /// Writes a new version of a memory and returns it. A repeated request with the same idempotency key returns the
+    /// Writes a new version of a memory and returns it with its owner. A repeated request with the same idempotency key returns the
     /// present version.
     ///
     /// # Errors
@@ -29,12 +29,12 @@ impl Engine {
         id: MemoryId,
         edit: Edit,
         idempotency: Option<Idempotency>,
-    ) -> Result<Memory, Error> {
+    ) -> Result<StoredMemory, Error> {
         needs_write(caller)?;
         check(id, &edit, &self.limits)?;
         let owner = self.stored_memory(caller, id).await?.owner;
         if self.earlier(caller, Some(&owner), idempotency.as_ref()).await?.is_some() {
-            return Ok(self.stored_memory(caller, id).await?.memory);
+            return self.stored_memory(caller, id).await;
         }
         let _turn = self.edits.lock(id).await;
         let mut last = Error::Busy;
@@ -56,7 +56,7 @@ impl Engine {
         stored: &StoredMemory,
         edit: &Edit,
         idempotency: Option<Idempotency>,
-    ) -> Result<Memory, Error> {
+    ) -> Result<StoredMemory, Error> {
         let present = stored.memory.version;
         if let Some(expected) = edit.if_version.filter(|expected| *expected != present) {
             return Err(Error::VersionConflict { id: stored.memory.id.to_string(), expected, present });
@@ -91,8 +91,8 @@ impl Engine {
         self.embed_later(&mut set);
         self.remake_digests_of(&mut set, [&stored.memory, &memory]);
         match self.commits.commit(set).await? {
-            Outcome::Committed(_) => Ok(memory),
-            Outcome::Repeated(_) => Ok(self.stored_memory(caller, stored.memory.id).await?.memory),
+            Outcome::Committed(_) => Ok(StoredMemory { memory, ..stored.clone() }),
+            Outcome::Repeated(_) => self.stored_memory(caller, stored.memory.id).await,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::domain::id::TenantId;
 use crate::domain::scope::{Caller, Owner, Scope};
 use crate::engine::{Engine, needs_delete, needs_read, needs_write};
 use crate::error::Error;
+use crate::index::Forgetting;
 use crate::retention::Policy;
 
 /// Forgetting policy of a scope.
@@ -88,6 +89,11 @@ impl Engine {
     /// Forgetting policy in use for an owner. It is in memory.
     pub(crate) fn policy_of(&self, tenant: TenantId, owner: &Owner) -> Arc<Policy> {
         self.policies.of(tenant, owner).unwrap_or_else(|| Arc::clone(&self.forgetting))
+    }
+
+    /// Forgetting of a recall of the memories of an owner: forgotten ones are hidden if the policy says so.
+    pub(crate) fn forgetting_of(&self, tenant: TenantId, owner: &Owner) -> Forgetting {
+        Forgetting { policy: self.policy_of(tenant, owner), includes_forgotten: false }
     }
 
     fn policy_state(&self, tenant: TenantId, owner: &Owner) -> PolicyState {

@@ -33,7 +33,7 @@ async fn add(test_engine: &TestEngine, scope: &Scope, new: Vec<MemoryToRemember>
 }
 
 async fn edit(test_engine: &TestEngine, id: MemoryId, edit: Edit) -> Memory {
-    test_engine.engine.edit(&CALLER, id, edit, None).await.unwrap()
+    test_engine.engine.edit(&CALLER, id, edit, None).await.unwrap().memory
 }
 
 async fn recall(test_engine: &TestEngine, request: Recall) -> Recalled {

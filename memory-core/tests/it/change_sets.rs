@@ -95,7 +95,7 @@ async fn an_edit_of_the_text_has_no_derivation_and_other_edits_keep_it() {
         "the text is still the maker's"
     );
     let edit = Edit { text: Some("likes coffee".to_owned()), ..Edit::default() };
-    assert_eq!(test_engine.engine.edit(&CALLER, id, edit, None).await.unwrap().derivation, None);
+    assert_eq!(test_engine.engine.edit(&CALLER, id, edit, None).await.unwrap().memory.derivation, None);
     assert_eq!(test_engine.engine.derivation(&CALLER, id).await.unwrap(), None);
     let history = test_engine.engine.history(&CALLER, id).await.unwrap();
     let own = made.map(|made| made.id);

@@ -59,7 +59,7 @@ async fn work(engine: Arc<Engine>, task: usize, steps: usize) -> Acknowledged {
                 let is_retold = rng.chance(50);
                 let edit =
                     Edit { text: is_retold.then(|| text.clone()), importance: Some(0.9), ..Edit::default() };
-                let edited = engine.edit(&CALLER, id, edit, None).await.unwrap();
+                let edited = engine.edit(&CALLER, id, edit, None).await.unwrap().memory;
                 let kept = known.present.get_mut(&id).unwrap();
                 kept.2 += 1;
                 if is_retold {
@@ -265,8 +265,23 @@ async fn concurrent_edits_of_one_memory_all_succeed() {
             .collect();
         let mut versions = BTreeSet::new();
         for edit in edits {
-            versions.insert(edit.await.unwrap().unwrap().version);
+            versions.insert(edit.await.unwrap().unwrap().memory.version);
         }
         assert_eq!(versions, (2..=count + 1).collect::<BTreeSet<u32>>(), "each has made a version");
     }
+}
+
+#[tokio::test]
+async fn one_change_of_embedder_is_made_at_a_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let test_engine = TestEngine::open(directory.path()).await.unwrap();
+    let engine = &test_engine.engine;
+    engine.stop().await; // nobody works: what is asked for waits
+    let job = engine.start_reindex(&CALLER, "hashing-96").await.unwrap();
+    assert_eq!(engine.start_reindex(&CALLER, "hashing-96").await.unwrap().id, job.id);
+    let refused = engine.start_reindex(&CALLER, "hashing").await.unwrap_err();
+    assert_eq!(refused.code(), "reindex_in_progress");
+    assert!(matches!(engine.start_reindex(&CALLER, "nothing").await, Err(Error::Invalid { .. })));
+    assert_eq!(engine.cancel_job(&CALLER, job.id).await.unwrap().state, JobState::Cancelled);
+    assert_ne!(engine.start_reindex(&CALLER, "hashing").await.unwrap().id, job.id);
 }

@@ -1,7 +1,8 @@
 //! Statements that give a store the schema of an earlier release.
 
-/// Statements that undo migrations 12 to 19.
+/// Statements that undo migrations 12 to 20.
 pub(crate) const BEFORE_IDENTITIES: &str = "
+    ALTER TABLE durable_jobs DROP COLUMN result;
     ALTER TABLE memories DROP COLUMN nearest_cosine;
     DROP TABLE forgotten;
     ALTER TABLE memories DROP COLUMN uses;

@@ -318,7 +318,7 @@ async fn edits_and_erasures_go_on_while_vectors_are_missing() {
     let (edited, _) = say(&at, "the old barn").await.unwrap();
     let (erased, _) = say(&at, "the older mill").await.unwrap();
     let edit = Edit { text: Some("the new lighthouse".to_owned()), ..Edit::default() };
-    assert_eq!(at.engine.edit(&CALLER, edited, edit, None).await.unwrap().version, 2);
+    assert_eq!(at.engine.edit(&CALLER, edited, edit, None).await.unwrap().memory.version, 2);
     at.engine.erase(&CALLER, erased, None).await.unwrap();
     assert!(is_found(&at, "lighthouse", edited).await && !is_found(&at, "barn", edited).await);
     assert_eq!(at.engine.count_rows_to_embed().await.unwrap(), 1);

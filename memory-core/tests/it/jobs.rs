@@ -18,7 +18,7 @@ use memory_core::jobs::settings::JobSettings;
 use memory_core::jobs::{JobContext, JobFailure, JobHandler, JobOutcome, Progress};
 use memory_core::store::Jobs;
 use memory_core::store::sql::{SqlStore, StoreOptions};
-use memory_core::testing::{CALLER, START, TestEngine};
+use memory_core::testing::START;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -396,19 +396,4 @@ async fn an_announced_job_starts_before_the_next_poll() {
         bench.once_in(id, JobState::Done).await;
     }
     bench.arrivals.announce("unknown");
-}
-
-#[tokio::test]
-async fn one_change_of_embedder_is_made_at_a_time() {
-    let directory = tempfile::tempdir().unwrap();
-    let test_engine = TestEngine::open(directory.path()).await.unwrap();
-    let engine = &test_engine.engine;
-    engine.stop().await; // nobody works: what is asked for waits
-    let job = engine.start_reindex(&CALLER, "hashing-96").await.unwrap();
-    assert_eq!(engine.start_reindex(&CALLER, "hashing-96").await.unwrap().id, job.id);
-    let refused = engine.start_reindex(&CALLER, "hashing").await.unwrap_err();
-    assert_eq!(refused.code(), "reindex_in_progress");
-    assert!(matches!(engine.start_reindex(&CALLER, "nothing").await, Err(Error::Invalid { .. })));
-    assert_eq!(engine.cancel_job(&CALLER, job.id).await.unwrap().state, JobState::Cancelled);
-    assert_ne!(engine.start_reindex(&CALLER, "hashing").await.unwrap().id, job.id);
 }

@@ -85,7 +85,7 @@ async fn step(test_engine: &TestEngine, scope: &Scope, model: &mut Model, rng: &
             let id = *rng.pick(&ids);
             let links = (rng.below(3) > 0).then(|| model.some_links(rng, Some(id)));
             let edit = Edit { links: links.clone(), importance: Some(0.25), ..Edit::default() };
-            let edited = engine.edit(&CALLER, id, edit, None).await.unwrap();
+            let edited = engine.edit(&CALLER, id, edit, None).await.unwrap().memory;
             let versions = model.versions.get_mut(&id).unwrap();
             versions.push(links.unwrap_or_else(|| versions.last().unwrap().clone()));
             assert_eq!(&edited.links, versions.last().unwrap());
@@ -145,7 +145,7 @@ async fn links_belong_to_their_version_and_are_removed_with_their_target() {
     let refused = test_engine.engine.edit(&CALLER, id, linking(many), None).await;
     assert!(matches!(refused, Err(Error::OverLimit { limit: 64, .. })));
     let edited = test_engine.engine.edit(&CALLER, id, linking(vec![link(ids[3], "of", 0.5)]), None).await;
-    assert_eq!(edited.unwrap().version, 2);
+    assert_eq!(edited.unwrap().memory.version, 2);
     test_engine.engine.erase(&CALLER, ids[0], None).await.unwrap();
     let history = test_engine.engine.history(&CALLER, id).await.unwrap();
     let links: Vec<_> = history.into_iter().map(|version| version.links).collect();

@@ -159,7 +159,7 @@ async fn an_edit_is_a_new_version_and_the_old_one_stays_readable() {
         if_version: Some(1),
         ..Edit::default()
     };
-    let edited = test_engine.engine.edit(&CALLER, ids[0], edit.clone(), None).await.unwrap();
+    let edited = test_engine.engine.edit(&CALLER, ids[0], edit.clone(), None).await.unwrap().memory;
     assert_eq!(edited.version, 2);
     let history = test_engine.engine.history(&CALLER, ids[0]).await.unwrap();
     assert_eq!(history.len(), 2);
@@ -212,8 +212,12 @@ async fn a_repeated_edit_or_erasure_is_done_once() {
     let key = |operation| Some(keyed_request(operation, "msg-1", 3));
     let edit = Edit { text: Some("I adopted a poodle".to_owned()), ..Edit::default() };
     for _ in 0..2 {
-        let edited =
-            test_engine.engine.edit(&CALLER, ids[0], edit.clone(), key(Operation::EditMemory)).await.unwrap();
+        let edited = test_engine
+            .engine
+            .edit(&CALLER, ids[0], edit.clone(), key(Operation::EditMemory))
+            .await
+            .unwrap()
+            .memory;
         assert_eq!((edited.version, edited.text.as_str()), (2, "I adopted a poodle"));
     }
     for _ in 0..2 {

@@ -20,9 +20,15 @@ use memory_core::store::{OwnerEntry, Purge};
 use uuid::Uuid;
 
 /// Memory on the wire as it is at present: with its pin, and as forgotten if it is.
-pub(crate) fn shown(of: Memory, forgotten: Option<ForgottenNow>) -> wire::Memory {
+pub(super) fn shown(of: Memory, forgotten: Option<ForgottenNow>) -> wire::Memory {
     let pinned = of.strength.pinned;
     wire::Memory { pinned, forgotten: forgotten.map(forgotten_state), ..memory(of) }
+}
+
+/// Memory on the wire as a judgement says that it is at present.
+pub(crate) fn judged(of: Memory, judgement: &Judgement) -> wire::Memory {
+    let forgotten = judgement.of(&of);
+    shown(of, forgotten)
 }
 
 /// State of a forgotten memory on the wire.
@@ -195,8 +201,7 @@ pub(crate) fn preview(preview: ErasurePreview, judgement: &Judgement) -> wire::D
 
 /// Memory of a sample, with the beginning of its text.
 fn shown_in_sample(of: Memory, judgement: &Judgement) -> wire::Memory {
-    let forgotten = judgement.of(&of);
-    let mut shown = shown(of, forgotten);
+    let mut shown = judged(of, judgement);
     shown.text.truncate(shown.text.floor_char_boundary(SAMPLE_TEXT_BYTES));
     shown
 }

@@ -9,6 +9,7 @@ use memory_core::domain::scope::Scope;
 use memory_core::domain::turn::Role;
 use memory_core::domain::zone::Zone;
 use memory_core::error::Error;
+use memory_core::memories::judgement::Judgement;
 use memory_core::remember::request::TurnToRemember;
 use memory_core::store::UsageEntry;
 use memory_core::think::amem::recall::{RecalledNote, RecalledNotes};
@@ -241,21 +242,21 @@ pub(crate) fn partner(name: Option<&str>) -> Result<Option<Name>, Error> {
 }
 
 /// Response of `POST /v1/notes/recall`.
-pub(crate) fn notes(recalled: RecalledNotes) -> wire::RecalledNotes {
+pub(crate) fn notes(recalled: RecalledNotes, judgement: &Judgement) -> wire::RecalledNotes {
     let note = |note: RecalledNote| wire::RecalledNote {
-        memory: responses::memory(note.memory),
+        memory: responses::judged(note.memory, judgement),
         similarity: note.similarity,
     };
     wire::RecalledNotes {
         notes: recalled.notes.into_iter().map(note).collect(),
-        linked: recalled.linked.into_iter().map(responses::memory).collect(),
+        linked: recalled.linked.into_iter().map(|memory| responses::judged(memory, judgement)).collect(),
     }
 }
 
 /// Response of `POST /v1/thoughts/recall`.
-pub(crate) fn thoughts(thoughts: Vec<RecalledThought>) -> wire::RecalledThoughts {
+pub(crate) fn thoughts(thoughts: Vec<RecalledThought>, judgement: &Judgement) -> wire::RecalledThoughts {
     let thoughts = thoughts.into_iter().map(|thought| wire::RecalledThought {
-        memory: responses::memory(thought.memory),
+        memory: responses::judged(thought.memory, judgement),
         similarity: thought.similarity,
     });
     wire::RecalledThoughts { thoughts: thoughts.collect() }

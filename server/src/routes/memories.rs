@@ -104,11 +104,7 @@ pub(crate) async fn list_memories(
     let page = engine.list(&caller, request).await?;
     let judgement = engine.judgement_of_scope(&caller, &scope)?;
     let next_cursor = memories::next_cursor(page.last, page.has_more);
-    let memories = page.memories.into_iter().map(|memory| {
-        let forgotten = judgement.of(&memory);
-        responses::shown(memory, forgotten)
-    });
-    let memories = memories.collect();
+    let memories = page.memories.into_iter().map(|memory| responses::judged(memory, &judgement)).collect();
     Ok(Json(MemoryPage { memories, total: page.total, next_cursor, unreadable: page.unreadable }))
 }
 
@@ -134,8 +130,7 @@ pub(crate) async fn show_memory(
 ) -> Result<Json<Memory>, Problem> {
     let engine = app.engine()?;
     let kept = engine.memory(&caller, MemoryId(id)).await?;
-    let forgotten = engine.judgement(&caller, &kept.owner).of(&kept.memory);
-    Ok(Json(responses::shown(kept.memory, forgotten)))
+    Ok(Json(responses::judged(kept.memory, &engine.judgement(&caller, &kept.owner))))
 }
 
 /// Versions on a page by default: as many as a page may have, because programs written before there were pages ask for one.
@@ -212,8 +207,8 @@ pub(crate) async fn edit_memory(
         false => Zone::UTC,
     };
     let edit = memories::edit(edit, &zone)?;
-    let memory = engine.edit(&caller, MemoryId(id), edit, idempotency).await?;
-    Ok(Json(responses::memory(memory)))
+    let kept = engine.edit(&caller, MemoryId(id), edit, idempotency).await?;
+    Ok(Json(responses::judged(kept.memory, &engine.judgement(&caller, &kept.owner))))
 }
 
 /// Erase a memory

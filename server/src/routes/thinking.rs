@@ -259,8 +259,9 @@ pub(crate) async fn recall_thoughts(
     let limit = request.limit.unwrap_or(DEFAULT_THOUGHTS);
     let partner = thinking::partner(request.partner.as_deref())?;
     let asked = (request.query.as_str(), limit);
-    let thoughts = app.engine()?.recall_thoughts(&caller, &scope, asked, partner.as_ref()).await?;
-    Ok(Json(thinking::thoughts(thoughts)))
+    let engine = app.engine()?;
+    let thoughts = engine.recall_thoughts(&caller, &scope, asked, partner.as_ref()).await?;
+    Ok(Json(thinking::thoughts(thoughts, &engine.judgement_of_scope(&caller, &scope)?)))
 }
 
 /// Number of nearest and of linked notes when the request gives none: that of the paper.
@@ -291,6 +292,7 @@ pub(crate) async fn recall_notes(
     };
     let partner = thinking::partner(request.partner.as_deref())?;
     let asked = (request.query.as_str(), asked);
-    let notes = app.engine()?.recall_notes(&caller, &scope, asked, partner.as_ref()).await?;
-    Ok(Json(thinking::notes(notes)))
+    let engine = app.engine()?;
+    let notes = engine.recall_notes(&caller, &scope, asked, partner.as_ref()).await?;
+    Ok(Json(thinking::notes(notes, &engine.judgement_of_scope(&caller, &scope)?)))
 }

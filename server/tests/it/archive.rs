@@ -226,7 +226,8 @@ async fn swept(client: &Client, now: &str) -> (Vec<Uuid>, Vec<Uuid>) {
         PreviewSweep { scope: ann.clone(), now: now.clone(), limit: Some(1_000), ..Default::default() };
     let changes = client.preview_sweep(&preview).await.unwrap().changes;
     client.sweep_memories(&SweepMemories { scope: ann.clone(), now, wait: true }).await.unwrap();
-    let forgotten = client.forgotten(&ann, Some(1_000), None).await.unwrap().memories;
+    let listed = ForgottenQuery { scope: ann, limit: Some(1_000), ..ForgottenQuery::default() };
+    let forgotten = client.forgotten(&listed).await.unwrap().memories;
     let sorted = |mut ids: Vec<Uuid>| {
         ids.sort_unstable();
         ids

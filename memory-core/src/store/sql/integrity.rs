@@ -244,15 +244,22 @@ pub(super) const RULES: &[Rule] = &[
                  shared_count = excluded.shared_count, last_shared_us = excluded.last_shared_us"
         )),
     },
-    no_rows!(
-        "surplus_shared_count",
-        "counts of shared memories of an agent, app or run that has none",
-        "scope_partitions",
-        "(tenant_id, id_kind, id, partition_id) NOT IN
+    Rule {
+        code: "surplus_shared_count",
+        detail: "counts of shared memories of an agent, app or run that has none",
+        count: concat!(
+            "SELECT count(*) FROM (SELECT tenant_id, id_kind, id, partition_id FROM scope_partitions EXCEPT
+             SELECT tenant_id, id_kind, id, partition_id FROM (",
+            shared_memories!(),
+            ") AS shared) AS surplus"
+        ),
+        repair: Some(concat!(
+            "DELETE FROM scope_partitions WHERE (tenant_id, id_kind, id, partition_id) NOT IN
              (SELECT tenant_id, id_kind, id, partition_id FROM (",
-        shared_memories!(),
-        ") AS shared)",
-    ),
+            shared_memories!(),
+            ") AS shared)"
+        )),
+    },
     Rule {
         code: "record_of_erased",
         detail: "records of requests with idempotency keys of which a memory has been erased",

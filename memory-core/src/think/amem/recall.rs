@@ -11,6 +11,7 @@ use crate::domain::scope::{Caller, Scope};
 use crate::engine::{Engine, needs_read};
 use crate::error::Error;
 use crate::field_checks;
+use crate::index::View;
 use crate::scope::owner;
 
 /// Maximum number of notes that a recall returns, of those found and of those linked each.
@@ -45,7 +46,7 @@ pub struct NotesAsked {
 
 impl Engine {
     /// Recalls notes as published: the nearest ones, and those that they are linked with. A linked note takes no place of a
-    /// nearest one.
+    /// nearest one. Forgotten notes are hidden as in every recall.
     ///
     /// # Errors
     /// [`Error`] when the request is invalid or over a limit, the caller lacks the right to read, or the embedder, the
@@ -70,7 +71,8 @@ impl Engine {
             return Ok(RecalledNotes::default());
         };
         let vector = self.active_embedder().embedder.embed_query(query).await?;
-        let view = notes_at(self.now(), partner.cloned());
+        let forgetting = Some(self.forgetting_of(caller.tenant, &owner));
+        let view = View { forgetting, ..notes_at(self.now(), partner.cloned()) };
         let found = self.index.nearest(partition, &[vector.into()], &view, asked.limit as usize).await?;
         let found = found.into_iter().next().unwrap_or_default();
         let ids: Vec<MemoryId> = found.iter().map(|one| one.memory).collect();

@@ -138,7 +138,10 @@ impl Engine {
         };
         let vector = self.active_embedder().embedder.embed_query(query).await?;
         let mut found = self.thoughts_in_bucket(partition, &vector).await?;
-        found.retain(|thought| thought.memory.may_be_told_to(partner));
+        let (forgetting, now) = (self.forgetting_of(caller.tenant, &owner), self.now());
+        found.retain(|thought| {
+            thought.memory.may_be_told_to(partner) && !forgetting.hides(&thought.memory, now)
+        });
         found.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.memory.id.cmp(&b.memory.id)));
         found.truncate(k as usize);
         Ok(found)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memory_core::domain::filter::{Field, Filter, Scalar, Test};
+use memory_core::domain::forgotten::Effect;
 use memory_core::domain::memory::Kind;
 use memory_core::domain::name::Name;
 use memory_core::domain::turn::Role;
@@ -16,6 +17,7 @@ use memory_core::model::language_model::cached::CachedModel;
 use memory_core::model::language_model::scripted::{ScriptedLanguageModel, ScriptedReply};
 use memory_core::model::language_model::{LanguageModelError, ModelRequest, Price};
 use memory_core::recall::request::Recall;
+use memory_core::retention::Policy;
 use memory_core::store::Jobs;
 use memory_core::testing::{CALLER, START, question, turn, turns, user};
 use memory_core::think::queue::state::Progress;
@@ -24,6 +26,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use story::{Story, extract, settings};
+
+/// Years after which everything has faded that nobody used.
+const YEARS_US: i64 = 3_000 * 86_400_000_000;
 
 #[tokio::test]
 async fn a_newer_fact_supersedes_an_older_one_and_both_stay_readable() {
@@ -241,11 +246,23 @@ async fn thoughts_of_the_paper_are_a_kind_of_their_own_and_found_in_their_bucket
         "nothing superseded"
     );
     let scope = user("mara").expect("a scope");
-    let found =
-        story.engine.engine.recall_thoughts(&CALLER, &scope, ("The user lives in Paris.", 5), None).await;
-    let found = found.expect("recalled");
-    assert_eq!(found[0].memory.text, "The user lives in Paris.");
-    assert!(found[0].similarity > 0.99);
+    let engine = &story.engine.engine;
+    let found = async || {
+        engine
+            .recall_thoughts(&CALLER, &scope, ("The user lives in Paris.", 5), None)
+            .await
+            .expect("recalled")
+    };
+    let thoughts = found().await;
+    assert_eq!(thoughts[0].memory.text, "The user lives in Paris.");
+    assert!(thoughts[0].similarity > 0.99);
+
+    story.engine.clock.advance_micros(YEARS_US);
+    let excluding = Policy { effect: Some(Effect::Exclude), ..Policy::default() };
+    for (policy, count) in [(excluding, 0), (Policy::default(), thoughts.len())] {
+        engine.set_forgetting_policy(&CALLER, &scope, Some(policy)).await.expect("set");
+        assert_eq!(found().await.len(), count, "forgotten thoughts are hidden");
+    }
 }
 
 #[tokio::test]

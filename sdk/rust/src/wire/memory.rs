@@ -266,14 +266,13 @@ pub struct Memory {
     pub expires_at: Option<String>,
     /// Importance, 0 to 1.
     pub importance: f64,
-    /// True for a pinned memory, which is never forgotten. Shown where `forgotten` is.
+    /// True for a pinned memory, which is never forgotten.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "is_default")]
     #[cfg_attr(feature = "schema", schema(default = false))]
     pub pinned: bool,
-    /// Set for a memory that is forgotten: in a recall at its reference time, in `GET /v1/memories/{id}`, in lists and in previews of
-    /// deletions at the time of the response, each by the policy of the memory's owner. It belongs to the memory and not to a
-    /// version: the versions of a history, the response to an edit and the other operations do not show it, and exports have the
-    /// records in `history`.
+    /// Set for a memory that is forgotten by the policy of its owner: in a recall at its reference time, elsewhere at the time of
+    /// the response. Pin and forgetting belong to the memory and not to a version: the versions of a history and working memory do
+    /// not show them, and exports have them in `history`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgotten: Option<ForgottenState>,
 }

@@ -3,16 +3,21 @@
 use std::collections::BTreeSet;
 
 use memory_core::domain::filter::{Field, Filter, Scalar, Test};
+use memory_core::domain::forgotten::Effect;
 use memory_core::domain::id::MemoryId;
+use memory_core::domain::job::JobState;
 use memory_core::domain::memory::Kind;
+use memory_core::forgetting::request::RestoreForgotten;
 use memory_core::model::language_model::ModelRequest;
 use memory_core::model::language_model::scripted::ScriptedLanguageModel;
 use memory_core::recall::request::Recall;
+use memory_core::retention::Policy;
 use memory_core::testing::{CALLER, question, user};
 use memory_core::think::amem::recall::NotesAsked;
 use serde_json::{Value, json};
 
 use super::{busy, lines, links_to_notes, of_turn, published, quiet, said, schema, settings};
+use crate::thinking::YEARS_US;
 use crate::thinking::story::Story;
 
 #[tokio::test]
@@ -62,6 +67,32 @@ async fn linked_notes_are_never_cut_away_by_the_number_of_nearest_ones() {
     let too_many =
         engine.recall_notes(&CALLER, &scope, ("x", NotesAsked { limit: 101, linked: 0 }), None).await;
     assert!(too_many.is_err());
+}
+
+#[tokio::test]
+async fn forgotten_notes_are_recalled_neither_by_their_vectors_nor_by_links() {
+    let story = Story::with(published(ScriptedLanguageModel::new(busy))).await;
+    for at in 0..4 {
+        story.say_all(&[said(at)]).await;
+    }
+    let (engine, scope) = (&story.engine.engine, user("mara").expect("a scope"));
+    let query = said(3);
+    let recalled = async || {
+        let asked = (query.as_str(), NotesAsked { limit: 1, linked: 10 });
+        let found = engine.recall_notes(&CALLER, &scope, asked, None).await.expect("recalled");
+        (found.notes.len(), found.linked.len())
+    };
+    let excluding = Policy { effect: Some(Effect::Exclude), ..Policy::default() };
+    engine.set_forgetting_policy(&CALLER, &scope, Some(excluding)).await.expect("set");
+    let before = recalled().await;
+    assert!(before.0 == 1 && before.1 > 0, "{before:?}");
+    story.engine.clock.advance_micros(YEARS_US);
+    assert_eq!(recalled().await, (0, 0));
+    let sweep = engine.request_sweep(&CALLER, &scope, None, true).await.expect("swept");
+    assert_eq!(sweep.state, JobState::Done);
+    let everything = RestoreForgotten { scope: scope.clone(), memories: None, now: None, reinforce: true };
+    engine.restore_forgotten(&CALLER, everything).await.expect("restored");
+    assert_eq!(recalled().await, before);
 }
 
 #[tokio::test]
