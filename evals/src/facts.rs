@@ -55,7 +55,7 @@ pub(crate) async fn sources(client: &Client, scope: &Scope) -> Result<Sources, F
                 }
             }
             ExportLine::Memory { memory, sources, .. } => derived.push((memory.id, sources)),
-            ExportLine::Header { .. } | ExportLine::Owner { .. } | ExportLine::End { .. } => {}
+            ExportLine::Header { .. } | ExportLine::Owner(_) | ExportLine::End { .. } => {}
         }
     }
     let of_turns = |sources: Vec<Uuid>| sources.iter().filter_map(|id| turns.get(id).cloned()).collect();

@@ -12,7 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use engrain::wire::{EXPORT_FORMAT, ExportLine, Scope as WireScope};
+use engrain::wire::{EXPORT_FORMAT, ExportLine, ExportedOwner, Scope as WireScope};
 use memory_core::domain::scope::{Caller, Owner, OwnerKind, Scope};
 use memory_core::store::{OwnerEntry, StoreError};
 use memory_core::{Engine, Error};
@@ -192,13 +192,13 @@ impl Export {
         let forgetting = policy.is_own.then(|| forgetting::wire_policy(&policy.policy));
         // Before the memories: after a sweep in between, the copy draws once more, and not once less.
         let checked_at = self.engine.archived_check(&self.caller, scope).await?;
-        self.send(&ExportLine::Owner {
+        self.send(&ExportLine::Owner(ExportedOwner {
             scope: scope_of_owner,
             thinking,
             timezone,
             forgetting,
             forgetting_checked_at: checked_at.map(|at| at.to_string()),
-        })
+        }))
         .await?;
         let (mut after, mut sessions) = (None, Vec::new());
         loop {

@@ -124,7 +124,7 @@ impl Lines {
                     return Err(self.cut_short(&detail));
                 }
                 ExportLine::End { .. } => self.ended = true,
-                ExportLine::Header { .. } | ExportLine::Owner { .. } => {}
+                ExportLine::Header { .. } | ExportLine::Owner(_) => {}
             }
             return Ok(Some((line, self)));
         }

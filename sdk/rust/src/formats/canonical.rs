@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::wire::{ExportLine, Memory, MemoryHistory};
+use crate::wire::{ExportLine, ExportedOwner, Memory, MemoryHistory, Scope};
 
 /// Fields of memories and turns that do not count.
 const AUDIT_FIELDS: [&str; 2] = ["version", "recorded_at"];
@@ -71,17 +71,12 @@ impl CanonicalExport {
     pub fn push(&mut self, line: ExportLine) -> Result<(), CanonicalError> {
         let record = match line {
             ExportLine::Header { .. } | ExportLine::End { .. } => return Ok(()),
-            ExportLine::Owner { scope, thinking, timezone, forgetting, forgetting_checked_at } => {
-                let is_set = thinking.is_some()
-                    || timezone.is_some()
-                    || forgetting.is_some()
-                    || forgetting_checked_at.is_some();
-                self.scope = sorted(match self.has_history && is_set {
-                    true => json!({
-                        "of": scope, "thinking": thinking, "timezone": timezone, "forgetting": forgetting,
-                        "forgetting_checked_at": forgetting_checked_at,
-                    }),
-                    false => serde_json::to_value(scope)?,
+            ExportLine::Owner(owner) => {
+                let has_settings =
+                    ExportedOwner { scope: Scope::default(), ..owner.clone() } != ExportedOwner::default();
+                self.scope = sorted(match self.has_history && has_settings {
+                    true => serde_json::to_value(owner)?,
+                    false => serde_json::to_value(owner.scope)?,
                 });
                 return Ok(());
             }

@@ -12,7 +12,9 @@ use super::export_tally::{Tally, follows_the_end, is_owner_line, of_other_format
 use super::record_reader::RecordReader;
 use super::repair::parse;
 use super::timestamp;
-use crate::wire::{EXPORT_FORMAT, EditMemory, ExportLine, Kind, Memory, NewMemory, NewTurn, Scope, Turn};
+use crate::wire::{
+    EXPORT_FORMAT, EditMemory, ExportLine, ExportedOwner, Kind, Memory, NewMemory, NewTurn, Scope, Turn,
+};
 
 #[derive(Default)]
 pub(super) struct EngrainReader {
@@ -54,7 +56,7 @@ impl RecordReader for EngrainReader {
                 self.owner = None;
                 std::mem::take(&mut self.tally).end_before_another(location)
             }
-            ExportLine::Owner { scope, .. } => {
+            ExportLine::Owner(ExportedOwner { scope, .. }) => {
                 self.owner = Some(scope);
                 Ok(())
             }

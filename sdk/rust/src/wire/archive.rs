@@ -27,24 +27,7 @@ pub enum ExportLine {
         engrain: String,
     },
     /// Owner of all records up to the next owner line.
-    Owner {
-        /// Scope that owns the memories.
-        scope: Scope,
-        /// The owner's own profile of thinking. Absent if the owner has that of the server, and in format 1.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        thinking: Option<ThinkingProfile>,
-        /// The owner's own time zone. Absent if the owner has that of the server, and in format 1.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        timezone: Option<String>,
-        /// The owner's own forgetting policy. Absent if the owner has that of the server, in format 1, and in exports of releases
-        /// that did not write it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        forgetting: Option<ForgettingPolicy>,
-        /// Moment of the last complete sweep of the owner under the rule `conditional_draw` (RFC 3339), from which the next one
-        /// draws. Absent if there was none, in format 1, and in exports of releases that did not write it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        forgetting_checked_at: Option<String>,
-    },
+    Owner(ExportedOwner),
     /// Turn with its memory.
     Turn {
         /// The turn, verbatim.
@@ -77,6 +60,26 @@ pub enum ExportLine {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         incomplete: Option<String>,
     },
+}
+
+/// Owner of records of an export, with the settings of its own. In format 1 there are none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ExportedOwner {
+    /// Scope that owns the memories.
+    pub scope: Scope,
+    /// Profile of thinking. Absent if the owner has that of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<ThinkingProfile>,
+    /// Time zone. Absent if the owner has that of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// Forgetting policy. Absent if the owner has that of the server, and in exports of releases that did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgetting: Option<ForgettingPolicy>,
+    /// Moment of the last complete sweep of the owner under the rule `conditional_draw` (RFC 3339), from which the next one
+    /// draws. Absent if there was none, and in exports of releases that did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgetting_checked_at: Option<String>,
 }
 
 /// Parts of a memory besides its current version.

@@ -7,7 +7,7 @@ use crate::formats::export_tally::{Tally, follows_the_end, is_owner_line, of_oth
 use crate::formats::records::Records;
 use crate::formats::repair::parse;
 use crate::formats::source::{Source, unpacked};
-use crate::wire::{EXPORT_FORMAT, ExportLine, ForgettingPolicy, ImportRecord, Scope, ThinkingProfile};
+use crate::wire::{EXPORT_FORMAT, ExportLine, ExportedOwner, ImportRecord};
 
 /// First format that this reader reads. Earlier ones lack what it is for.
 const FIRST_FORMAT: u32 = 2;
@@ -19,16 +19,8 @@ pub struct ArchiveRecord {
     pub number: u64,
     /// Place in the file.
     pub location: SourceLocation,
-    /// Owner.
-    pub scope: Scope,
-    /// The owner's own profile of thinking, if it has one.
-    pub thinking: Option<ThinkingProfile>,
-    /// The owner's own time zone, if it has one.
-    pub timezone: Option<String>,
-    /// The owner's own forgetting policy, if it has one.
-    pub forgetting: Option<ForgettingPolicy>,
-    /// Moment of the last sweep of the owner that drew, if there was one.
-    pub forgetting_checked_at: Option<String>,
+    /// Owner, with its settings.
+    pub owner: ExportedOwner,
     /// The record.
     pub record: ImportRecord,
 }
@@ -39,21 +31,12 @@ pub struct ArchiveRecord {
 pub struct ArchiveReader {
     records: Records<Source>,
     record: Vec<u8>,
-    owner: Option<OwnerLine>,
+    /// Owner of the records that follow.
+    owner: Option<ExportedOwner>,
     /// Number of records of the exports before the present one.
     before: u64,
     tally: Tally,
     ended: bool,
-}
-
-/// Owner of the records that follow, with its settings.
-#[derive(Clone)]
-struct OwnerLine {
-    scope: Scope,
-    thinking: Option<ThinkingProfile>,
-    timezone: Option<String>,
-    forgetting: Option<ForgettingPolicy>,
-    forgetting_checked_at: Option<String>,
 }
 
 impl std::fmt::Debug for ArchiveReader {
@@ -122,9 +105,8 @@ impl ArchiveReader {
             }
             let record = match line? {
                 ExportLine::Header { .. } => continue,
-                ExportLine::Owner { scope, thinking, timezone, forgetting, forgetting_checked_at } => {
-                    self.owner =
-                        Some(OwnerLine { scope, thinking, timezone, forgetting, forgetting_checked_at });
+                ExportLine::Owner(owner) => {
+                    self.owner = Some(owner);
                     continue;
                 }
                 ExportLine::End { records, incomplete, .. } => {
@@ -147,17 +129,7 @@ impl ArchiveReader {
                 let detail = "no valid owner line precedes the record".to_owned();
                 return Err(FormatError::Value { location, detail });
             };
-            let OwnerLine { scope, thinking, timezone, forgetting, forgetting_checked_at } = owner;
-            return Ok(Some(ArchiveRecord {
-                number,
-                location,
-                scope,
-                thinking,
-                timezone,
-                forgetting,
-                forgetting_checked_at,
-                record,
-            }));
+            return Ok(Some(ArchiveRecord { number, location, owner, record }));
         }
     }
 

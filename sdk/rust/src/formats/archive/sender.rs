@@ -12,9 +12,7 @@ use crate::client::{Client, Error};
 use crate::formats::import_error::ImportError;
 use crate::formats::refusal::is_about_data;
 use crate::formats::skipped::Skipped;
-use crate::wire::{
-    ForgettingPolicy, ImportRecord, ImportRecords, ItemOutcome, Problem, Scope, ThinkingProfile,
-};
+use crate::wire::{ExportedOwner, ImportRecord, ImportRecords, ItemOutcome, Problem, Scope};
 
 /// Maximum number of records of a batch.
 const RECORDS_PER_BATCH: usize = 200;
@@ -71,7 +69,7 @@ pub struct ArchiveImport<'a> {
     batch: Vec<ArchiveRecord>,
     batch_bytes: usize,
     /// Owner with the settings that it has been given last: each batch would write them anew.
-    settled: Option<Settled>,
+    settled: Option<ExportedOwner>,
     /// Ids of items that the store has under others.
     renamed: HashMap<Uuid, Uuid>,
     max_renamed: usize,
@@ -82,46 +80,6 @@ pub struct ArchiveImport<'a> {
     skipped: Vec<Skipped>,
     /// First conflict of a strict import.
     conflict: Option<Skipped>,
-}
-
-/// Owner with its settings.
-#[derive(Clone, Debug, PartialEq)]
-struct Settled {
-    scope: Scope,
-    thinking: Option<ThinkingProfile>,
-    timezone: Option<String>,
-    forgetting: Option<ForgettingPolicy>,
-    forgetting_checked_at: Option<String>,
-}
-
-impl Settled {
-    fn of(record: &ArchiveRecord) -> Self {
-        let ArchiveRecord { scope, thinking, timezone, forgetting, forgetting_checked_at, .. } = record;
-        Self {
-            scope: scope.clone(),
-            thinking: *thinking,
-            timezone: timezone.clone(),
-            forgetting: forgetting.clone(),
-            forgetting_checked_at: forgetting_checked_at.clone(),
-        }
-    }
-
-    /// The owner, with settings to leave as they are.
-    fn unchanged(&self) -> Self {
-        Self {
-            scope: self.scope.clone(),
-            thinking: None,
-            timezone: None,
-            forgetting: None,
-            forgetting_checked_at: None,
-        }
-    }
-
-    /// Request that gives the owner these settings and records.
-    fn giving(self, records: Vec<ImportRecord>, again: bool) -> ImportRecords {
-        let Self { scope, thinking, timezone, forgetting, forgetting_checked_at } = self;
-        ImportRecords { scope, thinking, timezone, forgetting, forgetting_checked_at, records, again }
-    }
 }
 
 impl<'a> ArchiveImport<'a> {
@@ -184,8 +142,7 @@ impl<'a> ArchiveImport<'a> {
         // The wire's types have string keys only: they can always be written.
         let bytes = serde_json::to_vec(&record.record).map_or(0, |json| json.len());
         // Two exports in one file may tell different settings of one owner.
-        let is_of_another =
-            self.batch.first().is_some_and(|first| settings_of(first) != settings_of(&record));
+        let is_of_another = self.batch.first().is_some_and(|first| first.owner != record.owner);
         let is_full =
             self.batch.len() >= RECORDS_PER_BATCH || self.batch_bytes.saturating_add(bytes) > BYTES_PER_BATCH;
         if !self.batch.is_empty() && (is_of_another || is_full) {
@@ -216,12 +173,11 @@ impl<'a> ArchiveImport<'a> {
         self.batch_bytes = 0;
         while let Some(mut batch) = waiting.pop() {
             let Some(first) = batch.first() else { continue };
-            let (settings, location) = (Settled::of(first), first.location.clone());
+            let (settings, location) = (first.owner.clone(), first.location.clone());
             let owner = owner_of(&settings.scope);
             let is_settled = self.settled.as_ref() == Some(&settings);
             let records = batch.iter().map(|record| self.with_new_ids(&record.record)).collect();
-            let request = if is_settled { settings.unchanged() } else { settings.clone() };
-            let request = request.giving(records, self.again);
+            let request = request(&settings, !is_settled, records, self.again);
             match self.client.import_records(&request).await {
                 Ok(answer) => {
                     self.settled = Some(settings);
@@ -356,18 +312,17 @@ fn owner_of(scope: &Scope) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
-/// Owner of a record, and its settings.
-type Settings<'a> = (
-    &'a Scope,
-    Option<ThinkingProfile>,
-    &'a Option<String>,
-    &'a Option<ForgettingPolicy>,
-    &'a Option<String>,
-);
-
-fn settings_of(record: &ArchiveRecord) -> Settings<'_> {
-    let ArchiveRecord { scope, thinking, timezone, forgetting, forgetting_checked_at, .. } = record;
-    (scope, *thinking, timezone, forgetting, forgetting_checked_at)
+/// Request that gives an owner these records, and its settings besides if they are to be written.
+fn request(
+    owner: &ExportedOwner,
+    has_settings: bool,
+    records: Vec<ImportRecord>,
+    again: bool,
+) -> ImportRecords {
+    let unchanged = || ExportedOwner { scope: owner.scope.clone(), ..ExportedOwner::default() };
+    let given = if has_settings { owner.clone() } else { unchanged() };
+    let ExportedOwner { scope, thinking, timezone, forgetting, forgetting_checked_at } = given;
+    ImportRecords { scope, thinking, timezone, forgetting, forgetting_checked_at, records, again }
 }
 
 /// Word and bit of a record.

@@ -127,7 +127,7 @@ fn records_after_an_owner_line_that_cannot_be_read_are_given_to_no_owner() {
         fact(1, &[]),
         json!({"record": "end", "records": 1}),
     ]);
-    let policy = records(&whole).remove(0).unwrap().forgetting.unwrap();
+    let policy = records(&whole).remove(0).unwrap().owner.forgetting.unwrap();
     assert_eq!((policy.effect.as_str(), policy.grace_days), ("exclude", 30));
 }
 
