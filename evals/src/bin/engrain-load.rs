@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use engrain::Client;
-use engrain::wire::{AddTurns, NewTurn, RecallRequest, Role, Scope};
+use engrain::wire::{AddTurns, ForgettingPolicy, NewTurn, RecallRequest, Role, Scope, SetForgettingPolicy};
 
 /// Measure throughput and latency of a running Engrain server.
 #[derive(Clone, Debug, Parser)]
@@ -48,9 +48,21 @@ struct Args {
     /// Let the server embed texts and queries instead of sending vectors.
     #[arg(long)]
     embed: bool,
+    /// Uses that recalls record: those of the policy of the server, none, or one of every memory in the context block, which sets
+    /// a policy without a refractory interval for each user.
+    #[arg(long, value_enum, default_value_t = Uses::Default)]
+    uses: Uses,
     /// Seed of the generated texts and vectors.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+}
+
+/// Uses that recalls record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Uses {
+    Default,
+    None,
+    Every,
 }
 
 impl Args {
@@ -69,6 +81,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     fill_all(&client, &args, &made).await?;
     if args.single_adds > 0 {
         add_one_by_one(&client, &args, &made).await?;
+    }
+    if args.uses == Uses::Every {
+        use_every_memory(&client, &args).await?;
     }
     recall(&client, &args, &made, 1, 20.min(args.recalls)).await?; // reads the scope into memory, warms the model
     for clients in &args.clients {
@@ -138,6 +153,16 @@ async fn fill(client: &Client, args: &Args, made: &Made, user: &str) -> Result<u
         written += count;
     }
     Ok(written)
+}
+
+/// Gives each user a policy under which every memory in a context block is used.
+async fn use_every_memory(client: &Client, args: &Args) -> Result<(), engrain::Error> {
+    for user in 0..args.users {
+        let policy = Some(ForgettingPolicy { refractory_seconds: 0, ..ForgettingPolicy::default() });
+        let scope = Scope::user(args.user_name(user));
+        client.set_forgetting_policy(&SetForgettingPolicy { scope, policy }).await?;
+    }
+    Ok(())
 }
 
 /// Adds single turns from eight clients, each to its own user.
@@ -289,7 +314,8 @@ impl Made {
         let query = random.text(6, 12);
         let vector = self.vector(&mut random);
         let user = args.user_name(random.below(args.users));
-        RecallRequest { scope: Scope::user(user), query, vector, ..RecallRequest::default() }
+        let reinforce = (args.uses == Uses::None).then_some(false);
+        RecallRequest { scope: Scope::user(user), query, vector, reinforce, ..RecallRequest::default() }
     }
 
     /// Centre with noise: the best cosines of a query are around .7 to .8.
