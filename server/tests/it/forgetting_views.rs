@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use engrain::client::ForgottenQuery;
 use engrain::wire::{
-    AddMemories, DeleteMatching, Filter, ForgettingPolicy, ForgottenState, ListMemories, Memory, NewMemory,
-    RecallRequest, Recalled, Scope, SetForgettingPolicy, SweepMemories, Visibility, Weights, WhyNot,
-    WhyNotRequest, WhyNotResponse,
+    AddMemories, DeleteMatching, EditMemory, Filter, ForgettingPolicy, ForgottenState, ListMemories, Memory,
+    NewMemory, RecallRequest, Recalled, Scope, SetForgettingPolicy, SweepMemories, Visibility, Weights,
+    WhyNot, WhyNotRequest, WhyNotResponse,
 };
 use engrain::{Client, Error};
 use uuid::Uuid;
@@ -95,6 +95,10 @@ async fn a_forgotten_or_pinned_memory_says_so_wherever_it_is_shown_and_its_versi
     let in_preview = states(client.delete_matching(&request).await.unwrap().sample);
     assert!(!in_preview.is_empty() && in_preview.iter().all(|(id, state)| in_list[id] == *state));
     for id in &ids[..2] {
+        let (pinned, forgotten) = &in_list[id];
+        let edit = EditMemory { importance: Some(0.5), ..EditMemory::default() };
+        let edited = client.edit_memory(*id, &edit).await.unwrap();
+        assert_eq!((edited.pinned, &edited.forgotten), (*pinned, forgotten));
         let versions = states(client.history(*id).await.unwrap().versions);
         assert_eq!(versions, [(*id, nothing())].into());
     }

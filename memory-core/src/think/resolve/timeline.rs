@@ -156,11 +156,12 @@ pub(super) fn cut_at(
     resumed.end = before;
     resumed.origin = Origin::Resumed(fact, Some(candidate));
     resumed.supersedes.clear();
-    // At its start it contradicts what was said at the same time.
+    // It contradicts what anybody said when it resumed, and what its own party said when it was confirmed later.
     let is_contested = |other: &Run| {
+        let is_said_at = |at: Timestamp| other.assertions().any(|other| same.is_same(at, other));
         is_same_slot(&other.claim, &resumed.claim)
             && other.claim.value != resumed.claim.value
-            && other.assertions().any(|at| same.is_same(at, from))
+            && (is_said_at(from) || is_rival(other, &resumed.claim) && resumed.assertions().any(is_said_at))
     };
     resumed.contradicts = ledger.runs().iter().filter(|run| is_contested(run)).map(|run| run.fact).collect();
     for other in &resumed.contradicts {

@@ -45,6 +45,30 @@ fn an_interrupted_value_resumes_with_its_confirmation() {
 }
 
 #[test]
+fn a_resumed_value_contradicts_another_that_was_said_with_any_of_its_confirmations() {
+    let mut facts = Facts::default();
+    let told = [(1, 0, "Acme"), (2, 20, "Acme"), (3, 30, "Acme"), (4, 30, "Cray"), (5, 10, "Bolt")];
+    for (id, on, employer) in told {
+        let turn = turn(id, Role::User, on, "work");
+        let fact = job(&turn, employer);
+        facts.say(turn, fact);
+    }
+    let at = |on| facts.values("employer", day(on), Role::User);
+    assert_eq!((at(15), at(25), at(35).len()), (vec!["Bolt".to_owned()], vec!["Acme".to_owned()], 2));
+    let later: Vec<&Memory> = facts
+        .facts
+        .values()
+        .map(|fact| &fact.memory)
+        .filter(|memory| memory.valid.contains(day(35)))
+        .collect();
+    for (one, other) in [(later[0], later[1]), (later[1], later[0])] {
+        let is_contradiction =
+            |link: &Link| link.to == other.id && link.relation.as_str() == Link::CONTRADICTS;
+        assert!(one.links.iter().any(is_contradiction), "{one:?}");
+    }
+}
+
+#[test]
 fn audiences_are_intersected_and_never_widened() {
     let mut facts = Facts::default();
     let mut secret = turn(1, Role::User, 0, "Bob was fired. Don't tell.");
