@@ -211,12 +211,24 @@ async fn an_owner_that_is_erased_and_imported_again_forgets_as_before() {
     let whole = canonical(&data_dir);
     let asked = DeleteOwner { scope: ann.clone(), confirmation: None };
     let confirmation = client.delete_owner(&asked).await.unwrap().confirmation;
-    client.delete_owner(&DeleteOwner { confirmation, ..asked }).await.unwrap();
+    let erased = client.delete_owner(&DeleteOwner { confirmation, ..asked }).await.unwrap();
+    // Before its end, the ids of the memories are not free.
+    has_ended(client, erased.job_id.expect("a job")).await;
     assert!(client.forgetting_policy(&ann).await.unwrap().is_default);
     succeeds(&data_dir, &["import", file_name, "--again"]);
     assert_eq!(client.forgetting_policy(&ann).await.unwrap(), state);
     assert_eq!(look().await, before);
     assert_eq!(canonical(&data_dir), whole);
+}
+
+async fn has_ended(client: &Client, job: Uuid) {
+    for _ in 0..600 {
+        if client.job(job).await.unwrap().state.is_over() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("job {job} goes on");
 }
 
 /// What a sweep of Ann as of a moment would forget, by its preview, and what is forgotten after it.

@@ -54,8 +54,8 @@ pub struct DeletedOwner {
     /// Confirmation for the erasure; only in a preview.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<String>,
-    /// Job that deletes the data of the owner from the store; its end is the end of the erasure. Absent in a preview, and
-    /// for an owner without memories.
+    /// Job that deletes the data of the owner from the store; its end is the end of the erasure. An import of the
+    /// same memories before its end gives them new ids. Absent in a preview, and for an owner without memories.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<Uuid>,
 }
