@@ -43,7 +43,8 @@ test-core: ## The tests that need no models and no set-up, without those of docu
 test-long: SEED := $(SEED)
 test-long: setup ## The same, with the full form of what `make test` samples, from a random seed that SEED=... repeats
 	@echo "test-long: the seed is $(SEED); make test-long SEED=$(SEED) repeats this run"
-	@ENGRAIN_TEST_LONG=1 PROPTEST_RNG_SEED=$(SEED) PROPTEST_CASES=$(LONG_CASES) $(CARGO) test --locked $(FEATURES) \
+	@ENGRAIN_TEST_LONG=1 PROPTEST_RNG_SEED=$(SEED) PROPTEST_CASES=$(LONG_CASES) \
+		PROPTEST_MAX_GLOBAL_REJECTS=$$((4 * $(LONG_CASES))) $(CARGO) test --locked $(FEATURES) \
 		|| { echo "test-long: failed with SEED=$(SEED)"; exit 1; }
 	@$(PYTHON) scripts/fuzz_api.py --seed $(SEED) --examples $(LONG_REQUESTS)
 
