@@ -40,7 +40,7 @@ pub(crate) fn entity_key(name: &str) -> String {
 /// Without marks at both ends, as long as something is left.
 fn without_marks(key: &str) -> &str {
     let trimmed = key.trim_matches(|letter| MARKS.contains(letter));
-    if trimmed.is_empty() { key } else { trimmed }
+    if trimmed.is_empty() { key.trim_matches(' ') } else { trimmed }
 }
 
 /// Without an article or a determiner before another word.
@@ -94,6 +94,7 @@ mod tests {
             ("a", "a"),
             ("東京", "東京"),
             ("?", "?"),
+            ("the \" 's", "\""),
             ("👩", "👩"),
             ("", ""),
             (" \n", ""),
