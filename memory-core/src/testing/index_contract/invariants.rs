@@ -88,7 +88,7 @@ pub async fn turns_are_found_by_position(subject: &Subject<'_>, seed: u64) {
     let mut rng = Rng::new(seed);
     let source = Arc::new(MemorySource::default());
     let index = subject.over(&source);
-    let all: Vec<Indexed> = (0..60).map(|number| corpus::memory(&mut rng, number)).collect();
+    let all: Vec<Indexed> = (0..200).map(|number| corpus::memory(&mut rng, number)).collect();
     index.apply(PARTITION, source.write(PARTITION, all.clone(), Vec::new())).await.unwrap();
     // Loads the partition, so that the update is applied rather than read.
     index.turns_at(PARTITION, &[], &query("x", 1).view).await.unwrap();
@@ -96,7 +96,7 @@ pub async fn turns_are_found_by_position(subject: &Subject<'_>, seed: u64) {
     let erased: Vec<MemoryId> = ids(&all[20..30]);
     index.apply(PARTITION, source.write(PARTITION, edited, erased)).await.unwrap();
     let positions: Vec<TurnPosition> =
-        (0..4).flat_map(|session| (0..25).map(move |seq| TurnPosition { session, seq })).collect();
+        (0..4).flat_map(|session| (0..70).map(move |seq| TurnPosition { session, seq })).collect();
     for shared_only in [false, true] {
         let view = View { shared_only, ..View::present(START) };
         let left = reference::searched(&view, &source.memories(PARTITION));
