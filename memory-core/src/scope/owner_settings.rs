@@ -86,14 +86,14 @@ impl<V: OwnerValue> OwnerSettings<V> {
         value: Option<V>,
     ) -> Result<bool, StoreError> {
         let _one_writer = self.writing.lock().await;
+        if value.is_some() && !self.has_room_for(tenant, &owner) {
+            return Ok(false);
+        }
         let mut values = self.values.read().clone();
         match value {
             Some(value) => values.insert((tenant, owner), value),
             None => values.remove(&(tenant, owner)),
         };
-        if values.len() > OWNERS_WITH_SETTINGS_AT_MOST {
-            return Ok(false);
-        }
         store.put_setting(V::SETTING, &encoded(&values)).await?;
         *self.values.write() = values;
         Ok(true)

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::wire::{ExportLine, ExportedOwner, Memory, MemoryHistory, Scope};
+use crate::wire::{ExportLine, Memory, MemoryHistory};
 
 /// Fields of memories and turns that do not count.
 const AUDIT_FIELDS: [&str; 2] = ["version", "recorded_at"];
@@ -72,8 +72,7 @@ impl CanonicalExport {
         let record = match line {
             ExportLine::Header { .. } | ExportLine::End { .. } => return Ok(()),
             ExportLine::Owner(owner) => {
-                let has_settings =
-                    ExportedOwner { scope: Scope::default(), ..owner.clone() } != ExportedOwner::default();
+                let has_settings = owner != owner.without_settings();
                 self.scope = sorted(match self.has_history && has_settings {
                     true => serde_json::to_value(owner)?,
                     false => serde_json::to_value(owner.scope)?,

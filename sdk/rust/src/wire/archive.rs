@@ -82,6 +82,14 @@ pub struct ExportedOwner {
     pub forgetting_checked_at: Option<String>,
 }
 
+impl ExportedOwner {
+    /// The owner without settings of its own.
+    #[must_use]
+    pub fn without_settings(&self) -> Self {
+        Self { scope: self.scope.clone(), ..Self::default() }
+    }
+}
+
 /// Parts of a memory besides its current version.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

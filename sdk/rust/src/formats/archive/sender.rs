@@ -319,8 +319,7 @@ fn request(
     records: Vec<ImportRecord>,
     again: bool,
 ) -> ImportRecords {
-    let unchanged = || ExportedOwner { scope: owner.scope.clone(), ..ExportedOwner::default() };
-    let given = if has_settings { owner.clone() } else { unchanged() };
+    let given = if has_settings { owner.clone() } else { owner.without_settings() };
     let ExportedOwner { scope, thinking, timezone, forgetting, forgetting_checked_at } = given;
     ImportRecords { scope, thinking, timezone, forgetting, forgetting_checked_at, records, again }
 }
